@@ -1,5 +1,5 @@
-//! The API for programs: `/api/v1`, JSON, described by itself in [`crate::openapi`]. One noun a file.
-//! Paths are whole in every file, so that they can be searched for.
+//! The API for programs: `/api/v1`, JSON. [`crate::openapi`] generates its description. Each file has the routes of one noun.
+//! Routes are written as full paths, so that they can be searched for.
 
 pub mod boot_images;
 pub mod boot_targets;

@@ -1,4 +1,4 @@
-//! What every handler is given: the same in production and in tests.
+//! The [`Application`]: the state that every handler receives, the same in production and in tests.
 
 use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
@@ -18,63 +18,63 @@ use tokio::sync::watch;
 /// The parts that handlers use. Cheap to clone.
 #[derive(Clone)]
 pub struct Application {
-    /// The way to the domain.
+    /// The connection to the domain, which runs commands.
     pub commands: Port,
-    /// The library of boot images, and downloads from it; `None` where tests need neither.
+    /// The library of boot images and its downloads; `None` in tests that need neither.
     pub library: Option<LibraryPort>,
-    /// The views, and the log for reading, for people and their programs.
+    /// The database connections for people and their programs. They read the views and the log.
     pub views: Pool,
-    /// The same, over connections of their own, for machines: DHCP agents, DNS, Puppet, what watches the service.
+    /// Separate connections to the same database for machines: DHCP agents, DNS servers, Puppet and monitoring.
     pub agents: Pool,
-    /// The position that the views show, moved by the projector (of this or another instance).
+    /// The position that the views show. The projector of this or another instance moves it.
     pub position: watch::Receiver<i64>,
-    /// What works in the background, for `/readyz`.
+    /// The signs of life of the background workers, for `/readyz`.
     pub vitals: Vitals,
     /// The deployments in progress, in memory.
     pub boot: Arc<BootTable>,
     /// The contents of boot files, by SHA-256.
     pub files: Arc<dyn ObjectStore>,
-    /// The boot loaders for firmware without an iPXE, where there is a folder of them.
+    /// The boot loaders for firmware without iPXE; `None` if no folder of loaders is set.
     pub loaders: Option<Loaders>,
     /// The service's key, from which a deployment's token is derived.
     pub key: ServiceKey,
-    /// Where servers and people reach the service.
+    /// The URL at which servers and users reach the service.
     pub base_url: BootUrl,
-    /// Who vouches for people, beside their passwords.
+    /// The identity provider through which users can sign in instead of with a password.
     pub provider: Option<Arc<dyn IdentityProvider>>,
-    /// The proxies whose `X-Forwarded-For` counts.
+    /// The proxies whose `X-Forwarded-For` header is trusted.
     pub trusted_proxies: Arc<[IpNet]>,
-    /// The clock of the edge; the domain is given times.
+    /// The clock of the HTTP layer. The domain reads no clock; commands contain times.
     pub now: fn() -> Timestamp,
-    /// What `/metrics` shows.
+    /// The measurements that `/metrics` shows.
     pub metrics: prometheus::Registry,
     /// The largest upload, in bytes.
     pub max_upload: u64,
-    /// Whether the service is stopping; long polls and streams end.
+    /// Whether the service is stopping. Long polls and streams then end.
     pub stopping: watch::Receiver<bool>,
 }
 
 impl Application {
-    /// The same, over other connections and by other commands: for the service's own workers.
+    /// The same application with other connections and commands, for the service's own workers.
     #[must_use]
     pub fn over(&self, pool: &Pool, commands: Port) -> Self {
         Self { views: pool.clone(), agents: pool.clone(), commands, ..self.clone() }
     }
 }
 
-/// A secret of at least 32 random bytes; never shown.
+/// A secret of at least 32 random bytes. It is never shown.
 #[derive(Clone)]
 pub struct ServiceKey(Arc<[u8]>);
 
 impl ServiceKey {
-    /// The key with these bytes.
+    /// Creates a key from these bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
-    /// What tells this key from others and does not give it away: an HMAC under the key.
+    /// A value that identifies this key without revealing it: an HMAC under the key.
     pub fn fingerprint(&self) -> [u8; 32] {
-        // A key of any length will do.
+        // HMAC accepts a key of any length.
         Hmac::<Sha256>::new_from_slice(&self.0)
             .map(|mut mac| {
                 mac.update(b"bootledger service key fingerprint 1");
@@ -83,7 +83,7 @@ impl ServiceKey {
             .unwrap_or_default()
     }
 
-    /// The bytes, for an HMAC only.
+    /// The bytes of the key. Use them for an HMAC only.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

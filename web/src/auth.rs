@@ -1,6 +1,6 @@
-//! Who asks. Every request passes [`guard`], which lets nobody in without a valid token or a live session, except to a few
-//! named paths; handlers then say with an extractor which role they need. Where the database does not answer, nobody is
-//! let in.
+//! Authentication and authorisation: who the caller is, and what the caller may do. Every request passes [`guard`], which
+//! requires a valid token or a live session, except for a few named paths. Handlers then declare with an extractor which role
+//! they need. While the database does not answer, all other requests are refused.
 
 pub mod caller;
 pub mod cookie;

@@ -1,10 +1,10 @@
-//! What booting servers ask over HTTP: their script, their files, and to be done.
+//! The HTTP routes for booting servers: their script, their files, and DONE.
 //!
-//! `client` says who asks, `token` and `ask` for which deployment, `table` what is in progress, `render` what its files
-//! are, and `routes` answers. `follow` keeps the table as the views are and `record` tells what was served, both
-//! beside the requests. `grub` is what a signed GRUB gets instead of the script, and `tftp` how it gets that and its files, since
-//! it has no HTTP. `files` is where operators put files, and `store` where their contents are. `loaders` is what comes
-//! before all that: the iPXE for firmware that has none.
+//! `client` determines the client's address, `token` and `ask` the deployment that a request concerns, `table` holds the
+//! deployments in progress, `render` renders their files, and `routes` has the routes. In the background, `follow` keeps the
+//! table equal to the views, and `record` records what was served. `grub` serves a signed GRUB's configuration in place of the
+//! script, and `tftp` serves that and its files over TFTP, because it has no HTTP. Operators upload files through `files`, and
+//! `store` keeps their contents. `loaders` serves what comes first: the iPXE for firmware that has none.
 
 mod ask;
 pub mod client;

@@ -1,6 +1,6 @@
-//! What HTTP may ask of the domain. The root package answers; it looks up the facts that the
-//! rules need, appends the events, and retries conflicts. This crate only knows the questions,
-//! which is why the trait is here: `web` does not depend on the root package.
+//! The commands that the HTTP layer can run against the domain, and the trait [`Commands`] that runs them. The root package
+//! implements the trait: it looks up the facts that the rules need, appends the events, and retries conflicts. The trait is
+//! defined here because `web` does not depend on the root package.
 
 use crate::auth::level::Level;
 use crate::auth::password::Hash;
@@ -40,101 +40,102 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
 
-/// A deployment that somebody wants. What is left out is filled in: the MAC and the venture, role
-/// and boot image from the device, role or venture; address and name with the next free ones,
-/// claimed in the transaction that starts the deployment.
+/// A request to start a deployment. Missing values are filled in: the MAC comes from the device; the venture, role and boot
+/// image come from the device, role or venture; the address and host name are the next free ones. They are claimed in the
+/// transaction that starts the deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDeployment {
-    /// The server.
+    /// The server to deploy.
     pub device: DeviceId,
-    /// The interface that it boots from.
+    /// The network interface that the server boots from.
     pub mac: Option<MacAddress>,
-    /// Its new address.
+    /// The server's new IPv4 address.
     #[schema(value_type = Option<Ipv4Address>)]
     pub ip: Option<Ipv4Addr>,
-    /// The network to take the next free address of, where no address is given.
+    /// The network that the next free address is taken from if no address is given.
     pub network: Option<Name>,
-    /// Its new name.
+    /// The server's new host name.
     pub hostname: Option<Hostname>,
-    /// Its new owner.
+    /// The venture that will own the server.
     pub venture: Option<Name>,
-    /// Its new role.
+    /// The role that the server will have, one of the venture's roles.
     pub role: Option<Name>,
-    /// What it boots.
+    /// The boot image to install.
     pub boot_image: Option<Name>,
-    /// What our own form suggested for fields that are left empty.
+    /// Values that Bootledger's own form suggested for fields that the operator left empty.
     #[serde(skip)]
     pub suggested: Suggested,
 }
 
-/// What a form filled in and nobody changed: it is taken if it is still free, and counts as left empty if it is not.
+/// Values that a form suggested and the operator did not change. A suggested value is used if it is still free; otherwise the
+/// field counts as empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suggested {
-    /// The interface.
+    /// The suggested network interface.
     pub mac: Option<MacAddress>,
-    /// The address.
+    /// The suggested IPv4 address.
     pub ip: Option<Ipv4Addr>,
-    /// The name.
+    /// The suggested host name.
     pub hostname: Option<Hostname>,
 }
 
-/// A deployment with all that was left out filled in.
+/// A deployment with every missing value filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposed {
-    /// The interface that it boots from.
+    /// The network interface that the server boots from.
     pub mac: MacAddress,
-    /// Its address.
+    /// The server's IPv4 address.
     pub ip: Ipv4Addr,
-    /// The network of the address.
+    /// The network that contains the address.
     pub network: Name,
-    /// Its name.
+    /// The server's host name.
     pub hostname: Hostname,
-    /// Its owner.
+    /// The venture that will own the server.
     pub venture: Name,
-    /// Its role.
+    /// The role that the server will have.
     pub role: Name,
-    /// What it boots.
+    /// The boot image to install.
     pub boot_image: Name,
 }
 
-/// Something to be done.
+/// A change that a caller requests from the domain.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum Command {
-    /// Makes a device known; the answer has its id. `venture` and `role` are set as well.
+    /// Registers a device and sets its venture and role, if given. The receipt contains the device's ID.
     RegisterDevice { spec: Box<DeviceSpec>, venture: Option<Name>, role: Option<Name> },
     /// Changes a device's description.
     ChangeDevice(DeviceId, Box<DeviceChange>),
-    /// Records what was found on a device.
+    /// Records facts that an inventory collected about a device.
     RecordFacts(DeviceId, Box<Facts>),
-    /// Says that a device was checked.
+    /// Marks a device as verified, so that it can be deployed.
     VerifyDevice(DeviceId),
-    /// Takes that back.
+    /// Removes the verified mark from a device.
     UnverifyDevice(DeviceId),
-    /// Takes a device out of use.
+    /// Decommissions a device.
     DecommissionDevice { device: DeviceId, reason: Text },
 
-    /// Has a device's management controller do something with its power; the answer has the order's id.
+    /// Sends a power order to a device's management controller. The receipt contains the order's ID.
     OrderPower { device: DeviceId, action: PowerAction, network_boot: bool, interrupts: Option<DeploymentId> },
 
-    /// Starts a deployment; the answer has its id.
+    /// Starts a deployment. The receipt contains the deployment's ID.
     StartDeployment(Box<NewDeployment>),
-    /// Gives a deployment up.
+    /// Cancels a deployment.
     CancelDeployment { deployment: DeploymentId, reason: Text },
-    /// The server is installed.
+    /// Marks a deployment as done: the server is installed.
     MarkDone { deployment: DeploymentId, by: DoneBy },
-    /// Puppet's agent reported a run on a server.
+    /// Records a run that the server's Puppet agent reported.
     ReportPuppetRun { deployment: DeploymentId, run: PuppetRun, now: Timestamp },
-    /// A plugin is to be tried now.
+    /// Retries a plugin now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
-    /// A file was served to a server.
+    /// Records that a file was served to a server.
     RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp, then_disk: bool },
-    /// An installer reported what it is doing.
+    /// Records the progress, failure or success that an installer reported.
     ReportInstaller { deployment: DeploymentId, report: InstallerReport },
-    /// The end of an installer's log is stored.
+    /// Records that the end of an installer's log is stored.
     RecordInstallerLog { deployment: DeploymentId, sha256: Sha256, size: u64 },
-    /// A person sets what a server gets when it boots from the network next.
+    /// Sets what a server gets at its next network boot. An operator requests this.
     SetNextBoot { deployment: DeploymentId, boot: NextBoot, by: Text },
 
     /// Creates or changes a site.
@@ -149,120 +150,125 @@ pub enum Command {
     DefineVenture(Name, VentureSpec),
     /// Creates or changes a role of a venture.
     DefineRole { venture: Name, role: Name, spec: RoleSpec },
-    /// Takes a role of a venture out of use.
+    /// Retires a role of a venture.
     RetireRole { venture: Name, role: Name },
     /// Creates or changes a boot image.
     DefineBootImage(Name, BootImageSpec),
-    /// Adds or replaces a file of a boot image; its content is already stored and checked.
+    /// Adds or replaces a file of a boot image. The file's content is already stored and checked.
     PutBootFile { image: Name, name: Name, file: BootFile },
     /// Removes a file of a boot image.
     RemoveBootFile { image: Name, name: Name },
-    /// Makes a boot image this, with these files and no others, in one step; `revision` is the one that it was worked out from.
+    /// Replaces a boot image's description and its whole set of files in one step. `revision` is the revision that the new
+    /// image was computed from.
     ReplaceBootImage { image: Name, spec: Box<BootImageSpec>, files: BTreeMap<Name, BootFile>, revision: u32 },
-    /// Says to which management controllers a secret may be sent.
+    /// Sets the management controllers that a secret may be sent to.
     DefineSecret(Name, Box<SecretSpec>),
     /// Creates or changes a webhook.
     DefineWebhook(Name, Box<WebhookSpec>),
-    /// Has a webhook told nothing for a while.
+    /// Pauses the deliveries of a webhook.
     PauseWebhook { webhook: Name, reason: Text },
-    /// Has a webhook told again, from where it was.
+    /// Resumes the deliveries of a webhook from where they stopped.
     ResumeWebhook(Name),
-    /// Has a webhook told what comes behind a position.
+    /// Makes a webhook deliver every event after a position.
     SetWebhookPosition { webhook: Name, after: i64, reason: Text },
-    /// Gives up an event that a webhook fails to take.
+    /// Skips an event that a webhook fails to deliver.
     SkipWebhookEvent { webhook: Name, position: i64, reason: Text },
-    /// Takes something of the catalogue out of use.
+    /// Retires an entry of the catalogue.
     Retire(Kind, Name),
 
-    /// A DHCP server runs this configuration.
+    /// Confirms the configuration that a DHCP server runs.
     ConfirmConfiguration { server: Name, revision: Sha256, position: i64 },
-    /// A DHCP server could not use a configuration.
+    /// Records that a DHCP server could not use a configuration.
     ReportConfigurationFailure { server: Name, revision: Option<Sha256>, message: Text },
 
-    /// Has what differs at a site's servers brought to what the views say: these, or all that nobody else has made.
+    /// Repairs differences between a site's servers and the views: those that `keys` names, or without keys all of them. Extra
+    /// entries that another party created are repaired only if `keys` names them.
     RepairDrift { site: Name, keys: Option<Vec<DriftKey>> },
 
-    /// Makes a token; the answer has its id. `secret_sha256` is the hash of its secret.
+    /// Creates a token; `secret_sha256` is the hash of its secret. The receipt contains the token's ID.
     CreateToken { name: Text, scope: Scope, expires: Option<Timestamp>, secret_sha256: Sha256 },
-    /// Ends a token.
+    /// Revokes a token.
     RevokeToken(TokenId),
 
-    /// Makes a user, who signs in with this password, or through the `OpenID` Connect provider.
+    /// Creates a user, who signs in with this password or, without one, through the `OpenID` Connect provider.
     CreateUser { name: UserName, display_name: Text, role: Role, password: Option<NewPassword> },
-    /// Somebody comes from the `OpenID` Connect provider, with what it says of them.
+    /// Signs in a user through the `OpenID` Connect provider, with the name and role that the provider reports.
     AdmitUser { name: UserName, display_name: Text, role: Role, link: Link },
-    /// Gives a user another role.
+    /// Changes a user's role.
     ChangeUserRole { user: UserName, role: Role },
-    /// Gives a user another password, and ends their sessions but one.
+    /// Sets a user's password, and ends all of the user's sessions except `keep`.
     SetPassword { user: UserName, password: NewPassword, keep: Option<SessionId> },
-    /// Lets a user in no longer, and ends their sessions.
+    /// Disables a user: the user can no longer sign in, and the user's sessions end.
     DisableUser(UserName),
-    /// Lets a user in again.
+    /// Enables a user: the user can sign in again.
     EnableUser(UserName),
-    /// Attempts to sign in as a user have to wait: from one address, or everywhere that the user has not signed in from before.
+    /// Locks a user out: attempts to sign in as the user have to wait, either from one address, or from every address that the
+    /// user has not signed in from before.
     LockOut { user: UserName, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
-    /// Attempts to sign in as a user need not wait any more.
+    /// Ends the lock-out of a user: attempts to sign in as the user no longer have to wait.
     UnlockUser(UserName),
-    /// Begins a session of a user who has had `user_sequence` events when they proved who they are.
+    /// Starts a session for a user. `user_sequence` is the number of events that the user had when the user authenticated.
     StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
     /// Ends a session.
     EndSession { session: SessionId, reason: EndReason },
 }
 
-/// A password to be set.
+/// A password to set.
 #[derive(Clone, Debug)]
 pub struct NewPassword {
-    /// What events name it by.
+    /// The ID by which events refer to the password.
     pub id: PasswordId,
-    /// What is stored of it.
+    /// The hash of the password. Only the hash is stored.
     pub hash: Hash,
-    /// Whether it has to be changed at the next sign-in, since somebody else has seen it.
+    /// Whether the user must change the password at the next sign-in, because someone else has seen it.
     pub one_time: bool,
 }
 
-/// The kinds of things in the catalogue, as in the view `catalogue`.
+/// The kinds of catalogue entries, as in the view `catalogue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `site`
+    /// A data centre; stored as `site`.
     Site,
-    /// `rack`
+    /// A rack of a site; stored as `rack`.
     Rack,
-    /// `network`
+    /// An IPv4 network; stored as `network`.
     Network,
-    /// `dhcp_server`
+    /// A DHCP server; stored as `dhcp_server`.
     DhcpServer,
-    /// `venture`
+    /// A venture, which owns servers and defines roles; stored as `venture`.
     Venture,
-    /// `boot_image`
+    /// A boot image; stored as `boot_image`.
     BootImage,
-    /// `webhook`
+    /// A webhook; stored as `webhook`.
     Webhook,
-    /// `secret`: its scope
+    /// The scope of a secret; stored as `secret`.
     Secret,
 }
 
-/// Who asks, and how repeats are recognised.
+/// The caller of a command, and how repeated requests are recognised.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Who acts, such as `user ada`, `token ops`, `plugin dns`, `server 10.0.0.7`; it is in every event.
+    /// The actor, such as `user ada`, `token ops`, `plugin dns` or `server 10.0.0.7`. Every event contains it.
     pub actor: String,
-    /// What ties a request to everything that it leads to; a UUID made at the edge, or the caller's.
+    /// Links a request to everything that results from it. A UUID generated when the request arrives, or the
+    /// caller's own value.
     pub correlation_id: String,
-    /// The event that led to this, as its position.
+    /// The position of the event that caused this command.
     pub causation_id: Option<String>,
-    /// The same request with the same key gets the first answer again, and nothing is done.
+    /// The idempotency key. The same request with the same key gets the first answer again, and nothing is done.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// What the caller may do. Rules that are for administrators alone look here; programs that act by themselves are viewers.
+    /// The caller's role, for rules about changes that only administrators may make. Bootledger's own workers have
+    /// the level viewer.
     pub level: Level,
 }
 
 impl Context {
-    /// The key that the caller chose, if any.
+    /// The idempotency key that the caller chose, if any.
     pub fn key(&self) -> Option<&str> {
         self.idempotency_key.as_ref().map(|known| known.key.as_str())
     }
 
-    /// The same where a file of the request was stored while it arrived.
+    /// This context with the hash of a file added to the request's fingerprint. The file was stored while the request arrived.
     #[must_use]
     pub(crate) fn with_file(mut self, sha256: &Sha256) -> Self {
         if let Some(known) = &mut self.idempotency_key {
@@ -271,7 +277,8 @@ impl Context {
         self
     }
 
-    /// The context of one of several commands of a request: with a key of its own, where the request has one.
+    /// The context of one of several commands of a request. If the request has an idempotency key, each command gets
+    /// its own key.
     #[must_use]
     pub fn part(&self, name: &str) -> Self {
         let part = |known: &IdempotencyKey| known.named(format!("{}:{name}", known.key));
@@ -279,80 +286,80 @@ impl Context {
     }
 }
 
-/// What was done.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// The position of the last event, or of the log where nothing had to be done.
+    /// The position of the command's last event, or of the end of the log if nothing had to be done.
     pub position: i64,
-    /// The aggregate that was changed or created: a UUID or a key.
+    /// The ID of the aggregate that was changed or created: a UUID or a key.
     pub id: String,
 }
 
-/// What a change would do that nobody has made yet.
+/// The effects of a change that has not been made yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Preview {
-    /// What has another place than before: addresses, records; the first of them.
+    /// The values that would change, such as addresses and records; only the first of them are listed.
     pub moves: Vec<String>,
-    /// How many things that is.
+    /// The total number of values that would change.
     pub moved: usize,
 }
 
-/// Something that limits the service, or soon will.
+/// A condition that limits the service, or soon will.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concern {
-    /// Whether the service should get no requests while it lasts; otherwise it only works less well.
+    /// Whether the service should get no requests while the condition lasts. If not, the service only works less well.
     pub not_ready: bool,
-    /// What limits it, and what to do.
+    /// What limits the service, and what to do about it.
     pub sentence: String,
 }
 
-/// Why nothing was done.
+/// The reasons why a command is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// There is no such thing.
+    /// The thing that the command names does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// Rules are broken; never empty.
+    /// Validation failed. The list is never empty.
     #[error("{}", .0.iter().map(|broken| broken.message.as_str()).collect::<Vec<_>>().join("; "))]
     Refused(Vec<BrokenRule>),
-    /// Others changed the same thing again and again; asking again may help.
+    /// Others changed the same thing repeatedly. Retrying may help.
     #[error("{0}")]
     Conflict(String),
-    /// The idempotency key was used for another request.
+    /// The idempotency key was already used for a different request.
     #[error("the idempotency key was used before for another request; use a new one")]
     KeyReused,
-    /// The database, or a disk, did not take it; the same command may succeed later.
+    /// The database or a disk failed. The same command may succeed later.
     #[error("{}", self.cause().sentence())]
     Unavailable(#[source] anyhow::Error),
-    /// The caller, or all callers together, want more at once than there is room for; asking again later helps.
+    /// The caller, or all callers together, have too many requests running. Retrying later helps.
     #[error("{0}")]
     Busy(String),
-    /// A management controller does not answer as it should.
+    /// A management controller gave an unexpected answer or none.
     #[error("{reason}")]
     Controller {
-        /// Why, in words.
+        /// The failure as text.
         reason: String,
-        /// Whether it took too long.
+        /// Whether the controller took too long.
         slow: bool,
     },
-    /// A defect.
+    /// An internal error: a defect of the program.
     #[error("something is wrong inside")]
     Internal(#[source] anyhow::Error),
 }
 
-/// The power of a device, as far as it is known.
+/// The last known power state of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Power {
     /// Whether the server has power.
     pub state: PowerState,
-    /// When its management controller said so; `None` where it was never heard of.
+    /// When the management controller reported the state; `None` if it never has.
     pub at: Option<Timestamp>,
-    /// Whether the controller was asked for this answer.
+    /// Whether the controller was queried for this answer.
     pub live: bool,
 }
 
 impl CommandError {
-    /// The error of a database that did not do what it was sent, by its cause.
+    /// Converts a database error to a command error, according to the error's cause.
     pub fn of_database(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
         match Cause::in_chain(error.chain()) {
@@ -361,7 +368,7 @@ impl CommandError {
         }
     }
 
-    /// Why the database, or a disk, did not do it, where that is the reason.
+    /// The cause of a failure of the database or a disk, if that is why the command failed.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Unavailable(source) => Cause::in_chain(source.chain()).unwrap_or(Cause::Unreachable),
@@ -370,87 +377,87 @@ impl CommandError {
     }
 }
 
-/// What a webhook's receiver answered to a message that is no event.
+/// The answer of a webhook's receiver to a test message, which is not an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ping {
-    /// The message's header `webhook-id`.
+    /// The `webhook-id` header of the test message.
     pub webhook_id: String,
-    /// Whether it would have taken an event: it answered with 2xx.
+    /// Whether the receiver would have accepted an event: it answered with a 2xx status.
     pub taken: bool,
-    /// The status that it answered with; null where it did not answer.
+    /// The HTTP status of the receiver's answer; null if the receiver did not answer.
     pub status: Option<u16>,
-    /// The first words of its answer, or what went wrong.
+    /// The beginning of the receiver's answer, or the error.
     pub message: Text,
-    /// How long that took.
+    /// The duration of the request in milliseconds.
     pub milliseconds: u64,
 }
 
-/// One row of an import with what was worked out for it.
+/// A row of an import with the values that were filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedRow {
-    /// The line of the file, from 1.
+    /// The line in the file, counted from 1.
     pub row: u64,
-    /// The device, where it is known already.
+    /// The device, if it is already registered.
     pub device: Option<DeviceId>,
-    /// The deployment, once it is started.
+    /// The deployment, once it has started.
     pub deployment: Option<DeploymentId>,
-    /// The interface that it boots from.
+    /// The network interface that the server boots from.
     pub mac: MacAddress,
-    /// Its address.
+    /// The server's IPv4 address.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// Its name.
+    /// The server's host name.
     pub hostname: Hostname,
-    /// The network of the address.
+    /// The network that contains the address.
     pub network: Name,
-    /// The rack.
+    /// The rack that the server is in.
     pub rack: Option<Name>,
-    /// Its owner.
+    /// The venture that will own the server.
     pub venture: Name,
-    /// Its role.
+    /// The role that the server will have.
     pub role: Name,
-    /// What it boots.
+    /// The boot image to install.
     pub boot_image: Name,
-    /// What of the row was passed over, and why.
+    /// The parts of the row that were ignored, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// A broken rule of a row.
+/// An error in a row of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RowError {
-    /// The line of the file, from 1; 0 for the file as a whole.
+    /// The line in the file, counted from 1; 0 if the error concerns the whole file.
     pub row: u64,
-    /// The column's name, which is also the field of the rule.
+    /// The column's name, which is also the field that the rule names.
     pub column: String,
-    /// The rule.
+    /// The rule that the row violates.
     #[serde(flatten)]
     pub broken: BrokenRule,
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum Imported {
-    /// A dry run: what would be started.
+    /// A dry run: the deployments that would be started.
     Planned(Vec<PlannedRow>),
-    /// All rows are started.
+    /// Every row's deployment has started.
     Started { import: ImportId, receipt: Receipt, rows: Vec<PlannedRow> },
-    /// Nothing is started; every error of every row.
+    /// No deployment has started. Lists every error of every row.
     Refused(Vec<RowError>),
 }
 
-/// A secret that is rendered into a boot file; never shown, and kept no longer than the file is rendered.
+/// A secret that is rendered into a boot file. It is never shown, and is kept only while the file is rendered.
 #[derive(Clone)]
 pub struct BootSecret(String);
 
 impl BootSecret {
-    /// The secret with this text.
+    /// Wraps the text of a secret.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The secret itself, for rendering only.
+    /// The text of the secret. Use it for rendering only.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -462,49 +469,50 @@ impl std::fmt::Debug for BootSecret {
     }
 }
 
-/// The one way from HTTP to the domain.
+/// Runs commands for the HTTP layer. This trait is the only way from HTTP to the domain.
 #[async_trait]
 pub trait Commands: Send + Sync {
-    /// Does it, or says why not.
+    /// Runs a command, or returns the reason why it was not carried out.
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError>;
 
-    /// What would become of a deployment were it started now: what would be filled in, or every rule that it breaks. Nothing
-    /// is started, and what is free now may be taken before it is.
+    /// Checks a deployment without starting it. Returns the deployment with its missing values filled in, or every rule that it
+    /// violates. What is free now may be taken before the deployment starts.
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError>;
 
-    /// What a change of the catalogue or of a device would do, without doing it: refused as it would be, else what moves along.
+    /// Checks a change of the catalogue or of a device without making it. Returns the error that the change itself would
+    /// return, or the values that would change with it.
     async fn preview(&self, command: Command, context: Context) -> Result<Preview, CommandError> {
         drop((command, context));
         Ok(Preview::default())
     }
 
-    /// Whether a server has power. For an operator, its management controller is asked, now. For a viewer nothing is sent
-    /// anywhere: the answer is what was heard last.
+    /// Whether a server has power. For an operator, this queries the management controller now. For a viewer, it sends nothing
+    /// and returns the last reported state.
     async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError>;
 
-    /// Has the servers of a site compared with the views at once, by whichever instance gets to it.
+    /// Requests a comparison of a site's servers with the views as soon as possible. Any instance may carry it out.
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;
 
-    /// Sends the receiver of a webhook a message that is no event, now and once.
+    /// Sends a test message, which is not an event, to the receiver of a webhook: once and immediately.
     async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError>;
 
-    /// Notes that a session is in use, and whether with its newest secret.
+    /// Records that a session is in use, and whether the request had the session's newest secret.
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
 
-    /// Gives a session a new secret with the hash `next` in the place of the presented one; whether it did, which it does not
-    /// where another request was faster.
+    /// Replaces a session's presented secret with a new one, whose hash is `next`. Returns false if another request has
+    /// replaced it already.
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError>;
 
-    /// What limits the service at the moment; empty where nothing does.
+    /// The conditions that limit the service at the moment; empty if there are none.
     fn concerns(&self) -> Vec<Concern> {
         vec![]
     }
 
-    /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
+    /// What is wrong with the secret of this name, and what to do about it. The text contains nothing of the secret's content.
     fn secret_problem(&self, name: &Name) -> Option<String>;
 
-    /// Reads the secret of this name for a boot file; `Err` says what is wrong and what to do. No secret is given whose name
-    /// does not begin with `boot-`.
+    /// Reads the secret of this name for a boot file. `Err` describes the problem and what to do about it. Only secrets whose
+    /// names begin with `boot-` can be read.
     fn boot_secret(&self, name: &Name) -> Result<BootSecret, String>;
 
     /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.

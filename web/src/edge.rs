@@ -1,6 +1,5 @@
-//! What happens to every request and every answer, whatever it is about: a correlation id, a span,
-//! a measurement, the security headers, and the one form of errors. This is the boundary where an
-//! internal error's chain is logged, once.
+//! Middleware for every request and answer: a correlation ID, a span, a measurement, the security headers, and the one form of
+//! errors. The chain of an internal error is logged here, once.
 
 pub mod correlation;
 mod headers;
@@ -22,10 +21,10 @@ pub(crate) use measurements::Measurements;
 use std::time::{Duration, Instant};
 use tracing::{Instrument, field};
 
-/// An answer that took longer is logged.
+/// Requests that take longer than this are logged.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Surrounds everything else.
+/// Surrounds all other middleware and handlers.
 pub(crate) async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -34,7 +33,7 @@ pub(crate) async fn edge(
     let correlation = Correlation::read(request.headers());
     request.extensions_mut().insert(correlation.clone());
     let method = measurements::method(request.method());
-    // Neither path nor query: a path may hold a deployment's token, a query anything.
+    // Neither path nor query: a path may contain a deployment's token, a query anything.
     let span = tracing::info_span!(
         "request",
         http.method = method,
@@ -55,7 +54,7 @@ pub(crate) async fn edge(
         }
         headers::add(&mut response, &correlation);
         let milliseconds = elapsed.as_millis();
-        // Thousands of servers may boot at once, so that only what changes something, fails or drags is worth a line.
+        // Thousands of servers may boot at once, so only requests that change something, fail or are slow are logged.
         if !response.request().method().is_safe() || status.is_server_error() || elapsed > SLOW {
             tracing::info!(milliseconds, "answered {method} {route} with {}", status.as_u16());
         } else {
@@ -67,7 +66,7 @@ pub(crate) async fn edge(
     .await
 }
 
-/// Makes every failure a problem that names the request, and logs what is inside.
+/// Turns every error into a problem that names the request, and logs its cause.
 fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceResponse {
     let known = response.response().error().and_then(|error| error.as_error::<Error>());
     let status = response.status();
@@ -89,14 +88,14 @@ fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceRespon
     let Some((mut problem, answer)) = problem else {
         return response;
     };
-    // A path under /pxe/ may hold a deployment's token, which must not get into what people copy around.
+    // A path under /pxe/ may contain a deployment's token, which must not get into texts that people copy.
     let path = response.request().path();
     problem.instance = (!path.starts_with("/pxe/")).then(|| path.to_owned());
     problem.correlation_id = Some(correlation.0.clone());
     let (request, old) = response.into_parts();
     let mut new = if failure::wants_page(&request) { failure::answer(&problem, &request) } else { problem.response() };
     for (name, value) in old.headers().iter().chain(answer.headers()) {
-        // What describes the old body is not true of the new one.
+        // The headers that describe the old body do not apply to the new one.
         if ![CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING].contains(name) {
             new.headers_mut().insert(name.clone(), value.clone());
         }
@@ -104,7 +103,7 @@ fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceRespon
     ServiceResponse::new(request, new)
 }
 
-/// Whether an answer has no words of its own: it is empty, or the server's plain text about an error.
+/// Whether an answer has no content of its own: it is empty, or the server's plain text about an error.
 fn silent(response: &ServiceResponse) -> bool {
     let plain = |value: Option<&HeaderValue>| value.is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
     let body = response.response().body().size();
@@ -126,7 +125,7 @@ fn log(error: &Error) {
     }
 }
 
-/// The position that an answer without a reading of its own carries.
+/// The position to name in an answer that does not come from a reading.
 fn current_position(response: &ServiceResponse) -> Option<i64> {
     response.request().app_data::<Data<Application>>().map(|application| *application.position.borrow())
 }

@@ -1,6 +1,6 @@
-//! What goes wrong between a request and its answer, and the one form in which it is told:
-//! RFC 9457 `application/problem+json`. Nothing of an internal error's cause ever leaves here; the
-//! chain is logged once, in [`crate::edge`], which also adds the correlation id.
+//! The errors that an HTTP request can end with, and their one form: RFC 9457 `application/problem+json`. The cause of an
+//! internal error is never sent to the client. The chain of causes is logged once, in [`crate::edge`], which also adds
+//! the correlation ID.
 
 pub mod problem;
 
@@ -13,7 +13,7 @@ use bootledger_aggregates::rules::BrokenRule;
 use bootledger_projections::cause::Cause;
 use problem::{Problem, ProblemError};
 
-/// How a client is asked to log in.
+/// The authentication scheme that a 401 answer offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// RFC 6750, for programs.
@@ -22,103 +22,103 @@ pub enum Challenge {
     Basic,
 }
 
-/// Why a request is not answered as it was meant.
+/// The reasons why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing: 404.
+    /// The thing that the request names does not exist: 404.
     #[error("{0}")]
     NotFound(String),
-    /// Rules are broken: 422. `total` counts also those that are not listed.
+    /// Validation failed: 422. `total` also counts the errors that are not listed.
     #[error("{}", told(reasons, *total))]
     Rejected {
-        /// Which rules, at most 10,000.
+        /// The errors, at most 10,000.
         reasons: Vec<ProblemError>,
-        /// How many there are.
+        /// The total number of errors.
         total: usize,
     },
     /// Others changed the same thing: 409.
     #[error("{0}")]
     Conflict(String),
-    /// An idempotency key was used for another request: 422.
+    /// An idempotency key was already used for a different request: 422.
     #[error("the idempotency key was used before for another request; use a new one")]
     KeyReused,
-    /// No valid token or session: 401.
+    /// There is no valid token or session: 401.
     #[error("{message}")]
     Unauthorized {
-        /// What to do.
+        /// What the caller can do.
         message: String,
-        /// Which scheme to offer.
+        /// The authentication scheme to offer.
         challenge: Challenge,
     },
-    /// Whoever asks may not do this: 403.
+    /// The caller may not do this: 403.
     #[error("{has} may not do this: the role {needed} is needed")]
     Forbidden {
-        /// The least role that may.
+        /// The lowest role that may.
         needed: Level,
-        /// Who asks and what they may do.
+        /// The caller and the caller's role.
         has: String,
     },
-    /// A page of another site asked for a change: 403.
+    /// A page of another site sent a request for a change: 403.
     #[error("{0}")]
     CrossSite(String),
-    /// The password was told by somebody else, and has to be changed before anything else: 403.
+    /// The password was set by someone else, and must be changed before anything else: 403.
     #[error("the password is for one time only; set one of your own at /settings/password")]
     PasswordDue,
-    /// Somebody tries to sign in too often: 429 with `Retry-After`.
+    /// There were too many attempts to sign in: 429 with `Retry-After`.
     #[error("too many attempts to sign in; wait {} and try again", waiting(*retry_after))]
     TooMany {
-        /// After how many seconds to try again.
+        /// The number of seconds after which to retry.
         retry_after: u32,
     },
-    /// It may work later: 503 with `Retry-After`.
+    /// The request may succeed later: 503 with `Retry-After`.
     #[error("{message}")]
     Unavailable {
-        /// What is missing.
+        /// What is not available.
         message: String,
-        /// After how many seconds to ask again.
+        /// The number of seconds after which to retry.
         retry_after: u32,
-        /// Why, for the log.
+        /// The cause, for the log.
         source: Option<anyhow::Error>,
     },
-    /// The caller uses all of its own share: 503 with `Retry-After`. Others are served.
+    /// The caller has used up its own share: 503 with `Retry-After`. Others are served.
     #[error("{message}")]
     Busy {
-        /// Which limit.
+        /// The limit that was reached.
         message: String,
-        /// After how many seconds to try again.
+        /// The number of seconds after which to retry.
         retry_after: u32,
     },
     /// A disk is full: 507 with `Retry-After`.
     #[error("{message}")]
     StorageFull {
-        /// Which disk, and what to do.
+        /// Which disk is full, and what to do.
         message: String,
-        /// After how many seconds to try again.
+        /// The number of seconds after which to retry.
         retry_after: u32,
-        /// What failed, for the log.
+        /// The cause, for the log.
         source: anyhow::Error,
     },
-    /// The body has more bytes than this: 413.
+    /// The body is larger than this number of bytes: 413.
     #[error("the body is larger than {0} bytes, the most that is taken here; send less at once")]
     TooLarge(u64),
-    /// The body is not of the wanted type: 415.
+    /// The body does not have the required content type: 415.
     #[error("the body must be {0}; say so in the header Content-Type")]
     UnsupportedMediaType(&'static str),
     /// The body is compressed: 415.
     #[error("a body with the header Content-Encoding is not read; send it as it is, not compressed")]
     Encoded,
-    /// The body came too slowly: 408.
+    /// The body arrived too slowly: 408. Contains the time limit in seconds.
     #[error("the body did not arrive within {0} seconds")]
     TooSlow(u64),
-    /// The request cannot be read: 400.
+    /// The request cannot be parsed: 400.
     #[error("{}", told(.0, .0.len()))]
     BadRequest(Vec<ProblemError>),
-    /// A management controller did not do as it was told: 502; or took too long, or may have done it: 504.
+    /// A management controller did not carry out a request: 502. If it took too long or the result is not known: 504.
     #[error("{message}")]
     Controller {
-        /// What it said.
+        /// The controller's error.
         message: String,
-        /// Whether it took too long.
+        /// Whether the controller took too long.
         slow: bool,
     },
     /// A defect: 500.
@@ -126,7 +126,7 @@ pub enum Error {
     Internal(#[source] anyhow::Error),
 }
 
-/// A time to wait in words.
+/// A waiting time, for messages.
 fn waiting(seconds: u32) -> String {
     match seconds {
         0 | 1 => "a second".to_owned(),
@@ -135,7 +135,7 @@ fn waiting(seconds: u32) -> String {
     }
 }
 
-/// A few reasons in words, or how many there are.
+/// A summary of the errors: the text of a few, or the number of many.
 fn told(reasons: &[ProblemError], total: usize) -> String {
     if total > 3 {
         return format!("{total} things are wrong; nothing was done. `errors` lists them");
@@ -143,32 +143,32 @@ fn told(reasons: &[ProblemError], total: usize) -> String {
     reasons.iter().map(|reason| reason.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-/// The most reasons that an answer lists.
+/// Maximum number of errors that an answer lists.
 const LISTED: usize = 10_000;
 
 impl Error {
-    /// A request that cannot be read, for one reason. `field` is the parameter, header or part of the body.
+    /// A request that cannot be parsed, for one reason. `field` is the parameter, header or part of the body.
     pub fn bad_request(field: &str, rule: &str, message: impl Into<String>) -> Self {
         Self::BadRequest(vec![ProblemError::new(field, rule, message)])
     }
 
-    /// A request that breaks one rule.
+    /// A request that fails validation for one reason.
     pub fn rejected(field: &str, rule: &str, message: impl Into<String>) -> Self {
         Self::Rejected { reasons: vec![ProblemError::new(field, rule, message)], total: 1 }
     }
 
-    /// A file whose rows break rules.
+    /// A file with rows that fail validation.
     pub fn rejected_rows(rows: Vec<RowError>) -> Self {
         let total = rows.len();
         Self::Rejected { reasons: rows.into_iter().take(LISTED).map(ProblemError::from).collect(), total }
     }
 
-    /// Something that is missing for a while.
+    /// Something that is temporarily not available.
     pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
         Self::Unavailable { message: message.into(), retry_after, source: None }
     }
 
-    /// What the database, or a disk, did not do, by its cause.
+    /// A failure of the database or a disk, according to its cause.
     pub fn impeded(cause: Cause, source: impl Into<anyhow::Error>) -> Self {
         let (message, retry_after, source) = (cause.sentence().to_owned(), cause.retry_seconds(), source.into());
         match cause {
@@ -203,7 +203,7 @@ impl Error {
         }
     }
 
-    /// The problem that the client is told, still without instance and correlation id.
+    /// The problem that is sent to the client, still without instance and correlation ID.
     pub fn problem(&self) -> Problem {
         let (errors, total) = match self {
             Self::Rejected { reasons, total } => (reasons.clone(), *total),
@@ -259,7 +259,7 @@ impl ResponseError for Error {
     }
 }
 
-/// After how many seconds a caller whose share is used up may try again.
+/// The number of seconds after which a caller whose share is used up may retry.
 const BUSY_SECONDS: u32 = 2;
 
 impl From<CommandError> for Error {

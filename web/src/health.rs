@@ -1,5 +1,5 @@
-//! What watches the service ask: `/healthz`, `/readyz`, `/metrics`. No login; of the data centre, only what is wrong is
-//! told.
+//! Routes for monitoring: `/healthz`, `/readyz`, `/metrics`. They need no sign-in, and of the data centre they
+//! report only problems.
 
 pub(crate) mod asked;
 pub mod metrics;
@@ -17,7 +17,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/metrics").get(metrics::measured));
 }
 
-/// Whether the process is alive; it asks nothing else, so that a lost database does not have it restarted.
+/// Whether the process is alive. This checks nothing else, so that a lost database does not cause a restart of the service.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")

@@ -1,4 +1,4 @@
-//! The only place of Bootledger that knows HTTP.
+//! The HTTP layer of Bootledger: the API, the pages, and the routes of the boot network. No other crate handles HTTP requests.
 
 pub mod api;
 pub mod application;

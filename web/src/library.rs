@@ -1,5 +1,5 @@
-//! What HTTP may ask of the library of boot images. The root package answers: it downloads in the background, one image at a
-//! time, and this crate only shows how far that has come.
+//! The library of boot images as the HTTP layer uses it: the trait [`ImageLibrary`] and its values. The root package implements
+//! the trait: it downloads in the background, one image at a time. This crate only starts downloads and shows their progress.
 
 use crate::commands::{CommandError, Context};
 use async_trait::async_trait;
@@ -12,41 +12,41 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An image that an administrator wants from the library.
+/// A request to add a boot image from the library, or to update one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// The recipe.
+    /// The recipe that the boot image is made from.
     pub recipe: Name,
-    /// What the image is called.
+    /// The name of the boot image.
     pub image: Name,
-    /// The mirror, where it is not the recipe's own.
+    /// The URL of the mirror; `None` uses the recipe's own.
     pub mirror: Option<String>,
-    /// Whether the image exists and is updated.
+    /// Whether to update a boot image that already exists.
     pub update: bool,
-    /// Whether an update takes the recipe's version of what was changed in the image.
+    /// Whether an update overwrites changes that were made to the boot image with the recipe's version.
     pub replace: bool,
 }
 
-/// How a download is doing.
+/// The status of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DownloadStatus {
-    /// It waits for others.
+    /// The download waits for other downloads to finish.
     Queued,
-    /// It is under way.
+    /// The download is running.
     Running,
-    /// The service stopped before its end; it can be resumed.
+    /// The service stopped before the download finished. It can be resumed.
     Interrupted,
-    /// The image is there.
+    /// The boot image was added or updated.
     Done,
-    /// It failed; `message` says why. It can be resumed.
+    /// The download failed; `message` contains the reason. It can be resumed.
     Failed,
-    /// An administrator cancelled it.
+    /// An administrator cancelled the download. It can be resumed.
     Cancelled,
 }
 
 impl DownloadStatus {
-    /// As in JSON.
+    /// The status as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -58,12 +58,12 @@ impl DownloadStatus {
         }
     }
 
-    /// Whether it goes on by itself.
+    /// Whether the download continues without an operator's action.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Queued | Self::Running)
     }
 
-    /// Whether it can be resumed.
+    /// Whether the download can be resumed.
     pub fn can_resume(self) -> bool {
         matches!(self, Self::Interrupted | Self::Failed | Self::Cancelled)
     }
@@ -78,69 +78,69 @@ impl std::str::FromStr for DownloadStatus {
     }
 }
 
-/// How far a download has come.
+/// The progress of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DownloadProgress {
-    /// What is done, in words.
+    /// The current step, as text.
     pub step: Text,
-    /// The file that it is about.
+    /// The file that the step processes.
     pub file: Option<Name>,
-    /// Which file it is, from 1.
+    /// The number of that file, from 1.
     pub number: usize,
-    /// How many files there are.
+    /// The number of files in total.
     pub count: usize,
-    /// How many bytes of the file have arrived.
+    /// The number of bytes of the file that have arrived.
     pub bytes: u64,
-    /// How many bytes the file has, if that is known.
+    /// The size of the file in bytes, if it is known.
     pub total: Option<u64>,
 }
 
-/// An image that is being added, or was.
+/// A download: a boot image that is being added or updated, or was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImageDownload {
-    /// Its id.
+    /// The ID of the download.
     pub id: Uuid,
-    /// The recipe.
+    /// The recipe that the boot image is made from.
     pub recipe: Name,
-    /// What the image is called.
+    /// The name of the boot image.
     pub image: Name,
-    /// The mirror, where it is not the recipe's own.
+    /// The URL of the mirror, if it is not the recipe's own.
     pub mirror: Option<String>,
-    /// Whether the image existed and is updated.
+    /// Whether the download updates a boot image that already existed.
     pub update: bool,
-    /// Who wanted it.
+    /// The actor that requested the download.
     pub actor: String,
-    /// How it is doing.
+    /// The status of the download.
     pub status: DownloadStatus,
-    /// How far it has come.
+    /// The progress of the download.
     pub progress: Option<DownloadProgress>,
-    /// Why it failed, or its result, a line each.
+    /// The reason for a failure, or the result; one statement on each line.
     pub message: Option<String>,
-    /// When it was wanted.
+    /// When the download was requested.
     pub created_at: Timestamp,
-    /// When its status or progress changed last.
+    /// When the status or progress last changed.
     pub changed_at: Timestamp,
 }
 
-/// The library, and the downloads of the service.
+/// The library of boot images, and the downloads of the service.
 #[async_trait]
 pub trait ImageLibrary: Send + Sync {
-    /// The recipes.
+    /// The recipes of the library.
     fn library(&self) -> Arc<Library>;
 
-    /// Has an image added or updated in the background; the id of the download.
+    /// Requests that an image is added or updated in the background. Returns the ID of the download.
     async fn want(&self, wanted: Wanted, context: &Context) -> Result<Uuid, CommandError>;
 
-    /// The newest downloads, newest first, at most 100.
+    /// The latest downloads, newest first, at most 100.
     async fn downloads(&self) -> Result<Vec<ImageDownload>, CommandError>;
 
-    /// One download.
+    /// Finds a download by its ID.
     async fn download(&self, id: Uuid) -> Result<Option<ImageDownload>, CommandError>;
 
-    /// Cancels a download; what is over stays as it is.
+    /// Cancels a download. A download that has ended does not change.
     async fn cancel(&self, id: Uuid) -> Result<(), CommandError>;
 
-    /// Has a download that failed or was interrupted or cancelled tried again, from where it stopped.
+    /// Resumes a download that failed, was interrupted or was cancelled, from where it stopped.
     async fn resume(&self, id: Uuid, context: &Context) -> Result<(), CommandError>;
 }

@@ -1,5 +1,5 @@
-//! The description of the API (`OpenAPI` 3.1), made from the handlers themselves. What all routes
-//! have in common (security, problems, headers, `?at=`) is added here once.
+//! The description of the API (`OpenAPI` 3.1), generated from the handlers. What all routes have in common (security, problems,
+//! headers, `?at=`) is added here once.
 
 mod machines;
 pub mod page;
@@ -65,12 +65,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
 )]
 struct Document;
 
-/// The whole description.
+/// The complete description.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The description as bytes, made once.
+/// The description as bytes, rendered once.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     json: String,
@@ -89,7 +89,7 @@ async fn show(rendered: Data<Rendered>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(rendered.json.clone())
 }
 
-/// What all routes have in common.
+/// Adds what all routes have in common.
 struct InCommon;
 
 impl Modify for InCommon {
@@ -133,7 +133,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
     all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }
 
-/// Such as `devices_index`, `devices_verify`, `boot_images_files_put`: the path's nouns and the handler's name.
+/// The ID of an operation, from the path's nouns and the handler's name, such as `devices_index`,
+/// `devices_verify` or `boot_images_files_put`.
 fn operation_id(path: &str, function: &str) -> String {
     let nouns = path.trim_start_matches("/api/v1").split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
     let mut parts: Vec<&str> = nouns.collect();
@@ -204,7 +205,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         responses.insert("202".to_owned(), RefOr::T(ResponseBuilder::new().description(accepted).build()));
     }
     if let (true, Some(RefOr::T(response))) = (weighs, responses.get_mut("200")) {
-        // A dry run answers with what would move along.
+        // A dry run returns what would change with it.
         for content in response.content.values_mut() {
             if let RefOr::T(content) = content
                 && let Some(done) = content.schema.take()

@@ -1,20 +1,21 @@
 //! The pages for people.
 //!
 //! # How a page is made
-//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a `frame::Visit` (who looks; at least a
-//! viewer) and a `Backend`, reads with `backend.read()`, and answers with `visit.answer(reading, Page { … })`. A page that waits
-//! for something else ends its reading before that, with `visit.see(reading)`.
-//! View functions are pure: rows and `now` to markup, with tests by selectors below them. `kit` has the parts.
+//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a `frame::Visit` (the visitor, at least a
+//! viewer) and a `Backend`, reads with `backend.read()`, and answers with `visit.answer(reading, Page { … })`. A page that
+//! waits for something else ends its reading before that, with `visit.see(reading)`. View functions are pure: they turn rows
+//! and `now` into markup, and have tests by selectors below them. `kit` has the components.
 //!
-//! # How something is changed
-//! A handler of POST takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `Visit`. It reads all
-//! fields, runs `backend.execute(command, fields.context(&caller))`, and answers with `form::done` (303, once the views show it).
-//! What is refused is the same form with status 422 (`visit.refused`), made of a reading that begins then: the summary `kit::field::summary` first, each error
-//! beside its field, every value kept. Forms contain `kit::action::once`, so that one that is sent twice is done once.
+//! # How a change is made
+//! A POST handler takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `Visit`. It reads all
+//! fields, runs `backend.execute(command, fields.context(&caller))`, and answers with `form::done` (303, once the views show
+//! the change). If the change is refused, the answer is the same form with status 422 (`visit.refused`), made from a reading
+//! that begins then: first the summary `kit::field::summary`, each error beside its field, and every value kept. Forms contain
+//! `kit::action::once`, so that a form that is sent twice takes effect once.
 //!
-//! # How it is live
-//! Parts that change have an id. `PATH/live/{since}` answers with `live::answer`, whose `render` calls the same view functions;
-//! the page names it in `Page::live`, with the position of its reading.
+//! # How a page is kept live
+//! Parts that change have an ID. `PATH/live/{since}` answers with `live::answer`, whose `render` calls the same view functions;
+//! the page names this path in `Page::live`, with the position of its reading.
 
 pub(crate) mod assets;
 pub(crate) mod csv;
@@ -49,7 +50,7 @@ use actix_web::web::{self, Data, ServiceConfig, resource, scope};
 use actix_web::{HttpRequest, HttpResponse};
 use anyhow::anyhow;
 
-/// All pages. They come after every other route.
+/// Mounts all pages. They come after every other route.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let pages = scope("")
         .wrap(Compress::default())

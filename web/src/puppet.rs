@@ -1,7 +1,7 @@
-//! What Puppet asks and reports: the classes of a node, which anybody may read, and how a run of its agent went, which
-//! needs a token.
+//! The interface to Puppet: the classes of a node, which anyone may read, and the reports of agents' runs, which need a token.
 //!
-//! `node` works out what a node is told, `report` reads what Puppet's `http` report processor sends, and `routes` answers.
+//! `node` computes the classification of a node, `report` parses what Puppet's `http` report processor sends, and `routes` has
+//! the HTTP routes.
 
 mod node;
 mod report;

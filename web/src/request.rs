@@ -1,5 +1,5 @@
-//! What handlers take apart from who asks: path, parameters, body, and a reading of the views.
-//! Whatever is wrong with them is told as a problem that names the place.
+//! Extractors for the parts of a request except its caller: path, parameters, body, and a reading of the views. A value that
+//! they refuse is reported as a problem that names its place.
 
 pub mod answer;
 pub mod backend;

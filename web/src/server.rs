@@ -1,4 +1,4 @@
-//! Everything put together: the same for `serve`, for the extra boot listener, and for tests.
+//! Assembles the HTTP server from its parts: the same for `serve`, for the extra boot listener, and for tests.
 
 use crate::application::Application;
 use crate::auth::guard::guard;
@@ -19,25 +19,25 @@ use anyhow::Context;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// How long a client may take to send a request's head.
+/// How long a client may take to send the head of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection without a request is kept.
+/// How long a connection is kept open without a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to close its connection.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long requests in flight may take when the service stops, in seconds; it stops within five.
+/// How many seconds requests in flight may take when the service stops. The whole service stops within five seconds.
 const SHUTDOWN_SECONDS: u64 = 3;
 
-/// Which routes a listener has.
+/// The set of routes that a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of them.
+    /// All routes of the service.
     Whole,
-    /// Only those of the boot network: boot, DHCP, DNS files, Puppet and health.
+    /// Only the routes of the boot network: boot, DHCP, DNS files, Puppet and health.
     BootOnly,
 }
 
-/// What all listeners of a process share. Cheap to clone.
+/// The state that all listeners of a process share. Cheap to clone.
 #[derive(Clone)]
 pub struct Site {
     application: Data<Application>,
@@ -53,10 +53,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// Prepares what is shared; once for an application, since it registers measurements.
+    /// Prepares the shared state. Call this once for an application, because it registers measurements.
     ///
     /// # Errors
-    /// Where the application's registry has them already.
+    /// Returns an error if the application's registry already contains the measurements.
     pub fn new(application: Application) -> anyhow::Result<Self> {
         let measurements = Measurements::register(&application.metrics).context("cannot register the request histogram")?;
         Ok(Self {
@@ -73,7 +73,7 @@ impl Site {
         })
     }
 
-    /// Mounts a part: `App::new().configure(site.configure(Part::Whole))`.
+    /// Mounts the routes of a part: `App::new().configure(site.configure(Part::Whole))`.
     pub fn configure(&self, part: Part) -> impl Fn(&mut ServiceConfig) + Clone + 'static {
         let site = self.clone();
         move |config| {
@@ -107,15 +107,16 @@ impl Site {
         }
     }
 
-    /// Serves a part on a listener; the returned server is to be awaited. Signals are the caller's, who stops it with
-    /// its handle.
+    /// Serves a part on a listener. The caller awaits the returned server, handles signals, and stops the server
+    /// with its handle.
     pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
             .client_request_timeout(REQUEST_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
-            // An answer in two writes would else wait for the acknowledgement of the first, which a client delays by 40 ms.
+            // Without this, an answer in two writes would wait for the acknowledgement of the first, which a client delays
+            // by 40 ms.
             .tcp_nodelay(true)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
@@ -124,7 +125,7 @@ impl Site {
     }
 }
 
-/// The routes that the boot network does not have.
+/// Mounts the routes that the boot network does not have.
 fn whole(config: &mut ServiceConfig) {
     api::configure(config);
     boot::files::configure(config);

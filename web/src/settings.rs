@@ -1,4 +1,4 @@
-//! Settings of boot images as they count for a device: what each comes to, where it comes from, and what is missing.
+//! Settings of boot images as they apply to a device: the value of each, its source, and the values that are missing.
 
 use crate::error::Error;
 use crate::request::reading::Reading;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// What to resolve; the device's own, where something is left out.
+/// The boot image, venture and role to resolve settings for. The device's own values are the defaults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) venture: Option<Name>,
@@ -22,48 +22,48 @@ pub(crate) struct Wanted {
     pub(crate) boot_image: Option<Name>,
 }
 
-/// The settings of a boot image as they count for a device.
+/// The settings of a boot image as they apply to a device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceSettings {
-    /// The boot image; none, where none is named and neither role nor venture has a default.
+    /// The boot image. Null if the request names none, and neither the role nor the venture has a default.
     pub(crate) boot_image: Option<Name>,
-    /// The image's revision.
+    /// The revision of the boot image.
     pub(crate) revision: Option<u32>,
-    /// The venture whose settings count.
+    /// The venture whose settings apply.
     pub(crate) venture: Option<Name>,
-    /// The role whose settings count.
+    /// The role whose settings apply.
     pub(crate) role: Option<Name>,
-    /// The site whose settings count.
+    /// The site whose settings apply.
     pub(crate) site: Name,
     /// Whether every setting that the image's templates use has a value of its type.
     pub(crate) complete: bool,
-    /// Every setting that the image declares.
+    /// Every setting that the boot image declares.
     pub(crate) settings: Vec<DeviceSetting>,
 }
 
-/// One setting as it counts for a device.
+/// One setting as it applies to a device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceSetting {
-    /// Its name.
+    /// The name of the setting.
     pub(crate) name: SettingName,
-    /// What values it takes.
+    /// The type of the setting's values.
     #[serde(rename = "type")]
     pub(crate) kind: SettingType,
-    /// What it is for.
+    /// What the setting is used for.
     pub(crate) description: String,
-    /// Whether a deployment needs a value.
+    /// Whether a deployment requires a value.
     pub(crate) required: bool,
-    /// Whether a template of the image uses it.
+    /// Whether a template of the boot image uses the setting.
     pub(crate) used: bool,
-    /// The value and where it comes from; left out where there is none.
+    /// The value and its source; left out if the setting has no value.
     #[serde(flatten)]
     pub(crate) resolved: Option<Resolved>,
-    /// Why it keeps a deployment from starting.
+    /// The rule because of which the setting prevents a deployment from starting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broken: Option<BrokenRule>,
 }
 
-/// What an image's settings come to without a device.
+/// Resolves the settings of a boot image without a device.
 pub(crate) async fn inherited(
     reading: &mut Reading<'_>,
     (key, image): (&Name, &BootImage),
@@ -80,7 +80,7 @@ pub(crate) async fn inherited(
     Ok(Inherited::new(key, image, layers(&lineage, role, site.as_ref())))
 }
 
-/// The settings of a device for a boot image.
+/// Resolves the settings of a boot image for a device.
 pub(crate) async fn of_device(reading: &mut Reading<'_>, device: &Device, wanted: Wanted) -> Result<DeviceSettings, Error> {
     let at = reading.at;
     let venture = wanted.venture.or_else(|| device.venture.clone());
@@ -117,12 +117,12 @@ pub(crate) async fn of_device(reading: &mut Reading<'_>, device: &Device, wanted
     Ok(DeviceSettings { boot_image: Some(key), revision: Some(image.revision), venture, role, site, complete, settings })
 }
 
-/// The declarations of a name in the catalogue: its types, and what it is said to be for.
+/// The declarations of setting names in the catalogue: the types and descriptions of each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(BTreeMap<SettingName, Vec<SettingSpec>>);
 
 impl Known {
-    /// Those of all images in use.
+    /// Reads the declarations of all boot images in use.
     pub(crate) async fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let at = reading.at;
         let mut known = Self::default();
@@ -137,14 +137,14 @@ impl Known {
         Ok(known)
     }
 
-    /// The type of a name, where all images that declare it agree.
+    /// The type of a setting, if all boot images that declare it agree.
     pub(crate) fn kind(&self, name: &SettingName) -> Option<SettingType> {
         let specs = self.0.get(name)?;
         let kind = specs.first()?.kind;
         specs.iter().all(|spec| spec.kind == kind).then_some(kind)
     }
 
-    /// The choices of a name, of all images together.
+    /// The choices of a setting, from all boot images together.
     pub(crate) fn choices(&self, name: &SettingName) -> Vec<String> {
         let mut choices: Vec<String> = vec![];
         for choice in self.0.get(name).into_iter().flatten().flat_map(|spec| &spec.choices) {
@@ -164,7 +164,7 @@ impl Known {
         })
     }
 
-    /// What an image says that declares a name; nothing where none does.
+    /// The declarations of one boot image; empty if it declares none.
     #[cfg(test)]
     pub(crate) fn of(declared: serde_json::Value) -> Self {
         let declared: BTreeMap<SettingName, SettingSpec> = serde_json::from_value(declared).expect("declarations");

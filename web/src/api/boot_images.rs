@@ -1,4 +1,4 @@
-//! Boot images without their files' contents, which the boot pages take and give.
+//! Routes for boot images: list, read, define, retire. The boot pages upload and serve the files' contents.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
@@ -21,17 +21,17 @@ use utoipa::ToSchema;
 /// A boot image at its latest revision.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BootImageAnswer {
-    /// Its key among those of its kind.
+    /// The boot image's name, unique among boot images.
     key: Name,
-    /// How many events it has had.
+    /// The number of events of this boot image so far.
     sequence: i64,
-    /// Whether it is out of use.
+    /// Whether the boot image is retired.
     retired: bool,
-    /// Its description, as `PUT` takes it.
+    /// The description, in the form that `PUT` accepts.
     spec: Option<BootImageSpec>,
-    /// How many changes it has had.
+    /// The revision number. Every change increases it by one.
     revision: u32,
-    /// Its files by name.
+    /// The files of the boot image, by name.
     files: BTreeMap<Name, BootFile>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/boot-images/{key}").get(show).put(define).delete(retire));
 }
 
-/// The boot images by name; retired ones are among them.
+/// Lists boot images by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/boot-images", tag = "boot-images", params(CatalogueQuery),
     responses((status = 200, body = Page<BootImageAnswer>)))]
 pub(crate) async fn index(
@@ -61,14 +61,14 @@ pub(crate) async fn index(
     catalogue::index::<BootImageAnswer>("boot_image", query, backend.read().await?).await
 }
 
-/// One boot image.
+/// Returns one boot image.
 #[utoipa::path(get, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<BootImageAnswer>("boot_image", &key, backend.read().await?).await
 }
 
-/// Creates or changes a boot image; a retired one is in use again.
+/// Creates or changes a boot image. A retired boot image is put into use again.
 #[utoipa::path(put, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = BootImageSpec, responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn define(
@@ -81,7 +81,7 @@ pub(crate) async fn define(
     catalogue::change::<BootImageAnswer>("boot_image", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a boot image out of use.
+/// Retires a boot image.
 #[utoipa::path(delete, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {

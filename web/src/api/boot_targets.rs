@@ -1,4 +1,4 @@
-//! The servers that may boot their image at the moment, by address.
+//! Route for boot targets: the servers that may boot their image at the moment, by address.
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
@@ -18,32 +18,32 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/boot-targets").get(index));
 }
 
-/// Which ones; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct BootTargetQuery {
-    /// With this address.
+    /// Only the server with this IPv4 address.
     #[param(value_type = Option<String>)]
     ip: Option<Ipv4Addr>,
-    /// With this interface.
+    /// Only servers with this MAC address.
     #[param(value_type = Option<String>)]
     mac: Option<MacAddress>,
-    /// In this site.
+    /// Only servers in this site.
     #[param(value_type = Option<String>)]
     site: Option<Name>,
-    /// With this boot image.
+    /// Only servers with this boot image.
     #[param(value_type = Option<String>)]
     boot_image: Option<Name>,
-    /// With this text somewhere.
+    /// Only servers with this text in their address, MAC address or host name. Upper and lower case are the same.
     q: Option<String>,
-    /// Only those behind this one: the `next` of the page before.
+    /// Only items after this cursor: the `next` of the previous page.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// The boot targets, by address.
+/// Lists boot targets by address.
 #[utoipa::path(get, path = "/api/v1/boot-targets", tag = "boot-targets", params(BootTargetQuery), responses((status = 200, body = Page<BootTarget>)))]
 pub(crate) async fn index(
     _: Viewer,

@@ -1,4 +1,4 @@
-//! What the routes of all kinds in the catalogue have in common: list, read, define, retire.
+//! Handlers that the routes of all catalogue kinds share: list, read, define, retire.
 
 use crate::auth::caller::Caller;
 use crate::commands::Command;
@@ -14,25 +14,25 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-/// Which items of a kind; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct CatalogueQuery {
-    /// With this text in key or description.
+    /// Only items with this text in their key or description.
     pub(super) q: Option<String>,
-    /// Only those behind this key: the `next` of the page before.
+    /// Only items after this key: the `next` of the previous page.
     pub(super) after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     pub(super) limit: Option<u32>,
 }
 
-/// How the API answers with something of the catalogue: what its `spec` has can be put back as it is.
+/// The form in which the API returns a catalogue entry. A client can send the returned `spec` back with `PUT` unchanged.
 pub(super) trait Answer: Serialize {
-    /// What the views have of it.
+    /// The entry's columns in the views.
     type View: DeserializeOwned;
 
-    /// The answer with what the views have.
+    /// Converts a row of the views to the API's form.
     fn of(entry: Entry<Self::View>) -> Self;
 }
 
@@ -44,7 +44,7 @@ impl<T: DeserializeOwned + Serialize> Answer for Entry<T> {
     }
 }
 
-/// The items of a kind by key; retired ones are among them and say so.
+/// Lists the entries of a kind by key, including retired ones, which are marked.
 pub(super) async fn index<A: Answer>(kind: &str, query: CatalogueQuery, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
     let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
@@ -62,13 +62,13 @@ async fn find<A: Answer>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Re
     Ok(A::of(item.read()?))
 }
 
-/// One item of a kind, retired or not.
+/// Returns one entry of a kind, retired or not.
 pub(super) async fn show<A: Answer>(kind: &str, key: &Name, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
     let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
     Ok(reading.answer(&entry))
 }
 
-/// Changes an item of a kind and answers with it.
+/// Changes an entry of a kind and returns it.
 pub(super) async fn change<A: Answer>(
     kind: &str,
     key: &Name,
@@ -80,7 +80,7 @@ pub(super) async fn change<A: Answer>(
         let is_retired = matches!(command, Command::Retire(..));
         let answer = preview(backend, caller, command).await?;
         if is_retired {
-            // Retiring what does not exist changes nothing, and is answered with 404.
+            // Retiring an entry that does not exist changes nothing and returns 404.
             find::<A>(kind, key.as_str(), &mut backend.read_now().await?).await?;
         }
         return Ok(answer);
@@ -95,17 +95,17 @@ pub(super) async fn change<A: Answer>(
     }
 }
 
-/// Says what a change would do, or why it would be refused, and does nothing.
+/// Returns the effects of a change, or why it would be refused, without making the change.
 pub(super) async fn preview(backend: &mut Backend, caller: &Caller, command: Command) -> Result<HttpResponse, Error> {
     Ok(HttpResponse::Ok().json(backend.preview(command, caller.context()).await?))
 }
 
-/// Whether to do it.
+/// Whether to make a change or only to check it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ChangeMode {
-    /// Only say what would move along, or why it would be refused. The answer is then a `Preview`.
+    /// Only check the change: return what would change with it, as a `Preview`, or why it would be refused.
     #[allow(dead_code, reason = "the backend reads it; this describes it")]
     dry_run: bool,
 }

@@ -1,4 +1,4 @@
-//! Deployments: starting, following, cancelling, ending.
+//! Routes for deployments: start, follow, cancel, retry, mark as done.
 
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::{Command, NewDeployment};
@@ -35,56 +35,57 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/deployments/{id}/events").get(events));
 }
 
-/// Which deployments; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DeploymentQuery {
-    /// open, `in_progress`, done or cancelled.
+    /// Only deployments with this status: `open`, `in_progress`, `done` or `cancelled`.
     #[param(value_type = Option<String>)]
     status: Option<Status>,
-    /// Open or in progress (true), or ended (false).
+    /// Only deployments that are open or in progress (true), or that have ended (false).
     live: Option<bool>,
-    /// In this site.
+    /// Only deployments in this site.
     #[param(value_type = Option<String>)]
     site: Option<Name>,
-    /// Of this venture.
+    /// Only deployments of this venture.
     #[param(value_type = Option<String>)]
     venture: Option<Name>,
-    /// Of this role.
+    /// Only deployments of this role.
     #[param(value_type = Option<String>)]
     role: Option<Name>,
-    /// With this boot image.
+    /// Only deployments with this boot image.
     #[param(value_type = Option<String>)]
     boot_image: Option<Name>,
-    /// Of this device.
+    /// Only deployments of this device.
     #[param(value_type = Option<String>)]
     device: Option<DeviceId>,
-    /// Of this import.
+    /// Only deployments of this import.
     #[param(value_type = Option<String>)]
     import: Option<ImportId>,
-    /// Overdue, or not.
+    /// Only deployments that are overdue (true), or that are not (false).
     overdue: Option<bool>,
-    /// With a plugin that has this status now: blocked, due, waiting, failed, succeeded or stopped. `failed` also gives those
-    /// whose installer failed. Not with `?at=`.
+    /// Only deployments with a plugin that has this status now: `blocked`, `due`, `waiting`, `failed`, `succeeded` or
+    /// `stopped`. `failed` also matches deployments whose installer failed. Cannot be combined with `at`.
     #[param(value_type = Option<String>)]
     plugin: Option<RunStatus>,
-    /// With a plugin that waits for this now, such as `dhcp-server:kea-1`. Not with `?at=`.
+    /// Only deployments with a plugin that is now waiting for this, such as `dhcp-server:kea-1`. Cannot be combined with `at`.
     awaiting: Option<String>,
-    /// With this text in host name, address or MAC.
+    /// Only deployments with this text in their host name, address or MAC address.
     q: Option<String>,
-    /// `-started` (the newest first, as where it is left out), `started`, `hostname`, `-hostname`, `since`, `-since` (in their state).
+    /// The order: `-started` (newest first, the default), `started`, `hostname`, `-hostname`, `since` or `-since` (by the time
+    /// of the last change of status).
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
-    /// Only those behind this one: the `next` of the page before, in the same order.
+    /// Only items after this cursor: the `next` of the previous page, in the same order.
     #[param(value_type = Option<String>)]
     after: Option<Cursor>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
 impl DeploymentQuery {
-    /// The same for the views.
+    /// The same filters in the form that the views take.
     pub(crate) fn filter(self, at: At) -> Result<Filter, Error> {
         if at != At::Now && (self.plugin.is_some() || self.awaiting.is_some()) {
             let message = "how plugins stand is known of now only; leave plugin and awaiting out, or at";
@@ -109,11 +110,11 @@ impl DeploymentQuery {
     }
 }
 
-/// Why something is done.
+/// The reason for a change.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// For people; it is kept in the event.
+    /// The reason, for people to read. The event contains it.
     pub reason: Text,
 }
 
@@ -122,11 +123,11 @@ pub struct Reason {
 pub struct DeploymentAnswer {
     #[serde(flatten)]
     deployment: Deployment,
-    /// Where each plugin of the plan stands now; null with `?at=`, since only its events tell the past.
+    /// The current state of each plugin of the plan. Null with `at`, because only events record the past.
     plugins: Option<Vec<Run>>,
-    /// What the server's installer does, as it reports it, and what the server fetched last.
+    /// The progress that the server's installer reports, and what the server fetched last.
     installer: Installation,
-    /// Whether an event of the deployment could not be applied, so that what is shown of it is old.
+    /// Whether an event of the deployment could not be applied, so that the values shown are out of date.
     blocked: bool,
 }
 
@@ -156,7 +157,7 @@ pub(super) async fn changed(change: Change, backend: &mut Backend) -> Result<Htt
     }
 }
 
-/// The deployments, the newest first.
+/// Lists deployments, newest first by default.
 #[utoipa::path(get, path = "/api/v1/deployments", tag = "deployments", params(DeploymentQuery),
     responses((status = 200, body = Page<Deployment>)))]
 pub(crate) async fn index(
@@ -173,7 +174,8 @@ pub(crate) async fn index(
     Ok(reading.answer(&page))
 }
 
-/// Starts a deployment. What is left out is filled in: the next free address and name, the image of role or venture.
+/// Starts a deployment. Missing values are filled in: the next free address and host name, and the boot image of the
+/// role or venture.
 #[utoipa::path(post, path = "/api/v1/deployments", tag = "deployments", request_body = NewDeployment,
     responses((status = 201, body = DeploymentAnswer)))]
 pub(crate) async fn create(
@@ -185,7 +187,7 @@ pub(crate) async fn create(
     changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/deployments/"), &mut backend).await
 }
 
-/// One deployment with its plugins.
+/// Returns one deployment with its plugins.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -194,7 +196,7 @@ pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut backend: B
     Ok(reading.answer(&body))
 }
 
-/// Gives a deployment up: what it took is given back.
+/// Cancels a deployment. It releases the address and names that it claimed, and removes its DNS and DHCP entries.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/cancel", tag = "deployments", request_body = Reason,
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn cancel(
@@ -207,7 +209,7 @@ pub(crate) async fn cancel(
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
-/// Says that the server is installed, as the server itself does with `/pxe/DONE/`.
+/// Marks a deployment as done: the server is installed. The server itself does this with `/pxe/DONE/`.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/done", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn done(
@@ -219,7 +221,7 @@ pub(crate) async fn done(
     changed(Change::make(&mut backend, &caller, Command::MarkDone { deployment, by }).await?, &mut backend).await
 }
 
-/// Tries a plugin of a deployment now, whatever it was waiting for.
+/// Retries a plugin of a deployment now, even if it is waiting for something.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/plugins/{plugin}/retry", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment"), ("plugin" = Name, Path, description = "Such as `dhcp`")),
     responses((status = 200, body = DeploymentAnswer)))]
@@ -231,18 +233,19 @@ pub(crate) async fn retry(
     changed(Change::make(&mut backend, &caller, Command::RetryPlugin { deployment, plugin }).await?, &mut backend).await
 }
 
-/// Which part of a history.
+/// The part of a history to return.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Only events behind this position: the `next` of the page before.
+    /// Only events after this position: the `next` of the previous page.
     after: Option<i64>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of events, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// What happened to a deployment, and to its device because of it: a sentence an event, the oldest first.
+/// Returns the history of a deployment, and of its device as far as the deployment changed it: one sentence for each
+/// event, oldest first.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/events", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment"), HistoryQuery), responses((status = 200, body = Page<Line>)))]
 pub(crate) async fn events(

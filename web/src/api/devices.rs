@@ -1,4 +1,4 @@
-//! Devices: registering, describing, checking and retiring servers.
+//! Routes for devices: register, describe, verify, record facts, decommission.
 
 use crate::api::catalogue::{ChangeMode, preview};
 use crate::api::deployments::Reason;
@@ -38,56 +38,56 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/devices/{id}/settings").get(settings));
 }
 
-/// Which devices; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DeviceQuery {
-    /// In this site.
+    /// Only devices in this site.
     #[param(value_type = Option<String>)]
     site: Option<Name>,
-    /// In this rack.
+    /// Only devices in this rack.
     #[param(value_type = Option<String>)]
     rack: Option<Name>,
-    /// Of this venture.
+    /// Only devices of this venture.
     #[param(value_type = Option<String>)]
     venture: Option<Name>,
-    /// Of this role.
+    /// Only devices of this role.
     #[param(value_type = Option<String>)]
     role: Option<Name>,
-    /// Of this kind.
+    /// Only devices of this kind.
     #[param(value_type = Option<String>)]
     kind: Option<DeviceKind>,
-    /// Checked, or not.
+    /// Only devices that are verified (true), or that are not (false).
     verified: Option<bool>,
-    /// Out of use, or not.
+    /// Only devices that are decommissioned (true), or that are not (false).
     decommissioned: Option<bool>,
-    /// With this interface.
+    /// Only devices with this MAC address.
     #[param(value_type = Option<String>)]
     mac: Option<MacAddress>,
-    /// With this serial number.
+    /// Only devices with this serial number.
     #[param(value_type = Option<String>)]
     serial: Option<Text>,
-    /// With a live deployment, or without.
+    /// Only devices with a deployment that is open or in progress (true), or without one (false).
     live: Option<bool>,
-    /// With this text in name, numbers, interfaces, host names or addresses.
+    /// Only devices with this text in their name, serial or asset number, MAC addresses, host names or IP addresses.
     q: Option<String>,
-    /// In which order: `registered`, `name`, `serial` or `changed`, with `-` before it backwards; `registered` by default.
+    /// The order: `registered` (the default), `name`, `serial` or `changed`. A leading `-` reverses it.
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
-    /// Only those behind this one: the `next` of the page before, of the same order.
+    /// Only items after this cursor: the `next` of the previous page, in the same order.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
 impl DeviceQuery {
-    /// Whether an order is named.
+    /// Whether the request names an order.
     pub(crate) fn is_ordered(&self) -> bool {
         self.sort.is_some()
     }
 
-    /// The question for the views.
+    /// The same filters in the form that the views take.
     pub(crate) fn filter(self) -> Filter {
         Filter {
             site: self.site,
@@ -107,24 +107,25 @@ impl DeviceQuery {
     }
 }
 
-/// A device to be registered.
+/// A device to register.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct NewDevice {
-    /// The device.
+    /// The device's description.
     #[serde(flatten)]
     spec: DeviceSpec,
-    /// Who owns it.
+    /// The venture that owns the device.
     venture: Option<Name>,
-    /// What it does.
+    /// The role of the device, one of the venture's roles.
     role: Option<Name>,
 }
 
-/// A device, and whether what is shown of it is old.
+/// A device, and whether the values shown are out of date.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceAnswer {
     #[serde(flatten)]
     device: Device,
-    /// Whether an event of the device could not be applied, so that what is shown of it is old; `/readyz` says more.
+    /// Whether an event of the device could not be applied, so that the values shown are out of date. `/readyz`
+    /// gives the details.
     blocked: bool,
 }
 
@@ -147,7 +148,7 @@ async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, 
     }
 }
 
-/// The devices, in the order of their registration or another.
+/// Lists devices, in the order of their registration by default.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery), responses((status = 200, body = Page<Device>)))]
 pub(crate) async fn index(
     _: Viewer,
@@ -171,7 +172,7 @@ pub(crate) async fn create(caller: Operator, mut backend: Backend, Json(new): Js
     changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/devices/"), &mut backend).await
 }
 
-/// One device.
+/// Returns one device.
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -180,23 +181,24 @@ pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut backend: Backe
     Ok(reading.answer(&body))
 }
 
-/// For what the settings of a device are resolved; the device's own, where something is left out.
+/// The venture, role and boot image to resolve a device's settings for. The device's own values are the defaults.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SettingsQuery {
-    /// The boot image; the default of role or venture, where it is left out.
+    /// The boot image; by default the one of the role or venture.
     #[param(value_type = Option<String>)]
     image: Option<Name>,
-    /// The venture.
+    /// The venture; by default the device's own.
     #[param(value_type = Option<String>)]
     venture: Option<Name>,
-    /// The role.
+    /// The role; by default the device's own.
     #[param(value_type = Option<String>)]
     role: Option<Name>,
 }
 
-/// The settings of a boot image as they count for a device: each value with where it comes from, and what is missing.
+/// Returns the settings of a boot image as they apply to a device: each value with its source, and the settings that have
+/// no value yet.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/settings", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device"), SettingsQuery), responses((status = 200, body = DeviceSettings)))]
 pub(crate) async fn settings(
@@ -214,7 +216,7 @@ pub(crate) async fn settings(
     Ok(reading.answer(&body))
 }
 
-/// Changes a device's description; what is left out stays.
+/// Changes a device's description. Fields that are left out keep their values.
 #[utoipa::path(patch, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device"), ChangeMode),
     request_body = DeviceChange, responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn change(
@@ -231,21 +233,21 @@ pub(crate) async fn change(
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
-/// Says that somebody checked the device: it may be deployed. It needs a venture and a role.
+/// Marks a device as verified, so that it can be deployed. The device needs a venture and a role.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/verify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn verify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
     changed(Change::make(&mut backend, &caller, Command::VerifyDevice(id)).await?, &mut backend).await
 }
 
-/// Takes the check back: the device may not be deployed.
+/// Removes the verified mark from a device. It cannot be deployed until it is verified again.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/unverify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
     changed(Change::make(&mut backend, &caller, Command::UnverifyDevice(id)).await?, &mut backend).await
 }
 
-/// Takes a device out of use and releases everything that it holds.
+/// Decommissions a device and releases everything that it holds.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/decommission", tag = "devices", request_body = Reason,
     params(("id" = DeviceId, Path, description = "The device"), ChangeMode), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn decommission(
@@ -261,7 +263,7 @@ pub(crate) async fn decommission(
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
-/// Records what an inventory found on a device; what is left out stays.
+/// Records facts that an inventory collected about a device. Fields that are left out keep their values.
 #[utoipa::path(put, path = "/api/v1/devices/{id}/facts", tag = "devices", request_body = Facts,
     params(("id" = DeviceId, Path, description = "The device"), ChangeMode), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn record_facts(

@@ -1,4 +1,4 @@
-//! The fixed addresses that DHCP servers hand out.
+//! Route for DHCP entries: the fixed addresses that DHCP servers assign.
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
@@ -19,32 +19,32 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/dhcp-entries").get(index));
 }
 
-/// Which ones; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DhcpEntryQuery {
-    /// With this address.
+    /// Only the entry with this IPv4 address.
     #[param(value_type = Option<String>)]
     ip: Option<Ipv4Addr>,
-    /// With this interface.
+    /// Only entries with this MAC address.
     #[param(value_type = Option<String>)]
     mac: Option<MacAddress>,
-    /// In this network.
+    /// Only entries in this network.
     #[param(value_type = Option<String>)]
     network: Option<Name>,
-    /// Of this device.
+    /// Only entries of this device.
     #[param(value_type = Option<String>)]
     device: Option<DeviceId>,
-    /// With this text somewhere.
+    /// Only entries with this text in their address, MAC address or host name. Upper and lower case are the same.
     q: Option<String>,
-    /// Only those behind this one: the `next` of the page before.
+    /// Only items after this cursor: the `next` of the previous page.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// The DHCP entries, by address.
+/// Lists DHCP entries by address.
 #[utoipa::path(get, path = "/api/v1/dhcp-entries", tag = "dhcp-entries", params(DhcpEntryQuery), responses((status = 200, body = Page<DhcpEntry>)))]
 pub(crate) async fn index(
     _: Viewer,

@@ -1,4 +1,4 @@
-//! DHCP servers, and which configuration each has confirmed.
+//! Routes for DHCP servers, and for the configuration that each server has confirmed.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
@@ -17,20 +17,20 @@ use bootledger_projections::catalogue::{Confirmed, DhcpServerView, Entry, Failin
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A DHCP server with what it last reported.
+/// A DHCP server with its last report.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DhcpServerAnswer {
-    /// Its key among those of its kind.
+    /// The DHCP server's name, unique among DHCP servers.
     key: Name,
-    /// How many events it has had.
+    /// The number of events of this DHCP server so far.
     sequence: i64,
-    /// Whether it is out of use.
+    /// Whether the DHCP server is retired.
     retired: bool,
-    /// Its description, as `PUT` takes it.
+    /// The description, in the form that `PUT` accepts.
     spec: DhcpServerSpec,
-    /// The configuration that it runs.
+    /// The configuration that the server runs, as it confirmed; null before the first confirmation.
     confirmed: Option<Confirmed>,
-    /// The configuration that it could not use, since its last confirmation.
+    /// The configuration that the server could not use; null if it has confirmed one since then.
     failing: Option<Failing>,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/dhcp-servers/{key}").get(show).put(define).delete(retire));
 }
 
-/// The DHCP servers by name; retired ones are among them.
+/// Lists DHCP servers by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/dhcp-servers", tag = "dhcp-servers", params(CatalogueQuery),
     responses((status = 200, body = Page<DhcpServerAnswer>)))]
 pub(crate) async fn index(
@@ -60,14 +60,14 @@ pub(crate) async fn index(
     catalogue::index::<DhcpServerAnswer>("dhcp_server", query, backend.read().await?).await
 }
 
-/// One DHCP server.
+/// Returns one DHCP server.
 #[utoipa::path(get, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<DhcpServerAnswer>("dhcp_server", &key, backend.read().await?).await
 }
 
-/// Creates or changes a DHCP server; a retired one is in use again.
+/// Creates or changes a DHCP server. A retired DHCP server is put into use again.
 #[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = DhcpServerSpec, responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn define(
@@ -80,7 +80,7 @@ pub(crate) async fn define(
     catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a DHCP server out of use.
+/// Retires a DHCP server.
 #[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {

@@ -1,4 +1,4 @@
-//! The A and PTR records of all devices.
+//! Route for DNS records: the A and PTR records of all devices.
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
@@ -17,30 +17,30 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/dns-records").get(index));
 }
 
-/// Which ones; what is left out does not matter.
+/// Filters of the list. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DnsRecordQuery {
-    /// With this name.
+    /// Only records with this name.
     name: Option<String>,
-    /// A or PTR.
+    /// Only records of this type: `A` or `PTR`.
     r#type: Option<String>,
-    /// For this device.
+    /// Only records of this device.
     #[param(value_type = Option<String>)]
     device: Option<DeviceId>,
-    /// In this zone: its own name or below it.
+    /// Only records in this zone: its own name and the names below it.
     #[param(value_type = Option<String>)]
     zone: Option<DomainName>,
-    /// With this text somewhere.
+    /// Only records with this text in their name or value.
     q: Option<String>,
-    /// Only those behind this one: the `next` of the page before.
+    /// Only items after this cursor: the `next` of the previous page.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// The DNS records, by name.
+/// Lists DNS records by name.
 #[utoipa::path(get, path = "/api/v1/dns-records", tag = "dns-records", params(DnsRecordQuery), responses((status = 200, body = Page<DnsRecord>)))]
 pub(crate) async fn index(
     _: Viewer,

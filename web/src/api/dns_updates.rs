@@ -1,4 +1,4 @@
-//! What DNS primaries have not taken yet.
+//! Route for pending DNS updates: the changes that DNS primaries have not accepted yet.
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
@@ -16,18 +16,18 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/dns-updates").get(index));
 }
 
-/// Which part of the list.
+/// The part of the list to return.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DnsUpdateQuery {
-    /// Only those behind this one: the `next` of the page before.
+    /// Only items after this cursor: the `next` of the previous page.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// The records that primaries have still to take or to give up, by name; only of now.
+/// Lists the records that still have to be added to, or deleted from, DNS primaries, by name. Not available for past positions.
 #[utoipa::path(get, path = "/api/v1/dns-updates", tag = "dns-records", params(DnsUpdateQuery), responses((status = 200, body = Page<DnsUpdate>)))]
 pub(crate) async fn index(
     _: Viewer,

@@ -1,4 +1,4 @@
-//! Differences between what a site's servers have and what the views say: looked at, checked anew, repaired.
+//! Routes for drift: the differences between a site's servers and the views. They list, check and repair them.
 
 use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
@@ -29,39 +29,40 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/sites/{key}/drift/repair").post(repair));
 }
 
-/// Which part of the list.
+/// The part of the list to return.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct DriftQuery {
-    /// Only those behind this one: the `next` of the page before.
+    /// Only items after this cursor: the `next` of the previous page.
     after: Option<String>,
-    /// At most this many, 1 to 1000; 100 by default.
+    /// Maximum number of items, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// The differences of a site.
+/// The drift of a site: the differences from the expected state.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DriftAnswer {
-    /// When that was looked at; null where the past is asked about.
+    /// When the servers were last compared; null for past positions.
     check: Option<Check>,
-    /// How many differences there are.
+    /// The total number of differences.
     count: i64,
-    /// Some of them, by key.
+    /// One page of the differences, by key.
     items: Vec<Drifted>,
-    /// The `after` of the next page; null where this is the last.
+    /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// What is to be repaired.
+/// The differences to repair.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepairOrder {
-    /// Their keys. Left out: all that nobody else has made, since what somebody else has made is removed only by name.
+    /// The keys of the differences to repair. Without keys, all are repaired except entries that another party created: those
+    /// are removed only if their keys are named.
     keys: Option<Vec<DriftKey>>,
 }
 
-/// What a site's DNS primary and DHCP servers have otherwise than they should, and when that was looked at.
+/// Lists the drift of a site: how its DNS primary and DHCP servers differ from the expected state, and when they were compared.
 #[utoipa::path(get, path = "/api/v1/sites/{key}/drift", tag = "sites", params(("key" = Name, Path, description = "Its code"), DriftQuery),
     responses((status = 200, body = DriftAnswer)))]
 pub(crate) async fn show(
@@ -76,7 +77,8 @@ pub(crate) async fn show(
     Ok(reading.answer(&body))
 }
 
-/// Has a site's servers compared with the views at once. 202: what was found is told by `GET` once `checked_at` is later.
+/// Requests a comparison of a site's servers with the views as soon as possible. The answer is 202; `GET` returns the result
+/// once `checked_at` is later than the request.
 #[utoipa::path(post, path = "/api/v1/sites/{key}/drift/check", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 202, body = DriftAnswer)))]
 pub(crate) async fn check(
@@ -91,7 +93,8 @@ pub(crate) async fn check(
     Ok(accepted(reading.answer(&body)))
 }
 
-/// Orders that servers be brought to what the views say, from what was found there. 202: the difference goes, or tells why not.
+/// Requests the repair of differences that were found at a site's servers. The answer is 202; the difference then disappears,
+/// or shows why it could not be repaired.
 #[utoipa::path(post, path = "/api/v1/sites/{key}/drift/repair", tag = "sites", request_body = RepairOrder,
     params(("key" = Name, Path, description = "Its code")), responses((status = 202, body = DriftAnswer)))]
 pub(crate) async fn repair(

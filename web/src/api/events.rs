@@ -1,5 +1,5 @@
-//! The event log, as one page of JSON or as a live stream (`Accept: text/event-stream`).
-//! It never tells of an event that the views do not show yet.
+//! Routes for the event log: one page as JSON, or a live stream (`Accept: text/event-stream`). They never return an event that
+//! the views do not show yet.
 
 mod stream;
 
@@ -23,22 +23,23 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/events").get(index));
 }
 
-/// Which events; what is left out does not matter.
+/// Filters of the events. A filter that is left out matches everything.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct EventQuery {
-    /// Only events behind this position; 0, the beginning, by default.
+    /// Only events after this position. The default is 0, the beginning of the log.
     after: Option<i64>,
-    /// At most this many, 1 to 1000; 100 by default. A stream has no end and takes none.
+    /// Maximum number of events, 1 to 1000; 100 by default. Not allowed for a stream, which has no end.
     limit: Option<u32>,
-    /// Of this aggregate, such as `deployment/0192f0c0-…` or `site/dc1`, or of this type, such as `device`.
+    /// Only events of this aggregate, such as `deployment/0192f0c0-…` or `site/dc1`, or of this aggregate type,
+    /// such as `device`.
     aggregate: Option<String>,
-    /// Of this type, such as `DeploymentStarted`.
+    /// Only events of this type, such as `DeploymentStarted`.
     r#type: Option<String>,
 }
 
-/// Which events, in the words of the log.
+/// The filters in the form that the log takes.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
     aggregate_type: Option<String>,
@@ -46,42 +47,42 @@ struct Wanted {
     event_type: Option<String>,
 }
 
-/// An event.
+/// An event of the log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventAnswer {
-    /// Its place in the log, from 1, without gaps.
+    /// The event's number in the log, from 1, without gaps.
     position: i64,
-    /// When it was appended.
+    /// When the event was appended to the log.
     recorded_at: Timestamp,
-    /// The type of its aggregate.
+    /// The type of the event's aggregate, such as `deployment`.
     #[schema(example = "deployment")]
     aggregate_type: String,
-    /// The key of its aggregate.
+    /// The key of the event's aggregate: a UUID or a name.
     aggregate_id: String,
-    /// Its place in its aggregate's stream, from 1.
+    /// The event's number in the stream of its aggregate, from 1.
     sequence: i64,
-    /// Its type.
+    /// The event's type, such as `DeploymentStarted`.
     #[serde(rename = "type")]
     #[schema(example = "DeploymentStarted")]
     event_type: String,
-    /// The version of its form.
+    /// The version of the form of the payload.
     version: String,
-    /// Who acted, such as `token ops`, `plugin dns`, `server 10.0.0.7`.
+    /// The actor, such as `token ops`, `plugin dns` or `server 10.0.0.7`.
     actor: String,
-    /// What ties it to everything else that its request led to.
+    /// Links the event to everything else that resulted from the same request.
     correlation_id: String,
-    /// The position of the event that led to it.
+    /// The position of the event that caused this event, if there is one.
     causation_id: Option<String>,
-    /// What happened, as it is stored.
+    /// The event's data, as it is stored.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
 }
 
 impl EventAnswer {
-    /// The event as it is stored.
+    /// Converts a stored event to the API's form.
     ///
     /// # Errors
-    /// Where its payload is no JSON.
+    /// Returns an error if the stored payload is not JSON.
     pub fn of(stored: Stored) -> Result<Self, Error> {
         let metadata = stored.read_metadata();
         Ok(Self {
@@ -110,7 +111,7 @@ impl Wanted {
         Self { aggregate_type, aggregate_id, event_type: query.r#type.clone() }
     }
 
-    /// Up to `count` events behind `after` and not behind `last`.
+    /// Reads up to `count` events after position `after`, up to and including position `last`.
     async fn read(&self, executor: impl PgExecutor<'_>, after: i64, last: i64, count: i64) -> Result<Vec<EventAnswer>, Error> {
         let filter = log::Filter {
             aggregate_type: self.aggregate_type.as_deref(),
@@ -122,10 +123,11 @@ impl Wanted {
     }
 }
 
-/// The events in the order of the log.
+/// Returns events in the order of the log.
 ///
-/// With `Accept: text/event-stream` the same, live: each event's `id` is its position, its `data` this JSON on one line; it has
-/// no `event` field, so that a browser's `onmessage` gets them all. It goes on behind `Last-Event-ID` or `?after=`, and sends a comment every 15 seconds.
+/// With `Accept: text/event-stream`, returns a live stream of the same events: each event's `id` is its position, and its
+/// `data` is this JSON on one line. It has no `event` field, so that a browser's `onmessage` receives every event. The stream
+/// continues after `Last-Event-ID` or `?after=`, and sends a comment every 15 seconds.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventQuery,
         ("Last-Event-ID" = Option<i64>, Header, description = "Only for a stream: the last position that was seen")),
     responses((status = 200, content((Page<EventAnswer> = "application/json"), (String = "text/event-stream")))))]

@@ -1,4 +1,4 @@
-//! The library of boot images: its recipes, and downloads from it.
+//! Routes for the library of boot images: its recipes, and the downloads that make boot images from them.
 
 use crate::auth::caller::{Administrator, Viewer};
 use crate::error::Error;
@@ -37,92 +37,94 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// A recipe of the library.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RecipeAnswer {
-    /// Its name.
+    /// The recipe's name.
     name: Name,
-    /// What it installs.
+    /// The operating system or tool that the recipe installs.
     title: Text,
-    /// How it installs it.
+    /// How the recipe installs it.
     description: Text,
-    /// The system's version.
+    /// The version of the operating system or tool.
     version: Text,
-    /// `amd64` or `arm64`.
+    /// The processor architecture: `amd64` or `arm64`.
     architecture: String,
-    /// `run`: a VM was installed by it; `checked`: the vendor's validator checked what it renders; `not_yet_run`.
+    /// How well the recipe is tested. `run`: it has installed a virtual machine. `checked`: the vendor's validator has checked
+    /// the files that it renders. `not_yet_run`: neither.
     status: String,
-    /// What it was tried with.
+    /// What the recipe was tested with.
     tested_with: SettingText,
-    /// The validators that checked what it renders.
+    /// The validators that have checked the files that the recipe renders.
     checked_by: Vec<Text>,
-    /// Limits that a user must know.
+    /// Limitations that users need to know.
     notes: Vec<SettingText>,
-    /// The SHA-256 of the recipe with its own files: its version.
+    /// The SHA-256 of the recipe and its own files. It identifies the recipe's version.
     sha256: Sha256,
-    /// Where the official files are, unless another mirror is named.
+    /// The URL of the official files, which are downloaded from there unless the request names another mirror.
     mirror: Option<String>,
-    /// The settings that its templates use.
+    /// The settings that the recipe's templates use.
     settings: BTreeMap<SettingName, SettingSpec>,
-    /// All its files.
+    /// Every file of the recipe, by name.
     files: BTreeMap<Name, RecipeFile>,
-    /// The boot images that were added from it and are in use.
+    /// The boot images that were added from the recipe and are in use.
     images: Vec<AddedImage>,
 }
 
 /// A file of a recipe.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RecipeFile {
-    /// What it is for.
+    /// What the file is used for.
     kind: FileKind,
-    /// Whether it is rendered for each server.
+    /// Whether the file is a template, which is rendered for each server.
     template: bool,
-    /// Where it is downloaded; null for a file of the recipe itself, and where an operator has to bring it.
+    /// The URL that the file is downloaded from. Null for a file that comes with the recipe, and for one that
+    /// the operator supplies.
     url: Option<String>,
-    /// How an operator gets it, where it cannot be downloaded.
+    /// How the operator obtains the file, if it cannot be downloaded.
     how: Option<SettingText>,
-    /// How it is verified: `recipe` (it comes with the recipe), `pinned`, `listed`, `signed` or `none`.
+    /// How the file is verified: `recipe` (it comes with the recipe), `pinned`, `listed`, `signed` or `none`.
     verified_by: String,
 }
 
 /// A boot image that was added from a recipe.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AddedImage {
-    /// Its name.
+    /// The boot image's name.
     image: Name,
-    /// Its revision.
+    /// The boot image's revision.
     revision: u32,
-    /// Whether the recipe has changed since it was added or updated.
+    /// Whether the recipe has changed since the boot image was added or last updated.
     outdated: bool,
 }
 
-/// What is to be added.
+/// A request to add a boot image from a recipe, or to update one.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AddOrder {
-    /// What the boot image is called; as the recipe where it is left out.
+    /// The name of the boot image; by default the recipe's name.
     #[serde(rename = "as")]
     name: Option<Name>,
-    /// A mirror with the same layout as the recipe's own.
+    /// The URL of a mirror with the same layout as the recipe's own.
     mirror: Option<String>,
-    /// Whether the boot image exists already and is updated.
+    /// Whether to update a boot image that already exists.
     update: bool,
-    /// Whether an update takes the recipe's version of what was changed in the image.
+    /// Whether an update overwrites changes that were made to the boot image with the recipe's version.
     replace: bool,
 }
 
-/// Downloads, newest first.
+/// The latest downloads, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Downloads {
-    /// At most 100.
+    /// Up to 100 downloads.
     items: Vec<ImageDownload>,
 }
 
 /// The recipes of the library.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Recipes {
-    /// All of them, by name.
+    /// All recipes, by name.
     items: Vec<RecipeAnswer>,
 }
 
-/// The images that were added from a recipe.
+/// The boot images in use that were added from a recipe, by recipe.
 pub(crate) async fn added(reading: &mut Reading<'_>) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
     let at = reading.at;
     let mut added: BTreeMap<Name, Vec<(Name, u32, Sha256)>> = BTreeMap::new();
@@ -174,7 +176,7 @@ fn answer(recipe: &Recipe, added: Option<&Vec<(Name, u32, Sha256)>>) -> RecipeAn
     }
 }
 
-/// The recipes of the library, and which boot images were added from them.
+/// Lists the recipes of the library, and the boot images that were added from each.
 #[utoipa::path(get, path = "/api/v1/image-library", tag = "boot-images", responses((status = 200, body = Recipes)))]
 pub(crate) async fn index(_: Viewer, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
@@ -184,7 +186,7 @@ pub(crate) async fn index(_: Viewer, mut backend: Backend) -> Result<HttpRespons
     Ok(reading.answer(&Recipes { items }))
 }
 
-/// One recipe.
+/// Returns one recipe.
 #[utoipa::path(get, path = "/api/v1/image-library/{name}", tag = "boot-images", params(("name" = Name, Path, description = "Its name")),
     responses((status = 200, body = RecipeAnswer)))]
 pub(crate) async fn show(_: Viewer, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
@@ -195,13 +197,13 @@ pub(crate) async fn show(_: Viewer, mut backend: Backend, Path(name): Path<Name>
     Ok(reading.answer(&answer(recipe, added.get(&name))))
 }
 
-/// The error for a recipe that is not there.
+/// The error for a recipe that does not exist.
 pub(crate) fn missing(name: &Name) -> Error {
     Error::NotFound(format!("the library has no recipe {name}; GET /api/v1/image-library lists all"))
 }
 
-/// Has a boot image added from a recipe, or updated, in the background. 202: `GET /api/v1/image-downloads/{id}` says how far
-/// it has come. The boot image exists only when all its files are downloaded and verified.
+/// Adds a boot image from a recipe, or updates one, in the background. The answer is 202; `GET /api/v1/image-downloads/{id}`
+/// returns the progress. The boot image exists only when all of its files are downloaded and verified.
 #[utoipa::path(post, path = "/api/v1/image-library/{name}/add", tag = "boot-images", request_body = AddOrder,
     params(("name" = Name, Path, description = "The recipe")), responses((status = 202, body = ImageDownload)))]
 pub(crate) async fn add(
@@ -218,12 +220,12 @@ pub(crate) async fn add(
     Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/api/v1/image-downloads/{id}"))).json(download))
 }
 
-/// A download.
+/// Finds a download by its ID.
 pub(crate) async fn find(port: &dyn ImageLibrary, id: Uuid) -> Result<ImageDownload, Error> {
     port.download(id).await?.ok_or_else(|| Error::NotFound(format!("there is no download {id}")))
 }
 
-/// Downloads from the library, newest first, at most 100.
+/// Lists downloads from the library, newest first, at most 100.
 #[utoipa::path(get, path = "/api/v1/image-downloads", tag = "boot-images", responses((status = 200, body = Downloads)))]
 pub(crate) async fn downloads(_: Viewer, mut backend: Backend) -> Result<HttpResponse, Error> {
     only_now(&backend.read().await?)?;
@@ -231,7 +233,7 @@ pub(crate) async fn downloads(_: Viewer, mut backend: Backend) -> Result<HttpRes
     Ok(backend.read_now().await?.answer(&Downloads { items }))
 }
 
-/// How far a download has come.
+/// Returns the progress of a download.
 #[utoipa::path(get, path = "/api/v1/image-downloads/{id}", tag = "boot-images", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, body = ImageDownload)))]
 pub(crate) async fn download(_: Viewer, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
@@ -240,7 +242,7 @@ pub(crate) async fn download(_: Viewer, mut backend: Backend, Path(id): Path<Uui
     Ok(backend.read_now().await?.answer(&download))
 }
 
-/// Downloads are no history.
+/// Refuses requests for a past position, because downloads keep no history.
 fn only_now(reading: &Reading<'_>) -> Result<(), Error> {
     match reading.at {
         At::Now => Ok(()),
@@ -250,7 +252,7 @@ fn only_now(reading: &Reading<'_>) -> Result<(), Error> {
     }
 }
 
-/// Cancels a download; nothing of the boot image is added. One that is over stays as it is.
+/// Cancels a download. Nothing is added to the boot image. A download that has ended does not change.
 #[utoipa::path(post, path = "/api/v1/image-downloads/{id}/cancel", tag = "boot-images",
     params(("id" = Uuid, Path, description = "Its id")), responses((status = 200, body = ImageDownload)))]
 pub(crate) async fn cancel(_: Administrator, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
@@ -259,7 +261,7 @@ pub(crate) async fn cancel(_: Administrator, mut backend: Backend, Path(id): Pat
     Ok(HttpResponse::Ok().json(find(port, id).await?))
 }
 
-/// Has a download that failed or was interrupted or cancelled tried again; what has arrived is not downloaded again.
+/// Retries a download that failed, was interrupted or was cancelled. Data that has already arrived is not downloaded again.
 #[utoipa::path(post, path = "/api/v1/image-downloads/{id}/resume", tag = "boot-images",
     params(("id" = Uuid, Path, description = "Its id")), responses((status = 202, body = ImageDownload)))]
 pub(crate) async fn resume(caller: Administrator, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {

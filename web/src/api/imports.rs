@@ -1,4 +1,4 @@
-//! Bulk deployments from a CSV file: all of its rows or none.
+//! Routes for imports: bulk deployments from a CSV file, for all of its rows or none.
 
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::{Imported, PlannedRow};
@@ -22,30 +22,30 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/imports").post(create)).service(resource("/api/v1/imports/{id}").get(show));
 }
 
-/// How to import.
+/// How to carry out the import.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ImportMode {
-    /// Only say what would be started.
+    /// Only check the file, and return the deployments that would be started.
     dry_run: bool,
 }
 
-/// What an import comes to.
+/// The result of an import.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ImportAnswer {
-    /// The import; null for a dry run.
+    /// The ID of the import; null for a dry run.
     import: Option<ImportId>,
-    /// The position that shows all of it; null for a dry run.
+    /// The position at which the views show the whole import; null for a dry run.
     position: Option<i64>,
-    /// Every row with what was filled in.
+    /// Every row, with the values that were filled in.
     rows: Vec<PlannedRow>,
 }
 
-/// Starts a deployment for every row, or for none: every error of every row is told at once.
+/// Starts a deployment for every row of a CSV file, or for none. The answer lists every error of every row.
 ///
-/// Columns, by `;` or `,`: mac, `management_ip`, network, venture, role, `boot_image`, hostname, ip, rack, serial; the last four
-/// may be empty or left out. A header line is optional.
+/// Columns, separated by `;` or `,`: mac, `management_ip`, network, venture, role, `boot_image`, hostname, ip, rack, serial;
+/// the last four may be empty or left out. A header line is optional.
 #[utoipa::path(post, path = "/api/v1/imports", tag = "imports", params(ImportMode),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "What a dry run would start", body = ImportAnswer),
@@ -72,32 +72,32 @@ pub(crate) async fn create(
     }
 }
 
-/// Which part of an import's deployments.
+/// The part of an import's deployments to return.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
-    /// Only deployments behind this one: the `next` of the page before.
+    /// Only deployments after this cursor: the `next` of the previous page.
     #[param(value_type = Option<String>)]
     after: Option<Cursor>,
-    /// At most this many deployments, 1 to 1000; 100 by default.
+    /// Maximum number of deployments, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
 
-/// An import: how its deployments stand.
+/// The state of an import's deployments.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ImportState {
-    /// Which.
+    /// The ID of the import.
     id: ImportId,
-    /// How many deployments have each status.
+    /// The number of deployments in each status.
     counts: Vec<StatusCount>,
-    /// Its deployments, the newest first.
+    /// One page of the import's deployments, newest first.
     items: Vec<Deployment>,
-    /// The `after` of the next page; null where this is the last.
+    /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// An import with its deployments.
+/// Returns an import with its deployments.
 #[utoipa::path(get, path = "/api/v1/imports/{id}", tag = "imports", responses((status = 200, body = ImportState)),
     params(("id" = ImportId, Path, description = "The import"), ImportQuery))]
 pub(crate) async fn show(

@@ -1,4 +1,5 @@
-//! What operators do about an installation: read its installer's log, set what its next network boot gets.
+//! Routes for operators during an installation: read the installer's log, and set what the server gets at its
+//! next network boot.
 
 use super::deployments::{DeploymentAnswer, changed, find};
 use crate::auth::caller::Operator;
@@ -26,7 +27,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/deployments/{id}/installer-log").get(log));
 }
 
-/// What a server's next network boot gets.
+/// What a server gets at its next network boot.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNextBoot {
@@ -34,7 +35,7 @@ pub struct NewNextBoot {
     boot: NextBoot,
 }
 
-/// Sets what the server gets when it boots from the network next, while its deployment is in progress.
+/// Sets what the server gets at its next network boot, while its deployment is in progress.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/next-boot", tag = "deployments", request_body = NewNextBoot,
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn next_boot(
@@ -47,8 +48,8 @@ pub(crate) async fn next_boot(
     changed(Change::make(&mut backend, &caller, Command::SetNextBoot { deployment, boot, by }).await?, &mut backend).await
 }
 
-/// The end of the last log that the installer sent, as it was sent but for the deployment's token. It may hold secrets of the
-/// installation, so that it takes the role operator.
+/// Returns the end of the last log that the installer sent, unchanged except that the deployment's token is removed. The role
+/// operator is required, because the log may contain secrets of the installation.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/installer-log", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")),
     responses((status = 200, body = String, content_type = "text/plain")))]

@@ -1,4 +1,4 @@
-//! Networks, and their free addresses.
+//! Routes for networks, and for their free addresses.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
@@ -27,7 +27,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/networks/{key}/addresses").get(addresses));
 }
 
-/// The networks by name; retired ones are among them.
+/// Lists networks by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/networks", tag = "networks", params(CatalogueQuery),
     responses((status = 200, body = Page<Entry<NetworkSpec>>)))]
 pub(crate) async fn index(
@@ -38,14 +38,14 @@ pub(crate) async fn index(
     catalogue::index::<Entry<NetworkSpec>>("network", query, backend.read().await?).await
 }
 
-/// One network.
+/// Returns one network.
 #[utoipa::path(get, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<Entry<NetworkSpec>>("network", &key, backend.read().await?).await
 }
 
-/// Creates or changes a network; a retired one is in use again.
+/// Creates or changes a network. A retired network is put into use again.
 #[utoipa::path(put, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = NetworkSpec, responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn define(
@@ -58,7 +58,7 @@ pub(crate) async fn define(
     catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a network out of use.
+/// Retires a network.
 #[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
@@ -66,12 +66,12 @@ pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key
     catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
 }
 
-/// How many free ones.
+/// The number of free values to return.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FreeQuery {
-    /// At most this many, 1 to 1000; 1 by default.
+    /// Maximum number of free values, 1 to 1000; 1 by default.
     #[serde(default = "one")]
     pub(super) free: u32,
 }
@@ -90,20 +90,20 @@ impl FreeQuery {
     }
 }
 
-/// The next free addresses of a network. They are only claimed when a deployment starts.
+/// The next free addresses of a network. An address is claimed only when a deployment starts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FreeAddresses {
-    /// The network.
+    /// The network's name.
     network: Name,
-    /// The next free ones, lowest first; fewer than asked for where the network is full.
+    /// The next free addresses, lowest first. There are fewer than requested if the network is nearly full.
     #[schema(value_type = Vec<String>)]
     free: Vec<Ipv4Addr>,
-    /// How many of the network's addresses devices hold.
+    /// The number of the network's addresses that devices hold.
     held: i64,
 }
 
-/// The next free addresses of a network: never its own, broadcast, gateway, in its margins, held, or of a management
-/// controller.
+/// Returns the next free addresses of a network. It leaves out the network, broadcast and gateway addresses, those in the
+/// network's margins, those that devices hold, and those of management controllers.
 #[utoipa::path(get, path = "/api/v1/networks/{key}/addresses", tag = "networks", responses((status = 200, body = FreeAddresses)),
     params(("key" = Name, Path, description = "The network"), FreeQuery))]
 pub(crate) async fn addresses(

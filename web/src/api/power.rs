@@ -1,4 +1,4 @@
-//! The power of a device: what its management controller says, and orders to it.
+//! Routes for the power of a device: its state, as the management controller reports it, and power orders.
 
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::{Command, Power};
@@ -22,36 +22,37 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/devices/{id}/power").get(show).post(order));
 }
 
-/// What is known of the power.
+/// The known power state of a device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PowerAnswer {
-    /// Of which device.
+    /// The ID of the device.
     device: DeviceId,
-    /// Whether it is on.
+    /// Whether the server has power: the last reported state.
     state: PowerState,
-    /// When the controller said so; null where it was never heard of.
+    /// When the controller reported the state; null if it never has.
     asked_at: Option<Timestamp>,
-    /// Whether the controller was asked for this answer; for a viewer it never is.
+    /// Whether the controller was queried for this answer. It never is for a viewer.
     live: bool,
 }
 
-/// An order to a management controller.
+/// A power order to a management controller.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
-    /// What is to be done. Off and cycle are at once, without asking the operating system.
+    /// The action. `off` and `cycle` take effect immediately, without a shutdown of the operating system.
     action: PowerAction,
-    /// Whether the next boot, and only that, shall be one from the network.
+    /// Whether the server boots from the network at its next boot, and only at that one.
     #[serde(default)]
     network_boot: bool,
-    /// The deployment in progress whose installation may be interrupted by this; without it, off and cycle are refused while
-    /// there is one.
+    /// The deployment in progress whose installation the order may interrupt. Without it, `off` and `cycle` are refused while
+    /// the device has a deployment in progress.
     #[serde(default)]
     interrupts: Option<DeploymentId>,
 }
 
-/// Whether the device is on. For an operator its management controller is asked, now; 502 or 504 where that does not answer,
-/// and 503 where too many are asked at once. For a viewer, nothing is sent: the answer is what was heard last.
+/// Returns the power state of a device. For an operator, this queries the management controller now; the answer is 502 or 504
+/// if the controller does not answer, and 503 if too many controllers are being queried. For a viewer, it sends nothing and
+/// returns the last reported state.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/power", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = PowerAnswer)))]
 pub(crate) async fn show(caller: Viewer, Path(device): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -67,8 +68,8 @@ pub(crate) async fn show(caller: Viewer, Path(device): Path<DeviceId>, mut backe
     Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, asked_at: at, live }))
 }
 
-/// Switches the device on, off, or off and on. 202 where that takes long: an event will tell. 502 where its controller did
-/// not do it, 504 where it is not certain whether it did.
+/// Switches a device on, off, or off and on again. The answer is 202 if this takes long; an event then records the result. It
+/// is 502 if the controller did not carry out the order, and 504 if the result is not known.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/power", tag = "devices", request_body = NewOrder,
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = Order)))]
 pub(crate) async fn order(

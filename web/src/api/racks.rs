@@ -1,4 +1,4 @@
-//! Racks.
+//! Routes for racks: list, read, define, retire.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
@@ -21,7 +21,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/racks/{key}").get(show).put(define).delete(retire));
 }
 
-/// The racks by name; retired ones are among them.
+/// Lists racks by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/racks", tag = "racks", params(CatalogueQuery),
     responses((status = 200, body = Page<Entry<RackSpec>>)))]
 pub(crate) async fn index(
@@ -32,14 +32,14 @@ pub(crate) async fn index(
     catalogue::index::<Entry<RackSpec>>("rack", query, backend.read().await?).await
 }
 
-/// One rack.
+/// Returns one rack.
 #[utoipa::path(get, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<Entry<RackSpec>>("rack", &key, backend.read().await?).await
 }
 
-/// Creates or changes a rack; a retired one is in use again.
+/// Creates or changes a rack. A retired rack is put into use again.
 #[utoipa::path(put, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = RackSpec, responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn define(
@@ -52,7 +52,7 @@ pub(crate) async fn define(
     catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a rack out of use.
+/// Retires a rack.
 #[utoipa::path(delete, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {

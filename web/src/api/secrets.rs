@@ -1,5 +1,5 @@
-//! The scopes of secrets: to which management controllers each may be sent. Only for administrators. The secrets themselves
-//! are nowhere here, and no answer tells whether one can be read.
+//! Routes for the scopes of secrets: the management controllers that each secret may be sent to. Only administrators may use
+//! them. They never return a secret itself, or whether it can be read.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::Administrator;
@@ -22,7 +22,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/secrets/{key}").get(show).put(define).delete(retire));
 }
 
-/// The scopes of secrets by name; retired ones are among them.
+/// Lists the scopes of secrets by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/secrets", tag = "secrets", params(CatalogueQuery),
     responses((status = 200, body = Page<Entry<SecretSpec>>)))]
 pub(crate) async fn index(
@@ -33,14 +33,14 @@ pub(crate) async fn index(
     catalogue::index::<Entry<SecretSpec>>("secret", query, backend.read().await?).await
 }
 
-/// The scope of one secret.
+/// Returns the scope of one secret.
 #[utoipa::path(get, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn show(_: Administrator, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<Entry<SecretSpec>>("secret", &key, backend.read().await?).await
 }
 
-/// Sets to which management controllers a secret may be sent. A secret without a scope is sent to none.
+/// Sets the management controllers that a secret may be sent to. A secret without a scope is sent to none.
 #[utoipa::path(put, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name"), ChangeMode), request_body = SecretSpec,
     responses((status = 200, body = Entry<SecretSpec>)))]
@@ -54,7 +54,7 @@ pub(crate) async fn define(
     catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, command).await
 }
 
-/// Takes the scope of a secret away: it is sent to no management controller. The secret itself stays where it is.
+/// Retires the scope of a secret: the secret is sent to no management controller. The secret itself is not deleted.
 #[utoipa::path(delete, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name"), ChangeMode), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {

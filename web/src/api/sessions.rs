@@ -1,4 +1,4 @@
-//! Sessions of signed-in people: one's own, and, for administrators, all.
+//! Routes for the sessions of signed-in users: the caller's own or, for administrators, everyone's.
 
 use crate::auth::caller::Viewer;
 use crate::auth::level::Level;
@@ -27,19 +27,19 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/sessions").get(index)).service(resource("/api/v1/sessions/{id}").delete(end));
 }
 
-/// Which sessions.
+/// Filters of the list, and the part of it to return.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SessionQuery {
-    /// Those of this user; others than your own only for administrators.
+    /// Only sessions of this user. Only administrators may name another user.
     #[param(value_type = Option<String>)]
     user: Option<UserName>,
-    /// Also those that have ended.
+    /// Whether to include sessions that have ended.
     all: Option<bool>,
-    /// How many, 1 to 1000; 100 where it is left out.
+    /// Maximum number of sessions, 1 to 1000; 100 by default.
     limit: Option<u32>,
-    /// The `next` of the page before.
+    /// Only sessions after this one: the `next` of the previous page.
     #[param(value_type = Option<String>)]
     after: Option<SessionId>,
 }
@@ -47,13 +47,13 @@ pub struct SessionQuery {
 /// A session, without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SessionAnswer {
-    /// Which.
+    /// The ID of the session.
     id: SessionId,
     #[serde(flatten)]
     view: SessionView,
-    /// When it was used last, to the minute; null where it has ended.
+    /// When the session was last used, to the minute; null if the session has ended.
     last_seen: Option<Timestamp>,
-    /// When it ends, however much it is used; null where it has ended.
+    /// When the session expires, even if it is in use; null if the session has ended.
     expires: Option<Timestamp>,
 }
 
@@ -63,7 +63,7 @@ impl From<Listed> for SessionAnswer {
     }
 }
 
-/// The live sessions, the newest first: your own, or, for administrators, everybody's.
+/// Lists live sessions, newest first: your own or, for administrators, everyone's.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(SessionQuery),
     responses((status = 200, body = Page<SessionAnswer>)))]
 pub(crate) async fn index(
@@ -90,7 +90,7 @@ pub(crate) async fn index(
     Ok(reading.answer(&page))
 }
 
-/// Ends a session at once: one of your own, or, for administrators, anybody's.
+/// Ends a session immediately: one of your own or, for administrators, anyone's.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path, description = "The session")),
     responses((status = 200, body = SessionAnswer)))]
 pub(crate) async fn end(caller: Viewer, mut backend: Backend, Path(id): Path<SessionId>) -> Result<HttpResponse, Error> {
@@ -112,19 +112,19 @@ async fn find(reading: &mut Reading<'_>, id: SessionId) -> Result<SessionView, E
     Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
 }
 
-/// Refuses whoever may not end a session: it is one of the caller's own, or the caller is an administrator. A handler calls
-/// this before it reads a body.
+/// Refuses a caller who may not end the session. Users may end their own sessions, and administrators all. A handler calls this
+/// before it reads a body.
 pub(crate) async fn require_own(backend: &mut Backend, principal: &Principal, id: SessionId) -> Result<(), Error> {
     if principal.may(Level::Administrator) {
         return Ok(());
     }
     let found = find(&mut backend.read_now().await?, id).await.ok();
     let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
-    // Whose it is, or whether there is one, is nobody else's business.
+    // Others do not learn whose session it is, or whether it exists.
     if own { Ok(()) } else { principal.require(Level::Administrator) }
 }
 
-/// Ends a session; [`require_own`] comes before it.
+/// Ends a session. The caller calls [`require_own`] first.
 pub(crate) async fn end_session(backend: &mut Backend, id: SessionId, context: Context) -> Result<Receipt, Error> {
     Ok(backend.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
 }

@@ -1,4 +1,4 @@
-//! Sites (data centres), and the host names that their templates offer.
+//! Routes for sites (data centres), and for the free host names of their templates.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::api::networks::FreeQuery;
@@ -28,7 +28,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/sites/{key}/hostnames").get(hostnames));
 }
 
-/// The sites by code; retired ones are among them.
+/// Lists sites by code, including retired ones.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", params(CatalogueQuery),
     responses((status = 200, body = Page<Entry<SiteSpec>>)))]
 pub(crate) async fn index(
@@ -39,14 +39,14 @@ pub(crate) async fn index(
     catalogue::index::<Entry<SiteSpec>>("site", query, backend.read().await?).await
 }
 
-/// One site.
+/// Returns one site.
 #[utoipa::path(get, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<Entry<SiteSpec>>("site", &key, backend.read().await?).await
 }
 
-/// Creates or changes a site; a retired one is in use again.
+/// Creates or changes a site. A retired site is put into use again.
 #[utoipa::path(put, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     request_body = SiteSpec, responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn define(
@@ -59,7 +59,7 @@ pub(crate) async fn define(
     catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a site out of use.
+/// Retires a site.
 #[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
@@ -67,16 +67,17 @@ pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key
     catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
 }
 
-/// The next free host names of a site. They are only claimed when a deployment starts.
+/// The next free host names of a site. A host name is claimed only when a deployment starts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FreeHostnames {
-    /// The site.
+    /// The site's code.
     site: Name,
-    /// The next free ones, best first; fewer than asked for where the template is used up.
+    /// The next free host names, in the order of the template. There are fewer than requested if the template is
+    /// nearly used up.
     free: Vec<Hostname>,
 }
 
-/// The next free host names of a site's template.
+/// Returns the next free host names of a site's template.
 #[utoipa::path(get, path = "/api/v1/sites/{key}/hostnames", tag = "sites", responses((status = 200, body = FreeHostnames)),
     params(("key" = Name, Path, description = "The site"), FreeQuery))]
 pub(crate) async fn hostnames(

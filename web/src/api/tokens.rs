@@ -1,4 +1,4 @@
-//! Access tokens. A secret is shown once, when its token is made, and never again.
+//! Routes for access tokens. A token's secret is returned once, when the token is created, and never again.
 
 use crate::api::catalogue::CatalogueQuery;
 use crate::application::Application;
@@ -33,9 +33,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// A token, without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TokenAnswer {
-    /// Which.
+    /// The ID of the token.
     id: String,
-    /// Whether it was ended.
+    /// Whether the token is revoked.
     revoked: bool,
     #[serde(flatten)]
     token: TokenView,
@@ -48,35 +48,35 @@ impl TokenAnswer {
     }
 }
 
-/// A token to be made.
+/// A token to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
-    /// For people; the actor's name in events.
+    /// The token's name. Events name the actor by it.
     name: Text,
-    /// What its bearer may do: `viewer`, `operator`, `administrator`, `puppet_reports`, or `{"dhcp_server": "kea-1"}`.
+    /// What the token allows: `viewer`, `operator`, `administrator`, `puppet_reports`, or `{"dhcp_server": "kea-1"}`.
     scope: Scope,
-    /// When it ends; never, where it is left out.
+    /// When the token expires. If this is left out, it never expires.
     expires: Option<Timestamp>,
 }
 
 /// A new token with its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TokenMade {
-    /// Which.
+    /// The ID of the token.
     id: TokenId,
-    /// The text for `Authorization: Bearer`; it is shown this once.
+    /// The value for `Authorization: Bearer`. It is shown only in this answer.
     #[schema(example = "bl_0192f0c000007000800000000000000a_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     bearer: String,
-    /// For people.
+    /// The token's name.
     name: Text,
-    /// What its bearer may do.
+    /// What the token allows.
     scope: Scope,
-    /// When it ends; never, where null.
+    /// When the token expires; null if it never does.
     expires: Option<Timestamp>,
 }
 
-/// The tokens without their secrets; revoked ones are among them.
+/// Lists tokens without their secrets, including revoked ones.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(CatalogueQuery),
     responses((status = 200, body = Page<TokenAnswer>)))]
 pub(crate) async fn index(
@@ -99,7 +99,7 @@ async fn find(reading: &mut Reading<'_>, id: TokenId) -> Result<TokenAnswer, Err
     TokenAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no token {id}")))?)
 }
 
-/// One token without its secret.
+/// Returns one token without its secret.
 #[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
 pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -108,7 +108,7 @@ pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend:
     Ok(reading.answer(&body))
 }
 
-/// Makes a token. Its secret is in this answer and nowhere else.
+/// Creates a token. The answer contains its secret, which is not stored and cannot be shown again.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = NewToken, responses((status = 201, body = TokenMade)))]
 pub(crate) async fn create(
     caller: Administrator,
@@ -142,7 +142,7 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// Ends a token at once.
+/// Revokes a token immediately.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
 pub(crate) async fn revoke(caller: Administrator, mut backend: Backend, Path(id): Path<TokenId>) -> Result<HttpResponse, Error> {

@@ -1,4 +1,4 @@
-//! Users. A password that is made here is shown once and never again.
+//! Routes for users. A password that Bootledger generates is returned once and never again.
 
 use crate::api::catalogue::CatalogueQuery;
 use crate::auth::caller::{Administrator, Caller};
@@ -37,24 +37,24 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/users/{name}/unlock").post(unlock));
 }
 
-/// A user.
+/// A user, who signs in with a browser.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UserAnswer {
-    /// What the user signs in as; the actor's name in events.
+    /// The name that the user signs in with. Events name the actor by it.
     name: String,
-    /// For people.
+    /// The name that pages show for the user.
     display_name: Text,
-    /// What the user may do.
+    /// The user's role, which determines what the user may do.
     role: Role,
     /// How the user signs in.
     sign_in: Method,
-    /// Whether the password has to be changed at the next sign-in.
+    /// Whether the user must change the password at the next sign-in.
     must_change_password: bool,
-    /// Whether the user is let in.
+    /// Whether the user may sign in.
     enabled: bool,
-    /// When the user was made.
+    /// When the user was created.
     created_at: Timestamp,
-    /// The last lock-out after failed attempts to sign in; null where there was none, or the user was unlocked since.
+    /// The last lock-out after failed attempts to sign in; null if there was none, or if the user has been unlocked since.
     locked_out: Option<LockedOut>,
 }
 
@@ -71,18 +71,18 @@ impl UserAnswer {
     }
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
-    /// What the user signs in as.
+    /// The name that the user signs in with.
     name: UserName,
-    /// For people.
+    /// The name that pages show for the user.
     #[serde(default)]
     display_name: Text,
-    /// What the user may do.
+    /// The user's role, which determines what the user may do.
     role: Role,
-    /// Through which the user signs in: `password`, where it is left out.
+    /// How the user signs in; `password` by default.
     #[serde(default = "with_password")]
     sign_in: Method,
     #[serde(flatten)]
@@ -93,14 +93,14 @@ fn with_password() -> Method {
     Method::Password
 }
 
-/// A password to be set.
+/// A password to set.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct WantedPassword {
-    /// At least 12 characters; where it is left out, one is made.
+    /// The password, at least 12 characters. If it is left out, one is generated.
     #[schema(format = Password)]
     password: Option<String>,
-    /// Whether it has to be changed at the next sign-in; it has, where this is left out.
+    /// Whether the user must change the password at the next sign-in; true by default.
     must_change_password: Option<bool>,
 }
 
@@ -114,20 +114,20 @@ impl std::fmt::Debug for WantedPassword {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
-    /// What the user may do from now on.
+    /// The user's new role.
     role: Role,
 }
 
-/// A user whose password was set.
+/// The result of setting a user's password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PasswordMade {
-    /// Whose it is.
+    /// The name of the user.
     name: UserName,
-    /// The password that was made; it is shown this once. Null where one was given.
+    /// The generated password. It is shown only in this answer. Null if the request contained a password.
     one_time_password: Option<String>,
 }
 
-/// The users; disabled ones are among them.
+/// Lists users, including disabled ones.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", params(CatalogueQuery),
     responses((status = 200, body = Page<UserAnswer>)))]
 pub(crate) async fn index(
@@ -150,7 +150,7 @@ async fn find(reading: &mut Reading<'_>, name: &UserName) -> Result<UserAnswer, 
     UserAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?)
 }
 
-/// One user.
+/// Returns one user.
 #[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = UserName, Path, description = "The user")),
     responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn show(_: Administrator, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -159,7 +159,7 @@ pub(crate) async fn show(_: Administrator, Path(name): Path<UserName>, mut backe
     Ok(reading.answer(&body))
 }
 
-/// A password that is wanted, as a command is given it, and its text where it was made here.
+/// The password for a command: the requested one, or a generated one, whose text is returned too.
 pub(crate) async fn made(wanted: Option<&str>, one_time: bool, name: &UserName) -> Result<(NewPassword, Option<String>), Error> {
     let password = match wanted {
         Some(text) => Password::chosen(text, name.as_str())?,
@@ -178,7 +178,7 @@ fn without_key(caller: &Caller) -> Result<(), Error> {
     Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message))
 }
 
-/// Makes a user. A password that is made is in this answer and nowhere else.
+/// Creates a user. If a password is generated, only this answer contains it.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUser, responses((status = 201, body = PasswordMade)))]
 pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new): Json<NewUser>) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
@@ -207,7 +207,7 @@ pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new
     Ok(response)
 }
 
-/// Sets a user's password and ends the user's sessions. A password that is made is in this answer and nowhere else.
+/// Sets a user's password and ends the user's sessions. If a password is generated, only this answer contains it.
 #[utoipa::path(post, path = "/api/v1/users/{name}/password", tag = "users", request_body = WantedPassword,
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = PasswordMade)))]
 pub(crate) async fn set_password(
@@ -240,7 +240,7 @@ async fn changed(caller: &Caller, backend: &mut Backend, name: &UserName, comman
     }
 }
 
-/// Gives a user another role. The last administrator keeps it.
+/// Changes a user's role. The last administrator's role cannot be changed.
 #[utoipa::path(patch, path = "/api/v1/users/{name}", tag = "users", request_body = UserChange,
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn change(
@@ -252,7 +252,7 @@ pub(crate) async fn change(
     changed(&caller, &mut backend, &name, Command::ChangeUserRole { user: name.clone(), role }).await
 }
 
-/// Lets a user in no longer, and ends the user's sessions. The last administrator stays.
+/// Disables a user: the user can no longer sign in, and the user's sessions end. The last administrator cannot be disabled.
 #[utoipa::path(post, path = "/api/v1/users/{name}/disable", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn disable(
@@ -263,7 +263,7 @@ pub(crate) async fn disable(
     changed(&caller, &mut backend, &name, Command::DisableUser(name.clone())).await
 }
 
-/// Lets a user in again.
+/// Enables a user: the user can sign in again.
 #[utoipa::path(post, path = "/api/v1/users/{name}/enable", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn enable(
@@ -274,7 +274,7 @@ pub(crate) async fn enable(
     changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
 }
 
-/// Ends a lock-out: attempts to sign in as the user need not wait any more.
+/// Ends a lock-out: attempts to sign in as the user no longer have to wait.
 #[utoipa::path(post, path = "/api/v1/users/{name}/unlock", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn unlock(

@@ -1,4 +1,4 @@
-//! Ventures and their roles.
+//! Routes for ventures and their roles.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
@@ -21,15 +21,15 @@ use utoipa::ToSchema;
 /// A venture with its roles.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct VentureAnswer {
-    /// Its key among those of its kind.
+    /// The venture's name, unique among ventures.
     key: Name,
-    /// How many events it has had.
+    /// The number of events of this venture so far.
     sequence: i64,
-    /// Whether it is out of use.
+    /// Whether the venture is retired.
     retired: bool,
-    /// Its description, as `PUT` takes it.
+    /// The description, in the form that `PUT` accepts.
     spec: VentureSpec,
-    /// Its roles by name, each as `PUT` takes it.
+    /// The venture's roles by name, each in the form that `PUT` accepts.
     roles: BTreeMap<Name, RoleSpec>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/ventures/{key}/roles/{role}").put(define_role).delete(retire_role));
 }
 
-/// The ventures by name; retired ones are among them.
+/// Lists ventures by name, including retired ones.
 #[utoipa::path(get, path = "/api/v1/ventures", tag = "ventures", params(CatalogueQuery),
     responses((status = 200, body = Page<VentureAnswer>)))]
 pub(crate) async fn index(
@@ -59,14 +59,14 @@ pub(crate) async fn index(
     catalogue::index::<VentureAnswer>("venture", query, backend.read().await?).await
 }
 
-/// One venture.
+/// Returns one venture.
 #[utoipa::path(get, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<VentureAnswer>("venture", &key, backend.read().await?).await
 }
 
-/// Creates or changes a venture; a retired one is in use again.
+/// Creates or changes a venture. A retired venture is put into use again.
 #[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = VentureSpec, responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn define(
@@ -79,7 +79,7 @@ pub(crate) async fn define(
     catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, command).await
 }
 
-/// Takes a venture out of use.
+/// Retires a venture.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
@@ -101,7 +101,7 @@ pub(crate) async fn define_role(
     catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, command).await
 }
 
-/// Takes a role of a venture out of use.
+/// Retires a role of a venture.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures",
     params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role"), ChangeMode),
     responses((status = 200, body = VentureAnswer)))]

@@ -1,4 +1,4 @@
-//! Webhooks: receivers that are told what happens, and how far each of them is.
+//! Routes for webhooks: the receivers that Bootledger delivers events to, and the progress of each delivery.
 
 use crate::api::catalogue::CatalogueQuery;
 use crate::application::Application;
@@ -35,22 +35,22 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/webhooks/{key}/ping").post(ping));
 }
 
-/// A webhook.
+/// A webhook, with the progress of its deliveries.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WebhookAnswer {
-    /// Its key among those of its kind.
+    /// The webhook's name, unique among webhooks.
     key: Name,
-    /// How many events it has had.
+    /// The number of events of this webhook so far.
     sequence: i64,
-    /// Whether it is out of use.
+    /// Whether the webhook is retired.
     retired: bool,
-    /// Its description, as `PUT` takes it.
+    /// The description, in the form that `PUT` accepts.
     spec: WebhookSpec,
-    /// Where it begins.
+    /// The position in the log that deliveries start from.
     begins: Beginning,
-    /// Since when it is told nothing; null where it is.
+    /// When and why deliveries were paused; null while the webhook is not paused.
     paused: Option<Paused>,
-    /// How far it is; only of now, and only while it is in use.
+    /// The progress of deliveries. Null for past positions, and for a retired webhook.
     delivery: Option<Delivery>,
 }
 
@@ -76,35 +76,35 @@ impl WebhookAnswer {
     }
 }
 
-/// Where a webhook shall begin.
+/// The position that a webhook's deliveries continue from.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPosition {
-    /// Behind this position; 0 is everything.
+    /// Deliver the events after this position; 0 delivers all events.
     after: i64,
-    /// Why.
+    /// The reason, for people to read. The event contains it.
     reason: Text,
 }
 
-/// An event that a webhook shall not be told of.
+/// An event to skip.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Skip {
-    /// Its position: one that is among the failing ones.
+    /// The position of the event, which must be one of the failing ones.
     position: i64,
-    /// Why.
+    /// The reason, for people to read. The event contains it.
     reason: Text,
 }
 
-/// Why a webhook is paused.
+/// The reason for pausing a webhook.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pause {
-    /// For people; may be left out.
+    /// The reason, for people to read; may be left out.
     reason: Text,
 }
 
-/// The webhooks by name, each with how far it is; retired ones are among them.
+/// Lists webhooks by name, each with the progress of its deliveries, including retired ones.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(CatalogueQuery),
     responses((status = 200, body = Page<WebhookAnswer>)))]
 pub(crate) async fn index(
@@ -125,7 +125,7 @@ pub(crate) async fn index(
     Ok(reading.answer(&Page { items, next: page.next }))
 }
 
-/// One webhook, with how far it is and what it fails to take.
+/// Returns one webhook, with the progress of its deliveries and the events that it fails to deliver.
 #[utoipa::path(get, path = "/api/v1/webhooks/{key}", tag = "webhooks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn show(
@@ -156,8 +156,8 @@ async fn change(
     }
 }
 
-/// Creates or changes a webhook. A new one, or one that was retired, begins with what happens from now on; a changed one goes
-/// on from where it is.
+/// Creates or changes a webhook. A new or previously retired webhook delivers the events that happen from now on. A changed one
+/// continues from its current position.
 #[utoipa::path(put, path = "/api/v1/webhooks/{key}", tag = "webhooks", params(("key" = Name, Path, description = "Its name")),
     request_body = WebhookSpec, responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn define(
@@ -170,7 +170,7 @@ pub(crate) async fn define(
     change(&key, &application, &mut backend, &caller, Command::DefineWebhook(key.clone(), Box::new(spec))).await
 }
 
-/// Takes a webhook out of use.
+/// Retires a webhook.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{key}", tag = "webhooks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn retire(
@@ -182,7 +182,7 @@ pub(crate) async fn retire(
     change(&key, &application, &mut backend, &caller, Command::Retire(Kind::Webhook, key.clone())).await
 }
 
-/// Has it told nothing until it is resumed; nothing is lost.
+/// Pauses deliveries until they are resumed. No event is lost.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/pause", tag = "webhooks", request_body = Option<Pause>,
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn pause(
@@ -195,7 +195,7 @@ pub(crate) async fn pause(
     change(&key, &application, &mut backend, &caller, Command::PauseWebhook { webhook: key.clone(), reason }).await
 }
 
-/// Has it told again, from where it was; what it failed to take is tried at once.
+/// Resumes deliveries from where they stopped. Failed deliveries are retried immediately.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/resume", tag = "webhooks",
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn resume(
@@ -207,7 +207,8 @@ pub(crate) async fn resume(
     change(&key, &application, &mut backend, &caller, Command::ResumeWebhook(key.clone())).await
 }
 
-/// Has it told everything behind a position, also what it was told before; or, with the last position, nothing of before.
+/// Delivers every event after a position, including events that were already delivered. With the last position of the log, it
+/// skips all events until now.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/position", tag = "webhooks", request_body = NewPosition,
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn set_position(
@@ -220,7 +221,7 @@ pub(crate) async fn set_position(
     change(&key, &application, &mut backend, &caller, Command::SetWebhookPosition { webhook: key.clone(), after, reason }).await
 }
 
-/// Gives up an event that it fails to take, so that the later ones of the same aggregate go on.
+/// Skips an event whose delivery fails, so that later events of the same aggregate are delivered.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/skip", tag = "webhooks", request_body = Skip,
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn skip(
@@ -233,7 +234,8 @@ pub(crate) async fn skip(
     change(&key, &application, &mut backend, &caller, Command::SkipWebhookEvent { webhook: key.clone(), position, reason }).await
 }
 
-/// Sends the receiver a signed message that is no event, now and once, and tells what it answers. It may be paused.
+/// Sends the receiver a signed test message, which is not an event, once and immediately, and returns its answer. This also
+/// works while the webhook is paused.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/ping", tag = "webhooks",
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = Ping)))]
 pub(crate) async fn ping(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {

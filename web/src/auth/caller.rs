@@ -1,4 +1,4 @@
-//! What a handler takes to say which role it needs; each gives the [`Context`] for commands.
+//! Extractors with which a handler declares the role that it needs. Each provides the [`Context`] for commands.
 
 use super::level::Level;
 use super::principal::Principal;
@@ -11,26 +11,26 @@ use actix_web::{FromRequest, HttpRequest};
 use bootledger_aggregates::values::setting::SettingValue;
 use futures::future::{FutureExt, LocalBoxFuture};
 
-/// Somebody who may do what is asked.
+/// A caller with the role that the handler requires.
 #[derive(Clone)]
 pub struct Caller {
-    /// Who it is.
+    /// The authenticated user or token.
     pub principal: Principal,
     correlation_id: String,
     idempotency_key: Option<String>,
-    /// Kept since its body is hashed while it is read, which may be after the caller is known.
+    /// The request. It is kept because its body is hashed while it is read, which may be after the caller is known.
     request: HttpRequest,
 }
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Never the request, whose headers have the caller's secret.
+        // Never the request, whose headers contain the caller's secret.
         f.debug_struct("Caller").field("principal", &self.principal).finish_non_exhaustive()
     }
 }
 
 impl Caller {
-    /// Who asks, for a command.
+    /// The context for a command of this caller.
     pub fn context(&self) -> Context {
         Context {
             actor: self.principal.actor(),
@@ -41,7 +41,7 @@ impl Caller {
         }
     }
 
-    /// The same with the key of the request's form.
+    /// The same context with the idempotency key of the request's form.
     pub(crate) fn context_of_form(&self, key: &str) -> Context {
         Context { idempotency_key: Some(self.named(format!("form:{key}"))), ..self.context() }
     }
@@ -55,11 +55,11 @@ impl Caller {
         self.idempotency_key.as_deref()
     }
 
-    /// Whether the caller may set these values: only an administrator decides where a secret goes. An operator who could name
-    /// any secret on a device could read it in that device's installer.
+    /// Checks whether the caller may set these values. Only an administrator decides where a secret is sent: an operator who
+    /// could name any secret on a device could read it in that device's installer.
     ///
     /// # Errors
-    /// Where one refers to a secret and the caller is no administrator.
+    /// Returns an error if a value refers to a secret and the caller is not an administrator.
     pub fn require_for<'a>(&self, mut values: impl Iterator<Item = &'a SettingValue>) -> Result<(), Error> {
         if values.any(|value| value.secret().is_some()) { self.principal.require(Level::Administrator) } else { Ok(()) }
     }
@@ -72,7 +72,7 @@ impl Caller {
     }
 }
 
-/// The most characters of an idempotency key.
+/// The maximum length of an idempotency key, in characters.
 const KEY_LENGTH: usize = 200;
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Error> {
@@ -117,15 +117,15 @@ macro_rules! role {
 }
 
 role!(
-    /// Somebody who may read.
+    /// A caller who may read.
     Viewer
 );
 role!(
-    /// Somebody who may register, verify, deploy and cancel.
+    /// A caller who may register, verify, deploy and cancel.
     Operator
 );
 role!(
-    /// Somebody who may change the catalogue, tokens and users.
+    /// A caller who may change the catalogue, tokens and users.
     Administrator
 );
 

@@ -1,7 +1,7 @@
-//! The cookie that a session is known by: `bls_<session's UUID without hyphens>_<secret, 64 hexadecimal digits>`.
+//! The session cookie: `bls_<session's UUID without hyphens>_<secret, 64 hexadecimal digits>`.
 //!
-//! No script reads it, no other site's form sends it along, and over TLS it has the prefix `__Host-`, with which no other
-//! host of the domain can plant one.
+//! Scripts cannot read it, and the browser does not send it with another site's form. Over TLS it has the prefix `__Host-`,
+//! which prevents other hosts of the domain from setting it.
 
 use super::token::{Secret, read};
 use actix_web::HttpRequest;
@@ -16,38 +16,38 @@ pub fn name(secure: bool) -> &'static str {
     if secure { "__Host-bootledger" } else { "bootledger" }
 }
 
-/// The value of a request's cookie of this name, where it is there once.
+/// The value of a request's cookie of this name, if the request contains it exactly once.
 pub(crate) fn value<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let pairs = headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
     let value = values.next()?;
-    // Two of them are somebody's attempt to be taken for another.
+    // A second cookie of this name is an attempt to act as another user.
     values.next().is_none().then_some(value)
 }
 
-/// The session that a request presents; it is not yet known to be live.
+/// The session that a request presents. Whether it is live is not checked yet.
 pub(super) fn presented(request: &HttpRequest, secure: bool) -> Option<(SessionId, Secret)> {
     let (id, secret) = read(PREFIX, value(request, name(secure))?)?;
     Some((SessionId(id), secret))
 }
 
-/// What a browser presents of a session.
+/// The value of a session's cookie.
 pub fn text(session: SessionId, secret: &Secret) -> String {
     secret.written(PREFIX, session.0)
 }
 
-/// The header that has a browser keep a session.
+/// The header that makes a browser store a session.
 pub(super) fn keep(session: SessionId, secret: &Secret, secure: bool) -> Option<HeaderValue> {
     header(name(secure), &text(session, secret), LONGEST_SECONDS, secure)
 }
 
-/// The header that has a browser forget its session.
+/// The header that makes a browser delete its session.
 pub(crate) fn forget(secure: bool) -> Option<HeaderValue> {
     header(name(secure), "", 0, secure)
 }
 
-/// The header `Set-Cookie`.
+/// The `Set-Cookie` header.
 pub(crate) fn header(name: &str, value: &str, seconds: i64, secure: bool) -> Option<HeaderValue> {
     let secure = if secure { "; Secure" } else { "" };
     HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")).ok()

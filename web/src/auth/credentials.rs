@@ -7,13 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bootledger_aggregates::values::ids::TokenId;
 
-/// What somebody presented: not yet known to be valid.
+/// The credentials that a request presents. Whether they are valid is not checked yet.
 pub(super) struct Presented {
     pub(super) token: TokenId,
     pub(super) secret: token::Secret,
 }
 
-/// The token of `Authorization: Bearer`, or, for Puppet, of `Basic` with the token as the password.
+/// The token of `Authorization: Bearer` or, for Puppet, of `Basic` with the token as the password.
 pub(super) fn read(headers: &HeaderMap, challenge: Challenge) -> Result<Presented, Error> {
     let refuse = |message: &str| Error::Unauthorized { message: message.to_owned(), challenge };
     let mut values = headers.get_all(AUTHORIZATION);

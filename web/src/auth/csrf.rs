@@ -1,8 +1,8 @@
-//! Keeps other sites' pages from acting with a person's cookie.
+//! Prevents other sites' pages from acting with a user's cookie (cross-site request forgery).
 //!
-//! A browser says where a request comes from: with `Sec-Fetch-Site`, or, where it does not (over plain HTTP to another
-//! machine, or an old one), with `Origin`, or at least `Referer`. A change that comes from elsewhere, or from nobody says
-//! where, is refused. It is asked once, in the gate, so that no form can forget it.
+//! A browser reports where a request comes from: with `Sec-Fetch-Site` or, if it does not send that (over plain HTTP to another
+//! machine, or an old browser), with `Origin`, or at least `Referer`. A change that comes from another site, or without any of
+//! these headers, is refused. The check is in the guard, so that no form can forget it.
 
 use crate::application::Application;
 use crate::error::Error;
@@ -37,14 +37,14 @@ fn comes_from_here(headers: &HeaderMap, host: Option<&str>, base_url: &str) -> b
     own.into_iter().flatten().any(|own| without_default_port(&own) == without_default_port(&from))
 }
 
-/// The host and port of a URL; `None` of anything else, such as `null`.
+/// The host and port of a URL; `None` for anything else, such as `null`.
 fn authority(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     (!authority.is_empty() && !authority.contains('@')).then(|| authority.to_ascii_lowercase())
 }
 
-/// The same whether a usual port is named or not; behind a proxy the two sides may speak different schemes.
+/// The authority without a default port: behind a proxy the two sides may use different schemes.
 fn without_default_port(authority: &str) -> String {
     let authority = authority.to_ascii_lowercase();
     let short = authority.strip_suffix(":80").or_else(|| authority.strip_suffix(":443"));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_may_ask_for_a_change() {
-        // (header, value, whether it comes from here)
+        // (header, value, whether the request comes from our own pages)
         let table = [
             ("sec-fetch-site", "same-origin", true),
             ("sec-fetch-site", "none", true),

@@ -1,7 +1,7 @@
-//! The one gate. It decides by the decoded path, which is also what routing decides by, so that no spelling of a path gets
-//! around it. Every path needs a sign-in unless it is named here; whoever only reads changes nothing, whatever the handler
-//! behind says; and what a browser sends along by itself, the cookie, counts for a change only where one of our own pages
-//! asked for it.
+//! The guard that every request passes. It decides by the decoded path, which routing uses too, so that no spelling of a path
+//! gets around it. Every path needs a sign-in unless it is named here. A user with the role viewer cannot change anything, even
+//! if a handler would allow it. A change with the session cookie, which a browser sends automatically, is accepted only from
+//! one of our own pages.
 
 use super::level::Level;
 use super::principal::{Principal, application, bearer};
@@ -17,39 +17,39 @@ use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
-/// What of `/api` anybody may read: it says nothing about the data centre.
+/// The paths below `/api` that anyone may read. They contain nothing about the data centre.
 pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
 
-/// Where Puppet's reports go. Its report processor knows `Basic` only, and has a token that may do nothing else.
+/// The path of Puppet's reports. Puppet's report processor supports only `Basic`, and has a token that allows nothing else.
 pub const PUPPET_REPORTS: &str = "/puppet/reports";
 
-/// Where people sign in.
+/// The sign-in page.
 pub const SIGN_IN: &str = "/sign-in";
-/// Where people sign out.
+/// The path that signs a user out.
 pub const SIGN_OUT: &str = "/sign-out";
-/// Where people change their own password; the only page for somebody whose password is for one time.
+/// The page on which users change their own password. It is the only page for a user whose password is a one-time password.
 pub const PASSWORD: &str = "/settings/password";
 
-/// What needs no sign-in: what watches the service, and the machines of the boot network, which ask for the agents' tokens
-/// themselves. On a listener that has nothing else, nothing else is told apart either.
+/// Paths that need no sign-in: those for monitoring, and those for machines of the boot network, whose handlers check the
+/// agents' tokens themselves. On a listener that serves only the boot network, every other path gets the same 404.
 const MACHINES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/favicon.ico", "/pxe", "/grub/grub.cfg"];
 const MACHINES_BELOW: [&str; 5] = ["/pxe/", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/"];
-/// Where the choice of light or dark is made, which is the browser's.
+/// The path that sets the light or dark theme, which is a choice of the browser.
 const THEME: &str = "/theme";
-/// What a browser needs before anybody has signed in.
+/// The paths that a browser needs before the user has signed in.
 const BROWSERS_BELOW: [&str; 2] = ["/sign-in/", "/assets/"];
 
-/// What people do to their own account, whatever their role; whose it is, the handlers check.
+/// Paths with which users change their own account. Any role is enough. The handlers check whose account it is.
 const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
 
-/// Who may ask at a path.
+/// The callers who may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// Anybody.
+    /// Anyone, without a sign-in.
     Anybody,
-    /// The bearer of a token, which may be a password.
+    /// The bearer of a token, which may be sent as a password.
     Reporters,
-    /// Whoever signed in, or the bearer of a token.
+    /// A signed-in user, or the bearer of a token.
     SignedIn,
 }
 
@@ -64,12 +64,12 @@ fn access(path: &str) -> Access {
     }
 }
 
-/// Whether what is at a path is for nobody but who asked.
+/// Whether the content of a path is only for the caller, and must not be cached for others.
 pub(crate) fn is_private(path: &str) -> bool {
     access(path) != Access::Anybody || path.starts_with(SIGN_IN) || path == THEME
 }
 
-/// Whether a path is for machines of the boot network or what watches the service, which read through connections of their own.
+/// Whether a path is for machines of the boot network or for monitoring. Their requests use separate database connections.
 pub(crate) fn is_for_machines(path: &str) -> bool {
     path == PUPPET_REPORTS || MACHINES.contains(&path) || MACHINES_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }
@@ -78,7 +78,7 @@ fn is_own(path: &str) -> bool {
     [SIGN_OUT, PASSWORD].contains(&path) || OWN_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// Who was let in, and what the browser shall keep.
+/// The caller that the guard has admitted, and the cookie that the browser must store.
 #[derive(Default)]
 struct Admitted {
     principal: Option<Principal>,
@@ -90,7 +90,7 @@ async fn admit(request: &HttpRequest) -> Result<Option<HeaderValue>, Error> {
     let safe = request.method().is_safe();
     let admitted = match access(path) {
         Access::Anybody => {
-            // Otherwise another site could sign a person in as somebody else, who then sees what the person does.
+            // Otherwise another site could sign a user in to a different account, whose owner then sees what the user does.
             if !safe && path.starts_with(SIGN_IN) {
                 csrf::check(request, application(request)?)?;
             }
@@ -143,13 +143,13 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-/// Whether a whole page is asked for, by a browser that will show it.
+/// Whether a browser requests a whole page, which it will show.
 fn is_navigation(request: &HttpRequest) -> bool {
     let html = header(request, ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
     html && request.method() == Method::GET && header(request, "hx-request").is_none()
 }
 
-/// The answer to somebody who is not let in: people in a browser are led to where they are.
+/// The answer to a caller who is not admitted. A browser is redirected to the sign-in page.
 fn turned_away(request: &HttpRequest, error: Error) -> Result<HttpResponse, Error> {
     let (to, next) = match &error {
         Error::Unauthorized { challenge: Challenge::Bearer, .. } => (SIGN_IN, true),
@@ -173,7 +173,7 @@ fn turned_away(request: &HttpRequest, error: Error) -> Result<HttpResponse, Erro
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
 }
 
-/// The path of a page with where to go afterwards.
+/// The path of a page with the path to return to afterwards.
 pub(crate) fn with_target(page: &str, target: Option<&str>) -> String {
     match target.and_then(local) {
         None | Some("/") => page.to_owned(),
@@ -184,13 +184,13 @@ pub(crate) fn with_target(page: &str, target: Option<&str>) -> String {
     }
 }
 
-/// The path and query of a URL of ours.
+/// The path and query of one of our own URLs.
 fn path_of_url(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     rest.find('/').and_then(|slash| rest.get(slash..))
 }
 
-/// Where to go after signing in, if it is a page of ours: a path that no browser takes for another host.
+/// The path to open after signing in, if it is one of our pages: a path that no browser interprets as another host.
 pub fn local(target: &str) -> Option<&str> {
     let sound = target.starts_with('/')
         && !target.starts_with("//")
@@ -200,7 +200,7 @@ pub fn local(target: &str) -> Option<&str> {
     (sound && !loops).then_some(target)
 }
 
-/// Lets a request in, or answers it.
+/// Admits a request, or answers it.
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

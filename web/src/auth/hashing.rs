@@ -1,8 +1,9 @@
-//! The threads that work on passwords. There are at most two, each with memory of its own that it uses again, so that any number
-//! of attempts to sign in takes no more memory than the first two did.
+//! The threads that hash passwords. There are at most two, and each reuses its own memory, so that any number of attempts to
+//! sign in needs no more memory than the first two.
 //!
-//! What waits for them is bounded, in number and in time, and taken in turns: first people at addresses that they have signed
-//! in from before, then everybody else, a network after the other. Whoever sends more than a share is refused, and nobody else.
+//! The queue of these threads is bounded in length and time, and served in turns: first users at addresses that they
+//! have signed in from before, then everyone else, one network after the other. Only callers who send more than their
+//! share are refused.
 
 use super::lanes::{Lanes, Refused, Turn};
 use crate::error::Error;
@@ -16,21 +17,22 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
-/// The most threads.
+/// The maximum number of threads.
 const MOST_THREADS: usize = 2;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The memory of a new hash in KiB, as OWASP asks for.
+/// The memory of a new hash in KiB, as OWASP recommends.
 const MEMORY: u32 = 19 * 1024;
-/// The passes of a new hash.
+/// The number of passes of a new hash.
 const PASSES: u32 = 2;
-/// The most memory in KiB that a stored hash may need.
+/// The maximum memory in KiB that a stored hash may need.
 const MOST_MEMORY: u32 = 64 * 1024;
 
-/// What is checked where there is nothing to check, so that the time taken says nothing about who has an account.
+/// The hash to check against if the user does not exist or has no password, so that the time does not reveal who
+/// has an account.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// A thread's memory.
+/// The memory of a thread.
 type Memory = Vec<Block>;
 
 struct Job {
@@ -40,9 +42,9 @@ struct Job {
 }
 
 enum Task {
-    /// Hash it.
+    /// Hash the password.
     Make,
-    /// Compare it with a stored hash; none of a person who has no password.
+    /// Compare the password with a stored hash; `None` for a user without a password.
     Check(Option<String>),
 }
 
@@ -70,7 +72,7 @@ static QUEUE: LazyLock<Arc<Queue>> = LazyLock::new(|| {
     queue
 });
 
-/// Whether a password is the one of a stored hash. Without one it takes as long, and is not.
+/// Whether a password matches a stored hash. Without a hash, the check takes the same time and fails.
 pub(super) async fn check(password: String, phc: Option<String>, turn: Turn) -> Result<bool, Error> {
     match work(password, Task::Check(phc), turn).await? {
         Answer::Checked(right) => Ok(right),
@@ -78,7 +80,7 @@ pub(super) async fn check(password: String, phc: Option<String>, turn: Turn) -> 
     }
 }
 
-/// A new hash of a password, in PHC form.
+/// Hashes a password, in PHC form.
 pub(super) async fn make(password: String, turn: Turn) -> Result<String, Error> {
     match work(password, Task::Make, turn).await? {
         Answer::Made(phc) => Ok(phc),
@@ -93,7 +95,7 @@ async fn work(password: String, task: Task, turn: Turn) -> Result<Answer, Error>
     QUEUE.added.notify_one();
     match tokio::time::timeout(PATIENCE, answered).await {
         Ok(Ok(worked)) => worked.map_err(Error::Internal),
-        // Its place was given to somebody who had sent less.
+        // Its place was given to a caller who had sent less.
         Ok(Err(_)) => Err(refused(Refused::Share)),
         Err(_) => Err(refused(Refused::Full)),
     }
@@ -122,7 +124,7 @@ impl Queue {
                 }
             };
             drop(lanes);
-            // The person has gone away, or has waited for too long.
+            // The user has closed the connection, or has waited for too long.
             if job.answer.is_closed() {
                 continue;
             }
@@ -131,7 +133,7 @@ impl Queue {
                 Task::Check(phc) => checked(&password, phc, &mut memory).map(Answer::Checked),
                 Task::Make => made(&password, &mut memory).map(Answer::Made),
             }));
-            // What is left of a password in the memory is not kept.
+            // Remains of a password in the memory are overwritten.
             memory.fill(Block::new());
             memory.truncate(MEMORY as usize);
             memory.shrink_to(MEMORY as usize);
@@ -140,7 +142,7 @@ impl Queue {
     }
 }
 
-/// The hash of a password, in the thread's memory.
+/// The hash of a password, computed in the thread's memory.
 fn hashed(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Memory) -> anyhow::Result<()> {
     let blocks = argon2.params().block_count();
     if memory.len() < blocks {

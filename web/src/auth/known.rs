@@ -1,5 +1,5 @@
-//! Who was let in a moment ago, so that somebody busy costs no query a request. What is remembered counts only while the
-//! views stand still: a revocation moves them, and the next request asks the database again.
+//! A cache of recently admitted callers, so that a busy caller does not cost a query for each request. An entry is valid only
+//! while the views do not move: a revocation moves them, and the next request queries the database again.
 
 use super::principal::Principal;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -8,15 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long somebody is not looked up again.
+/// How long an entry is valid.
 const REMEMBERED: Duration = Duration::from_secs(5);
-/// How many are remembered.
+/// The maximum number of entries.
 const MOST: usize = 1_000;
 
-/// The id of a token or session, and the hash of the secret that was presented with it.
+/// The ID of the token or session, and the hash of the secret that was presented with it.
 pub(super) type Key = (Uuid, Sha256);
 
-/// Who was let in a moment ago.
+/// The recently admitted callers.
 #[derive(Debug, Default)]
 pub(crate) struct Known(Mutex<HashMap<Key, Entry>>);
 

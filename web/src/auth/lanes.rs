@@ -1,32 +1,32 @@
-//! Who is next: a bounded queue that is served in turns, so that whoever sends much waits for it and nobody else does.
+//! A bounded queue that is served in turns, so that only callers who send much have to wait for it.
 //!
-//! There are two lanes. The first has people at addresses that they have signed in from before, by user name, and what
-//! administrators do; the other has everybody else, by network. The first is served before the other.
+//! There are two lanes. The first has users at addresses that they have signed in from before, by user name, and the work of
+//! administrators. The other has everyone else, by network. The first lane is served before the other.
 
 use super::throttle::network;
 use bootledger_aggregates::values::user_name::UserName;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The most that waits in a lane.
+/// The maximum length of a lane.
 pub(super) const MOST: usize = 256;
-/// The most that waits of one group: a network of 256 IPv4 addresses, or of an IPv6 /48.
+/// The maximum number of entries of a group: a network of 256 IPv4 addresses, or an IPv6 /48.
 pub(super) const MOST_OF_GROUP: usize = 16;
-/// The most that waits of one address, or of one name in the first lane.
+/// The maximum number of entries of one address or, in the first lane, of one user name.
 pub(super) const MOST_OF_ONE: usize = 4;
 
-/// Whose turn something waits for.
+/// The caller whose turn an entry waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Turn {
-    /// What administrators and commands do.
+    /// Work of administrators and of commands.
     Trusted,
     /// A user at an address that the user has signed in from before.
     Known(UserName),
-    /// Somebody at an address; none where the connection has none.
+    /// A client at an address; `None` if the connection has no address.
     Client(Option<IpAddr>),
 }
 
-/// What a turn is shared by.
+/// The group of callers that share a turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Group {
     Trusted,
@@ -43,7 +43,7 @@ impl Turn {
         }
     }
 
-    /// The same with the network instead of the address.
+    /// The same turn with the network instead of the address.
     fn of_network(self) -> Self {
         match self {
             Self::Client(client) => Self::Client(client.map(network)),
@@ -55,7 +55,7 @@ impl Turn {
         !matches!(self, Self::Client(_))
     }
 
-    /// How many of it, and of its group, may wait.
+    /// How many entries of this turn, and of its group, may wait.
     fn share(&self) -> (usize, usize) {
         match self {
             Self::Trusted => (MOST, MOST),
@@ -65,7 +65,7 @@ impl Turn {
     }
 }
 
-/// What belongs to one holder more often than not: 256 addresses of IPv4, a /48 of IPv6.
+/// The network that usually belongs to one holder: 256 IPv4 addresses, or an IPv6 /48.
 fn neighbourhood(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) & !0xff).into(),
@@ -73,16 +73,16 @@ fn neighbourhood(client: IpAddr) -> IpAddr {
     }
 }
 
-/// Why something may not wait.
+/// The reasons why an entry may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// As much of the same address or network waits already.
+    /// The share of this address or network is used up.
     Share,
-    /// Everybody's share waits.
+    /// The whole lane is full, and no caller has a longer queue than this one.
     Full,
 }
 
-/// Both lanes.
+/// The two lanes.
 #[derive(Debug)]
 pub(super) struct Lanes<T> {
     first: Lane<T>,
@@ -97,7 +97,7 @@ impl<T> Default for Lanes<T> {
 
 #[derive(Debug)]
 struct Lane<T> {
-    /// The groups that have something waiting, the next one first.
+    /// The groups with waiting entries, in the order of their turns.
     order: VecDeque<Group>,
     waiting: HashMap<Group, VecDeque<(Turn, T)>>,
     length: usize,
@@ -110,15 +110,15 @@ impl<T> Default for Lane<T> {
 }
 
 impl<T> Lanes<T> {
-    /// Has something wait. What `given_up` says of is forgotten first where there is no room. Where there still is none, the
-    /// latest of whoever has more waiting gives way, and is dropped.
+    /// Adds an entry. If there is no room, entries for which `given_up` is true are removed first. If there still is none, the
+    /// latest entry of the caller with the most waiting entries is dropped.
     pub(super) fn push(&mut self, turn: Turn, what: T, given_up: impl Fn(&T) -> bool) -> Result<(), Refused> {
         let turn = turn.of_network();
         let lane = if turn.is_first() { &mut self.first } else { &mut self.other };
         lane.push(turn, what, given_up)
     }
 
-    /// Whatever is next.
+    /// Removes the next entry.
     pub(super) fn pop(&mut self) -> Option<T> {
         self.first.pop().or_else(|| self.other.pop())
     }
@@ -177,7 +177,7 @@ impl<T> Lane<T> {
         self.settle();
     }
 
-    /// The address of a group that has the most waiting, and how much.
+    /// The address of a group with the most waiting entries, and their number.
     fn heaviest_in(&self, group: &Group) -> Option<(Turn, usize)> {
         let mut counts: HashMap<&Turn, usize> = HashMap::new();
         for (turn, _) in self.waiting.get(group)? {
@@ -186,7 +186,7 @@ impl<T> Lane<T> {
         counts.into_iter().max_by_key(|(_, count)| *count).map(|(turn, count)| (turn.clone(), count))
     }
 
-    /// Drops the latest of a group that this is true of.
+    /// Drops the latest entry of a group that matches.
     fn drop_last(&mut self, group: &Group, is_it: impl Fn(&Turn) -> bool) {
         let Some(some) = self.waiting.get_mut(group) else { return };
         if let Some(index) = some.iter().rposition(|(turn, _)| is_it(turn)) {
@@ -218,7 +218,7 @@ mod tests {
         false
     }
 
-    /// The place in the order of what is served, from 0.
+    /// The position of an entry in the order of service, from 0.
     fn place(lanes: &mut Lanes<u32>, what: u32) -> Option<usize> {
         std::iter::from_fn(|| lanes.pop()).position(|next| next == what)
     }

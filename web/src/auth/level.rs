@@ -1,22 +1,22 @@
-//! The roles of people and programs, and what each may do.
+//! The roles of users and programs, and what each may do.
 
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
 use std::fmt;
 
-/// A role; each may also do what those before it may.
+/// A role. Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Reads everything.
+    /// Reads everything, and changes nothing.
     Viewer,
-    /// Registers, verifies, deploys, cancels.
+    /// Registers, verifies, deploys and cancels.
     Operator,
     /// Changes the catalogue, tokens and users.
     Administrator,
 }
 
 impl Level {
-    /// The role that a token's scope gives; none for a token that is only for a DHCP server, or for Puppet's reports.
+    /// The role of a token's scope; `None` for a token that is only for a DHCP server or for Puppet's reports.
     pub fn of(scope: &Scope) -> Option<Self> {
         match scope {
             Scope::Viewer => Some(Self::Viewer),

@@ -1,4 +1,4 @@
-//! Puts lock-outs on record: one event a name and hour, however many attempts there are.
+//! Records lock-outs: one event for each name and hour, however many attempts there are.
 
 use super::level::Level;
 use super::throttle::{LockOut, Slowed};
@@ -9,7 +9,7 @@ use bootledger_aggregates::values::user_name::UserName;
 use std::net::IpAddr;
 use tokio::sync::Semaphore;
 
-/// How many are recorded at a time: guessing at many names must not take the database's connections.
+/// How many are recorded at the same time. Password guessing with many names must not use up the database's connections.
 static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 impl From<Slowed> for Error {
@@ -18,7 +18,7 @@ impl From<Slowed> for Error {
     }
 }
 
-/// Records a lock-out behind the answer, so that the time that the answer takes says nothing about who has an account.
+/// Records a lock-out after the answer is sent, so that the duration of the answer does not reveal who has an account.
 pub(super) fn record(application: &Application, correlation_id: String, user: UserName, client: Option<IpAddr>, what: LockOut) {
     let commands = application.commands.clone();
     let client = client.filter(|_| what == LockOut::Address);

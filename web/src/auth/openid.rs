@@ -1,7 +1,7 @@
-//! Signing in through an `OpenID` Connect provider: away, and back.
+//! Sign-in through an `OpenID` Connect provider: the redirect to the provider, and the return from it.
 //!
-//! What has to be known when the browser comes back is in a cookie of it, for ten minutes, and signed, so that any instance can
-//! take it up. A browser that does not have the cookie did not begin the sign-in: somebody else's code signs nobody in.
+//! The state that is needed when the browser returns is in a signed cookie, for ten minutes, so that any instance can finish
+//! the sign-in. A browser without the cookie did not begin the sign-in, so that another user's code signs no one in.
 
 use super::guard::{SIGN_IN, local};
 use super::provider::{Identity, Pending, ProviderError};
@@ -23,25 +23,25 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// Where a sign-in through the provider begins.
+/// The path at which a sign-in through the provider begins.
 pub(crate) const BEGIN: &str = "/sign-in/openid";
-/// Where the provider sends the browser back to.
+/// The path to which the provider redirects the browser.
 pub const CALLBACK: &str = "/sign-in/openid/callback";
 
-/// How long a person may take at the provider.
+/// How many seconds a user may take at the provider.
 const PATIENCE_SECONDS: i64 = 600;
 
-/// What is kept in the browser meanwhile.
+/// The state that the browser stores while the user is at the provider.
 #[derive(Debug, Serialize, Deserialize)]
 struct Away {
     pending: Pending,
-    /// Where to go afterwards.
+    /// The path to open after the sign-in.
     to: String,
-    /// When it is too late, in seconds since 1970.
+    /// When the sign-in expires, in seconds since 1970.
     until: i64,
 }
 
-/// What the browser comes back with.
+/// The parameters with which the browser returns.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Returned {
@@ -55,7 +55,7 @@ fn cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-bootledger-openid" } else { "bootledger-openid" }
 }
 
-/// Where the browser goes, and what it shall keep.
+/// The URL to redirect the browser to, and the cookie that it must store.
 pub(crate) async fn begin(request: &HttpRequest, application: &Application, to: &str) -> Result<(String, HeaderValue), Error> {
     let provider = application.provider.as_ref().ok_or_else(no_provider)?;
     let begun = provider.begin().await.map_err(|error| refused(&error))?;
@@ -66,7 +66,7 @@ pub(crate) async fn begin(request: &HttpRequest, application: &Application, to: 
     Ok((begun.url, kept.ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))?))
 }
 
-/// Signs in whoever comes back: where to go, and what the browser shall keep and forget.
+/// Signs in the user who returns. Returns the path to open, and the cookies to store and delete.
 pub(crate) async fn finish(
     request: &HttpRequest,
     application: &Application,
@@ -97,7 +97,7 @@ async fn admit(
     let name: UserName = called.parse().map_err(|error| {
         unauthorized(&format!("the provider {label} calls you {called:?}, which cannot be a user name here: {error}"))
     })?;
-    // The provider may call the same person something else than before: the user is whom it linked then.
+    // The provider may have renamed the user since: the user is the one that was linked at the first sign-in.
     let known = {
         let mut connection = application.views.acquire().await?;
         accounts::linked(&mut connection, &link).await?

@@ -1,7 +1,7 @@
-//! Passwords: which are taken, how they are kept, and how one is checked.
+//! Passwords: which ones are accepted, how they are stored, and how they are checked.
 //!
-//! They are kept as argon2id with what OWASP asks for (19 MiB, 2 passes, 1 lane). Each takes some tens of milliseconds of
-//! a processor, on the threads of `hashing` and never on one that serves requests.
+//! They are stored as argon2id hashes with the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane). Each hash takes
+//! some tens of milliseconds of processor time, on the threads of `hashing` and never on one that serves requests.
 
 use super::hashing;
 use super::lanes::Turn;
@@ -9,21 +9,21 @@ use crate::error::Error;
 use rand::RngExt;
 use std::fmt;
 
-/// The least characters of a password.
+/// The minimum length of a password, in characters.
 pub const LEAST: usize = 12;
-/// The most characters of a password.
+/// The maximum length of a password, in characters.
 pub const MOST: usize = 200;
 
-/// A password; never shown by `Debug`.
+/// A password. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
-/// An argon2id hash in PHC form; never shown by `Debug`.
+/// An argon2id hash in PHC form. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hash(String);
 
 impl Password {
-    /// A password that somebody chose, where it is one that is taken. `name` is the user's, which it must not be.
+    /// A password that a user chose, if it is acceptable. `name` is the user's name, which the password must not be equal to.
     pub fn chosen(text: &str, name: &str) -> Result<Self, Error> {
         let refused = |rule, message: String| Err(Error::rejected("password", rule, message));
         let length = text.chars().count();
@@ -42,12 +42,12 @@ impl Password {
         Ok(Self(text.to_owned()))
     }
 
-    /// What somebody typed, to be checked.
+    /// A password that a user entered, to be checked.
     pub fn typed(text: String) -> Self {
         Self(text)
     }
 
-    /// A new one to be told once: four groups of five letters and digits that are not mistaken for each other; 100 bits.
+    /// Generates a password to be shown once: four groups of five letters and digits that are not easily confused; 100 bits.
     pub fn one_time() -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345679";
         let mut random = rand::rng();
@@ -55,29 +55,29 @@ impl Password {
         Self([group(), group(), group(), group()].join("-"))
     }
 
-    /// The text, to be told once.
+    /// The text of the password, to be shown once.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What is stored of it.
+    /// Computes the hash that is stored.
     pub async fn hash(&self) -> Result<Hash, Error> {
         hashing::make(self.0.clone(), Turn::Trusted).await.map(Hash)
     }
 
-    /// Whether it is the one of this hash. Without one it takes as long, and is not.
+    /// Whether the password matches this hash. Without a hash, the check takes the same time and fails.
     pub async fn is_of(&self, hash: Option<Hash>) -> Result<bool, Error> {
         self.is_of_in_turn(hash, Turn::Trusted).await
     }
 
-    /// The same for somebody who has to wait until it is their turn.
+    /// The same check for a caller who has to wait for a turn.
     pub(crate) async fn is_of_in_turn(&self, hash: Option<Hash>, turn: Turn) -> Result<bool, Error> {
         hashing::check(self.0.clone(), hash.map(|hash| hash.0), turn).await
     }
 }
 
 impl Hash {
-    /// A hash that was stored.
+    /// Wraps a stored hash.
     pub fn stored(phc: String) -> Self {
         Self(phc)
     }

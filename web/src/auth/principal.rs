@@ -1,4 +1,4 @@
-//! Who asks: the bearer of a valid token, or a signed-in person.
+//! The principal of a request: the bearer of a valid token, or a signed-in user.
 
 use super::known::Known;
 use super::level::Level;
@@ -17,45 +17,45 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
 use futures::future::{FutureExt, LocalBoxFuture};
 
-/// Who asks.
+/// The authenticated caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// The bearer of a token.
     Token(Bearer),
-    /// A person.
+    /// A signed-in user.
     User(SignedIn),
 }
 
 /// The bearer of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
-    /// Which token.
+    /// The ID of the token.
     pub id: TokenId,
-    /// The token's name.
+    /// The name of the token.
     pub name: Text,
-    /// What it may do.
+    /// What the token allows.
     pub scope: Scope,
-    /// When it ends.
+    /// When the token expires; `None` if it never does.
     pub expires: Option<Timestamp>,
 }
 
-/// A person with a live session.
+/// A user with a live session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The user's name.
+    /// The name that the user signs in with.
     pub name: UserName,
-    /// The person's name; may be empty.
+    /// The name that pages show for the user; may be empty.
     pub display_name: Text,
-    /// What the person may do.
+    /// The user's role.
     pub role: Role,
-    /// Which session.
+    /// The ID of the session.
     pub session: SessionId,
-    /// Whether the password has to be changed before anything else.
+    /// Whether the password must be changed before anything else.
     pub one_time: bool,
 }
 
 impl SignedIn {
-    /// What to call the person.
+    /// The name to show for the user.
     pub fn called(&self) -> &str {
         if self.display_name.is_empty() { self.name.as_str() } else { self.display_name.as_str() }
     }
@@ -70,23 +70,23 @@ impl Principal {
         }
     }
 
-    /// Whose request it is, where the gate let it in.
+    /// The principal that the guard has admitted for a request.
     pub(crate) fn of_request(request: &HttpRequest) -> Result<Self, Error> {
         let known = request.extensions().get::<Self>().cloned();
         known.ok_or_else(|| Error::Internal(anyhow!("the gate did not say who asks")))
     }
 
-    /// What to call whoever asks.
+    /// The name to show for the caller.
     pub(crate) fn called(&self) -> String {
         self.user().map_or_else(|| self.actor(), |user| user.called().to_owned())
     }
 
-    /// The role in a word.
+    /// The role as a word.
     pub(crate) fn role_words(&self) -> String {
         self.level().map_or_else(|| "none".to_owned(), |level| level.to_string())
     }
 
-    /// The role; none of a token that is only for a DHCP server, or for Puppet's reports.
+    /// The role; `None` for a token that is only for a DHCP server or for Puppet's reports.
     pub fn level(&self) -> Option<Level> {
         match self {
             Self::Token(bearer) => Level::of(&bearer.scope),
@@ -94,7 +94,7 @@ impl Principal {
         }
     }
 
-    /// The person, where it is one.
+    /// The user, if the caller is a user.
     pub fn user(&self) -> Option<&SignedIn> {
         match self {
             Self::Token(_) => None,
@@ -107,7 +107,7 @@ impl Principal {
         self.level().is_some_and(|level| level >= needed)
     }
 
-    /// The one place that refuses a role.
+    /// Requires a role. All refusals because of a role come from here.
     pub fn require(&self, needed: Level) -> Result<(), Error> {
         if self.may(needed) {
             return Ok(());
@@ -126,8 +126,8 @@ impl Principal {
         Err(Error::Forbidden { needed, has })
     }
 
-    /// Who asks as of now, for answers that take long: whose token the request carries, or whose session it began with,
-    /// whose secret may have been replaced since.
+    /// Authenticates the caller of a request again, for answers that take long: by the request's token, or by the session that
+    /// the request began with, whose secret may have been replaced since.
     pub async fn ask_again(request: &HttpRequest) -> Result<Self, Error> {
         let known = request.extensions().get::<Self>().cloned();
         let Some(Self::User(user)) = known else {
@@ -139,7 +139,8 @@ impl Principal {
         still.map(Self::User).ok_or_else(over)
     }
 
-    /// Whether the bearer may confirm configurations of this DHCP server: its own token, or an administrator's.
+    /// Requires that the caller may confirm configurations of this DHCP server: with the server's own token, or
+    /// as an administrator.
     pub fn require_dhcp_server(&self, server: &Name) -> Result<(), Error> {
         match self {
             Self::Token(Bearer { scope: Scope::DhcpServer(own), .. }) if own == server => Ok(()),
@@ -148,7 +149,7 @@ impl Principal {
     }
 }
 
-/// Somebody who may hand in reports of Puppet's agents: with a token for that, or an operator.
+/// A caller who may send reports of Puppet's agents: with a token for reports, or as an operator.
 #[derive(Clone, Debug)]
 pub struct Reporter(pub Principal);
 
@@ -169,20 +170,21 @@ impl FromRequest for Reporter {
     }
 }
 
-/// What this server serves.
+/// The application that this server serves.
 pub(super) fn application(request: &HttpRequest) -> Result<&Application, Error> {
     let application = request.app_data::<web::Data<Application>>();
     application.map(|data| &***data).ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))
 }
 
-/// Reads the token of a request and asks the database whose it is.
+/// Reads the token of a request and looks it up in the database.
 pub(super) async fn bearer(request: &HttpRequest, challenge: Challenge) -> Result<Bearer, Error> {
     let presented = credentials::read(request.headers(), challenge)?;
     let known = request.app_data::<web::Data<Known>>().map(|known| &***known);
     tokens::open(request, application(request)?, known, &presented, challenge).await
 }
 
-/// Whoever the gate has let in; where the path is open to anybody, the bearer of the request's token. 401 without one.
+/// The caller that the guard has admitted or, on a path that is open to anyone, the bearer of the request's token.
+/// 401 without one.
 impl FromRequest for Principal {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;

@@ -1,52 +1,53 @@
-//! What HTTP may ask of an `OpenID` Connect provider. The root package answers, which has the means to reach it.
+//! The interface to an `OpenID` Connect provider. The root package implements it, because only the root package can
+//! reach the provider.
 
 use async_trait::async_trait;
 use bootledger_aggregates::user::{Link, Role};
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a sign-in until the browser comes back from the provider.
+/// The state that is kept of a sign-in until the browser returns from the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// What the provider gives back with the browser.
+    /// The value that the provider returns with the browser (`state`).
     pub state: String,
-    /// What the provider puts into what it says of the person.
+    /// The value that the provider includes in the ID token (`nonce`).
     pub nonce: String,
-    /// What proves to the provider that the code is fetched by whoever asked for it (PKCE, RFC 7636).
+    /// The secret that proves to the provider that the code is redeemed by the client that requested it (PKCE, RFC 7636).
     pub verifier: String,
 }
 
-/// A sign-in that began.
+/// A sign-in that has begun.
 #[derive(Clone, Debug)]
 pub struct Begun {
-    /// Where the browser goes.
+    /// The URL to redirect the browser to.
     pub url: String,
-    /// What is kept of it.
+    /// The state to keep until the browser returns.
     pub pending: Pending,
 }
 
-/// Whom the provider vouches for.
+/// The user that the provider has authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What the provider calls the person.
+    /// The user's name at the provider.
     pub name: String,
-    /// The person's name.
+    /// The name that pages show for the user.
     pub display_name: String,
-    /// What the person may do, or why nothing that the provider says gives a role: for the person and whoever runs it.
+    /// The user's role; or why none of the provider's claims gives a role, for the user and the operator of the service.
     pub role: Result<Role, String>,
-    /// Who the person is to the provider.
+    /// The user's identity at the provider.
     pub link: Link,
 }
 
-/// Why nobody is vouched for.
+/// The reasons why a sign-in through the provider fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// It does not answer, or not as it should; for a person, and for the log.
+    /// The provider does not answer, or not correctly; for the user, and for the log.
     #[error("the provider {0} cannot be asked; try again, or sign in with a password")]
     Unreachable(String, #[source] anyhow::Error),
-    /// What it says does not count; for a person, and for the log.
+    /// The provider's answer is not valid; for the user, and for the log.
     #[error("what the provider {0} says of you cannot be trusted, so you are not signed in; try again")]
     Untrusted(String, #[source] anyhow::Error),
-    /// It says too little.
+    /// The provider's answer lacks a value.
     #[error("{0}")]
     Missing(String),
 }
@@ -54,12 +55,12 @@ pub enum ProviderError {
 /// An `OpenID` Connect provider.
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
-    /// What people call it: its host.
+    /// The name that users see: the provider's host.
     fn label(&self) -> &str;
 
     /// Begins a sign-in.
     async fn begin(&self) -> Result<Begun, ProviderError>;
 
-    /// Fetches what the provider says of whoever came back with this code.
+    /// Redeems the code with which a user returned, and returns the user's identity.
     async fn finish(&self, code: String, pending: &Pending) -> Result<Identity, ProviderError>;
 }

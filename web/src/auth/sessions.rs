@@ -1,7 +1,7 @@
-//! Checks the sessions of signed-in people, and has their secrets replaced now and then.
+//! Checks the sessions of signed-in users, and regularly replaces their secrets.
 //!
-//! A new secret reaches the browser with an answer, which may be lost: the one before is taken until the browser has shown
-//! that it has the new one, and a minute longer, since requests overtake each other.
+//! A new secret reaches the browser with an answer, which may be lost. So the previous secret stays valid until the browser has
+//! used the new one, and for one more minute, because requests overtake each other.
 
 use super::known::Known;
 use super::principal::{Principal, SignedIn};
@@ -18,25 +18,25 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::accounts::{self, Live};
 use subtle::ConstantTimeEq;
 
-/// How exactly it is known when a session was used last.
+/// How precisely the time of a session's last use is recorded, in seconds.
 const SEEN_SECONDS: i64 = 60;
 
 /// A live session.
 pub(super) struct Opened {
     pub(super) user: SignedIn,
-    /// The new secret, for the browser to keep.
+    /// The new secret, for the browser to store.
     pub(super) next: Option<Secret>,
 }
 
-/// What was presented.
+/// The secret that was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Which {
     Newest,
     Before,
 }
 
-/// Whose session it is; `None` where it is unknown, wrong or over. `keeps` is whether the answer's cookie is kept for sure:
-/// that of a page is, that of a part of one may be thrown away.
+/// Opens the session that a request presents; `None` if it is unknown, wrong or has ended. `keeps` is whether the browser
+/// certainly stores the answer's cookie: it does for a page, but the answer for a part of a page may be discarded.
 pub(super) async fn open(
     request: &HttpRequest,
     application: &Application,
@@ -62,14 +62,14 @@ pub(super) async fn open(
         }
     }
     let user = signed_in(id, live);
-    // A session whose secret is to be replaced is looked up each time, so that the next page does it.
+    // A session whose secret is due for replacement is looked up each time, so that the next page replaces it.
     if let Some(known) = known.filter(|_| !due) {
         known.remember(key, Principal::User(user.clone()), position);
     }
     Ok(Some(Opened { user, next }))
 }
 
-/// Whose session this is, whatever its secret is by now; for answers that take long.
+/// Looks the session up again, whatever its secret is now; for answers that take long.
 pub(super) async fn still(request: &HttpRequest, application: &Application, id: SessionId) -> Result<Option<SignedIn>, Error> {
     let live = look_up(request, application, id).await?.filter(|live| !is_over(live, (application.now)()));
     Ok(live.map(|live| signed_in(id, live)))
@@ -88,7 +88,7 @@ fn is_over(live: &Live, now: Timestamp) -> bool {
     !live.admitted || now >= live.expires || now >= live.last_seen.plus_seconds(IDLE_SECONDS)
 }
 
-/// Which of the session's secrets was presented; `None` where it opens nothing.
+/// Which of the session's secrets was presented; `None` if it is neither.
 fn which(live: &Live, presented: Sha256, now: Timestamp) -> Option<Which> {
     let same = |stored: Sha256| bool::from(stored.bytes().ct_eq(presented.bytes()));
     let newest = same(live.sha256);
@@ -99,7 +99,7 @@ fn which(live: &Live, presented: Sha256, now: Timestamp) -> Option<Which> {
     if newest { Some(Which::Newest) } else { before.then_some(Which::Before) }
 }
 
-/// Whether it is time for a new secret: the newest is old, or the browser never got it.
+/// Whether to replace the secret: the newest is old, or the browser never got it.
 fn is_due(live: &Live, which: Which, now: Timestamp) -> bool {
     match which {
         Which::Newest => now >= live.rotated_at.plus_seconds(ROTATED_SECONDS),
@@ -136,7 +136,7 @@ mod tests {
         Timestamp::default().plus_seconds(seconds)
     }
 
-    /// A session with the secret 2, before that 1, that was given its secret and used at 0.
+    /// A session with the secret 2, previously 1, that got its secret and was used at 0.
     fn live(confirmed: bool) -> Live {
         Live {
             name: "ada".parse().expect("a name"),

@@ -1,4 +1,4 @@
-//! Signing in with a password: one answer, in words and in time, for an unknown user, a disabled one, and a wrong password.
+//! Sign-in with a password. An unknown user, a disabled one and a wrong password get the same answer after the same time.
 
 use super::lanes::Turn;
 use super::password::{Hash, Password};
@@ -26,20 +26,20 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How often a session is begun where its user is changed at the same moment.
+/// How often a session is started again if its user changes at the same moment.
 const BEGUN_AGAIN: u32 = 5;
-/// How long that waits for the views each time.
+/// How long each of these attempts waits for the views.
 const BEGIN_AGAIN: Duration = Duration::from_millis(500);
 
-/// What became of a sign-in.
+/// The result of a sign-in.
 pub(crate) struct Started {
-    /// What the browser shall keep.
+    /// The cookie that the browser must store.
     pub(crate) cookie: HeaderValue,
-    /// Whether the password has to be changed before anything else.
+    /// Whether the password must be changed before anything else.
     pub(crate) one_time: bool,
 }
 
-/// Signs somebody in with a password. [`Error::Unauthorized`] and [`Error::TooMany`] are for the form.
+/// Signs a user in with a password. The form shows [`Error::Unauthorized`] and [`Error::TooMany`].
 pub(crate) async fn with_password(
     request: &HttpRequest,
     application: &Application,
@@ -81,7 +81,7 @@ pub(crate) async fn with_password(
     Ok(Started { cookie, one_time })
 }
 
-/// What a sign-in is checked against, and whether the user has signed in from there before.
+/// Reads the data that a sign-in is checked against, and whether the user has signed in from this address before.
 async fn look_up(
     application: &Application,
     name: &UserName,
@@ -96,7 +96,7 @@ async fn look_up(
     Ok((found, known))
 }
 
-/// Begins a session for a user who has proved who they are, and ends the one that the browser had. Gives the cookie.
+/// Starts a session for a user who has been authenticated, and ends the browser's previous session. Returns the cookie.
 pub(crate) async fn start(
     request: &HttpRequest,
     application: &Application,
@@ -129,8 +129,8 @@ pub(crate) async fn start(
     cookie::keep(session, &secret, secure).ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))
 }
 
-/// Begins a session. Events of the user that concern neither password nor admission, such as a lock-out elsewhere at this
-/// moment, do not keep the user out.
+/// Starts a session. Events of the user that concern neither password nor admission, such as a lock-out elsewhere at this
+/// moment, do not prevent the sign-in.
 async fn begin(
     application: &Application,
     spec: SessionSpec,
@@ -161,7 +161,7 @@ async fn begin(
     Err(CommandError::Conflict(format!("user {} was changed at this moment; sign in again", spec.user)).into())
 }
 
-/// The context of what a user does to their own account.
+/// The context of a change that users make to their own account.
 pub(crate) fn context(request: &HttpRequest, name: &UserName) -> Context {
     Context {
         actor: format!("user {name}"),

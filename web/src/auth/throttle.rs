@@ -1,12 +1,12 @@
 //! Slows down password guessing. Attempts are counted for a user name at an address, for an address, and, with a looser limit,
-//! for a user name wherever they come from. After some in a row, each makes the next one wait longer. An attempt counts when it
-//! begins, so that many at once are no way around it.
+//! for a user name at any address. After a number of attempts in a row, each one makes the next one wait longer. An attempt
+//! counts from its beginning, so that many attempts at the same time do not get around the limit.
 //!
-//! Anybody can use up a name's attempts. So an address that the user has signed in from before has attempts of its own, which
-//! nobody elsewhere can use up (ADR 0027).
+//! Anyone can use up a name's attempts. So an address that the user has signed in from before has its own attempts, which no
+//! one else can use up (ADR 0027).
 //!
-//! Counts are in memory, and bounded: an instance that restarts begins at zero, and of too many those are forgotten that
-//! guessed least.
+//! Counts are in memory and bounded: an instance that restarts begins at zero, and if there are too many counts, those with the
+//! fewest attempts are removed.
 
 use bootledger_aggregates::values::timestamp::Timestamp;
 use std::borrow::Borrow;
@@ -16,52 +16,52 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many attempts there are in a row, and how long the wait for the next one gets.
+/// The number of free attempts in a row, and the longest wait for the next one.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     free: u32,
     longest: Duration,
 }
 
-/// Of a name at an address: guessing is hopeless, and whoever forgot a password need not wait for long.
+/// For a name at an address: guessing is hopeless, and users who forgot their password do not wait for long.
 const PAIR: Limit = Limit { free: 5, longest: Duration::from_mins(5) };
-/// Of a name at an address that the user has signed in from before.
+/// For a name at an address that the user has signed in from before.
 const KNOWN_PAIR: Limit = Limit { longest: Duration::from_mins(1), ..PAIR };
-/// Of an address, behind which many people may be.
+/// For an address, which many users may share.
 const CLIENT: Limit = Limit { free: 20, longest: Duration::from_mins(5) };
-/// Of a name, from addresses that the user has not signed in from before.
+/// For a name, from addresses that the user has not signed in from before.
 const NAME: Limit = Limit { free: 100, longest: Duration::from_mins(1) };
 
-/// After how long without an attempt a count is forgotten.
+/// How long after the last attempt a count is removed.
 const FORGOTTEN: Duration = Duration::from_hours(1);
-/// How often a lock-out of the same name is reported at most.
+/// The minimum time between two reported lock-outs of the same name.
 const REPORTED: Duration = Duration::from_hours(1);
-/// How many of each kind are remembered.
+/// The maximum number of counts of each kind.
 const MOST: usize = 10_000;
 
 /// An attempt to sign in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attempt<'a> {
-    /// The user name, as it was typed.
+    /// The user name as it was entered.
     pub(crate) name: &'a str,
-    /// Where it comes from.
+    /// The client's address.
     pub(crate) client: Option<IpAddr>,
-    /// Whether the user has signed in from there before.
+    /// Whether the user has signed in from this address before.
     pub(crate) known: bool,
-    /// When an administrator unlocked the user last; counts from before that are void.
+    /// When an administrator last unlocked the user. Earlier counts do not apply.
     pub(crate) unlocked: Option<Timestamp>,
 }
 
 /// The next attempt has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slowed {
-    /// For how long.
+    /// The time to wait.
     pub(crate) wait: Duration,
-    /// What of this lock-out has not been reported yet.
+    /// The lock-out to report, if it has not been reported yet.
     pub(crate) report: Option<LockOut>,
 }
 
-/// What a lock-out is about.
+/// The scope of a lock-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockOut {
     /// The name at one address.
@@ -70,7 +70,7 @@ pub(crate) enum LockOut {
     Name,
 }
 
-/// The attempts that were in vain.
+/// The counts of failed attempts.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<Counts>);
 
@@ -82,7 +82,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Takes back what an attempt counted for its name and its address alone.
+    /// Subtracts an attempt from the counts of its name alone and its address alone.
     fn take_back_others(&mut self, attempt: Attempt<'_>, name: &str, client: Option<IpAddr>) {
         if !attempt.known {
             take_back(&mut self.names, name);
@@ -108,7 +108,7 @@ impl Count {
         self.last + doublings.map_or(Duration::ZERO, |n| Duration::from_secs(1 << n.min(16)).min(limit.longest))
     }
 
-    /// Whether a lock-out is to be reported now, which it then is.
+    /// Whether to report a lock-out now. If so, it counts as reported.
     fn report(&mut self, now: Instant) -> bool {
         let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REPORTED);
         if due {
@@ -118,13 +118,13 @@ impl Count {
     }
 }
 
-/// The name that attempts are counted by: whatever is typed, little of it is kept.
+/// The name by which attempts are counted: a shortened form, because users may enter any text.
 fn counted(name: &str) -> String {
     name.trim().to_lowercase().chars().take(64).collect()
 }
 
 impl Throttle {
-    /// Counts an attempt that begins, or says how long to wait before the next one.
+    /// Counts an attempt that begins, or returns how long to wait before the next one.
     pub(crate) fn begin(&self, attempt: Attempt<'_>, now: Instant) -> Result<(), Slowed> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Counts { pairs, names, clients } = &mut *counts;
@@ -161,7 +161,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// The attempt succeeded: the count of the name at the address is forgotten, and the others are what they were.
+    /// The attempt succeeded: the count of the name at the address is removed, and the attempt is subtracted from the others.
     pub(crate) fn succeeded(&self, attempt: Attempt<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, client) = (counted(attempt.name), attempt.client.map(network));
@@ -169,7 +169,7 @@ impl Throttle {
         counts.take_back_others(attempt, &name, client);
     }
 
-    /// The attempt came to nothing before its password was looked at: it does not count.
+    /// The attempt ended before its password was checked: it does not count.
     pub(crate) fn given_up(&self, attempt: Attempt<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, client) = (counted(attempt.name), attempt.client.map(network));
@@ -178,14 +178,15 @@ impl Throttle {
     }
 }
 
-/// Takes one attempt back.
+/// Subtracts one attempt from a count.
 fn take_back<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(counts: &mut HashMap<K, Count>, key: &Q) {
     if let Some(count) = counts.get_mut(key) {
         count.attempts = count.attempts.saturating_sub(1);
     }
 }
 
-/// What attempts are counted by: the address, and of an IPv6 address its /64, all of which one host may have.
+/// The address by which attempts are counted. An IPv6 address counts as its /64 network, because one host may have all
+/// of its addresses.
 pub fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
@@ -227,7 +228,7 @@ mod tests {
         Attempt { known: true, ..from(name, client) }
     }
 
-    /// The wait of the next attempt, where it has to wait.
+    /// The wait before the next attempt, if it has to wait.
     fn wait(throttle: &Throttle, attempt: Attempt<'_>, now: Instant) -> Option<Duration> {
         throttle.begin(attempt, now).err().map(|slowed| slowed.wait)
     }
@@ -342,8 +343,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever others do, elsewhere and with whatever names, the first attempt at an address that the user has signed in
-        /// from before begins at once.
+        /// No matter what others do at other addresses and with any names, the first attempt at an address that the user has
+        /// signed in from before begins immediately.
         #[test]
         fn nobody_elsewhere_keeps_a_user_from_an_address_that_the_user_has_signed_in_from(
             attempts in proptest::collection::vec((0_u8..4, 0_u16..1_000, 0_u64..400), 0..2_000)

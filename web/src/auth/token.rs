@@ -1,5 +1,5 @@
-//! An access token's text, `bl_<token's UUID without hyphens>_<secret, 64 hexadecimal digits>`.
-//! The `bl_` is for secret scanners. Only the SHA-256 of the secret's 32 bytes is ever stored.
+//! The text of an access token: `bl_<token's UUID without hyphens>_<secret, 64 hexadecimal digits>`. Secret scanners recognise
+//! it by `bl_`. Only the SHA-256 of the secret's 32 bytes is ever stored.
 
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -7,20 +7,20 @@ use sha2::Digest;
 use std::fmt;
 use uuid::Uuid;
 
-/// How a token's text begins.
+/// The prefix of a token's text.
 const PREFIX: &str = "bl_";
 
-/// The secret of a token or a session: 32 random bytes; never shown by `Debug`.
+/// The secret of a token or a session: 32 random bytes. `Debug` never shows it.
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// A new one, from the operating system's randomness.
+    /// Generates a secret from the operating system's randomness.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// What is stored of it.
+    /// The hash that is stored.
     pub fn sha256(&self) -> Sha256 {
         Sha256::new(sha2::Sha256::digest(self.0).into())
     }
@@ -30,7 +30,7 @@ impl Secret {
         self.written(PREFIX, token.0)
     }
 
-    /// The text of what this is the secret of.
+    /// The text of a token or session with this secret.
     pub(super) fn written(&self, prefix: &str, id: Uuid) -> String {
         format!("{prefix}{}_{}", id.simple(), hex::encode(self.0))
     }
@@ -42,12 +42,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads a token's text; `None` where it has another form.
+/// Parses the text of a token; `None` if it has another form.
 pub fn parse(text: &str) -> Option<(TokenId, Secret)> {
     read(PREFIX, text).map(|(id, secret)| (TokenId(id), secret))
 }
 
-/// Reads the text of an id with its secret; `None` where it has another form.
+/// Parses an ID with its secret; `None` if the text has another form.
 pub(super) fn read(prefix: &str, text: &str) -> Option<(Uuid, Secret)> {
     let (id, secret) = text.strip_prefix(prefix)?.split_once('_')?;
     let lower_hex = |text: &str, length| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

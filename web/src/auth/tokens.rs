@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 /// How long the database may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Whose token it is. 401 where it is unknown, wrong, revoked or over; 503 where nobody can say.
+/// Looks up the bearer of a token. 401 if the token is unknown, wrong, revoked or expired; 503 if the database does not answer.
 pub(super) async fn open(
     request: &HttpRequest,
     application: &Application,
@@ -27,7 +27,7 @@ pub(super) async fn open(
     challenge: Challenge,
 ) -> Result<Bearer, Error> {
     let key = (presented.token.0, presented.secret.sha256());
-    // Read before the query: what is remembered must not be newer than what was asked.
+    // Read before the query: what is remembered must not be newer than the data that was queried.
     let position = *application.position.borrow();
     let remembered = known.and_then(|known| known.find(key, position));
     let bearer = if let Some(Principal::Token(bearer)) = remembered {
@@ -52,7 +52,7 @@ async fn look_up(
     challenge: Challenge,
 ) -> Result<Bearer, Error> {
     let found = in_time(request, application, async |mut connection| tokens::find(&mut connection, token).await).await?;
-    // Compared also for unknown tokens, so that the time taken tells nothing about which ids exist.
+    // Compared also for unknown tokens, so that the time taken does not reveal which IDs exist.
     let stored = found.as_ref().map_or([0; 32], |row| *row.sha256.bytes());
     let same = bool::from(stored.ct_eq(presented.bytes()));
     match found {
@@ -62,8 +62,9 @@ async fn look_up(
     }
 }
 
-/// Asks the database who somebody is. Where it does not answer, nobody is let in. Whoever it is, the client's address has a
-/// share of such questions, so that a client with many wrong tokens takes no connection from others for long.
+/// Runs a query that authenticates a caller. If the database does not answer in time, the caller is refused. The client's
+/// address has a share of such queries, so that a client with many wrong tokens does not use up other callers'
+/// connections for long.
 pub(super) async fn in_time<T>(
     request: &HttpRequest,
     application: &Application,

@@ -1,10 +1,10 @@
-//! Whether a person's browser speaks TLS to us, or to a proxy of ours.
+//! Whether a user's browser uses TLS, to us or to one of our proxies.
 
 use crate::application::Application;
 use crate::boot::client;
 use actix_web::HttpRequest;
 
-/// Whether the base URL says so, or a trusted proxy says so of this request.
+/// Whether the base URL or, for this request, a trusted proxy indicates TLS.
 pub(crate) fn is_secure(request: &HttpRequest, application: &Application) -> bool {
     application.base_url.as_str().starts_with("https://")
         || client::is_from_proxy(request, &application.trusted_proxies)

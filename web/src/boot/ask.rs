@@ -1,4 +1,4 @@
-//! Whose files a request is about: by the deployment's token, else by the client's address.
+//! Determines the deployment whose files a request concerns: by the deployment's token, otherwise by the client's address.
 
 use super::refusal::{Refusal, refuse};
 use super::table::Found;
@@ -9,34 +9,34 @@ use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::ids::DeploymentId;
 use std::net::Ipv4Addr;
 
-/// Who asks, and for which deployment.
+/// The client of a request, and the deployment that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
-    /// Where the request comes from.
+    /// The client's address.
     pub(super) client: Ipv4Addr,
-    /// The deployment whose token is in the path; it counts, whatever the address.
+    /// The deployment whose token is in the path. It takes precedence over the address.
     pub(super) by_token: Option<DeploymentId>,
 }
 
-/// Why a token leads nowhere; the same words whether it is wrong, old or of another service.
+/// The message for an unusable token. It is the same whether the token is wrong, old or from another service.
 const NO_SUCH_TOKEN: &str =
     "no deployment in progress has this token; where it was right, its server is installed or the deployment was cancelled";
 
 impl Asker {
-    /// Who asks.
+    /// Determines the client and the deployment of a request.
     ///
     /// # Errors
-    /// Where the client is not known, or the token in the path is none.
+    /// Returns an error if the client's address is not known, or if the token in the path is not valid.
     pub(super) fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
         let client = client::address(request, &application.trusted_proxies)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         Self::with(client, request.match_info().get("token"), application)
     }
 
-    /// The client at an address, with a token where it sent one.
+    /// The client at an address, with a token if it sent one.
     ///
     /// # Errors
-    /// Where the token is none.
+    /// Returns an error if the token is not valid.
     pub(super) fn with(client: Ipv4Addr, token: Option<&str>, application: &Application) -> Result<Self, Refusal> {
         let by_token = match token {
             None => None,
@@ -48,7 +48,7 @@ impl Asker {
         Ok(Self { client, by_token })
     }
 
-    /// What the table knows.
+    /// Looks the deployment up in the boot table.
     pub(super) fn find(self, application: &Application) -> Found {
         match self.by_token {
             Some(deployment) => application.boot.of_deployment(deployment),
@@ -56,13 +56,13 @@ impl Asker {
         }
     }
 
-    /// The answer where there is no single target.
+    /// The error answer if there is no single target.
     pub(super) fn refuse(self, request: &HttpRequest, found: &Found) -> HttpResponse {
         let (status, sentence) = self.problem(found);
         refuse(request, status, &sentence)
     }
 
-    /// Why there is no single target.
+    /// The status and message if there is no single target.
     pub(super) fn problem(self, found: &Found) -> (StatusCode, String) {
         let client = self.client;
         match found {

@@ -1,30 +1,30 @@
-//! Which server asks: the one question that decides which secrets are served.
+//! Determines the client's address, which decides which server's files and secrets are served.
 //!
-//! The client is the socket's peer. `X-Forwarded-For` counts only where the peer is a listed proxy, and then from
-//! right to left, because everything left of the last trusted proxy is whatever the client chose to write. Nothing
-//! in the URL or in any other header is ever asked.
+//! The client is the socket's peer. `X-Forwarded-For` counts only if the peer is a listed proxy, and then from right to
+//! left, because the client can write anything to the left of the last trusted proxy. Nothing in the URL or in any other
+//! header is used.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The only header that a trusted proxy is asked.
+/// The only header that is read from a trusted proxy.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Why the client's address is not known; each is a sentence for whoever runs the proxy or the server.
+/// Why the client's address is not known. Each message is for the operator of the proxy or the server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// The connection has no address, such as one over a Unix socket.
+    /// The connection has no address, for example because it uses a Unix socket.
     #[error("the connection has no address, so the server cannot be told apart from others")]
     NoPeer,
-    /// A trusted proxy sent something else than addresses.
+    /// A trusted proxy sent something other than addresses.
     #[error("the trusted proxy {proxy} sent an X-Forwarded-For that is not a list of addresses; nothing is served")]
     Malformed {
         /// The proxy that is connected.
         proxy: IpAddr,
     },
-    /// Deployments have IPv4 addresses only.
+    /// The client has an IPv6 address, but deployments have only IPv4 addresses.
     #[error("{0} is not an IPv4 address; servers are deployed over IPv4")]
     NotIpv4(IpAddr),
 }
@@ -32,7 +32,7 @@ pub enum ClientError {
 /// The IPv4 address of the client of a request.
 ///
 /// # Errors
-/// Without a peer, with a malformed header of a trusted proxy, and for an IPv6 client.
+/// Returns an error without a peer, for a malformed header of a trusted proxy, and for an IPv6 client.
 pub fn address(request: &HttpRequest, trusted: &[IpNet]) -> Result<Ipv4Addr, ClientError> {
     let peer = request.peer_addr().ok_or(ClientError::NoPeer)?.ip().to_canonical();
     match originator(peer, request.headers(), trusted)? {
@@ -41,10 +41,10 @@ pub fn address(request: &HttpRequest, trusted: &[IpNet]) -> Result<Ipv4Addr, Cli
     }
 }
 
-/// The address of the client of a request, of either kind.
+/// The IPv4 or IPv6 address of the client of a request.
 ///
 /// # Errors
-/// Without a peer, and with a malformed header of a trusted proxy.
+/// Returns an error without a peer, and for a malformed header of a trusted proxy.
 pub fn any_address(request: &HttpRequest, trusted: &[IpNet]) -> Result<IpAddr, ClientError> {
     let peer = request.peer_addr().ok_or(ClientError::NoPeer)?.ip().to_canonical();
     originator(peer, request.headers(), trusted)
@@ -61,8 +61,8 @@ fn originator(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Ip
     if !is_trusted(peer) {
         return Ok(peer);
     }
-    // Several header lines are one list, in their order (RFC 9110, 5.3). All of it is read, so that a request with a
-    // malformed part is refused wherever that part stands.
+    // Several header lines form one list, in their order (RFC 9110, 5.3). The whole list is parsed, so that a request is
+    // refused wherever its malformed part is.
     let mut forwarded = Vec::new();
     for line in headers.get_all(FORWARDED_FOR) {
         let line = line.to_str().map_err(|_| ClientError::Malformed { proxy: peer })?;
@@ -71,7 +71,7 @@ fn originator(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Ip
             forwarded.push(entry.to_canonical());
         }
     }
-    // Where every entry is a trusted proxy, one of them asks for itself: the one that is farthest away.
+    // If every entry is a trusted proxy, the farthest one is itself the client.
     let farthest = forwarded.first().copied().unwrap_or(peer);
     Ok(forwarded.into_iter().rev().find(|entry| !is_trusted(*entry)).unwrap_or(farthest))
 }
@@ -102,7 +102,7 @@ mod tests {
             ("10.0.0.7:1", &["10.0.0.8"], proxies, "10.0.0.7"),
             ("10.0.0.7:1", &["nonsense"], proxies, "10.0.0.7"),
             ("[::ffff:10.0.0.7]:1", &["10.0.0.8"], proxies, "10.0.0.7"),
-            // The rightmost is what the trusted proxy itself saw.
+            // The rightmost entry is the address that the trusted proxy itself saw.
             ("192.0.2.1:1", &["10.0.0.8, 10.0.0.7"], proxies, "10.0.0.7"),
             ("192.0.2.1:1", &["10.0.0.8", "10.0.0.7"], proxies, "10.0.0.7"),
             ("192.0.2.1:1", &["10.0.0.8,10.0.0.7 ,\t192.0.2.2"], proxies, "10.0.0.7"),

@@ -1,8 +1,8 @@
-//! `/pxe/DONE/`: a server says that it is installed.
+//! The route `/pxe/DONE/`, with which a server reports that it is installed.
 //!
-//! Saying it again is answered as the first time, because the first answer may have been lost. What the domain
-//! decides is final; here it is only found out which deployment is meant. From then on the server boots its disk, also
-//! where its deployment goes on until Puppet has had its word.
+//! A repeated report gets the same answer, because the first answer may have been lost. The domain decides whether the
+//! deployment is done; this module only finds the deployment. From then on the server boots its disk, even if its deployment
+//! remains in progress until Puppet reports a run.
 
 use super::ask::Asker;
 use super::refusal::refuse;
@@ -24,14 +24,14 @@ use bootledger_projections::deployments::Status;
 use bootledger_projections::{Error, boot_targets, catalogue, deployments};
 use std::net::Ipv4Addr;
 
-/// `GET` and `POST`, with the token and without.
+/// Handles `GET` and `POST`, with the token and without.
 pub(super) async fn done(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
         Err(refusal) => return refusal.answer(&request),
     };
     match asker.by_token {
-        // Whoever has the token means that deployment, in whatever state it is.
+        // A request with a token concerns the token's deployment, in any state.
         Some(deployment) => mark(&request, &application, deployment, DoneBy::Token { address: asker.client }, asker).await,
         None => by_address(&request, &application, asker).await,
     }
@@ -57,11 +57,11 @@ async fn by_address(request: &HttpRequest, application: &Application, asker: Ask
     }
 }
 
-/// What is known of an address for which nothing is in progress.
+/// What is known about an address that has no deployment in progress.
 enum Earlier {
     Nothing,
     Open(DeploymentId),
-    /// The table has not heard of it yet.
+    /// The views show a deployment in progress that the table does not contain yet.
     InProgress,
     Done,
     DoneWhereTokenNeeded(Name),
@@ -72,7 +72,7 @@ async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier,
     let views = &application.agents;
     if let Some(live) = deployments::live_of_ip(views, client).await? {
         return match live.status {
-            // Installed, and only waiting for Puppet: what the server says again was its last word.
+            // The server is installed and only waits for Puppet: its earlier report of DONE still counts.
             _ if live.installed_at.is_some() => said_before(application, live.network).await,
             Status::Open => Ok(Earlier::Open(live.id)),
             _ => Ok(Earlier::InProgress),
@@ -90,7 +90,7 @@ async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier,
     })
 }
 
-/// The server has said DONE, which counts as it did then.
+/// The server has already reported DONE. The network's rule for reports without a token still applies.
 async fn said_before(application: &Application, network: Name) -> Result<Earlier, Error> {
     Ok(match catalogue::network(&application.agents, &network, At::Now).await? {
         Some(found) if !found.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(network),
@@ -133,7 +133,7 @@ async fn mark(
         idempotency_key: None,
         level: Level::Viewer,
     };
-    // The address is asked for before: afterwards the table may have heard of the end already.
+    // The address is read before the command: afterwards the table may have removed the deployment already.
     let ip = match application.boot.of_deployment(deployment) {
         Found::Target(target) => Some(target.identity.ip),
         _ => None,

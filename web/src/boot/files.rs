@@ -1,6 +1,6 @@
-//! `/api/v1/boot-images/{name}/files/{file}`: where operators put a boot image's files, and read them as they were put.
+//! The route `/api/v1/boot-images/{name}/files/{file}`, with which operators upload, read and remove a boot image's files.
 //!
-//! The body is the file's bytes and nothing else, streamed to the store. Whoever asks was let in by [`crate::auth`].
+//! The body is the file's bytes and nothing else, streamed to the store. [`crate::auth`] has authenticated the caller.
 
 use super::serve::{Content, Source, media_type, serve};
 use super::store::{Contents, StoreError};
@@ -30,46 +30,46 @@ use std::time::Duration;
 use tokio_stream::StreamExt;
 use utoipa::{IntoParams, ToSchema};
 
-/// How long the next bytes of a body may take.
+/// Time limit for the next bytes of a body.
 const BETWEEN_BYTES: Duration = Duration::from_mins(1);
 
-/// Adds the routes.
+/// Mounts the routes.
 pub(crate) fn configure(configuration: &mut ServiceConfig) {
     let files = resource("/api/v1/boot-images/{image}/files/{file}");
     configuration.service(files.put(put).get(show).head(show).delete(remove));
 }
 
-/// What a file is.
+/// The description of an uploaded file.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PutQuery {
-    /// What the file is for.
+    /// What the file is used for.
     kind: FileKind,
-    /// Whether it is a template, rendered for each server; it is checked now.
+    /// Whether the file is a template, which is rendered for each server. A template is checked when it is uploaded.
     #[serde(default)]
     template: bool,
-    /// The SHA-256 that the bytes shall have; anything else is refused.
+    /// The expected SHA-256 of the bytes. A different content is refused.
     #[param(value_type = Option<String>)]
     sha256: Option<Sha256>,
 }
 
-/// A file that was put.
+/// The result of an upload.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PutFile {
-    /// The image.
+    /// The name of the boot image.
     image: Name,
-    /// The file's name in it.
+    /// The name of the file in the boot image.
     name: Name,
-    /// The file.
+    /// The stored file.
     #[serde(flatten)]
     file: BootFile,
-    /// The image's revision with it; left out where the views take too long to show it.
+    /// The boot image's revision that contains the file; left out if the views do not show it in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u32>,
 }
 
-/// Adds or replaces a file of a boot image. Deployments that are under way keep the revision that they were started with.
+/// Adds or replaces a file of a boot image. Live deployments keep the revision that they were started with.
 #[utoipa::path(put, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name"), PutQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file's bytes"),
@@ -102,12 +102,12 @@ pub(crate) async fn put(
     Ok(answer)
 }
 
-/// A body whose next bytes may not take too long.
+/// A body that fails if the next bytes take too long.
 pub(crate) fn patient(body: impl Stream<Item = anyhow::Result<Bytes>>) -> impl Stream<Item = anyhow::Result<Bytes>> {
     body.timeout(BETWEEN_BYTES).map(|bytes| bytes.unwrap_or_else(|elapsed| Err(anyhow::Error::new(elapsed))))
 }
 
-/// A file of a boot image as it was put: a template is not rendered. Parts of it can be asked for (`Range`).
+/// Returns a file of a boot image as it was uploaded; a template is not rendered. Supports range requests (`Range`).
 #[utoipa::path(get, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name")),
     responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain")))))]
@@ -121,7 +121,7 @@ pub(crate) async fn show(
     stored(&application, &mut backend, &request, &image, &name).await
 }
 
-/// The answer with a file as it was put.
+/// The answer with a file as it was uploaded.
 pub(crate) async fn stored(
     application: &Application,
     backend: &mut Backend,
@@ -132,7 +132,7 @@ pub(crate) async fn stored(
     let mut reading = backend.read().await?;
     let file = find(&mut reading, image, name).await?;
     let position = reading.position;
-    // The bytes may take long; the transaction must not.
+    // Sending the bytes may take long; the transaction must not.
     drop(reading);
     let contents = Contents::new(Arc::clone(&application.files));
     let content = Content { sha256: file.sha256, size: file.size, source: Source::Stored(contents) };
@@ -153,7 +153,7 @@ async fn find(reading: &mut Reading<'_>, image: &Name, name: &Name) -> Result<Bo
     })
 }
 
-/// Removes a file of a boot image. Its content stays in the store, since earlier revisions have it.
+/// Removes a file from a boot image. Its content stays in the store, because earlier revisions use it.
 #[utoipa::path(delete, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name")),
     responses((status = 200, body = Entry<BootImage>)))]

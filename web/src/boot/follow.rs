@@ -1,8 +1,8 @@
-//! Keeps the boot table as the views are.
+//! Keeps the boot table equal to the views.
 //!
-//! One path for everything: at every move of the views, and every second regardless, it asks what changed. So nothing
-//! depends on a message that may be lost, and a database that was away is caught up with. When the views were rebuilt
-//! and stand at an earlier position, everything is loaded anew.
+//! There is one way for every case: at every move of the views, and at least every second, it queries what changed. So nothing
+//! depends on a message that may be lost, and the table catches up after a database outage. If the views were rebuilt and are
+//! at an earlier position, everything is loaded again.
 
 use super::render;
 use super::table::{BootTable, Entry};
@@ -20,17 +20,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the views are asked even where nothing seems to have moved.
+/// How often the views are queried even if nothing seems to have moved.
 const REGARDLESS: Duration = Duration::from_secs(1);
 
-/// After how long without a step readiness names the table.
+/// How long a step may be overdue before readiness reports the table.
 const VITAL: Duration = Duration::from_secs(5);
 
-/// How many scripts are rendered before others get the processor.
+/// How many scripts are rendered before other tasks get the processor.
 const BEFORE_OTHERS: usize = 16;
 
-/// Runs the boot service's background work until the service stops: loads the table, follows the views, renders
-/// scripts ahead, and records what was served.
+/// Runs the boot service's background work until the service stops: loads the table, follows the views, renders scripts ahead,
+/// and records what was served.
 pub async fn run(application: Application) {
     let mut stopping = application.stopping.clone();
     let kept = async {
@@ -66,7 +66,7 @@ async fn keep(application: &Application) {
             }
         }
         let moved = async {
-            // Where it fails, nothing will ever move it again, and asking regardless goes on.
+            // If waiting fails, no sender will ever move the position again, and the periodic queries continue.
             if failing || position.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -89,7 +89,7 @@ async fn prepare(application: &Application, fresh: Vec<Arc<Target>>) {
     }
 }
 
-/// What is needed to make targets of rows.
+/// The state that is needed to build targets from rows.
 #[derive(Debug)]
 pub struct Follower {
     views: Pool,
@@ -97,22 +97,23 @@ pub struct Follower {
     places: HashMap<Name, Arc<Place>>,
     /// The settings that targets share.
     settings: HashSet<ResolvedSettings>,
-    /// What the table shows; `None` before it is loaded.
+    /// The position that the table shows; `None` before it is loaded.
     position: Option<i64>,
 }
 
 impl Follower {
-    /// A follower that has not asked yet.
+    /// A follower that has not queried the views yet.
     pub fn new(views: impl Into<Pool>) -> Self {
         Self { views: views.into(), images: HashMap::new(), places: HashMap::new(), settings: HashSet::new(), position: None }
     }
 
-    /// Brings a table to what the views show, and gives the targets that are new in it.
+    /// Updates a table to what the views show, and returns the targets that are new in it.
     ///
     /// # Errors
-    /// Where the database does not answer; the table stays as it is, and after a while says that it does not know.
+    /// Returns an error if the database does not answer. The table is not changed then, and after a while reports that
+    /// it is stale.
     pub async fn step(&mut self, table: &BootTable) -> Result<Vec<Arc<Target>>, Error> {
-        // The position is read first: what is read afterwards is at least as new, and what is newer comes again.
+        // The position is read first: rows that are read afterwards are at least as new, and newer ones are read again.
         let now = checkpoint::position(&self.views).await?;
         let fresh = match self.position {
             Some(position) if position == now => {
@@ -157,7 +158,7 @@ impl Follower {
         let changes = boot_targets::changed_since(&self.views, position).await?;
         let (present, absent): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.present);
         let went: HashSet<_> = absent.into_iter().map(|change| (change.target.ip, change.target.deployment)).collect();
-        // Those that went are still in the table, and must not come back with their new place.
+        // Deployments that ended are still in the table, and must not be added again when their network changes.
         came.retain(
             |entry| !matches!(entry, Entry::Usable(target) if went.contains(&(target.identity.ip, target.identity.deployment))),
         );
@@ -210,7 +211,7 @@ impl Follower {
         Ok(Entry::Usable(Arc::new(Target::new(identity, image, place, settings))))
     }
 
-    /// The same settings in the one map that targets share.
+    /// The equal settings that are already in use by other targets, so that targets share one map.
     fn shared(&mut self, settings: ResolvedSettings) -> ResolvedSettings {
         if settings.is_empty() {
             return settings;

@@ -1,9 +1,9 @@
-//! What a GRUB of the signed boot chain gets as its configuration: the counterpart of the iPXE script at `/pxe/`.
+//! The configuration for a GRUB of the signed boot chain: the counterpart of the iPXE script at `/pxe/`.
 //!
-//! Debian's signed GRUB asks for `/grub/grub.cfg` on the server that it was loaded from; others look in other folders. It is
-//! always the configuration for whoever asks, by the client's address, so the folder does not matter. A GRUB that gets nothing
-//! shows a prompt and waits for a person, so it always gets a configuration: where there is nothing to boot, one that says why
-//! on the server's console and starts the server again, since the reason may be gone by then.
+//! Debian's signed GRUB requests `/grub/grub.cfg` from the server that it was loaded from; others look in other folders. The
+//! answer is always the configuration for the client, by its address, so the folder does not matter. A GRUB without a
+//! configuration shows a prompt and waits for an operator, so it always gets one: if there is nothing to boot, the
+//! configuration shows the reason on the server's console and restarts the server, because the reason may no longer apply then.
 
 use super::ask::Asker;
 use super::render;
@@ -20,20 +20,20 @@ use bytes::Bytes;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The largest configuration that is served; one that is no template may have any size in the store.
+/// Maximum size of a configuration that is served. A file that is not a template may have any size in the store.
 const LARGEST: u64 = 1024 * 1024;
 
-/// A configuration, and what is recorded once the server has it.
+/// A configuration, and the record to write once the server has it.
 #[derive(Clone, Debug)]
 pub(super) struct Configuration {
-    /// Its text.
+    /// The text of the configuration.
     pub(super) bytes: Bytes,
-    /// The record of a deployment's file; `None` where no deployment is concerned.
+    /// The record of a deployment's file; `None` if no deployment is concerned.
     pub(super) record: Option<record::Served>,
 }
 
-/// Whether a GRUB asks for its configuration by this name, without a leading slash. `x86_64-efi/grub.cfg` is no such name:
-/// Debian's GRUB asks for it first, to find out whether it is there.
+/// Whether a GRUB requests its configuration by this name, without a leading slash. `x86_64-efi/grub.cfg` is not such a name:
+/// Debian's GRUB requests it first, to find out whether it exists.
 pub(super) fn is_configuration(name: &str) -> bool {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     file == "grub.cfg" && !folder.ends_with("-efi")
@@ -101,7 +101,7 @@ fn served(
     record::Served { deployment, file, sha256, client: asker.client, at, then_disk }
 }
 
-/// A configuration that says a sentence and starts the server again.
+/// A configuration that shows a sentence and restarts the server.
 fn says(sentence: &str) -> Configuration {
     let mut text = "# Bootledger: nothing is served to this server now.\n".to_owned();
     for line in ["Bootledger:", sentence, "This server starts again in a minute."] {
@@ -111,7 +111,7 @@ fn says(sentence: &str) -> Configuration {
     Configuration { bytes: text.into(), record: None }
 }
 
-/// A text as one word of GRUB's language: nothing has a meaning between single quotes but the quote itself.
+/// A text as one word of GRUB's language: between single quotes only the quote itself has a meaning.
 fn quoted(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && c != '\'' { c } else { ' ' }).collect();
     format!("'{plain}'")
@@ -125,7 +125,7 @@ mod tests {
     fn every_folder_that_a_grub_looks_in_has_its_configuration() {
         for name in [
             "grub/grub.cfg", // Debian, Ubuntu
-            "grub.cfg",      // Fedora, RHEL: beside the loader
+            "grub.cfg",      // Fedora, RHEL: in the loader's folder
             "boot/grub/grub.cfg",
             "EFI/debian/grub.cfg",
             "debian-installer/amd64/grub/grub.cfg", // Debian's grubnetx64-installer.efi

@@ -1,20 +1,20 @@
-//! Whether a configuration is one of GRUB's language, by GRUB's own checker where it is installed (Debian's `grub-common`).
+//! Checks a configuration's syntax with GRUB's own checker, if it is installed (Debian's `grub-common`).
 //!
-//! A mistake would otherwise be found by a server that stops at a prompt. The checker is given what the template renders to for
-//! sample servers, without any secret, which such files cannot have.
+//! Otherwise a mistake would stop a server at a prompt. The checker gets the template's output for sample servers, without any
+//! secret, which such files cannot contain.
 
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// The checker's names in Debian and in Fedora.
+/// The names of the checker in Debian and in Fedora.
 const PROGRAMS: [&str; 2] = ["grub-script-check", "grub2-script-check"];
 
-/// It reads a text of some kilobytes.
+/// Time limit for the checker, which reads some kilobytes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is wrong with a configuration, as a sentence; `None` where nothing is, or no checker is installed.
+/// What is wrong with a configuration, as a sentence; `None` if nothing is, or if no checker is installed.
 pub(super) async fn problem(text: &[u8]) -> Option<String> {
     for program in PROGRAMS {
         match tokio::time::timeout(PATIENCE, said(program, text)).await {
@@ -26,13 +26,13 @@ pub(super) async fn problem(text: &[u8]) -> Option<String> {
     None
 }
 
-/// What a checker says; `None` where it cannot be run.
+/// Runs a checker and returns its verdict; `None` if it cannot be run.
 async fn said(program: &str, text: &[u8]) -> Option<Result<(), String>> {
     let mut command = Command::new(program);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut checker = command.env("LC_ALL", "C").spawn().ok()?;
     let mut input = checker.stdin.take()?;
-    // It may end before it has read everything.
+    // The checker may end before it has read everything.
     drop(input.write_all(text).await);
     drop(input);
     let output = checker.wait_with_output().await.ok()?;

@@ -1,8 +1,9 @@
-//! The folders of boot loaders: what a server's firmware fetches, by TFTP or by HTTP, to get an iPXE in the first place.
+//! The folders of boot loaders: the files that a server's firmware fetches, over TFTP or HTTP, to start an iPXE.
 //!
-//! There are two at most: one of the operator's, whose files count first, and the one of Debian's package `ipxe`. `name` reads
-//! what firmware sends, `folder` finds the file, `answer` is the way over HTTP, `architecture` says which processors there are
-//! and which loaders they run, and `signed` knows the loaders for servers with Secure Boot. Nothing leaves a folder, and nothing is ever written there.
+//! There are at most two folders: the operator's own, whose files take precedence, and that of Debian's package `ipxe`. `name`
+//! parses the names that firmware sends, `folder` finds the file, `answer` serves it over HTTP, `architecture` lists the
+//! processor architectures and the loaders for each, and `signed` finds the loaders for servers with Secure Boot. Files outside
+//! the folders are never served, and nothing is ever written to them.
 
 mod answer;
 pub mod architecture;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often the log says that a boot loader is missing that was requested over HTTP: anybody can request any name.
+/// The minimum time between log lines about boot loaders that were requested over HTTP and do not exist: anyone can
+/// request any name.
 const LOGGED: Duration = Duration::from_secs(10);
 
 /// Existing folders of boot loaders. Cheap to clone.
@@ -30,10 +32,10 @@ pub struct Loaders(Arc<Folders>);
 
 #[derive(Debug)]
 struct Folders {
-    /// In the order in which they are searched, without symbolic links.
+    /// The folders in the order in which they are searched, with symbolic links resolved.
     paths: Vec<PathBuf>,
     offer: Offer,
-    /// The signed loaders that are of use over HTTP.
+    /// The signed loaders that work over HTTP.
     signed_over_http: Vec<&'static str>,
     logged: Mutex<Option<Instant>>,
 }
@@ -41,27 +43,27 @@ struct Folders {
 /// A file that may be sent.
 #[derive(Debug)]
 pub struct Loader {
-    /// It, open for reading.
+    /// The file, open for reading.
     pub file: File,
-    /// Its length in bytes when it was opened.
+    /// The file's size in bytes when it was opened.
     pub size: u64,
-    /// When it was last written, where the disk knows.
+    /// The file's modification time, if the file system provides it.
     pub modified: Option<SystemTime>,
 }
 
-/// Why a file is not sent; each is a sentence for whoever asked.
+/// Why a file is not sent. Each message is for the client or the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum LoaderError {
-    /// The name, or a symbolic link on its way, leads out of the folder.
+    /// The name, or a symbolic link on the way, leads out of the folder.
     #[error("only files below the folder of boot loaders are served, and this name leads elsewhere")]
     Outside,
-    /// The file is one of a deployment, and this client does not get it; or it would be of no use.
+    /// The file belongs to a deployment, and this client may not have it; or the client could not use it.
     #[error("{0}")]
     Refused(String),
-    /// There is nothing of this name, or no regular file.
+    /// There is no file of this name, or it is not a regular file.
     #[error("there is no such file in the folder of boot loaders")]
     Missing,
-    /// The disk or its rights are in the way.
+    /// The disk failed, or the permissions do not allow reading.
     #[error("the file cannot be read; the service's log says why")]
     Unreadable(#[source] io::Error),
 }
@@ -70,20 +72,20 @@ impl Loaders {
     /// The folder at a path.
     ///
     /// # Errors
-    /// Where it does not exist, cannot be read, or is not a folder.
+    /// Returns an error if the path does not exist, cannot be read, or is not a folder.
     pub fn at(path: &Path) -> io::Result<Self> {
         Self::of([path])
     }
 
-    /// The folders at these paths, of which an earlier one's files count first. Which architectures they have loaders for is
-    /// looked at now, and once.
+    /// The folders at these paths; files of an earlier one take precedence. The architectures for which they have loaders are
+    /// determined once, now.
     ///
     /// # Errors
-    /// Where one does not exist, cannot be read, or is not a folder.
+    /// Returns an error if a path does not exist, cannot be read, or is not a folder.
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> io::Result<Self> {
         let real = |path: &Path| {
             let path = path.canonicalize()?;
-            // Reading it once now says at the start what every request would say later.
+            // Reading the folder now reports at start-up what every request would report later.
             drop(path.read_dir()?);
             Ok(path)
         };
@@ -97,26 +99,26 @@ impl Loaders {
         Ok(Self(Arc::new(Folders { paths, offer, signed_over_http, logged: Mutex::default() })))
     }
 
-    /// Whether firmware that fetches this signed loader over HTTP can go on with it, as it was when the service was started.
+    /// Whether firmware that fetches this signed loader over HTTP can continue booting, as determined when the service started.
     pub fn goes_on_over_http(&self, shim: &str) -> bool {
         self.0.signed_over_http.contains(&shim)
     }
 
-    /// The loaders that there were when the service was started.
+    /// The loaders that existed when the service started.
     pub fn offer(&self) -> &Offer {
         &self.0.offer
     }
 
-    /// The folders, for people.
+    /// The folders, as text for messages.
     pub fn places(&self) -> String {
         self.0.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Opens a file by its name below one of the folders, like `snponly.efi` or `arm64/ipxe.efi`, in whatever way firmware
-    /// writes that. It asks the disk: call it where that may block.
+    /// Opens a file by its name below one of the folders, such as `snponly.efi` or `arm64/ipxe.efi`, in any form in which
+    /// firmware writes it. This reads the disk: call it where blocking is allowed.
     ///
     /// # Errors
-    /// Where the name leads out of the folder, or to nothing that can be read.
+    /// Returns an error if the name leads out of the folder, or to nothing that can be read.
     pub fn open(&self, name: impl AsRef<[u8]>) -> Result<Loader, LoaderError> {
         let name = name::read(name.as_ref())?;
         let exact = |_: &Path, place: &name::Place| Some(place.iter().collect::<PathBuf>());
@@ -134,14 +136,15 @@ impl Loaders {
         packaged.unwrap_or(Err(LoaderError::Missing))
     }
 
-    /// A name as it is meant, such as `grub/grub.cfg`, however firmware writes it; `None` where it means nothing below a folder.
+    /// The intended name, such as `grub/grub.cfg`, for any form in which firmware writes it; `None` if it names nothing
+    /// below a folder.
     pub(in crate::boot) fn plain(name: &[u8]) -> Option<String> {
         let place = name::read(name).ok()?.places.into_iter().next()?;
         let parts: Option<Vec<String>> = place.into_iter().map(|part| part.into_string().ok()).collect();
         Some(parts?.join("/"))
     }
 
-    /// Whether the log may get another line about a missing file.
+    /// Whether another line about a missing file may be logged.
     fn may_log(&self) -> bool {
         let mut logged = self.0.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -185,7 +188,7 @@ mod tests {
             ("arm64//ipxe.efi", 3),
             ("alias.efi", 6),
             ("absolute.efi", 6),
-            // As firmware writes them; `name` has them all.
+            // The forms in which firmware writes names; `name` has all of them.
             ("/snponly.efi", 6),
             ("//snponly.efi", 6),
             ("\\arm64\\ipxe.efi", 3),
@@ -193,7 +196,7 @@ mod tests {
             ("snponly.efi\0", 6),
             ("snponly.efi?mac=52:54:00:00:00:01", 6),
             ("10.0.0.1/snponly.efi", 6),
-            // In other letters.
+            // In upper case.
             ("SNPONLY.EFI", 6),
             ("/Arm64/IPXE.efi", 3),
         ] {
@@ -251,7 +254,7 @@ mod tests {
         for (name, size) in [
             (&b"snponly.efi\xff"[..], 6),
             (b"snponly.efi\xff\x01\x04junk", 6),
-            // What comes behind option 67 in the message: here option 60.
+            // The bytes that follow option 67 in the message: here option 60.
             (b"/snponly.efi<\x09PXEClient\xff", 6),
             (b"/snponly.efi< PXEClient:Arch:00007:UNDI:003016\xff\x01", 6),
             (b"SNPONLY.EFI.SIG\x80\x81", 9),
@@ -284,7 +287,7 @@ mod tests {
         };
         let expected = [("uefi", "snponly.efi".to_owned()), ("arm64", "bin-arm64-efi/ipxe.efi".to_owned())];
         assert_eq!(offered(&loaders), expected);
-        // The same name, and another name for the same family.
+        // The same name, and another name of the same family.
         std::fs::write(own.join("ipxe.efi"), "own").expect("a file");
         std::fs::write(own.join("snponly.efi.off"), "").expect("a file");
         let loaders = Loaders::of([own.as_path(), &package]).expect("loaders");

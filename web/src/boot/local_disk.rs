@@ -1,4 +1,4 @@
-//! The script for every server that has no deployment in progress.
+//! The scripts that boot the local disk, for every server that has no deployment in progress.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -6,8 +6,8 @@ use bootledger_aggregates::values::sha256::Sha256;
 use sha2::Digest;
 use std::sync::LazyLock;
 
-/// Boots the local disk: on UEFI by giving the machine back to its firmware, which goes on with the next boot entry. It does
-/// so only where iPXE failed: after a success it opens its own menu (UEFI specification, 3.1.1), and waits for a person.
+/// Boots the local disk. On UEFI it returns control to the firmware, which continues with the next boot entry. Firmware does so
+/// only if iPXE failed: after a success it opens its own menu (UEFI specification, 3.1.1), and waits for an operator.
 pub(super) const SCRIPT: &str = "#!ipxe
 # Bootledger: no deployment is in progress for this server's address.
 # A server that is left on network boot is never installed again: it boots its own disk.
@@ -17,7 +17,7 @@ iseq ${platform} efi && exit 1 ||
 sanboot --no-describe --drive 0x80
 ";
 
-/// The same for a server whose installer has restarted it.
+/// The script for a server whose installer has restarted it.
 const SCRIPT_WITHIN: &str = "#!ipxe
 # Bootledger: a deployment is in progress for this server, and its next network boot is set to the local disk.
 # Its installer goes on there. The deployment's page says why, and sets it back to the network.
@@ -25,10 +25,11 @@ iseq ${platform} efi && exit 1 ||
 sanboot --no-describe --drive 0x80
 ";
 
-/// What a GRUB of the signed chain gets: the loader on the local disk, which is signed as well where Secure Boot is on. GRUB 2.06,
-/// which Debian 12 has, cannot give the machine back with an error, and after a success firmware opens its menu (UEFI
-/// specification, 3.1.1), so it looks for the loader itself: Windows' and distributions' by their usual places, and last the one
-/// for removable media, which a fallback of shim's may be. `exit 1` is for a disk without any, and for a later GRUB.
+/// The configuration for a GRUB of the signed chain. It starts the loader on the local disk, which is signed as well if Secure
+/// Boot is on. GRUB 2.06, which Debian 12 has, cannot return to the firmware with an error, and after a success firmware opens
+/// its menu (UEFI specification, 3.1.1), so it looks for the loader itself: those of Windows and the distributions at their
+/// usual paths, and last the one for removable media, which may be shim's fallback. `exit 1` is for a disk without any, and for
+/// a later GRUB.
 macro_rules! local_disk_of_grub {
     ($($line:literal)*) => {
         concat!(
@@ -49,25 +50,25 @@ macro_rules! local_disk_of_grub {
     };
 }
 
-/// For a server without a deployment.
+/// The configuration for a server without a deployment.
 pub(super) const GRUB: &str = local_disk_of_grub!(
     "# Bootledger: no deployment is in progress for this server's address."
     "# A server that is left on network boot is never installed again: it boots its own disk."
 );
 
-/// For a server whose installer has restarted it.
+/// The configuration for a server whose installer has restarted it.
 pub(super) const GRUB_WITHIN: &str = local_disk_of_grub!(
     "# Bootledger: a deployment is in progress for this server, and its next network boot is set to the local disk."
     "# Its installer goes on there. The deployment's page says why, and sets it back to the network."
 );
 
-/// The hash of the latter.
+/// The hash of [`GRUB_WITHIN`].
 pub(super) fn grub_sha256() -> Sha256 {
     static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::new(sha2::Sha256::digest(GRUB_WITHIN).into()));
     *HASH
 }
 
-/// The hash of that.
+/// The hash of [`SCRIPT_WITHIN`].
 pub(super) fn sha256() -> Sha256 {
     static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::new(sha2::Sha256::digest(SCRIPT_WITHIN).into()));
     *HASH
@@ -78,7 +79,7 @@ pub(super) fn script_within_deployment() -> HttpResponse {
     answer(SCRIPT_WITHIN)
 }
 
-/// The answer.
+/// The answer for a server without a deployment.
 pub(super) fn script() -> HttpResponse {
     answer(SCRIPT)
 }

@@ -1,20 +1,20 @@
-//! Which bytes of a file a request asks for (RFC 9110, 14).
+//! Range requests: which bytes of a file a request is for (RFC 9110, 14).
 
 use actix_web::http::header::{HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE};
 use std::ops::Range;
 
-/// What is asked for.
+/// The requested part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// All of it: 200.
+    /// The whole file: 200.
     Whole,
-    /// These bytes, of which there is at least one: 206.
+    /// These bytes, at least one: 206.
     Part(Range<u64>),
-    /// Bytes behind the end: 416.
+    /// Only bytes after the end of the file: 416.
     Unsatisfiable,
 }
 
-/// What a request asks for of a file of `size` bytes with this entity tag. Several ranges at once, other units and
+/// The requested part of a file with `size` bytes and this entity tag. Several ranges at once, other units and
 /// malformed headers are answered with the whole file, as the RFC allows.
 pub(super) fn asked(headers: &HeaderMap, size: u64, etag: &str) -> Asked {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -24,7 +24,7 @@ pub(super) fn asked(headers: &HeaderMap, size: u64, etag: &str) -> Asked {
     text(RANGE).and_then(|range| parse(range, size)).unwrap_or(Asked::Whole)
 }
 
-/// Whether the client has this very content already.
+/// Whether the client already has this content.
 pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
@@ -36,7 +36,7 @@ fn parse(range: &str, size: u64) -> Option<Asked> {
     if !unit.eq_ignore_ascii_case("bytes") || !(first.bytes().chain(last.bytes())).all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // A number too large for 64 bits lies behind every end.
+    // A number too large for 64 bits is after the end of any file.
     let number = |digits: &str| digits.parse().unwrap_or(u64::MAX);
     let part = match (first, last) {
         ("", "") => return None,

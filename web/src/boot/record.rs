@@ -1,8 +1,8 @@
-//! Which files were served, as events, written behind the answers.
+//! Records which files were served, as events, after the answers are sent.
 //!
-//! A booting server must not wait for the event log, so that what was served is queued, and a task tells it to the
-//! domain. The queue has an end: where it is full, an answer waits some milliseconds for a place, and what then still
-//! finds none is counted and logged, never dropped in silence. What was told within the last minute is not told again.
+//! A booting server must not wait for the event log, so served files are queued, and a task sends them to the domain. The queue
+//! is bounded: if it is full, an answer waits some milliseconds for a place. A record that finds no place then is counted and
+//! logged, never dropped silently. A record that was queued within the last minute is not queued again.
 
 use super::table::Found;
 use crate::application::Application;
@@ -33,16 +33,16 @@ const QUEUE: usize = 100_000;
 /// How long an answer waits for a place in the queue.
 const PRESSURE: Duration = Duration::from_millis(5);
 
-/// How many records are told at once, so that the event log writes them in groups.
+/// How many records are sent to the domain at the same time, so that the event log writes them in groups.
 const AT_ONCE: usize = 64;
 
-/// How long to wait before telling it again to a database that is away.
+/// How long to wait before a record is sent again after the database did not answer.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a stopping service waits for what it is just telling.
+/// How long a stopping service waits for the records that are being sent.
 const AT_THE_END: Duration = Duration::from_secs(3);
 
-/// How many files are remembered as told before those over a minute old are forgotten.
+/// How many recorded files are remembered before those over a minute old are forgotten.
 const REMEMBERED: usize = 10_000;
 
 /// A file that was served.
@@ -53,11 +53,11 @@ pub(super) struct Served {
     pub(super) sha256: Sha256,
     pub(super) client: Ipv4Addr,
     pub(super) at: Timestamp,
-    /// Whether a further network boot starts the disk.
+    /// Whether the server boots its disk at further network boots.
     pub(super) then_disk: bool,
 }
 
-/// The queue, and what was told lately.
+/// The queue, and the recent records.
 #[derive(Debug)]
 pub(super) struct Recorder {
     queue: mpsc::Sender<Served>,
@@ -72,7 +72,7 @@ impl Default for Recorder {
     }
 }
 
-/// A server has been given a file over TFTP: queues the record, unless the same was recorded within the last minute.
+/// Queues the record of a file that a server received over TFTP, unless the same was recorded within the last minute.
 pub(super) async fn given(application: &Application, served: Served) {
     let recorder = &application.boot.recorder;
     let news = recorder.is_news(served.deployment, &served.file, served.sha256, application.boot.seconds());
@@ -81,14 +81,14 @@ pub(super) async fn given(application: &Application, served: Served) {
     }
 }
 
-/// A server at this address has been given a boot loader. Where its deployment is in progress, that is recorded like any file:
-/// firmware that fetches a loader and refuses to start it shows itself only by what it does not fetch afterwards.
+/// Records a boot loader that the server at this address received, if its deployment is in progress, like any other file:
+/// firmware that fetches a loader and refuses to start it is noticed only by what it does not fetch afterwards.
 pub(super) async fn loader_given(application: &Application, client: Ipv4Addr, name: &str, file: &Arc<File>) {
     let Found::Target(target) = application.boot.of_ip(client) else { return };
-    // The name without its folder; a name that the log cannot hold is left out.
+    // The name without its folder; a name that the log cannot store is not recorded.
     let Ok(name) = name.rsplit('/').next().unwrap_or(name).parse::<Name>() else { return };
     if target.image.files.contains_key(&name) {
-        // It would look like the image's own file.
+        // The record would look like one of the image's own file.
         return;
     }
     let file = Arc::clone(file);
@@ -100,7 +100,7 @@ pub(super) async fn loader_given(application: &Application, client: Ipv4Addr, na
 /// How many hashes of loaders are kept.
 const HASHES: usize = 64;
 
-/// The hash of a loader. Hundreds of servers may fetch the same one in a minute, so it is kept while the file is unchanged.
+/// The hash of a loader. Hundreds of servers may fetch the same one in a minute, so it is kept while the file does not change.
 fn hash_of(file: &File) -> io::Result<Sha256> {
     type Key = (u64, u64, SystemTime, u64);
     static KNOWN: LazyLock<Mutex<HashMap<Key, Sha256>>> = LazyLock::new(Mutex::default);
@@ -140,8 +140,8 @@ impl Recorder {
         }
     }
 
-    /// Whether a file with this content was not told within the last minute; if so, it counts as told now.
-    /// `now` is in seconds from any beginning.
+    /// Whether a file with this content was not recorded within the last minute; if so, it counts as recorded now. `now` is in
+    /// seconds since any fixed time.
     pub(super) fn is_news(&self, deployment: DeploymentId, file: &Name, sha256: Sha256, now: u64) -> bool {
         let recent = |at: u64| now < at + SERVED_AGAIN_SECONDS.unsigned_abs();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +180,7 @@ impl Recorder {
         }
     }
 
-    /// Tells the queue to the domain until the service stops, and then what still waits.
+    /// Sends the queued records to the domain until the service stops, and then those that still wait.
     pub(super) async fn run(&self, application: &Application) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(waiting) = waiting else {
@@ -191,7 +191,7 @@ impl Recorder {
         }
         let mut records = ReceiverStream::new(waiting);
         let mut stopping = application.stopping.clone();
-        // An error means that whoever could stop the service is gone, which is the same.
+        // An error means that the sender no longer exists, so that the service is stopping as well.
         let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) }.shared();
         let in_time = async {
             let until_then = (&mut records).take_until(stopped.clone());

@@ -1,5 +1,5 @@
-//! How a booting server, or whoever tries by hand what it does, is told no: a sentence, or a problem (RFC 9457) for a
-//! client that asks for JSON.
+//! Error answers for booting servers, and for users who try the routes manually: a sentence, or a problem (RFC 9457) for a
+//! client that accepts JSON.
 
 use super::render::RenderError;
 use super::store::StoreError;
@@ -8,16 +8,16 @@ use actix_web::http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_projections::cause::Cause;
 
-/// After how many seconds a server shall ask again.
+/// The number of seconds after which a server should retry.
 const SECONDS: &str = "2";
 
-/// Whether the client asks for JSON by name; iPXE and installers do not.
+/// Whether the client names JSON in its `Accept` header; iPXE and installers do not.
 pub(super) fn wants_json(request: &HttpRequest) -> bool {
     let accepted = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accepted.contains("application/json") || accepted.contains("application/problem+json")
 }
 
-/// A status and a sentence.
+/// An error answer: a status and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -29,7 +29,7 @@ impl Refusal {
         Self { status, sentence }
     }
 
-    /// Its sentence, for a client that takes no status.
+    /// The sentence, for a protocol without HTTP statuses.
     pub(super) fn sentence(self) -> String {
         self.sentence
     }
@@ -54,7 +54,7 @@ pub(super) fn refuse(request: &HttpRequest, status: StatusCode, sentence: &str) 
     answer.content_type("text/plain; charset=utf-8").body(format!("{sentence}\n"))
 }
 
-/// The answer where a file cannot be served; logged here, where it ends.
+/// The answer for a file that cannot be served. The error is logged here, because it is not passed on.
 pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse {
     let status = match error {
         RenderError::NoScript { .. } => StatusCode::NOT_FOUND,
@@ -71,7 +71,7 @@ pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse
     refuse(request, status, &error.to_string())
 }
 
-/// The answer where the store of files fails: what it said is for the log.
+/// The answer for a failure of the store of files. The store's error is only logged.
 pub(super) fn store_failed(request: &HttpRequest, error: &StoreError) -> HttpResponse {
     tracing::error!("a boot file is not served: {:#}", anyhow::anyhow!("{error:?}"));
     if let StoreError::Missing(_) = error {

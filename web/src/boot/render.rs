@@ -1,4 +1,4 @@
-//! A target's files as the bytes that its server gets.
+//! Renders a target's files to the bytes that its server gets.
 
 use super::serve::{Content, Source};
 use super::settings::SettingValues;
@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// How many templates are kept compiled; images share them, so there are few.
+/// How many compiled templates are kept; images share them, so there are few.
 const KEPT_TEMPLATES: usize = 64;
 
 /// Why a file cannot be served.
@@ -37,7 +37,7 @@ pub(super) enum RenderError {
     Store { file: Name, image: Name, revision: u32, source: StoreError },
 }
 
-/// Templates that were compiled, by their hash.
+/// Compiled templates, by their hash.
 #[derive(Debug, Default)]
 pub(super) struct Sources(Mutex<HashMap<Sha256, Arc<Template>>>);
 
@@ -91,7 +91,7 @@ pub(super) fn script_of(target: &Target) -> Result<(&Name, &BootFile), RenderErr
     image.file_of_kind(FileKind::BootIpxe).ok_or_else(none)
 }
 
-/// A file of a target's image: a template rendered, anything else as it is stored.
+/// A file of a target's image: a template is rendered, any other file is served as stored.
 pub(super) async fn file(
     application: &Application,
     target: &Target,
@@ -117,11 +117,11 @@ pub(super) async fn file(
 struct Made {
     template: Arc<Template>,
     bytes: Vec<u8>,
-    /// What names it.
+    /// The hash by which the log and the entity tag name the file.
     sha256: Sha256,
 }
 
-/// Renders a template with the true values, for its server and nobody else.
+/// Renders a template with the real values, only for its server.
 async fn made(application: &Application, target: &Target, (name, file): (&Name, &BootFile)) -> Result<Made, Failure> {
     let contents = Contents::new(Arc::clone(&application.files));
     let template = application.boot.sources.template(&contents, file).await?;
@@ -138,7 +138,7 @@ async fn made(application: &Application, target: &Target, (name, file): (&Name, 
     let used = (name, file.kind, &file.settings);
     let bytes = match template.rendered(variables).await {
         Ok(bytes) => bytes,
-        // The engine's words may repeat a value, and are logged, sent to the server and shown to people.
+        // The engine's message may contain a value, and is logged, sent to the server and shown to users.
         Err(template::RenderError::Template(error)) => {
             return Err(match masked(application, target, used, &template, MASK).await {
                 Err(error) => error.into(),
@@ -157,24 +157,24 @@ async fn made(application: &Application, target: &Target, (name, file): (&Name, 
     Ok(Made { template, bytes, sha256 })
 }
 
-/// The error without the engine's words.
+/// The error without the engine's message.
 fn without_values(error: &TemplateError) -> TemplateError {
     TemplateError { line: error.line, message: "it cannot be rendered with the values of its secrets".to_owned() }
 }
 
-/// Where a target's server reaches the boot pages.
+/// The URL at which a target's server reaches the boot pages.
 fn base_url<'a>(application: &'a Application, target: &'a Target) -> &'a str {
     target.place.boot_url.as_ref().unwrap_or(&application.base_url).as_str()
 }
 
-/// Say what the key is used for, so that no other use of it names files.
+/// The purpose of this use of the key. No other use of the key can result in the same names.
 const PURPOSE: &[u8] = b"bootledger boot file with secrets 2\0";
 const EARLIER_PURPOSE: &[u8] = b"bootledger boot file with secrets 1\0";
 
-/// What names a file with secrets or with a changed token, in the log and as its entity tag: an HMAC under the service's
-/// key of what is known of the file, and of each secret as a whole. From a plain hash, a reader of the log could try
-/// passwords until one fits, since all else in the file is known; and from a hash of the bytes, whoever writes templates
-/// could tell by which files are equal what a part of the token is.
+/// The name of a file with secrets or with a changed token, in the log and as its entity tag: an HMAC under the service's key
+/// of everything that is known of the file, and of each secret as a whole. From a plain hash, a reader of the log could guess
+/// passwords until one fits, because all else in the file is known; and from a hash of the bytes, an author of templates could
+/// find out a part of the token by comparing which files are equal.
 fn keyed(key: &ServiceKey, target: &Target, file: &BootFile, text: &str, secrets: &[(Name, String)]) -> Sha256 {
     let deployment = target.identity.deployment.to_string();
     let mut parts = vec![PURPOSE, deployment.as_bytes(), file.sha256.bytes(), text.as_bytes()];
@@ -182,9 +182,9 @@ fn keyed(key: &ServiceKey, target: &Target, file: &BootFile, text: &str, secrets
     hmac(key, &parts)
 }
 
-/// What named the same file with secrets before version 2.
+/// The name of the same file with secrets before version 2.
 fn earlier(key: &ServiceKey, bytes: &[u8]) -> Sha256 {
-    // The purpose ends itself.
+    // The purpose contains its own end.
     hmac_of(key, |mac| {
         mac.update(EARLIER_PURPOSE);
         mac.update(bytes);
@@ -201,7 +201,7 @@ fn hmac(key: &ServiceKey, parts: &[&[u8]]) -> Sha256 {
 }
 
 fn hmac_of(key: &ServiceKey, update: impl FnOnce(&mut Hmac<sha2::Sha256>)) -> Sha256 {
-    // An HMAC takes a key of any length, so the error cannot happen; zeros would give nothing away.
+    // An HMAC accepts a key of any length, so the error cannot happen; zeros would reveal nothing.
     let mut name = [0; 32];
     if let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(key.bytes()) {
         update(&mut mac);
@@ -210,13 +210,13 @@ fn hmac_of(key: &ServiceKey, update: impl FnOnce(&mut Hmac<sha2::Sha256>)) -> Sh
     Sha256::new(name)
 }
 
-/// What stands for the token and for secrets in previews, which people show each other.
+/// The mask that replaces the token and secrets in previews, which users may share.
 pub(crate) const MASK: &str = "••••••";
 
-/// The same with as many characters as a token has, for templates that take parts of it.
+/// A mask with as many characters as a token, for templates that use parts of it.
 static TOKEN_MASK: LazyLock<String> = LazyLock::new(|| "•".repeat(64));
 
-/// A template as a target's server would get it, but for its token and its secrets, which are not even read.
+/// A template as a target's server would get it, except for its token and its secrets, which are not even read.
 pub(crate) async fn preview(
     application: &Application,
     target: &Target,
@@ -247,13 +247,13 @@ async fn masked(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What a server was given, as people may see it.
+/// A file that a server received, as users may see it.
 pub(crate) struct Shown {
-    /// What names it; the same text with another token, or with other secrets, has another name.
+    /// The name of the file; the same text with another token, or with other secrets, has another name.
     pub(crate) sha256: Sha256,
-    /// What named the same bytes in earlier versions. It must not be shown.
+    /// The names of the same bytes in earlier versions. They must not be shown.
     earlier: [Sha256; 2],
-    /// Its text, rendered with masks instead of the token and of secrets.
+    /// The text of the file, rendered with masks in place of the token and of secrets.
     pub(crate) text: String,
 }
 
@@ -263,27 +263,27 @@ impl Shown {
         Self { sha256, earlier: [sha256; 2], text: text.to_owned() }
     }
 
-    /// Whether these are the bytes that were recorded by this name.
+    /// Whether these are the bytes that were recorded under this name.
     pub(crate) fn is(&self, recorded: Sha256) -> bool {
         self.sha256 == recorded || self.earlier.contains(&recorded)
     }
 }
 
-/// A template of a target's image as it was served, or would be now. `Err` says in words why there is none.
+/// A template of a target's image as it was served, or would be now. `Err` is the message why it cannot be rendered.
 pub(crate) async fn as_served(application: &Application, target: &Target, name: &Name) -> Result<Shown, String> {
     let file = target.image.files.get(name).filter(|file| file.template);
     let file = file.ok_or_else(|| format!("the boot image has no template {name}; other files are served as they are stored"))?;
     let _looking = deep::look().map_err(|busy| busy.to_string())?;
-    // The true bytes are only hashed. The text is rendered with the masks, because a filter may have written a secret in
-    // another way than it is.
+    // The real bytes are only hashed. The text is rendered with the masks, because a filter may have changed the form
+    // of a secret.
     let Made { template, bytes, sha256 } = made(application, target, (name, file)).await.map_err(|error| error.to_string())?;
     let text = masked(application, target, (name, file.kind, &file.settings), &template, MASK).await;
     let earlier = [Sha256::new(sha2::Sha256::digest(&bytes).into()), earlier(&application.key, &bytes)];
     Ok(Shown { sha256, earlier, text: text.map_err(|error| error.to_string())? })
 }
 
-/// Renders a target's script before it is asked for, so that a script which cannot be rendered is told in the log when
-/// the deployment comes to be in progress, and the server's request is answered from memory.
+/// Renders a target's script before the server requests it. So a script that cannot be rendered is logged as soon as the
+/// deployment is in progress, and the server's request is answered from memory.
 pub(super) async fn prepare(application: &Application, target: &Target) -> Result<(), RenderError> {
     if target.script().is_some() {
         return Ok(());

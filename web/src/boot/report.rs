@@ -1,8 +1,8 @@
-//! `/pxe/t/{token}/progress` and `/pxe/t/{token}/log`: what an installer reports while it installs a server.
+//! The routes `/pxe/t/{token}/progress` and `/pxe/t/{token}/log`, with which an installer reports its progress and its log.
 //!
-//! Both take the deployment's token and nothing else: an address alone says too little about who reports. An installer must
-//! never fail because of a report, so that the answers are short, come soon, and can be ignored. What an installer sends is
-//! kept without the token, which may be in the URLs of its error messages, and without the secrets of its files.
+//! Both require the deployment's token: an address alone does not identify the sender well enough. An installer must never fail
+//! because of a report, so the answers are short, quick, and can be ignored. What an installer sends is stored without the
+//! token, which may be in the URLs of its error messages, and without the secrets of its files.
 
 mod fields;
 mod log;
@@ -35,19 +35,19 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// The most bytes of a report's body.
+/// Maximum size of a report's body, in bytes.
 const REPORT_LIMIT: usize = 16 * 1024;
 
-/// How long a report's body may take.
+/// Time limit for a report's body.
 const REPORT_TIME: Duration = Duration::from_secs(10);
 
-/// After how many seconds a client may report again where it reports too often.
+/// The number of seconds after which a client may report again if it reports too often.
 const SOON: &str = "2";
 
-/// After how many seconds a client may report again where the deployment has had all that is recorded of its kind.
+/// The number of seconds after which a client may report again if the deployment has reached the limit of reports of this kind.
 const LATER: &str = "3600";
 
-/// Who reports.
+/// The sender of a report.
 #[derive(Clone, Debug)]
 struct Reporter {
     deployment: DeploymentId,
@@ -56,7 +56,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// Who reports, by the token in the path; an invalid token is refused.
+    /// Identifies the sender by the token in the path; an invalid token is refused.
     fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
         let client = client::address(request, &application.trusted_proxies)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
@@ -81,7 +81,7 @@ impl Reporter {
     }
 }
 
-/// The secrets that the files of a deployment in progress are rendered with. One that cannot be read was not rendered either.
+/// The secrets in the files of a deployment in progress. A secret that cannot be read is in no file either.
 fn secrets(application: &Application, deployment: DeploymentId) -> impl Iterator<Item = String> {
     let target = match application.boot.of_deployment(deployment) {
         Found::Target(target) => Some(target),
@@ -91,7 +91,7 @@ fn secrets(application: &Application, deployment: DeploymentId) -> impl Iterator
     names.into_iter().filter_map(|name| Some(application.commands.boot_secret(&name).ok()?.expose().to_owned()))
 }
 
-/// `HEAD`: says whether the token is genuine, and does nothing.
+/// Handles `HEAD`: the status shows whether the token is valid. Nothing else is done.
 pub(super) async fn head(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     match Reporter::of(&request, &application) {
         Ok(_) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish(),
@@ -99,7 +99,7 @@ pub(super) async fn head(request: HttpRequest, application: Data<Application>) -
     }
 }
 
-/// Every other method.
+/// Refuses every other method.
 pub(super) async fn wrong_method(request: HttpRequest) -> HttpResponse {
     let sentence = "report progress with GET or POST to …/progress, and the log with POST or PUT to …/log";
     let mut answer = refuse(&request, StatusCode::METHOD_NOT_ALLOWED, sentence);
@@ -109,7 +109,7 @@ pub(super) async fn wrong_method(request: HttpRequest) -> HttpResponse {
     answer
 }
 
-/// `GET` and `POST /pxe/t/{token}/progress`
+/// Handles `GET` and `POST /pxe/t/{token}/progress`.
 pub(super) async fn progress(request: HttpRequest, application: Data<Application>, body: Payload) -> HttpResponse {
     let reporter = match Reporter::of(&request, &application) {
         Ok(reporter) => reporter,
@@ -171,7 +171,7 @@ fn refused(request: &HttpRequest, deployment: DeploymentId, error: &CommandError
         CommandError::Refused(broken) if broken.iter().any(|rule| rule.rule == "stage_missing") => {
             refuse(request, StatusCode::BAD_REQUEST, &error.to_string())
         }
-        // It is not in progress yet, or not any more.
+        // The deployment is not in progress yet, or no longer.
         CommandError::Refused(_) | CommandError::NotFound(_) => refuse(request, StatusCode::NOT_FOUND, &error.to_string()),
         CommandError::Conflict(_) | CommandError::Unavailable(_) | CommandError::Busy(_) => {
             tracing::warn!(deployment.id = %deployment, "an installer's report could not be recorded yet: {error}");

@@ -1,4 +1,4 @@
-//! `/pxe/`: the script, the files, and DONE; and `/boot/loaders/`. No login: servers that boot have none.
+//! The routes `/pxe/` (the script, the files, and DONE) and `/boot/loaders/`. They need no sign-in: booting servers have none.
 
 use super::ask::Asker;
 use super::record::{self, Served};
@@ -21,9 +21,9 @@ use bootledger_aggregates::values::sha256::Sha256;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// Adds the routes; the application is found as `web::Data<Application>`.
+/// Mounts the routes. They find the application as `web::Data<Application>`.
 pub fn configure(configuration: &mut ServiceConfig) {
-    // Each path is its own resource and none ends in a redirect, which iPXE would follow and installers might not.
+    // Each path is its own resource, and none is a redirect, which iPXE would follow and installers might not.
     for path in ["/pxe", "/pxe/", "/pxe/t/{token}", "/pxe/t/{token}/"] {
         configuration.service(readable(path, |resource, route| resource.route(route.to(script))));
     }
@@ -40,7 +40,7 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(resource.route(web::put().to(report::log)).default_service(web::to(report::wrong_method)));
     }
     for path in ["/pxe/{name}", "/pxe/t/{token}/{name}"] {
-        // Proxmox VE fetches its answer file by POST, with what it knows of the machine as a body, which is not read.
+        // Proxmox VE fetches its answer file with POST; the body, which describes the machine, is not read.
         let resource = readable(path, |resource, route| resource.route(route.to(file)));
         configuration.service(resource.route(web::post().to(file)));
     }
@@ -53,7 +53,7 @@ fn readable(path: &str, add: impl Fn(Resource, actix_web::Route) -> Resource) ->
     add(add(web::resource(path), web::get()), web::head())
 }
 
-/// `GET /pxe/`: the script of the deployment in progress, else the one that boots the local disk.
+/// Handles `GET /pxe/`: the script of the deployment in progress, otherwise the one that boots the local disk.
 async fn script(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
@@ -88,7 +88,7 @@ async fn script(request: HttpRequest, application: Data<Application>) -> HttpRes
     }
 }
 
-/// A server that is being installed and boots its disk now: its installer has restarted it.
+/// The answer for a server that is being installed and boots its disk now, because its installer has restarted it.
 async fn disk_answer(request: &HttpRequest, application: &Application, target: &Target, client: Ipv4Addr) -> HttpResponse {
     let Ok(name) = LOCAL_DISK.parse() else { return local_disk::script() };
     let sha256 = local_disk::sha256();
@@ -100,7 +100,7 @@ async fn disk_answer(request: &HttpRequest, application: &Application, target: &
     local_disk::script_within_deployment()
 }
 
-/// The hot path: no query, and hardly an allocation.
+/// The answer with the script. This is the hot path: it needs no query and hardly an allocation.
 async fn script_answer(
     request: &HttpRequest,
     application: &Application,
@@ -120,7 +120,7 @@ async fn script_answer(
         .body(rendered.bytes.clone())
 }
 
-/// `GET /pxe/{name}` and `GET /pxe/_{type}`.
+/// Handles `GET /pxe/{name}` and `GET /pxe/_{type}`.
 async fn file(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
@@ -140,10 +140,10 @@ pub(super) struct Asked<'found> {
     pub(super) file: &'found BootFile,
 }
 
-/// The file that is asked for by name or as `_{type}`, over HTTP or TFTP.
+/// The file that is requested by name or as `_{type}`, over HTTP or TFTP.
 ///
 /// # Errors
-/// Where there is no such file, or this client does not get it.
+/// Returns an error if there is no such file, or if this client may not have it.
 pub(super) fn asked<'found>(asker: Asker, found: &'found Found, text: &str) -> Result<Asked<'found>, Refusal> {
     let no_name = || Refusal::new(StatusCode::NOT_FOUND, NO_FILE_NAME.to_owned());
     let wanted = Wanted::parse(text).ok_or_else(no_name)?;
@@ -194,13 +194,13 @@ async fn file_answer(
         Ok(answer) => answer,
         Err(error) => return store_failed(request, &error),
     };
-    // Bytes begin to be sent: the server has been given the file. A HEAD, a 304 and a 416 give nothing.
+    // The answer sends bytes, so the server receives the file. A HEAD, a 304 and a 416 send none.
     let given = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
     let (recorder, now) = (&application.boot.recorder, application.boot.seconds());
     if given && request.method() != Method::HEAD {
         let news = recorder.is_news(target.identity.deployment, name, sha256, now);
-        // The file that ends the network boots is always news while it has not done so: the network may have been set again
-        // within the minute.
+        // The file after which the server boots its disk is always recorded until that is in effect: an operator may have set
+        // the next boot to the network again within the minute.
         let then_disk = target.boots_disk_after(name);
         if news || then_disk {
             tell(application, target, name, sha256, client, then_disk).await;
@@ -215,16 +215,16 @@ async fn tell(application: &Application, target: &Target, file: &Name, sha256: S
     application.boot.recorder.tell(served).await;
 }
 
-/// What is not a file's name is refused before anything is looked up.
+/// The error for a text that is not a file name. It is refused before anything is looked up.
 const NO_FILE_NAME: &str = "a file is asked for by its name in the boot image (letters, digits, '.', '_' and '-'), or as \
      _kernel, _initrd, _boot_ipxe, _kickstart, _other or _grub";
 
-/// `/pxe/` with more or other parts than any route has.
+/// Answers paths below `/pxe/` with more or other parts than any route has.
 async fn nothing(request: HttpRequest) -> HttpResponse {
     refuse(&request, StatusCode::NOT_FOUND, NO_FILE_NAME)
 }
 
-/// Which file is asked for.
+/// The requested file.
 enum Wanted {
     Named(Name),
     OfKind(FileKind),
@@ -235,7 +235,7 @@ impl Wanted {
         if let Some(kind) = text.strip_prefix('_') {
             return kind.parse().ok().map(Self::OfKind);
         }
-        // A name is read without what is around it, which a path must not have.
+        // Parsing a name removes spaces around it, which a path must not have.
         let name: Name = text.parse().ok()?;
         (name.as_str().len() == text.len()).then_some(Self::Named(name))
     }

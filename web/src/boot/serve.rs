@@ -1,4 +1,4 @@
-//! A content as an answer: whole or in part, with its hash as entity tag, never held in memory where it is stored.
+//! Serves a content, whole or in part, with its hash as entity tag. A stored content is never held in memory as a whole.
 
 use super::range::{self, Asked};
 use super::store::{Contents, StoreError};
@@ -11,27 +11,27 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bytes::Bytes;
 use futures::stream;
 
-/// What is served.
+/// A content to serve.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// The hash of all of it.
+    /// The hash of the whole content.
     pub sha256: Sha256,
-    /// Its length in bytes.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// Where it is.
+    /// Where the content is.
     pub source: Source,
 }
 
-/// Where a content is.
+/// The place of a content.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Here.
+    /// These bytes in memory.
     Memory(Bytes),
     /// In the store, under its hash.
     Stored(Contents),
 }
 
-/// The media type of a file: scripts and answers for installers are text, whatever a browser would guess.
+/// The media type of a file: scripts and installers' answer files are text, even if a browser would guess otherwise.
 pub fn media_type(kind: FileKind) -> &'static str {
     match kind {
         FileKind::BootIpxe | FileKind::Grub | FileKind::Kickstart => "text/plain; charset=utf-8",
@@ -42,7 +42,7 @@ pub fn media_type(kind: FileKind) -> &'static str {
 /// The answer to a GET or HEAD for a content: 200, 206, 304 or 416.
 ///
 /// # Errors
-/// Where the store lacks the content or does not work.
+/// Returns an error if the store lacks the content or fails.
 pub async fn serve(request: &HttpRequest, content: Content, media_type: &'static str) -> Result<HttpResponse, StoreError> {
     let etag = format!("\"{}\"", content.sha256);
     if range::has_already(request.headers(), &etag) {
@@ -80,7 +80,7 @@ fn builder(status: StatusCode, etag: &str, media_type: &'static str) -> HttpResp
         .insert_header((ETAG, etag))
         .insert_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
         .insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")))
-        // Another server, or this one after its deployment, must never be given it by a cache on the way.
+        // A cache must never send this answer to another server, or to this one after its deployment.
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     answer
 }

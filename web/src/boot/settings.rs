@@ -1,7 +1,7 @@
-//! The object `settings` of templates: the values of one file's settings, and nothing of any other.
+//! The object `settings` of templates. It contains the values of the settings that one file uses, and no others.
 //!
-//! A file is given the settings that it was found to use when it was saved. Whatever else a template asks for has no value,
-//! which ends the rendering, so that no way around the check shows a setting, and least of all a secret.
+//! A file gets the settings that it was found to use when it was saved. Any other setting that a template uses has no value,
+//! which ends the rendering. So a template that evades the check can show no setting, and above all no secret.
 
 use super::target::Image;
 use bootledger_aggregates::boot_image::FileKind;
@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// Settings as an image declares them.
+/// The settings that an image declares.
 pub type Declared = BTreeMap<SettingName, SettingSpec>;
 
 /// The values of a file's settings.
 #[derive(Default)]
 pub struct SettingValues {
     values: BTreeMap<String, Value>,
-    /// The first setting that was asked for and has no value.
+    /// The first requested setting that has no value.
     unknown: OnceLock<String>,
 }
 
@@ -32,10 +32,10 @@ impl fmt::Debug for SettingValues {
 }
 
 impl SettingValues {
-    /// The values of the settings that a file uses. `secret` reads a secret by its name, or gives what stands for it.
+    /// The values of the settings that a file uses. `secret` reads a secret by its name, or returns its replacement.
     ///
     /// # Errors
-    /// Where a secret cannot be read.
+    /// Returns an error if a secret cannot be read.
     pub fn of_file<E>(
         image: &Image,
         kind: FileKind,
@@ -46,7 +46,8 @@ impl SettingValues {
         let mut values = BTreeMap::new();
         for name in used {
             let Some(spec) = image.settings.get(name) else { continue };
-            // The script is served by address. The domain refuses one that uses a secret; should it ever be there, it has none.
+            // The script is served by address. The domain refuses a script that uses a secret; if there is one, the secret
+            // has no value.
             if spec.kind == SettingType::Secret && kind.is_script() {
                 continue;
             }
@@ -68,8 +69,8 @@ impl SettingValues {
         Ok(Self { values, unknown: OnceLock::new() })
     }
 
-    /// A value of every declared setting, with which templates are checked. Of a choice it is the one with this number,
-    /// counted around.
+    /// A value for every declared setting, to check templates with. For a setting with choices, it is the choice with this
+    /// number, modulo their count.
     pub(super) fn sample(declared: &Declared, choice: usize) -> Self {
         let value = |spec: &SettingSpec| match spec.kind {
             SettingType::Text | SettingType::Secret => Value::from("sample"),
@@ -84,7 +85,7 @@ impl SettingValues {
         Self::of(declared, value)
     }
 
-    /// The least value of every declared setting: empty, zero, false.
+    /// The smallest value for every declared setting: empty, zero, false.
     pub(super) fn empty_sample(declared: &Declared) -> Self {
         let value = |spec: &SettingSpec| match spec.kind {
             SettingType::Number => Value::from(0),
@@ -94,8 +95,8 @@ impl SettingValues {
         Self::of(declared, value)
     }
 
-    /// The least values that a server may have: what is required is there, and what is optional is empty unless it has a
-    /// default.
+    /// The smallest values that a server may have: required settings have a value, and optional ones are empty unless they
+    /// have a default.
     pub(super) fn least_sample(declared: &Declared) -> Self {
         let (full, empty) = (Self::sample(declared, 0), Self::empty_sample(declared));
         let optional = |name: &str| {
@@ -107,7 +108,7 @@ impl SettingValues {
         Self { values, unknown: OnceLock::new() }
     }
 
-    /// The same with this text as a setting's value.
+    /// The same values with this text as the value of one setting.
     #[must_use]
     pub(super) fn with_text(mut self, name: &SettingName, text: &str) -> Self {
         if let Some(value) = self.values.get_mut(name.as_str()) {
@@ -126,13 +127,13 @@ impl SettingValues {
         self.values.get(name).is_some_and(|value| value.kind() == ValueKind::Seq)
     }
 
-    /// The first setting that was asked for and has no value.
+    /// The first requested setting that has no value.
     pub(super) fn unknown(&self) -> Option<&str> {
         self.unknown.get().map(String::as_str)
     }
 }
 
-/// What stands for no value, where a type has that.
+/// The value that represents no value, if a type has one.
 fn empty(kind: SettingType) -> Option<Value> {
     match kind {
         SettingType::Text | SettingType::Choice | SettingType::Secret => Some(Value::from("")),
@@ -147,7 +148,7 @@ fn plain(value: &SettingValue) -> Value {
         SettingValue::Number(number) => Value::from(*number),
         SettingValue::Text(text) => Value::from(text.as_str()),
         SettingValue::List(list) => texts(list.items().iter().map(ToString::to_string)),
-        // Only `of_file` reads secrets; anything else gets none.
+        // Only `of_file` reads secrets; in other cases a secret has no value.
         SettingValue::Secret(_) => Value::UNDEFINED,
     }
 }
@@ -175,7 +176,7 @@ impl Object for SettingValues {
     }
 }
 
-/// Texts: a list for loops and filters, and with blanks between them where they are written as one text.
+/// Texts: a list for loops and filters; written as one text, they are separated by spaces.
 pub(super) fn texts(items: impl IntoIterator<Item = String>) -> Value {
     Value::from_object(Texts(items.into_iter().collect()))
 }

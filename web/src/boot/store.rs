@@ -1,9 +1,8 @@
-//! The contents of boot files, named by their SHA-256.
+//! The store of boot files' contents, named by their SHA-256.
 //!
-//! A content is written under a temporary name, hashed on the way, and only when it is complete and durable does it
-//! get its own name, so that what can be read under a name is always the whole of that content. A content is never
-//! changed and is shared by all files that have it. Nothing here knows images, names of files or HTTP, and no path
-//! is ever made of anything but a hash and a UUID.
+//! A content is written under a temporary name and hashed on the way. It gets its own name only when it is complete and
+//! durable, so a name always refers to a complete content. A content is never changed, and all files with the same content
+//! share it. This module does not depend on images, file names or HTTP, and every path consists only of a hash or a UUID.
 
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::cause::Cause;
@@ -18,15 +17,15 @@ use std::pin::pin;
 use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
-/// How many parts of 5 MiB an upload may have on their way at once: enough to hash while writing.
+/// How many parts of 5 MiB an upload may be writing at the same time: enough to hash while writing.
 const PARTS_AT_ONCE: usize = 2;
 
-/// How the name of a content begins that is not complete; the instance that writes it follows, and a hyphen.
+/// The prefix of the name of an incomplete content. The instance that writes it follows, and a hyphen.
 pub const INCOMING: &str = "incoming-";
 
 static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().simple().to_string());
 
-/// What names this process among those that write to a store.
+/// The ID of this process among those that write to a store.
 pub fn instance() -> &'static str {
     &INSTANCE
 }
@@ -34,36 +33,36 @@ pub fn instance() -> &'static str {
 /// A content that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its name.
+    /// The SHA-256 of the content, which is its name.
     pub sha256: Sha256,
-    /// Its length in bytes.
+    /// The size of the content in bytes.
     pub size: u64,
 }
 
 /// Why a content is not stored or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// More bytes than allowed came; nothing is kept.
+    /// More bytes arrived than allowed; nothing is kept.
     #[error("the content has more than {limit} bytes")]
     TooLarge {
-        /// The most that is allowed.
+        /// The maximum size in bytes.
         limit: u64,
     },
     /// The sender stopped before the end; nothing is kept.
     #[error("the content was not sent to its end")]
     Aborted(#[source] anyhow::Error),
-    /// The content is not what was announced; nothing is kept.
+    /// The content does not match the announced hash; nothing is kept.
     #[error("the content's SHA-256 is {actual}, not {announced} as announced")]
     Mismatch {
-        /// What was announced.
+        /// The announced hash.
         announced: Sha256,
-        /// What came.
+        /// The hash of the bytes that arrived.
         actual: Sha256,
     },
-    /// The store lacks a content that a file names.
+    /// The store lacks a content that a file refers to.
     #[error("the store has no content {0}")]
     Missing(Sha256),
-    /// The store does not work.
+    /// The store failed.
     #[error("the store of boot files failed")]
     Failed(#[source] object_store::Error),
 }
@@ -75,7 +74,7 @@ impl From<object_store::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Why the store's disk did not take it, where that is the reason.
+    /// The cause of the failure, if it is the store's disk.
     pub fn cause(&self) -> Option<Cause> {
         Cause::in_error(self)
     }
@@ -86,12 +85,13 @@ impl StoreError {
 pub struct Contents(Arc<dyn ObjectStore>);
 
 impl Contents {
-    /// The contents in this store.
+    /// Uses this store for contents.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self(store)
     }
 
-    /// Stores what a stream brings, up to `limit` bytes, and nothing where the stream fails or its content is not the announced one.
+    /// Stores the bytes of a stream, up to `limit` bytes. Stores nothing if the stream fails or its content does not match
+    /// the announced hash.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -101,7 +101,7 @@ impl Contents {
         limit: u64,
         announced: Option<Sha256>,
     ) -> Result<Stored, StoreError> {
-        // In no folder of its own: a folder store removes empty folders, and another upload may just need it.
+        // Not in a folder of its own: a folder store removes empty folders, and another upload may be about to use it.
         let temporary = Path::from(format!("{INCOMING}{}-{}", instance(), Uuid::now_v7().simple()));
         let mut upload = Upload(Some(WriteMultipart::new(self.0.put_multipart(&temporary).await?)));
         let mut hash = sha2::Sha256::new();
@@ -123,7 +123,7 @@ impl Contents {
         if let Some(announced) = announced.filter(|announced| *announced != stored.sha256) {
             return Err(StoreError::Mismatch { announced, actual: stored.sha256 });
         }
-        // The end goes on where the request is given up: a temporary content must not be left behind.
+        // This continues even if the request is aborted: a temporary content must not be left behind.
         let (store, parts) = (Arc::clone(&self.0), upload.0.take());
         let end = tokio::spawn(async move {
             if let Some(parts) = parts {
@@ -138,16 +138,16 @@ impl Contents {
     /// Stores a content that is in memory.
     ///
     /// # Errors
-    /// Where the store does not work.
+    /// Returns an error if the store fails.
     pub async fn store_bytes(&self, content: Bytes) -> Result<Stored, StoreError> {
         let limit = content.len() as u64;
         self.store(futures::stream::iter([Ok::<_, std::convert::Infallible>(content)]), limit, None).await
     }
 
-    /// The length of a content in bytes.
+    /// The size of a content in bytes.
     ///
     /// # Errors
-    /// Where there is no such content, or the store does not work.
+    /// Returns an error if there is no such content, or the store fails.
     pub async fn size(&self, sha256: Sha256) -> Result<u64, StoreError> {
         match self.0.get_opts(&path(sha256), GetOptions { head: true, ..GetOptions::default() }).await {
             Ok(found) => Ok(found.meta.size),
@@ -156,10 +156,10 @@ impl Contents {
         }
     }
 
-    /// A part of a content, from its first byte to before its last, as it is read from the store.
+    /// A part of a content, from the first byte to the one before the end of the range, as it is read from the store.
     ///
     /// # Errors
-    /// Where there is no such content, or the store does not work.
+    /// Returns an error if there is no such content, or the store fails.
     pub async fn read(
         &self,
         sha256: Sha256,
@@ -173,28 +173,28 @@ impl Contents {
         }
     }
 
-    /// The whole of a content of `size` bytes; for small ones only.
+    /// The whole of a content of `size` bytes; for small contents only.
     ///
     /// # Errors
-    /// Where there is no such content, or the store does not work.
+    /// Returns an error if there is no such content, or the store fails.
     pub async fn read_whole(&self, sha256: Sha256, size: u64) -> Result<Bytes, StoreError> {
         let parts: Vec<Bytes> = self.read(sha256, 0..size).await?.try_collect().await?;
         Ok(parts.concat().into())
     }
 }
 
-/// `sha256/ab/cdef…`: two digits make folders that stay small.
+/// The path `sha256/ab/cdef…`: folders by the first two digits stay small.
 fn path(sha256: Sha256) -> Path {
     let digits = sha256.to_string();
     Path::from(format!("sha256/{}/{}", &digits[..2], &digits[2..]))
 }
 
-/// Gives a complete content its name, or drops it where it is there already.
+/// Gives a complete content its name, or deletes it if the same content is stored already.
 async fn name(store: &dyn ObjectStore, temporary: &Path, sha256: Sha256) -> Result<(), object_store::Error> {
     let named = path(sha256);
     match store.head(&named).await {
         Ok(_) => store.delete(temporary).await,
-        // Where two uploads of one content come to this at once, the second replaces the first with the same bytes.
+        // If two uploads of one content reach this point at the same time, the second replaces the first with the same bytes.
         Err(object_store::Error::NotFound { .. }) => {
             let renamed = store.rename(temporary, &named).await;
             if renamed.is_err() {
@@ -209,7 +209,7 @@ async fn name(store: &dyn ObjectStore, temporary: &Path, sha256: Sha256) -> Resu
     }
 }
 
-/// An upload that is given up unless it is taken out.
+/// An upload that is aborted unless it is taken out.
 struct Upload(Option<WriteMultipart>);
 
 impl Drop for Upload {

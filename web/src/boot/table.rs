@@ -1,8 +1,8 @@
-//! The deployments in progress by address, in memory, so that `/pxe/` asks no database.
+//! The boot table: the deployments in progress by address, in memory, so that `/pxe/` needs no query.
 //!
-//! The table knows whether it knows: before it is loaded, and when it has not heard of the views for a while, it says
-//! so instead of answering, because "no deployment" means "boot your disk" and an old entry means "install again".
-//! It decides nothing and reads no database itself; [`super::follow`] fills it.
+//! Before the table is loaded, and when it has had no news of the views for a while, it reports that it does not know instead
+//! of answering, because "no deployment" means "boot your disk" and an outdated entry means "install again". It decides nothing
+//! and reads no database itself; [`super::follow`] fills it.
 
 use super::record::Recorder;
 use super::render::Sources;
@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-/// After how long without news of the views the table no longer answers. A follower hears of them every second.
+/// How long the table answers without news of the views. A follower confirms every second that it is current.
 const STALE_AFTER: Duration = Duration::from_secs(30);
 
-/// How many bytes of rendered scripts are kept; those beyond are rendered for each request.
+/// How many bytes of rendered scripts are kept; further ones are rendered for each request.
 const KEPT_SCRIPTS: usize = 64 * 1024 * 1024;
 
 /// The boot table; one for each instance of the service.
@@ -26,7 +26,7 @@ const KEPT_SCRIPTS: usize = 64 * 1024 * 1024;
 pub struct BootTable {
     entries: RwLock<Entries>,
     started: Instant,
-    /// When the views were last heard of, in milliseconds after `started`; 0 before the table is loaded.
+    /// When the table was last known to be current, in milliseconds after `started`; 0 before it is loaded.
     heard: AtomicU64,
     kept_scripts: Arc<AtomicUsize>,
     pub(super) sources: Sources,
@@ -39,11 +39,11 @@ pub struct BootTable {
 pub enum Entry {
     /// A deployment that can be served.
     Usable(Arc<Target>),
-    /// A deployment whose image or network cannot be read; the log says why.
+    /// A deployment whose image or network cannot be read; the log contains the reason.
     Unusable {
-        /// Its address.
+        /// The server's IPv4 address.
         ip: Ipv4Addr,
-        /// Which one.
+        /// The ID of the deployment.
         deployment: DeploymentId,
     },
 }
@@ -64,18 +64,18 @@ impl Entry {
     }
 }
 
-/// What the table says about an address or a deployment.
+/// The result of looking up an address or a deployment.
 #[derive(Clone, Debug)]
 pub enum Found {
     /// This deployment is in progress.
     Target(Arc<Target>),
     /// No deployment is in progress.
     Nothing,
-    /// Several deployments in progress have the address, so that none may be served.
+    /// Several deployments in progress have the address, so none may be served.
     Ambiguous,
     /// A deployment is in progress, but cannot be served now.
     Unusable,
-    /// The table does not know.
+    /// The table does not know, because it is not loaded or not current.
     Unknown,
 }
 
@@ -108,7 +108,7 @@ impl Default for BootTable {
 }
 
 impl BootTable {
-    /// What is in progress for an address.
+    /// The deployment in progress for an address.
     pub fn of_ip(&self, ip: Ipv4Addr) -> Found {
         if !self.is_ready() {
             return Found::Unknown;
@@ -121,7 +121,7 @@ impl BootTable {
         }
     }
 
-    /// What is in progress under an id; never ambiguous.
+    /// The deployment in progress with an ID; never ambiguous.
     pub fn of_deployment(&self, deployment: DeploymentId) -> Found {
         if !self.is_ready() {
             return Found::Unknown;
@@ -140,7 +140,7 @@ impl BootTable {
         }
     }
 
-    /// Whether the table is loaded and has lately heard of the views.
+    /// Whether the table is loaded and was recently current.
     pub fn is_ready(&self) -> bool {
         let heard = self.heard.load(Ordering::Relaxed);
         heard > 0 && self.milliseconds().saturating_sub(heard) < u64::try_from(STALE_AFTER.as_millis()).unwrap_or(u64::MAX)
@@ -156,23 +156,23 @@ impl BootTable {
         self.len() == 0
     }
 
-    /// The deployment of an address that was done through this instance just now.
+    /// The deployment of an address that was just marked as done through this instance.
     pub fn just_done(&self, ip: Ipv4Addr) -> Option<DeploymentId> {
         let entries = self.read();
         entries.ended.iter().find(|(_, (ended, _))| *ended == ip).map(|(deployment, _)| *deployment)
     }
 
-    /// Forgets a deployment that ended at a position, before the views show it: a server may restart at once.
+    /// Removes a deployment that ended at a position, before the views show it: the server may restart immediately.
     pub fn end(&self, deployment: DeploymentId, ip: Ipv4Addr, position: i64) {
         let mut entries = self.write();
         entries.remove(ip, deployment);
         entries.ended.insert(deployment, (ip, position));
     }
 
-    /// Begins anew with these entries, as the views showed them at a position.
+    /// Replaces all entries by these, as the views showed them at a position.
     pub fn load(&self, loaded: Vec<Entry>, position: i64) {
         let mut fresh = Entries::default();
-        // Room at once: growing would hold twice the memory for a moment.
+        // Memory is reserved at once: growing step by step would briefly hold twice the memory.
         fresh.by_ip.reserve(loaded.len());
         fresh.by_deployment.reserve(loaded.len());
         let mut entries = self.write();
@@ -186,7 +186,7 @@ impl BootTable {
         self.hear();
     }
 
-    /// Takes in what went and what came until the views showed a position.
+    /// Applies the rows that were removed and added until the views showed a position.
     pub fn apply(&self, went: &HashSet<(Ipv4Addr, DeploymentId)>, came: Vec<Entry>, position: i64) {
         let mut entries = self.write();
         for (ip, deployment) in went {
@@ -200,7 +200,7 @@ impl BootTable {
         self.hear();
     }
 
-    /// Every target, for replacing those whose network changed.
+    /// Every target, to replace those whose network changed.
     pub fn targets(&self) -> Vec<Arc<Target>> {
         let entries = self.read();
         let all = entries.by_ip.values().flat_map(|slot| match slot {
@@ -214,7 +214,7 @@ impl BootTable {
         usable.collect()
     }
 
-    /// Whether a deployment cannot be served, which a change of the catalogue may mend.
+    /// Whether a deployment cannot be served, which a change of the catalogue may fix.
     pub fn has_unusable(&self) -> bool {
         let entries = self.read();
         entries.by_ip.values().any(|slot| match slot {
@@ -228,12 +228,12 @@ impl BootTable {
         target.keep_script(script, &self.kept_scripts, KEPT_SCRIPTS);
     }
 
-    /// Seconds since the table was made, at least one.
+    /// Seconds since the table was created, at least one.
     pub(super) fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs() + 1
     }
 
-    /// The views were heard of, and everything that they show is in the table.
+    /// Records that everything that the views show is in the table.
     pub fn hear(&self) {
         self.heard.store(self.milliseconds(), Ordering::Relaxed);
     }
@@ -242,7 +242,7 @@ impl BootTable {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    // A panic elsewhere cannot leave the maps half-changed in a way that matters more than not booting at all.
+    // A panic in another thread cannot leave the maps in a state that is worse than not booting at all.
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,7 +263,7 @@ impl Entries {
         let slot = match self.by_ip.remove(&ip) {
             None => Slot::One(entry),
             Some(Slot::One(other)) => {
-                // The claims make this impossible, so that an operator must hear of it.
+                // The claims make this impossible, so that an operator must be notified.
                 tracing::error!(
                     ip = %ip,
                     "the deployments {} and {deployment} are both in progress for {ip}; neither is served by address until one ends",
@@ -296,7 +296,7 @@ impl Entries {
         self.by_ip.insert(ip, slot);
     }
 
-    /// The views show this position, so that they show what ended up to it.
+    /// Removes ended deployments that the views show as ended at this position.
     fn seen(&mut self, position: i64) {
         self.ended.retain(|_, (_, ended_at)| *ended_at > position);
     }

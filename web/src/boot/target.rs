@@ -1,7 +1,7 @@
-//! A deployment in progress, with all that rendering needs, so that `/pxe/` asks nothing of the database.
+//! A deployment in progress with everything that rendering needs, so that `/pxe/` needs no query.
 //!
-//! What many targets have in common is shared: an image at a revision, and a network with its site. A target is never
-//! changed: when its network or site changes, another takes its place, and with it the cached script goes.
+//! Values that many targets have in common are shared: an image at a revision, and a network with its site. A target never
+//! changes: when its network or site changes, a new target replaces it, and with it the cached script.
 
 use super::settings::Declared;
 use actix_web::http::header::HeaderValue;
@@ -25,20 +25,20 @@ use std::sync::{Arc, OnceLock};
 /// A boot image at the revision that a deployment was started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Its name.
+    /// The name of the boot image.
     pub name: Name,
-    /// Its revision.
+    /// The revision of the boot image.
     pub revision: u32,
-    /// Its files by name.
+    /// The files of the boot image, by name.
     pub files: BTreeMap<Name, BootFile>,
-    /// How often a server boots it from the network.
+    /// How often a server boots the image from the network.
     pub network_boot: NetworkBoot,
-    /// The settings that it declares.
+    /// The settings that the boot image declares.
     pub settings: Declared,
 }
 
 impl Image {
-    /// The image of a name, as the catalogue has it at a revision.
+    /// The boot image of a name, as the catalogue has it at a revision.
     pub fn new(name: Name, image: BootImage) -> Self {
         let (network_boot, settings) = image.spec.map(|spec| (spec.network_boot, spec.settings)).unwrap_or_default();
         Self { name, revision: image.revision, files: image.files, network_boot, settings }
@@ -56,29 +56,29 @@ impl Image {
     }
 }
 
-/// A network and its site, as far as a booting server is concerned.
+/// The values of a network and its site that a booting server needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The network's name.
     pub network: Name,
     /// The site's code.
     pub site: Name,
-    /// Where the site's servers reach the boot pages, where that is not the service's own base URL.
+    /// The URL at which the site's servers reach the boot pages; `None` uses the service's own base URL.
     pub boot_url: Option<BootUrl>,
-    /// The network's domain, else the site's.
+    /// The network's domain or, without one, the site's.
     pub domain: String,
     /// The network's router.
     pub gateway: Option<Ipv4Addr>,
     /// The network's mask.
     pub netmask: Ipv4Addr,
-    /// The network's resolvers.
+    /// The network's DNS servers.
     pub dns_servers: Vec<Ipv4Addr>,
-    /// Whether DONE and secret files are answered by address alone.
+    /// Whether the address alone is enough for DONE and for files that may contain secrets.
     pub ip_only_done: bool,
 }
 
 impl Place {
-    /// The place that a network of a site is.
+    /// Combines a network and its site.
     pub fn new(network: Name, spec: NetworkSpec, site: &SiteSpec) -> Self {
         Self {
             network,
@@ -93,55 +93,55 @@ impl Place {
     }
 }
 
-/// What distinguishes one deployment in progress from another.
+/// The values that distinguish one deployment in progress from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The deployment.
+    /// The ID of the deployment.
     pub deployment: DeploymentId,
     /// The address that the server boots with.
     pub ip: Ipv4Addr,
-    /// The interface that it boots from.
+    /// The network interface that the server boots from.
     pub mac: MacAddress,
-    /// Its name.
+    /// The server's host name.
     pub hostname: Hostname,
-    /// Its owner.
+    /// The venture that owns the server.
     pub venture: Name,
-    /// Its role.
+    /// The server's role.
     pub role: Name,
-    /// What it gets when it boots from the network.
+    /// What the server gets at its next network boot.
     pub next_boot: NextBoot,
 }
 
 /// A deployment in progress.
 #[derive(Debug)]
 pub struct Target {
-    /// Which one.
+    /// The values that distinguish this deployment.
     pub identity: Identity,
-    /// What it boots.
+    /// The boot image.
     pub image: Arc<Image>,
-    /// Where it stands.
+    /// The server's network and site.
     pub place: Arc<Place>,
-    /// The settings that it was started with; many targets share one map.
+    /// The settings that the deployment was started with; many targets share one map.
     pub settings: ResolvedSettings,
     script: OnceLock<Kept>,
     script_recorded: AtomicU64,
 }
 
-/// Bytes for a server with their hash.
+/// Bytes for a server, with their hash.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The bytes.
+    /// The bytes that the server gets.
     pub bytes: Bytes,
-    /// Their SHA-256.
+    /// The SHA-256 of the bytes.
     pub sha256: Sha256,
-    /// The same as an entity tag (RFC 9110, 8.8.3).
+    /// The hash as an entity tag (RFC 9110, 8.8.3).
     pub tag: HeaderValue,
 }
 
 impl Rendered {
-    /// These bytes, whose hash is known.
+    /// Bytes whose hash is already known.
     pub fn new(bytes: Bytes, sha256: Sha256) -> Self {
-        // Hexadecimal digits are always a header's value.
+        // Hexadecimal digits are always a valid header value.
         let tag = HeaderValue::try_from(format!("\"{sha256}\"")).unwrap_or(HeaderValue::from_static("\"\""));
         Self { bytes, sha256, tag }
     }
@@ -161,12 +161,12 @@ impl Drop for Kept {
 }
 
 impl Target {
-    /// A target whose script was not rendered yet.
+    /// A target whose script is not rendered yet.
     pub fn new(identity: Identity, image: Arc<Image>, place: Arc<Place>, settings: ResolvedSettings) -> Self {
         Self { identity, image, place, settings, script: OnceLock::new(), script_recorded: AtomicU64::new(0) }
     }
 
-    /// The names of the secrets that its files are rendered with.
+    /// The names of the secrets that the target's files are rendered with.
     pub fn secrets(&self) -> impl Iterator<Item = &Name> {
         let used = self.image.files.values().flat_map(|file| self.image.secrets_of(file));
         used.filter_map(|setting| {
@@ -175,7 +175,7 @@ impl Target {
         })
     }
 
-    /// Whether the server is to boot its disk once it has fetched this file: the first file of answers, else the kernel.
+    /// Whether the server boots its disk after it has fetched this file: the first answer file or, without one, the kernel.
     pub fn boots_disk_after(&self, file: &Name) -> bool {
         let image = &self.image;
         let answers = || image.file_of_kind(FileKind::Kickstart).or_else(|| image.file_of_kind(FileKind::Kernel));
@@ -189,28 +189,28 @@ impl Target {
         self.script.get().map(|kept| &kept.script)
     }
 
-    /// Keeps the script, where all kept ones stay under `limit` bytes together.
+    /// Keeps the script if all kept ones stay under `limit` bytes together.
     pub fn keep_script(&self, script: Rendered, budget: &Arc<AtomicUsize>, limit: usize) {
         let size = script.bytes.len();
         if budget.fetch_add(size, Ordering::Relaxed) + size > limit {
             budget.fetch_sub(size, Ordering::Relaxed);
             return;
         }
-        // Where another was first, this one is dropped and gives its share back.
+        // If another thread was first, this script is dropped and its share of the budget is released.
         drop(self.script.set(Kept { script, budget: Arc::clone(budget) }));
     }
 
-    /// Whether the script was not recorded as served within the last `again` seconds; if so, it counts as recorded now.
-    /// `now` is in seconds from any beginning, and at least one.
+    /// Whether the script was not recorded as served within the last `again` seconds; if so, it counts as recorded now. `now`
+    /// is in seconds since any fixed time, and at least one.
     pub fn script_is_news(&self, now: u64, again: u64) -> bool {
         let last = self.script_recorded.load(Ordering::Relaxed);
         (last == 0 || now >= last + again)
             && self.script_recorded.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether a file is served only with the deployment's token: it holds secrets, whatever the network says, or it may hold
-    /// some, and the network asks for it. The script itself is where a server learns its token from, so it is served by
-    /// address.
+    /// Whether a file is served only with the deployment's token: either it contains secrets, or it may contain some
+    /// and the network requires the token. The network's setting does not affect files with secrets. The script itself is served
+    /// by address, because a server learns its token from the script.
     pub fn needs_token(&self, file: &BootFile) -> bool {
         if self.image.secrets_of(file).next().is_some() {
             return true;

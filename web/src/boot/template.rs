@@ -1,14 +1,13 @@
 //! Templates of boot files, in a sandbox.
 //!
-//! A template is written by an operator and rendered while a server boots, so it is checked when it is saved, and
-//! can then neither fail at night nor harm the service: variables are strict, nothing can be included or imported
-//! (the engine is built without it), there is no loop without end (fuel), no output without end, no access to
-//! anything but the values of one server, and no HTML escaping, since no output is HTML. Only the filters and tests
-//! named here exist. Rendering reads no clock, no file and no network.
+//! An operator writes a template, and it is rendered while a server boots. So it is checked when it is saved, and can then
+//! neither fail at night nor harm the service: variables are strict, nothing can be included or imported (the engine is built
+//! without it), loops are bounded (by fuel), the output is bounded, a template can access only the values of one server, and
+//! there is no HTML escaping, because no output is HTML. Only the filters and tests named here exist. Rendering reads no clock,
+//! no file and no network.
 //!
-//! A template is measured before the engine reads it, whenever it is read: one that was saved before a bound existed is
-//! refused with the reason, as it is when it is saved. What reads and renders templates for people runs on `deep`'s
-//! threads.
+//! A template is measured every time before the engine reads it: one that was saved before a bound existed is refused with the
+//! reason, as it would be when it is saved. Templates for people are read and rendered on the threads of `deep`.
 
 use super::settings::{Declared, SettingValues};
 use super::variables::{self, SETTINGS, Variables};
@@ -40,30 +39,30 @@ mod writing;
 
 pub(super) use writing::quoted;
 
-/// The longest template, in bytes.
+/// Maximum size of a template, in bytes.
 pub const MAX_TEMPLATE: usize = 256 * 1024;
 
-/// The longest output, in bytes.
+/// Maximum size of the output, in bytes.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
 
-/// What one rendering may cost: an instruction costs one, and so do 64 bytes that are produced.
-/// The longest plain template costs about 4,000, and the longest output about 16,000. What a template can do with a text
-/// that took half of the fuel to make is bounded by the other half, so the time grows with the square of this.
+/// The fuel of one rendering: an instruction costs one, and so do 64 bytes of output. The longest plain template costs about
+/// 4,000, and the longest output about 16,000. What a template can do with a text that took half of the fuel to build is
+/// bounded by the other half, so the time grows with the square of this.
 const FUEL: u64 = 30_000;
 
-/// What templates may call.
+/// The functions that templates may call.
 const FUNCTIONS: [&str; 1] = ["range"];
 
 /// The name under which the engine knows every template.
 const NAME: &str = "template";
 
-/// What is wrong with a template, for the person who wrote it.
+/// An error in a template, for the author of the template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", at_line(*.line))]
 pub struct TemplateError {
-    /// The line, from 1; 0 where it is about the whole.
+    /// The line, from 1; 0 if the error concerns the whole template.
     pub line: usize,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub message: String,
 }
 
@@ -91,24 +90,24 @@ impl TemplateError {
     }
 }
 
-/// What somebody needs to know whose shell script or other text has the signs of a template in it.
+/// A hint for authors whose shell script or other text contains the signs of a template.
 const RAW: &str = "; to write {{ or {% as it is, put the text between {% raw %} and {% endraw %}";
 
-/// The engine ends its messages with the template's name and line, which are told apart from them.
+/// Removes the template's name and line from the end of an engine message; they are reported separately.
 fn place_removed(message: &str) -> &str {
     message.split(&format!(" (in {NAME}")).next().unwrap_or(message)
 }
 
-/// Every filter, for messages.
+/// The names of all filters, for messages.
 const FILTERS: [&str; 16] = [
     "none", "colon", "cisco", "lower", "upper", "trim", "replace", "split", "join", "first", "last", "default", "length",
     "shell", "json", "xml",
 ];
 
-/// What begins and ends a comment: a control character, since shell scripts have `${#name}`. Templates have no comments.
+/// The marks of a comment: control characters, because shell scripts contain `${#name}`. So templates have no comments.
 const NO_COMMENT: (&str, &str) = ("\u{1}#", "#\u{1}");
 
-/// How templates are written.
+/// The syntax of templates.
 fn syntax() -> Option<SyntaxConfig> {
     let (begin, end) = NO_COMMENT;
     SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build().ok()
@@ -123,7 +122,7 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     if let Some(syntax) = syntax() {
         sandbox.set_syntax(syntax);
     }
-    // The engine would write True and False, as Python does; installers and scripts read neither.
+    // The engine would write True and False, as Python does; installers and scripts understand neither.
     sandbox.set_formatter(|out, state, value| match value.kind() {
         ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }).map_err(Error::from),
         _ => minijinja::escape_formatter(out, state, value),
@@ -156,7 +155,7 @@ fn notation(mac: &str, write: impl Fn(MacAddress) -> String) -> Result<String, E
     mac.parse().map(write).map_err(wrong)
 }
 
-/// A template that can be read; whether it can be rendered is [`examine`]'s question.
+/// A parsed template. Whether it can be rendered is checked by [`examine`].
 #[derive(Debug)]
 pub struct Template {
     environment: Environment<'static>,
@@ -164,10 +163,10 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a template, on the stack of the caller.
+    /// Parses a template, on the caller's stack.
     ///
     /// # Errors
-    /// Over [`MAX_TEMPLATE`] bytes or over another bound, or not a template.
+    /// Returns an error over [`MAX_TEMPLATE`] bytes or another bound, or if the text is not a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.len() > MAX_TEMPLATE {
             return Err(TemplateError::whole(format!(
@@ -181,28 +180,29 @@ impl Template {
         Ok(Self { environment, outline })
     }
 
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// Over [`MAX_TEMPLATE`] bytes or over another bound, or not a template; or there is too much to do.
+    /// Returns an error over [`MAX_TEMPLATE`] bytes or another bound, if the text is not a template, or if the
+    /// threads are busy.
     pub(super) async fn read(text: String) -> Result<Self, TemplateError> {
         deep::run(move || Self::parse(&text)).await?
     }
 
-    /// Reads a template, and finds the settings that it uses.
+    /// Parses a template, and finds the settings that it uses.
     ///
     /// # Errors
-    /// As [`Template::read`], and where a setting is not declared.
+    /// Returns the errors of [`Template::read`], and one if a setting is not declared.
     pub(super) async fn read_with(text: String, declared: Declared) -> Result<(Self, BTreeSet<SettingName>), TemplateError> {
         let read = move || Self::parse(&text).and_then(|template| template.settings(&declared).map(|used| (template, used)));
         deep::run(read).await?
     }
 
-    /// The template with the values of one server. One without loops and variables of its own is rendered at once; another
-    /// may take its time, on a thread for that.
+    /// Renders the template with the values of one server. One without loops and variables of its own is rendered immediately;
+    /// another may take time, and is rendered on a thread for that.
     ///
     /// # Errors
-    /// What the sandbox does not allow, or more than [`MAX_OUTPUT`] bytes of output; or there is too much to do.
+    /// Returns an error for what the sandbox does not allow, over [`MAX_OUTPUT`] bytes of output, or if the threads are busy.
     pub(super) async fn rendered(self: &Arc<Self>, variables: Variables) -> Result<Vec<u8>, RenderError> {
         if self.outline.plain {
             return Ok(self.render(variables)?);
@@ -211,15 +211,15 @@ impl Template {
         Ok(deep::run(move || template.render(variables)).await??)
     }
 
-    /// Whether the token may be in the output in another form than its own.
+    /// Whether the output may contain the token in another form than its own.
     pub(super) fn changes_token(&self) -> bool {
         self.outline.changes_token
     }
 
-    /// The template with the values of one server, on the stack of the caller.
+    /// Renders the template with the values of one server, on the caller's stack.
     ///
     /// # Errors
-    /// What the sandbox does not allow, or more than [`MAX_OUTPUT`] bytes of output.
+    /// Returns an error for what the sandbox does not allow, or over [`MAX_OUTPUT`] bytes of output.
     pub fn render(&self, variables: Variables) -> Result<Vec<u8>, TemplateError> {
         let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut output = Limited(Vec::with_capacity(1024));
@@ -228,17 +228,17 @@ impl Template {
             return Err(TemplateError::whole(format!("the setting {name} is a list, which * does not multiply")));
         }
         let rendered = template.render_captured_to(Value::from_object(variables), &mut output);
-        // Asked for in a way that hides it, it would render as something else.
+        // If the template uses an unknown setting in a way that hides it, the output would be something else.
         if let Some(name) = settings.unknown() {
             return Err(TemplateError::whole(format!("the setting {name} has no value here")));
         }
         rendered.map_err(|error| TemplateError::of(&error))?;
-        // It may be kept for each of many servers.
+        // The output may be kept for each of many servers.
         output.0.shrink_to_fit();
         Ok(output.0)
     }
 
-    /// The names that are used but never mean anything, in branches that are taken and in those that are not.
+    /// The names that are used but never defined, in branches that are taken and in those that are not.
     fn unknown_names(&self) -> Result<Vec<String>, TemplateError> {
         let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let known = |name: &str| variables::NAMES.contains(&name) || FUNCTIONS.contains(&name);
@@ -250,8 +250,8 @@ impl Template {
     /// The declared settings that are used, in branches that are taken and in those that are not.
     ///
     /// # Errors
-    /// Where one is not declared, or `settings` is used in another way than `settings.NAME`: it would be unknown
-    /// which settings are used.
+    /// Returns an error if a setting is not declared, or if `settings` is used in another way than `settings.NAME`: then it
+    /// would not be known which settings are used.
     fn settings(&self, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
         let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut used = BTreeSet::new();
@@ -284,10 +284,10 @@ fn undeclared(name: &str, declared: &Declared) -> String {
 /// Why a template was not rendered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
-    /// It cannot be.
+    /// The template cannot be rendered.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// There is too much to do.
+    /// The threads are busy.
     #[error(transparent)]
     Busy(#[from] Busy),
 }
@@ -301,27 +301,26 @@ impl From<Busy> for TemplateError {
 /// What a template uses of its image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
-    /// The settings.
+    /// The settings that the template uses.
     pub settings: BTreeSet<SettingName>,
-    /// The files that it cannot do without.
+    /// The files and values that the template requires.
     pub needs: Needs,
 }
 
-/// [`examine`] for callers that must not wait for it.
+/// [`examine`] for callers that must not block.
 ///
 /// # Errors
-/// The first thing that is wrong, with its line.
+/// Returns the first error, with its line.
 pub(crate) async fn check_saved(text: String, kind: FileKind, declared: Declared) -> Result<Uses, RenderError> {
     Ok(deep::run(move || check(&text, kind, &declared)).await??)
 }
 
-/// Says what is wrong with a template before it is saved: it is read, its names are looked up wherever they stand, and
-/// it is rendered with the values of a sample server in a full network and of one in a bare network, with every setting
-/// filled in and empty, and with each choice. Where it is the script that servers get, what comes of it is read as iPXE does
-/// (`served`). Gives what it uses.
+/// Checks a template before it is saved: it is parsed, all its names are looked up, and it is rendered with the values of a
+/// sample server in a complete network and of one in a minimal network, with every setting filled in and empty, and with each
+/// choice. If it is the script that servers get, the output is parsed as iPXE does (`served`). Returns what the template uses.
 ///
 /// # Errors
-/// The first thing that is wrong, with its line.
+/// Returns the first error, with its line.
 pub fn examine(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, TemplateError> {
     deep::block_on(|| check(text, kind, declared))?
 }
@@ -329,7 +328,7 @@ pub fn examine(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, 
 /// [`examine`] for a template of which only the settings matter.
 ///
 /// # Errors
-/// The first thing that is wrong, with its line.
+/// Returns the first error, with its line.
 pub fn check_template(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
     examine(text, FileKind::Other, declared).map(|uses| uses.settings)
 }
@@ -365,11 +364,11 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
     Ok(Uses { settings: used, needs: Needs { unquoted, ..needs::of(text, kind) } })
 }
 
-/// Refuses what no boot loader reads: control characters, and a byte order mark before a script. Carriage returns are left to
-/// those who read the lines.
+/// Refuses characters that no boot loader can read: control characters, and a byte order mark before a script. Carriage returns
+/// are checked by the code that parses the lines.
 fn no_control_characters(text: &str, kind: FileKind) -> Result<(), TemplateError> {
     let line = |at: usize| 1 + text.get(..at).unwrap_or_default().matches('\n').count();
-    // Other files may have a form feed or an escape; a zero byte ends a text in whatever reads it.
+    // Other files may contain a form feed or an escape; a zero byte ends a text for every program that reads it.
     let refused = |c: char| c == '\0' || (kind.is_script() && c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
     if let Some((at, c)) = text.char_indices().find(|(at, c)| refused(*c) && !text[*at..].starts_with("\u{1}#")) {
         let message = format!("it has the control character U+{:04X}; remove it", u32::from(c));
@@ -383,10 +382,10 @@ fn no_control_characters(text: &str, kind: FileKind) -> Result<(), TemplateError
     Ok(())
 }
 
-/// Says what is wrong with a script that is served as it is stored.
+/// Checks a script that is served as it is stored.
 ///
 /// # Errors
-/// What iPXE or GRUB would stop at.
+/// Returns what iPXE or GRUB would stop at.
 pub(super) fn check_stored(bytes: &[u8], kind: FileKind) -> Result<(), TemplateError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         TemplateError::whole(format!("a boot script is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
@@ -395,11 +394,12 @@ pub(super) fn check_stored(bytes: &[u8], kind: FileKind) -> Result<(), TemplateE
     if kind == FileKind::BootIpxe { served::script(bytes, "every server") } else { Ok(()) }
 }
 
-/// What a checked template renders to for the sample servers: with every setting filled in, and with every optional setting empty.
-/// A required setting that is empty may make what no server gets, such as `for x in ; do`.
+/// The output of a checked template for the sample servers: with every setting filled in, and with every optional
+/// setting empty. A required setting is not left empty, because the output may then be one that no server gets, such as
+/// `for x in ; do`.
 ///
 /// # Errors
-/// Where it cannot be rendered, or there is too much to do.
+/// Returns an error if the template cannot be rendered, or if the threads are busy.
 pub(super) async fn samples(text: String, declared: Declared) -> Result<Vec<Vec<u8>>, RenderError> {
     let render = move || {
         let template = Template::parse(&text)?;
@@ -412,7 +412,8 @@ pub(super) async fn samples(text: String, declared: Declared) -> Result<Vec<Vec<
     Ok(deep::run(render).await??)
 }
 
-/// The first line on which a word stands inside of `{{ }}` or `{% %}`, as well as can be told without the engine's own parser.
+/// The first line that has a word inside of `{{ }}` or `{% %}`, as well as that can be determined without the
+/// engine's own parser.
 fn line_of(text: &str, word: &str) -> usize {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let stands = |line: &str| line.split(|c| !part(c)).any(|found| found == word);
@@ -421,7 +422,7 @@ fn line_of(text: &str, word: &str) -> usize {
     numbered().find(|(line, _)| marked(line)).or_else(|| numbered().next()).map_or(0, |(_, number)| number)
 }
 
-/// A buffer that takes no more than [`MAX_OUTPUT`] bytes.
+/// A buffer that accepts no more than [`MAX_OUTPUT`] bytes.
 struct Limited(Vec<u8>);
 
 impl io::Write for Limited {

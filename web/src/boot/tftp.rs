@@ -1,7 +1,7 @@
-//! What a client of TFTP gets: boot loaders from their folder, and what a signed GRUB loads after that, since GRUB, as Debian
-//! signs it, has no HTTP: its configuration, and the files of the boot image.
+//! The files that TFTP clients get: boot loaders from their folder, and the files that a signed GRUB loads after that: its
+//! configuration, and the files of the boot image. GRUB, as Debian signs it, has no HTTP.
 //!
-//! A file of a boot image is asked for as over HTTP, `pxe/NAME`, and by the same rules: by the client's address, or with the
+//! A file of a boot image is requested as over HTTP, `pxe/NAME`, and by the same rules: by the client's address, or with the
 //! deployment's token. The address of a packet can be forged, so a file counts as served only when the client has acknowledged
 //! some of it, which a forged address never does.
 
@@ -27,7 +27,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Files {
     loaders: Loaders,
-    /// What knows the deployments; `None` where only loaders are served.
+    /// The application, to look up deployments; `None` if only loaders are served.
     application: Option<Arc<Application>>,
 }
 
@@ -44,14 +44,14 @@ pub struct Opened {
     given: Given,
 }
 
-/// Where its bytes are.
+/// The place of the file's bytes.
 enum Content {
     File(Arc<File>),
     Memory(Bytes),
     Stored(Contents, Sha256),
 }
 
-/// What is recorded once the client has proved to be there.
+/// The record to write once the client has proved that it exists.
 enum Given {
     Nothing,
     File(Arc<Application>, Box<Served>),
@@ -59,7 +59,7 @@ enum Given {
 }
 
 impl Files {
-    /// Loaders, and the files of deployments in progress.
+    /// Serves loaders, and the files of deployments in progress.
     pub fn of(loaders: Loaders, application: Application) -> Self {
         Self { loaders, application: Some(Arc::new(application)) }
     }
@@ -69,10 +69,10 @@ impl Files {
         &self.loaders
     }
 
-    /// Opens what a client requests.
+    /// Opens the file that a client requests.
     ///
     /// # Errors
-    /// Where there is no such file for this client.
+    /// Returns an error if there is no such file for this client.
     pub async fn open(&self, client: IpAddr, name: &[u8]) -> Result<Opened, LoaderError> {
         if let Some(opened) = self.of_deployment(client, name).await {
             return opened;
@@ -83,7 +83,7 @@ impl Files {
         Ok(self.loader(client, name, loader))
     }
 
-    /// Opens what only deployments have; `None` where the name is one of a loader.
+    /// Opens a file of a deployment; `None` if the name is that of a loader.
     pub async fn of_deployment(&self, client: IpAddr, name: &[u8]) -> Option<Result<Opened, LoaderError>> {
         let application = self.application.as_ref()?;
         let plain = Loaders::plain(name)?;
@@ -93,7 +93,7 @@ impl Files {
         match plain.strip_prefix("pxe/") {
             Some(path) => {
                 let opened = file(application, client, path).await;
-                // A folder of boot loaders may have a folder `pxe` of its own.
+                // A folder of boot loaders may contain a folder `pxe` of its own.
                 if opened.is_err() && self.has_loader(name).await { None } else { Some(opened) }
             }
             None => None,
@@ -105,7 +105,7 @@ impl Files {
         tokio::task::spawn_blocking(move || loaders.open(&name).is_ok()).await.unwrap_or_default()
     }
 
-    /// A loader that was opened for a client.
+    /// Wraps a loader that was opened for a client.
     pub fn loader(&self, client: IpAddr, name: &[u8], Loader { file, size, .. }: Loader) -> Opened {
         let given = match (&self.application, client.to_canonical(), Loaders::plain(name)) {
             (Some(application), IpAddr::V4(client), Some(name)) => Given::Loader(Arc::clone(application), client, name),
@@ -159,15 +159,15 @@ async fn file(application: &Arc<Application>, client: IpAddr, path: &str) -> Res
 }
 
 impl Opened {
-    /// Its length in bytes when it was opened.
+    /// The size of the file in bytes when it was opened.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The bytes from one place to another, both within the file.
+    /// The bytes from one offset to another, both within the file.
     ///
     /// # Errors
-    /// Where the disk or the store fails, or the file has become shorter.
+    /// Returns an error if the disk or the store fails, or if the file has become shorter.
     pub async fn read(&self, from: u64, to: u64) -> io::Result<Bytes> {
         let length = index(to.saturating_sub(from));
         if length == 0 {
@@ -194,12 +194,12 @@ impl Opened {
         if read.len() == length { Ok(read) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// How much is best read at once: a store is asked less often than a disk.
+    /// How many bytes to read at once. A store should get fewer requests than a disk.
     pub fn part(&self) -> u64 {
         if matches!(self.content, Content::Stored(..)) { 256 * 1024 } else { 64 * 1024 }
     }
 
-    /// The client has acknowledged some of it, so that it is there, and has been given the file.
+    /// Records that the client received the file: it has acknowledged some of it, so its address is not forged.
     pub async fn given(&self) {
         match &self.given {
             Given::Nothing => {}

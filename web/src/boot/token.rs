@@ -1,9 +1,9 @@
-//! A deployment's token: proof that somebody was given a URL that only the deployment's own script names.
+//! A deployment's token: proof that the client has a URL that only the deployment's own script contains.
 //!
-//! The token is the deployment's id and the first 128 bits of an HMAC-SHA-256 of it under the service's key, in 64
-//! lower-case hexadecimal digits. It is derived and so never stored, is in no event, and ends with the deployment,
-//! because what is served for a token is served for a live deployment only. It holds from any address: a server
-//! behind a NAT, or an installer that uses another interface, is still that server.
+//! The token is the deployment's ID and the first 128 bits of an HMAC-SHA-256 of it under the service's key, in 64 lower-case
+//! hexadecimal digits. It is derived and so never stored, is in no event, and ends with the deployment, because only a live
+//! deployment is served for a token. It is valid from any address: a server behind a NAT, or an installer that uses another
+//! interface, is still that server.
 
 use crate::application::ServiceKey;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -13,13 +13,13 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-/// Says what the key is used for, so that no other use of it makes tokens.
+/// The purpose of this use of the key. No other use of the key can result in the same tokens.
 const PURPOSE: &[u8] = b"bootledger boot token 1\0";
 
 /// How many bytes of the HMAC are in the token.
 const PROOF: usize = 16;
 
-/// A deployment's token as text. `Debug` does not show it, because logs must not.
+/// A deployment's token as text. `Debug` does not show it, because logs must not contain it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -41,7 +41,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The deployment whose token `text` is, or `None` where it is no deployment's. Takes the same time for every wrong proof.
+/// The deployment whose token `text` is; `None` if it is not a valid token. Takes the same time for every wrong proof.
 pub fn verify(key: &ServiceKey, text: &str) -> Option<DeploymentId> {
     let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() != 2 * (16 + PROOF) || !text.bytes().all(digits) {
@@ -54,7 +54,7 @@ pub fn verify(key: &ServiceKey, text: &str) -> Option<DeploymentId> {
 }
 
 fn proof(key: &ServiceKey, deployment: DeploymentId) -> [u8; PROOF] {
-    // An HMAC takes a key of any length, so the error cannot happen; an all-zero proof would still be no other's.
+    // An HMAC accepts a key of any length, so the error cannot happen; an all-zero proof would still match no deployment.
     let mut proof = [0; PROOF];
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.bytes()) {
         mac.update(PURPOSE);

@@ -1,7 +1,7 @@
-//! Putting a file into a boot image: its content into the store, and then the fact into the log.
+//! Uploads a file of a boot image: stores its content, and then appends the event to the log.
 //!
-//! In this order, so that an event never names a content that is not there. A content whose file the domain refuses
-//! stays in the store under its hash, where it harms nobody.
+//! This order ensures that an event never names a content that does not exist. If the domain refuses the file, its content
+//! stays in the store under its hash, where it does no harm.
 
 use super::grub_syntax;
 use super::settings::Declared;
@@ -21,51 +21,51 @@ use sha2::Digest;
 use std::pin::pin;
 use std::sync::Arc;
 
-/// The largest boot script that is no template: as large as a template may become.
+/// Maximum size of a boot script that is not a template: as large as a template's output may be.
 const LARGEST_SCRIPT: u64 = MAX_OUTPUT as u64;
 
-/// What an operator says about a file beside its bytes.
+/// The operator's description of a file, in addition to its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// The image.
+    /// The name of the boot image.
     pub image: Name,
-    /// The file's name in it.
+    /// The name of the file in the boot image.
     pub name: Name,
-    /// What the file is for.
+    /// What the file is used for.
     pub kind: FileKind,
-    /// Whether it is a template.
+    /// Whether the file is a template.
     pub template: bool,
-    /// The hash that the bytes shall have.
+    /// The expected hash of the bytes.
     pub announced: Option<Sha256>,
 }
 
-/// Why a file is not put.
+/// Why a file is not uploaded.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// There are no bytes.
+    /// The file is empty.
     #[error("the body is empty; send the file's bytes")]
     Empty,
-    /// More bytes than are taken.
+    /// The file is larger than this number of bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
     /// The sender stopped before the end.
     #[error("the body was not sent to its end")]
     Aborted(#[source] anyhow::Error),
-    /// The bytes are not those that were announced.
+    /// The bytes do not match the expected hash.
     #[error("the body's SHA-256 is {actual}, not {announced} as announced; send it again")]
     Mismatch {
-        /// What was announced.
+        /// The expected hash.
         announced: Sha256,
-        /// What came.
+        /// The hash of the bytes that arrived.
         actual: Sha256,
     },
-    /// The template could not be rendered; the message says where and why.
+    /// The template cannot be rendered; the message contains the place and the reason.
     #[error("{0}")]
     Template(String),
-    /// The store does not work.
+    /// The store failed.
     #[error("the store of boot files failed")]
     Store(#[source] StoreError),
-    /// The domain refuses.
+    /// The domain refuses the file.
     #[error(transparent)]
     Command(#[from] CommandError),
 }
@@ -81,10 +81,10 @@ impl From<StoreError> for UploadError {
     }
 }
 
-/// As [`put_file`], for those who only need to know what was stored.
+/// Uploads a file as [`put_file`] does, and returns only what was stored.
 ///
 /// # Errors
-/// See [`UploadError`]; the image is as it was.
+/// See [`UploadError`]. After an error the image is unchanged.
 pub async fn put<E: Into<anyhow::Error>>(
     application: &Application,
     description: Description,
@@ -96,10 +96,11 @@ pub async fn put<E: Into<anyhow::Error>>(
     Ok((Stored { sha256: file.sha256, size: file.size }, receipt))
 }
 
-/// Stores the bytes and puts the file, whose settings are found where it is a template. `length` is what the sender says, so that too much is refused before it comes.
+/// Stores the bytes and adds the file. If it is a template, the settings that it uses are determined. `length` is the size that
+/// the sender announces, so that a file that is too large is refused before it arrives.
 ///
 /// # Errors
-/// See [`UploadError`]; the image is as it was.
+/// See [`UploadError`]. After an error the image is unchanged.
 pub async fn put_file<E: Into<anyhow::Error>>(
     application: &Application,
     description: Description,
@@ -118,7 +119,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         if text.is_empty() {
             return Err(UploadError::Empty);
         }
-        // Most templates use none, and need no question.
+        // Most templates use no settings, and need no query.
         let uses_some = text.windows(SETTINGS.len()).any(|part| part == SETTINGS.as_bytes());
         let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
         uses = checked(&text, description.kind, description.announced, declared.clone()).await?;
@@ -163,17 +164,17 @@ async fn whole<E: Into<anyhow::Error>>(body: impl Stream<Item = Result<Bytes, E>
     Ok(text.freeze())
 }
 
-/// The settings that an image declares, as the views show them; whether that is still so, the domain decides.
+/// The settings that an image declares, as the views show them. The domain checks whether they have changed since.
 async fn declared(application: &Application, image: &Name) -> Result<Declared, UploadError> {
     let entry = catalogue::boot_image(&application.views, image, At::Now).await;
     let entry = entry.map_err(CommandError::of_database)?;
     Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
 }
 
-/// Refuses a template whose rendered text is none of GRUB's language.
+/// Refuses a template whose rendered text is not valid in GRUB's language.
 ///
 /// # Errors
-/// Where it is none, or cannot be rendered now.
+/// Returns an error if the text is not valid, or cannot be rendered now.
 pub async fn check_grub(text: &[u8], declared: Declared) -> Result<(), UploadError> {
     let text = String::from_utf8_lossy(text).into_owned();
     let samples = samples(text, declared).await.map_err(|error| match error {
@@ -188,10 +189,10 @@ pub async fn check_grub(text: &[u8], declared: Declared) -> Result<(), UploadErr
     Ok(())
 }
 
-/// Refuses a script that is no template and that no server could run.
+/// Refuses a script that is not a template and that no server could run.
 ///
 /// # Errors
-/// What iPXE or GRUB would stop at.
+/// Returns what iPXE or GRUB would stop at.
 pub async fn check_script(script: &[u8], kind: FileKind) -> Result<(), UploadError> {
     if script.len() as u64 > LARGEST_SCRIPT {
         return Err(UploadError::TooLarge(LARGEST_SCRIPT));

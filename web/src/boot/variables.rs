@@ -1,6 +1,6 @@
 //! The variables of templates: the values of one server, and nothing else.
 //!
-//! Every value is of a type that holds no control characters, so that none can begin a new line in a script.
+//! Every value is of a type that contains no control characters, so that none can begin a new line in a script.
 
 use super::settings::{SettingValues, texts};
 use super::target::Target;
@@ -10,7 +10,7 @@ use minijinja::value::{Object, Value};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// Every variable's name, in the order in which they are told to people.
+/// The name of every variable, in the order in which messages list them.
 pub const NAMES: [&str; 24] = [
     "filename",
     "filetype",
@@ -38,7 +38,7 @@ pub const NAMES: [&str; 24] = [
     SETTINGS,
 ];
 
-/// What each variable means, in the same order.
+/// The meaning of each variable, in the same order.
 pub(crate) const MEANINGS: [&str; NAMES.len()] = [
     "the file's name in the boot image",
     "what the file is for, such as boot_ipxe",
@@ -66,27 +66,27 @@ pub(crate) const MEANINGS: [&str; NAMES.len()] = [
     "the image's settings: settings.NAME is the value for this server",
 ];
 
-/// The one variable that is a list.
+/// The only variable that is a list.
 const DNS_SERVERS: &str = "dns_servers";
 
-/// The one variable that has parts.
+/// The only variable that has parts.
 pub(crate) const SETTINGS: &str = "settings";
 
 /// How many variables are texts.
 const TEXTS: usize = NAMES.len() - 2;
 
-/// The values for one file of one server. What there is none of (a gateway, a kernel) is an empty text.
+/// The values for one file of one server. A value that does not exist (a gateway, a kernel) is an empty text.
 #[derive(Debug)]
 pub struct Variables {
-    /// The values of `NAMES` in that order, but for the last two.
+    /// The values of `NAMES` in that order, except for the last two.
     texts: [String; TEXTS],
     dns_servers: Vec<Ipv4Addr>,
     settings: Arc<SettingValues>,
 }
 
 impl Variables {
-    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's, and `settings` are the
-    /// file's.
+    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's, and `settings`
+    /// are the file's.
     pub fn new(
         target: &Target,
         filename: &Name,
@@ -126,18 +126,18 @@ impl Variables {
         Self { texts, dns_servers: place.dns_servers.clone(), settings: Arc::new(settings) }
     }
 
-    /// The same with these settings.
+    /// The same values with these settings.
     #[must_use]
     pub(super) fn with_settings(self, settings: SettingValues) -> Self {
         Self { settings: Arc::new(settings), ..self }
     }
 
-    /// The settings of the file, which know what was asked of them.
+    /// The settings of the file. They record which unknown setting the template used.
     pub(super) fn settings(&self) -> Arc<SettingValues> {
         Arc::clone(&self.settings)
     }
 
-    /// The values of a server that has everything, with which templates are checked.
+    /// The values of a server that has everything, to check templates with.
     pub fn sample() -> Self {
         let token = "0".repeat(64);
         let files_url = format!("http://10.0.0.1:8080/pxe/t/{token}");
@@ -196,7 +196,7 @@ impl Object for Variables {
             return Some(Value::from_dyn_object(Arc::clone(&self.settings)));
         }
         let (_, text) = NAMES.iter().zip(&self.texts).find(|(known, _)| **known == name)?;
-        // The types refuse control characters. Should one ever let them pass, the variable is unknown and rendering fails.
+        // The types refuse control characters. If one passed nevertheless, the variable is undefined and rendering fails.
         (!text.contains(char::is_control)).then(|| Value::from(text.as_str()))
     }
 }

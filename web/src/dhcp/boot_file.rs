@@ -1,11 +1,12 @@
-//! Which clients with a live deployment get a boot file, and which one: the one place for every format.
+//! Which clients with a live deployment get a boot file, and which one. This is the only place that decides it,
+//! for every format.
 //!
-//! Only a client that boots from the network gets a boot file, and with it the next server and, over HTTP, the vendor class.
-//! An iPXE gets its script. Firmware gets an iPXE that it can run, by its architecture: over TFTP from the site's next
-//! server, or over HTTP where it says that it boots so. Where a site has no next server, there is no TFTP.
+//! Only a client that boots from the network gets a boot file, and with it the next server and, over HTTP, the vendor class. An
+//! iPXE gets its script. Firmware gets an iPXE that it can run, by its architecture: over TFTP from the site's next server, or
+//! over HTTP if the firmware reports that it boots over HTTP. A site without a next server has no TFTP.
 //!
-//! Every other client gets an address and options only: an installer or a running system uses DHCP as well, and may take a
-//! boot file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
+//! Every other client gets only an address and options: an installer or a running system uses DHCP as well, and may
+//! misinterpret a boot file. Debian's installer fetches one that is a URL as its preseed file, and fails.
 
 use crate::application::Application;
 use crate::boot::loaders::Loaders;
@@ -13,86 +14,85 @@ use crate::boot::loaders::architecture::{FAMILIES, Family, Offer};
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::boot_chain::BootChain;
 
-/// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
+/// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). A longer name goes into option 67.
 const FIELD: usize = 127;
 
-/// How the user class (option 77) of an iPXE begins. iPXE sends the bare text; RFC 3004 wants a class to follow its length,
-/// which an embedded script may have set so.
+/// The beginning of the user class (option 77) of an iPXE. iPXE sends the bare text; RFC 3004 requires the length before each
+/// class, which an embedded script may have added.
 pub(crate) const IPXE: [&str; 2] = ["iPXE", "\u{4}iPXE"];
 
-/// What UEFI firmware that boots over HTTP calls itself in option 60, and must be called in return (UEFI specification,
-/// 24.7.2).
+/// The vendor class (option 60) of UEFI firmware that boots over HTTP. The answer must contain it too
+/// (UEFI specification, 24.7.2).
 pub(crate) const HTTP_CLIENT: &str = "HTTPClient";
 
-/// What firmware that boots over TFTP calls itself in option 60 (RFC 4578, 2.4).
+/// The vendor class (option 60) of firmware that boots over TFTP (RFC 4578, 2.4).
 const PXE_CLIENT: &str = "PXEClient";
 
-/// A kind of client that boots from the network, by what its request says. Every client that is none of these gets no boot
-/// file.
+/// A kind of client that boots from the network, as identified by its request. A client of no kind gets no boot file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// An iPXE, by its user class, whatever its architecture.
+    /// An iPXE, identified by its user class, on any architecture.
     Ipxe,
-    /// Firmware of one of these architectures, which fetches over TFTP.
+    /// Firmware of one of these architectures that fetches over TFTP.
     Firmware(&'static [u16]),
-    /// Firmware of one of these architectures, which fetches over HTTP.
+    /// Firmware of one of these architectures that fetches over HTTP.
     HttpFirmware(&'static [u16]),
 }
 
-/// How firmware says which architecture it has. Option 93 counts (RFC 4578, 2.1: a list, of which the first is meant); what
-/// option 60 says counts only for firmware that leaves option 93 out.
+/// How firmware reports its architecture. Option 93 takes precedence (RFC 4578, 2.1: a list, of which the first applies);
+/// option 60 is used only for firmware that leaves option 93 out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Architecture {
     /// The first two bytes of option 93.
     pub(crate) bytes: [u8; 2],
-    /// The beginning of option 60, like `PXEClient:Arch:00007`.
+    /// The beginning of option 60, such as `PXEClient:Arch:00007`.
     pub(crate) vendor_class: String,
 }
 
-/// A kind of client and its boot file. The first kind that a client is of counts.
+/// A kind of client and its boot file. If a client is of several kinds, the first one applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BootFile {
-    /// Its name in formats that need one.
+    /// The name of the kind, in formats that need one.
     pub(crate) name: &'static str,
-    /// The clients that get it.
+    /// The clients that get the boot file.
     pub(crate) client: Client,
-    /// A URL, or a file's name on the next server.
+    /// A URL, or the name of a file on the next server.
     pub(crate) file: String,
 }
 
-/// Where clients find what they boot, as far as the service decides it: the same for every site that says nothing else.
+/// Where clients find what they boot, as far as the service decides it. It applies to every site without settings of its own.
 #[derive(Clone, Debug)]
 pub struct BootSource {
     base_url: BootUrl,
     supply: Supply,
 }
 
-/// Which boot loaders there are.
+/// The boot loaders that are available.
 #[derive(Clone, Debug)]
 enum Supply {
-    /// Those of the service's folders.
+    /// The loaders in the service's folders.
     Folders(Loaders),
-    /// The service has no folder of them.
+    /// The service has no folder of loaders.
     Nothing,
-    /// All, by their standard names.
+    /// All loaders, by their standard names.
     Standard,
 }
 
 impl BootSource {
-    /// What the service has.
+    /// The boot source of this service.
     pub(crate) fn of(application: &Application) -> Self {
         let supply = application.loaders.clone().map_or(Supply::Nothing, Supply::Folders);
         Self { base_url: application.base_url.clone(), supply }
     }
 
-    /// What a service at this URL has with these folders.
+    /// The boot source of a service at this URL with these folders.
     pub fn with(base_url: &BootUrl, loaders: Loaders) -> Self {
         Self { base_url: base_url.clone(), supply: Supply::Folders(loaders) }
     }
 
-    /// The loaders for firmware that fetches over TFTP: what the service has, also where the site's next server is another TFTP
-    /// server, so that every instance of the service names the same. A service that has none leaves them to that other server,
-    /// which is taken to have every loader by its standard name.
+    /// The loaders for firmware that fetches over TFTP. These are the service's loaders even if the site's next server is
+    /// another TFTP server, so that every instance of the service names the same. A service without loaders leaves them to that
+    /// other server, which is assumed to have every loader by its standard name.
     fn over_tftp(&self) -> Offer {
         match &self.supply {
             Supply::Folders(loaders) => loaders.offer().clone(),
@@ -100,7 +100,7 @@ impl BootSource {
         }
     }
 
-    /// The loaders for firmware that fetches over HTTP, which it does from the service.
+    /// The loaders for firmware that fetches over HTTP, always from the service.
     fn over_http(&self) -> Offer {
         match &self.supply {
             Supply::Folders(loaders) => loaders.offer().clone(),
@@ -111,7 +111,7 @@ impl BootSource {
 }
 
 impl BootSource {
-    /// Whether the signed chain that begins with this shim goes on over HTTP. Debian's, which is the standard one, does not.
+    /// Whether the signed chain that begins with this shim can continue over HTTP. Debian's chain, the standard one, cannot.
     fn goes_on_over_http(&self, shim: &str) -> bool {
         match &self.supply {
             Supply::Folders(loaders) => loaders.goes_on_over_http(shim),
@@ -119,19 +119,19 @@ impl BootSource {
         }
     }
 
-    /// Whether any firmware that boots over HTTP is given the signed chain.
+    /// Whether any firmware that boots over HTTP gets the signed chain.
     pub(crate) fn has_signed_over_http(&self) -> bool {
         SIGNED.iter().any(|(_, shim)| self.goes_on_over_http(shim))
     }
 
-    /// The kinds of firmware that the service has no boot loader for. Without a folder, over TFTP another server may have it.
+    /// The kinds of firmware that the service has no boot loader for. If it has no folder, another server may have it for TFTP.
     pub(crate) fn missing(&self) -> impl Iterator<Item = Family> {
         let offer = self.over_http();
         offer.missing().collect::<Vec<_>>().into_iter()
     }
 }
 
-/// A service at this URL, with every loader by its standard name.
+/// The boot source of a service at this URL with every loader by its standard name.
 impl From<BootUrl> for BootSource {
     fn from(base_url: BootUrl) -> Self {
         Self { base_url, supply: Supply::Standard }
@@ -144,14 +144,15 @@ impl From<&BootUrl> for BootSource {
     }
 }
 
-/// What is served instead of an iPXE to servers of the signed chain, by the family's name: Debian's `shim-signed` under the name
-/// that firmware knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. Over TFTP they are named whether or
-/// not the service has them, since an iPXE would be refused, and a missing shim shows in the log. Over HTTP they are named only
-/// where the chain goes on over HTTP, which Debian's does not: without an answer for it, the firmware goes on with its next boot
-/// entry. A BIOS verifies nothing and keeps its iPXE, as does firmware of an architecture that has no shim.
+/// The loaders that servers of the signed chain get instead of an iPXE, by the family's name: Debian's `shim-signed` under the
+/// name that firmware knows. shim then fetches `grubx64.efi` or `grubaa64.efi` from the same folder. Over TFTP they are named
+/// even if the service does not have them, because firmware would refuse an iPXE, and a missing shim appears in the log. Over
+/// HTTP they are named only if the chain can continue over HTTP, which Debian's cannot: without an answer, the firmware
+/// continues with its next boot entry. A BIOS verifies nothing and keeps its iPXE, as does firmware of an architecture that
+/// has no shim.
 const SIGNED: [(&str, &str); 2] = [("uefi", "shimx64.efi"), ("arm64", "shimaa64.efi")];
 
-/// The first loader of each family for servers of a boot chain; `is_of_use` says whether a shim is.
+/// The first loader of each family for servers of a boot chain; `is_of_use` reports whether a shim can be used.
 fn first_loaders(offer: &Offer, chain: BootChain, is_of_use: impl Fn(&str) -> bool) -> Vec<(Family, String)> {
     let unsigned = |family: &Family| offer.loaders().find(|(known, _)| known == family).map(|(_, file)| file.to_owned());
     let signed = |family: &Family| SIGNED.iter().find(|(name, _)| *name == family.name).map(|(_, file)| *file);
@@ -165,9 +166,9 @@ fn first_loaders(offer: &Offer, chain: BootChain, is_of_use: impl Fn(&str) -> bo
     FAMILIES.into_iter().filter_map(loader).collect()
 }
 
-/// The boot files of a site's servers with this boot chain, in the order in which they are tried. The source's URL counts where
-/// the site has no boot URL. An architecture without a loader has no boot file. An iPXE that runs already gets its script,
-/// whatever the chain.
+/// The boot files of a site's servers with this boot chain, in the order in which they are tried. If the site has no boot
+/// URL, the source's URL is used. An architecture without a loader has no boot file. An iPXE that already runs gets its
+/// script, on any chain.
 pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain) -> Vec<BootFile> {
     let boot_url = site.boot_url.as_ref().unwrap_or(&source.base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
@@ -178,7 +179,7 @@ pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain)
             file,
         }));
     }
-    // Without a folder, the service has nothing to fetch over HTTP.
+    // Without a folder, the service has no loaders that firmware could fetch over HTTP.
     let over_http = match &source.supply {
         Supply::Nothing => vec![],
         _ => first_loaders(&source.over_http(), chain, |shim| source.goes_on_over_http(shim)),
@@ -192,24 +193,24 @@ pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain)
 }
 
 impl BootFile {
-    /// The boot file where BOOTP's own field has room for it.
+    /// The boot file, if BOOTP's own field has room for it.
     pub(crate) fn field(&self) -> Option<&str> {
         (self.file.len() <= FIELD).then_some(self.file.as_str())
     }
 
-    /// The boot file where only option 67 (RFC 2132, 9.5) has room for it.
+    /// The boot file, if only option 67 (RFC 2132, 9.5) has room for it.
     pub(crate) fn option(&self) -> Option<&str> {
         (self.file.len() > FIELD).then_some(self.file.as_str())
     }
 
-    /// Whether the answer must say that it is for a client that boots over HTTP.
+    /// Whether the answer must contain the vendor class for clients that boot over HTTP.
     pub(crate) fn over_http(&self) -> bool {
         matches!(self.client, Client::HttpFirmware(_))
     }
 }
 
 impl Client {
-    /// How firmware of this kind says so; empty for an iPXE, which is known by [`IPXE`].
+    /// How firmware of this kind reports its architecture; empty for an iPXE, which is identified by [`IPXE`].
     pub(crate) fn architectures(self) -> Vec<Architecture> {
         let (class, architectures) = match self {
             Self::Ipxe => return vec![],
@@ -224,7 +225,7 @@ impl Client {
     }
 }
 
-/// Bytes in hexadecimal, with this between them.
+/// Formats bytes as hexadecimal digits, with a separator between them.
 pub(crate) fn hexadecimal(bytes: impl AsRef<[u8]>, between: &str) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(between)
 }

@@ -1,6 +1,7 @@
-//! What a DHCP configuration is made of, brought into the one order that every format is written in.
+//! The content of a DHCP configuration, in the one order in which every format is written.
 //!
-//! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
+//! This module does not depend on any format's syntax. It ensures that no server refuses the whole file because of two
+//! entries that conflict.
 
 use super::boot_file::{BootFile, BootSource, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
@@ -16,18 +17,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// How long a client may use its address before it asks again, in seconds. Addresses are fixed, so this only says
-/// how soon a running server notices that its network's options have changed.
+/// The lease time in seconds, after which a client renews its address. Addresses are fixed, so this only determines how soon a
+/// running server notices that its network's options have changed.
 pub(crate) const LEASE_SECONDS: u32 = 3600;
 
-/// A format that a DHCP server reads.
+/// A configuration format that a DHCP server reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `isc.conf`
+    /// The format of ISC dhcpd: `isc.conf`.
     Isc,
-    /// `kea.json`
+    /// The format of Kea: `kea.json`.
     Kea,
-    /// `dnsmasq.conf`
+    /// The format of dnsmasq: `dnsmasq.conf`.
     Dnsmasq,
 }
 
@@ -51,7 +52,7 @@ impl Format {
         }
     }
 
-    /// Its media type.
+    /// The media type of the format.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Isc | Self::Dnsmasq => "text/plain; charset=utf-8",
@@ -59,8 +60,8 @@ impl Format {
         }
     }
 
-    /// Writes a configuration in this format. Refused where the format cannot say something, or where an option that was
-    /// stored before options were judged is none: the server would reject the whole file.
+    /// Writes a configuration in this format. Returns an error if the format cannot express something, or if an option is
+    /// invalid that was stored before options were validated: the server would reject the whole file.
     pub fn render(self, configuration: &Configuration) -> Result<String, Refused> {
         Refused::unless_empty(configuration.unwritable())?;
         match self {
@@ -71,7 +72,7 @@ impl Format {
     }
 }
 
-/// `isc.conf`, `kea.json` or `dnsmasq.conf`
+/// Writes the file name: `isc.conf`, `kea.json` or `dnsmasq.conf`.
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -82,46 +83,47 @@ impl fmt::Display for Format {
     }
 }
 
-/// Everything that a site's DHCP configuration says.
+/// The content of a site's DHCP configuration.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     /// The site's code.
     pub site: Name,
-    /// Its networks that DHCP serves, by address.
+    /// The site's networks that DHCP serves, by address.
     pub networks: Vec<Network>,
-    /// What live entries get beside their address.
+    /// What hosts with a live deployment get in addition to their address.
     pub boot: Boot,
 }
 
 /// A network and its hosts, by address.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// Its name.
+    /// The network's name.
     pub name: Name,
-    /// Its description.
+    /// The network's description.
     pub spec: NetworkSpec,
-    /// The domain of its hosts: its own, else the site's.
+    /// The domain of the network's hosts: the network's own or, without one, the site's.
     pub domain: DomainName,
-    /// Its entries: no address and no interface twice, in all networks of its VLAN.
+    /// The network's entries. No address and no MAC address occurs twice in all networks of its VLAN.
     pub entries: Vec<SiteEntry>,
 }
 
-/// What a host with a live deployment gets.
+/// The boot information for hosts with a live deployment.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// BOOTP's `siaddr`, only for clients that get one of the boot files.
     pub next_server: Option<Ipv4Addr>,
-    /// The boot file of each kind of client; the first kind that a client is of counts, and a client of none gets none.
+    /// The boot file of each kind of client. If a client is of several kinds, the first applies; a client of none gets
+    /// no boot file.
     pub(crate) files: Vec<BootFile>,
     /// The same for hosts of the signed boot chain.
     pub(crate) signed: Vec<BootFile>,
-    /// The site's header, for every client.
+    /// The options that the site sends to every such client.
     pub options: Vec<DhcpOption>,
 }
 
 impl Configuration {
-    /// The configuration of a site with these networks and entries, given in any order. Networks without DHCP, and
-    /// entries of no network with DHCP, are left out. `source` says what its servers boot.
+    /// Builds the configuration of a site from networks and entries in any order. Networks without DHCP, and entries that are
+    /// in no network with DHCP, are left out. `source` determines what the site's servers boot.
     pub fn new(
         site: Name,
         spec: &SiteSpec,
@@ -142,7 +144,7 @@ impl Configuration {
         networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
         let places: HashMap<Name, usize> =
             networks.iter().enumerate().map(|(place, network)| (network.name.clone(), place)).collect();
-        // Networks of one VLAN are looked at together.
+        // Networks of one VLAN are processed together.
         let mut segments: BTreeMap<(Option<u16>, usize), Vec<SiteEntry>> = BTreeMap::new();
         for entry in entries {
             if let Some(place) = places.get(&entry.network).copied()
@@ -167,17 +169,17 @@ impl Configuration {
     }
 }
 
-/// A broadcast domain, as far as the catalogue says which networks are in one.
+/// A broadcast domain, as far as the catalogue records which networks share one.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment<'a> {
     /// The number of the VLAN that several networks share; `None` for a network that shares none.
     pub(crate) shared_vlan: Option<u16>,
-    /// Its networks, by address.
+    /// The networks of the broadcast domain, by address.
     pub(crate) networks: Vec<&'a Network>,
 }
 
 impl Segment<'_> {
-    /// What the shared network is called: no network can have this name, since it has a space.
+    /// The name of the shared network. It contains a space, so that no network can have the same name.
     pub(crate) fn shared_name(&self) -> Option<String> {
         self.shared_vlan.map(|vlan| format!("vlan {vlan}"))
     }
@@ -185,8 +187,8 @@ impl Segment<'_> {
 
 impl Configuration {
     /// The networks by broadcast domain, in the order of their first address: networks of the site with the same VLAN share
-    /// one, and a network without a VLAN is one of its own. A server hears a client of any of them on the same interface, or
-    /// through the same relay, so that every format has to say which networks belong together.
+    /// one, and a network without a VLAN has its own. A server receives requests from any of them on the same interface, or
+    /// through the same relay, so every format has to declare which networks belong together.
     pub(crate) fn segments(&self) -> Vec<Segment<'_>> {
         let mut segments: Vec<Segment<'_>> = vec![];
         let mut places: HashMap<u16, usize> = HashMap::new();
@@ -205,14 +207,14 @@ impl Configuration {
         segments
     }
 
-    /// Its options with where they are set.
+    /// The options of the configuration, with the places where they are set.
     pub(crate) fn options(&self) -> impl Iterator<Item = (String, &DhcpOption)> {
         let header = self.boot.options.iter().map(|option| ("the site's header".to_owned(), option));
         let of = |network: &'_ Network| format!("network {}", network.name);
         header.chain(self.networks.iter().flat_map(move |one| one.spec.dhcp_options.iter().map(move |option| (of(one), option))))
     }
 
-    /// The options that no server can be given, by name.
+    /// The options that cannot be written for any server, by name.
     fn unwritable(&self) -> Vec<BrokenRule> {
         let why = |(place, option): (String, &DhcpOption)| {
             let reason = option.resolved().err()?;
@@ -248,13 +250,13 @@ impl Boot {
 }
 
 impl Network {
-    /// Whether its own options say something else than the option `name` that follows from its description.
+    /// Whether the network's own options set the option `name` to another value than its description gives.
     pub(crate) fn overrides(&self, name: &str) -> bool {
         self.spec.dhcp_options.iter().any(|option| option.name.as_str() == name)
     }
 }
 
-/// The options that have a value, the last one of each code: Kea takes no empty text, and dhcpd no option twice.
+/// The options that have a value, the last one of each code: Kea refuses an empty text, and dhcpd a repeated option.
 fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
     let has_value = |option: &DhcpOption| !matches!(&option.value, OptionValue::Text(text) if text.is_empty());
     let mut codes = BTreeSet::new();
@@ -265,7 +267,7 @@ fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
     usable
 }
 
-/// The names in a list-valued text.
+/// The names in a text that is a list.
 pub(crate) fn names(value: &OptionValue) -> Vec<&str> {
     match value {
         OptionValue::Text(text) => dhcp_option::names(text.as_str()).collect(),

@@ -1,10 +1,10 @@
-//! `dnsmasq.conf`: what dnsmasq reads (dnsmasq(8)).
+//! Writes `dnsmasq.conf`, the configuration of dnsmasq (dnsmasq(8)).
 //!
-//! Ranges are static, so that a client without a `dhcp-host` gets nothing, and leases are kept in memory only, as with Kea:
-//! a lease that outlived a change would keep an address from its new owner; every change restarts dnsmasq, and forgets it.
-//! Tags have a slash in them: dnsmasq also makes a tag of the interface's name, which can have none.
-//! Options are written by `options`, texts of people by `quoted`; nothing else is free text. A line has fewer than 1,024
-//! bytes, since dnsmasq reads what is longer as several lines.
+//! Ranges are static, so that a client without a `dhcp-host` gets nothing, and leases are kept in memory only, as with Kea: a
+//! lease that outlived a change would withhold an address from its new owner; every change restarts dnsmasq, which then has no
+//! leases. Tags contain a slash: dnsmasq also creates a tag from the interface's name, which cannot contain one. Options are
+//! written by `options`, and texts from users by `quoted`; there is no other free text. A line has fewer than 1,024 bytes,
+//! because dnsmasq reads a longer one as several lines.
 
 mod options;
 #[cfg(test)]
@@ -22,21 +22,21 @@ use std::net::Ipv4Addr;
 /// The tag of hosts with a live deployment.
 const LIVE: &str = "boot/live";
 
-/// The tag of those of the signed boot chain, who do not have the other.
+/// The tag of live hosts with the signed boot chain, which do not have the other tag.
 const LIVE_SIGNED: &str = "boot/signed";
 
-/// The tag of clients that say which architecture they have in option 93, whose vendor class then does not count.
+/// The tag of clients that report their architecture in option 93. Their vendor class is then ignored.
 const ARCHITECTURE: &str = "client/architecture";
 
-/// How many lines say which networks share a VLAN, for one VLAN: two networks of 4,094 addresses, or three of 2,046, with all of
-/// their addresses. dnsmasq goes through these lines for each message.
+/// The maximum number of lines that declare which networks share a VLAN, for one VLAN: enough for all addresses of two networks
+/// with 4,094 addresses, or three with 2,046. dnsmasq goes through these lines for each message.
 const MOST_SHARED: usize = 16_384;
 
-/// How many addresses of a network are named at least, whatever that comes to.
+/// The minimum number of addresses that are listed of each network, even if that exceeds the maximum.
 const LEAST_SHARED: usize = 8;
 
-/// Writes the configuration. The same configuration gives the same bytes. Refused where an option cannot be told to dnsmasq,
-/// with all such options: it would otherwise be left out, or mean something else.
+/// Writes the configuration. The same configuration gives the same bytes. Returns an error with all options that cannot be
+/// written for dnsmasq: otherwise they would be left out, or would have another meaning.
 pub fn render(configuration: &Configuration) -> Result<String, Refused> {
     let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
     let mut file = File { text: String::with_capacity(2048 + configuration.networks.len() * 512 + hosts * 96), broken: vec![] };
@@ -53,7 +53,7 @@ pub fn render(configuration: &Configuration) -> Result<String, Refused> {
     Ok(file.text)
 }
 
-/// The text so far, and what cannot be said in it.
+/// The text so far, and the options that cannot be written.
 struct File {
     text: String,
     broken: Vec<BrokenRule>,
@@ -67,7 +67,7 @@ macro_rules! line {
 }
 
 impl File {
-    /// dnsmasq itself would offer its own address as router, and as next server to whoever has nothing to boot.
+    /// By default, dnsmasq would offer its own address as router, and as next server even to clients that have nothing to boot.
     fn head(&mut self, configuration: &Configuration, hosts: usize) {
         line!(self, "# dnsmasq configuration of site {}, written by Bootledger.", configuration.site);
         line!(self, "# Changes made here are lost with the next download.");
@@ -94,8 +94,8 @@ dhcp-option=encap:175,176,1b
         );
     }
 
-    /// What hosts with a live deployment get. A client is of one kind at most, so that the order, in which dnsmasq looks for a
-    /// boot file, does not matter; a client of none of them gets neither a boot file nor a next server.
+    /// Writes what hosts with a live deployment get. A client is of at most one kind, so the order in which dnsmasq looks for a
+    /// boot file does not matter; a client of no kind gets neither a boot file nor a next server.
     fn live(&mut self, boot: &Boot, signed: bool) {
         line!(self, "\n# What a client says of itself: its user class, or the first of its architectures (RFC 4578).");
         line!(self, "dhcp-match=set:{ARCHITECTURE},93");
@@ -135,8 +135,8 @@ dhcp-option=encap:175,176,1b
         }
     }
 
-    /// How dnsmasq knows a kind of client. Bytes in hexadecimal are compared from the option's beginning, a vendor class with
-    /// every part of the option.
+    /// Writes how dnsmasq identifies a kind of client. It compares bytes in hexadecimal from the option's beginning, and a
+    /// vendor class with every part of the option.
     fn known_by(&mut self, file: &BootFile) {
         let name = file.name;
         if file.client == Client::Ipxe {
@@ -175,9 +175,10 @@ dhcp-option=encap:175,176,1b
         }
     }
 
-    /// Says which networks are reachable through the same interface or relay. dnsmasq knows both by one address of theirs, its
-    /// own on the interface or the one that a relay names (`giaddr`), and compares all of it (dnsmasq(8), `--shared-network`).
-    /// Which addresses these are, the catalogue does not say, so that every address of a network is named that can be one.
+    /// Declares which networks are reachable through the same interface or relay. dnsmasq identifies either by one of its
+    /// addresses: its own on the interface, or the one that a relay sends (`giaddr`). It compares the whole address
+    /// (dnsmasq(8), `--shared-network`). The catalogue does not record which addresses these are, so every address of a network
+    /// that can be one is listed.
     fn shared(&mut self, segment: &Segment<'_>) {
         let others = segment.networks.len().saturating_sub(1);
         if others == 0 {
@@ -194,8 +195,8 @@ dhcp-option=encap:175,176,1b
         }
     }
 
-    /// dnsmasq tells a host the first label of its name. Where what follows is not the domain that the network is told, the
-    /// host is told its whole name as an option of its own.
+    /// Writes a host. dnsmasq sends a host only the first label of its name. If the rest of the name is not the domain that the
+    /// network's clients get, an option of the host's own contains the whole name.
     fn host(&mut self, entry: &SiteEntry, domain: &str) {
         let whole = entry.hostname.as_ref().filter(|hostname| hostname.domain() != domain);
         let _ = write!(self.text, "dhcp-host={}", entry.mac);
@@ -232,7 +233,8 @@ dhcp-option=encap:175,176,1b
     }
 }
 
-/// The addresses of a network, the likeliest of a relay or a DHCP server first: the router's, then from both ends inwards.
+/// The addresses of a network, the most likely ones of a relay or a DHCP server first: the router's, then from
+/// both ends inwards.
 fn own_or_relay(network: &Network) -> impl Iterator<Item = Ipv4Addr> {
     let cidr = network.spec.cidr;
     let ends = u32::from(cidr.prefix_len() < 31);
@@ -249,7 +251,7 @@ fn live_tag(chain: BootChain) -> &'static str {
     if chain.is_ipxe() { LIVE } else { LIVE_SIGNED }
 }
 
-/// The domain that the hosts of a network are told.
+/// The domain that the hosts of a network get.
 fn told_domain(network: &Network) -> &str {
     let own = network.spec.dhcp_options.iter().find(|option| option.name.as_str() == "domain-name");
     match own.map(|option| &option.value) {
@@ -258,7 +260,7 @@ fn told_domain(network: &Network) -> &str {
     }
 }
 
-/// A text as one value: within quotes, dnsmasq takes everything as it is but quotes and backslashes.
+/// A text as one value: within quotes, dnsmasq takes everything literally except quotes and backslashes.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

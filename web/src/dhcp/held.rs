@@ -1,8 +1,8 @@
-//! The newest configurations, in memory: rendered once for all who ask, and again only after an event that may
-//! have changed them.
+//! The newest configurations, in memory. Each is rendered once for all clients, and again only after an event that may
+//! have changed it.
 //!
-//! It may forget anything at any time. What it gives is true at the position that it names, because the position, the mark of
-//! the last change and the rows are read in one snapshot of the views.
+//! Entries may be dropped at any time. A returned configuration is correct at the position that it names, because the position,
+//! the mark of the last change and the rows are read in one snapshot of the views.
 
 use super::boot_file::BootSource;
 use super::configuration::{Configuration, Format};
@@ -20,22 +20,22 @@ use bootledger_projections::{catalogue, dhcp_entries, dhcp_sites};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A configuration and when it is true.
+/// A configuration and the positions at which it is current.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
-    /// The configuration.
+    /// The configuration's text and its hash.
     pub(crate) revision: Arc<Revision>,
-    /// The position up to which it is current; that of its own moment where the site is held back.
+    /// The position up to which it is current or, if the site is held back, the position of its own moment.
     pub(crate) position: i64,
     /// The position of the last event that may have changed it.
     pub(crate) changed: i64,
     /// The position of the views up to which all of this is known.
     pub(crate) seen: i64,
-    /// Whether it is of an earlier moment ([`last_good`]).
+    /// Whether it is from an earlier moment ([`last_good`]).
     pub(crate) held_back: bool,
 }
 
-/// Where one site's configuration in one format is kept; whoever holds it may render.
+/// The place for one site's configuration in one format. The holder of its lock may render the configuration.
 type Place = Arc<tokio::sync::Mutex<Option<Current>>>;
 
 /// The configurations of an application; share one between all of its servers.
@@ -43,11 +43,11 @@ type Place = Arc<tokio::sync::Mutex<Option<Current>>>;
 pub struct Configurations(Mutex<HashMap<(Name, Format), Place>>);
 
 impl Configurations {
-    /// The newest configuration of a site. While the views do not move, this asks no database.
+    /// The newest configuration of a site. While the views do not move, this needs no query.
     pub(crate) async fn current(&self, backend: &mut Backend, site: &Name, format: Format) -> Result<Current, Error> {
         let key = (site.clone(), format);
         let known = self.places().get(&key).cloned();
-        // Only places of sites that exist are kept, so that asking for others takes no memory.
+        // Only places of sites that exist are kept, so that requests for other sites use no memory.
         let place = known.clone().unwrap_or_default();
         let mut held = place.lock().await;
         let shown = backend.position();
@@ -84,13 +84,13 @@ impl Configurations {
     }
 
     fn places(&self) -> std::sync::MutexGuard<'_, HashMap<(Name, Format), Place>> {
-        // Nothing is ever left half-done in the map.
+        // No operation leaves the map in an inconsistent state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The revision that a site's servers of this kind should have been running at a position of the past. `None` where there was
-/// none for them, as the format cannot say what the site had.
+/// The revision that a site's servers of this kind should have been running at a past position. `None` if there was none,
+/// because the format cannot express what the site had.
 pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind, position: i64) -> Result<Option<Sha256>, Error> {
     let mut backend = Backend::of_nobody(application);
     let mut reading = backend.read_now().await?;
@@ -102,15 +102,15 @@ pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind,
     }
 }
 
-/// A configuration and the moment that it is of.
+/// A configuration and its moment.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) revision: Revision,
     pub(crate) moment: Moment,
 }
 
-/// The configuration of a site at the reading's moment, or the last good one before it. Rejected where the format cannot say it.
-/// The reading ends before the text is written, which may have to wait for a thread.
+/// Renders the configuration of a site at the reading's moment, or the last good one before it. Returns `Rejected` if the
+/// format cannot express it. The reading is dropped before the text is written, which may have to wait for a thread.
 pub(crate) async fn render(
     mut reading: Reading<'_>,
     source: impl Into<BootSource>,

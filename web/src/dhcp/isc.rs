@@ -1,10 +1,10 @@
-//! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
+//! Writes `isc.conf`, the configuration of ISC dhcpd (dhcpd.conf(5), dhcp-options(5)).
 //!
-//! Networks of one VLAN are in one `shared-network`: dhcpd then takes all of them for reachable through the same interface
-//! or relay. Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in. Those
-//! with a live deployment are in a group, which alone names boot files and the next server, and only for clients that boot
-//! from the network: without these statements dhcpd leaves both fields empty.
-//! Everything that a person may have written goes through `quoted`; nothing else is free text.
+//! Networks of one VLAN are in one `shared-network`: dhcpd then treats all of them as reachable through the same interface or
+//! relay. Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address determines the network. Hosts with a
+//! live deployment are in a group. Only the group names boot files and the next server, and only for clients that boot from the
+//! network: without these statements dhcpd leaves both fields empty. Every text that a user may have written goes through
+//! `quoted`; there is no other free text.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, has, names};
@@ -77,10 +77,10 @@ option client-architecture code 93 = string;
     }
 }
 
-/// How the names of options begin that are defined here.
+/// The prefix of the names of options that are defined in the file.
 const OWN: &str = "bootledger-";
 
-/// The code of an option that has to be defined.
+/// The code of an option that the file has to define.
 fn defined(option: &DhcpOption) -> Option<u8> {
     option.resolved().ok().filter(|resolved| resolved.isc.is_none()).map(|resolved| resolved.code)
 }
@@ -103,7 +103,7 @@ fn network(text: &mut String, network: &Network) {
     text.push_str("        deny unknown-clients;\n    }\n");
 }
 
-/// What hosts with a live deployment get; a group says it once for all of them.
+/// Writes what hosts with a live deployment get; a group contains it once for all of them.
 fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
     for one in &boot.options {
         line!(text, "    {}", option(one));
@@ -116,7 +116,7 @@ fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
         }
         if file.over_http() {
             line!(text, "        option vendor-class-identifier {};", quoted(HTTP_CLIENT));
-            // A client that does not request option 60 (0x3c) gets it as well, which dhcpd would otherwise leave out.
+            // This sends option 60 (0x3c) also to a client that does not request it. Otherwise dhcpd would leave it out.
             line!(text, "        option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, 3c);");
         }
         if let Some(file) = file.field() {
@@ -126,7 +126,8 @@ fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
             line!(text, "        option bootfile-name {};", quoted(file));
         }
     }
-    // Firmware that no branch is for; whoever looks for the reason looks here. The first two bytes are the architecture.
+    // This logs firmware that no branch matches, for operators who look for the reason. The first two bytes
+    // are the architecture.
     line!(text, "    }} elsif exists client-architecture {{");
     line!(text, "        log(info, concat(\"no boot loader for architecture \",");
     line!(text, "            binary-to-ascii(10, 16, \" \", substring(option client-architecture, 0, 2)), \", requested by \",");
@@ -134,7 +135,7 @@ fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
     text.push_str("    }\n");
 }
 
-/// How dhcpd knows a kind of client.
+/// The condition by which dhcpd identifies a kind of client.
 fn condition(client: Client) -> String {
     if client == Client::Ipxe {
         let begins = |text: &str| format!("substring(option user-class, 0, {}) = {}", text.len(), quoted(text));
@@ -154,7 +155,8 @@ fn condition(client: Client) -> String {
     bytes.chain(classes).collect::<Vec<_>>().join("\n        or ")
 }
 
-/// Host names may repeat and an interface may have an entry in several networks; an address never does, so it names the declaration.
+/// Host names may repeat, and a MAC address may have an entry in several networks; an address never repeats, so it
+/// names the declaration.
 fn host(text: &mut String, entry: &SiteEntry) {
     let [a, b, c, d] = entry.ip.octets();
     line!(text, "\nhost ip-{a}-{b}-{c}-{d} {{");
@@ -166,7 +168,7 @@ fn host(text: &mut String, entry: &SiteEntry) {
     text.push_str("}\n");
 }
 
-/// `option NAME VALUE;`. An option that cannot be written has refused the whole file before.
+/// `option NAME VALUE;`. If an option cannot be written, the whole file has been refused before.
 fn option(option: &DhcpOption) -> String {
     let Ok(resolved) = option.resolved() else { return String::new() };
     let Some(name) = resolved.isc else {
@@ -192,8 +194,8 @@ fn joined(addresses: &[std::net::Ipv4Addr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A string of dhcpd.conf. What could end it or begin an escape, and every byte outside printable ASCII, is written
-/// as three octal digits, which dhcpd turns back into that byte.
+/// A string in dhcpd.conf. Characters that could end it or begin an escape, and every byte outside printable ASCII, are written
+/// as three octal digits, which dhcpd converts back to that byte.
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');

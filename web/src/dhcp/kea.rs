@@ -1,12 +1,12 @@
-//! `kea.json`: what `kea-dhcp4` reads (Kea Administrator Reference Manual, chapter 8).
+//! Writes `kea.json`, the configuration of `kea-dhcp4` (Kea Administrator Reference Manual, chapter 8).
 //!
-//! Subnets have no pools, so that a client without a reservation gets nothing, and leases are kept in memory only:
-//! the reservations alone decide who has an address. A lease that outlived a change would keep an address
-//! from its new owner; this way every reload, and so every change, forgets it. Networks of one VLAN are one shared network:
-//! Kea then looks for a client's reservation in all of them, and gives the options of the one that has it.
+//! Subnets have no pools, so that a client without a reservation gets nothing, and leases are kept in memory only: the
+//! reservations alone decide who has an address. A lease that outlived a change would withhold an address from its new owner;
+//! this way every reload, and so every change, removes it. Networks of one VLAN are one shared network: Kea then looks for a
+//! client's reservation in all of them, and sends the options of the network that has it.
 //!
-//! The agent relies on the lines (`src/dhcp_agent/kea/changes.rs` of the program): a reservation is a line of its own, after
-//! the line with the `id` of its subnet. Where it finds another form, it has Kea read the whole file.
+//! The agent relies on the lines (`src/dhcp_agent/kea/changes.rs` of the program): each reservation is on its own line, after
+//! the line with the `id` of its subnet. If it finds another form, it makes Kea read the whole file.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment, names};
@@ -19,11 +19,12 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// The settings of the whole server that no site changes. Firmware, iPXE, installer and system of one interface each send
-/// another client identifier, so that only the interface counts. Option 175 tells iPXE that nobody else offers it a boot
-/// file, for which it would wait some seconds. A socket that cannot be opened, since its interface is down or the port is taken,
-/// is tried again every 5 s for 5 minutes; Kea would not do so by itself, and hear nobody until its next reload. It writes a
-/// line for each interface without an address each time, so that it must end; the agent goes on where Kea has stopped.
+/// The settings of the whole server, which no site changes. Firmware, iPXE, installer and system of one interface each send a
+/// different client identifier, so that only the MAC address identifies a host. Option 175 makes iPXE not wait some seconds
+/// for another server that offers it a boot file. A socket that cannot be opened, because its interface is down or the port is
+/// in use, is retried every 5 s for 5 minutes; by default Kea would not retry, and would receive nothing until its next
+/// reload. It logs a line for each interface without an address each time, so the retries must end; the agent continues where
+/// Kea has stopped.
 const HEAD: &str = r#"  "interfaces-config": {
     "interfaces": ["*"], "dhcp-socket-type": "raw",
     "service-sockets-max-retries": 60, "service-sockets-retry-wait-time": 5000
@@ -45,7 +46,7 @@ const HEAD: &str = r#"  "interfaces-config": {
   ],
 "#;
 
-/// Writes the configuration, a reservation a line. The same configuration gives the same bytes.
+/// Writes the configuration, with each reservation on its own line. The same configuration gives the same bytes.
 pub fn render(configuration: &Configuration) -> String {
     let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
     let mut text = String::with_capacity(4096 + configuration.networks.len() * 512 + hosts * 320);
@@ -89,19 +90,19 @@ fn subnets<'a>(text: &mut String, networks: impl Iterator<Item = &'a Network>, s
     }
 }
 
-/// What all subnets have in common.
+/// The settings that all subnets share.
 struct Scope {
     /// The options of hosts with a live deployment.
     live: Vec<OptionData>,
-    /// The classes that Kea looks at only once it knows a client's address; see [`client_classes`].
+    /// The classes that Kea evaluates only after it knows a client's address; see [`client_classes`].
     required: Vec<String>,
 }
 
-/// The class of clients whose reservation has a live deployment: the reservation itself puts them into it. Boot file and next
-/// server are not in the reservation, which would give them to every client of its interface: they come from the classes.
+/// The class of clients whose reservation has a live deployment: the reservation itself adds them to it. Boot file and next
+/// server are not in the reservation, which would send them to every client of its interface; they come from the classes.
 const LIVE: &str = "live";
 
-/// The same for those of the signed boot chain.
+/// The class of live clients with the signed boot chain.
 const LIVE_SIGNED: &str = "live-signed";
 
 #[derive(Serialize)]
@@ -119,12 +120,12 @@ struct ClientClass<'a> {
     only_if_required: bool,
 }
 
-/// A class for each kind of client that boots from the network, of those with a live deployment. A client is in one of them at
-/// most, so that their order, in which Kea looks for a boot file, does not matter.
+/// Writes a class for each kind of client that boots from the network, for clients with a live deployment. A client is in at
+/// most one of them, so the order in which Kea looks for a boot file does not matter.
 ///
-/// With shared networks, Kea puts a client into the classes of its reservation only after it has given it the address, so that
-/// these classes, which depend on that, are looked at `late`: for the subnet of that address, which requires them. From 2.7.4 on
-/// Kea has other names for the two settings, which the agent writes (ARM, "Additional Classification").
+/// With shared networks, Kea adds a client to the classes of its reservation only after it has assigned the address, so these
+/// classes, which depend on that, are evaluated `late`: for the subnet of that address, which requires them. From 2.7.4 on Kea
+/// has other names for the two settings, which the agent writes (ARM, "Additional Classification").
 fn client_classes(text: &mut String, boot: &Boot, chains: &[BootChain], late: bool) {
     text.push_str("  \"client-classes\": [\n    ");
     for (index, chain) in chains.iter().enumerate() {
@@ -151,7 +152,7 @@ fn chain_classes(text: &mut String, boot: &Boot, chain: BootChain, late: bool) {
     let mut earlier: Vec<String> = vec![];
     for file in boot.files_of(chain) {
         let name = class_name(chain, file.name);
-        // Kea looks at a class before it knows a client's reservation, unless the class asks for that (KNOWN).
+        // Kea evaluates a class before it knows a client's reservation, unless the class requires that (KNOWN).
         let mut expression = format!("member('KNOWN') and member('{live}')");
         for one in &earlier {
             let _ = write!(expression, " and not member('{one}')");
@@ -178,7 +179,7 @@ fn chain_classes(text: &mut String, boot: &Boot, chain: BootChain, late: bool) {
     }
 }
 
-/// How Kea knows a kind of client.
+/// The condition by which Kea identifies a kind of client.
 fn condition(client: Client) -> String {
     if client == Client::Ipxe {
         let begins = |text: &str| format!("substring(option[77].hex, 0, {}) == 0x{}", text.len(), hexadecimal(text, ""));
@@ -209,16 +210,16 @@ struct Reservation<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct OptionData {
-    /// An option that Kea has no name for is known by its code.
+    /// The option's name; `None` if Kea has no name for it and identifies it by its code.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u8>,
-    /// `false` where the data are the option's bytes in hexadecimal.
+    /// `false` if the data are the option's bytes in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     csv_format: Option<bool>,
     data: String,
-    /// Whether a client gets it that has not requested it.
+    /// Whether clients get the option even if they have not requested it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     always_send: bool,
 }
@@ -228,7 +229,7 @@ impl OptionData {
         Self { name: Some(name), code: None, csv_format: None, data, always_send: false }
     }
 
-    /// An option as its bytes.
+    /// An option whose data are its bytes.
     fn of_bytes(name: Option<&'static str>, code: u8, bytes: &[u8]) -> Self {
         let code = Some(code).filter(|_| name.is_none());
         Self { name, code, csv_format: Some(false), data: hexadecimal(bytes, ""), always_send: false }
@@ -287,13 +288,13 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// A subnet's number: its address, so that a network keeps it whatever comes and goes beside it. Networks never share
-/// addresses. Kea's numbers are 1 to 4294967294, which leaves out only the first and last address of all.
+/// The number of a subnet: its address, so that a network keeps its number when others are added or removed. Networks never
+/// share addresses. Kea's numbers are 1 to 4294967294, which excludes only the very first and the very last address.
 fn subnet_id(cidr: Ipv4Net) -> u32 {
     u32::from(cidr.network()).clamp(1, u32::MAX - 1)
 }
 
-/// An option that cannot be written has refused the whole file before.
+/// If an option cannot be written, the whole file has been refused before.
 fn option(option: &DhcpOption) -> Option<OptionData> {
     let resolved = option.resolved().ok()?;
     let Some(name) = resolved.kea else { return Some(OptionData::of_bytes(None, resolved.code, &resolved.wire)) };
@@ -316,7 +317,7 @@ fn joined(addresses: &[Ipv4Addr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A text as one value: Kea splits an option's data at commas unless a backslash stands before them.
+/// A text as one value: Kea splits an option's data at commas that have no backslash before them.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace(',', "\\,")
 }

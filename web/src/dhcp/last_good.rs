@@ -1,10 +1,10 @@
-//! Of which moment a site's DHCP configuration is: of now, or the last one that left no entry out.
+//! The moment of a site's DHCP configuration: now, or the last moment at which it left no entry out.
 //!
-//! An entry that no network serves is a defect: no change that is accepted today leads to one, but the log of an earlier version
-//! can have them. The servers then keep the last configuration that had every entry, and a deployment that needs a later one
-//! waits and says why. Where a server has confirmed a later one already, an earlier version has left the entry out, and going back
-//! would take away what was added since: that site gets the present configuration. Both are reported by `/readyz`, `/metrics` and
-//! the comparison with the servers.
+//! An entry that no network serves is a defect: no change that is accepted today leads to one, but the log of an earlier
+//! version can contain them. The servers then keep the last configuration that had every entry, and a deployment that needs a
+//! later one waits and shows why. If a server has already confirmed a later one, an earlier version has left the entry out, and
+//! going back would remove what was added since: that site gets the current configuration. `/readyz`, `/metrics` and the drift
+//! check report both cases.
 
 use crate::error::Error;
 use crate::request::reading::Reading;
@@ -13,26 +13,26 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::strays::{self, Stray};
 
-/// How many changes of the entries' networks are gone back at most.
+/// The maximum number of changes of the entries' networks to go back.
 const STEPS: usize = 16;
 
-/// The moment that a configuration is of.
+/// The moment of a configuration.
 #[derive(Clone, Debug)]
 pub struct Moment {
-    /// For reading the views.
+    /// The moment in the form that queries of the views take.
     pub(crate) at: At,
-    /// Its position.
+    /// The position of the moment.
     pub position: i64,
     /// The entries that no network serves now.
     pub strays: Vec<Stray>,
-    /// Whether it is an earlier moment, because of them.
+    /// Whether the moment is an earlier one, because of these entries.
     pub held_back: bool,
 }
 
-/// The moment of a site's configuration that is served at the moment of a reading.
+/// The moment of the configuration that a site gets at the moment of a reading.
 ///
 /// # Errors
-/// Where the database does not answer.
+/// Returns an error if the database does not answer.
 pub async fn moment(reading: &mut Reading<'_>, site: &Name) -> Result<Moment, Error> {
     let (at, position) = (reading.at, reading.position);
     let found = strays::list(reading.connection(), Some(site), at).await?;
@@ -46,7 +46,7 @@ pub async fn moment(reading: &mut Reading<'_>, site: &Name) -> Result<Moment, Er
     Ok(now)
 }
 
-/// The last position at which every entry of the site had its network; `None` where there are no strays, or always were.
+/// The last position at which every entry of the site had its network; `None` if there are no such entries, or always were.
 async fn last_good(reading: &mut Reading<'_>, site: &Name, strays: &[Stray]) -> Result<Option<i64>, Error> {
     let mut since = strays.iter().map(|stray| stray.since).min();
     for _ in 0..STEPS {

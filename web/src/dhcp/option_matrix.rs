@@ -1,5 +1,5 @@
-//! Every option of the table with typical, smallest and largest values, and custom ones of every type: what is accepted when
-//! it is saved is accepted by the checkers of ISC dhcpd, Kea and dnsmasq.
+//! Tests every option of the table with typical, smallest and largest values, and custom options of every type: the checkers of
+//! ISC dhcpd, Kea and dnsmasq accept everything that can be saved.
 
 use super::configuration::{Configuration, Format};
 use super::tests::{check, configuration, entry, network, render, site_with};
@@ -14,7 +14,7 @@ mod read_back;
 
 const FORMATS: [Format; 3] = [Format::Isc, Format::Kea, Format::Dnsmasq];
 
-/// Values of a type: a typical one, the smallest and the largest, and some that are hard to write.
+/// Values of a type: a typical one, the smallest and the largest, and some that are difficult to write.
 fn values(kind: OptionType, range: (i64, i64)) -> Vec<Value> {
     let numbers = |least: i64, most: i64| {
         let (least, most) = (least.max(range.0), most.min(range.1));
@@ -126,7 +126,7 @@ fn every_option_of_the_table_is_accepted_by_every_server_with_every_value() {
         allowed.iter().map(|one| (json!({"name": one.name()}), values(one.kind(), one.range()))).collect();
     let configuration = with(&options);
     accepted(&configuration);
-    // Each is there by its code, so that none was left out.
+    // Each option appears by its code, so that none was left out.
     let dnsmasq = render(Format::Dnsmasq, &configuration);
     let kea: Value = serde_json::from_str(&render(Format::Kea, &configuration)).expect("JSON");
     let kea = kea["Dhcp4"]["subnet4"][0]["option-data"].as_array().expect("options");
@@ -196,7 +196,7 @@ fn every_name_that_isc_dhcpd_or_kea_has_for_an_option_means_the_same() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever may be saved as a text, of whatever option, is one value that all three servers take.
+    /// Every text that can be saved, for any option, is one value that all three servers accept.
     #[test]
     fn any_text_that_may_be_saved_is_accepted_by_every_server(
         texts in proptest::collection::vec("([\"\\\\,#:;=/ .0-9a-fsbi%{}$'<>-]|[ -~]){1,255}", 1..12),

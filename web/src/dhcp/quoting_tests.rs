@@ -1,5 +1,5 @@
-//! Whatever a person may write in an option's text arrives as that text, in every format, and never becomes syntax. The fuzz
-//! target `dhcp_writers` does the same with texts that a fuzzer finds.
+//! Tests that any text that a user writes into an option arrives as that text, in every format, and never becomes syntax. The
+//! fuzz target `dhcp_writers` does the same with texts that a fuzzer finds.
 
 use super::configuration::{Configuration, Format};
 use super::tests::{check, configuration, network, render, site_with};
@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-/// Texts of all kinds of characters, and of those that mean something to one of the servers.
+/// Texts with all kinds of characters, and with those that have a meaning for one of the servers.
 fn texts() -> impl Strategy<Value = String> {
     let texts =
         prop_oneof!["[\"\\\\,;{}#/*$<?>'`%=:|&@!~ a01ns-]{1,60}", "\\PC{1,60}", "[a-z\\\\\"]{1,300}", "(\\\\|\"|,){1,40}"];
@@ -32,7 +32,7 @@ fn with(texts: &[String]) -> Configuration {
     configuration(&site_with(&json!([])), specs, vec![])
 }
 
-/// What dhcpd reads: three octal digits after a backslash are a byte.
+/// Reads a text as dhcpd does: three octal digits after a backslash are a byte.
 fn read_by_dhcpd(text: &str) -> Option<Vec<u8>> {
     let value = text.lines().find_map(|line| line.trim().strip_prefix("option merit-dump \"")?.strip_suffix("\";"))?;
     let (mut bytes, mut rest) = (vec![], value.as_bytes());
@@ -51,7 +51,7 @@ fn read_by_dhcpd(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What Kea reads: a comma separates values unless a backslash stands before it.
+/// Reads a text as Kea does: a comma without a backslash before it separates values.
 fn read_by_kea(text: &str) -> Option<String> {
     let document: Value = serde_json::from_str(text).ok()?;
     let options = document["Dhcp4"]["subnet4"][0]["option-data"].as_array()?.clone();
@@ -59,10 +59,10 @@ fn read_by_kea(text: &str) -> Option<String> {
     unescaped(&data, |c| c == ',')
 }
 
-/// What dnsmasq reads within quotes.
+/// Reads a text within quotes as dnsmasq does.
 fn read_by_dnsmasq(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("dhcp-option=tag:net/n0,14,"))?;
-    // What it would take for a number is written as bytes.
+    // A value that dnsmasq would take for a number is written as bytes.
     let Some(value) = value.strip_prefix('"') else {
         let single = value.strip_suffix('b').and_then(|number| number.parse().ok()).map(|byte: u8| vec![byte]);
         let bytes = single.or_else(|| value.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect());
@@ -71,7 +71,7 @@ fn read_by_dnsmasq(text: &str) -> Option<String> {
     unescaped(value.strip_suffix('"')?, |c| c == '"')
 }
 
-/// A text without its backslashes; `None` where something that needs one has none.
+/// A text without its backslashes; `None` if a character that needs a backslash has none.
 fn unescaped(text: &str, needs_one: impl Fn(char) -> bool) -> Option<String> {
     let (mut out, mut characters) = (String::new(), text.chars());
     while let Some(c) = characters.next() {
@@ -92,7 +92,7 @@ proptest! {
         prop_assert_eq!(read_by_dhcpd(&isc), Some(text.as_bytes().to_vec()), "{}", isc);
         let kea = render(Format::Kea, &configuration);
         prop_assert_eq!(read_by_kea(&kea), Some(text.clone()), "{}", kea);
-        // What dnsmasq cannot be told is refused.
+        // A value that cannot be written for dnsmasq is refused.
         if let Ok(dnsmasq) = Format::Dnsmasq.render(&configuration) {
             prop_assert_eq!(read_by_dnsmasq(&dnsmasq), Some(text), "{}", dnsmasq);
             prop_assert!(dnsmasq.lines().all(|line| line.len() < 1024), "{}", dnsmasq);

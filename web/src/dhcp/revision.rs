@@ -9,11 +9,11 @@ use sha2::Digest;
 /// Bytes that never change, with their hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Revision {
-    /// The bytes.
+    /// The bytes of the file.
     pub(crate) bytes: Bytes,
-    /// Their hash.
+    /// The hash of the bytes.
     pub(crate) sha256: Sha256,
-    /// Their hash in quotes, for the header `ETag`.
+    /// The hash in quotes, for the header `ETag`.
     pub(crate) tag: HeaderValue,
 }
 
@@ -21,12 +21,12 @@ impl Revision {
     /// The revision of a text.
     pub(crate) fn of(text: String) -> Self {
         let sha256 = Sha256::new(sha2::Sha256::digest(text.as_bytes()).into());
-        // Hexadecimal digits in quotes always are a header's value.
+        // Hexadecimal digits in quotes are always a valid header value.
         let tag = HeaderValue::from_str(&format!("\"{sha256}\"")).unwrap_or(HeaderValue::from_static("\"\""));
         Self { bytes: Bytes::from(text), sha256, tag }
     }
 
-    /// Whether the request says that the client has these bytes (RFC 9110, 13.1.2).
+    /// Whether the request states that the client has these bytes (RFC 9110, 13.1.2).
     pub(crate) fn is_held_by(&self, request: &HttpRequest) -> bool {
         let held = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
         let mut tags = held.flat_map(|value| value.split(',')).map(str::trim);

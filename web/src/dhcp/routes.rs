@@ -1,5 +1,5 @@
-//! `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anybody, and `PUT /dhcp/servers/{name}/confirmation` for the server's
-//! agent.
+//! The routes `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anyone, and `PUT /dhcp/servers/{name}/confirmation` for
+//! the server's agent.
 
 use super::boot_file::BootSource;
 use super::configuration::Format;
@@ -29,13 +29,13 @@ const POSITION: &str = "Bootledger-Position";
 /// The header with the position of the last event that may have changed the answer.
 const CHANGED_POSITION: &str = "Bootledger-Changed-Position";
 
-/// The longest that a request waits for news, in seconds.
+/// The maximum time that a request waits for a change, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
-/// How long to let events gather that arrive together: they come to one revision, hence to one reload.
+/// How long to collect events that arrive together: they result in one revision, and so in one reload.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// The routes. They need `Data<Configurations>`, one for all workers.
+/// Mounts the routes. They need `Data<Configurations>`, one for all workers.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/dhcp/servers/{name}/confirmation").route(web::put().to(confirm)))
@@ -47,8 +47,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
 struct News {
     /// How many seconds to wait for a configuration that the client does not have.
     wait: u64,
-    /// The position that the client's server has last confirmed: an event after it that may have changed the configuration
-    /// ends the wait even where the bytes are the same, because somebody waits for that to be confirmed.
+    /// The position that the client's server has last confirmed. An event after it that may have changed the configuration ends
+    /// the wait even if the bytes are the same, because a deployment waits for the confirmation.
     confirmed: Option<i64>,
 }
 
@@ -78,9 +78,9 @@ async fn show(
     }
 }
 
-/// Waits until the views show more than `position`; false where the deadline has come or the service stops.
+/// Waits until the views show more than `position`; false if the deadline has passed or the service stops.
 async fn event_after(application: &Application, position: i64, deadline: Instant) -> bool {
-    // Even a sleep until now takes a millisecond, which is what an unchanged configuration shall not take.
+    // Even a sleep until now takes a millisecond, which an unchanged configuration must not take.
     if Instant::now() >= deadline {
         return false;
     }
@@ -109,7 +109,7 @@ fn answer(request: &HttpRequest, format: Format, current: &Current) -> HttpRespo
     response.insert_header((CONTENT_TYPE, format.media_type())).body(current.revision.bytes.clone())
 }
 
-/// The configuration as it was. What last changed it is not known there, and nothing is waited for.
+/// Returns a past configuration. The event that last changed it is not known then, and nothing is waited for.
 async fn past(
     backend: &mut Backend,
     source: BootSource,
@@ -130,17 +130,17 @@ async fn past(
     Ok(response.insert_header((CONTENT_TYPE, format.media_type())).body(revision.bytes))
 }
 
-/// What a server's agent reports.
+/// A confirmation or an error that a server's agent reports.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Confirmation {
-    /// Hash of the bytes: of those that the server runs, or of those that it could not use; `None` where it was given none.
+    /// The hash of the bytes that the server runs, or that it could not use; `None` if the server has no configuration.
     revision: Option<Sha256>,
-    /// The position up to which they are current, from the answer that brought or confirmed them.
+    /// The position up to which the bytes are current, from the answer that contained or confirmed them.
     position: Option<i64>,
-    /// Whether the server runs them.
+    /// Whether the server runs the configuration.
     ok: bool,
-    /// Why not.
+    /// Why the server does not run it.
     #[serde(default)]
     message: String,
 }
@@ -151,7 +151,7 @@ async fn confirm(
     Path(server): Path<Name>,
     body: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    // First who it is: of anybody else, not a byte of the body is read.
+    // The caller is checked first: from anyone else, not a byte of the body is read.
     let principal = Principal::extract(&request).await?;
     principal.require_dhcp_server(&server)?;
     let Json(report) = Json::<Confirmation>::from_request(&request, &mut body.into_inner()).await?;

@@ -1,4 +1,4 @@
-//! Every format as a whole, and what the servers' own checkers say of them.
+//! Tests every format as a whole, also with the servers' own checkers.
 
 use super::configuration::{Configuration, Format};
 use bootledger_aggregates::network::NetworkSpec;
@@ -99,7 +99,7 @@ fn large(hosts: u32) -> Configuration {
     configuration(&site(), networks, entries.collect())
 }
 
-/// What the server's own checker says; on success nothing that matters.
+/// Runs the server's own checker. Returns its error message; its output on success does not matter.
 pub(super) fn check(format: Format, text: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(format.to_string());
@@ -113,7 +113,7 @@ pub(super) fn check(format: Format, text: &str) -> Result<(), String> {
     let installed = installed.iter().find(|path| path.exists()).unwrap_or_else(|| {
         panic!("{program} is not installed, so nobody can check its configuration; has `scripts/setup run` run?")
     });
-    // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this one.
+    // AppArmor identifies a server by its path and restricts it to its system folders; a copy may read this one.
     let copy = folder.path().join(program);
     std::fs::copy(installed, &copy).expect("a copied server");
     let output = Command::new(&copy)
@@ -126,7 +126,7 @@ pub(super) fn check(format: Format, text: &str) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(said) }
 }
 
-/// Hosts of both boot chains, of one alone, and none that is live.
+/// Hosts of both boot chains, of only one, and none that is live.
 #[test]
 fn servers_accept_a_site_of_any_boot_chains_and_only_the_signed_one_names_shim() {
     use bootledger_aggregates::values::boot_chain::BootChain::{Ipxe, Signed};
@@ -137,7 +137,7 @@ fn servers_accept_a_site_of_any_boot_chains_and_only_the_signed_one_names_shim()
             SiteEntry { boot_chain: *chain, ..host }
         });
         let networks = vec![("production", network("10.0.0.0/24", &json!({})))];
-        // What the view says of an entry without a live deployment must not count.
+        // The view's columns for an entry without a live deployment must have no effect.
         let old = SiteEntry { boot_chain: Signed, ..entry("10.0.0.90", "52:54:00:00:00:90", None, "production", false) };
         let configuration = configuration(&site(), networks, hosts.chain([old]).collect());
         for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
@@ -177,7 +177,7 @@ fn only_live_entries_have_boot_files() {
     assert_eq!(dnsmasq.matches("set:boot/live").count(), 1, "{dnsmasq}");
 }
 
-/// What a client that does not boot from the network gets is tested with real servers and clients; this is why.
+/// Tests with real servers and clients show what a client gets that does not boot from the network; this test shows why.
 #[test]
 fn every_next_server_and_boot_file_is_for_one_kind_of_client() {
     let kinds = small().boot.files.len();
@@ -293,7 +293,8 @@ fn texts_of_people_are_never_syntax() {
     ] {
         let with = with(text);
         for format in FORMATS {
-            // What no single option can hold, dnsmasq cannot be given at all; it was stored before that was judged.
+            // A value that no single option can hold cannot be written for dnsmasq at all; it was stored before
+            // that was checked.
             match format.render(&with) {
                 Ok(written) => check(format, &written).unwrap_or_else(|said| panic!("{format} with {text}: {said}")),
                 Err(refused) => {
@@ -305,7 +306,7 @@ fn texts_of_people_are_never_syntax() {
         let kea: Value = serde_json::from_str(&render(Format::Kea, &with)).expect("JSON");
         let data = kea["Dhcp4"]["subnet4"][0]["reservations"][0]["option-data"][0]["data"].as_str().expect("a text");
         assert_eq!(data.replace(r"\,", ",").replace(r"\\", r"\"), text);
-        // Nothing but the two statements came of it.
+        // The text resulted in nothing except the two statements.
         let isc = render(Format::Isc, &with);
         assert_eq!(isc.lines().filter(|line| line.trim_start().starts_with("host ")).count(), 1, "{isc}");
         assert_eq!(isc.matches('"').count(), quotes, "{isc}");

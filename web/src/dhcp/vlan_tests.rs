@@ -1,4 +1,4 @@
-//! Networks of one VLAN in every format, for sites of every shape. What clients get is in `tests/shared_vlans.rs`.
+//! Tests networks of one VLAN in every format, for sites of every shape. `tests/shared_vlans.rs` tests what clients get.
 
 use super::configuration::{Configuration, Format};
 use super::tests::{check, configuration, entry, network, render, site_with};
@@ -9,18 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const FORMATS: [Format; 3] = [Format::Isc, Format::Kea, Format::Dnsmasq];
 
-/// Networks by their number: the length of their prefix and their VLAN.
+/// Networks by their number, each with the length of its prefix and its VLAN.
 fn networks() -> impl Strategy<Value = BTreeMap<u8, (u8, Option<u16>)>> {
     let vlan = prop_oneof![Just(None), Just(Some(1)), Just(Some(12)), Just(Some(4094))];
     proptest::collection::btree_map(1..30_u8, (20..=31_u8, vlan), 0..12)
 }
 
-/// A site with these networks, and in each a host, every third of them with a live deployment.
+/// A site with these networks, and in each a host; every third host has a live deployment.
 fn site(networks: &BTreeMap<u8, (u8, Option<u16>)>) -> Configuration {
     let specs: Vec<(String, NetworkSpec)> = networks
         .iter()
         .map(|(number, (prefix, vlan))| {
-            // Some are named like a shared network of another kind of name.
+            // Some networks have a name that looks like that of a shared network.
             let spec = network(&format!("10.{number}.0.0/{prefix}"), &json!({ "vlan": vlan, "gateway": null }));
             (format!("vlan-{number}"), spec)
         })
@@ -39,7 +39,7 @@ fn site(networks: &BTreeMap<u8, (u8, Option<u16>)>) -> Configuration {
     configuration(&site_with(&json!([])), specs, entries.collect())
 }
 
-/// The numbers of the networks that are together, as a file says it.
+/// The numbers of the networks that a file declares to be together.
 fn together(format: Format, text: &str) -> BTreeSet<BTreeSet<u8>> {
     let number = |network: &str| network.split('.').nth(1).and_then(|n| n.parse::<u8>().ok()).expect("a network of ours");
     match format {
@@ -111,7 +111,7 @@ fn an_interface_has_one_address_in_a_vlan_and_that_of_its_live_deployment_wins()
         let number = 1 + network.as_bytes()[0] - b'a';
         entry(&format!("10.{number}.0.{last}"), "52:54:00:00:00:01", None, network, live)
     };
-    // The older address comes first by its number, in every other network the interface keeps what it has.
+    // The older address comes first by its number; in every other network the MAC address keeps its address.
     let entries = vec![of(20, "a", false), of(30, "b", true), of(20, "c", false), of(20, "d", false), of(20, "e", true)];
     let configuration = configuration(&site_with(&json!([])), networks, entries);
     let kept: Vec<String> =

@@ -1,4 +1,4 @@
-//! `GET /dns/zones/{zone}`, with its revision as `ETag` and `?at=`.
+//! The route `GET /dns/zones/{zone}`, with the revision as `ETag` and `?at=`.
 
 use super::zone::{Zone, render};
 use crate::dhcp::revision::Revision;
@@ -14,12 +14,13 @@ use bootledger_aggregates::zone;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::{dns_records, zone_serials};
 
-/// The route. A reverse zone of RFC 2317 has a slash in its name, encoded or not.
+/// Mounts the route. A reverse zone of RFC 2317 has a slash in its name, encoded or not.
 pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource("/dns/zones/{zone:.+}").route(web::get().to(show)).route(web::head().to(show)));
 }
 
-/// A zone, the site that manages it, and every zone that is managed. Of several sites, the one counts that states its fields.
+/// Finds a zone, the site that manages it, and every managed zone. If several sites manage the zone, the one with settings for
+/// it is used.
 pub(crate) async fn find(
     reading: &mut Reading<'_>,
     name: &DomainName,
@@ -57,6 +58,6 @@ async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut backend: B
     if held {
         return Ok(response.finish());
     }
-    // RFC 4027.
+    // The media type of RFC 4027.
     Ok(response.insert_header((CONTENT_TYPE, "text/dns; charset=utf-8")).body(revision.bytes))
 }

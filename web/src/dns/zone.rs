@@ -1,4 +1,4 @@
-//! A zone's master file (RFC 1035, 5). Every name is written in full, so that no line depends on another.
+//! Writes a zone's master file (RFC 1035, 5). Every name is written in full, so that no line depends on another.
 
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::hostname::DomainName;
@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// What a zone's file says.
+/// The content of a zone file.
 #[derive(Clone, Debug)]
 pub struct Zone<'a> {
-    /// The zone.
+    /// The zone and its settings.
     pub zone: &'a zone::Zone,
-    /// The domain of the site that manages it, whose hostmaster is responsible where the zone names nobody.
+    /// The domain of the site that manages the zone. Its hostmaster is responsible if the zone names no one.
     pub domain: &'a DomainName,
-    /// Every zone that is managed; a record belongs to the smallest that contains it.
+    /// Every managed zone. A record belongs to the smallest zone that contains it.
     pub managed: &'a [zone::Zone],
     /// The records of this zone, and of others inside it.
     pub records: &'a [DnsRecord],
@@ -34,7 +34,7 @@ enum Data {
 }
 
 impl Data {
-    /// The type, and the value without a final dot.
+    /// The record's type, and its value without a final dot.
     fn parts(&self) -> (&'static str, String) {
         match self {
             Self::A(address) => ("A", address.to_string()),
@@ -43,7 +43,7 @@ impl Data {
     }
 }
 
-/// Writes the file. Fails on a record that no projector writes.
+/// Writes the file. Returns an error for a record that no projector writes.
 pub fn render(file: &Zone<'_>) -> Result<String> {
     let records = records(file)?;
     let mut text = String::with_capacity(512 + records.len() * 64 + file.zone.records.len() * 2);
@@ -58,7 +58,7 @@ pub fn render(file: &Zone<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// The lines that every zone begins with.
+/// Writes the lines that every zone begins with.
 fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
     let apex = &file.zone.name;
     let _ = writeln!(text, "; Zone {apex}, written by Bootledger. Changes made here are lost with the next download.");
@@ -74,27 +74,27 @@ fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
     }
 }
 
-/// Who is responsible where the zone names nobody. BIND refuses a zone whose SOA record has what is no mailbox's name, and a site
-/// of an earlier version can have such a domain.
+/// The mailbox that is responsible if the zone names none. BIND refuses a zone whose SOA record contains an invalid mailbox
+/// name, and a site of an earlier version can have such a domain.
 fn hostmaster(domain: &DomainName) -> String {
     mailbox::hostmaster(domain).map_or_else(|| "nobody.invalid".to_owned(), |name| name.to_string())
 }
 
-/// The zone's name servers; never none.
+/// The zone's name servers; never empty.
 fn name_servers(zone: &zone::Zone, records: &[(DomainName, Data)]) -> Vec<String> {
     if !zone.name_servers.is_empty() {
         return zone.name_servers.iter().map(ToString::to_string).collect();
     }
-    // A name server inside the zone is only one with an address; without any, the file names none that exists, and
-    // whoever serves it knows its own servers.
+    // A name server inside the zone is used only if it has an address. Otherwise the file names `localhost`, which is no real
+    // name server: the operator of the DNS servers knows their names.
     let usual = format!("ns.{}", zone.name);
     let has_address = records.iter().any(|(name, data)| name.as_str() == usual && matches!(data, Data::A(_)));
     vec![if has_address { usual } else { "localhost".to_owned() }]
 }
 
-/// The extra records. A line that cannot be read, which an earlier version has accepted, is left as a comment. So is one that a
-/// device's record contradicts, which would make servers refuse the whole file; the zone's page names both. Such a pair is refused
-/// when either is saved, so that only two changes at the same moment leave one.
+/// Writes the extra records. A line that cannot be parsed, which an earlier version accepted, is written as a comment. So is a
+/// line that conflicts with a device's record, which would make servers refuse the whole file; the zone's page names both. Such
+/// a pair is refused when either is saved, so that only two changes at the same moment leave one.
 fn extra(zone: &zone::Zone, records: &[(DomainName, Data)], text: &mut String) {
     if zone.records.is_empty() {
         return;
@@ -118,7 +118,7 @@ fn extra(zone: &zone::Zone, records: &[(DomainName, Data)], text: &mut String) {
     }
 }
 
-/// The places of the extra records that a device's record contradicts, and why.
+/// The indexes of the extra records that conflict with a device's record, and why.
 fn contradicted(zone: &zone::Zone, extra: &[ExtraRecord], records: &[(DomainName, Data)]) -> Vec<(usize, String)> {
     let mut found = vec![];
     for (name, data) in records {
@@ -130,7 +130,8 @@ fn contradicted(zone: &zone::Zone, extra: &[ExtraRecord], records: &[(DomainName
     found
 }
 
-/// The zone's own records in an order that no database's collation decides, each once however many devices it is for.
+/// The zone's own records in an order that does not depend on a database's collation, each once even if it is
+/// for several devices.
 fn records(file: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     let mut records = BTreeSet::new();
     for record in file.records {
@@ -147,14 +148,14 @@ fn records(file: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     Ok(records.into_iter().map(|(_, name, data)| (name, data)).collect())
 }
 
-/// The record's name in a zone; `None` where it belongs to another: the smallest that holds it has it.
+/// The record's name in a zone; `None` if it belongs to another: a record belongs to the smallest zone that contains it.
 pub(crate) fn name_in_zone(zone: &DomainName, managed: &[zone::Zone], record: &DnsRecord) -> Option<String> {
     let reverse = reversed(&record.name).filter(|_| record.r#type == "PTR");
     let (smallest, name) = holding(managed, &record.name, reverse)?;
     (smallest.name == *zone).then_some(name)
 }
 
-/// The key that names are ordered by: label by label from the right, numbers as numbers.
+/// The sort key of a name: label by label from the right, numbers as numbers.
 fn labels(name: &DomainName) -> Vec<(Option<u64>, String)> {
     name.as_str().rsplit('.').map(|label| (label.parse().ok(), label.to_owned())).collect()
 }
@@ -258,7 +259,7 @@ mod tests {
         }
     }
 
-    /// The file of dc1.example with these fields, beside the records of devices.
+    /// The file of dc1.example with these fields, and with the records of devices.
     fn with(fields: &serde_json::Value, records: &[DnsRecord]) -> (zone::Zone, String) {
         let mut whole = serde_json::json!({ "name": "dc1.example" });
         whole.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());

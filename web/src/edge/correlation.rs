@@ -1,21 +1,22 @@
-//! What ties a request to everything that it leads to: the caller's id or a new one, in the answer,
-//! the log, the problem and the events.
+//! The correlation ID, which links a request to everything that results from it. It is the caller's ID or a new one, and it
+//! appears in the answer, the log, the problem and the events.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
 use uuid::Uuid;
 
-/// The header that every answer carries.
+/// The header that every answer contains.
 pub const HEADER: HeaderName = HeaderName::from_static("bootledger-correlation-id");
-/// The header in which proxies and other programs tell the same.
+/// The header in which proxies and other programs send a correlation ID.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A request's correlation id.
+/// The correlation ID of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Correlation(pub(crate) String);
 
 impl Correlation {
-    /// The caller's, from `Bootledger-Correlation-Id` or `X-Request-Id`, where it is a short harmless word; else new.
+    /// Reads the caller's ID from `Bootledger-Correlation-Id` or `X-Request-Id`, if it is short and harmless;
+    /// otherwise generates one.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let sane = |text: &&str| {
             (1..=100).contains(&text.len())
@@ -26,7 +27,7 @@ impl Correlation {
     }
 }
 
-/// The request's correlation id, for a command's context.
+/// The request's correlation ID, for the context of a command.
 pub fn of(request: &HttpRequest) -> String {
     let known = request.extensions().get::<Correlation>().map(|correlation| correlation.0.clone());
     known.unwrap_or_else(|| Correlation::read(request.headers()).0)

@@ -1,4 +1,4 @@
-//! The headers of every answer: position, correlation id, and what keeps browsers careful.
+//! The headers of every answer: position, correlation ID, and the security headers for browsers.
 
 use super::correlation::{self, Correlation};
 use super::position;
@@ -6,8 +6,8 @@ use crate::auth::guard::is_private;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
-/// Other sites are told nothing of where a person comes from, but our own pages are: without that, a browser would not say
-/// that a form is ours either. Pages have scripts and styles of their own only, never inline, and no frame and no foreign content.
+/// Other sites do not learn which page a user comes from, but our own pages do: without that, a browser would not report that a
+/// form is ours either. Pages use only scripts and styles of their own, never inline ones, and no frames or foreign content.
 const CAREFUL: [(HeaderName, HeaderValue); 4] = [
     (
         HeaderName::from_static("content-security-policy"),
@@ -24,9 +24,9 @@ const CAREFUL: [(HeaderName, HeaderValue); 4] = [
 pub(super) fn add(response: &mut ServiceResponse, correlation: &Correlation) {
     let position = super::current_position(response);
     let path = response.request().match_info().as_str();
-    // What is of the data centre is kept by nobody on the way: all but what machines and anybody may ask.
+    // Caches must not store data about the data centre: everything except what machines and anyone may read.
     let private = is_private(path);
-    // What servers boot is read by no browser, which is told only not to guess.
+    // Browsers do not read what servers boot. Of the browser headers, these answers have only the one against guessing types.
     let booting = path.starts_with("/pxe/");
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));

@@ -1,5 +1,5 @@
-//! How many requests there were and how long they took, by method, route and status. Labels are
-//! route patterns, never paths, so that their number is bounded and no token gets into them.
+//! Measures the number and duration of requests, by method, route and status. Labels are route patterns, never paths, so that
+//! their number is bounded and no token gets into them.
 
 use actix_web::http::{Method, StatusCode};
 use prometheus::{HistogramOpts, HistogramVec, Registry};
@@ -10,10 +10,10 @@ use std::time::Duration;
 pub(crate) struct Measurements(HistogramVec);
 
 impl Measurements {
-    /// Makes the histogram and registers it.
+    /// Creates the histogram and registers it.
     ///
     /// # Errors
-    /// When a histogram of this name is registered already.
+    /// Returns an error if a histogram of this name is already registered.
     pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let options = HistogramOpts::new("bootledger_http_request_seconds", "Time from a request's head to its answer's head.")
             .buckets(vec![0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
@@ -27,7 +27,7 @@ impl Measurements {
     }
 }
 
-/// The method as a label: one of those that mean something here.
+/// The method as a label; methods that no route uses share one.
 pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,4 +1,4 @@
-//! The header `Bootledger-Position`, and waiting until the views show one.
+//! The header `Bootledger-Position`, and waiting until the views show a position.
 
 use crate::application::Application;
 use crate::error::Error;
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 /// The header with the position that an answer shows.
 pub const HEADER: HeaderName = HeaderName::from_static("bootledger-position");
-/// The header with the position that an answer has to show at least.
+/// The request header with the lowest position that the answer must show.
 pub const LEAST_HEADER: &str = "Bootledger-Min-Position";
 const LEAST: HeaderName = HeaderName::from_static("bootledger-min-position");
 /// How long a request waits for a position.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Waits until the views show `position`; whether they do, before the deadline and before the service stops.
+/// Waits until the views show `position`. Returns whether they do, before the deadline and before the service stops.
 pub async fn reach(application: &Application, position: i64, deadline: Duration) -> bool {
     let mut shown = application.position.clone();
     let mut stopping = application.stopping.clone();
@@ -28,7 +28,7 @@ pub async fn reach(application: &Application, position: i64, deadline: Duration)
     }
 }
 
-/// Waits for the position that the request asks for.
+/// Waits for the position that the request requires.
 pub(crate) async fn wait(request: &HttpRequest) -> Result<(), Error> {
     let Some(value) = request.headers().get(LEAST) else {
         return Ok(());

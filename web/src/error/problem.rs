@@ -1,4 +1,4 @@
-//! The body of every error: RFC 9457 `application/problem+json`.
+//! The body of every error answer: RFC 9457 `application/problem+json`.
 
 use crate::commands::RowError;
 use actix_web::HttpResponse;
@@ -8,50 +8,50 @@ use bootledger_aggregates::values::shortened;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is wrong with a request, and what to do about it.
+/// An error: what is wrong with a request, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem: a place in the documentation.
+    /// The kind of problem, as the URL of its documentation.
     #[serde(rename = "type")]
     #[schema(example = "/api/docs#problem-rejected")]
     pub kind: String,
-    /// The kind of problem in words.
+    /// The kind of problem as text.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong with this request.
     pub detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
-    /// What the log and, for a change, the events carry as well; name it when you ask for help.
+    /// The correlation ID. The log and, for a change, the events contain it too. Include it when you report a problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// Every broken rule.
+    /// Every validation error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemError>,
-    /// How many more broken rules there are than `errors` lists.
+    /// The number of errors that `errors` leaves out.
     #[serde(skip_serializing_if = "is_zero")]
     pub errors_omitted: usize,
 }
 
-/// One broken rule.
+/// One validation error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProblemError {
-    /// The field of the body, the parameter or the header; empty when it is about the whole.
+    /// The field of the body, the parameter or the header; empty if the error concerns the whole request.
     pub field: String,
-    /// The line of a file, from 1; 0 for the file as a whole.
+    /// The line in the file, counted from 1; 0 if the error concerns the whole file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
-    /// The column of a file.
+    /// The column in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     /// The rule's stable code.
     #[schema(example = "hostname_claimed")]
     pub rule: String,
-    /// What is wrong and what to do next.
+    /// What is wrong, and what to do next.
     pub message: String,
-    /// Who holds what was asked for, such as `device 0192…`.
+    /// What holds the requested value, such as `device 0192…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 }
@@ -61,7 +61,7 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// The kinds of problems: name, status, title; the documentation lists them.
+/// The kinds of problems: name, status, title. The documentation lists them.
 pub const KINDS: [(&str, u16, &str); 21] = [
     ("bad-request", 400, "The request cannot be read"),
     ("unauthorized", 401, "A sign-in or a valid token is needed"),
@@ -102,7 +102,7 @@ impl Problem {
         }
     }
 
-    /// The problem of an answer that has only a status, such as that of a route that does not exist.
+    /// The problem for an answer that has only a status, such as the answer for a route that does not exist.
     pub fn of_status(status: StatusCode) -> Self {
         let (name, detail) = match status {
             StatusCode::NOT_FOUND => ("not-found", "there is nothing at this path; /api/docs lists what there is"),
@@ -130,7 +130,7 @@ impl Problem {
 }
 
 impl ProblemError {
-    /// A broken rule that is not about a file.
+    /// A validation error that does not concern a file.
     pub fn new(field: &str, rule: &str, message: impl Into<String>) -> Self {
         let message = shortened(message.into());
         Self { field: field.to_owned(), row: None, column: None, rule: rule.to_owned(), message, holder: None }

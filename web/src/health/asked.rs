@@ -1,8 +1,8 @@
-//! What `/readyz` and `/metrics` know from the database, asked for once for all who want it at the same moment.
+//! Database queries for `/readyz` and `/metrics`. Requests that arrive at the same moment share one query.
 //!
-//! Both are open to everybody, so that a flood of requests must not become a flood of queries: one request at a time asks, the
-//! others wait for its answer, and an answer is given again until it is [`OLDEST`], or [`OLDEST_OF_ANOTHER`] where the views have
-//! moved since.
+//! Both routes are open to everyone, so a flood of requests must not become a flood of queries: one request at a time queries
+//! the database, the others wait for its result, and a result is used again until its age reaches [`OLDEST`], or
+//! [`OLDEST_OF_ANOTHER`] if the views have moved since.
 
 use crate::application::Application;
 use crate::error::Error;
@@ -18,15 +18,15 @@ use tokio::time::Instant;
 
 /// How long the database may take to answer.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// How old an answer may be.
+/// The maximum age of a result.
 const OLDEST: Duration = Duration::from_millis(500);
-/// How old it may be where the views have moved.
+/// The maximum age of a result if the views have moved since.
 const OLDEST_OF_ANOTHER: Duration = Duration::from_millis(100);
 
-/// How old what takes a look at all entries may be where the views have moved.
+/// The maximum age of results that need a scan of all entries, if the views have moved since.
 const OLDEST_REPEATS: Duration = Duration::from_secs(5);
 
-/// What the database said.
+/// The values from the database.
 #[derive(Debug)]
 pub(super) struct Counts {
     pub(super) last: i64,
@@ -39,7 +39,8 @@ pub(super) struct Counts {
     pub(super) left_out: Arc<[LeftOut]>,
 }
 
-/// The entries that are left out, which take a look at all entries, with the position that the views had before it.
+/// The entries that configurations leave out. Finding them scans all entries. The position is that of the views
+/// before the scan.
 #[derive(Clone, Debug)]
 struct Repeats {
     at: Instant,
@@ -47,23 +48,23 @@ struct Repeats {
     left_out: Arc<[LeftOut]>,
 }
 
-/// What it said, or why it did not.
+/// The values, or the reason why the database did not return them.
 pub(super) type Answer = Result<Arc<Counts>, String>;
 
-/// The last answer.
+/// The last results.
 #[derive(Debug, Default)]
 pub(crate) struct Asked(Mutex<(Option<Last>, Option<Repeats>)>);
 
 #[derive(Debug)]
 struct Last {
     at: Instant,
-    /// The position that the views had before.
+    /// The position of the views before the query.
     position: i64,
     answer: Answer,
 }
 
 impl Asked {
-    /// What the database says, or has said a moment ago.
+    /// The values from the database: new ones, or recent ones that are still valid.
     pub(super) async fn counts(&self, application: &Application) -> Answer {
         let (last, repeats) = &mut *self.0.lock().await;
         let position = *application.position.borrow();
@@ -98,8 +99,8 @@ async fn ask(application: &Application, position: i64, repeats: &mut Option<Repe
     Ok(Counts { left_out: left_out(application, position, repeats).await, ..counts })
 }
 
-/// The entries that are left out, as they were known last where they cannot be found in time: they are no reason for an instance
-/// to count as not ready.
+/// The entries that configurations leave out. If they cannot be found in time, the last known ones: they are no reason to
+/// report an instance as not ready.
 async fn left_out(application: &Application, position: i64, repeats: &mut Option<Repeats>) -> Arc<[LeftOut]> {
     if let Some(known) = repeats.as_ref().filter(|known| known.position == position || known.at.elapsed() < OLDEST_REPEATS) {
         return Arc::clone(&known.left_out);

@@ -1,4 +1,4 @@
-//! `/metrics`, in the text format of Prometheus.
+//! The route `/metrics`, in the text format of Prometheus.
 
 use super::asked::Asked;
 use crate::application::Application;
@@ -7,13 +7,13 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 
-/// Every measurement of the process.
+/// Returns every measurement of the process.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn measured(application: Data<Application>, asked: Data<Asked>) -> Result<HttpResponse, Error> {
     let internal = |error: prometheus::Error| Error::Internal(error.into());
     let mut text = vec![];
     TextEncoder::new().encode(&application.metrics.gather(), &mut text).map_err(internal)?;
-    // What only the database knows is left out while it does not answer.
+    // Values that come from the database are left out while it does not answer.
     match strays(&application, &asked).await {
         Ok(registry) => TextEncoder::new().encode(&registry.gather(), &mut text).map_err(internal)?,
         Err(error) => tracing::warn!("the DHCP entries without a network could not be counted: {error}"),
@@ -21,7 +21,7 @@ pub(crate) async fn measured(application: Data<Application>, asked: Data<Asked>)
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
-/// How many DHCP entries of each site no network serves.
+/// The number of DHCP entries of each site that no network serves.
 async fn strays(application: &Application, asked: &Asked) -> anyhow::Result<Registry> {
     let name = "bootledger_dhcp_entries_without_network";
     let help = "DHCP entries of a site that no network serves; its servers keep the last configuration that had them.";

@@ -1,4 +1,4 @@
-//! `/readyz`: whether this instance should be sent requests. Its database answers, and its views move.
+//! The route `/readyz`: whether this instance should get requests. It is ready if its database answers and its views move.
 
 use super::asked::{Asked, Counts};
 use super::space;
@@ -16,58 +16,58 @@ use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
 use utoipa::ToSchema;
 
-/// After how many seconds without any move, events waiting, the views are stuck.
+/// The views count as stuck if they have not moved for this number of seconds while events were waiting.
 const STUCK_SECONDS: i64 = 30;
 
-/// How the service is.
+/// The readiness of an instance.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Whether it can do its work.
+    /// Whether the instance can serve requests.
     ready: bool,
     /// Whether the database answers.
     database: bool,
-    /// The position of the log's last event.
+    /// The position of the last event of the log.
     log_position: Option<i64>,
     /// The position that the views show.
     views_position: Option<i64>,
-    /// How many events the views do not show yet.
+    /// The number of events that the views do not show yet.
     lag: Option<i64>,
-    /// How many events could not be applied; what is shown of their aggregates is old.
+    /// The number of events that could not be applied. The values shown for their aggregates are out of date.
     parked: Option<i64>,
-    /// Secrets that something refers to and that cannot be read; what needs them fails, and everything else works.
+    /// Secrets that something refers to and that cannot be read. What needs them fails; everything else works.
     secrets: Vec<UnreadableSecret>,
-    /// Webhooks that fail to take events, or cannot be sent any; `GET /api/v1/webhooks` says why.
+    /// Webhooks whose deliveries fail, or that cannot be sent any; `GET /api/v1/webhooks` gives the reasons.
     webhooks: Vec<webhooks::FailingWebhook>,
     /// Kinds of firmware that the service has no boot loader for, such as "UEFI, 64-bit ARM (architectures 11, 19;
-    /// ipxe-arm64.efi)". DHCP names no boot file to them, unless the service has no folder of boot loaders and so leaves TFTP to
-    /// another server. They need a file in the folder of `--loaders`.
+    /// ipxe-arm64.efi)". DHCP answers name no boot file for them, unless the service has no folder of boot loaders and so
+    /// leaves TFTP to another server. They need a file in the folder of `--loaders`.
     boot_loaders_missing: Vec<String>,
-    /// DHCP entries that no network serves. Their sites' DHCP servers keep the last configuration that had them.
+    /// DHCP entries that no network serves. Their sites' DHCP servers keep the last configuration that contained them.
     dhcp_strays: Vec<Stray>,
-    /// What is wrong, for people; empty where nothing is.
+    /// The reasons why the instance is not ready; empty if it is ready.
     reasons: Vec<String>,
-    /// What works less well than it should, or soon will; requests are served all the same. Empty where nothing does.
+    /// Problems that limit the service, or soon will, although it serves requests. Empty if there are none.
     degraded: Vec<String>,
 }
 
 /// A secret that cannot be read.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnreadableSecret {
-    /// Its name.
+    /// The name of the secret.
     #[schema(value_type = String)]
     name: Name,
-    /// What needs it.
+    /// What needs the secret.
     used_by: String,
     /// What is wrong, and what to do.
     problem: String,
 }
 
-/// Since when the views have stood at a position while events were waiting.
+/// The position at which the views stopped while events were waiting, and when that was first noticed.
 #[derive(Debug, Default)]
 pub(crate) struct Watched(Mutex<Option<(i64, Timestamp)>>);
 
 impl Watched {
-    /// For how many seconds the views have not moved although events wait, as far as this has been asked.
+    /// For how many seconds the views have not moved while events wait. The time counts from the first check that noticed it.
     fn standing(&self, views: i64, last: i64, now: Timestamp) -> i64 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *seen {
@@ -79,7 +79,7 @@ impl Watched {
     }
 }
 
-/// Whether this instance is ready: 503 with the reasons where it is not.
+/// Returns whether this instance is ready. The answer is 503 with the reasons if it is not.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, description = "Not ready, and why", body = Readiness)))]
 pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>, asked: Data<Asked>) -> HttpResponse {
@@ -128,7 +128,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
     HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
 }
 
-/// A sentence for each site with entries that no network serves.
+/// A message for each site with entries that no network serves.
 fn held_back(strays: &[Stray]) -> Vec<String> {
     let of_site = strays.chunk_by(|one, other| one.site == other.site);
     of_site
@@ -143,7 +143,7 @@ fn held_back(strays: &[Stray]) -> Vec<String> {
         .collect()
 }
 
-/// A sentence for each site whose configuration leaves out entries that repeat an interface or an address.
+/// A message for each site whose configuration leaves out entries with a repeated MAC or IP address.
 fn left_out(left_out: &[LeftOut]) -> Vec<String> {
     let of_site = left_out.chunk_by(|one, other| one.site == other.site);
     of_site

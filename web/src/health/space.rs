@@ -1,18 +1,19 @@
-//! What limits the service at the moment: disks that are full or nearly so, and a database that takes no changes.
+//! The conditions that limit the service at the moment: disks that are full or nearly full, and a database that
+//! accepts no changes.
 
 use crate::application::Application;
 use crate::commands::Concern;
 
-/// The limits, by what they mean for readiness.
+/// The limiting conditions, by their effect on readiness.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Why the service should get no requests.
+    /// Conditions under which the service should get no requests.
     pub(super) reasons: Vec<String>,
-    /// What works less well, while requests are served.
+    /// Conditions that limit the service while it serves requests.
     pub(super) degraded: Vec<String>,
 }
 
-/// What limits it now.
+/// The conditions that limit the service now.
 pub(super) fn limits(application: &Application) -> Limits {
     sorted(application.commands.concerns())
 }

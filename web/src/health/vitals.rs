@@ -1,10 +1,10 @@
-//! Signs of life of the parts that work in the background. `/readyz` names each that has not moved lately.
+//! Signs of life of the background workers. `/readyz` names each worker that has not moved recently.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When a part last did what it is for. Cheap to clone; all clones are of the same part.
+/// The time at which a worker last did its work. Cheap to clone; all clones are of the same worker.
 #[derive(Clone, Debug)]
 pub struct Pulse(Arc<Beats>);
 
@@ -22,19 +22,19 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Says that it was done just now.
+    /// Records that the work was done just now.
     pub fn beat(&self) {
         let now = u64::try_from(self.0.made.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last.store(now, Ordering::Relaxed);
     }
 
-    /// How long ago it was last done; before the first time, since the part was made.
+    /// How long ago the work was last done; before the first time, the time since the worker was created.
     pub fn age(&self) -> Duration {
         self.0.made.elapsed().saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed)))
     }
 }
 
-/// The parts of an instance that readiness watches; none until they are added. Cheap to clone.
+/// The workers of an instance that readiness watches; empty until they are added. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Vitals(Arc<Mutex<Vec<Vital>>>);
 
@@ -46,13 +46,13 @@ struct Vital {
 }
 
 impl Vitals {
-    /// Watches a part. After so long without a beat, the problem is a reason not to be ready, such as "no event can be
-    /// appended".
+    /// Watches a worker. If it sends no beat for this long, `problem`, such as "no event can be appended", is a reason why the
+    /// instance is not ready.
     pub fn watch(&self, problem: &'static str, limit: Duration, pulse: Pulse) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Vital { problem, limit, pulse });
     }
 
-    /// What has not moved for too long, in sentences.
+    /// A sentence for each worker that has not moved for too long.
     pub fn problems(&self) -> Vec<String> {
         let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let still = vitals.iter().filter(|vital| vital.pulse.age() > vital.limit);

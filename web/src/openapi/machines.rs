@@ -1,7 +1,7 @@
-//! The description of what machines use: servers that boot, DHCP servers and their agents, DNS servers.
+//! The description of the routes for machines: servers that boot, DHCP servers and their agents, and DNS servers.
 //!
-//! One handler serves several paths there, and some paths differ from others by a slash only. So they are described here
-//! and not at their handlers. A test compares these paths with the routes.
+//! In these routes one handler serves several paths, and some paths differ from others only by a slash. So they are described
+//! here and not at their handlers. A test compares these paths with the routes.
 
 #![expect(dead_code, reason = "the macro makes a description of each function, and none is called")]
 
@@ -13,21 +13,22 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
 
-/// The boot script of the server at the client's address: that of its deployment in progress, else one that boots the
-/// local disk
+/// Returns the boot script of the server at the client's address: that of its deployment in progress, otherwise one that boots
+/// the local disk
 ///
-/// No login. The address decides; behind a proxy that is allowed to say so, the address that the proxy forwards.
+/// No sign-in is needed. The server is identified by the client's address or, behind a trusted proxy, by the address that
+/// the proxy forwards.
 #[utoipa::path(get, path = "/pxe/", tag = "boot", operation_id = "script",
     responses((status = 200, body = String, content_type = "text/plain", description = "An iPXE script")))]
 fn script() {}
 
-/// The same for the deployment that the token in the path stands for
+/// Returns the boot script of the deployment that the token in the path identifies
 #[utoipa::path(get, path = "/pxe/t/{token}/", tag = "boot", operation_id = "script_by_token",
     params(("token" = String, Path, description = "The deployment's token, as templates get it in their URLs")),
     responses((status = 200, body = String, content_type = "text/plain", description = "An iPXE script")))]
 fn script_by_token() {}
 
-/// A boot file of the server at the client's address, by its name or as `_` and its kind, such as `_kickstart`
+/// Returns a boot file of the server at the client's address, by its name or as `_` and its kind, such as `_kickstart`
 #[utoipa::path(get, path = "/pxe/{name}", tag = "boot", operation_id = "file",
     params(("name" = String, Path, description = "The file's name, or `_` and its kind")),
     responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
@@ -35,7 +36,7 @@ fn script_by_token() {}
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn file() {}
 
-/// The same for the deployment that the token in the path stands for
+/// Returns a boot file of the deployment that the token in the path identifies
 #[utoipa::path(get, path = "/pxe/t/{token}/{name}", tag = "boot", operation_id = "file_by_token",
     params(("token" = String, Path, description = "The deployment's token"),
         ("name" = String, Path, description = "The file's name, or `_` and its kind")),
@@ -44,44 +45,45 @@ fn file() {}
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn file_by_token() {}
 
-/// The server at the client's address is installed: its deployment ends
+/// Reports that the server at the client's address is installed
 ///
-/// GET does the same, for installers that only have that. Repeated, it is answered as the first time. Where its network does not
-/// allow this by address alone, the token is needed.
+/// This marks its deployment as done, unless the boot image leaves that to Puppet. GET does the same, for installers that
+/// support only GET. Repeated requests get the same answer. If the server's network does not allow this by address alone, the
+/// token is required.
 #[utoipa::path(post, path = "/pxe/DONE/", tag = "boot", operation_id = "done",
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn done() {}
 
-/// The same for the deployment that the token in the path stands for
+/// Reports that the server of the deployment that the token in the path identifies is installed
 #[utoipa::path(post, path = "/pxe/t/{token}/DONE/", tag = "boot", operation_id = "done_by_token",
     params(("token" = String, Path, description = "The deployment's token")),
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn done_by_token() {}
 
-/// An installer reports how far it is
+/// Reports the progress of an installer
 ///
-/// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers; docs/boot.md lists
-/// them.
+/// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers;
+/// docs/installers.md lists them.
 #[utoipa::path(post, path = "/pxe/t/{token}/progress", tag = "boot", operation_id = "progress",
     params(("token" = String, Path, description = "The deployment's token")),
     request_body(content = String, content_type = "application/json", description = "The report"),
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn progress() {}
 
-/// An installer sends a part of its log
+/// Stores a part of an installer's log
 #[utoipa::path(post, path = "/pxe/t/{token}/log", tag = "boot", operation_id = "log",
     params(("token" = String, Path, description = "The deployment's token")),
     request_body(content = String, content_type = "text/plain", description = "Lines of the log"),
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn log() {}
 
-/// The configuration of a signed GRUB for the server at the client's address: that of its deployment in progress, else one that
-/// boots the local disk
+/// Returns the configuration of a signed GRUB for the server at the client's address: that of its deployment in progress,
+/// otherwise one that boots the local disk
 #[utoipa::path(get, path = "/grub/grub.cfg", tag = "boot", operation_id = "grub",
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn grub() {}
 
-/// A boot loader, as firmware that boots by HTTP fetches it
+/// Returns a boot loader, for firmware that boots over HTTP
 #[utoipa::path(get, path = "/boot/loaders/{name}", tag = "boot", operation_id = "loader",
     params(("name" = String, Path, description = "The loader's path below the folder of boot loaders")),
     responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
@@ -89,9 +91,9 @@ fn grub() {}
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn loader() {}
 
-/// The configuration of a site's DHCP servers: `isc.conf`, `kea.json` or `dnsmasq.conf`
+/// Returns the configuration of a site's DHCP servers: `isc.conf`, `kea.json` or `dnsmasq.conf`
 ///
-/// Its revision is the `ETag`.
+/// The `ETag` header contains its revision.
 #[utoipa::path(get, path = "/dhcp/{site}/{file}", tag = "dhcp", operation_id = "configuration",
     params(("site" = String, Path, description = "The site"), ("file" = String, Path, description = "The form"),
         ("wait" = Option<u64>, Query, description = "How many seconds to wait, at most 60, for a configuration that the client does not have"),
@@ -101,22 +103,22 @@ fn loader() {}
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn configuration() {}
 
-/// A DHCP server's agent reports what its server runs, or why it cannot
+/// Reports the configuration that a DHCP server runs, or why the server cannot use it; sent by the server's agent
 #[utoipa::path(put, path = "/dhcp/servers/{name}/confirmation", tag = "dhcp", operation_id = "confirmation",
     params(("name" = String, Path, description = "The DHCP server; the token is its own")),
     request_body = Confirmation, responses((status = 200, body = Receipt)))]
 fn confirmation() {}
 
-/// A zone, as a DNS server loads it
+/// Returns a zone file that a DNS server can load
 ///
-/// Its revision is the `ETag`.
+/// The `ETag` header contains its revision.
 #[utoipa::path(get, path = "/dns/zones/{zone}", tag = "dns", operation_id = "zone",
     params(("zone" = String, Path, description = "The zone's name"),
         ("at" = Option<String>, Query, description = "The zone as of this position of the log, or as of this RFC 3339 time")),
     responses((status = 200, body = String, content_type = "text/dns"), (status = 304, description = "The client has it: `If-None-Match`")))]
 fn zone() {}
 
-/// Adds the ways in which these routes refuse: a sentence, or a problem for a client that asks for JSON.
+/// Adds the error answers of these routes: a sentence, or a problem for a client that accepts JSON.
 pub(super) fn refusals(path: &str, operation: &mut Operation) {
     let text: RefOr<Schema> = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).into();
     let boots = ["/pxe/", "/boot/", "/grub/"].iter().any(|start| path.starts_with(start));

@@ -1,5 +1,5 @@
-//! `/api/docs`: the description of the API for people, written by the server from the `OpenAPI`
-//! document itself. No script; forms and examples are the reader's shell's.
+//! The page `/api/docs`: the description of the API for people, rendered on the server from the `OpenAPI` document. It needs no
+//! script; readers try requests in their own shell.
 
 use super::Rendered;
 use crate::error::problem::KINDS;
@@ -14,7 +14,7 @@ pub(super) async fn show(rendered: Data<Rendered>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(rendered.page.clone())
 }
 
-/// A text of the description, in which what stands in backticks is code.
+/// A text of the description. Text in backticks is rendered as code.
 fn prose(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() { @if index % 2 == 1 { code { (part) } } @else { (part) } }
@@ -120,7 +120,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
     }
 }
 
-/// A schema in a few words, with links to those that have a name.
+/// A short description of a schema, with links to schemas that have a name.
 fn kind(schema: &Value) -> Markup {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next()) {
         return html! { a href=(format!("#schema-{name}")) { (name) } };

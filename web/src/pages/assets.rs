@@ -1,8 +1,8 @@
-//! What pages load beside themselves: the stylesheet, the scripts, the icons. Each is at a URL that changes with its
-//! content, so that a browser may keep it for ever. They are part of the program; nothing is fetched from elsewhere.
+//! The static files of pages: the stylesheet, the scripts, the icons. Each has a URL that changes with its content, so that a
+//! browser may cache it permanently. They are part of the program; nothing is fetched from elsewhere.
 //!
-//! htmx is kept as its package has it; `assets/manifest.json` says from where. The icons are those of Bootstrap Icons
-//! (MIT) that are used, as symbols of one file.
+//! htmx is kept as its package has it; `assets/manifest.json` names the source. The icons are those of Bootstrap Icons (MIT)
+//! that are in use, as symbols of one file.
 
 use crate::error::Error;
 use crate::request::path::Path;
@@ -24,7 +24,7 @@ impl Asset {
         Self { name, content_type, bytes, hash: LazyLock::new(hash) }
     }
 
-    /// Where it is: `/assets/{hash}/{name}`.
+    /// The URL of the file: `/assets/{hash}/{name}`.
     pub(crate) fn url(&self) -> String {
         format!("/assets/{}/{}", *self.hash, self.name)
     }
@@ -45,11 +45,11 @@ macro_rules! asset {
 }
 
 asset!(
-    /// The stylesheet.
+    /// The stylesheet of all pages.
     STYLE, "style.css", "text/css; charset=utf-8"
 );
-/// htmx with its extension for server-sent events. They are one file, since htmx begins as soon as it has run: an extension
-/// that arrives later, as a second file may, is never applied to what the page has.
+/// htmx with its extension for server-sent events. They are one file, because htmx starts as soon as it has run: an extension
+/// that arrives later, as a second file may, is never applied to the elements that are on the page already.
 pub(crate) static HTMX: Asset = {
     const BYTES: &[u8] = concat!(include_str!("assets/htmx.min.js"), "\n;\n", include_str!("assets/hx-sse.min.js")).as_bytes();
     Asset::new("htmx.min.js", "text/javascript; charset=utf-8", BYTES, || hash(BYTES))
@@ -65,7 +65,7 @@ asset!(
 
 static ALL: [&Asset; 4] = [&STYLE, &HTMX, &SCRIPT, &ICONS];
 
-/// `/assets/{hash}/{name}`
+/// Handles `GET /assets/{hash}/{name}`.
 pub(super) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<HttpResponse, Error> {
     let asset = ALL.iter().find(|asset| asset.name == name && *asset.hash == hash);
     let asset = asset.ok_or_else(|| Error::NotFound("this file has changed; load the page again".to_owned()))?;

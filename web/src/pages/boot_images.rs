@@ -1,4 +1,4 @@
-//! Boot images: their files, the templates among them with an editor and a preview, where they are used, and every revision.
+//! Pages of boot images: their files, an editor and a preview of templates, where the images are used, and every revision.
 
 mod declarations;
 mod edit;
@@ -48,7 +48,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     files::configure(config);
 }
 
-/// How many live deployments are shown that use an image.
+/// How many live deployments that use an image are shown.
 const SHOWN_LIVE: u8 = 20;
 
 async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -68,7 +68,7 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     visit.answer(reading, page).await
 }
 
-/// The live deployments that use an image; one more than are shown where there are more.
+/// The live deployments that use an image. If there are more than are shown, one more is returned.
 async fn live_with(reading: &mut Reading<'_>, key: &Name) -> Result<Vec<Deployment>, Error> {
     let at = reading.at;
     let filter = deployments::Filter { boot_image: Some(key.clone()), live: Some(true), ..deployments::Filter::default() };
@@ -100,7 +100,7 @@ async fn parts(reading: &mut Reading<'_>, key: &Name, may: &Allowed) -> Result<P
     ])
 }
 
-/// The page, with the form for uploads as it was sent where that was refused.
+/// The content of the page. If an upload was refused, its form keeps the values that were sent.
 async fn content(
     reading: &mut Reading<'_>,
     application: &Application,
@@ -114,7 +114,7 @@ async fn content(
         (super::kit::field::summary(upload.broken(), &upload::NAMES))
         @for (id, part) in &parts {
             (part)
-            // A form is no part that is replaced while somebody fills it in.
+            // A form must not be inside a part that is replaced while a user fills it in.
             @if *id == "files" && !retired && may.is_ok() { (upload::form(key, upload, application.max_upload)) }
         }
     })
@@ -151,7 +151,7 @@ async fn live(
     })
 }
 
-/// Boot images, as things that forms define.
+/// Boot images as a kind that forms define.
 struct BootImages;
 
 impl Described for BootImages {

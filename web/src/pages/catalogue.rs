@@ -1,12 +1,12 @@
 //! What the pages of the catalogue's kinds (networks, sites, DHCP servers, boot images, ventures) have in common.
 //!
-//! - [`list`]: a kind's things by key, with search and a cursor.
-//! - [`entry`]: one of them; its parts that are kept current; its history.
-//! - [`described`]: the handlers by which things of any kind are defined, changed and retired.
-//! - [`form`]: defining and changing: fields are filled from a description and read into one, with nothing between.
-//! - [`values`]: texts of fields that are no words of the domain by themselves, such as addresses and numbers.
+//! - [`list`]: the entries of a kind by key, with search and a cursor.
+//! - [`entry`]: the page of one entry, its live parts, and its history.
+//! - [`described`]: the handlers that create, change and retire entries of any kind.
+//! - [`form`]: creating and changing: fields are filled from a description and parsed into one, with nothing in between.
+//! - [`values`]: field values that are not domain types, such as addresses and numbers.
 //! - [`options`]: the table of DHCP options in forms.
-//! - [`retire`]: the page that asks before something is taken out of use.
+//! - [`retire`]: the confirmation page before an entry is retired.
 
 pub(super) mod described;
 pub(super) mod entry;
@@ -18,38 +18,38 @@ pub(super) mod retire;
 pub(super) mod settings;
 pub(super) mod values;
 
-/// A kind of thing in the catalogue, as its pages name it.
+/// A kind of catalogue entry, as its pages name it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noun {
-    /// As in the view `catalogue`.
+    /// The kind as in the view `catalogue`.
     pub(super) kind: &'static str,
-    /// One of them, such as `network`.
+    /// The name of one entry, such as `network`.
     pub(super) one: &'static str,
-    /// Many of them, as a heading.
+    /// The plural, for headings.
     pub(super) many: &'static str,
-    /// Where the list is.
+    /// The path of the list.
     pub(super) path: &'static str,
 }
 
-/// Networks.
+/// The pages of networks.
 pub(super) const NETWORK: Noun = Noun { kind: "network", one: "network", many: "Networks", path: "/networks" };
-/// Sites.
+/// The pages of sites.
 pub(super) const SITE: Noun = Noun { kind: "site", one: "site", many: "Sites", path: "/sites" };
-/// DHCP servers.
+/// The pages of DHCP servers.
 pub(super) const DHCP_SERVER: Noun =
     Noun { kind: "dhcp_server", one: "DHCP server", many: "DHCP servers", path: "/dhcp-servers" };
-/// Boot images.
+/// The pages of boot images.
 pub(super) const BOOT_IMAGE: Noun = Noun { kind: "boot_image", one: "boot image", many: "Boot images", path: "/boot-images" };
-/// Ventures.
+/// The pages of ventures.
 pub(super) const VENTURE: Noun = Noun { kind: "venture", one: "venture", many: "Ventures and roles", path: "/ventures" };
 
 impl Noun {
-    /// The page of one.
+    /// The path of an entry's page.
     pub(super) fn page(&self, key: impl std::fmt::Display) -> String {
         format!("{}/{key}", self.path)
     }
 
-    /// The form for a new one. No name begins with an underscore.
+    /// The path of the form for a new entry. No name begins with an underscore, so that the path is never an entry's.
     pub(super) fn new_path(&self) -> String {
         format!("{}/_new", self.path)
     }

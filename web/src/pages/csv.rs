@@ -1,4 +1,4 @@
-//! Exported CSV (RFC 4180).
+//! Exports as CSV (RFC 4180).
 
 use crate::error::Error;
 use crate::request::reading::{Reading, name_position};
@@ -15,10 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 /// How many bytes are sent at a time.
 const PART: usize = 64 << 10;
 
-/// All rows that a list has, as a file to keep: `rows` gives the next lines, and `None` at the end.
+/// All rows of a list, as a file to download: `rows` returns the next lines, and `None` at the end.
 ///
-/// They are written down before they are sent, in the one transaction of the reading. So it is one state that is exported, and
-/// a client that reads slowly holds up no connection to the database.
+/// The rows are written to a buffer before they are sent, in the one transaction of the reading. So the export shows one state,
+/// and a client that reads slowly does not hold a database connection.
 pub(crate) async fn download(
     name: &str,
     head: &str,
@@ -48,8 +48,8 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-/// A cell: quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe before it, and
-/// invisible characters are written out. Every export writes its cells with this.
+/// A cell, quoted if necessary. A text that a spreadsheet would take for a formula gets an apostrophe before it, and invisible
+/// characters are written out. Every export writes its cells with this function.
 pub(crate) fn cell(text: &str) -> String {
     let text = invisible::shown(text);
     let text = if is_formula(&text) { Cow::Owned(format!("'{text}")) } else { text };
@@ -60,8 +60,8 @@ pub(crate) fn cell(text: &str) -> String {
     }
 }
 
-/// Whether a spreadsheet may take a text for a formula: by its first sign, also a wide or a small one of East Asian
-/// keyboards, after blanks and quotes, which some programs drop.
+/// Whether a spreadsheet may take a text for a formula: by its first character, including full-width and small forms of East
+/// Asian keyboards, after spaces and quotes, which some programs drop.
 fn is_formula(text: &str) -> bool {
     const SIGNS: [char; 15] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−', '⁼', '⁺'];
     let dropped = |c: char| {

@@ -1,4 +1,5 @@
-//! `/`: what needs a person first; then what is under way, and how it went lately. Every number leads to what it counts.
+//! The dashboard, `/`: first what needs attention, then what is in progress, and recent statistics. Every number links to
+//! what it counts.
 
 mod attention;
 mod lately;
@@ -23,7 +24,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/").get(index)).service(resource("/dashboard/live/{since}").get(live));
 }
 
-/// What the page shows.
+/// The data of the page.
 struct Found {
     concerns: Vec<Concern>,
     counts: LiveCounts,
@@ -41,7 +42,7 @@ async fn ask(reading: &mut Reading<'_>, now: Timestamp, concerns: Vec<Concern>) 
     })
 }
 
-/// The page. What needs somebody is a matter of now, so that it shows no past.
+/// Handles the request for the page. What needs attention is a matter of the present, so the page shows no past position.
 async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let concerns = backend.concerns();
     let mut reading = backend.read().await?;
@@ -80,7 +81,7 @@ fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
     ]
 }
 
-/// What limits the service itself: full disks, a read-only database.
+/// The conditions that limit the service itself, such as full disks or a read-only database.
 fn service(concerns: &[Concern]) -> Markup {
     html! {
         div id="service" {

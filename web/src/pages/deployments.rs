@@ -1,4 +1,4 @@
-//! Deployments: the list, and one with everything about it.
+//! Pages of deployments: the list, and the page of one deployment with all its details.
 
 mod actions;
 pub(crate) mod awaited;

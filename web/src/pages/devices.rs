@@ -1,4 +1,4 @@
-//! Devices: the list, one with its tabs, registering and changing it, what can be done with it, and deploying it.
+//! Pages of devices: the list, one device with its tabs, registering and changing it, its actions, and deploying it.
 
 mod actions;
 mod addresses;

@@ -1,4 +1,4 @@
-//! DHCP servers: what each has confirmed, whether it is behind or failing, and which deployments that holds up.
+//! Pages of DHCP servers: what each has confirmed, whether it is behind or failing, and which deployments are waiting for it.
 
 mod form;
 mod view;
@@ -49,15 +49,15 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         );
 }
 
-/// How many deployments are shown that wait for a server.
+/// How many deployments that are waiting for a server are shown.
 const SHOWN_WAITING: i64 = 50;
 
-/// What plugins wait for when they wait for this server.
+/// The key of what plugins are waiting for when they wait for this server.
 fn awaited(key: &Name) -> String {
     format!("dhcp-server:{key}")
 }
 
-/// The last changes of all sites, and how many deployments wait for what; neither is known of the past.
+/// The last changes of all sites, and how many deployments are waiting for what; both are unknown for past positions.
 async fn news(reading: &mut Reading<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
     if reading.at != At::Now {
         return Ok((vec![], vec![]));
@@ -113,7 +113,7 @@ async fn live_list(
     })
 }
 
-/// What the reader may do: define and retire, and have differences repaired.
+/// What the visitor may do: define and retire servers, and repair differences.
 #[derive(Clone)]
 struct May {
     change: Allowed,
@@ -198,7 +198,7 @@ async fn show(
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;
     let content = html! {
         @for (id, part) in &parts {
-            // It may be long, and so it is no part that is made again with each event.
+            // The configuration may be long, so it is not in a part that is rendered again with each event.
             @if *id == "history" { (configuration) }
             (part)
         }
@@ -226,7 +226,7 @@ async fn live(
     })
 }
 
-/// DHCP servers, as things that forms define.
+/// DHCP servers as a kind that forms define.
 struct DhcpServers;
 
 impl Described for DhcpServers {

@@ -1,5 +1,5 @@
-//! What a site's servers have otherwise than they should: shown beside its repair, on the pages of sites, zones and DHCP
-//! servers; looking again, and ordering repairs.
+//! Drift: the differences between a site's servers and the expected state, on the pages of sites, zones and DHCP servers;
+//! checking again, and requesting repairs.
 
 use super::form::{Fields, done, local, see_other};
 use super::frame::{Page, Section, Visit};
@@ -30,23 +30,23 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/sites/{key}/drift/repair").get(to_site).post(repair));
 }
 
-/// The most differences that are shown at once.
+/// Maximum number of differences that are shown at once.
 const SHOWN: u8 = 50;
 
 /// The differences of a site, or of a part of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Differences {
-    /// When it was looked at; `None` in the past.
+    /// When the servers were last compared; `None` for past positions.
     pub(super) check: Option<Check>,
-    /// Those that are shown.
+    /// The differences that are shown.
     pub(super) items: Vec<Drifted>,
-    /// How many there are.
+    /// The total number of differences.
     pub(super) count: i64,
-    /// The cursor of the next ones.
+    /// The cursor of the next page.
     pub(super) next: Option<String>,
 }
 
-/// The differences of a site behind `after`.
+/// The differences of a site after `after`.
 pub(super) async fn of_site(
     reading: &mut Reading<'_>,
     site: &Name,
@@ -62,7 +62,7 @@ pub(super) async fn of_site(
     Ok(Differences { check: last_check(reading, site, now).await?, items, count, next })
 }
 
-/// Those differences of a site that are about some of its things.
+/// The differences of a site whose subject, DNS records or a DHCP server, matches `wanted`.
 pub(super) async fn some_of_site(
     reading: &mut Reading<'_>,
     site: &Name,
@@ -87,7 +87,7 @@ pub(super) async fn some_of_site(
     Ok(Differences { check: last_check(reading, site, now).await?, items, count, next: None })
 }
 
-/// When a site was last looked at; not known of the past.
+/// When a site was last checked; not known for past positions.
 pub(super) async fn last_check(reading: &mut Reading<'_>, site: &Name, now: Timestamp) -> Result<Option<Check>, Error> {
     match reading.at {
         At::Now => Ok(Some(drift::check(reading.connection(), site, now).await?)),
@@ -95,7 +95,7 @@ pub(super) async fn last_check(reading: &mut Reading<'_>, site: &Name, now: Time
     }
 }
 
-/// What a difference is about, linked where it has a page.
+/// The thing that a difference concerns, as a link if it has a page.
 fn thing(key: &DriftKey) -> Markup {
     match &key.subject {
         Subject::Dns { name, record } => {
@@ -106,7 +106,7 @@ fn thing(key: &DriftKey) -> Markup {
     }
 }
 
-/// In which way something differs, in a few words.
+/// A short text for the kind of difference.
 fn nature(nature: Nature) -> (Tone, &'static str) {
     match nature {
         Nature::Missing => (Tone::Bad, "Missing"),
@@ -121,7 +121,7 @@ fn nature(nature: Nature) -> (Tone, &'static str) {
     }
 }
 
-/// What a repair does, for its button.
+/// The label of the repair button.
 fn repairs(drifted: &Drifted) -> &'static str {
     match (&drifted.key.subject, drifted.drift.difference.nature) {
         (_, Nature::Foreign) => "Remove theirs",
@@ -162,7 +162,7 @@ fn row(drifted: &Drifted, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     }
 }
 
-/// When something was looked at, and looking again.
+/// When the site was last checked, and the button that checks it again.
 fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     let Some(check) = check else { return html! { p.quiet { "When this was looked at is known only of now." } } };
     let fields = html! { input type="hidden" name="to" value=(back); };
@@ -187,7 +187,7 @@ fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, ba
     }
 }
 
-/// The card of differences. `back` is the page that it is on; `may` whether its reader may have them repaired.
+/// The card of differences. `back` is the page that contains it; `may` is whether the visitor may repair them.
 pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     let open: Vec<&Drifted> = found
         .items
@@ -229,13 +229,13 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
     )
 }
 
-/// The page to go back to.
+/// The page to return to.
 fn back(fields: &Fields, site: &Name) -> String {
     let to = local(fields.text("to"));
     if to == "/" { format!("/sites/{site}") } else { to.to_owned() }
 }
 
-/// Where a form goes has no page of its own; somebody may come back to it all the same.
+/// The path of a form has no page of its own, but a user may return to it: redirects to the site.
 async fn to_site(_: Viewer, Path(site): Path<Name>) -> HttpResponse {
     see_other(&format!("/sites/{site}#drift"))
 }

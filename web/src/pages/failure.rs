@@ -1,4 +1,4 @@
-//! Errors for people: the same problem that programs get as JSON, as a page.
+//! Errors as pages: the same problem that programs get as JSON.
 
 use super::frame::lone;
 use super::kit::field;
@@ -10,7 +10,7 @@ use maud::html;
 /// Whether the answer is for a browser that shows pages.
 pub(crate) fn wants_page(request: &HttpRequest) -> bool {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // The same as pages: the API and machines never get one, whatever they accept.
+    // These paths never return a page: the API and machines always get JSON or text, regardless of their Accept header.
     let path = request.path();
     let machine = ["/api/v1", "/pxe", "/grub/", "/dhcp/", "/dns/", "/puppet/", "/boot/loaders"]
         .iter()
@@ -18,7 +18,7 @@ pub(crate) fn wants_page(request: &HttpRequest) -> bool {
     !machine && accept.contains("text/html")
 }
 
-/// The page.
+/// The answer with the page.
 pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
     let page = lone(
         &problem.title,

@@ -1,7 +1,7 @@
-//! Forms that were sent: reading them, doing them once, and answering.
+//! Submitted forms: parsing them, running them once, and answering.
 //!
-//! A handler reads every field of [`Fields`], which remembers what was wrong, so that a refusal tells all of it at once
-//! together with the rules that the domain found broken.
+//! A handler reads every field from [`Fields`], which stores the errors, so that an answer shows all of them at once, together
+//! with the rules that the domain found violated.
 
 use crate::auth::caller::Caller;
 use crate::auth::guard;
@@ -19,7 +19,7 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// The fields of a form, and what is wrong with them.
+/// The fields of a form, and their errors.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields {
     pairs: Vec<(String, String)>,
@@ -49,7 +49,7 @@ impl Fields {
         Self { pairs, broken: vec![] }
     }
 
-    /// The same with another value of a field.
+    /// The fields with another value for one of them.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.pairs.retain(|(known, _)| known != name);
@@ -57,7 +57,7 @@ impl Fields {
         self
     }
 
-    /// A field's text, trimmed; empty where it was not sent.
+    /// A field's text, trimmed; empty if it was not sent.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
@@ -72,12 +72,12 @@ impl Fields {
         self.pairs.iter().find(|(known, _)| known == name).map_or(String::new(), |(_, value)| value.replace("\r\n", "\n"))
     }
 
-    /// All values of a field that may be there several times.
+    /// All values of a field that may occur several times.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.trim())
     }
 
-    /// All values of a field that may be there several times, as they were sent, with line ends as `\n`.
+    /// All values of a field that may occur several times, as they were sent, with line ends as `\n`.
     pub(crate) fn all_lines(&self, name: &str) -> impl Iterator<Item = String> {
         self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.replace("\r\n", "\n"))
     }
@@ -87,7 +87,7 @@ impl Fields {
         self.text(name) == "true"
     }
 
-    /// A field's value; none where it is empty, or wrong, which is remembered.
+    /// Parses a field; `None` if it is empty, or invalid, which is stored as an error.
     pub(crate) fn read<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name);
         if text.is_empty() {
@@ -103,7 +103,7 @@ impl Fields {
         }
     }
 
-    /// A field's value that has to be there. `label` is what people call it.
+    /// Parses a required field. `label` is its label on the page.
     pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str, label: &str) -> Option<T> {
         if self.text(name).is_empty() {
             self.refuse(name, "missing", format!("{label} is missing"));
@@ -112,7 +112,7 @@ impl Fields {
         self.read(name)
     }
 
-    /// The values of a field with one a line, or with commas between.
+    /// Parses a field with a list of values, one on each line or separated by commas.
     pub(crate) fn read_list<T: FromStr<Err = ParseError>>(&mut self, name: &str) -> Vec<T> {
         let lines = self.lines(name);
         let mut values = vec![];
@@ -125,12 +125,12 @@ impl Fields {
         values
     }
 
-    /// Remembers that something is wrong.
+    /// Stores an error.
     pub(crate) fn refuse(&mut self, name: &str, rule: &str, message: impl Into<String>) {
         self.broken.push(ProblemError::new(name, rule, message));
     }
 
-    /// Takes a prefix off the fields that something is wrong with: those of a part are named from the whole by the rules.
+    /// Removes a prefix from the fields of the errors: in a form for a part, the rules name fields from the whole.
     pub(crate) fn within(&mut self, prefix: &str) {
         for error in &mut self.broken {
             if let Some(field) = error.field.strip_prefix(prefix) {
@@ -139,12 +139,12 @@ impl Fields {
         }
     }
 
-    /// What is wrong so far.
+    /// The errors so far.
     pub(crate) fn broken(&self) -> &[ProblemError] {
         &self.broken
     }
 
-    /// Adds what the domain refused; any other failure is the request's.
+    /// Adds the errors of a refused command. Any other failure is an error of the request.
     pub(crate) fn refused(&mut self, error: CommandError) -> Result<(), Error> {
         match error {
             CommandError::Refused(broken) => {
@@ -155,7 +155,7 @@ impl Fields {
         }
     }
 
-    /// The context of the form's command: with the form's key, so that a form that is sent twice is done once.
+    /// The context of the form's command. It contains the form's key, so that a form that is sent twice takes effect once.
     pub(crate) fn context(&self, caller: &Caller) -> Context {
         let key =
             Some(self.text("key")).filter(|key| (1..=100).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
@@ -163,14 +163,14 @@ impl Fields {
     }
 }
 
-/// The answer to a form that was done: 303 to a page, once the views show the change.
+/// The answer to a form whose command succeeded: 303 to a page, once the views show the change.
 pub(crate) async fn done(backend: &mut Backend, receipt: &Receipt, path: &str) -> HttpResponse {
-    // Where that takes too long, the page shows the change when it is live.
+    // If that takes too long, the live page shows the change later.
     backend.reach(receipt.position).await;
     see_other(path)
 }
 
-/// 303 to a path of ours.
+/// The answer 303 to one of our own paths.
 pub(crate) fn see_other(path: &str) -> HttpResponse {
     let mut response = HttpResponse::SeeOther().finish();
     if let Ok(value) = HeaderValue::from_str(path) {
@@ -179,7 +179,7 @@ pub(crate) fn see_other(path: &str) -> HttpResponse {
     response
 }
 
-/// A path that a request named as where to go next, where it is one of ours; else `/`.
+/// A path that a request named as the next page, if it is one of our own; otherwise `/`.
 pub(crate) fn local(path: &str) -> &str {
     guard::local(path).unwrap_or("/")
 }

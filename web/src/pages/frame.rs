@@ -1,4 +1,5 @@
-//! What surrounds every page: navigation, search, who is signed in, whether this is the past, whether it is live.
+//! The layout around every page: navigation, search, the signed-in user, whether the page shows the past, and whether
+//! it is live.
 
 mod document;
 mod navigation;
@@ -23,17 +24,17 @@ use maud::{Markup, html};
 pub(crate) use navigation::Section;
 use navigation::navigation;
 
-/// Somebody who looks at a page: at least a viewer. A page's handlers take it first.
+/// The visitor of a page, who is at least a viewer. A page's handlers take it first.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
-    /// Who looks.
+    /// The authenticated visitor.
     pub(crate) caller: Caller,
-    /// The moment of the request, by the clock of the edge.
+    /// The time of the request, by the clock of the HTTP layer.
     pub(crate) now: Timestamp,
     path: String,
     query: Vec<(String, String)>,
     theme: Theme,
-    /// When the event of the position that is looked back to was recorded.
+    /// When the event at the requested past position was recorded.
     past: Option<Timestamp>,
 }
 
@@ -59,24 +60,24 @@ impl FromRequest for Visit {
     }
 }
 
-/// One page: what is between the frame's parts.
+/// One page: the content that the layout surrounds.
 pub(crate) struct Page<'a> {
     /// The title, without markup.
     pub(crate) title: &'a str,
-    /// Where it belongs.
+    /// The section of the navigation that the page belongs to.
     pub(crate) section: Section,
-    /// The path of its live stream, where it has one: see [`super::live`].
+    /// The path of the page's live stream, if it has one: see [`super::live`].
     pub(crate) live: Option<String>,
-    /// The same for programs: a path of the API.
+    /// The API path that returns the same as JSON.
     pub(crate) json: Option<String>,
-    /// The same as CSV.
+    /// The path that returns the same as CSV.
     pub(crate) csv: Option<String>,
     /// The content of `main`, beginning with the heading.
     pub(crate) content: Markup,
 }
 
 impl<'a> Page<'a> {
-    /// A page that is neither live nor to be had in another form.
+    /// A page that is not live and is not available in another form.
     pub(crate) fn new(title: &'a str, section: Section, content: Markup) -> Self {
         Self { title, section, live: None, json: None, csv: None, content }
     }
@@ -97,7 +98,7 @@ impl Seen {
 }
 
 impl Visit {
-    /// Whether the visitor has a role; `Err` says in words that it is missing.
+    /// Whether the visitor has a role; `Err` is the message that it is missing.
     pub(crate) fn may(&self, needed: Level) -> Result<(), String> {
         match self.caller.principal.require(needed) {
             Ok(()) => Ok(()),
@@ -105,7 +106,7 @@ impl Visit {
         }
     }
 
-    /// Whether something may be changed from this page: the visitor has the role, and the page does not show the past.
+    /// Whether changes may be made from this page: the visitor has the role, and the page does not show the past.
     pub(crate) fn may_change(&self, reading: &Reading<'_>, needed: Level) -> Result<(), String> {
         if reading.at != At::Now {
             return Err("This page shows the past, which cannot be changed. Go back to now.".to_owned());
@@ -113,7 +114,7 @@ impl Visit {
         self.may(needed)
     }
 
-    /// This page's path and query with one parameter set, or taken away; the cursor `after` goes as well.
+    /// This page's path and query with one parameter set or removed. The cursor `after` is removed, too.
     pub(crate) fn with(&self, name: &str, value: Option<&str>) -> String {
         let kept = self.query.iter().filter(|(known, _)| known != name && known != "after");
         let mut text = form_urlencoded::Serializer::new(String::new());
@@ -125,12 +126,12 @@ impl Visit {
         if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
     }
 
-    /// The query as a type that should deny unknown fields; parameters without a value do not count.
+    /// The query, parsed as a type that should deny unknown fields; parameters without a value do not count.
     pub(crate) fn query<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         read_filled(&self.query)
     }
 
-    /// The same without parameters that are the page's own.
+    /// The query without some parameters that only this page uses.
     pub(crate) fn query_without<T: serde::de::DeserializeOwned>(&self, own: &[&str]) -> Result<T, Error> {
         let kept: Vec<_> = self.query.iter().filter(|(name, _)| !own.contains(&name.as_str())).cloned().collect();
         read_filled(&kept)
@@ -143,12 +144,12 @@ impl Visit {
         format!("{without}{}{pair}", if without.contains('?') { '&' } else { '?' })
     }
 
-    /// The value of a parameter of the query; empty where it has none.
+    /// The value of a parameter of the query; empty if it has none.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// The query's parameters but for the cursor, for hidden fields and links to other forms of the same list.
+    /// The query's parameters except for the cursor, for hidden fields and links to other forms of the same list.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.query.iter().filter(|(name, _)| name != "after").map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -203,7 +204,7 @@ impl Visit {
                     }
                 }
                 @if let Some(live) = live {
-                    // Its messages name what they replace; nothing is put into it.
+                    // The stream's messages name the elements that they replace; this element gets no content.
                     div hx-sse:connect=(live) hx-trigger="seen" hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
                 }
             },

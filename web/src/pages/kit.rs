@@ -1,9 +1,9 @@
-//! The parts that pages are made of. Each is a pure function of what it is given to markup; none asks a question.
+//! The components of pages. Each is a pure function from its arguments to markup; none runs a query.
 //!
-//! - [`icon`], [`badge`], [`time`]: small things in lines and cells.
+//! - [`icon`], [`badge`], [`time`]: small components in lines and cells.
 //! - [`block`]: headings with actions, cards, tabs, facts, notes, empty states, tiles, and the pager of a list.
-//! - [`action`]: buttons and links that say why they cannot be used; forms of one button.
-//! - [`plot`]: pictures of numbers.
+//! - [`action`]: buttons and links that show why they cannot be used; forms of one button.
+//! - [`plot`]: charts.
 //! - [`list`]: the filters, columns and order of lists.
 //! - [`field`]: the fields of forms, with hints, errors and suggestions; the summary of a refused form.
 

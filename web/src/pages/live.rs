@@ -1,9 +1,9 @@
-//! Live pages. A page names regions, elements with an id; when something happened that a page is about, its regions are made
-//! again by the view functions that made the page, and those that changed are sent as server-sent events, which htmx morphs
-//! into their place. A stream is of states and not of changes, so that a client that was away has caught up with its first
-//! message; `Last-Event-ID` is the position that it saw last.
+//! Live pages. A page consists of regions, elements with an ID. When an event concerns a page, its view functions render the
+//! regions again, and those that changed are sent as server-sent events, which htmx morphs into their place. A stream sends
+//! states and not changes, so that a client that was disconnected is up to date after its first message; `Last-Event-ID` is the
+//! last position that it received.
 //!
-//! Streams of the same path share what they show: a hundred dashboards cost as many questions as one.
+//! Streams of the same path share what they show: a hundred dashboards need as many queries as one.
 
 pub(crate) mod polled;
 mod recent;
@@ -31,31 +31,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How often a stream without news says that it lives. The pages' script takes a silence of three times this for a lost
-/// connection.
+/// How often an idle stream sends a sign of life. The pages' script treats a silence of three times this as a lost connection.
 const BEAT: Duration = Duration::from_secs(5);
-/// How often it is asked whether its reader may still read.
+/// How often a stream checks whether its reader may still read.
 const ADMISSION: Duration = Duration::from_secs(15);
-/// The least time between two messages of a stream: what happens meanwhile is told together.
+/// The minimum time between two messages of a stream; changes within this time are sent together.
 const GAP: Duration = Duration::from_millis(150);
 
-/// What all streams of a process share.
+/// The state that all streams of a process share.
 #[derive(Default)]
 pub(crate) struct Live {
     recent: recent::Recent,
     shared: shared::Sharing,
 }
 
-/// What a page is about: it is made again when something happened to any of its topics.
+/// What a page concerns. The page is rendered again when an event concerns any of its topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// Whatever happens.
+    /// Any event of the log.
     Everything,
     /// Every aggregate of a type, such as `deployment`.
     Kind(&'static str),
     /// One aggregate, such as `network`, `prod`.
     One(&'static str, String),
-    /// A deployment, and what happens to its device because of it.
+    /// A deployment, and its device as far as the deployment changes it.
     Deployment(DeploymentId),
     /// A device, and its deployments.
     Device(DeviceId),
@@ -73,35 +72,35 @@ impl Topic {
     }
 }
 
-/// A part of a page: an element with this id.
+/// A part of a page: an element with this ID.
 #[derive(Clone, Debug)]
 pub(crate) struct Region {
-    /// The element's id.
+    /// The element's ID.
     pub(crate) id: String,
-    /// The element.
+    /// The element's markup.
     pub(crate) html: Markup,
 }
 
 impl Region {
-    /// A part of a page.
+    /// Creates a part of a page.
     pub(crate) fn new(id: impl Into<String>, html: Markup) -> Self {
         Self { id: id.into(), html }
     }
 }
 
-/// What a page shows at the moment.
+/// The state of a page at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Its regions.
+    /// The regions of the page.
     pub(crate) regions: Vec<Region>,
-    /// For a list: the ids (`UUIDv7`) of what it would show now, of which the new ones are counted.
+    /// For a list: the IDs (`UUIDv7`) of the rows that it would show now. The new ones among them are counted.
     pub(crate) rows: Vec<uuid::Uuid>,
 }
 
-/// What makes a page's state: given a reading, and what happened lately to anything.
+/// Renders a page's state, from a reading and the recent events' subjects.
 pub(crate) type Render = Rc<dyn for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>>>;
 
-/// What makes a page's state, of a closure.
+/// Wraps a closure that renders a page's state.
 pub(crate) fn render<F>(make: F) -> Render
 where
     F: for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>> + 'static,
@@ -109,16 +108,16 @@ where
     Rc::new(make)
 }
 
-/// For a list: what counts as new, and where it is shown.
+/// For a list: which rows count as new, and the path that shows them.
 #[derive(Clone, Debug)]
 pub(crate) struct News {
-    /// Rows made after this moment are new, in milliseconds since 1970.
+    /// Rows created after this time are new, in milliseconds since 1970.
     pub(crate) since: u64,
-    /// The list anew.
+    /// The path of the list that includes them.
     pub(crate) path: String,
 }
 
-/// The place in a list's page where new rows are announced.
+/// The place in a list's page that announces new rows.
 pub(crate) fn news(count: usize, path: &str) -> Markup {
     html! {
         div id="news" role="status" {
@@ -137,16 +136,16 @@ struct Stream {
     topics: Vec<Topic>,
     render: Render,
     news: Option<News>,
-    /// The position that the client has seen.
+    /// The position that the client has received.
     after: i64,
-    /// What the client was sent of each region.
+    /// The hash of each region as it was last sent to the client.
     sent: HashMap<String, u64>,
     told: Option<Instant>,
     admitted: Instant,
     greeted: bool,
 }
 
-/// Begins a stream behind `since`, or behind the request's `Last-Event-ID`.
+/// Starts a stream after `since`, or after the request's `Last-Event-ID`.
 pub(crate) fn answer(
     request: &HttpRequest,
     since: i64,
@@ -164,7 +163,7 @@ pub(crate) fn answer(
         backend: Backend::of(request)?.for_everybody(),
         live,
         request: request.clone(),
-        // What is shown depends on the visitor's role, since actions do.
+        // The content depends on the visitor's role, because the actions do.
         key: format!("{} {}", Principal::of_request(request)?.role_words(), shared::key(request)),
         topics,
         render,
@@ -180,14 +179,14 @@ pub(crate) fn answer(
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
-        // Nothing on the way may wait for more before it passes on what there is.
+        // No proxy may wait for more data before it passes on what it has.
         .insert_header((CONTENT_ENCODING, "identity"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(Box::pin(parts)))
 }
 
 impl Stream {
-    /// The next bytes; `None` at the end, after which a client connects again.
+    /// The next bytes; `None` at the end, after which a client reconnects.
     async fn next(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.greeted, true) {
             return Some(beat());
@@ -215,7 +214,7 @@ impl Stream {
         }
     }
 
-    /// What is to be told now that the views show a position.
+    /// The message to send now that the views show a position.
     async fn look(&mut self, shown: i64) -> Result<Option<Bytes>, Error> {
         let touched = self.live.recent.between(&mut self.backend, self.after, shown).await?;
         let concerned =
@@ -257,7 +256,7 @@ impl Stream {
         Some((count, Region::new("news", news(count, path))))
     }
 
-    /// Whether its reader may still read; asked now and then, since a page may be open for weeks.
+    /// Whether the reader may still read. This is checked repeatedly, because a page may be open for weeks.
     async fn still_admitted(&mut self) -> bool {
         if self.admitted.elapsed() < ADMISSION {
             return true;
@@ -268,7 +267,7 @@ impl Stream {
     }
 }
 
-/// Whether a client is to be told how many rows are new: its page says of none at first.
+/// Whether to send a client the number of new rows: its page initially shows none.
 fn is_news(sent: Option<u64>, hash: u64, count: usize) -> bool {
     sent.map_or(count > 0, |sent| sent != hash)
 }
@@ -284,7 +283,7 @@ fn write_partial(text: &mut String, region: &Region) {
     }
 }
 
-/// One event of the stream. A field of it has no line break, so text with some becomes several.
+/// One event of the stream. A field cannot contain a line break, so a text with line breaks becomes several fields.
 fn message(position: i64, text: &str) -> Bytes {
     let lines: Vec<String> = text.replace('\r', "&#13;").split('\n').map(|line| format!("data: {line}\n")).collect();
     Bytes::from(format!("id: {position}\n{}\n", lines.concat()))

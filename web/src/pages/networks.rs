@@ -1,4 +1,4 @@
-//! Networks: how full they are, who has which address, and what their hosts are told.
+//! Pages of networks: how full they are, what holds each address, and the options that their hosts get.
 
 mod form;
 mod map;
@@ -68,7 +68,7 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     visit.answer(reading, page).await
 }
 
-/// What a network's page is asked for.
+/// The query of a network's page.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct OneQuery {
@@ -110,7 +110,7 @@ async fn live(
     Path((key, since)): Path<(Name, i64)>,
 ) -> Result<HttpResponse, Error> {
     let (query, may) = (visit.query::<OneQuery>()?, visit.may(Level::Administrator));
-    // Addresses are held by devices.
+    // Devices hold the addresses, so their events change the page.
     let topics = vec![Topic::One("network", key.to_string()), Topic::Kind("device"), Topic::Kind("deployment")];
     entry::stream(&request, &application, since, topics, move |mut reading, _| {
         let (key, may) = (key.clone(), may.clone());
@@ -118,7 +118,7 @@ async fn live(
     })
 }
 
-/// Networks, as things that forms define.
+/// Networks as a kind that forms define.
 struct Networks;
 
 impl Described for Networks {

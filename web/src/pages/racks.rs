@@ -1,4 +1,4 @@
-//! Racks: the list, one with its elevation and networks, and adding servers to it from a CSV file.
+//! Pages of racks: the list, one rack with its elevation and networks, and adding servers to it from a CSV file.
 
 mod add;
 mod elevation;

@@ -1,4 +1,4 @@
-//! `/search`: one box for everything that has a name: host names, addresses, MACs, serial numbers.
+//! The page `/search`: one search for everything that has a name: host names, addresses, MAC addresses, serial numbers.
 
 use super::frame::{Page, Section, Visit};
 use super::kit::{badge, block};
@@ -10,7 +10,7 @@ use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::devices::{self, Device};
 use maud::{Markup, html};
 
-/// How many of each kind are shown.
+/// How many results of each kind are shown.
 const SHOWN: i64 = 20;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -1,4 +1,5 @@
-//! `/settings`: one's own account and sessions; and, below it, users, tokens, all sessions, and scopes of secrets.
+//! The page `/settings`: the user's own account and sessions; and the pages below it: users, tokens, all sessions, and
+//! scopes of secrets.
 
 mod password;
 mod secret;

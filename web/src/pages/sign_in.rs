@@ -1,4 +1,4 @@
-//! `/sign-in` and `/sign-out`.
+//! The pages `/sign-in` and `/sign-out`.
 
 use super::application;
 use super::form::{Fields, local, see_other};
@@ -30,7 +30,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource(SIGN_OUT).post(end));
 }
 
-/// Where to go afterwards.
+/// The page to open after the sign-in.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Target {
@@ -70,7 +70,7 @@ async fn create(
     }
 }
 
-/// To the provider.
+/// Redirects to the provider.
 async fn leave(
     request: HttpRequest,
     application: Data<Application>,
@@ -86,7 +86,7 @@ async fn leave(
     }
 }
 
-/// Back from the provider.
+/// Handles the return from the provider.
 async fn come_back(
     request: HttpRequest,
     application: Data<Application>,
@@ -104,14 +104,14 @@ async fn come_back(
     }
 }
 
-/// The form again, with what the provider's sign-in came to.
+/// The form again, with the result of the provider's sign-in.
 fn turned_away(request: &HttpRequest, application: &Application, error: Error) -> Result<HttpResponse, Error> {
     let Error::Unauthorized { .. } = &error else { return Err(error) };
     let broken = [ProblemError::new("", error.name(), error.to_string())];
     Ok(answer(request, StatusCode::UNAUTHORIZED, &view(label(application), "/", "", &broken)))
 }
 
-/// What the provider is called, where there is one.
+/// The provider's name, if there is a provider.
 fn label(application: &Application) -> Option<&str> {
     application.provider.as_ref().map(|provider| provider.label())
 }
@@ -159,7 +159,7 @@ fn view(provider: Option<&str>, to: &str, name: &str, errors: &[ProblemError]) -
     }
 }
 
-/// What went wrong, as a sentence of its own.
+/// The error message as a complete sentence.
 fn sentence(message: &str) -> String {
     let mut characters = message.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).chain(['.']).collect()).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! Sites: what networks, DHCP servers and host names of a data centre have in common, and how its servers differ.
+//! Pages of sites: the settings that networks, DHCP servers and host names of a data centre share, and the drift
+//! of its servers.
 
 mod form;
 mod view;
@@ -69,15 +70,15 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     visit.answer(reading, page).await
 }
 
-/// What a site's page is asked for.
+/// The query of a site's page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct OneQuery {
-    /// Differences behind this one.
+    /// The cursor of the differences that are shown.
     drift: Option<String>,
 }
 
-/// What the reader may do: define and retire, and have differences repaired.
+/// What the visitor may do: define and retire sites, and repair differences.
 #[derive(Clone)]
 struct May {
     change: Allowed,
@@ -162,7 +163,7 @@ async fn live(
     })
 }
 
-/// Sites, as things that forms define.
+/// Sites as a kind that forms define.
 struct Sites;
 
 impl Described for Sites {

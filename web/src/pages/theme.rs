@@ -1,4 +1,4 @@
-//! The choice of light or dark, which is the browser's and kept in a cookie of it.
+//! The choice of a light or dark theme, which a cookie stores in the browser.
 
 use super::form::{Fields, local, see_other};
 use super::frame::Theme;
@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 
-/// `POST /theme`
+/// Handles `POST /theme`.
 pub(super) async fn change(fields: Fields) -> Result<HttpResponse, Error> {
     let theme = fields.text("theme");
     let known = if Theme::of(theme) == Theme::System { "system" } else { theme };

@@ -1,4 +1,5 @@
-//! `/timeline`: everything that happened, a sentence an event, the newest first; and the same lines for other pages.
+//! The page `/timeline`: everything that happened, one sentence for each event, the newest first; and the same lines
+//! for other pages.
 
 use super::frame::{Page, Section, Visit};
 use super::kit::block;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 
 /// How many lines a page shows.
 const SHOWN: usize = 100;
-/// How many are asked for: one more, so that the last page is known as such.
+/// The limit of the query: one more than is shown, to notice the last page.
 const ASKED: i64 = 101;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -26,7 +27,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/timeline/{position}").get(show));
 }
 
-/// Which lines.
+/// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Query {
@@ -61,7 +62,7 @@ impl Query {
     }
 }
 
-/// The page.
+/// Handles the request for the page.
 async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
@@ -118,7 +119,7 @@ fn field(visit: &Visit, name: &str, label: &str, placeholder: &str) -> Markup {
     }
 }
 
-/// How many events there are that the page does not show yet.
+/// The number of events that the page does not show yet, live.
 async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let query: Query = visit.query()?;
     let path = visit.with("before", None);
@@ -133,7 +134,7 @@ async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Res
     live::answer(&request, since, vec![Topic::Everything], None, render)
 }
 
-/// `/timeline/{position}`: one event, whole, with its neighbours in the same request.
+/// Handles `/timeline/{position}`: one event with all its data, and its neighbours from the same request.
 async fn show(visit: Visit, Path(position): Path<i64>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let only = Filter { after: Some(position - 1), before: Some(position + 1), ..Filter::default() };
@@ -175,7 +176,7 @@ fn encode(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// A link to what an event is about, where it has a page.
+/// A link to what an event concerns, if that has a page.
 fn about(line: &Line) -> Markup {
     let (kind, id) = (line.aggregate_type.as_str(), line.aggregate_id.as_str());
     let path = match kind {

@@ -1,4 +1,4 @@
-//! Ventures (who owns servers) and their roles (what servers do): a tree in which what is nearer wins.
+//! Pages of ventures (which own servers) and their roles (what servers do): a tree in which the nearest value takes precedence.
 
 mod form;
 mod lineage;
@@ -42,7 +42,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     roles::configure(config);
 }
 
-/// The most ventures that a tree is made of.
+/// Maximum number of ventures in a tree.
 const MOST: i64 = 10_000;
 
 /// Every venture, retired or not, by name.
@@ -55,7 +55,7 @@ async fn all(reading: &mut Reading<'_>) -> Result<Vec<Entry<VentureView>>, Error
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
-    /// With this text in a name, a description or a role.
+    /// Only ventures with this text in their name, description or roles.
     q: Option<String>,
 }
 
@@ -112,7 +112,7 @@ async fn live(
     Path((key, since)): Path<(Name, i64)>,
 ) -> Result<HttpResponse, Error> {
     let may = visit.may(Level::Administrator);
-    // What it inherits is of other ventures.
+    // A venture inherits from other ventures, so their events change the page.
     let topics = ["venture", "device", "deployment"].map(Topic::Kind).to_vec();
     entry::stream(&request, &application, since, topics, move |mut reading, _| {
         let (key, may) = (key.clone(), may.clone());
@@ -120,7 +120,7 @@ async fn live(
     })
 }
 
-/// Ventures, as things that forms define.
+/// Ventures as a kind that forms define.
 struct Ventures;
 
 impl Described for Ventures {

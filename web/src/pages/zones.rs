@@ -1,4 +1,4 @@
-//! DNS zones: their records, what their primary has otherwise, and what it has not taken yet.
+//! Pages of DNS zones: their records, the drift of their primary, and the updates that the primary has not accepted yet.
 
 mod form;
 mod view;
@@ -43,17 +43,17 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/zones/{zone:.+}").get(show));
 }
 
-/// How many updates are shown that a primary has not taken yet.
+/// How many pending updates of a primary are shown.
 const SHOWN_UPDATES: i64 = 50;
 
-/// How many records of devices are compared with the zone's extra records at most.
+/// Maximum number of devices' records that are compared with the zone's extra records.
 const COMPARED: i64 = 1_000;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
     q: Option<String>,
-    /// The last zone of the page before.
+    /// The last zone of the previous page.
     after: Option<String>,
 }
 
@@ -78,13 +78,13 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     visit.answer(reading, page).await
 }
 
-/// What a zone's page is asked for.
+/// The query of a zone's page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct OneQuery {
-    /// Records with this text.
+    /// Only records with this text.
     q: Option<String>,
-    /// Records behind this one.
+    /// Only records after this cursor.
     after: Option<String>,
 }
 
@@ -128,8 +128,9 @@ async fn parts(
     ])
 }
 
-/// The records that matter to what the page shows of the file, which has every record: the usual name server's, and those that
-/// extra records can contradict. Names as the views have them, and the delegated names that records may be below.
+/// Reads the records that affect what the page shows of the file, which contains every record: those of the usual name server,
+/// and those that can conflict with extra records. The names are in the form of the views; the second list has the delegated
+/// names that records may be below.
 async fn beside_extra(zone: &Zone) -> Result<(Vec<String>, Vec<String>), Error> {
     let zone = zone.clone();
     let listed = tokio::task::spawn_blocking(move || {
@@ -141,7 +142,7 @@ async fn beside_extra(zone: &Zone) -> Result<(Vec<String>, Vec<String>), Error> 
             }
             names.push(record.name.to_string());
         }
-        // The names of such a zone are not those that the views have; it has 256 addresses at most.
+        // The names of such a zone are not in the form of the views; it has at most 256 addresses.
         if let Some(range) = zone.addresses().filter(|range| zone.above() != zone.name && range.is_of_one_24()) {
             let addresses = u32::from(range.first())..=u32::from(range.last());
             names = addresses.map(|address| reverse_name(address.into())).collect();
@@ -183,7 +184,7 @@ async fn show(
     visit.answer(reading, page).await
 }
 
-/// A page of a zone's records, with what their devices are called.
+/// Reads a page of a zone's records, with the names of their devices.
 async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
     let (at, (known, _, managed)) = (reading.at, find(reading, zone).await?);
     let filter = dns_records::Filter {
@@ -195,7 +196,7 @@ async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery)
     };
     let found = dns_records::list(reading.connection(), &filter, at, i64::from(USUAL) + 1).await?;
     let found = page::Page::of(found, USUAL, DnsRecord::cursor);
-    // A zone inside of this one has its own records.
+    // A zone inside this one has its own records.
     let items: Vec<(String, DnsRecord)> =
         found.items.into_iter().filter_map(|record| Some((name_in_zone(zone, &managed, &record)?, record))).collect();
     let mut ids: Vec<_> = items.iter().map(|(_, record)| record.device).collect();
@@ -213,7 +214,7 @@ async fn live(
     Path((zone, since)): Path<(DomainName, i64)>,
 ) -> Result<HttpResponse, Error> {
     let may = visit.may(Level::Operator);
-    // Records come and go with devices; what waits for the primary follows them.
+    // Records change with devices, and pending updates of the primary follow them.
     let topics = ["site", "drift", "device"].map(Topic::Kind).to_vec();
     let shared = application.clone();
     entry::stream(&request, &application, since, topics, move |mut reading, now| {

@@ -1,6 +1,7 @@
-//! What a node is told: the classes, parameters and environment of its device's role and venture, as of one position.
+//! Computes the classification of a node: the classes, parameters and environment of its device's role and venture, as
+//! of one position.
 //!
-//! Every doubt is an error and never an empty answer: Puppet would take that for "nothing is to be managed here".
+//! Every doubt is an error and never an empty answer: Puppet would interpret that as "nothing is managed on this node".
 
 use crate::error::Error;
 use crate::request::reading::Reading;
@@ -23,7 +24,7 @@ pub(super) async fn device_of(reading: &mut Reading<'_>, certname: &Hostname) ->
     })
 }
 
-/// What the node with this certificate name is told.
+/// The classification of the node with this certificate name.
 pub(super) async fn classify(reading: &mut Reading<'_>, certname: &Hostname) -> Result<Classification, Error> {
     let at = reading.at;
     let device = match device_of(reading, certname).await? {
@@ -57,7 +58,7 @@ pub(super) async fn classify(reading: &mut Reading<'_>, certname: &Hostname) -> 
     Ok(told)
 }
 
-/// The venture and its ancestors, nearest first. One that is out of use would take its classes away unseen.
+/// The venture and its ancestors, nearest first. A retired ancestor is an error, because its classes would disappear unnoticed.
 async fn lineage(reading: &mut Reading<'_>, certname: &Hostname, venture: &Name) -> Result<Vec<Entry<VentureView>>, Error> {
     let at = reading.at;
     let mut lineage: Vec<Entry<VentureView>> = vec![];
@@ -75,7 +76,7 @@ async fn lineage(reading: &mut Reading<'_>, certname: &Hostname, venture: &Name)
     Ok(lineage)
 }
 
-/// Why nobody holds the name.
+/// The error for a name that no device holds, with the reason.
 async fn unknown(reading: &mut Reading<'_>, certname: &Hostname) -> Result<Error, Error> {
     let at = reading.at;
     let last = match holdings::last_holder_of(reading.connection(), "hostname", certname.as_str(), at).await? {

@@ -1,7 +1,7 @@
-//! Reads a report of Puppet's agent (`Puppet::Transaction::Report`, formats 6 to 12) as YAML.
+//! Parses a report of Puppet's agent (`Puppet::Transaction::Report`, formats 6 to 12) as YAML.
 //!
-//! It is read event by event, and of a report only what is needed is kept: an alias is never followed further than to a
-//! text, so that no few lines stand for millions, and Ruby's tags, of which old agents send many, are passed over.
+//! The YAML is parsed event by event, and only the required parts of a report are kept. An alias is resolved only to a text, so
+//! that a few lines cannot expand to millions. Ruby's tags, of which old agents send many, are ignored.
 
 #[cfg(test)]
 mod tests;
@@ -16,10 +16,10 @@ use std::collections::HashMap;
 /// The levels of log messages that are errors.
 const ERRORS: [&str; 4] = ["err", "alert", "emerg", "crit"];
 
-/// How many texts that may be named again are remembered; Puppet's reports have hardly any.
+/// The maximum number of anchored texts to remember; Puppet's reports have hardly any.
 const MOST_ANCHORS: usize = 10_000;
 
-/// What an agent's message comes from where it is about no resource.
+/// The source of an agent's message that concerns no resource.
 const AGENT: &str = "Puppet";
 
 /// The parts of a report that are needed.
@@ -33,7 +33,7 @@ struct Parts {
     errors: Vec<Text>,
 }
 
-/// The run that a report tells of, or why it is no report.
+/// The run that a report describes, or why the text is not a report.
 pub(super) fn read(body: &[u8]) -> Result<PuppetRun, String> {
     let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
     let mut reader = Reader { parser: Parser::new_from_str(text), anchored: HashMap::new(), depth: 0 };
@@ -48,7 +48,7 @@ pub(super) fn read(body: &[u8]) -> Result<PuppetRun, String> {
     Ok(PuppetRun {
         certname,
         outcome,
-        // What is not said is not trusted to end a deployment.
+        // A report without this field must not end a deployment.
         noop: parts.noop.as_deref() != Some("false"),
         compiled: parts.cached_catalog_status.as_deref() == Some("not_used"),
         transaction: Text::fitted(&parts.transaction_uuid.unwrap_or_default()),
@@ -57,9 +57,9 @@ pub(super) fn read(body: &[u8]) -> Result<PuppetRun, String> {
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
-    /// The texts that may be named again.
+    /// The texts that aliases may refer to.
     anchored: HashMap<usize, String>,
-    /// How many lists and mappings are open.
+    /// The number of open lists and mappings.
     depth: usize,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
             };
             *part = self.scalar(&value)?;
         }
-        // Up to its end, so that nothing is believed that was cut off.
+        // Read to the end, so that a truncated report is not accepted.
         while !matches!(self.next()?, Event::StreamEnd) {}
         Ok(parts)
     }
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A message, where it is an error.
+    /// A message, if it is an error.
     fn message(&mut self) -> Result<Option<Text>, String> {
         let (mut level, mut source, mut message) = (None, None, None);
         while let Some((key, value)) = self.pair()? {
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// The next key of a mapping, where it is a text, and the event with which its value begins; none at the end.
+    /// The next key of a mapping, if it is a text, and the event with which its value begins; `None` at the end.
     fn pair(&mut self) -> Result<Option<(Option<String>, Event<'a>)>, String> {
         let key = match self.next()? {
             Event::MappingEnd => return Ok(None),
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         Ok(Some((key, self.next()?)))
     }
 
-    /// The text that a value is; what is null, a list or a mapping is none, and is passed over.
+    /// The text of a value; `None` for null, a list or a mapping, which is skipped.
     fn scalar(&mut self, event: &Event<'a>) -> Result<Option<String>, String> {
         match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&**text, "" | "~" | "null") => Ok(None),
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over the rest of a value.
+    /// Skips the rest of a value.
     fn skip(&mut self, begun: &Event<'a>) -> Result<(), String> {
         let mut depth = usize::from(matches!(begun, Event::MappingStart(..) | Event::SequenceStart(..)));
         while depth > 0 {

@@ -1,4 +1,5 @@
-//! `GET /puppet/nodes/{certname}` for Puppet's external nodes, and `POST /puppet/reports` for its report processor `http`.
+//! The routes `GET /puppet/nodes/{certname}` for Puppet's external node classifier, and `POST /puppet/reports` for its
+//! report processor `http`.
 
 use super::{node, report};
 use crate::application::Application;
@@ -24,14 +25,14 @@ use bootledger_projections::deployments::{self, Status};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The routes.
+/// Mounts the routes.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/puppet/nodes/{certname}").route(web::get().to(show)).route(web::head().to(show)))
         .service(web::resource(PUPPET_REPORTS).route(web::post().to(create)));
 }
 
-/// What an external node classifier tells Puppet about a node, as YAML. No token is needed.
+/// Returns the classification of a node as YAML, as Puppet expects it from an external node classifier. No token is needed.
 #[utoipa::path(get, path = "/puppet/nodes/{certname}", tag = "puppet",
     params(("certname" = Hostname, Path, description = "The node's certname, which is its host name"),
            ("at" = Option<String>, Query, description = "As of this position of the log, or as of this RFC 3339 time")),
@@ -48,7 +49,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let told = node::classify(&mut reading, &certname).await?;
-    // JSON is YAML that leaves nothing to guess: to Ruby, a plain yes, 0777 or 12:30 would not be a text.
+    // JSON is YAML without ambiguity: to Ruby, a plain yes, 0777 or 12:30 would not be a text.
     let text = serde_json::to_string_pretty(&told).map_err(|error| Error::Internal(error.into()))?;
     let revision = Revision::of(format!("---\n{text}\n"));
     let held = revision.is_held_by(&request);
@@ -63,19 +64,19 @@ pub(crate) async fn show(
     Ok(response)
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct ReportAnswer {
-    /// The node.
+    /// The certname of the node.
     certname: Hostname,
-    /// The deployment in progress that was told of the run; null where there is none, which is the usual case.
+    /// The deployment in progress that the run was recorded in; null if there is none, which is the usual case.
     deployment: Option<DeploymentId>,
-    /// The position of the event that it led to, or of the log where it led to none.
+    /// The position of the event that the report caused, or of the end of the log if it caused none.
     position: i64,
 }
 
-/// Takes a report of Puppet's agent, as the report processor `http` sends it. It needs a token for reports or an
-/// operator's, as `Bearer`, or as the password of `Basic`.
+/// Accepts a report of Puppet's agent, as the report processor `http` sends it. Requires a token for reports or an operator's,
+/// as `Bearer`, or as the password of `Basic`.
 #[utoipa::path(post, path = "/puppet/reports", tag = "puppet",
     request_body(content = String, content_type = "application/x-yaml", description = "A report of Puppet 4.4 or later, at most 8 MiB"),
     security(("token" = [])),
@@ -94,7 +95,7 @@ pub(crate) async fn create(
     request: HttpRequest,
     Yaml(body): Yaml,
 ) -> Result<HttpResponse, Error> {
-    // Some megabytes of YAML take a while.
+    // Parsing some megabytes of YAML takes time.
     let read = tokio::task::spawn_blocking(move || report::read(&body)).await.map_err(|error| Error::Internal(error.into()))?;
     let run = read.map_err(|message| Error::bad_request("", "report_malformed", format!("the body is no report: {message}")))?;
     let certname = run.certname.clone();

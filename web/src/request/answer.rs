@@ -1,4 +1,4 @@
-//! The answers to changes: what was changed, read back once the views show it.
+//! The answers to changes: what was changed, read from the views once they show the change.
 
 use super::backend::Backend;
 use super::reading::{Reading, name_position};
@@ -11,49 +11,50 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What was changed, where the views take too long to show it.
+/// The answer to a change that the views do not show in time.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Accepted {
-    /// The changed or new thing.
+    /// The ID of the changed or created thing.
     pub id: String,
-    /// The position that shows the change; name it in `Bootledger-Min-Position` to wait for it.
+    /// The position at which the views show the change. Send it as `Bootledger-Min-Position` to wait for the change.
     pub position: i64,
 }
 
 /// A change that was made.
 #[derive(Debug)]
 pub struct Change {
-    /// What the domain answered.
+    /// The receipt that the domain returned.
     pub receipt: Receipt,
     status: StatusCode,
     location: Option<String>,
 }
 
 impl Change {
-    /// Makes the change; the answer will be 200.
+    /// Makes the change. The answer will have status 200.
     pub async fn make(backend: &mut Backend, caller: &Caller, command: Command) -> Result<Self, Error> {
         let receipt = backend.execute(command, caller.context()).await?;
         Ok(Self::of(receipt))
     }
 
-    /// A change that was made in another way.
+    /// Wraps the receipt of a change that was made in another way.
     pub fn of(receipt: Receipt) -> Self {
         Self { receipt, status: StatusCode::OK, location: None }
     }
 
-    /// The same as something new: 201 with its place, such as `/api/v1/devices/`, to which the id is added.
+    /// Turns the answer into one about something new: status 201 with a `Location`, which is `parent`, such as
+    /// `/api/v1/devices/`, followed by the ID.
     #[must_use]
     pub fn created(self, parent: &str) -> Self {
         let location = Some(format!("{parent}{}", self.receipt.id));
         Self { status: StatusCode::CREATED, location, ..self }
     }
 
-    /// Waits until the views show the change. The reading, or, where that takes too long, the answer 202.
+    /// Waits until the views show the change, and returns a reading of them. If that takes too long, returns the answer 202.
     pub async fn shown<'a>(&self, backend: &'a mut Backend) -> Result<Reading<'a>, HttpResponse> {
         let reached = backend.reach(self.receipt.position).await;
         let position = backend.position();
         if reached {
-            // The change is made, whatever the reading says.
+            // The change is made, whether or not the reading succeeds.
             match backend.read_now().await {
                 Ok(reading) => return Ok(reading),
                 Err(error) => tracing::warn!("a change was made but cannot be read back: {error}"),
@@ -65,7 +66,7 @@ impl Change {
         Err(response)
     }
 
-    /// The answer with the thing as the views show it.
+    /// The answer with the changed thing, as the views show it.
     pub fn answer(self, reading: Reading<'_>, body: &impl Serialize) -> HttpResponse {
         let mut response = reading.answer(body);
         *response.status_mut() = self.status;

@@ -1,9 +1,10 @@
-//! The one way from a handler to whatever it may have to wait for: the views, commands, other systems.
+//! The [`Backend`]: a handler's only way to everything that it may have to wait for, such as the views, commands
+//! and other systems.
 //!
 //! Every method takes `&mut self`, and a [`Reading`] borrows the backend for as long as it lives. So the compiler refuses a
-//! handler that runs a command, asks a controller or waits for a position while it holds a reading, which is a connection to
+//! handler that runs a command, queries a controller or waits for a position while it holds a reading, which is a connection to
 //! the database. The body of a request is read by its extractor before the handler begins, and the extractor here acquires
-//! nothing. Together: first the body, then the command, then the reading (ADR 0025).
+//! nothing. The order is therefore always: first the body, then the command, then the reading (ADR 0025).
 //!
 //! ```
 //! # use bootledger_web::request::backend::Backend;
@@ -14,7 +15,7 @@
 //!     backend.reach(8).await;
 //! }
 //! ```
-//! This does not compile, since the reading would keep its connection while others are waited for:
+//! This does not compile, because the reading would keep its connection during the wait:
 //! ```compile_fail,E0499
 //! # use bootledger_web::request::backend::Backend;
 //! async fn wrong(mut backend: Backend) {
@@ -63,28 +64,28 @@ use std::sync::Arc;
 /// How many of a request's commands run at the same time.
 const AT_ONCE: usize = 16;
 
-/// The way to the domain. Only a [`Backend`] gives it to handlers.
+/// The connection to the domain. Handlers reach it only through a [`Backend`].
 #[derive(Clone)]
 pub struct Port(Arc<dyn Commands>);
 
 impl Port {
-    /// The way to this domain.
+    /// Wraps an implementation of the commands.
     pub fn new(commands: Arc<dyn Commands>) -> Self {
         Self(commands)
     }
 
-    /// The commands themselves, for code that never has a reading: the guard, sign-ins, and what machines of the boot network
-    /// ask. A test keeps it out of the handlers that may read.
+    /// The commands themselves, for code that never holds a reading: the guard, sign-ins, and requests of machines on the boot
+    /// network. A test ensures that handlers that may read do not use it.
     pub(crate) fn unguarded(&self) -> &dyn Commands {
         &*self.0
     }
 
-    /// What limits the service itself at the moment. Nothing waits.
+    /// The conditions that limit the service at the moment. Does not wait for anything.
     pub(crate) fn concerns(&self) -> Vec<Concern> {
         self.0.concerns()
     }
 
-    /// What is wrong with the secret of this name, if anything. Secrets are local files or variables, so nothing waits.
+    /// What is wrong with the secret of this name, if anything. Secrets are local files or variables, so this does not wait.
     pub(crate) fn secret_problem(&self, name: &Name) -> Option<String> {
         self.0.secret_problem(name)
     }
@@ -95,26 +96,26 @@ impl Port {
     }
 }
 
-/// The library of boot images and its downloads. Only a [`Backend`] gives it to handlers.
+/// The library of boot images and its downloads. Handlers reach it only through a [`Backend`].
 #[derive(Clone)]
 pub struct LibraryPort(Arc<dyn ImageLibrary>);
 
 impl LibraryPort {
-    /// The way to this library.
+    /// Wraps an implementation of the library.
     pub fn new(library: Arc<dyn ImageLibrary>) -> Self {
         Self(library)
     }
 }
 
-/// What a handler reads, changes and asks through, one thing at a time.
+/// The object through which a handler reads, makes changes and queries other systems, one at a time.
 pub struct Backend {
     application: Data<Application>,
     views: Pool,
     share: Arc<Share>,
     shares: Option<Data<Shares>>,
-    /// The moment that a reading is of, as the request names it.
+    /// The moment that the request wants to read: the value of its `at` parameter.
     at: Option<String>,
-    /// Whether the request only wants to know what its change would do.
+    /// Whether the request is a dry run, which only checks its change.
     dry_run: bool,
 }
 
@@ -122,11 +123,11 @@ impl Backend {
     /// The backend of a request.
     ///
     /// # Errors
-    /// Where the query cannot be read.
+    /// Returns an error if the query string cannot be parsed.
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Error> {
         let application = request.app_data::<Data<Application>>().cloned();
         let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
-        // What is changed is always of now.
+        // A change always applies to the present: `at` is read only for safe methods.
         let (mut at, mut dry_run) = (None, false);
         let pairs = pairs(request.query_string())?;
         known::check(request, &pairs)?;
@@ -143,13 +144,13 @@ impl Backend {
         Ok(Self { application, views, share, shares: request.app_data().cloned(), at, dry_run })
     }
 
-    /// The same for a live page that is made once for everybody: it uses nobody's share.
+    /// The same backend for a live page that is rendered once for all viewers. It uses no caller's share.
     #[must_use]
     pub(crate) fn for_everybody(&self) -> Self {
         self.over(self.views.clone())
     }
 
-    /// The same for what is made once for all machines, whoever wants it first.
+    /// The same backend for content that is rendered once for all machines, whichever requests it first.
     #[must_use]
     pub(crate) fn for_machines(&self) -> Self {
         self.over(self.application.agents.clone())
@@ -161,26 +162,26 @@ impl Backend {
         Self { application, views, share, shares, at: None, dry_run: false }
     }
 
-    /// A backend of no request, which reads what agents read.
+    /// A backend without a request, which reads through the agents' connections.
     pub(crate) fn of_nobody(application: &Application) -> Self {
         let views = application.agents.clone();
         let share = Arc::new(Share::new(Who::Unknown, connections(&views)));
         Self { application: Data::new(application.clone()), views, share, shares: None, at: None, dry_run: false }
     }
 
-    /// The views, as of now or of the moment that `?at=` names. The reading holds a connection until it is dropped.
+    /// Reads the views as of now, or as of the moment that `?at=` names. The reading holds a connection until it is dropped.
     ///
     /// # Errors
-    /// Where the moment is none, the caller's share is used up, or the database does not answer.
+    /// Returns an error if `at` is not a valid moment, the caller's share is used up, or the database does not answer.
     pub async fn read(&mut self) -> Result<Reading<'_>, Error> {
         let permit = self.share.take(Work::Read).await?;
         Reading::begin(&self.views, permit, self.at.as_deref(), self.application.now).await
     }
 
-    /// The views as of now, whatever the request asks for.
+    /// Reads the views as of now, even if the request names another moment.
     ///
     /// # Errors
-    /// Where the caller's share is used up, or the database does not answer.
+    /// Returns an error if the caller's share is used up, or the database does not answer.
     pub async fn read_now(&mut self) -> Result<Reading<'_>, Error> {
         let permit = self.share.take(Work::Read).await?;
         Reading::begin(&self.views, permit, None, self.application.now).await
@@ -189,7 +190,7 @@ impl Backend {
     /// Runs a command.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn execute(&mut self, command: Command, context: Context) -> Result<Receipt, CommandError> {
         if self.dry_run {
             return Err(CommandError::Refused(vec![BrokenRule::new(DRY_RUN, "dry_run_unsupported", NO_DRY_RUN)]));
@@ -198,22 +199,22 @@ impl Backend {
         self.application.commands.0.execute(command, context).await
     }
 
-    /// Whether the request only wants to know what its change would do.
+    /// Whether the request is a dry run, which only checks its change.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.dry_run
     }
 
-    /// What a change would do, or why it would be refused; nothing is done.
+    /// Checks a change: returns what it would change, or why it would be refused. Nothing is changed.
     ///
     /// # Errors
-    /// As the change itself, or where the caller's share is used up.
+    /// Returns the error that the change itself would return, or one if the caller's share is used up.
     pub async fn preview(&mut self, command: Command, context: Context) -> Result<Preview, CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.preview(command, context).await
     }
 
     /// Runs many jobs, some of them at the same time. A job is a list of commands that run one after the other until one fails.
-    /// The result of a job is that of its last command, and `None` where it has none.
+    /// The result of a job is the result of its last command, or `None` if it has no commands.
     pub async fn execute_all(&mut self, jobs: Vec<Vec<(Command, Context)>>) -> Vec<Result<Option<Receipt>, CommandError>> {
         let this = &*self;
         let run = |job: Vec<(Command, Context)>| async move {
@@ -227,7 +228,7 @@ impl Backend {
         futures::stream::iter(jobs.into_iter().map(run)).buffered(AT_ONCE).collect().await
     }
 
-    /// What would become of each of these deployments were it started now.
+    /// Checks each of these deployments as if it were started now.
     pub async fn check_deployments(&mut self, wanted: &[NewDeployment]) -> Vec<Result<Proposed, CommandError>> {
         let this = &*self;
         let check = |wanted| async move {
@@ -240,52 +241,52 @@ impl Backend {
     /// Starts a deployment for every row of a CSV text, or for none.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn import(&mut self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.import(csv, dry_run, context).await
     }
 
-    /// What would become of a deployment were it started now.
+    /// Checks a deployment as if it were started now.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn check_deployment(&mut self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.check_deployment(wanted).await
     }
 
-    /// Asks a device's management controller whether the server has power.
+    /// Queries a device's management controller for the power state of the server.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn power_state(&mut self, device: DeviceId, context: Context) -> Result<Power, CommandError> {
         let _permit = self.share.take(Work::Outside).await.map_err(busy)?;
         self.application.commands.0.power_state(device, context).await
     }
 
-    /// Has the servers of a site compared with the views at once.
+    /// Requests a comparison of a site's servers with the views as soon as possible.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn check_drift(&mut self, site: &Name) -> Result<(), CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.check_drift(site).await
     }
 
-    /// Sends the receiver of a webhook a message that is no event.
+    /// Sends a test message, which is not an event, to the receiver of a webhook.
     ///
     /// # Errors
-    /// As the domain says, or where the caller's share is used up.
+    /// Returns the domain's error, or one if the caller's share is used up.
     pub async fn ping_webhook(&mut self, webhook: &Name) -> Result<Ping, CommandError> {
         let _permit = self.share.take(Work::Outside).await.map_err(busy)?;
         self.application.commands.0.ping_webhook(webhook).await
     }
 
-    /// Stores a boot image's file while its bytes arrive, then puts it into the image.
+    /// Stores a boot image's file while its bytes arrive, then adds it to the image.
     ///
     /// # Errors
-    /// See [`UploadError`]; the image is as it was.
+    /// See [`UploadError`]. After an error the image is unchanged.
     pub(crate) async fn put_file<E: Into<anyhow::Error>>(
         &mut self,
         description: Description,
@@ -296,18 +297,19 @@ impl Backend {
         upload::put_file(&self.application, description, length, body, context).await
     }
 
-    /// The bytes of a boot file or a log, from the store.
+    /// Reads a boot file or a log from the store.
     ///
     /// # Errors
-    /// Where the store has other bytes or none, or does not answer.
+    /// Returns an error if the store has different bytes or none, or does not answer.
     pub(crate) async fn stored(&mut self, sha256: Sha256, size: u64) -> Result<Bytes, StoreError> {
         Contents::new(Arc::clone(&self.application.files)).read_whole(sha256, size).await
     }
 
-    /// A file as a server gets it, with secrets masked, and the hash of what is really served.
+    /// Renders a file as a server gets it, with secrets masked, and returns it with the hash of the bytes that
+    /// are really served.
     ///
     /// # Errors
-    /// In words, where it cannot be rendered.
+    /// Returns a message if the file cannot be rendered.
     pub(crate) async fn as_served(&mut self, target: &Target, name: &Name) -> Result<render::Shown, String> {
         render::as_served(&self.application, target, name).await
     }
@@ -315,23 +317,23 @@ impl Backend {
     /// The library of boot images.
     ///
     /// # Errors
-    /// Where this server has none.
+    /// Returns an error if this server has no library.
     pub fn library(&mut self) -> Result<&dyn ImageLibrary, Error> {
         let library = self.application.library.as_ref().map(|library| &*library.0);
         library.ok_or_else(|| Error::NotFound("this server has no library of boot images".to_owned()))
     }
 
-    /// What limits the service itself at the moment.
+    /// The conditions that limit the service at the moment.
     pub(crate) fn concerns(&self) -> Vec<Concern> {
         self.application.commands.concerns()
     }
 
-    /// Waits until the views show a position; whether they do in time.
+    /// Waits until the views show a position. Returns whether they do so in time.
     pub async fn reach(&mut self, position: i64) -> bool {
         reach(&self.application, position, DEADLINE).await
     }
 
-    /// What servers boot, as far as the service decides it.
+    /// What the service knows about what servers boot.
     pub(crate) fn boot_source(&self) -> BootSource {
         BootSource::of(&self.application)
     }
@@ -353,12 +355,13 @@ fn connections(views: &Pool) -> u32 {
     views.connections()
 }
 
-/// The connections that a request reads through: those of agents or those of people, so that neither can use up the other's.
+/// The pool of connections that a request reads through. Agents and people have separate pools, so that neither can use
+/// up the other's.
 pub(crate) fn views<'a>(application: &'a Application, request: &HttpRequest) -> &'a Pool {
     if guard::is_for_machines(request.match_info().as_str()) { &application.agents } else { &application.views }
 }
 
-/// The share of whoever sent a request.
+/// The share of the caller that sent a request.
 fn share(request: &HttpRequest, application: &Application, views: &Pool) -> Arc<Share> {
     let who = match request.extensions().get::<Principal>() {
         Some(Principal::Token(bearer)) => Who::Token(bearer.id),
@@ -368,7 +371,7 @@ fn share(request: &HttpRequest, application: &Application, views: &Pool) -> Arc<
     share_of(who, request.app_data(), views)
 }
 
-/// The share of the address that a request comes from, for questions before it is known who sent it.
+/// The share of the address that a request comes from, for reads before the caller is authenticated.
 pub(crate) fn share_of_address(request: &HttpRequest, application: &Application) -> Arc<Share> {
     share_of(address(request, application), request.app_data(), views(application, request))
 }
@@ -384,7 +387,7 @@ fn share_of(who: Who, shares: Option<&Data<Shares>>, views: &Pool) -> Arc<Share>
     }
 }
 
-/// The memory for the body of a request, of its caller's share.
+/// The memory for the body of a request, as part of its caller's share.
 pub(crate) fn memory(request: &HttpRequest) -> Memory {
     let share = match request.app_data::<Data<Application>>() {
         Some(application) => share(request, application, views(application, request)),

@@ -1,5 +1,5 @@
-//! The body of a request: read whole, up to a limit and within a time, so that neither a large nor
-//! a slow client can hold on to memory.
+//! Extractors for the body of a request. A body is read whole, up to a size limit and within a time limit, so that neither a
+//! large nor a slow client can hold on to memory.
 
 mod leaves;
 mod shape;
@@ -27,34 +27,35 @@ use std::time::Duration;
 use strict::Malformed;
 use utoipa::ToSchema;
 
-/// The most bytes of a JSON body.
+/// Maximum size of a JSON body, in bytes.
 pub const JSON_LIMIT: u64 = 1024 * 1024;
-/// The most bytes of a CSV file.
+/// Maximum size of a CSV file, in bytes.
 pub const CSV_LIMIT: u64 = 128 * 1024 * 1024;
-/// The most bytes of a YAML body: a report of Puppet's agent about some thousand resources.
+/// Maximum size of a YAML body, in bytes: enough for a Puppet report about several thousand resources.
 pub const YAML_LIMIT: u64 = 8 * 1024 * 1024;
-/// The most levels of lists and objects in JSON and YAML; what the API takes has less than ten.
+/// Maximum nesting of lists and objects in JSON and YAML. The API's own types have fewer than ten levels.
 pub const JSON_DEPTH: usize = 32;
-/// How long a JSON body, or the next part of a file, may take.
+/// Time limit for a JSON body, or for the next part of a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A JSON body as a type. 400 where it is no JSON, 415 where it does not say so, 422 where a value is refused.
+/// A JSON body, parsed as a type. The answer is 400 if the body is not JSON, 415 if its content type is not JSON, and 422 if a
+/// value is refused.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
-/// A JSON body, or the type's default where the body is empty.
+/// A JSON body, or the type's default if the body is empty.
 #[derive(Clone, Debug)]
 pub struct OptionalJson<T>(pub T);
 
-/// A YAML body's bytes.
+/// The bytes of a YAML body.
 #[derive(Clone, Debug)]
 pub struct Yaml(pub Bytes);
 
-/// A CSV file's bytes, and its caller's memory that they fill.
+/// The bytes of a CSV file, and the part of its caller's memory that they fill.
 #[derive(Debug)]
 pub struct Csv(pub Bytes, pub(crate) Memory);
 
-/// The charset that a content type names, in lower case.
+/// The charset of a content type, in lower case.
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -90,7 +91,7 @@ async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Err
     read_in_time(request, payload, JSON_LIMIT).await
 }
 
-/// The bytes of a form's body, up to the limit of JSON.
+/// Reads the body of a form, up to the size limit of JSON.
 pub(crate) async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
     read_in_time(request, payload, JSON_LIMIT).await
 }
@@ -112,7 +113,7 @@ fn parse<T: DeserializeOwned + ToSchema + 'static>(request: &HttpRequest, body: 
     }
     let value = value_of(body)?;
     let parsed = typed(&value)?;
-    // Agents report what other programs say, which is kept whatever it holds.
+    // Reports of agents quote other programs, and are kept with any characters that they contain.
     if request.path().starts_with("/api/")
         && let Some((field, message)) = invisible::found(&value)
     {
@@ -122,7 +123,7 @@ fn parse<T: DeserializeOwned + ToSchema + 'static>(request: &HttpRequest, body: 
     Ok(parsed)
 }
 
-/// Refuses JSON that nests too deep, before anything reads it that might recurse as deep.
+/// Refuses JSON that is nested too deeply. This runs before any recursive parser reads it.
 pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in body {
@@ -147,18 +148,18 @@ pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a body as a type, in two steps: as JSON, and as what the description says of the type ([`shape`]).
+/// Parses a body in two steps: as JSON, and then as a type, according to the type's description ([`shape`]).
 #[cfg(test)]
 pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) -> Result<T, Error> {
     typed(&value_of(body)?)
 }
 
-/// What is wrong with a text that is not JSON, and where.
+/// Describes why a text is not JSON, and where the error is.
 pub(crate) fn malformed(body: &[u8], error: &serde_json::Error) -> String {
     strict::in_words(body, error)
 }
 
-/// A body as JSON.
+/// Parses a body as JSON.
 fn value_of(body: &[u8]) -> Result<Value, Error> {
     check_depth(body)?;
     strict::read(body).map_err(|error| match error {
@@ -170,7 +171,7 @@ fn value_of(body: &[u8]) -> Result<Value, Error> {
     })
 }
 
-/// JSON as a type.
+/// Converts JSON to a type.
 fn typed<T: DeserializeOwned + ToSchema + 'static>(value: &Value) -> Result<T, Error> {
     let shape = shape::of::<T>();
     match serde_path_to_error::deserialize(value) {
@@ -229,7 +230,7 @@ impl FromRequest for Yaml {
         let (request, payload) = (request.clone(), payload.take());
         async move {
             let kind = request.content_type().to_ascii_lowercase();
-            // `application/yaml` is RFC 9512; the others are older than that.
+            // `application/yaml` is from RFC 9512; the others are older.
             if !["application/x-yaml", "application/yaml", "text/x-yaml", "text/yaml"].contains(&kind.as_str()) {
                 return Err(Error::UnsupportedMediaType("application/x-yaml"));
             }

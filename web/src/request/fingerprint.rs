@@ -1,22 +1,22 @@
-//! How a repeated request is recognised: by the caller's idempotency key, and by the request's own bytes, so that the same
-//! key is not taken for another request.
+//! Recognises repeated requests: by the caller's idempotency key, and by a hash of the request, so that the same key with a
+//! different request is detected.
 //!
-//! The bytes are hashed as they arrived and never as types of this program, so that a retry across an upgrade is still the
-//! same request. The hash is stored with the answer: what it is made of may change only with another `VERSION`.
+//! The bytes are hashed as they arrived and never as types of this program, so that a retry across an upgrade still is the same
+//! request. The hash is stored with the answer: what it is computed from may change only with another `VERSION`.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
-/// The version of what is hashed.
+/// The version of the hash's input.
 const VERSION: u8 = 1;
 
-/// A caller's key, and the request that it came with.
+/// An idempotency key, and the request that it came with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// The key that the caller chose.
     pub key: String,
-    /// The request.
+    /// The fingerprint of the request.
     pub request: Fingerprint,
 }
 
@@ -28,7 +28,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What tells a request from others: method, path, query, content type and body.
+/// A hash that distinguishes requests: of method, path, query, content type and body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     head: [u8; 32],
@@ -36,14 +36,14 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// A request with these bytes.
+    /// The fingerprint of a request with these bytes.
     pub fn of(method: &str, path: &str, query: &str, content_type: &[u8], body: &[u8]) -> Self {
         Self::with(method, path, query, content_type, Sha256::digest(body).into())
     }
 
     fn with(method: &str, path: &str, query: &str, content_type: &[u8], body: [u8; 32]) -> Self {
         let mut head = Sha256::new_with_prefix([VERSION]);
-        // With their lengths, so that nothing can move from one part into the next.
+        // Each part is preceded by its length, so that no bytes can move from one part into the next.
         for part in [method.as_bytes(), path.as_bytes(), query.as_bytes(), content_type] {
             head.update((part.len() as u64).to_be_bytes());
             head.update(part);
@@ -51,10 +51,10 @@ impl Fingerprint {
         Self { head: head.finalize().into(), body }
     }
 
-    /// A request whose body was read by one of the extractors. Without a body it has none of its bytes.
+    /// The fingerprint of a request whose body was read by one of the extractors. A request without a body adds no bytes.
     pub(crate) fn of_request(request: &HttpRequest) -> Self {
         let mut content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        // A browser makes up another boundary each time. The parts themselves are hashed.
+        // A browser generates another boundary each time. The parts themselves are hashed.
         if content_type.starts_with(b"multipart/form-data") {
             content_type = b"multipart/form-data";
         }
@@ -62,28 +62,28 @@ impl Fingerprint {
         Self::with(request.method().as_str(), request.path(), request.query_string(), content_type, body)
     }
 
-    /// The same with a further part of its body: a file that was stored while it arrived.
+    /// The fingerprint with a further part of the body: a file that was stored while it arrived.
     #[must_use]
     pub(crate) fn and(self, part: &[u8; 32]) -> Self {
         let body = Sha256::new_with_prefix(self.body).chain_update(part).finalize().into();
         Self { body, ..self }
     }
 
-    /// What is stored.
+    /// The hash that is stored.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::new_with_prefix(self.head).chain_update(self.body).finalize().into()
     }
 }
 
-/// The SHA-256 of a request's body, which the extractors of bodies leave with the request.
+/// The SHA-256 of a request's body. The body extractors store it in the request's extensions.
 struct BodyHash([u8; 32]);
 
-/// Leaves a body's hash with its request.
+/// Stores the hash of a body in its request.
 pub(crate) fn leave(request: &HttpRequest, hasher: Sha256) {
     request.extensions_mut().insert(BodyHash(hasher.finalize().into()));
 }
 
-/// Hashes a part of a form with files: its name and its bytes.
+/// Hashes a part of a multipart form: its name and its bytes.
 pub(crate) fn hash_part(hasher: &mut Sha256, name: &str, content: &[u8]) {
     for part in [name.as_bytes(), content] {
         hasher.update((part.len() as u64).to_be_bytes());
@@ -100,7 +100,7 @@ mod tests {
         hex::encode(Fingerprint::of(method, path, query, content_type.as_bytes(), body.as_bytes()).sha256())
     }
 
-    /// These are stored in databases. One that changes makes `KeyReused` of every retry across the upgrade.
+    /// These hashes are stored in databases. If one changes, every retry across the upgrade fails with `KeyReused`.
     #[test]
     fn the_hash_of_a_request_stays_what_it_is() {
         let start =

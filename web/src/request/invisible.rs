@@ -1,12 +1,12 @@
 //! Refuses invisible characters in the texts of a JSON body, wherever they are and however they are written.
 //!
-//! Values of the domain refuse them where they are parsed from a text; what comes as JSON is read like a stored event, which
-//! may be older than the rule.
+//! The domain's values refuse them where they are parsed from a text. Values in JSON are read like a stored event, which may be
+//! older than the rule; so JSON bodies are checked here.
 
 use bootledger_aggregates::values::invisible;
 use serde_json::Value;
 
-/// The first problem of a body: its path, and a sentence in the words of the domain.
+/// The first problem of a body: its path, and the domain's message.
 pub(super) fn found(body: &Value) -> Option<(String, String)> {
     search(body, "")
 }

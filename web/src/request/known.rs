@@ -1,5 +1,4 @@
-//! Which parameters each operation of the API takes, as its description says: any other is refused, also by operations that
-//! take none.
+//! Refuses query parameters that the API's description does not list for the operation, also for operations without parameters.
 
 use super::parameters::{DRY_RUN, unknown};
 use crate::error::Error;
@@ -10,12 +9,12 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-/// Why a change is not weighed.
+/// Why `dry_run` is refused.
 pub(super) const NO_DRY_RUN: &str = "this change has no dry run; leave dry_run out to make it";
 
 type Names = HashMap<(String, String), BTreeSet<String>>;
 
-/// The names of the query parameters by method, in lower case, and path.
+/// The names of the query parameters, by method (in lower case) and path.
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let description = serde_json::to_value(openapi::document()).unwrap_or_default();
     let paths = description["paths"].as_object().into_iter().flatten();

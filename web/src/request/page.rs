@@ -4,21 +4,21 @@ use crate::error::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How many items a page has where nobody says.
+/// The default number of items on a page.
 pub const USUAL: u32 = 100;
-/// How many items a page has at most.
+/// The maximum number of items on a page.
 pub const MOST: u32 = 1000;
 
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The items.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// The `after` of the next page; null where this is the last.
+    /// The `after` of the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// Checks `?limit=`.
+/// Checks that `?limit=` is in range.
 pub fn limit(wanted: Option<u32>) -> Result<u32, Error> {
     let wanted = wanted.unwrap_or(USUAL);
     if (1..=MOST).contains(&wanted) {
@@ -30,7 +30,7 @@ pub fn limit(wanted: Option<u32>) -> Result<u32, Error> {
 }
 
 impl<T> Page<T> {
-    /// The page of `items`, which were asked for with one more than `limit`, so that the last page is known as such.
+    /// Builds a page from `items`, which were queried with one more than `limit`, to find out whether there is a next page.
     pub fn of(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
         let limit = limit as usize;
         let more = items.len() > limit;
@@ -39,7 +39,7 @@ impl<T> Page<T> {
         Self { items, next }
     }
 
-    /// The same page with other items.
+    /// The same page with its items converted.
     pub fn map<U>(self, form: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(form).collect(), next: self.next }
     }

@@ -1,4 +1,4 @@
-//! The query of a URL. An unknown parameter is refused: a misspelt filter must not answer with everything.
+//! Extractor for the query of a URL. An unknown parameter is refused: a misspelt filter must not return everything.
 
 use super::words::{listed, near, plain, quoted, with_value};
 use crate::error::Error;
@@ -8,17 +8,17 @@ use bootledger_aggregates::values::shortened;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
 
-/// The parameters of a request as a type that should deny unknown fields. `at` is read elsewhere.
+/// The parameters of a request, parsed as a type that should deny unknown fields. `at` is read elsewhere.
 #[derive(Clone, Debug)]
 pub struct Parameters<T>(pub T);
 
-/// The parameter that every reading takes.
+/// The parameter that every reading accepts.
 pub(crate) const AT: &str = "at";
 
-/// The parameter that has a change only weighed.
+/// The parameter that makes a request a dry run: the change is only checked.
 pub(crate) const DRY_RUN: &str = "dry_run";
 
-/// The names and values of a query, decoded. None has the character NUL, which no text of the database can have.
+/// The decoded names and values of a query. None contains the character NUL, which PostgreSQL cannot store in a text.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
         .map_err(|error| Error::bad_request("", "query_malformed", format!("the query cannot be read: {error}")))?;
@@ -34,7 +34,7 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     Ok(pairs)
 }
 
-/// Parameters as a type; those without a value are those of a form that was sent with empty fields, and left out.
+/// Parses parameters as a type. Parameters without a value come from forms with empty fields, and are left out.
 pub(crate) fn read_filled<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
     let filled = pairs.iter().filter(|(_, value)| !value.is_empty());
     let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(filled).finish();
@@ -53,7 +53,7 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     })
 }
 
-/// A parameter that there is not.
+/// The error for an unknown parameter.
 pub(crate) fn unknown(name: &str, known: &[&str]) -> Error {
     let message = match known {
         [] => format!("{name}: there is no such parameter; there are none here"),
@@ -64,7 +64,8 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> Error {
     Error::bad_request(name, "parameter_unknown", shortened(message))
 }
 
-/// What serde says of a parameter, with its name, its value where that is not in the words yet, and what was expected.
+/// Turns serde's error about a parameter into an error with the parameter's name, the expected value, and the actual value
+/// unless the message contains it already.
 fn refused(name: &str, error: &str, pairs: &[(String, String)]) -> Error {
     let names = quoted(error);
     let (name, message) = match names[..] {

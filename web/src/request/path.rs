@@ -1,4 +1,4 @@
-//! The variables of a path.
+//! Extractor for the variables of a path.
 
 use super::words::{plain, with_value};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
 
-/// The variables of the path as a type; 400 where they have another form.
+/// The variables of the path, parsed as a type. The answer is 400 if they do not parse.
 #[derive(Clone, Debug)]
 pub struct Path<T>(pub T);
 
@@ -23,13 +23,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     }
 }
 
-/// The variable that is wrong, with its value and what was expected.
+/// The error for a path variable, with its value and what was expected.
 fn refused(request: &HttpRequest, error: &str) -> Error {
     let variables: Vec<(&str, &str)> = request.match_info().iter().collect();
     let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-    // Errors name the value, but for one that is empty or too long.
+    // Errors contain the value, unless it is empty or too long.
     let named = variables.iter().find(|(_, value)| error.contains(&format!("{:?}", decoded(value))));
-    // Those of ids do not.
+    // Errors about IDs do not contain it.
     let named = named.or_else(|| variables.iter().find(|(name, _)| *name == "id" && error.starts_with("UUID")));
     let named = named.or_else(|| variables.iter().max_by_key(|(_, value)| value.len()));
     let (name, value) = named.map_or(("path", String::new()), |(name, value)| (*name, decoded(value)));

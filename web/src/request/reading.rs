@@ -1,8 +1,8 @@
-//! One reading of the views: everything that a handler reads through it is of one position, which
-//! the answer names. `?at=` moves it into the past.
+//! A reading of the views: everything that a handler reads through it is from one position, which the answer names. `?at=`
+//! selects a past position.
 //!
-//! A reading holds a connection to the database. Only [`super::backend::Backend::read`] gives one, and nothing else can be done
-//! through that backend until the reading is dropped.
+//! A reading holds a connection to the database. Only [`super::backend::Backend::read`] creates one, and that backend cannot do
+//! anything else until the reading is dropped.
 
 use super::parameters::AT;
 use super::share::Permit;
@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub struct Reading<'backend> {
     transaction: Transaction,
-    /// Which moment is asked about, for temporal questions.
+    /// The moment to read, for temporal queries.
     pub at: At,
     /// The position that the answer shows.
     pub position: i64,
@@ -29,7 +29,7 @@ pub struct Reading<'backend> {
 }
 
 impl Reading<'_> {
-    /// The state that `at` names, a position or an RFC 3339 time, else the newest.
+    /// Begins a reading at the position or RFC 3339 time that `at` names, or of the newest state.
     pub(super) async fn begin(views: &Pool, permit: Permit, at: Option<&str>, now: fn() -> Timestamp) -> Result<Self, Error> {
         let mut transaction = views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = checkpoint::position(&mut *transaction).await?;
@@ -67,12 +67,12 @@ impl Reading<'_> {
         Ok(log::position_at(self.connection(), time).await?.min(shown))
     }
 
-    /// Where the questions are asked.
+    /// The connection to run queries on.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.transaction
     }
 
-    /// The answer with this body, which names the position.
+    /// The answer with this body. Its header names the position.
     pub fn answer(self, body: &impl Serialize) -> HttpResponse {
         let mut response = HttpResponse::Ok().json(body);
         name_position(&mut response, self.position);
@@ -80,7 +80,7 @@ impl Reading<'_> {
     }
 }
 
-/// Writes the position into an answer.
+/// Adds the position to the headers of an answer.
 pub(crate) fn name_position(response: &mut HttpResponse, position: i64) {
     response.headers_mut().insert(position::HEADER, position.into());
 }

@@ -1,8 +1,9 @@
-//! What each caller may use at once: a share of its own, so that no caller can use up what belongs to all.
+//! Limits of what each caller may use at the same time. Every caller has its own share, so that no caller can use up what
+//! belongs to all.
 //!
-//! A caller is a user, a token or, where nobody signed in, an address. A share is used only while a request reads the views,
-//! runs a command or waits for another system. A request that sends its body, a long poll that waits for news, and a live
-//! page between two messages use nothing of it. A request beyond the share waits, and is refused after [`PATIENCE`].
+//! A caller is a user, a token or, without a sign-in, an address. A share is used only while a request reads the views, runs a
+//! command or waits for another system. A request that sends its body, a long poll that waits for news, and a live page between
+//! two messages use nothing of it. A request that exceeds the share waits, and is refused after [`PATIENCE`].
 
 use crate::error::Error;
 use bootledger_aggregates::values::ids::TokenId;
@@ -15,28 +16,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a request waits for its caller's share.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many requests of a caller wait for each part of its share. Further ones are refused at once.
+/// How many requests of a caller may wait for each part of its share. Further ones are refused immediately.
 const WAITING: usize = 500;
-/// How many questions to other systems (controllers, webhooks' receivers, mirrors) a caller may have under way.
+/// How many requests to other systems (controllers, webhook receivers, mirrors) a caller may have in progress.
 const OUTSIDE: usize = 8;
-/// How many units of memory the bodies of a caller may fill while they arrive, and until a file is dealt with: 256 MiB.
+/// How many units of memory the bodies of a caller may fill while they arrive, and until a file is processed: 256 MiB.
 const MEMORY: usize = 4_096;
-/// The bytes of a unit.
+/// The size of a unit, in bytes.
 const UNIT: usize = 64 << 10;
 /// How many callers are remembered before those without a request are forgotten.
 const REMEMBERED: usize = 1_000;
 
-/// Who has a share.
+/// The owner of a share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
-    /// The bearer of a token.
+    /// A token's bearer.
     Token(TokenId),
-    /// A user, with all their sessions.
+    /// A user, with all of the user's sessions.
     User(UserName),
-    /// An address that nobody signed in from. An IPv6 address has the share of its /64 network.
+    /// An address without a sign-in. An IPv6 address uses the share of its /64 network.
     Address(IpAddr),
-    /// What is made once for all who want it, such as a DHCP configuration and a live page. Whoever is the first to want it
-    /// must not have others wait for a share that is used up.
+    /// Work that is done once for everyone who needs it, such as a DHCP configuration or a live page. The caller who happens to
+    /// be first must not make others wait for that caller's exhausted share.
     Everybody,
     /// A request without an address, such as one in a test.
     Unknown,
@@ -54,14 +55,14 @@ impl Who {
     }
 }
 
-/// What a caller does at the moment.
+/// The kinds of work that a share limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// It reads the views.
+    /// Reading the views.
     Read,
-    /// It runs a command.
+    /// Running a command.
     Change,
-    /// It waits for another system.
+    /// Waiting for another system.
     Outside,
 }
 
@@ -69,7 +70,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it counts until it is dropped")] OwnedSemaphorePermit);
 
-/// One caller's share.
+/// The share of one caller.
 #[derive(Debug)]
 pub(crate) struct Share {
     who: Who,
@@ -93,15 +94,15 @@ impl Part {
 }
 
 impl Share {
-    /// The share of a caller where this many connections are for all of its kind.
+    /// The share of a caller whose kind of callers has this many connections in total.
     pub(crate) fn new(who: Who, connections: u32) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        // A command uses a connection only now and then, and a group of commands is appended together.
+        // A command uses a connection only briefly, and a group of commands is appended together.
         let (reads, changes) = ((connections / 3).clamp(1, 8), (connections * 2 / 3).clamp(2, 16));
         Self { who, reads: Part::new(reads), changes: Part::new(changes), outside: Part::new(OUTSIDE), memory: Part::new(MEMORY) }
     }
 
-    /// Takes part of the share, once some is free.
+    /// Takes a part of the share as soon as one is free.
     pub(crate) async fn take(&self, work: Work) -> Result<Permit, Error> {
         self.take_within(work, PATIENCE).await
     }
@@ -143,12 +144,12 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// For a body that has not begun to arrive.
+    /// The memory of a body that has not begun to arrive.
     pub(crate) fn of(share: Arc<Share>) -> Self {
         Self { share, held: None, units: 0 }
     }
 
-    /// Takes what this many bytes need, all in all.
+    /// Extends the memory to this many bytes in total.
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), Error> {
         let more = bytes.div_ceil(UNIT).saturating_sub(self.units);
         if more > 0 {
@@ -178,7 +179,7 @@ impl Shares {
         };
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shares.len() >= REMEMBERED && !shares.contains_key(&who) {
-            // A share that nobody holds has nothing in use, so that a new one is the same.
+            // A share that no request refers to has nothing in use, so that a new one is equal to it.
             shares.retain(|_, share| Arc::strong_count(share) > 1);
         }
         Arc::clone(shares.entry(who).or_insert_with_key(|who| Arc::new(Share::new(who.clone(), connections))))

@@ -1,10 +1,10 @@
-//! The words of refusals: what serde and the standard library say about a value, for people who never heard of either.
+//! Rewrites error messages of serde and the standard library for users who do not know either.
 
 use actix_multipart::MultipartError;
 use bootledger_aggregates::values::shortened;
 use std::fmt::Display;
 
-/// `a, b and c`.
+/// Joins items with commas and a last word: `a, b and c`.
 pub(super) fn listed(items: &[&str], and: &str) -> String {
     match items {
         [] => "nothing".to_owned(),
@@ -13,10 +13,10 @@ pub(super) fn listed(items: &[&str], and: &str) -> String {
     }
 }
 
-/// `, did you mean "position"?`-like words, where a known name is near enough to be meant.
+/// A suggestion such as `, did you mean "position"?`, if a known name is similar enough.
 pub(super) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let name = name.to_ascii_lowercase();
-    // `rack_position` means `position`, and `mca` means `mac`.
+    // `rack_position` is matched with `position`, and `mca` with `mac`.
     let distance = |known: &str| {
         let whole = strsim::osa_distance(&name, known);
         let part = known.len() >= 3 && name.split(['_', '-']).any(|part| part == known);
@@ -29,7 +29,7 @@ pub(super) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Stri
     }
 }
 
-/// The numbers that a field can be.
+/// The types of numbers, and how messages name their ranges.
 const NUMBERS: [(&str, &str); 6] = [
     ("u8", "0 to 255"),
     ("u16", "0 to 65535"),
@@ -39,7 +39,7 @@ const NUMBERS: [(&str, &str); 6] = [
     ("i64", "-9223372036854775808 to 9223372036854775807"),
 ];
 
-/// What a library says about a value, in plain words; those of our own types stay as they are.
+/// A library's message about a value in plain words; messages of our own types are not changed.
 pub(super) fn plain(message: &str) -> String {
     let known = [
         ("invalid IPv4 address syntax", "it is not an IPv4 address such as 10.0.0.7"),
@@ -65,12 +65,12 @@ pub(super) fn plain(message: &str) -> String {
     }
 }
 
-/// What a value's type says of a value, with the value in it.
+/// The message of a value's type, with the value in it.
 pub(crate) fn of_value(error: &impl Display, value: &str) -> String {
     shortened(with_value(&plain(&error.to_string()), Some(value)))
 }
 
-/// A sentence about "it" with the value in its place.
+/// A sentence about "it", with the value in the place of "it".
 pub(super) fn with_value(message: &str, value: Option<&str>) -> String {
     match (message.strip_prefix("it "), value) {
         (Some(rest), Some(value)) if !value.is_empty() => format!("{value:?} {rest}"),
@@ -78,7 +78,7 @@ pub(super) fn with_value(message: &str, value: Option<&str>) -> String {
     }
 }
 
-/// What is wrong with a form that was sent with its file.
+/// Describes what is wrong with a multipart form.
 pub(crate) fn of_form(error: &MultipartError) -> String {
     use MultipartError as E;
     let what = match error {

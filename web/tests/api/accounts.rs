@@ -1,4 +1,4 @@
-//! Users over the API and the pages.
+//! Tests of users, over the API and the pages.
 
 use crate::support::{TestSite, sending};
 use actix_web::test::TestRequest;

@@ -1,4 +1,4 @@
-//! The pages of devices: lists in every order, exports, forms that are refused and done, and many devices at once.
+//! Tests of the pages of devices: lists in every order, exports, forms that are refused or accepted, and bulk actions.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -54,7 +54,7 @@ async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
         named(4, "", Some("S1")),
         named(5, "c", None),
     ];
-    // Equal serial numbers do not happen; equal names do.
+    // Serial numbers are unique; names may be equal.
     let devices: Vec<Value> = devices
         .into_iter()
         .enumerate()

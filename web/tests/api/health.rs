@@ -1,4 +1,4 @@
-//! What watches the service asks.
+//! Tests of the routes for monitoring.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;
@@ -74,7 +74,7 @@ async fn requests_are_measured_by_route_and_never_by_path() {
     assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
 }
 
-/// 50 requests at once, while a table that readiness reads is locked, have one connection wait for it; all have the same answer.
+/// While a table that readiness reads is locked, 50 requests at once make one connection wait for it; all get the same answer.
 #[actix_web::test]
 async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() {
     let site = TestSite::create().await;

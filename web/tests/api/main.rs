@@ -1,5 +1,5 @@
-//! The API from outside: the same configuration as in production, a database of its own for each
-//! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
+//! Tests the API from outside: with the same configuration as in production, a separate database for each test, and a domain
+//! that returns what a test sets. The root package tests what the real domain returns.
 
 mod accounts;
 mod authorisation;

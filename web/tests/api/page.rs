@@ -1,11 +1,11 @@
-//! Pages, whoever asks for them.
+//! Tests of pages for each kind of visitor.
 
 use crate::support::TestSite;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
 
-/// What each page needs: those that everybody who signed in may see, and those for administrators.
+/// The pages that every signed-in user may see, and those for administrators.
 const FOR_VIEWERS: [&str; 1] = ["/settings"];
 const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/users",
@@ -16,7 +16,7 @@ const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/secrets",
     "/settings/secrets/new",
 ];
-/// Pages that others make, and one that nobody makes.
+/// Pages from other modules, and one that no module has.
 const OTHERS: [&str; 12] = [
     "/",
     "/deployments",

@@ -1,4 +1,4 @@
-//! Which position an answer shows, and how a client waits for one or goes back to one.
+//! Tests of positions: which one an answer shows, and how a client waits for one or goes back to one.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;

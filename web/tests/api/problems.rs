@@ -1,4 +1,4 @@
-//! What a client is told when something is wrong.
+//! Tests of error answers.
 
 use crate::support::{Answer, TestSite, sending};
 use actix_web::test::TestRequest;

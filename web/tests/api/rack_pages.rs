@@ -1,4 +1,4 @@
-//! The pages of racks: what stands in one, and servers from a CSV file.
+//! Tests of the pages of racks: the devices in one, and servers from a CSV file.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;

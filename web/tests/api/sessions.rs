@@ -1,4 +1,4 @@
-//! What a session opens, and when it opens nothing any more.
+//! Tests of what a session allows, and when it stops being valid.
 
 use crate::support::{TestSite, sending};
 use actix_web::body::MessageBody;

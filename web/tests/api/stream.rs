@@ -1,4 +1,4 @@
-//! The live stream of events.
+//! Tests of the live stream of events.
 
 use crate::support::{TestSite, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
@@ -29,7 +29,7 @@ impl Client {
         client
     }
 
-    /// The next part; none at the end.
+    /// The next part; `None` at the end.
     async fn next(&mut self) -> Option<String> {
         let part = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
         let part = tokio::time::timeout(Duration::from_secs(20), part).await.expect("something comes")?;

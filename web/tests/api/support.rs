@@ -29,11 +29,11 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A domain that answers what it is told to, and remembers what it was asked.
+/// A domain that returns the answers that a test sets, and records the commands that it gets.
 pub(crate) struct Scripted {
-    /// What each command uses a connection of, where it does.
+    /// The pool that each command uses a connection of, if it uses one.
     pub(crate) pool: Mutex<Option<sqlx::PgPool>>,
-    /// Whether controllers keep whoever asks them waiting.
+    /// Whether controllers never answer.
     pub(crate) hanging: watch::Sender<bool>,
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
@@ -111,7 +111,7 @@ impl Commands for Scripted {
     }
 }
 
-/// A site of a test.
+/// The site of a test.
 pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
     agents: sqlx::PgPool,
@@ -159,13 +159,13 @@ impl TestSite {
         Self { pool, agents, domain, application, site, shown, stopping, _database: database }
     }
 
-    /// Closes every connection, as if the database were gone.
+    /// Closes every connection, as if the database had failed.
     pub(crate) async fn close_database(&self) {
         self.pool.close().await;
         self.agents.close().await;
     }
 
-    /// Appends an event and has the views show it; its position.
+    /// Appends an event and makes the views show it. Returns its position.
     pub(crate) async fn append(&self, kind: &str, id: &str, payload: Value) -> i64 {
         let position = self.append_unseen(kind, id, payload).await;
         self.show().await;
@@ -203,7 +203,7 @@ impl TestSite {
         assert!(parked.is_empty(), "{parked:?}");
     }
 
-    /// A new token of this scope: its id and text.
+    /// Creates a token with this scope. Returns its ID and text.
     pub(crate) async fn token(&self, scope: Scope, expires: Option<Timestamp>) -> (TokenId, String) {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         sqlx::query("INSERT INTO token_secrets (token, sha256) VALUES ($1, $2)")
@@ -217,12 +217,12 @@ impl TestSite {
         (id, secret.bearer(id))
     }
 
-    /// The text of a new token of this scope.
+    /// The text of a new token with this scope.
     pub(crate) async fn bearer(&self, scope: Scope) -> String {
         self.token(scope, None).await.1
     }
 
-    /// Has the domain answer the next command so.
+    /// Sets the domain's answer to the next command.
     pub(crate) fn answer(&self, answer: Result<Receipt, CommandError>) {
         self.domain.answers.lock().expect("no panic").push_back(answer);
     }
@@ -232,13 +232,13 @@ impl TestSite {
         init_service(App::new().configure(self.site.configure(Part::Whole))).await
     }
 
-    /// Asks once.
+    /// Sends one request.
     pub(crate) async fn ask(&self, request: TestRequest) -> Answer {
         let service = self.start().await;
         Answer::of(service.call(request.to_request()).await.expect("an answer")).await
     }
 
-    /// Asks once as the bearer of a token.
+    /// Sends one request as the bearer of a token.
     pub(crate) async fn ask_as(&self, bearer: &str, request: TestRequest) -> Answer {
         self.ask(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
     }
@@ -267,7 +267,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The status, having checked that the answer is a problem that says the same.
+    /// The status, after a check that the answer is a problem with the same status.
     pub(crate) fn problem(&self) -> (u16, Value) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -277,7 +277,8 @@ impl Answer {
     }
 }
 
-/// The same with the fields of every object in order: whether `serde_json` keeps theirs depends on what else is built with it.
+/// The value with the fields of every object sorted: whether `serde_json` keeps their order depends on what else is
+/// built with it.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! Whatever is asked for or saved: no panic, no failure of the service, and nothing that was not meant to be served.
+//! Tests with any request and any template: no panic, no failure of the service, and nothing is served that should not be.
 
 use crate::harness::Harness;
 use actix_web::http::Method;
@@ -43,7 +43,7 @@ async fn no_path_fails_inside_and_none_leads_to_a_secret() {
             continue;
         }
         for (method, client) in [(Method::GET, "10.0.0.20"), (Method::GET, "10.0.0.99"), (Method::HEAD, "10.0.0.20")] {
-            // Whether a server without a deployment was done earlier is a question to the database, which is not here.
+            // Whether a server without a deployment was done earlier is a database query, and this test has no database.
             if client == "10.0.0.99" && path.contains("DONE") {
                 continue;
             }

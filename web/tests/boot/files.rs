@@ -1,4 +1,4 @@
-//! `GET /pxe/{name}` and `GET /pxe/_{type}`.
+//! Tests of `GET /pxe/{name}` and `GET /pxe/_{type}`.
 
 use crate::harness::{Harness, kernel};
 use actix_web::http::Method;

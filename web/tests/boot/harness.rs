@@ -1,5 +1,5 @@
-//! A boot service with nothing real missing but the domain behind it: its routes, its table, a folder for contents, and
-//! commands that are written down.
+//! A boot service in which only the domain is not real: its routes, its table, a folder for contents, and commands
+//! that are recorded.
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::HeaderValue;
@@ -34,11 +34,11 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The domain as far as boot asks it: what is asked is written down, and answered as a deployment's state says.
+/// The part of the domain that booting uses. It records commands, and returns answers that fit a deployment's state.
 #[derive(Default)]
 pub(crate) struct Domain {
     pub(crate) asked: Mutex<Vec<(Command, Context)>>,
-    /// Deployments that are not in progress: the rule that `MarkDone` breaks, or `None` where it is done already.
+    /// Deployments that are not in progress: the rule that `MarkDone` violates, or `None` if the deployment is already done.
     pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
     pub(crate) away: Mutex<bool>,
     pub(crate) secrets: Mutex<HashMap<String, String>>,
@@ -124,7 +124,7 @@ boot
 ";
 
 impl Harness {
-    /// A service whose database, should it be asked, is not there.
+    /// A service whose database does not answer, if it is queried.
     pub(crate) fn new() -> Self {
         Self::with_views(sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL"))
     }
@@ -158,7 +158,7 @@ impl Harness {
         Self { application, domain, folder, stop, position }
     }
 
-    /// A request from an address, with headers.
+    /// Sends a request from an address, with headers.
     pub(crate) async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
         let data = web::Data::new(self.application.clone());
         let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
@@ -177,7 +177,7 @@ impl Harness {
         Answer { status, headers, body }
     }
 
-    /// A GET without headers.
+    /// Sends a GET without headers.
     pub(crate) async fn get(&self, path: &str, client: &str) -> Answer {
         self.ask(Method::GET, path, client, &[]).await
     }
@@ -192,7 +192,7 @@ impl Harness {
         BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new(), needs: Needs::default() }
     }
 
-    /// The sample image, its contents stored.
+    /// The sample image, with its contents stored.
     pub(crate) async fn image(&self) -> Arc<Image> {
         let files = BTreeMap::from([
             (name("boot.ipxe"), self.stored(FileKind::BootIpxe, true, IPXE).await),
@@ -205,7 +205,7 @@ impl Harness {
         Arc::new(Image { name: name("debian-13"), revision: 6, files, network_boot, settings })
     }
 
-    /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
+    /// A target in progress, in a network that does or does not answer by address alone. It is not in the table yet.
     pub(crate) async fn target(&self, ip: &str, ip_only_done: bool) -> Arc<Target> {
         let place = Place {
             network: name("dc1-servers"),
@@ -220,7 +220,7 @@ impl Harness {
         Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place), ResolvedSettings::default()))
     }
 
-    /// The table has exactly these.
+    /// Makes these the only targets in the table.
     pub(crate) fn load(&self, targets: &[&Arc<Target>]) {
         self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
     }
@@ -235,7 +235,7 @@ pub(crate) fn name(text: &str) -> Name {
     text.parse().expect(text)
 }
 
-/// More than one read of the store.
+/// A content that needs more than one read of the store.
 pub(crate) fn kernel() -> Vec<u8> {
     (0..100_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
 }
@@ -256,7 +256,7 @@ pub(crate) fn address(text: &str) -> Ipv4Addr {
     text.parse().expect(text)
 }
 
-/// What came back.
+/// The answer to a request.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HashMap<String, String>,

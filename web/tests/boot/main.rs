@@ -1,4 +1,4 @@
-//! Network boot from outside, request by request: who is given what, and who is not.
+//! Tests network boot from outside, request by request: what each client gets, and what it does not.
 #![expect(clippy::expect_used, reason = "a test ends where its preparation fails")]
 
 mod any_input;

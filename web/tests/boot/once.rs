@@ -1,5 +1,5 @@
-//! Installers that restart the server before they are done: which file ends the network boots of an image, and what a server
-//! gets then.
+//! Tests of installers that restart the server before they are done: which file ends the network boots of an image, and what a
+//! server gets then.
 
 use crate::harness::{Harness, address, identity, name};
 use crate::log::Log;

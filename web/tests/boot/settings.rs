@@ -1,4 +1,4 @@
-//! Settings and secrets in the files of a booting server.
+//! Tests of settings and secrets in the files of a booting server.
 
 use crate::harness::{Answer, Harness, identity, name};
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
@@ -14,7 +14,7 @@ use sha2::Digest;
 use std::process::Command as Process;
 use std::sync::Arc;
 
-/// Texts that change the meaning of a file that they are written into without care.
+/// Texts that change the meaning of a file that they are written into without quoting.
 const NASTY: [&str; 16] = [
     "",
     " two  blanks ",
@@ -59,7 +59,7 @@ async fn started(harness: &Harness, kind: FileKind, template: &str, given: Value
     target
 }
 
-/// What a target's file `answers` is, with the token.
+/// The content of a target's file `answers`, requested with the token.
 async fn answers(harness: &Harness, target: &Target) -> Answer {
     harness.get(&format!("/pxe/t/{}/answers", harness.token(target.identity.deployment)), "10.0.0.20").await
 }

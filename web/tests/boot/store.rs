@@ -1,4 +1,4 @@
-//! Contents are whole or not there.
+//! Tests that contents in the store are complete or do not exist.
 
 use crate::harness::Harness;
 use bootledger_web::boot::store::{Contents, StoreError};

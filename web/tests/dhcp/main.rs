@@ -1,5 +1,5 @@
-//! DHCP configurations, confirmations and zone files from outside: the same routes as in production, and views that
-//! the real projector made.
+//! Tests DHCP configurations, confirmations and zone files from outside: with the same routes as in production, and views that
+//! the real projector wrote.
 
 mod accepted;
 mod configuration;

@@ -1,4 +1,4 @@
-//! `GET /dns/zones/{zone}`.
+//! Tests of `GET /dns/zones/{zone}`.
 
 use crate::data_centre::{data_centre, elsewhere, get, get_unless, records};
 use crate::support::{TestSite, site_defined};
@@ -42,7 +42,7 @@ async fn a_zone_name_that_is_none_is_refused() {
     }
 }
 
-/// The site's zones are now these.
+/// Replaces the site's zones.
 async fn zones(site: &TestSite, zones: Value) -> i64 {
     let mut dc1 = site_defined();
     dc1["spec"]["zones"] = zones;

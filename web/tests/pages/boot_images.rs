@@ -1,4 +1,4 @@
-//! Boot images: files that are uploaded by a form, the editor of templates, and previews.
+//! Tests of the pages of boot images: uploads by a form, the editor of templates, and previews.
 
 use crate::catalogue::{attributes, data_centre, done, form, get, texts};
 use crate::support::{Answer, TestSite, device_registered};
@@ -47,7 +47,7 @@ async fn image() -> (TestSite, String) {
     (site, bearer)
 }
 
-/// What the last command put, as the event that it leads to.
+/// The file of the last command, as the resulting event.
 async fn put(site: &TestSite) -> serde_json::Value {
     let event = {
         let asked = site.domain.asked.lock().expect("no panic");
@@ -141,7 +141,7 @@ async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 3: there is no variable passwd"), "{}", refused.text);
     assert_eq!(texts(&refused, "#field-content"), [wrong.trim()]);
     assert!(!refused.text.contains("<script>x"));
-    // Somebody else saved meanwhile.
+    // Another user has saved in the meantime.
     let fields = [("kind", "boot_ipxe"), ("was", "0000"), ("content", SCRIPT)];
     let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
     assert!(texts(&refused, "#refused li")[0].contains("somebody changed boot.ipxe"), "{}", refused.text);
@@ -194,7 +194,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     let image = site.ask_as(&bearer, get("/boot-images/debian")).await;
     assert_eq!(texts(&image, "#used tbody th"), ["h207.dc1.example"]);
     assert_eq!(texts(&image, "#history tbody th"), ["2", "1"]);
-    // What is written but not saved.
+    // The text that is entered but not saved.
     let fields = [("kind", "boot_ipxe"), ("content", "unsaved {{ role }}"), ("server", &*id.to_string()), ("do", "preview")];
     let asked = site.domain.asked.lock().expect("no panic").len();
     let page = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
@@ -202,7 +202,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
 }
 
-/// Everything that a template can do to a text, on everything that holds the token.
+/// Everything that a template can do to a text, on everything that contains the token.
 fn written() -> Vec<String> {
     let texts = ["token", "files_url", "done_url", "progress_url", "log_url"];
     let changes = [

@@ -1,5 +1,5 @@
-//! The pages from outside: the same configuration as in production, a database of its own for each test, and a domain that
-//! answers what a test wants. What the real domain answers is tested by the root package; what people do, in a browser there.
+//! Tests the pages from outside: with the same configuration as in production, a separate database for each test, and a domain
+//! that returns what a test sets. The root package tests what the real domain returns, and tests the pages in a browser.
 
 mod boot_images;
 mod catalogue;

@@ -1,4 +1,4 @@
-//! The page of a zone: it shows what the file says, at a cost that does not grow with the zone.
+//! Tests of the page of a zone: it shows the content of the file, at a cost that does not grow with the zone.
 
 use crate::catalogue::{get, texts};
 use crate::support::{TestSite, site_defined};
@@ -6,8 +6,8 @@ use bootledger_aggregates::token::Scope;
 use serde_json::json;
 use std::time::Instant;
 
-/// 10,000 records of devices, in a zone whose extra records contradict three of them: one by its name, one by a delegation, and in
-/// a reverse zone of RFC 2317 one by its address.
+/// 10,000 records of devices, in a zone whose extra records conflict with three of them: one by its name, one by a delegation,
+/// and in a reverse zone of RFC 2317 one by its address.
 #[actix_web::test]
 async fn the_page_of_a_large_zone_names_its_servers_and_each_extra_record_that_is_not_served() {
     let site = TestSite::create().await;

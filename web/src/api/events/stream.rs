@@ -1,5 +1,5 @@
-//! The live stream of events (Server-Sent Events). The next batch is read only when the last one
-//! has been taken, so a slow reader costs one batch of memory and no more.
+//! The live stream of events (Server-Sent Events). The next batch is read only when the client has taken the last one, so that
+//! a slow reader costs one batch of memory and no more.
 
 use super::{EventAnswer, Wanted};
 use crate::application::Application;
@@ -14,11 +14,11 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How often a stream without events says that it lives, and asks whether its token is still valid.
+/// How often an idle stream sends a comment to keep the connection alive, and checks that its token is still valid.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How many events are in memory for a stream.
+/// The number of events that a stream holds in memory.
 const BATCH: i64 = 100;
-/// The header that a browser sends when it connects again.
+/// The header that a browser sends when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
 
 struct Stream {
@@ -27,12 +27,12 @@ struct Stream {
     shown: watch::Receiver<i64>,
     stopping: watch::Receiver<bool>,
     wanted: Wanted,
-    /// The position behind which the next event lies.
+    /// The position after which the stream continues.
     after: i64,
     admitted: Instant,
 }
 
-/// Begins a stream behind `Last-Event-ID`, else behind `after`.
+/// Starts a stream after `Last-Event-ID`, or after `after` if the header is missing.
 pub(super) fn answer(
     application: &Application,
     backend: Backend,
@@ -65,7 +65,7 @@ pub(super) fn answer(
         after,
         admitted: Instant::now(),
     };
-    // The first bytes go out at once, so that a client knows that it is connected.
+    // The first bytes are sent immediately, so that a client knows that it is connected.
     let begin = futures::stream::once(async { Ok::<_, Error>(Bytes::from_static(b": the events of Bootledger\n\n")) });
     let events = futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (part, stream)) });
     Ok(HttpResponse::Ok()
@@ -76,7 +76,7 @@ pub(super) fn answer(
 }
 
 impl Stream {
-    /// The next bytes; `None` at the end, after which a client connects again with what it has seen last.
+    /// The next bytes. `None` ends the stream; a client then reconnects with the last event that it has seen.
     async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         loop {
             if *self.stopping.borrow() || !self.still_admitted().await {
@@ -106,7 +106,7 @@ impl Stream {
         }
     }
 
-    /// Whether the token is still valid; asked now and then, since a stream may live for weeks.
+    /// Whether the token is still valid. This is checked repeatedly, because a stream may live for weeks.
     async fn still_admitted(&mut self) -> bool {
         if self.admitted.elapsed() < KEEP_ALIVE {
             return true;
@@ -117,7 +117,7 @@ impl Stream {
     }
 }
 
-/// The next events. The reading ends before they are sent, however slowly that goes.
+/// Reads the next events. The reading is dropped before they are sent, so that a slow client does not hold a connection.
 async fn read(backend: &mut Backend, wanted: &Wanted, after: i64, last: i64) -> Result<Vec<EventAnswer>, Error> {
     wanted.read(backend.read_now().await?.connection(), after, last, BATCH).await
 }
@@ -126,7 +126,8 @@ fn written(events: &[EventAnswer]) -> Result<Bytes, Error> {
     let mut text = String::new();
     for event in events {
         let data = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
-        // The payload is kept as it was stored, line breaks between tokens included; a field of a stream has none.
+        // The payload keeps the form in which it was stored, including line breaks between tokens; a field of a
+        // stream has none.
         let data = data.replace(['\r', '\n'], " ");
         let failed = |error: std::fmt::Error| Error::Internal(error.into());
         write!(text, "id: {}\ndata: {data}\n\n", event.position).map_err(failed)?;

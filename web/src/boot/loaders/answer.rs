@@ -1,5 +1,5 @@
-//! `GET /boot/loaders/{name}`: what UEFI firmware that boots over HTTP fetches. Every answer says how long it is and is neither
-//! compressed nor in chunks: firmware makes room for the whole file before it reads it.
+//! The route `GET /boot/loaders/{name}`, from which UEFI firmware boots over HTTP. Every answer has a Content-Length and is
+//! neither compressed nor chunked: firmware allocates memory for the whole file before it reads it.
 
 use super::super::ask::Asker;
 use super::super::range::{self, Asked};
@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, Take};
 /// How much of a file is held in memory for one client.
 const PART: usize = 64 * 1024;
 
-/// What every path of a boot loader begins with.
+/// The prefix of every boot loader's path.
 const PATH: &str = "/boot/loaders/";
 
 /// Answers a GET or HEAD for a boot loader.
@@ -85,8 +85,9 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
     }
 }
 
-/// `GET /grub/grub.cfg`, where Debian's GRUB looks for its configuration. It is always the service's: one of the operator's own would
-/// go to installed servers as well, which start their disks by it, and an unpacked installer has one.
+/// Handles `GET /grub/grub.cfg`, where Debian's GRUB looks for its configuration. The answer is always the service's own
+/// configuration: an operator's file would also be served to installed servers, which start their disks with it, and an
+/// unpacked installer contains such a file.
 pub(in super::super) async fn grub_configuration(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     match Asker::of(&request, &application) {
         Ok(asker) => grub_answer(&request, &application, asker).await,
@@ -99,17 +100,17 @@ fn name_of(request: &HttpRequest) -> Vec<u8> {
     let path = request.uri().path();
     match path.split_once(PATH) {
         Some((_, name)) => percent_decode_str(name).collect(),
-        // The path itself is written in another way; what routing made of it counts.
+        // The path itself is written in another way; the result of routing is used.
         None => request.match_info().get("name").unwrap_or_default().as_bytes().to_vec(),
     }
 }
 
-/// A name for a person, of any bytes and any length.
+/// Formats a name of any bytes and any length for messages.
 fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).chars().take(100).collect()
 }
 
-/// UEFI decides by it, or by the name's end, what to do with what it got (UEFI specification, 24.7.1).
+/// The media type. UEFI decides by it, or by the name's extension, how to process the file (UEFI specification, 24.7.1).
 fn media_type(name: &[u8]) -> HeaderValue {
     let name = String::from_utf8_lossy(name);
     let name = name.split('?').next().unwrap_or_default().trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
@@ -117,8 +118,8 @@ fn media_type(name: &[u8]) -> HeaderValue {
     HeaderValue::from_static(if efi { "application/efi" } else { "application/octet-stream" })
 }
 
-/// The file, or the part of it that was requested. A client that continues a broken download names the file that it began with
-/// (`If-Match`, `If-Range`), and is told where that has changed.
+/// The file, or the part of it that was requested. A client that resumes a broken download names the file that it began with
+/// (`If-Match`, `If-Range`); the answer shows whether the file has changed since.
 fn answer(request: &HttpRequest, loader: Loader, media_type: &HeaderValue) -> HttpResponse {
     let etag = etag(&loader);
     let begin = |status: StatusCode| -> HttpResponseBuilder {
@@ -154,7 +155,7 @@ fn answer(request: &HttpRequest, loader: Loader, media_type: &HeaderValue) -> Ht
         answer.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{}", part.start, part.end - 1, loader.size)));
     }
     let size = part.end - part.start;
-    // Firmware asks for the size first, with a HEAD.
+    // Firmware requests the size first, with a HEAD.
     if request.method() == Method::HEAD {
         return answer.body(SizedStream::new(size, stream::empty::<io::Result<Bytes>>()));
     }
@@ -168,13 +169,13 @@ fn answer(request: &HttpRequest, loader: Loader, media_type: &HeaderValue) -> Ht
     answer.body(SizedStream::new(size, parts(file, size)))
 }
 
-/// What tells this content from another one of the same name.
+/// The entity tag, which distinguishes this content from another one of the same name.
 fn etag(loader: &Loader) -> String {
     let modified = loader.modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
     format!("\"{:x}-{:x}\"", loader.size, modified.unwrap_or_default().as_nanos())
 }
 
-/// The file's bytes from where it stands, as many as were promised.
+/// Streams as many of the file's bytes as were announced, from its current offset.
 fn parts(file: std::fs::File, size: u64) -> impl Stream<Item = io::Result<Bytes>> {
     let file = tokio::fs::File::from_std(file).take(size);
     stream::try_unfold(file, |mut file: Take<tokio::fs::File>| async move {
@@ -182,7 +183,7 @@ fn parts(file: std::fs::File, size: u64) -> impl Stream<Item = io::Result<Bytes>
         let read = file.read_buf(&mut part).await?;
         match (read, file.limit()) {
             (0, 0) => Ok(None),
-            // The connection breaks, which tells the client that it has not got the whole file.
+            // The connection breaks, so that the client notices that the file is incomplete.
             (0, _) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
             _ => Ok(Some((Bytes::from(part), file))),
         }

@@ -1,36 +1,37 @@
-//! The architectures that a client of DHCP says it has (option 93, RFC 4578), and the boot loaders that each can run: the one
-//! table of both.
+//! The processor architectures that DHCP clients report (option 93, RFC 4578), and the boot loaders that each can run,
+//! in one table.
 //!
-//! The numbers are IANA's registry "Processor Architecture Types" (RFC 5970, <https://www.iana.org/assignments/dhcpv6-parameters>), which
-//! EDK II has in `MdePkg/Include/IndustryStandard/Dhcp.h`. A family is listed where iPXE is built for it (its `src/arch`, and
-//! `.github/workflows/build.yml`). For all other numbers there is no iPXE: NEC's PC98 (1), Itanium (2), Alpha, ARC and Intel's lean
-//! client (3 to 5), `XScale` (8), EFI byte code over HTTP (17), PowerPC (12 to 14), U-Boot with files of its own (21 to 24), 128-bit
-//! RISC-V (29, 30), s390 (31, 32), MIPS (33, 34), Sunway (35, 36), 32-bit `LoongArch` (37, 38), Raspberry Pi's own boot (41).
+//! The numbers are from IANA's registry "Processor Architecture Types" (RFC 5970,
+//! <https://www.iana.org/assignments/dhcpv6-parameters>), which EDK II has in `MdePkg/Include/IndustryStandard/Dhcp.h`. A
+//! family is listed if iPXE is built for it (its `src/arch`, and `.github/workflows/build.yml`). For all other numbers there is
+//! no iPXE: NEC's PC98 (1), Itanium (2), Alpha, ARC and Intel's lean client (3 to 5), `XScale` (8), EFI byte code over HTTP
+//! (17), PowerPC (12 to 14), U-Boot with files of its own (21 to 24), 128-bit RISC-V (29, 30), s390 (31, 32), MIPS (33, 34),
+//! Sunway (35, 36), 32-bit `LoongArch` (37, 38), Raspberry Pi's own boot (41).
 
 use std::fmt;
 
 /// A kind of firmware: the processors that run the same loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// Its name in DHCP configurations.
+    /// The family's name in DHCP configurations.
     pub name: &'static str,
-    /// The same for clients that boot over HTTP.
+    /// The name in DHCP configurations for clients that boot over HTTP.
     pub http_name: &'static str,
-    /// What people call it.
+    /// The family's name in messages.
     pub title: &'static str,
-    /// The numbers of clients that fetch over TFTP.
+    /// The architecture numbers of clients that fetch over TFTP.
     pub tftp: &'static [u16],
-    /// The numbers of clients that fetch over HTTP.
+    /// The architecture numbers of clients that fetch over HTTP.
     pub http: &'static [u16],
-    /// The loader's name in Debian's package `ipxe`, of the oldest release that has one; else the name in the same manner.
+    /// The loader's name in the oldest release of Debian's package `ipxe` that has one; otherwise a name of the same form.
     pub standard: &'static str,
-    /// All names that are looked for, the best first: the standard one, and those of iPXE's release and of its build.
+    /// All names to look for, the best first: the standard name, and those of iPXE's release and of its build.
     pub files: &'static [&'static str],
 }
 
-/// Every family that iPXE is built for. `snponly.efi` drives the card by the firmware's own driver, which works with more cards, so
-/// that it comes before `ipxe.efi`. 9 stands for 7 in most firmware, which followed an early draft of RFC 4578; a PC that boots
-/// over HTTP without UEFI (20) starts the same program as by PXE.
+/// Every family that iPXE is built for. `snponly.efi` uses the firmware's own network driver, which works with more cards, so
+/// it comes before `ipxe.efi`. Most firmware sends 9 in place of 7, because it followed an early draft of RFC 4578; a PC that
+/// boots over HTTP without UEFI (20) starts the same program as over PXE.
 pub const FAMILIES: [Family; 8] = [
     Family {
         name: "bios",
@@ -167,17 +168,17 @@ pub const FAMILIES: [Family; 8] = [
 pub struct Offer([Option<String>; FAMILIES.len()]);
 
 impl Offer {
-    /// What `find` finds for each family of the names that are given to it, the best first.
+    /// Builds an offer with `find`, which gets the names of each family, the best first.
     pub fn of(find: impl Fn(&[&str]) -> Option<String>) -> Self {
         Self(FAMILIES.map(|family| find(family.files)))
     }
 
-    /// The standard name for every family: what another TFTP server is taken to have.
+    /// The standard name for every family: the loaders that another TFTP server is assumed to have.
     pub fn standard() -> Self {
         Self(FAMILIES.map(|family| Some(family.standard.to_owned())))
     }
 
-    /// Nothing for anybody.
+    /// An offer without any loaders.
     pub fn nothing() -> Self {
         Self(FAMILIES.map(|_| None))
     }
@@ -193,7 +194,7 @@ impl Offer {
     }
 }
 
-/// `UEFI, 64-bit ARM (architectures 11 and 19, ipxe-arm64.efi)`
+/// Writes, for example, `UEFI, 64-bit ARM (architectures 11 and 19, ipxe-arm64.efi)`.
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers: Vec<String> = self.tftp.iter().chain(self.http).map(u16::to_string).collect();
@@ -210,7 +211,7 @@ mod tests {
         let numbers: Vec<u16> = FAMILIES.iter().flat_map(|family| family.tftp.iter().chain(family.http)).copied().collect();
         let mut sorted = numbers.clone();
         sorted.sort_unstable();
-        // iPXE for EFI: 6, 7 (and 9), 10, 11, 25, 27, 39; for BIOS 0; and what each is over HTTP.
+        // iPXE for EFI: 6, 7 (and 9), 10, 11, 25, 27, 39; for BIOS 0; and the number of each over HTTP.
         assert_eq!(sorted, [0, 6, 7, 9, 10, 11, 15, 16, 18, 19, 20, 25, 26, 27, 28, 39, 40]);
         let mut files: Vec<&str> = FAMILIES.iter().flat_map(|family| family.files).copied().collect();
         let count = files.len();

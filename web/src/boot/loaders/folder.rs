@@ -1,6 +1,6 @@
-//! Files of a folder: exactly what was named, or the one that firmware means with a name in other letters or with bytes behind
-//! it. Nothing leaves the folder: what is found is looked at without its symbolic links. It asks the disk, a bounded number of
-//! times.
+//! Finds files in a folder: exactly the named one, or the one that firmware intends with a name in other case or with bytes
+//! after it. Only files inside the folder are found: symbolic links are resolved before the check. It reads the disk, a bounded
+//! number of times.
 
 use super::name::Place;
 use super::{Loader, LoaderError};
@@ -9,16 +9,16 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many entries of a folder are looked at for a name that none has exactly.
+/// How many entries of a folder are compared with a name that matches none exactly.
 const ENTRIES: usize = 2048;
 
-/// Opens the file at a place below a folder, which is given without symbolic links.
+/// Opens the file at a place below a folder, whose own path contains no symbolic links.
 pub(super) fn open(folder: &Path, place: &Path) -> Result<Loader, LoaderError> {
     let path = folder.join(place).canonicalize().map_err(of_disk)?;
     if !path.starts_with(folder) {
         return Err(LoaderError::Outside);
     }
-    // Opening anything else, such as a named pipe, might never end.
+    // Opening anything else, such as a named pipe, might block forever.
     if !path.metadata().map_err(of_disk)?.is_file() {
         return Err(LoaderError::Missing);
     }
@@ -27,20 +27,20 @@ pub(super) fn open(folder: &Path, place: &Path) -> Result<Loader, LoaderError> {
     Ok(Loader { file, size: metadata.len(), modified: metadata.modified().ok() })
 }
 
-/// The place of the file that a name means which no file has exactly: upper and lower case do not count, and neither do bytes
-/// that are no text and all that follows them. `None` where there is none.
+/// The place of the file that a name intends if no file has exactly this name: upper and lower case are the same, and bytes
+/// that are not text are ignored with everything after them. `None` if there is no such file.
 pub(super) fn nearest(folder: &Path, place: &Place, ran_over: bool) -> Option<PathBuf> {
     let mut found = PathBuf::new();
     for part in place {
         let mut entries: Vec<OsString> =
             folder.join(&found).read_dir().ok()?.take(ENTRIES).filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-        // The same one each time, whatever order the disk has.
+        // The same result each time, although the disk may return the entries in any order.
         entries.sort();
         let exact = entries.iter().find(|entry| *entry == part);
         let alike = || entries.iter().find(|entry| entry.eq_ignore_ascii_case(part));
         let overrun = || entries.iter().filter(|entry| goes_on_behind(part, entry, ran_over)).max_by_key(|entry| entry.len());
         found.push(exact.or_else(alike).or_else(overrun)?);
-        // The folder may have a link to anywhere; what is outside is not looked at.
+        // The folder may contain a link to any place; entries outside the folder are not used.
         if !folder.join(&found).canonicalize().ok()?.starts_with(folder) {
             return None;
         }
@@ -48,8 +48,9 @@ pub(super) fn nearest(folder: &Path, place: &Place, ran_over: bool) -> Option<Pa
     Some(found)
 }
 
-/// Whether a name is this entry's with other bytes behind it: firmware that does not know where option 67 ends sends what follows it
-/// in the message. One of them is no text, or one was that is no longer there; a longer name of a file is not meant.
+/// Whether a name is this entry's name followed by other bytes: firmware that does not know where option 67 ends sends
+/// what follows it in the message. One of these bytes is not text, or one was that is no longer there; a longer file name
+/// is not intended.
 pub(super) fn goes_on_behind(name: &OsStr, entry: &OsStr, ran_over: bool) -> bool {
     let (name, entry) = (name.as_encoded_bytes(), entry.as_encoded_bytes());
     let Some((begin, rest)) = name.split_at_checked(entry.len()) else { return false };

@@ -1,6 +1,7 @@
-//! The names of boot loaders as firmware, shim, GRUB and iPXE send them. Pure: bytes in, places below a folder out.
+//! Parses the names of boot loaders as firmware, shim, GRUB and iPXE send them. Pure: the input is bytes, the output places
+//! below a folder.
 //!
-//! A name is relative to the folders of boot loaders, however it begins. What was seen in the field, and what it means:
+//! A name is relative to the folders of boot loaders, in any form. These forms were seen in the field:
 //!
 //! | sent | by | means |
 //! |---|---|---|
@@ -11,38 +12,38 @@
 //! | `snponly.efi` and a byte 0xFF, a line feed, spaces | firmware that reads option 67 up to a zero byte (netbootxyz/netboot.xyz, issue 1198) | `snponly.efi` |
 //! | `snponly.efi?mac=…` | names with a query | `snponly.efi` |
 //!
-//! A name with a part `..` is refused, and so is one with a zero byte within it. Nothing here looks at a disk.
+//! A name with a part `..` is refused, and so is one that contains a zero byte. Nothing here reads a disk.
 
 use super::LoaderError;
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStringExt;
 
-/// The longest name that is looked up. TFTP's are shorter (RFC 2347).
+/// The maximum length of a name. Names in TFTP are shorter (RFC 2347).
 const LONGEST: usize = 1024;
 
-/// The most folders and files in a name.
+/// The maximum number of folders and files in a name.
 const PARTS: usize = 16;
 
-/// What stands for a byte that is no text, in firmware that makes text of everything (U+FFFD).
+/// The character that firmware which converts everything to text writes in place of a byte that is not text (U+FFFD).
 const REPLACED: &[u8] = "\u{fffd}".as_bytes();
 
-/// A place below a folder: the names of folders, and of a file. No part is empty, `.` or `..`, and none has a slash.
+/// A place below a folder: the names of folders, and of a file. No part is empty, `.` or `..`, and none contains a slash.
 pub(super) type Place = Vec<OsString>;
 
-/// What a name may mean.
+/// The possible meanings of a name.
 #[derive(Debug)]
 pub(super) struct Name {
     /// The places, the most likely one first; at least one, and at most four.
     pub(super) places: Vec<Place>,
-    /// Whether there were bytes behind it that are no text: what is before them may be of something else, too.
+    /// Whether bytes that are not text followed the name. The bytes before them may then belong to something else, too.
     pub(super) ran_over: bool,
 }
 
-/// What a name may mean.
+/// The possible meanings of a name.
 ///
 /// # Errors
-/// Where the name leads out of the folder, or names nothing.
+/// Returns an error if the name leads out of the folder, or names nothing.
 pub(super) fn read(name: &[u8]) -> Result<Name, LoaderError> {
     if name.len() > LONGEST {
         return Err(LoaderError::Missing);
@@ -51,7 +52,7 @@ pub(super) fn read(name: &[u8]) -> Result<Name, LoaderError> {
     if bare.contains(&0) {
         return Err(LoaderError::Outside);
     }
-    // No file's name has such bytes: it ended before them.
+    // No file name contains such bytes: the name ended before them.
     let end = bare.iter().position(|byte| is_no_text(*byte)).unwrap_or(bare.len());
     let sent = name.trim_ascii_end();
     let ran_over = end < bare.len() || sent.ends_with(REPLACED) || sent.last().is_some_and(|last| *last > 0 && is_no_text(*last));
@@ -69,7 +70,7 @@ pub(super) fn read(name: &[u8]) -> Result<Name, LoaderError> {
     Ok(Name { places, ran_over })
 }
 
-/// The name without what surrounds it: spaces and quotes, and behind it any of the bytes that firmware adds.
+/// The name without spaces and quotes around it, and without the bytes that firmware adds after it.
 fn bare(name: &[u8]) -> &[u8] {
     let mut name = name.trim_ascii_start();
     loop {
@@ -81,7 +82,7 @@ fn bare(name: &[u8]) -> &[u8] {
     }
 }
 
-/// The name without the server's address, or a drive's letter, before it.
+/// The name without a server's address or a drive letter before it.
 fn within_server(name: &[u8]) -> &[u8] {
     if let Some(at) = name.windows(3).position(|bytes| bytes == b"://") {
         let (scheme, rest) = (name.get(..at).unwrap_or_default(), name.get(at + 3..).unwrap_or_default());
@@ -108,11 +109,11 @@ fn parts(name: &[u8]) -> Result<Vec<Vec<u8>>, LoaderError> {
     if name.is_empty() || parts.iter().any(|part| part == b"..") {
         return Err(LoaderError::Outside);
     }
-    // A name that ends with a slash is a folder's, and so is one of dots alone.
+    // A name that ends with a slash is a folder's, and so is a name of dots alone.
     if parts.is_empty() || parts.len() > PARTS || name.ends_with(b"/") { Err(LoaderError::Missing) } else { Ok(parts) }
 }
 
-/// The same place without a query, where the file's name has one.
+/// The same place without a query, if the file name has one.
 fn without_query(place: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     let at = place.iter().position(|part| part.contains(&b'?'))?;
     let mut place = place.get(..=at)?.to_vec();
@@ -177,7 +178,7 @@ mod tests {
         }
         assert_eq!(first(b"\\EFI\\BOOT\\BOOTX64.EFI\xff"), "EFI/BOOT/BOOTX64.EFI");
         assert_eq!(first(b"/boot//grub/./x86_64-efi/normal.mod"), "boot/grub/x86_64-efi/normal.mod");
-        // These are names of files, too.
+        // These are file names, too.
         assert_eq!(first(b"..."), "...");
         assert_eq!(first(b"a..b/..c"), "a..b/..c");
         assert_eq!(first(b"xy::z"), "xy::z");
@@ -229,7 +230,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is sent, a place is a few plain names below the folder.
+        /// For any input, a place consists of a few plain names below the folder.
         #[test]
         fn no_place_leads_anywhere_else(
             name in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"./\\:?\"' \0\xff1a"[..])], 0..80)
@@ -244,7 +245,7 @@ mod tests {
             }
         }
 
-        /// What surrounds a name changes nothing.
+        /// Characters around a name do not change its meaning.
         #[test]
         fn a_name_means_the_same_whatever_is_around_it(
             stem in "[a-z][a-z0-9_-]{0,9}(/[a-z][a-z0-9-]{0,9}){0,3}", before in "(\\./|/|//|\\\\|C:\\\\|tftp://10\\.0\\.0\\.1/|::|10\\.0\\.0\\.1::| )",

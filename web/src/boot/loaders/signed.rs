@@ -1,5 +1,5 @@
-//! The signed loaders, shim and GRUB, for servers with Secure Boot: where Debian's packages have them, and whether the chain can go
-//! on over HTTP.
+//! The signed loaders, shim and GRUB, for servers with Secure Boot: their paths in Debian's packages, and whether the chain can
+//! continue over HTTP.
 
 use super::folder;
 use super::name::{self, Place};
@@ -8,8 +8,8 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
-/// The files of Debian's packages `shim-signed` and `grub-efi-…-signed`. They need not be copied into a folder, where nobody would
-/// replace them when a revocation makes new ones necessary. A file of a folder goes before them.
+/// The files of Debian's packages `shim-signed` and `grub-efi-…-signed`. They need not be copied into a folder, where no one
+/// would replace them when a revocation requires new ones. A file in a folder takes precedence over them.
 const PACKAGED: [(&str, &str, &str); 4] = [
     ("shimx64.efi", "usr/lib/shim", "shimx64.efi.signed"),
     ("grubx64.efi", "usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
@@ -22,29 +22,29 @@ pub fn installed() -> impl Iterator<Item = &'static str> {
     PACKAGED.iter().filter(|(_, folder, file)| Path::new("/").join(folder).join(file).is_file()).map(|(name, ..)| *name)
 }
 
-/// The packaged loader that firmware means by this name: as in a folder, upper and lower case and what follows it do not count.
+/// The packaged loader that firmware intends with this name: as in a folder, case and bytes after the name are ignored.
 fn meant(place: &Place, ran_over: bool) -> Option<&'static (&'static str, &'static str, &'static str)> {
     let [name] = place.as_slice() else { return None };
     let is = |known: &OsStr| name.eq_ignore_ascii_case(known) || folder::goes_on_behind(name, known, ran_over);
     PACKAGED.iter().find(|(known, ..)| is(OsStr::new(known)))
 }
 
-/// The signed loader of this name, where its package is installed below `root`.
+/// The signed loader of this name, if its package is installed below `root`.
 pub(super) fn packaged(root: &Path, place: &Place, ran_over: bool) -> Option<Result<Loader, LoaderError>> {
     let (_, folder, file) = meant(place, ran_over)?;
     let folder = root.join(folder).canonicalize().ok()?;
     Some(folder::open(&folder, Path::new(file)))
 }
 
-/// What a GRUB has in its program that was built with HTTP: the name of a header that it sends.
+/// A text that the program of a GRUB with HTTP contains: the name of a header that it sends.
 const SPEAKS_HTTP: &[u8] = b"User-Agent";
 
-/// GRUB's images have some megabytes.
+/// The maximum size of a GRUB image that is searched; they have some megabytes.
 const LARGEST_GRUB: u64 = 64 * 1024 * 1024;
 
-/// Opens a loader that is of use over HTTP. A shim is none whose GRUB cannot go on over HTTP, as the signed ones of Debian 12 and 13:
-/// that takes the network over from the firmware, finds no HTTP in itself, and waits at a prompt on the console. Firmware that is
-/// refused the shim goes on with its next boot entry, which usually is PXE, over TFTP.
+/// Opens a loader that works over HTTP. A shim does not if its GRUB has no HTTP, as the signed ones of Debian 12 and 13: that
+/// GRUB takes the network over from the firmware, has no HTTP itself, and waits at a prompt on the console. Firmware whose
+/// request for the shim is refused continues with its next boot entry, which usually is PXE over TFTP.
 pub(super) fn open_over_http(loaders: &Loaders, name: &[u8]) -> Result<Loader, LoaderError> {
     let read = name::read(name).ok();
     let known = read.and_then(|read| read.places.iter().find_map(|place| meant(place, read.ran_over)));
@@ -61,7 +61,7 @@ pub(super) fn open_over_http(loaders: &Loaders, name: &[u8]) -> Result<Loader, L
     }
 }
 
-/// The shims with which firmware that boots over HTTP can go on: they are there, with a GRUB that has HTTP.
+/// The shims with which firmware can boot over HTTP: they exist, together with a GRUB that has HTTP.
 pub(super) fn of_use_over_http(loaders: &Loaders) -> Vec<&'static str> {
     let names = PACKAGED.iter().map(|(name, ..)| *name).filter(|name| name.starts_with("shim"));
     names.filter(|shim| open_over_http(loaders, shim.as_bytes()).is_ok() && loaders.open(grub_of(shim)).is_ok()).collect()
@@ -77,7 +77,7 @@ fn grub_without_http(loaders: &Loaders, shim: &str) -> Option<String> {
     let architecture = file.strip_prefix("shim")?.strip_suffix(".efi")?;
     let name = format!("{folder}/grub{architecture}.efi").trim_start_matches('/').to_owned();
     let mut program = vec![];
-    // Where there is none, shim itself says so and gives the machine back.
+    // If there is no GRUB, shim itself reports it and returns control to the firmware.
     loaders.open(&name).ok()?.file.take(LARGEST_GRUB).read_to_end(&mut program).ok()?;
     let speaks = program.windows(SPEAKS_HTTP.len()).any(|part| part == SPEAKS_HTTP);
     (!speaks).then_some(name)

@@ -1,8 +1,8 @@
-//! The fields of a report, from the query string, a form or JSON: installers have wget, curl, or less.
+//! Parses the fields of a report, from the query string, a form or JSON: installers have wget, curl, or less.
 //!
-//! What the body is, it says itself: `wget --post-data` calls everything a form. An empty value counts as left out, since
-//! that is what an unset variable of a shell script gives. A field that is not known is refused by its name: `fail=1`, taken
-//! for a report without failure, would show a broken installation as one that goes well.
+//! The format is determined from the body itself: `wget --post-data` declares everything as a form. An empty value counts as
+//! left out, because an unset variable of a shell script is empty. An unknown field is refused by its name: `fail=1`, taken for
+//! a report without failure, would show a failed installation as one that proceeds.
 
 use crate::request::body::{check_depth, malformed};
 use crate::request::words::of_value;
@@ -14,10 +14,10 @@ use serde_json::Value;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// The fields that there are.
+/// The names of all fields.
 const KNOWN: [&str; 5] = ["stage", "percent", "text", "failed", "next_boot"];
 
-/// What a report says.
+/// The values of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) stage: Option<Name>,
@@ -27,15 +27,16 @@ pub(super) struct Fields {
     pub(super) next_boot: Option<NextBoot>,
 }
 
-/// Reads a report. `clean` takes out what must not be kept.
+/// Parses a report. `clean` removes what must not be stored.
 ///
 /// # Errors
-/// A sentence about the first field that cannot be read.
+/// Returns a sentence about the first field that cannot be parsed.
 pub(super) fn parse(query: &str, body: &[u8], clean: impl Fn(&str) -> String) -> Result<Fields, String> {
     let mut pairs: Vec<(String, String)> = form(query.as_bytes());
     let body = body.trim_ascii();
     if body.first() == Some(&b'{') {
-        // A webhook of an installer, such as Proxmox VE's, calls a URL that says it all and sends JSON of its own.
+        // An installer's webhook, such as Proxmox VE's, calls a URL that contains all fields and sends its own JSON
+        // as the body.
         if !pairs.iter().any(|(name, _)| name == "stage") {
             pairs.extend(json(body)?);
         }
@@ -82,7 +83,7 @@ fn truth(value: &str) -> Result<bool, String> {
     }
 }
 
-/// What is not UTF-8 becomes U+FFFD.
+/// Decodes a form. Bytes that are not UTF-8 become U+FFFD.
 fn form(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).into_owned().collect()
 }
@@ -100,7 +101,7 @@ fn json(text: &[u8]) -> Result<Vec<(String, String)>, String> {
     value.0.into_iter().map(pair).collect()
 }
 
-/// A JSON object with its fields as they are written, also those that are written twice.
+/// A JSON object as its list of fields, including repeated ones.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> serde::Deserialize<'de> for Pairs {

@@ -1,7 +1,8 @@
-//! `/pxe/t/{token}/log`: the end of an installer's log, for the person who has to find out why it failed.
+//! The route `/pxe/t/{token}/log`, which stores the end of an installer's log, for the operator who has to find out
+//! why it failed.
 //!
-//! The body is read as it comes, and only its end is held. It goes to the store of files under its hash, and then the fact
-//! into the event log: in this order, so that an event never names a content that is not there.
+//! The body is read as it arrives, and only its end is kept. It is written to the store of files under its hash, and then an
+//! event is appended to the log. This order ensures that an event never names a content that does not exist.
 
 use super::mask::Masked;
 use super::{LATER, Reporter, SOON, ok, refuse, refused, too_many};
@@ -22,22 +23,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most bytes of a body.
+/// Maximum size of a body, in bytes.
 pub(super) const LIMIT: u64 = 1024 * 1024;
 
 /// How many bytes of its end are kept.
 pub(super) const KEPT: usize = 64 * 1024;
 
-/// How long a body may take.
+/// Time limit for a body.
 const TIME: Duration = Duration::from_mins(1);
 
-/// How long the database may take to say how many logs there are.
+/// How long the database may take to return the number of logs.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
-/// How long the next bytes of a body may take.
+/// Time limit for the next bytes of a body.
 const BETWEEN_BYTES: Duration = Duration::from_secs(10);
 
-/// `POST` and `PUT /pxe/t/{token}/log`
+/// Handles `POST` and `PUT /pxe/t/{token}/log`.
 pub(in crate::boot) async fn log(request: HttpRequest, application: Data<Application>, body: Payload) -> HttpResponse {
     let reporter = match Reporter::of(&request, &application) {
         Ok(reporter) => reporter,
@@ -54,7 +55,7 @@ pub(in crate::boot) async fn log(request: HttpRequest, application: Data<Applica
     let Some(_place) = application.boot.paces.receive() else {
         return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "too many logs are being received; send it again");
     };
-    // Looked up first, so that logs which nothing will name do not fill the store.
+    // This is queried first, so that logs that no event will name do not fill the store.
     let known = tokio::time::timeout(LOOK_UP, installations::logs(&application.agents, deployment));
     match known.await {
         Ok(Ok(Some((_, false)))) => {
@@ -121,7 +122,7 @@ pub(super) async fn end_of<E: Display>(
             return Err(Unread::TooLarge);
         }
         let part = &part[part.len().saturating_sub(held)..];
-        // Cut rarely, so that many small parts do not each move what is held.
+        // The text is cut rarely, so that many small parts do not each move the bytes that are held.
         if end.len() + part.len() > 2 * held {
             let over = (end.len() + part.len()).saturating_sub(held).min(end.len());
             end.drain(..over);
@@ -130,7 +131,8 @@ pub(super) async fn end_of<E: Display>(
     }
     end.drain(..end.len().saturating_sub(held));
     let mut clean = mask.bytes(&end);
-    // A cut through a token leaves its rest at the beginning, which is beyond what is kept, or was taken out.
+    // A cut through a token leaves the rest of it at the beginning, which is outside the part that is kept, or
+    // has been removed.
     clean.drain(..clean.len().saturating_sub(KEPT));
     Ok(clean)
 }

@@ -1,9 +1,9 @@
-//! Takes a deployment's token and secrets out of what an installer sends, before any of it is kept.
+//! Removes a deployment's token and secrets from the texts that an installer sends, before they are stored.
 //!
-//! The token is in every URL that an installer fetches, and so in its error messages and its log. It is also taken out where
-//! a text was cut in the middle of it: the end of a log may begin with the rest of a token, and a short message end with its
-//! beginning. A template may have written the token in another way, which the server then prints: a part of its secret half is
-//! taken out as well, in any case of letters and backwards, and so is what base64 makes of it.
+//! The token is in every URL that an installer fetches, and so in its error messages and its log. It is also removed if a text
+//! was cut in the middle of it: the end of a log may begin with the rest of a token, and a short message may end with its
+//! beginning. A template may have changed the form of the token, and the server may then print that form. So a part of its
+//! secret half is removed as well, in upper and lower case and reversed, and also its base64 encoding.
 
 use crate::boot::render::MASK;
 use crate::boot::template::quoted;
@@ -11,16 +11,16 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use std::collections::HashSet;
 
-/// How many characters of the token, at an edge of a text, may be there by chance.
+/// How many characters of the token, at an edge of a text, may occur by chance.
 const BY_CHANCE: usize = 8;
 
-/// The shortest part of the token's secret half that is taken out wherever it is.
+/// The shortest part of the token's secret half that is removed anywhere.
 const PART: usize = BY_CHANCE + 1;
 
-/// The shortest secret that is taken out; a shorter one would blank half of a log and is no secret.
+/// The shortest secret that is removed; a shorter one would blank half of a log and is not a secret.
 const SHORTEST_SECRET: usize = 4;
 
-/// What is taken out: the token, and the secrets of the deployment's files, which an installer may print as well.
+/// What is removed: the token, and the secrets of the deployment's files, which an installer may print as well.
 #[derive(Clone)]
 pub(super) struct Masked {
     words: Vec<String>,
@@ -34,11 +34,11 @@ impl std::fmt::Debug for Masked {
 }
 
 impl Masked {
-    /// This token, of hexadecimal digits.
+    /// Masks this token, which consists of hexadecimal digits.
     pub(super) fn new(token: &str) -> Self {
         let mut words = vec![token.to_owned()];
-        // What is before the token in a text moves its bits within the letters of base64; the letters at its ends depend on
-        // its neighbours.
+        // The characters before the token in a text shift its bits within the base64 characters; the characters at its ends
+        // depend on its neighbours.
         for skipped in 0..3 {
             let whole = token.get(skipped..).unwrap_or_default();
             let whole = &whole.as_bytes()[..whole.len() / 3 * 3];
@@ -46,7 +46,7 @@ impl Masked {
         }
         words.retain(|word| !word.is_empty());
         words.dedup();
-        // The first half is the deployment's id, which everybody sees.
+        // The first half is the deployment's ID, which is not secret.
         let half: Vec<u8> = token.bytes().skip(token.len() / 2).map(|byte| byte.to_ascii_lowercase()).collect();
         let backwards: Vec<u8> = half.iter().rev().copied().collect();
         let parts =
@@ -54,7 +54,7 @@ impl Masked {
         Self { words, parts }
     }
 
-    /// And this secret, as it is and as the filters of templates write it.
+    /// Also masks this secret, both as it is and in the forms in which templates' filters write it.
     pub(super) fn and(mut self, secret: &str) -> Self {
         if secret.len() >= SHORTEST_SECRET {
             self.words.extend(quoted(secret).into_iter().filter(|written| written != secret));
@@ -63,17 +63,17 @@ impl Masked {
         self
     }
 
-    /// How many bytes before a cut have to be looked at, so that nothing is left of a word that the cut goes through.
+    /// How many bytes before a cut must be searched, so that nothing remains of a word that the cut divides.
     pub(super) fn margin(&self) -> usize {
         self.words.iter().map(String::len).max().unwrap_or(0)
     }
 
-    /// A text without these words.
+    /// A text with these words masked.
     pub(super) fn text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
-    /// Bytes without these words, in any case of letters.
+    /// Bytes with these words masked, in upper and lower case.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let words = || self.words.iter().map(String::as_bytes).filter(|word| !word.is_empty());
         let mut clean = Vec::with_capacity(bytes.len());
@@ -111,7 +111,7 @@ impl Masked {
 }
 
 impl Masked {
-    /// With which bytes a word, or a part of the token, begins. Most bytes of a log are none of them.
+    /// The bytes with which a word, or a part of the token, begins. Most bytes of a log are not among them.
     fn first_bytes(&self) -> [bool; 256] {
         let mut first = [false; 256];
         for byte in self.words.iter().filter_map(|word| word.bytes().next()).chain(self.parts.iter().map(|part| part[0])) {
@@ -124,7 +124,7 @@ impl Masked {
     /// How many bytes at the beginning are a part of the token's secret half.
     fn part(&self, bytes: &[u8]) -> usize {
         let known = |at: usize| {
-            // Most of a log is no digits, and every byte of it is looked at.
+            // Most of a log is not digits, and every byte of it is checked.
             let part = bytes.get(at..at + PART).filter(|part| part.iter().all(u8::is_ascii_hexdigit));
             let part: Option<[u8; PART]> = part.and_then(|part| part.try_into().ok());
             part.is_some_and(|part| self.parts.contains(&part.map(|byte| byte.to_ascii_lowercase())))

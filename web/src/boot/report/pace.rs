@@ -1,4 +1,4 @@
-//! How often a server may report: a bucket for each deployment, and places for logs that are being received.
+//! Rate limits for servers' reports: a bucket for each deployment, and a bounded number of logs that are received at once.
 
 use bootledger_aggregates::values::ids::DeploymentId;
 use std::collections::HashMap;
@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How many reports at once, and how long until one more.
+/// How many reports may arrive at once, and the time until one more may.
 const REPORTS: Bucket = Bucket { most: 30, each: Duration::from_millis(200) };
 
-/// How many logs at once, and how long until one more.
+/// How many logs may arrive at once, and the time until one more may.
 const LOGS: Bucket = Bucket { most: 5, each: Duration::from_secs(10) };
 
-/// How many deployments are remembered before those are forgotten that may report as they like.
+/// How many deployments are remembered before those with a full bucket are forgotten.
 const REMEMBERED: usize = 20_000;
 
-/// How many logs are received at once; each holds up to 128 KiB.
+/// How many logs are received at the same time; each holds up to 128 KiB.
 const LOGS_AT_ONCE: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ struct Bucket {
     each: Duration,
 }
 
-/// How often servers reported lately.
+/// The recent rate of servers' reports.
 #[derive(Debug)]
 pub(in crate::boot) struct Paces {
     reports: Mutex<HashMap<DeploymentId, Instant>>,
@@ -39,28 +39,28 @@ impl Default for Paces {
 }
 
 impl Paces {
-    /// Whether a deployment may report now; if so, it counts.
+    /// Whether a deployment may report now. If so, the report is counted.
     pub(super) fn allow_report(&self, deployment: DeploymentId) -> bool {
         allow(&self.reports, deployment, REPORTS, Instant::now())
     }
 
-    /// Whether a deployment may send a log now; if so, it counts.
+    /// Whether a deployment may send a log now. If so, the log is counted.
     pub(super) fn allow_log(&self, deployment: DeploymentId) -> bool {
         allow(&self.logs, deployment, LOGS, Instant::now())
     }
 
-    /// A place for receiving a log, where there is one.
+    /// A place for receiving a log, if one is free.
     pub(super) fn receive(&self) -> Option<SemaphorePermit<'_>> {
         self.receiving.try_acquire().ok()
     }
 }
 
-/// A bucket is kept as the moment when it is full again; one that is full need not be kept.
+/// A bucket is stored as the time at which it is full again; a full one need not be stored.
 fn allow(full: &Mutex<HashMap<DeploymentId, Instant>>, deployment: DeploymentId, bucket: Bucket, now: Instant) -> bool {
     let mut full = full.lock().unwrap_or_else(PoisonError::into_inner);
     if full.len() >= REMEMBERED && !full.contains_key(&deployment) {
         full.retain(|_, at| *at > now);
-        // Few were full: going through all of them again for the next one would take longer than the report.
+        // Few were full: searching all of them again for the next one would take longer than the report.
         if full.len() > REMEMBERED / 2 {
             full.clear();
         }

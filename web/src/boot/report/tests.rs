@@ -1,4 +1,4 @@
-//! Reading a report, taking out the token, and keeping the end of a log.
+//! Tests of parsing a report, removing the token, and keeping the end of a log.
 
 use super::fields::{Fields, parse};
 use super::log::{KEPT, LIMIT, Unread, end_of};
@@ -15,7 +15,7 @@ fn read(query: &str, body: &str) -> Result<Fields, String> {
     parse(query, body.as_bytes(), |text| Masked::new(TOKEN).text(text))
 }
 
-/// The same report as a query string, a form and JSON.
+/// Parses the same report as a query string, a form and JSON.
 fn everywhere(pairs: &[(&str, &str)]) -> Vec<Result<Fields, String>> {
     let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let json = serde_json::Value::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect());
@@ -119,7 +119,7 @@ fn a_token_is_taken_out_wherever_it_is_and_however_the_text_was_cut() {
     for cut in 0..text.len() {
         for part in [&text[cut..], &text[..cut]] {
             let clean = mask.text(part);
-            // No more of the token than what may be there by chance.
+            // No more of the token than may occur by chance.
             for window in TOKEN.as_bytes().windows(9) {
                 assert!(!clean.as_bytes().windows(9).any(|bytes| bytes == window), "{clean}");
             }

@@ -1,49 +1,49 @@
 //! The bounds of a template, checked before the engine reads it.
 //!
-//! The engine's parser and compiler call themselves for what is nested and for what is chained, and an overflow of the
-//! stack ends the whole process. The bounds are far below what overflows, on [`super::deep`]'s threads by more than ten
-//! times, and far above what the recipes of the library need. They are documented in `docs/settings.md`.
+//! The engine's parser and compiler recurse for everything that is nested or chained, and a stack overflow ends the whole
+//! process. The bounds are far below what overflows, on [`super::deep`]'s threads by more than ten times, and far above what
+//! the recipes of the library need. They are documented in `docs/settings.md`.
 
 use super::TemplateError;
 use super::growth::Growth;
 use super::scan::{Tag, Tags, Token, line_at};
 use std::collections::BTreeSet;
 
-/// The most tags.
+/// The maximum number of tags.
 pub(super) const MAX_TAGS: usize = 5_000;
 
-/// The most names, texts, numbers and signs of one tag.
+/// The maximum number of names, texts, numbers and signs in one tag.
 pub(super) const MAX_TOKENS: usize = 1_000;
 
-/// The most operators, filters, tests, attributes, subscripts, calls and conditions of one tag.
+/// The maximum number of operators, filters, tests, attributes, subscripts, calls and conditions in one tag.
 pub(super) const MAX_OPERATIONS: usize = 200;
 
-/// How many brackets may be open at once.
+/// The maximum number of open brackets.
 pub(super) const MAX_BRACKETS: usize = 10;
 
-/// How many blocks may be open at once. Every `elif` of an open `if` counts as one, since the engine nests them.
+/// The maximum number of open blocks. Every `elif` of an open `if` counts as one, because the engine nests them.
 pub(super) const MAX_NESTING: usize = 100;
 
-/// Words that do what a sign does elsewhere.
+/// Words that are operators.
 pub(super) const OPERATORS: [&str; 7] = ["and", "or", "not", "if", "else", "is", "in"];
 
-/// The variables that hold the deployment's token.
+/// The variables that contain the deployment's token.
 const TOKEN_VARIABLES: [&str; 8] =
     ["token", "files_url", "done_url", "progress_url", "log_url", "kernel_url", "initrd_url", "kickstart_url"];
 
-/// Filters that write a text whole, so that a token in it stays one.
+/// Filters that write a text whole, so that a token in it remains recognisable.
 const WHOLE: [&str; 4] = ["shell", "json", "xml", "trim"];
 
-/// What is known of a template without the engine.
+/// The properties of a template that are known without the engine.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
-    /// Whether a token may be in the output in another form than its own, such as in capitals or a part of it.
+    /// Whether the output may contain the token in another form than its own, such as in capitals or a part of it.
     pub(super) changes_token: bool,
-    /// Whether it has neither loops nor variables of its own, so that rendering it costs no more than reading it.
+    /// Whether the template has neither loops nor variables of its own, so that rendering costs no more than parsing.
     pub(super) plain: bool,
-    /// The settings that are multiplied, which lists cannot be.
+    /// The settings that the template multiplies, which therefore must not be lists.
     pub(super) numbers: BTreeSet<String>,
-    /// The most blocks, operations and brackets that are in it.
+    /// The largest numbers of blocks, operations and brackets in the template.
     #[cfg(test)]
     pub(super) most: [usize; 3],
 }
@@ -51,7 +51,7 @@ pub(super) struct Outline {
 /// Measures a template.
 ///
 /// # Errors
-/// The first bound that it exceeds, with the line.
+/// Returns the first bound that the template exceeds, with the line.
 pub(super) fn measure(text: &str) -> Result<Outline, TemplateError> {
     let mut outline = Outline { plain: true, ..Outline::default() };
     let mut blocks = Blocks::default();
@@ -68,7 +68,7 @@ pub(super) fn measure(text: &str) -> Result<Outline, TemplateError> {
         }
         growth.next(&tag).map_err(at)?;
         outline.plain &= !works(&tag);
-        // What is inside of a set or filter block becomes a value, and can be changed under another name.
+        // The content of a set or filter block becomes a value, and can be changed under another name.
         outline.changes_token |= changes_token(&tag) || (blocks.captures() && tag.tokens.iter().any(holds_token));
         #[cfg(test)]
         {
@@ -82,7 +82,7 @@ pub(super) fn measure(text: &str) -> Result<Outline, TemplateError> {
     Ok(outline)
 }
 
-/// How many operations and open brackets a tag has.
+/// The numbers of operations and of open brackets in a tag.
 fn measure_tag(tag: &Tag<'_>) -> Result<[usize; 2], String> {
     if tag.tokens.len() > MAX_TOKENS {
         return Err(format!("a tag has at most {MAX_TOKENS} names, texts, numbers and signs; split it with {{% set %}}"));
@@ -115,21 +115,21 @@ fn measure_tag(tag: &Tag<'_>) -> Result<[usize; 2], String> {
     Ok([operations, brackets])
 }
 
-/// The blocks that are open.
+/// The open blocks.
 #[derive(Default)]
 struct Blocks<'text> {
-    /// By its keyword and the number of its `elif`.
+    /// The keyword of each open block, and the number of its `elif`.
     open: Vec<(&'text str, usize)>,
     depth: usize,
 }
 
 impl<'text> Blocks<'text> {
-    /// Whether what is written now becomes a value.
+    /// Whether the output at this point becomes a value.
     fn captures(&self) -> bool {
         self.open.iter().any(|(keyword, _)| matches!(*keyword, "set" | "filter"))
     }
 
-    /// Whether the engine goes on after this tag.
+    /// Processes the next tag. Returns whether the engine continues after it.
     fn next(&mut self, tag: &Tag<'text>) -> Result<bool, String> {
         if !tag.block {
             return Ok(true);
@@ -173,7 +173,7 @@ impl<'text> Blocks<'text> {
     }
 }
 
-/// Whether a tag makes the engine do more than it says: again, or with values that grow.
+/// Whether a tag makes the engine do more work than its length suggests: by repetition, or with values that grow.
 fn works(tag: &Tag<'_>) -> bool {
     let keyword = tag.tokens.first().filter(|_| tag.block);
     matches!(keyword, Some(Token::Name("for" | "set" | "with" | "filter" | "do"))) || tag.tokens.contains(&Token::Sign("*"))
@@ -183,7 +183,8 @@ fn holds_token(token: &Token<'_>) -> bool {
     matches!(token, Token::Name(name) if TOKEN_VARIABLES.contains(name))
 }
 
-/// Whether a tag does anything else with a variable that holds the token than to write it whole or to ask whether it is empty.
+/// Whether a tag does anything with a variable that contains the token, other than writing it whole or testing whether
+/// it is empty.
 fn changes_token(tag: &Tag<'_>) -> bool {
     if !tag.tokens.iter().any(holds_token) {
         return false;

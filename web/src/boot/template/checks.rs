@@ -1,4 +1,4 @@
-//! What templates can do, and what they cannot.
+//! Tests of what templates can do, and what they cannot.
 
 use super::*;
 

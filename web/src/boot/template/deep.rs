@@ -1,8 +1,8 @@
-//! Threads on which templates are read and rendered.
+//! The threads on which templates are parsed and rendered.
 //!
-//! Their stacks are deep, so that a template within its bounds takes less than a tenth of one, in builds for tests as well;
-//! a test measures it. There are few of them, so that templates which make the engine work hard take time from each other,
-//! and not from those who ask for anything else. Memory for a stack is taken only where it is used.
+//! Their stacks are deep, so that a template within its bounds uses less than a tenth of one, in test builds as well; a test
+//! measures it. There are few of them, so that templates which make the engine work hard take time from each other, and not
+//! from other requests. Memory for a stack is used only as far as the stack is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,27 +11,27 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
-/// The stack of a thread, in bytes.
+/// The size of a thread's stack, in bytes.
 pub(super) const STACK: usize = 64 * 1024 * 1024;
 
-/// How many threads there are.
+/// The number of threads.
 const THREADS: usize = 2;
 
 /// How many templates may wait for a thread.
 const WAITING: usize = 256;
 
-/// How long a caller waits. A template's fuel ends sooner.
+/// How long a caller waits. A template runs out of fuel sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many renderings people may wait for at once, so that booting servers get a thread.
+/// How many renderings people may wait for at the same time, so that threads remain for booting servers.
 const PEOPLE: usize = 8;
 
 static LOOKING: Semaphore = Semaphore::const_new(PEOPLE);
 
-/// Lets a person look at what is rendered for as long as this is held.
+/// Allows a user to view a rendered file while the permit is held.
 ///
 /// # Errors
-/// Where too many do.
+/// Returns an error if too many users do so.
 pub(crate) fn look() -> Result<SemaphorePermit<'static>, Busy> {
     LOOKING.try_acquire().map_err(|_| Busy::Full)
 }
@@ -41,7 +41,7 @@ type Work = Box<dyn FnOnce() + Send>;
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Busy {
-    /// Too many wait, or it took too long.
+    /// Too many jobs are waiting, or the job took too long.
     #[error("too many templates are being rendered; try again in some seconds")]
     Full,
     /// The engine panicked, or there is no thread.
@@ -72,14 +72,14 @@ fn work(receiver: &Mutex<Receiver<Work>>) {
     }
 }
 
-/// Does this on a deep stack.
+/// Runs a job on a deep stack.
 ///
 /// # Errors
-/// Where the threads have too much to do, or it panicked.
+/// Returns an error if the threads are busy, or if the job panicked.
 pub(crate) async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
     let (sender, receiver) = oneshot::channel();
     let job = move || {
-        // The caller may have gone.
+        // The caller may no longer be waiting.
         if !sender.is_closed() {
             drop(sender.send(job()));
         }
@@ -94,10 +94,10 @@ pub(crate) async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'sta
     }
 }
 
-/// The same for a caller that may block, on a thread of its own.
+/// Runs a job on a thread of its own, for a caller that may block.
 ///
 /// # Errors
-/// Where there is no such thread, or it panicked.
+/// Returns an error if the thread cannot be started, or if the job panicked.
 pub(super) fn block_on<T: Send>(job: impl FnOnce() -> T + Send) -> Result<T, Busy> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("template".to_owned()).stack_size(STACK).spawn_scoped(scope, job);

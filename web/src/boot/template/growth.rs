@@ -1,28 +1,28 @@
-//! What the values of a template can grow to.
+//! Bounds how much the values of a template can grow.
 //!
-//! The engine charges fuel for texts that it makes, but not for lists: those that are multiplied or joined are lazy, and
-//! share their entries, so that a few characters make a list of which the text takes all memory, or whose comparison takes
-//! years. A list that a template makes therefore never holds another list that it made elsewhere, and few of its variables;
-//! lists are joined up to a bound, and never multiplied.
+//! The engine charges fuel for texts that it builds, but not for lists: lists that are multiplied or joined are lazy, and share
+//! their entries, so that a few characters build a list whose text needs all memory, or whose comparison takes years. So a list
+//! that a template builds never contains another list that was built elsewhere, and only a few of its variables; lists are
+//! joined up to a bound, and never multiplied.
 
 use super::super::variables::SETTINGS;
 use super::bounds::OPERATORS;
 use super::scan::{Tag, Token};
 use std::collections::{BTreeSet, HashMap};
 
-/// How many lists and maps may be inside of each other.
+/// The maximum nesting of lists and maps.
 const MAX_LISTS: usize = 3;
 
-/// The most bytes of lists that are joined with `+`, as far as they are known.
+/// The maximum size in bytes of lists that are joined with `+`, as far as it is known.
 const MAX_JOINED: usize = 1024 * 1024;
 
-/// How many slices of slices a variable may be.
+/// The maximum number of slices of slices that a variable may be.
 const MAX_SLICES: usize = 32;
 
-/// How many variables of the template may be in the lists of one tag.
+/// The maximum number of the template's variables in the lists of one tag.
 const MAX_ENTRIES: usize = 8;
 
-/// What a value counts, in bytes: an entry, a value of the server, a setting, and lists of unknown length.
+/// How many bytes a value counts: an entry, a value of the server, a setting, and lists of unknown length.
 const ENTRY: usize = 32;
 const OWN: usize = 512;
 const SETTING: usize = 64 * 1024;
@@ -31,14 +31,14 @@ const UNKNOWN: usize = 256 * 1024;
 /// Filters whose result is one text or number.
 const TEXTS: [&str; 11] = ["none", "colon", "cisco", "lower", "upper", "trim", "replace", "join", "length", "shell", "json"];
 
-/// What a variable of the template may hold.
+/// What a variable of the template may contain.
 #[derive(Clone, Debug, Default)]
 struct Held<'text> {
-    /// How many lists are inside of each other; 0 for a text or a number.
+    /// The nesting of lists; 0 for a text or a number.
     lists: usize,
     bytes: usize,
     slices: usize,
-    /// The settings that it may be, of which only their values tell whether they are lists.
+    /// The settings that the variable may be. Only their values show whether they are lists.
     settings: BTreeSet<&'text str>,
 }
 
@@ -54,28 +54,28 @@ impl Held<'_> {
     }
 }
 
-/// What a bracket is.
+/// The meaning of a bracket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
-    /// A call, or what is around everything.
+    /// A call, or the outermost level.
     #[default]
     Other,
     /// A list or a map.
     List,
-    /// Round brackets, which a comma makes a list.
+    /// Round brackets, which become a list with a comma.
     Group,
     Subscript,
 }
 
-/// A bracket that is open.
+/// An open bracket.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bracket {
     kind: Kind,
-    /// It has something in it that is, or may be, a list of the template.
+    /// Whether the bracket contains something that is, or may be, a list of the template.
     another: bool,
 }
 
-/// Whether this list may have what is in it.
+/// Checks whether this list may contain its contents.
 fn check(closed: Bracket) -> Result<(), String> {
     if closed.kind == Kind::List && closed.another {
         return Err("a list or map cannot hold another list of the template; use a loop inside of a loop".to_owned());
@@ -83,7 +83,7 @@ fn check(closed: Bracket) -> Result<(), String> {
     Ok(())
 }
 
-/// The variables that the tags so far have made.
+/// The variables that the tags so far have assigned.
 #[derive(Debug, Default)]
 pub(super) struct Growth<'text> {
     held: HashMap<&'text str, Held<'text>>,
@@ -95,10 +95,10 @@ impl<'text> Growth<'text> {
         self.numbers.into_iter().map(str::to_owned).collect()
     }
 
-    /// The next tag.
+    /// Processes the next tag.
     ///
     /// # Errors
-    /// What it makes could grow too much.
+    /// Returns an error if a value of the tag could grow too much.
     pub(super) fn next(&mut self, tag: &Tag<'text>) -> Result<(), String> {
         let tokens = tag.tokens.as_slice();
         let keyword = if tag.block { tokens.first() } else { None };
@@ -111,13 +111,14 @@ impl<'text> Growth<'text> {
             None => (&[][..], 0),
         };
         let mut held = Value::new(self, tokens, !targets.is_empty()).read(from)?;
-        // A loop takes one list away, and so does taking its entries apart.
+        // A loop removes one level of lists, and so does unpacking entries.
         let loops = keyword == Some(&Token::Name("for"));
         let apart = keyword != Some(&Token::Name("with")) && targets.contains(&Token::Sign(","));
         held.lists = held.lists.saturating_sub(usize::from(loops) + usize::from(apart));
         for target in targets {
             if let Token::Name(name) = target {
-                // It may be another of the same name in an inner block, so that nothing that was known is forgotten.
+                // The variable may be a different one of the same name in an inner block, so nothing that was
+                // known is forgotten.
                 let known = self.held.entry(name).or_default();
                 known.with(&held);
                 known.bytes = known.bytes.max(held.bytes);
@@ -127,16 +128,16 @@ impl<'text> Growth<'text> {
     }
 }
 
-/// What a value is, as far as it was read.
+/// A value, as far as it has been read.
 struct Value<'growth, 'text> {
     growth: &'growth mut Growth<'text>,
     tokens: &'growth [Token<'text>],
-    /// Whether a variable gets the value.
+    /// Whether the value is assigned to a variable.
     binding: bool,
     held: Held<'text>,
-    /// The brackets that are open, after the value itself.
+    /// The open brackets, after the value itself.
     open: Vec<Bracket>,
-    /// How many variables of the template are in brackets that are, or may be, lists; and how many are in none.
+    /// How many of the template's variables are in brackets that are, or may be, lists; and how many are in none.
     entries: usize,
     loose: usize,
     times: bool,
@@ -145,13 +146,13 @@ struct Value<'growth, 'text> {
 
 impl<'growth, 'text> Value<'growth, 'text> {
     fn new(growth: &'growth mut Growth<'text>, tokens: &'growth [Token<'text>], binding: bool) -> Self {
-        // A comma makes a list of what is set.
+        // A comma makes the assigned value a list.
         let group = binding && tokens.first() == Some(&Token::Name("set"));
         let open = vec![Bracket { kind: if group { Kind::Group } else { Kind::Other }, another: false }];
         Self { growth, tokens, binding, held: Held::default(), open, entries: 0, loose: 0, times: false, plus: false }
     }
 
-    /// What the value is that begins at this token.
+    /// Reads the value that begins at this token.
     fn read(mut self, from: usize) -> Result<Held<'text>, String> {
         for at in from..self.tokens.len() {
             let lists = self.lists();
@@ -193,7 +194,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
         Ok(if self.binding && self.is_text(from) { Held::default() } else { self.held })
     }
 
-    /// How many lists are open.
+    /// The number of open lists.
     fn lists(&self) -> usize {
         self.open.iter().filter(|bracket| bracket.kind == Kind::List).count()
     }
@@ -241,7 +242,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
                 self.held.settings.insert(setting);
             }
         } else if name == "loop" {
-            // Its attributes are numbers and truths.
+            // The attributes of `loop` are numbers and booleans.
             inner.another |= self.tokens.get(at + 1) != Some(&Token::Sign("."));
         } else if lists > 0 {
             self.held.add(OWN);
@@ -272,7 +273,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
         Ok(())
     }
 
-    /// Whether the value ends with a filter that makes one text or number of the whole of it.
+    /// Whether the value ends with a filter that turns the whole of it into one text or number.
     fn is_text(&self, from: usize) -> bool {
         let mut depth = 0_usize;
         let mut last = None;

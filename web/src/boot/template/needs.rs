@@ -1,10 +1,10 @@
-//! What a template cannot do without: where it writes a variable that is empty for some servers (`kernel_url`, `gateway`, …)
-//! without a condition that says what to write instead, and where it writes the address of a file of its image.
+//! Finds what a template requires: the variables that are empty for some servers (`kernel_url`, `gateway`, …) and that it
+//! writes without a condition for the empty case, and the files of its image whose addresses it writes.
 //!
-//! It walks the engine's own syntax tree once for each variable, with the variable empty and everything else unknown. A branch
-//! whose condition is then known to be false is not walked; where a condition is unknown, both branches are. Whatever is written
-//! and depends on the empty variable is needed. A line that begins with `#` is a comment to iPXE, GRUB, shells, preseed,
-//! kickstart and YAML, so nothing in it is needed.
+//! It walks the engine's own syntax tree once for each variable, with the variable empty and everything else unknown. It skips
+//! a branch whose condition is then known to be false; if a condition is unknown, it walks both branches. If the output depends
+//! on the empty variable, the variable is required. A line that begins with `#` is a comment to iPXE, GRUB, shells, preseed,
+//! kickstart and YAML, so nothing in it is required.
 
 use super::syntax;
 use bootledger_aggregates::boot_image::{FileKind, Needs, NetworkValue};
@@ -14,30 +14,30 @@ use minijinja::machinery::parse;
 use minijinja::value::{Value, ValueKind};
 use std::collections::BTreeMap;
 
-/// The variables that are empty where the image has no file of a kind.
+/// The variables that are empty if the image has no file of a kind.
 const OF_IMAGE: [(&str, FileKind); 3] =
     [("kernel_url", FileKind::Kernel), ("initrd_url", FileKind::Initrd), ("kickstart_url", FileKind::Kickstart)];
 
-/// The variables that are empty where the network has no such value.
+/// The variables that are empty if the network has no such value.
 const OF_NETWORK: [NetworkValue; 2] = [NetworkValue::Gateway, NetworkValue::DnsServers];
 
-/// These names below `files_url` are no files.
+/// Names below `files_url` that are not files.
 const NO_FILES: [&str; 5] = ["done", "DONE", "progress", "log", "t"];
 
-/// Stand for the service's address and for a token in what is written.
+/// Markers for the service's address and for a token in the output.
 const BASE: &str = "\u{2}";
 const TOKEN: &str = "\u{3}";
 
-/// Stands for text that is not known.
+/// A marker for text that is not known.
 const UNKNOWN: char = '\u{4}';
 
-/// Ends a branch that may be taken or not: other text may follow.
+/// A marker for the end of a branch that may be taken or not: other text may follow.
 const END: char = '\u{5}';
 
-/// The longest text whose value is followed: it decides conditions, and names files.
+/// Maximum length of a text whose value is tracked. Such texts decide conditions, and name files.
 const FOLLOWED: usize = 1024;
 
-/// What a template needs; the engine has accepted it.
+/// What a template requires. The engine has already accepted the template.
 pub(super) fn of(text: &str, kind: FileKind) -> Needs {
     let mut needs = Needs::default();
     let Some(Ok(Stmt::Template(template))) = syntax().map(|syntax| parse(text, super::NAME, syntax)) else { return needs };
@@ -59,7 +59,7 @@ pub(super) fn of(text: &str, kind: FileKind) -> Needs {
     needs
 }
 
-/// The files that are named in what is written.
+/// Finds the files that the output names.
 fn named(log: &str, kind: FileKind, needs: &mut Needs) {
     for line in
         log.lines().filter(|line| !is_comment(line.trim_start_matches(|c: char| c.is_whitespace() || c == UNKNOWN || c == END)))
@@ -80,7 +80,7 @@ fn named(log: &str, kind: FileKind, needs: &mut Needs) {
 fn file(path: &str, needs: &mut Needs) {
     let length = path.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')).unwrap_or(path.len());
     let (name, after) = path.split_at(length);
-    // A part of a path, or of a name that is made by the template, by the server's shell or by iPXE.
+    // A part of a path, or of a name that the template, the server's shell or iPXE builds.
     if name.is_empty() || after.starts_with(['/', '$', '{', '%', '*', '?', '`', '\\', '[', UNKNOWN]) {
         return;
     }
@@ -98,16 +98,16 @@ fn is_comment(line: &str) -> bool {
     line.strip_prefix('#').is_some_and(|rest| !rest.starts_with('!') && !rest.starts_with("include"))
 }
 
-/// What is known of a value.
+/// What is known about a value.
 #[derive(Clone, Debug, Default)]
 struct Abstract {
-    /// Whether it is made of the variable that is empty.
+    /// Whether the value depends on the empty variable.
     depends: bool,
-    /// The value, where the empty variable and the template's own texts decide it.
+    /// The value, if the empty variable and the template's own texts determine it.
     known: Option<Value>,
-    /// Whether it counts as true, where only that is known.
+    /// Whether the value counts as true, if only that is known.
     truth: Option<bool>,
-    /// Whether it is one of several values of a list, of which a condition may pass over the empty one.
+    /// Whether the value is one of several values of a list, of which a condition may skip the empty one.
     item: bool,
 }
 
@@ -169,12 +169,12 @@ enum Line {
 struct Reader<'text> {
     /// The template's own names, the innermost scope last.
     scopes: Vec<BTreeMap<&'text str, Abstract>>,
-    /// How many of the blocks around may run or not.
+    /// How many of the surrounding blocks may run or not.
     conditional: usize,
     /// The items of lists that are known not to be empty.
     assumed: Vec<&'text str>,
     line: Line,
-    /// What is written, in all branches one after the other.
+    /// The output of all branches, one after the other.
     log: String,
 }
 
@@ -276,7 +276,7 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// Walks branches, of which one is taken where it is unknown which.
+    /// Walks branches of which one is taken, if it is not known which.
     fn branches(
         &mut self,
         branches: impl IntoIterator<Item = (bool, &'text Vec<Stmt<'text>>)>,
@@ -320,7 +320,7 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// Gives names a value in the innermost scope.
+    /// Assigns a value to names in the innermost scope.
     fn assign(&mut self, target: &'text Expr<'text>, value: &Abstract) {
         match target {
             Expr::Var(name) => {
@@ -335,12 +335,12 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// A name of several gets a part of the value.
+    /// Assigns a part of the value to one of several names.
     fn part(&mut self, target: &'text Expr<'text>, value: &Abstract) {
         self.assign(target, &Abstract { known: None, truth: None, ..value.clone() });
     }
 
-    /// As [`Self::assign`]; a block that may not run leaves the value as it was, perhaps.
+    /// Assigns a value as [`Self::assign`] does. In a block that may not run, the earlier value remains possible.
     fn set(&mut self, target: &'text Expr<'text>, value: Abstract) {
         let value = match target {
             Expr::Var(name) if self.conditional > 0 => value.or(&self.variable(name.id)),
@@ -465,7 +465,7 @@ impl<'text> Reader<'text> {
                     }
                 };
             }
-            // Where the first is empty, the template says so by the `and`.
+            // If the first value is empty, the `and` is the template's own condition for that case.
             BinOpKind::ScAnd => {
                 return match one.truth() {
                     Some(true) => other,
@@ -505,7 +505,7 @@ impl<'text> Reader<'text> {
                 let known = match (name, value.known) {
                     ("lower" | "upper" | "trim" | "replace" | "join", Some(_)) if nothing => Some(Value::from("")),
                     ("first" | "last", Some(_)) if nothing => Some(Value::UNDEFINED),
-                    // What is joined, trimmed or written otherwise is not followed.
+                    // A value that is joined, trimmed or changed in another way is not tracked.
                     _ => None,
                 };
                 Abstract {
@@ -518,7 +518,7 @@ impl<'text> Reader<'text> {
     }
 }
 
-/// The names of items that are not empty where a condition is true, or false.
+/// The names of items that are not empty if a condition is true, or false.
 fn assume<'text>(condition: &'text Expr<'text>, truth: bool, names: &mut Vec<&'text str>) {
     match condition {
         Expr::Var(name) if truth => names.push(name.id),

@@ -1,12 +1,12 @@
-//! Nests and chains of everything that a template can nest and chain, from one to 100,000.
+//! Tests with nests and chains of everything that a template can nest and chain, from one to 100,000.
 //!
-//! An overflow of the stack aborts the process of this test and no other: nextest runs each in its own.
+//! A stack overflow aborts the process of this test and no other: nextest runs each in its own.
 
 use super::bounds::{MAX_BRACKETS, MAX_NESTING, MAX_OPERATIONS, MAX_TAGS, MAX_TOKENS, measure};
 use super::*;
 use std::time::{Duration, Instant};
 
-/// A construct, repeated so many times.
+/// A construct that is repeated this many times.
 type Make = fn(usize) -> String;
 
 /// Chains and nests within one tag.
@@ -125,7 +125,7 @@ fn nothing_that_can_be_nested_or_chained_ends_the_process() {
                 }
             }
         }
-        // What is far beyond the bounds is refused by them, not by the engine.
+        // A template far beyond the bounds is refused by the bounds, not by the engine.
         let text = make(20_000);
         if text.len() <= MAX_TEMPLATE
             && !matches!(*name, "raw" | "unbegun" | "closing brackets" | "unended tags" | "unended variables")

@@ -1,10 +1,10 @@
-//! Shell scripts, preseed files, kickstarts and cloud-init files pass through a template as they are, or are refused with the
-//! line and with how to write what looks like a tag. Nothing of them is ever swallowed.
+//! Tests that shell scripts, preseed files, kickstarts and cloud-init files pass through a template unchanged, or are refused
+//! with the line and with a way to write what looks like a tag. No part of them is ever lost.
 
 use super::*;
 use proptest::prelude::*;
 
-/// Parts of files that people have, most of which hold signs of templates.
+/// Parts of real files, most of which contain signs of templates.
 const PARTS: &[&str] = &[
     "n=${#disks[@]}",
     "${line%#}",
@@ -65,7 +65,7 @@ const PARTS: &[&str] = &[
     "[[ $x =~ ^#{1,3} ]]",
 ];
 
-/// What begins a tag, or what stands for a comment and cannot be written.
+/// Whether a text contains the beginning of a tag, or the mark of a comment, which cannot be written.
 fn has_tags(text: &str) -> bool {
     ["{{", "{%", "\u{1}#"].iter().any(|begin| text.contains(begin))
 }
@@ -113,7 +113,7 @@ proptest! {
                 prop_assert!(!error.message.is_empty());
             }
         }
-        // Whatever it is, there is a way to have it served.
+        // Any text can be written in a way that is served unchanged.
         if !text.contains("endraw") && !text.contains('\u{1}') {
             prop_assert_eq!(served(&format!("{{% raw %}}{text}{{% endraw %}}")), Ok(text));
         }

@@ -1,8 +1,8 @@
 //! Finds the tags of a template and their tokens as the engine does, in one pass and without recursion.
 //!
-//! The engine's parser calls itself for everything that can be nested or chained, so a template has to be measured before
-//! the engine sees it. What is no token here is none for the engine either: it stops there with an error of its own, and
-//! this stops as well. Everything that the engine reads before it stops has been given to the caller.
+//! The engine's parser recurses for everything that can be nested or chained, so a template has to be measured before the
+//! engine reads it. What is not a token here is not one for the engine either: the engine stops there with an error of its own,
+//! and so does this module. Everything that the engine reads before it stops has then been returned to the caller.
 
 use super::TemplateError;
 
@@ -13,26 +13,26 @@ pub(super) enum Token<'text> {
     Name(&'text str),
     /// A text between quotes, with its length in bytes.
     Text(usize),
-    /// A number.
+    /// A number; its value is not kept.
     Number,
     /// An opening bracket.
     Open(u8),
     /// A closing bracket.
     Close,
-    /// Any other sign; one that has two characters, by both.
+    /// Any other sign; a sign of two characters as both of them.
     Sign(&'text str),
 }
 
-/// A tag.
+/// A tag of a template.
 #[derive(Debug)]
 pub(super) struct Tag<'text> {
-    /// Where it begins, in bytes.
+    /// The tag's offset in the text, in bytes.
     pub(super) at: usize,
-    /// Whether it is `{% %}` rather than `{{ }}`.
+    /// Whether the tag is `{% %}` rather than `{{ }}`.
     pub(super) block: bool,
-    /// What is in it.
+    /// The tokens of the tag.
     pub(super) tokens: Vec<Token<'text>>,
-    /// Whether its end was found; where not, the engine refuses the template at this tag.
+    /// Whether the end of the tag was found. If not, the engine refuses the template at this tag.
     pub(super) whole: bool,
 }
 
@@ -52,7 +52,7 @@ impl<'text> Tags<'text> {
         &self.text.as_bytes()[self.at.min(self.text.len())..]
     }
 
-    /// Skips a raw block whose `{%` was found, if it is one. `Some(false)` where it has no end.
+    /// Skips a raw block whose `{%` was found, if it is one. `Some(false)` if the block has no end.
     fn raw(&mut self) -> Option<bool> {
         self.at += basic(self.rest(), b"raw", false)?;
         while let Some(start) = self.rest().windows(2).position(|two| two == b"{%") {
@@ -93,7 +93,7 @@ impl<'text> Tags<'text> {
                 (Token::Close, b')') if open.pop() == Some(b'(') => {}
                 (Token::Close, b']') if open.pop() == Some(b'[') => {}
                 (Token::Close, b'}') if open.pop() == Some(b'{') => {}
-                // Brackets that are no pair.
+                // The brackets do not match.
                 (Token::Close, _) => return tag,
                 _ => {}
             }
@@ -123,7 +123,7 @@ impl<'text> Tags<'text> {
                 })?;
                 (Token::Text(length), length + 2)
             }
-            // A fraction becomes several tokens, which is more than the engine makes of it.
+            // A fraction becomes several tokens, more than the engine counts.
             byte if byte.is_ascii_digit() => (Token::Number, while_part()),
             byte if byte.is_ascii_alphabetic() || byte == b'_' => {
                 let length = while_part();
@@ -150,7 +150,7 @@ impl<'text> Iterator for Tags<'text> {
                 }));
             }
             self.at = at + 2;
-            // The sign for blanks is a part of the mark that begins a tag.
+            // The sign for white space is a part of the mark that begins a tag.
             let signed = matches!(self.rest().first(), Some(b'-' | b'+'));
             self.at += usize::from(signed);
             if block {
@@ -169,7 +169,7 @@ impl<'text> Iterator for Tags<'text> {
     }
 }
 
-/// The length of a tag that has nothing but a word, after its `{%`, where it is one.
+/// The length of a tag that contains only a word, after its `{%`, if it is one.
 fn basic(rest: &[u8], word: &[u8], signed: bool) -> Option<usize> {
     let blanks = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let mut at = usize::from(signed && matches!(rest.first(), Some(b'-' | b'+')));
@@ -180,7 +180,7 @@ fn basic(rest: &[u8], word: &[u8], signed: bool) -> Option<usize> {
     rest[at..].starts_with(b"%}").then_some(at + 2)
 }
 
-/// The line of a place in a text, from 1.
+/// The line of an offset in a text, from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.get(..at).unwrap_or(text).matches('\n').count()
 }

@@ -1,22 +1,23 @@
-//! What a server would be served, read as iPXE reads it: a script that cannot boot anything is refused when it is saved.
+//! Parses the script that a server would get, as iPXE does: a script that cannot boot anything is refused when it is saved.
 //!
-//! iPXE knows a script by its first line (`script_probe` in its `src/image/script.c`), splits lines into words at white space and
-//! commands at `;`, `&&` and `||` (`src/core/exec.c`), takes the first word behind a `:` at a line's beginning for a label, and wants an image's address after `kernel`, `initrd` and `imgfetch` (`src/hci/commands/image_cmd.c`). A carriage return is
-//! white space to it, but not at the end of a line that goes on after a backslash.
+//! iPXE recognises a script by its first line (`script_probe` in its `src/image/script.c`), splits lines into words at white
+//! space and commands at `;`, `&&` and `||` (`src/core/exec.c`), interprets the first word after a `:` at a line's beginning as
+//! a label, and requires an image's address after `kernel`, `initrd` and `imgfetch` (`src/hci/commands/image_cmd.c`). A
+//! carriage return is white space to it, but not at the end of a line that continues after a backslash.
 
 use super::TemplateError;
 use std::collections::BTreeSet;
 
-/// Commands that need an image's address.
+/// Commands that require an image's address.
 const FETCHING: [&str; 5] = ["kernel", "initrd", "imgfetch", "module", "imgselect"];
 
-/// Their options that have a value.
+/// Options of these commands that have a value.
 const VALUED: [&str; 4] = ["--name", "-n", "--timeout", "-t"];
 
-/// Reads a script. `whose` says which server it is for.
+/// Checks a script. `whose` describes the server that it is for.
 ///
 /// # Errors
-/// What iPXE would stop at.
+/// Returns what iPXE would stop at.
 pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
     let wrong = |message: String| Err(TemplateError { line: 0, message });
     let text = String::from_utf8_lossy(output);
@@ -57,7 +58,7 @@ pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// One line.
+/// Checks one line.
 fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
     // A command may follow a label, and a comment a command.
     let words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
@@ -68,7 +69,7 @@ fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
             fetching(command, rest)?;
         }
         if let ("goto", [label, ..]) = (*command, rest) {
-            // A label may come out of a setting of iPXE's.
+            // A label may be the value of an iPXE setting.
             if !label.contains("${") && !labels.contains(label) {
                 return Err(format!("there is no line \":{label}\" to go to"));
             }
@@ -77,7 +78,7 @@ fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// The first word; iPXE takes a colon without one for a label without a name.
+/// The first word. iPXE takes a colon without a word for a label without a name.
 fn first_word(text: &str) -> &str {
     if text.starts_with(char::is_whitespace) { "" } else { text.split_whitespace().next().unwrap_or_default() }
 }
@@ -121,7 +122,7 @@ mod tests {
             ("\u{feff}#!ipxe\n", "first line is #!ipxe"),
             (" #!ipxe\n", "first line is #!ipxe"),
             ("#!ipxeboot\n", "first line is #!ipxe"),
-            // iPXE wants white space behind it.
+            // iPXE requires white space after it.
             ("#!ipxe", "first line is #!ipxe"),
             ("#!/bin/sh\n", "first line is #!ipxe"),
             ("{% if hostname == 'x' %}#!ipxe\n{% endif %}", "first line is #!ipxe"),

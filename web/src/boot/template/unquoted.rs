@@ -1,9 +1,9 @@
-//! Which settings a boot script writes so that some values would change the script: iPXE has no quoting at all, and GRUB's language
-//! ends a command at `;` and begins a comment at `#`. Such a template is saved, since most values are harmless; a deployment
-//! whose values are not is refused when it is started.
+//! Finds the settings that a boot script writes without protection, so that some values would change the script: iPXE has no
+//! quoting at all, and GRUB's language ends a command at `;` and begins a comment at `#`. Such a template can be saved, because
+//! most values are harmless; a deployment with harmful values is refused when it is started.
 //!
-//! The template is rendered with each sign in each setting. A sign that comes out as it went in, where the language gives it a
-//! meaning, is recorded with the setting.
+//! The template is rendered with each sign in each setting. A sign that appears unchanged in the output, where the language
+//! gives it a meaning, is recorded with the setting.
 
 use super::super::settings::{Declared, SettingValues};
 use super::{Template, Variables};
@@ -11,27 +11,27 @@ use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingType};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// iPXE's signs. It splits a line at white space (`split_command` in its `src/core/exec.c`), ends a command at a word that is `;`,
-/// `&&` or `||`, and the line at a word that begins with `#` (`command_terminator`); so `a;b` and `a#b` are plain text to it. It
-/// replaces `${name}` within words (`expand_tokens`), and has no quotes. A backslash counts at the end of a line only
+/// The signs of iPXE. It splits a line at white space (`split_command` in its `src/core/exec.c`), ends a command at a word that
+/// is `;`, `&&` or `||`, and the line at a word that begins with `#` (`command_terminator`); so `a;b` and `a#b` are plain text
+/// to it. It replaces `${name}` within words (`expand_tokens`), and has no quotes. A backslash counts only at the end of a line
 /// (`process_script` in `src/image/script.c`).
 ///
-/// A sign with a blank at both ends is a word of its own; one that begins or ends with a line feed is the beginning or the end of the
-/// value.
+/// A sign with a space at both ends is a word of its own; one that begins or ends with a line feed is the beginning or the end
+/// of the value.
 const IPXE: [&str; 7] = [" ; ", " && ", " || ", " #", "\n#", "${", "\\\n"];
 
-/// GRUB's, outside of quotes, from `grub-core/script/yylex.l`: what a `CHAR` of a `WORD` cannot be, `COMMENT`, which a `#` begins where a
-/// word could begin, and the reserved words `[[` and `]]`, which its grammar takes nowhere. The other reserved words, such as `done`,
-/// are plain text in an argument (`parser.y`).
+/// The signs of GRUB, outside of quotes, from `grub-core/script/yylex.l`: what a `CHAR` of a `WORD` cannot be, `COMMENT`, which
+/// a `#` begins where a word could begin, and the reserved words `[[` and `]]`, which its grammar accepts nowhere. The other
+/// reserved words, such as `done`, are plain text in an argument (`parser.y`).
 const GRUB: [&str; 15] = [";", "&", "|", "<", ">", "{", "}", "$", "\\", "'", "\"", " #", "\n#", " [[ ", " ]] "];
 
-/// Marks what comes from a setting.
+/// A marker for what comes from a setting.
 const MARK: &str = "zqz";
 
-/// The most renderings of a template: it is saved while somebody waits.
+/// The maximum number of renderings of a template, because its author waits while it is saved.
 const RENDERINGS: usize = 1200;
 
-/// The signs of each setting that the template lets through.
+/// The signs of each setting that the template writes unchanged.
 pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTreeMap<SettingName, BTreeSet<String>> {
     let signs: &[&str] = match kind {
         FileKind::BootIpxe => &IPXE,
@@ -49,7 +49,7 @@ pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTree
         let value = format!("{MARK}{sign}{MARK}");
         let value = value.split('\n').max_by_key(|part| part.len()).unwrap_or_default();
         let settings = SettingValues::sample(known, choice).with_text(name, value);
-        // A template may refuse a value, as with a filter for MAC addresses.
+        // A template may refuse a value, for example with a filter for MAC addresses.
         let Ok(output) = template.render(Variables::sample().with_settings(settings)) else { continue };
         if passes(&String::from_utf8_lossy(&output), value, sign, kind) {
             found.entry(name.clone()).or_default().insert(sign.to_owned());
@@ -85,12 +85,12 @@ fn passes(output: &str, value: &str, sign: &str, kind: FileKind) -> bool {
     })
 }
 
-/// What ends a word of GRUB's without quotes, beside white space.
+/// The characters that end an unquoted word of GRUB, in addition to white space.
 const ENDS_WORD: &str = "{}|&;<>";
 
-/// Where in GRUB's language the reader of a text is.
+/// The state of a reader of a text in GRUB's language.
 struct Quotes {
-    /// The quotation mark that is open; `#` in a comment.
+    /// The open quotation mark; `#` in a comment.
     open: Option<char>,
     escaped: bool,
     before: char,
@@ -103,7 +103,7 @@ impl Default for Quotes {
 }
 
 impl Quotes {
-    /// What is open behind a further part of the text.
+    /// The open quotation mark after a further part of the text.
     fn behind(&mut self, part: &str) -> Option<char> {
         for c in part.chars() {
             match (self.open, c) {

@@ -1,9 +1,9 @@
-//! The filters that write a value into a shell script, JSON, YAML or XML so that it changes nothing but itself.
+//! The filters that write a value into a shell script, JSON, YAML or XML so that it remains one value.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// One text, number or boolean as text; several of a list.
+/// A text, number or boolean as text; the entries of a list as several texts.
 fn texts(value: &Value, filter: &str) -> Result<Vec<String>, Error> {
     match value.kind() {
         ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(vec![one(value, filter)?]),
@@ -29,19 +29,19 @@ fn wrong(value: &Value, filter: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-/// A word of a POSIX shell, quoted where it has to be; of a list all its words with blanks between them.
+/// A word of a POSIX shell, quoted if necessary; for a list, all its words separated by spaces.
 pub(super) fn shell(value: &Value) -> Result<String, Error> {
     let words: Vec<String> = texts(value, "shell")?.iter().map(|text| word(text)).collect();
     Ok(words.join(" "))
 }
 
-/// Between single quotes every character but the single quote means itself (POSIX.1-2024, 2.2.2).
+/// A quoted word. Between single quotes every character except the single quote is literal (POSIX.1-2024, 2.2.2).
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@' | ':' | ',' | '.' | '/' | '+' | '-');
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A JSON literal (RFC 8259), which is one of YAML 1.1 and 1.2 as well.
+/// A JSON literal (RFC 8259), which is also valid in YAML 1.1 and 1.2.
 pub(super) fn json(value: &Value) -> Result<String, Error> {
     if value.kind() == ValueKind::Seq {
         let items = texts(value, "json")?;

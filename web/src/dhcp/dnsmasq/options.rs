@@ -1,9 +1,9 @@
-//! Options as dnsmasq reads them: by number, with a value whose length is said.
+//! Writes options in dnsmasq's syntax: by number, with a value whose length is explicit.
 //!
-//! dnsmasq has other names for a few options and no types for most, and takes whatever can be read as something. So options
-//! come from the table of all servers (`aggregates/src/values/dhcp_option/standard.rs`), and are written in the form that
-//! dnsmasq reads as nothing else: what it has no form for, as bytes. How it characterises a value is `parse_dhcp_opt` in its
-//! `src/option.c`, and which types it knows is `opttab` in its `src/dhcp-common.c`.
+//! dnsmasq has other names for a few options and no types for most, and interprets any value in some way. So options come from
+//! the table for all servers (`aggregates/src/values/dhcp_option/standard.rs`), and are written in a form that has only one
+//! meaning for dnsmasq; a value without such a form is written as bytes. `parse_dhcp_opt` in its `src/option.c` determines how
+//! dnsmasq interprets a value, and `opttab` in its `src/dhcp-common.c` which types it knows.
 
 use super::super::boot_file::hexadecimal;
 use super::super::configuration::names;
@@ -12,19 +12,20 @@ use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionV
 use bootledger_aggregates::values::hostname::DomainName;
 use std::net::Ipv4Addr;
 
-/// The options that dnsmasq knows to be a text or a name (`OT_NAME`): it takes no bytes for them, and digits as they are.
+/// The options whose value dnsmasq knows to be a text or a name (`OT_NAME`): it accepts no bytes for them, and
+/// takes digits literally.
 const NAMES: [u8; 10] = [12, 15, 17, 18, 40, 64, 66, 67, 100, 101];
 
-/// `domain-search`, whose names dnsmasq compresses itself.
+/// The option `domain-search`, whose names dnsmasq compresses itself.
 const SEARCH: u8 = 119;
 
-/// The most bytes of an option's value.
+/// Maximum length of an option's value, in bytes.
 const LONGEST: usize = 255;
 
-/// The most bytes of a written value, so that a line with the longest tag stays shorter than dnsmasq's 1,024.
+/// Maximum length of a written value, in bytes, so that a line with the longest tag stays below dnsmasq's 1,024.
 const LONGEST_WRITTEN: usize = 900;
 
-/// An option's number and value, or why dnsmasq cannot be told it.
+/// The number and value of an option, or why it cannot be written for dnsmasq.
 pub(super) fn written(option: &DhcpOption) -> Result<(u8, String), String> {
     let resolved = option.resolved()?;
     if resolved.wire.len() > LONGEST {
@@ -46,12 +47,13 @@ pub(super) fn written(option: &DhcpOption) -> Result<(u8, String), String> {
     Ok((resolved.code, value))
 }
 
-/// Addresses as dnsmasq lists them.
+/// Addresses in dnsmasq's list form.
 pub(super) fn joined(addresses: &[Ipv4Addr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Bytes: in hexadecimal, or a single one as a number with its length, since it takes hexadecimal for a text without a colon.
+/// Bytes in hexadecimal, or a single one as a number with its length, because dnsmasq takes hexadecimal digits without a colon
+/// for a text.
 fn bytes(bytes: &[u8]) -> String {
     match bytes {
         [one] => format!("{one}b"),
@@ -66,7 +68,7 @@ fn list(addresses: &[Ipv4Addr]) -> Result<String, String> {
     Ok(joined(addresses))
 }
 
-/// Even within quotes, dnsmasq takes digits for a number, and a letter after them for its length.
+/// A text. Even within quotes, dnsmasq takes digits for a number, and a letter after them for its length.
 fn text(resolved: &Resolved, text: &str) -> Result<String, String> {
     let is_name = NAMES.contains(&resolved.code);
     if is_number_with_unit(text) {

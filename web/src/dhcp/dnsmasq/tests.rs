@@ -1,4 +1,4 @@
-//! What is peculiar to dnsmasq. What all formats have in common is tested beside the configuration.
+//! Tests of what only dnsmasq needs. What all formats have in common is tested beside the configuration.
 
 use super::super::configuration::Format;
 use super::super::tests::{check, configuration, entry, network, render, site_with};
@@ -6,7 +6,7 @@ use bootledger_aggregates::values::text::Text;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// What dnsmasq is given where a network has these options, or what is told instead.
+/// The text that dnsmasq gets for a network with these options, or the errors instead.
 fn with_options(options: &Value) -> Result<String, Vec<String>> {
     let spec = network("10.0.0.0/24", &json!({ "dhcp_options": options }));
     let refused = Format::Dnsmasq.render(&configuration(&site_with(&json!([])), vec![("n", spec)], vec![]));
@@ -83,7 +83,7 @@ fn a_host_is_told_its_whole_name_where_its_networks_domain_is_another() {
         entry("10.0.0.21", "52:54:00:00:00:02", Some("h2.storage.dc1.example"), "a", true),
         entry("10.0.1.20", "52:54:00:00:00:03", Some("h3.dc1.example"), "b", false),
         entry("10.0.1.21", "52:54:00:00:00:04", Some("h4.lab.example"), "b", false),
-        // As a word of its own, each of these would mean something else.
+        // The first label of each would mean something else to dnsmasq as a word of its own.
         entry("10.0.1.22", "52:54:00:00:00:05", Some("ignore.lab.example"), "b", false),
         entry("10.0.1.23", "52:54:00:00:00:06", Some("24h.lab.example"), "b", false),
     ];
@@ -118,7 +118,7 @@ fn every_name_that_a_domain_may_have_is_accepted() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever an aggregate takes as a text is one value on one line that dnsmasq can read, or is refused in words.
+    /// Every text that an aggregate accepts is one value on one line that dnsmasq can read, or is refused with a message.
     #[test]
     fn any_text_is_one_value_on_one_line(text in "([\"\\\\,#:;=/ .0-9a-fsi-]|\\PC){0,280}") {
         let Ok(text) = text.parse::<Text>() else { return Ok(()) };

@@ -1,9 +1,9 @@
-// What pages do better with a script; everything works without it.
+// Improves pages with a script; everything works without it.
 (() => {
   "use strict";
   const state = () => document.getElementById("live-state");
 
-  // The connection to the server, in words. htmx tries again by itself, and sends the position that was seen last.
+  // Shows the state of the connection to the server. htmx reconnects by itself, and sends the last position that it received.
   const words = { live: "Live", lost: "Connection lost: what you see may be old. Trying again…", wait: "Connecting…" };
   let heard = Date.now();
   let announced = "";
@@ -19,9 +19,9 @@
   document.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 1) tell("lost"); });
   document.addEventListener("htmx:sse:before:message", () => { heard = Date.now(); tell("live"); });
 
-  // A page opens its connection when somebody looks at it: a browser keeps six to one server, and tabs that were opened in the
-  // background would take them all. htmx closes it when the tab is left and opens it again; a first one that fails is tried again
-  // here.
+  // A page opens its connection when it becomes visible: a browser keeps at most six connections to one server, and tabs that
+  // were opened in the background would use them all. htmx closes the connection when the tab is hidden and opens it again; a
+  // first connection that fails is retried here.
   const live = "[hx-sse\\:connect]";
   let asking = false;
   let failed = 0;
@@ -40,7 +40,8 @@
   document.addEventListener("visibilitychange", () => { heard = Date.now(); connect(); });
   setInterval(connect, 1000);
 
-  // The server says every five seconds that it is there. A connection that is silent for longer is dead, whatever the network says.
+  // The server sends a sign of life every five seconds. A connection that is silent for much longer is dead, even if the network
+  // reports no error.
   setInterval(() => {
     const source = document.querySelector(live);
     if (!source || document.hidden || Date.now() - heard < 15000) return;
@@ -49,10 +50,10 @@
     source._htmx?.sse?.reader?.cancel();
   }, 1000);
 
-  // A row or part that was changed by the server is shown so for a moment.
+  // After a message from the server, updates the times in the elements that it replaced.
   document.addEventListener("htmx:sse:after:message", () => times());
 
-  // Times: how long ago, kept current; and the local time as a tooltip, or instead of UTC where that is wanted.
+  // Times: keeps durations current, and shows the local time as a tooltip, or in place of UTC if the user has chosen that.
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   function span(seconds) {
     const parts = [];
@@ -85,7 +86,7 @@
   }
   setInterval(times, 1000);
 
-  // "Select all" of a list, and how many are selected.
+  // "Select all" in a list, and the number of selected rows.
   function selection(form) {
     const boxes = [...document.querySelectorAll(`input[name="id"][form="${form}"]`)];
     const count = boxes.filter((box) => box.checked).length;
@@ -120,7 +121,7 @@
     }
   }, true);
 
-  // A form that is sent says so, and is sent once.
+  // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || event.defaultPrevented) return;
@@ -130,7 +131,7 @@
   });
   addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) { delete form.dataset.sent; form.removeAttribute("aria-busy"); } });
 
-  // An upload shows how far it is.
+  // An upload shows its progress.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const bar = form.querySelector("progress[data-upload]");

@@ -14,12 +14,13 @@ const NAME: &str = "declared.name";
 const TYPE: &str = "declared.type";
 const REQUIRED: &str = "declared.required";
 const DEFAULT: &str = "declared.default";
-/// Whether an empty default is one. An empty text and no default are the same to a template, but not to who compares.
+/// Whether an empty default is a default. To a template an empty text and no default are the same, but not to a comparison
+/// of two images.
 const EMPTY: &str = "declared.empty";
 const CHOICES: &str = "declared.choices";
 const DESCRIPTION: &str = "declared.description";
 
-/// How many rows are empty, for further settings.
+/// How many empty rows the form has for further settings.
 const EMPTY_ROWS: usize = 2;
 
 const TYPES: [(SettingType, &str); 6] = [
@@ -91,7 +92,7 @@ fn one(row: &Row) -> Result<(SettingName, SettingSpec), String> {
     Ok((name, SettingSpec { kind, description, required: row.required == "true", default, choices }))
 }
 
-/// The declarations that a form has; what is wrong is remembered with the row.
+/// The declarations that a form contains. Errors are stored with their rows.
 pub(super) fn read(fields: &mut Fields) -> BTreeMap<SettingName, SettingSpec> {
     let mut declared = BTreeMap::new();
     for (number, row) in (1..).zip(rows(fields)) {
@@ -158,7 +159,7 @@ fn line(number: usize, row: &Row) -> Markup {
     }
 }
 
-/// The card of what an image declares.
+/// The card with the settings that an image declares.
 pub(super) fn card(image: &BootImage) -> Markup {
     let used = image.used_settings();
     block::card(

@@ -1,4 +1,4 @@
-//! The editor of templates: what is wrong is told with its line when it is saved, and a preview can be had before.
+//! The editor of templates. When a template is saved, errors are shown with their lines; a preview is available before that.
 
 use super::files::find;
 use super::preview;
@@ -28,7 +28,7 @@ use bootledger_aggregates::values::name::Name;
 use bytes::Bytes;
 use maud::{Markup, html};
 
-/// The field with the hash of what was edited.
+/// The field with the hash of the edited version.
 const WAS: &str = "was";
 /// The field with the template.
 const CONTENT: &str = "content";
@@ -130,7 +130,7 @@ pub(super) async fn edit(
     Ok(seen.answer(&Page::new(&format!("Edit {name}"), Section::BootImages, content)))
 }
 
-/// Saves the template of a form; `None` where something is wrong, which the fields then tell.
+/// Saves the template of a form; `None` if there is an error, which is stored in the fields.
 async fn save(
     backend: &mut Backend,
     caller: &Administrator,
@@ -178,7 +178,7 @@ fn is_preview(fields: &Fields) -> bool {
     fields.text("do") == "preview"
 }
 
-/// The answer with the editor: 200 with a preview, 422 where something was refused.
+/// The answer with the editor: 200 with a preview, 422 if the template was refused.
 fn answer(visit: Visit, position: i64, page: Page<'_>, previewed: bool) -> HttpResponse {
     let mut response = visit.refused(position, page);
     if previewed {

@@ -1,4 +1,4 @@
-//! A boot image's files: read as they are stored, put, removed.
+//! Handlers for a boot image's files: read as stored, upload, remove.
 
 use super::{edit, upload};
 use crate::application::Application;
@@ -33,12 +33,12 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/{key}/files/{file}/remove").get(ask).post(remove));
 }
 
-/// Where a form goes has no page of its own; somebody may come back to it all the same.
+/// The path of a form has no page of its own, but a user may return to it: redirects to the boot image.
 async fn back(_: Viewer, Path(key): Path<Name>) -> HttpResponse {
     see_other(&format!("{}#files", BOOT_IMAGE.page(key)))
 }
 
-/// A file of an image as the reading has it.
+/// A file of a boot image at the moment of the reading.
 pub(super) async fn find(reading: &mut Reading<'_>, key: &Name, file: &Name) -> Result<(BootImage, BootFile), Error> {
     let image = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let found = image.files.get(file).cloned();
@@ -46,7 +46,7 @@ pub(super) async fn find(reading: &mut Reading<'_>, key: &Name, file: &Name) -> 
     Ok((image, found))
 }
 
-/// The file's bytes, as they were put; `?at=` gives those of the past.
+/// Returns the file's bytes as they were uploaded; with `?at=`, those of a past position.
 async fn show(
     _: Viewer,
     application: Data<Application>,

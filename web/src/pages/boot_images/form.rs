@@ -9,7 +9,7 @@ use crate::pages::form::Fields;
 use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy, NetworkBoot};
 use maud::{Markup, html};
 
-/// Who marks deployments done, in words.
+/// Text for who marks deployments done.
 pub(super) fn ended_by(by: EndedBy) -> &'static str {
     match by {
         EndedBy::Server => "the server, when it says DONE",
@@ -17,7 +17,7 @@ pub(super) fn ended_by(by: EndedBy) -> &'static str {
     }
 }
 
-/// How often a server boots from the network, in words.
+/// Text for how often a server boots from the network.
 pub(super) fn network_boot(boot: NetworkBoot) -> &'static str {
     match boot {
         NetworkBoot::UntilDone => "Until the deployment is done",
@@ -25,7 +25,7 @@ pub(super) fn network_boot(boot: NetworkBoot) -> &'static str {
     }
 }
 
-/// The values of a new image before anybody changes them.
+/// The initial values of the form of a new boot image.
 pub(super) fn usual() -> Pairs {
     vec![
         pair("open_minutes", 30),
@@ -35,7 +35,7 @@ pub(super) fn usual() -> Pairs {
     ]
 }
 
-/// The values of an image.
+/// The form's values for a boot image.
 pub(super) fn pairs(spec: &BootImageSpec) -> Pairs {
     let mut pairs = vec![
         pair("description", &spec.description),
@@ -48,7 +48,7 @@ pub(super) fn pairs(spec: &BootImageSpec) -> Pairs {
     pairs
 }
 
-/// The image that a form says; `None` where a field is wrong.
+/// The boot image that the form describes; `None` if a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     let description = fields.read("description");
     let open = fields.required::<Whole>("open_minutes", "The limit while open");
@@ -67,7 +67,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     })
 }
 
-/// The form.
+/// Renders the form of a boot image.
 pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
     let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
     let boots = [NetworkBoot::UntilDone, NetworkBoot::Once].map(|boot| (boot.as_str().to_owned(), network_boot(boot).to_owned()));

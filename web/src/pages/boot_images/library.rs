@@ -1,4 +1,4 @@
-//! The library: recipes with how far they were tried, a page for each, and the download that adds an image.
+//! Pages of the library: the recipes with how far each was tested, a page for each, and the download that adds a boot image.
 
 mod view;
 
@@ -86,7 +86,7 @@ async fn add(
     Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
 }
 
-/// Where a form goes has no page of its own; a reader may return to it all the same.
+/// The path of a form has no page of its own, but a reader may return to it: redirects to the library.
 async fn back(_: Viewer) -> HttpResponse {
     see_other(&format!("{PATH}#downloads"))
 }
@@ -112,7 +112,7 @@ async fn live(
     Path(id): Path<Uuid>,
 ) -> Result<HttpResponse, Error> {
     find(backend.library()?, id).await?;
-    // One part is made at a time, so that the lock is never waited for.
+    // One part is rendered at a time, so that the lock is always free.
     let backend = Arc::new(Mutex::new(backend));
     let may = visit.may(Level::Administrator);
     let render: polled::Render = Box::new(move || {

@@ -1,4 +1,4 @@
-//! A template as a server would get it, rendered by what renders it for servers. Its token is masked.
+//! The preview of a template: the text that a server would get, from the code that renders it for servers. Its token is masked.
 
 use super::edit::template;
 use super::target::{Previewed, find};
@@ -23,33 +23,33 @@ use bootledger_projections::deployments::Deployment;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// What is to be shown.
+/// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Query {
-    /// A device by id, host name or MAC, or a deployment by id.
+    /// A device by ID, host name or MAC address, or a deployment by ID.
     server: Option<String>,
-    /// The template; the script that servers get first, where it is left out.
+    /// The template; by default the script that servers get first.
     file: Option<Name>,
 }
 
-/// What a preview says.
+/// The result of a preview.
 enum Shown {
     /// The rendered text.
     Text(Previewed, String),
-    /// It cannot be rendered for this server.
+    /// The template cannot be rendered for this server.
     Wrong(Previewed, TemplateError),
     /// There is no such server.
     Nobody(String),
 }
 
-/// What is said of a template that is not saved.
+/// The preview of a template that is not saved.
 struct Unsaved {
-    /// Why nobody could be served the image, were it saved.
+    /// Why no server could boot the image if the template were saved.
     missing: Option<String>,
 }
 
-/// Renders a template. The server was found before, since rendering needs no connection to the database.
+/// Renders a template. The caller looks the server up first, because rendering needs no database connection.
 async fn render(
     application: &Application,
     found: Result<Previewed, String>,
@@ -83,21 +83,21 @@ pub(super) async fn unsaved(
     Ok(card(template.0, &shown, (key, revision), Some(&unsaved)))
 }
 
-/// Why nobody could be served the image, were the template saved as it is written.
+/// Why no server could boot the image if the template were saved in its present form.
 async fn missing(image: &BootImage, (name, kind, text): (&Name, FileKind, &str)) -> Option<String> {
     let uses = check_saved(text.to_owned(), kind, image.declared().clone()).await;
     let Uses { settings, needs } = match uses {
         Ok(uses) => uses,
         Err(error) => return Some(format!("{name} cannot be saved: {error}")),
     };
-    // What is stored of the file does not matter here.
+    // The stored hash and size of the file have no effect here.
     let file = BootFile { kind, sha256: Sha256::new([0; 32]), size: 0, template: true, settings, needs };
     let mut image = image.clone();
     image.files.insert(name.clone(), file);
     image.incomplete().map(|why| format!("The image would be incomplete: {why}"))
 }
 
-/// Whose values were taken.
+/// The server whose values were used.
 fn whose(previewed: &Previewed, (key, revision): (&Name, u32)) -> Markup {
     html! {
         @if let Some(deployment) = &previewed.deployment {
@@ -110,7 +110,7 @@ fn whose(previewed: &Previewed, (key, revision): (&Name, u32)) -> Markup {
     }
 }
 
-/// What the deployment itself boots, where that is something else.
+/// The image that the deployment itself boots, if it is a different one.
 fn other_image(deployment: &Deployment, key: &Name, revision: u32) -> Markup {
     html! {
         @if deployment.boot_image != *key {
@@ -144,7 +144,7 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsave
     )
 }
 
-/// The page.
+/// Handles the request for the preview's page.
 pub(super) async fn show(
     visit: Visit,
     application: Data<Application>,

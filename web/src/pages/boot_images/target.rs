@@ -1,4 +1,5 @@
-//! The server of a preview: a live deployment's, or a device with what it would be given, where each assumption is told.
+//! Finds the server of a preview: that of a live deployment, or a device with the values that it would get. Every
+//! assumption is shown.
 
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;
@@ -24,13 +25,13 @@ use std::sync::Arc;
 /// The server of a preview.
 #[derive(Debug)]
 pub(crate) struct Previewed {
-    /// What is rendered with.
+    /// The target to render for.
     pub(crate) target: Target,
-    /// The live deployment that gave its values.
+    /// The live deployment that the values come from.
     pub(super) deployment: Option<Deployment>,
-    /// The device, where there is no live deployment: its id, and what it is called.
+    /// The device, if there is no live deployment: its ID and its displayed name.
     pub(super) device: Option<(DeviceId, String)>,
-    /// What was assumed, in sentences.
+    /// The assumptions that were made, as sentences.
     pub(super) assumed: Vec<String>,
 }
 
@@ -63,7 +64,7 @@ async fn named(reading: &mut Reading<'_>, text: &str) -> Result<Option<(Option<D
     Ok(Some((Some(device), live)))
 }
 
-/// The server that a text names, with this image. `Err` inside says in words why there is none.
+/// The server that a text names, with this image. The inner `Err` is the message why there is none.
 pub(super) async fn find(
     reading: &mut Reading<'_>,
     text: &str,
@@ -72,7 +73,7 @@ pub(super) async fn find(
 ) -> Result<Result<Previewed, String>, Error> {
     match named(reading, text).await? {
         Some((_, Some(deployment))) => {
-            // What the deployment was started with is of its own revision of the image.
+            // The settings that the deployment was started with belong to its own revision of the image.
             let same = deployment.boot_image == *key && i64::from(deployment.boot_image_revision) == i64::from(image.revision);
             let given = if same { None } else { Some(given_now(reading, key, &image, &deployment).await?) };
             let found = of_deployment(reading, deployment, Arc::new(Image::new(key.clone(), image))).await?;
@@ -95,7 +96,7 @@ pub(super) async fn find(
     }
 }
 
-/// What the server of a deployment would be given for another image or revision, were it deployed again.
+/// The values that the server of a deployment would get for another image or revision if it were deployed again.
 async fn given_now(
     reading: &mut Reading<'_>,
     key: &Name,
@@ -175,7 +176,7 @@ async fn of_device(
     let (Some(hostname), Ok(venture), Ok(role)) = (hostname, venture, role) else {
         return Ok(Err(format!("no host name can be made up for {}", device.called())));
     };
-    // No deployment has the id of all zeros.
+    // No deployment has the nil UUID.
     let next_boot = NextBoot::Network;
     let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role, next_boot };
     let target = Target::new(identity, image, place, settings);

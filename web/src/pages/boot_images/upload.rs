@@ -1,5 +1,5 @@
 //! Uploads of files by a browser: `multipart/form-data` (RFC 7578), streamed to the store and never held in memory. The fields
-//! before the file say what it is; a browser sends them in the order of the form.
+//! before the file describe it; a browser sends them in the order of the form.
 
 use super::content;
 use super::view::{kinds, size};
@@ -28,13 +28,13 @@ use futures::{StreamExt, TryStreamExt};
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-/// The fields of the form.
+/// The names of the form's fields.
 pub(super) const NAMES: [&str; 4] = [NAME, "kind", "template", "file"];
 
-/// The most bytes of a field that is not the file.
+/// Maximum size in bytes of a field that is not the file.
 const LONGEST_FIELD: usize = 4096;
 
-/// The form.
+/// Renders the upload form.
 pub(super) fn form(key: &Name, fields: &Fields, most: u64) -> Markup {
     let hint = format!("At most {}. A file of the same name is replaced.", size(most));
     let file = needed(fields, "file", "File", &hint);
@@ -58,7 +58,7 @@ pub(super) fn form(key: &Name, fields: &Fields, most: u64) -> Markup {
     )
 }
 
-/// A field's text.
+/// Reads a field as text.
 async fn text(field: &mut Field) -> Result<String, Error> {
     let mut bytes = vec![];
     while let Some(part) = field.try_next().await.map_err(|error| broken(&error))? {
@@ -74,7 +74,7 @@ fn broken(error: &MultipartError) -> Error {
     Error::bad_request("", "form_malformed", of_form(error))
 }
 
-/// What became of a form.
+/// The result of a form.
 enum Sent {
     Put(Receipt),
     Refused(Fields),
@@ -103,7 +103,7 @@ async fn take(
         }
         let (file, kind) = (fields.required::<Name>(NAME, "The name"), fields.required("kind", "The kind"));
         let (Some(file), Some(kind)) = (file, kind) else {
-            // A browser shows the answer only when it could send all.
+            // A browser shows the answer only after it has sent everything, so the rest is read and discarded.
             while part.next().await.is_some_and(|bytes| bytes.is_ok()) {}
             return Ok(Sent::Refused(fields));
         };
@@ -128,7 +128,7 @@ fn refused(mut fields: Fields, error: UploadError) -> Result<Sent, Error> {
         UploadError::TooLarge(limit) => fields.refuse("file", "too_large", format!("the file has more than {}", size(limit))),
         UploadError::Template(message) => fields.refuse("file", "template_wrong", format!("the template is wrong, {message}")),
         UploadError::Command(CommandError::Refused(rules)) => {
-            // The rules call the file's name `name`.
+            // The rules name the file's name `name`.
             for rule in rules {
                 let name = if rule.field == "name" { NAME } else { &rule.field };
                 fields.refuse(name, &rule.rule, rule.message);
@@ -139,7 +139,7 @@ fn refused(mut fields: Fields, error: UploadError) -> Result<Sent, Error> {
     Ok(Sent::Refused(fields))
 }
 
-/// Takes the form.
+/// Handles the upload.
 pub(super) async fn put(
     caller: Administrator,
     visit: Visit,

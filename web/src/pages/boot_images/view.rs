@@ -17,7 +17,7 @@ use bootledger_projections::deployments::Deployment;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// What a kind of file is, in words.
+/// Text for a kind of file.
 pub(super) fn kind(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Kernel => "Kernel",
@@ -29,13 +29,13 @@ pub(super) fn kind(kind: FileKind) -> &'static str {
     }
 }
 
-/// All kinds for a choice.
+/// All kinds of files, as the options of a select.
 pub(super) fn kinds() -> Vec<(String, String)> {
     let all = [FileKind::BootIpxe, FileKind::Grub, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
     all.map(|of| (of.as_str().to_owned(), format!("{} ({of})", kind(of)))).to_vec()
 }
 
-/// A number of bytes for people.
+/// A size in bytes, formatted for people.
 pub(super) fn size(bytes: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
     match bytes {
@@ -46,7 +46,7 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A hash, short, with all of it as a title.
+/// A shortened hash, with the whole hash as its title.
 pub(super) fn hash(sha256: &Sha256) -> Markup {
     let text = sha256.to_string();
     html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
@@ -77,7 +77,7 @@ pub(super) fn table(images: &[Entry<BootImage>]) -> Markup {
     }
 }
 
-/// What an image is.
+/// The properties of a boot image.
 pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
     let minutes = |minutes: u32| span(i64::from(minutes) * 60);
     card(
@@ -101,7 +101,7 @@ pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
     )
 }
 
-/// Where an image of the library comes from.
+/// The recipe that a boot image was added from.
 fn recipe(origin: &RecipeOrigin) -> Markup {
     let (tone, words) = match origin.verified {
         Verified::Signature => (Tone::Good, "Verified by signature"),
@@ -113,7 +113,7 @@ fn recipe(origin: &RecipeOrigin) -> Markup {
     }
 }
 
-/// The files of an image.
+/// The files of a boot image.
 pub(super) fn files(image: &Entry<BootImage>, may: &Allowed) -> Markup {
     let page = BOOT_IMAGE.page(&image.key);
     card(
@@ -153,7 +153,7 @@ pub(super) fn files(image: &Entry<BootImage>, may: &Allowed) -> Markup {
     )
 }
 
-/// The roles and ventures whose default an image is.
+/// The roles and ventures that have the boot image as their default.
 pub(super) fn defaults(key: &Name, ventures: &[Entry<VentureView>]) -> Vec<Markup> {
     let is_it = |image: Option<&Name>| image == Some(key);
     let mut found = vec![];
@@ -173,7 +173,7 @@ pub(super) fn defaults(key: &Name, ventures: &[Entry<VentureView>]) -> Vec<Marku
     found
 }
 
-/// Where an image is used.
+/// Where a boot image is used.
 pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployment], revision: u32) -> Markup {
     let defaults = defaults(key, ventures);
     card(
@@ -207,7 +207,7 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
     )
 }
 
-/// What one revision changed in the files: name, before, after.
+/// The changes of one revision to the files: name, before, after.
 fn changed<'a>(
     before: Option<&'a BTreeMap<Name, BootFile>>,
     after: &'a BTreeMap<Name, BootFile>,
@@ -218,7 +218,7 @@ fn changed<'a>(
     new.map(|(name, file)| (name, before.get(name), Some(file))).chain(gone).collect()
 }
 
-/// The changes of an image by revision, the newest first.
+/// The changes of a boot image by revision, the newest first.
 pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<BootImage>)]) -> Markup {
     let page = BOOT_IMAGE.page(key);
     let file = |name: &Name, file: Option<&BootFile>, position: i64, what: &str| {

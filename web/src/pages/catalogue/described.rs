@@ -1,4 +1,4 @@
-//! Defining, changing and retiring things by forms: the same handlers for every kind that a description defines.
+//! Creating, changing and retiring catalogue entries with forms: the same handlers for every kind that a description defines.
 
 use super::form::{self, Pairs, Target};
 use super::retire::{self, Question};
@@ -20,53 +20,53 @@ use bootledger_projections::catalogue::Entry;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
-/// A kind of things that are defined by a description.
+/// A kind of catalogue entry that is defined by a description.
 pub(in crate::pages) trait Described: 'static {
-    /// What the catalogue has of one.
+    /// The entry's columns in the catalogue view.
     type View: DeserializeOwned;
-    /// What defines one.
+    /// The description that defines an entry.
     type Spec;
 
-    /// How its pages name it.
+    /// How the pages name the kind.
     const NOUN: Noun;
-    /// Where its pages are.
+    /// The section of the navigation that the pages belong to.
     const SECTION: Section;
-    /// What the command to retire one names.
+    /// The kind in the command that retires an entry.
     const KIND: Kind;
-    /// Whether a change is refused when the thing had events since its form was shown; wrong where most events change something
-    /// else.
+    /// Whether a change is refused if the entry had events since its form was shown. Set it to false if most events
+    /// change something else.
     const REFUSES_OLD_FORMS: bool = true;
 
-    /// The values of a new one's form; some may be in the address.
+    /// The initial values of a new entry's form; some may come from the URL.
     fn usual(visit: &Visit) -> Pairs;
 
-    /// The values of the form of one that there is.
+    /// The form's values for an existing entry.
     fn pairs(view: &Self::View) -> Pairs;
 
     /// The content of the form's page.
     async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error>;
 
-    /// What the form says; `None` where something is wrong, which the fields then tell.
+    /// The description that the form contains; `None` if there is an error, which is stored in the fields.
     fn read(fields: &mut Fields) -> Option<Self::Spec>;
 
-    /// The command that defines one.
+    /// The command that defines an entry.
     fn define(key: Name, spec: Self::Spec) -> Command;
 
-    /// What it would mean to retire one.
+    /// The consequences of retiring an entry.
     async fn end(reading: &mut Reading<'_>, entry: &Entry<Self::View>) -> Result<End, Error>;
 }
 
-/// What it would mean to retire a thing.
+/// The consequences of retiring an entry.
 pub(in crate::pages) struct End {
-    /// What it does, in sentences.
+    /// The effects, as sentences.
     pub(in crate::pages) does: &'static str,
-    /// What still uses the thing, each with a link where there is one.
+    /// What still uses the entry, with links to pages.
     pub(in crate::pages) uses: Vec<Markup>,
-    /// Why the rules refuse it.
+    /// Why the rules refuse to retire the entry.
     pub(in crate::pages) refused: Option<String>,
 }
 
-/// The form of a new one.
+/// Shows the form for a new entry.
 pub(in crate::pages) async fn new<K: Described>(
     _: Administrator,
     visit: Visit,
@@ -77,7 +77,7 @@ pub(in crate::pages) async fn new<K: Described>(
     visit.answer(reading, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)).await
 }
 
-/// Defines a new one.
+/// Creates an entry.
 pub(in crate::pages) async fn create<K: Described>(
     caller: Administrator,
     visit: Visit,
@@ -94,7 +94,7 @@ pub(in crate::pages) async fn create<K: Described>(
     Ok(visit.refused(reading.position, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)))
 }
 
-/// The form of one that there is.
+/// Shows the form of an existing entry.
 pub(in crate::pages) async fn edit<K: Described>(
     _: Administrator,
     visit: Visit,
@@ -107,7 +107,7 @@ pub(in crate::pages) async fn edit<K: Described>(
     visit.answer(reading, Page::new(&format!("Change {key}"), K::SECTION, content)).await
 }
 
-/// Changes it.
+/// Changes an entry.
 pub(in crate::pages) async fn change<K: Described>(
     caller: Administrator,
     visit: Visit,
@@ -128,7 +128,8 @@ pub(in crate::pages) async fn change<K: Described>(
     Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), K::SECTION, content)))
 }
 
-/// `weighed` are the rules that retiring it would break, the first about the whole and the others about each thing that uses it.
+/// Shows the confirmation page. `weighed` are the rules that retiring the entry would violate: the first concerns the whole,
+/// and the others each thing that uses it.
 async fn question<K: Described>(
     reading: &mut Reading<'_>,
     key: &Name,
@@ -146,7 +147,7 @@ async fn question<K: Described>(
     Ok(retire::view(&Question { noun: &K::NOUN, what: &what, page: &page, does, uses, allowed: &allowed, errors }))
 }
 
-/// Asks whether one is to be retired.
+/// Handles the request for the confirmation page.
 pub(in crate::pages) async fn ask<K: Described>(
     caller: Administrator,
     visit: Visit,
@@ -155,7 +156,7 @@ pub(in crate::pages) async fn ask<K: Described>(
 ) -> Result<HttpResponse, Error> {
     let weighed = match backend.preview(Command::Retire(K::KIND, key.clone()), caller.context()).await {
         Err(CommandError::Refused(broken)) => broken,
-        // What cannot be weighed now is weighed when it is done.
+        // What cannot be checked now is checked when the entry is retired.
         _ => vec![],
     };
     let mut reading = backend.read().await?;
@@ -164,7 +165,7 @@ pub(in crate::pages) async fn ask<K: Described>(
     visit.answer(reading, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
 }
 
-/// Retires it.
+/// Retires an entry.
 pub(in crate::pages) async fn retire<K: Described>(
     caller: Administrator,
     visit: Visit,

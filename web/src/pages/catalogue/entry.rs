@@ -1,4 +1,4 @@
-//! The page of one thing: found, shown in parts, and kept current.
+//! The page of one catalogue entry: finding it, showing its parts, and keeping them current.
 
 use super::Noun;
 use crate::application::Application;
@@ -16,7 +16,7 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
-/// Parts of a page that are kept current: the id of each and what it shows, in the order of the page.
+/// The live parts of a page: the ID and content of each, in the order of the page.
 pub(crate) type Parts = Vec<(&'static str, Markup)>;
 
 /// The parts one after the other.
@@ -24,7 +24,7 @@ pub(crate) fn shown(parts: &Parts) -> Markup {
     html! { @for (_, part) in parts { (part) } }
 }
 
-/// The thing with this key, retired or not.
+/// The entry with this key, retired or not.
 pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading<'_>, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), noun.kind, key, at).await?;
@@ -32,7 +32,7 @@ pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading<'_>, noun: &
     Ok(item.read()?)
 }
 
-/// The heading of a thing's page: its name, and what can be done with it. `more` are actions of its kind, before the others.
+/// The heading of an entry's page: its name, and its actions. `more` are actions of its kind, which come first.
 pub(crate) fn heading(noun: &Noun, key: &str, retired: bool, may: &Allowed, more: &Markup) -> Markup {
     let page = noun.page(key);
     let again = if retired { "Define again" } else { "Change" };
@@ -47,7 +47,7 @@ pub(crate) fn heading(noun: &Noun, key: &str, retired: bool, may: &Allowed, more
     )
 }
 
-/// The stream of a page whose parts are made by `remake`.
+/// The live stream of a page. `remake` renders its parts.
 pub(crate) fn stream(
     request: &HttpRequest,
     application: &Application,
@@ -67,7 +67,7 @@ pub(crate) fn stream(
     live::answer(request, since, topics, None, render)
 }
 
-/// Where a page's stream is: its path, the position of its reading, and its own query.
+/// The path of a page's stream, with the position of its reading and the page's query.
 pub(crate) fn live_path(page: &str, position: i64, visit: &Visit) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(visit.parameters().filter(|(name, _)| *name != "at"));

@@ -1,5 +1,5 @@
-//! Forms of the catalogue. A form is shown from [`Fields`], wherever they come from: a description that is to be changed, the
-//! usual values of a new one, or a form that was refused. So there is one view of each form, and every value is kept.
+//! Forms of the catalogue. A form is rendered from [`Fields`], which may come from an existing description, from the initial
+//! values of a new entry, or from a form that was refused. So there is one view of each form, and every value is kept.
 
 use super::Noun;
 use crate::auth::caller::Caller;
@@ -16,12 +16,12 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use maud::{Markup, html};
 
-/// The field with the name of a new thing. `key` is what makes a form's request repeatable.
+/// The field with the name of a new entry. The name `key` is already used for the key that makes a form's request repeatable.
 pub(crate) const NAME: &str = "called";
-/// The field with the number of events that the thing had when its form was shown.
+/// The field with the number of events that the entry had when its form was shown.
 const SEQUENCE: &str = "sequence";
 
-/// A thing's values for its form.
+/// An entry's values for its form.
 pub(crate) type Pairs = Vec<(String, String)>;
 
 /// One value for a form.
@@ -35,61 +35,61 @@ pub(crate) fn maybe(name: &str, value: Option<&impl ToString>) -> (String, Strin
     (name.to_owned(), value.map(ToString::to_string).unwrap_or_default())
 }
 
-/// Values with one a line.
+/// A list of values, one on each line.
 pub(crate) fn lines(name: &str, values: &[impl ToString]) -> (String, String) {
     (name.to_owned(), values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
-/// A field with what it was sent with, and what is wrong with it.
+/// A field with the value that was sent, and its error.
 pub(crate) fn field<'a>(fields: &'a Fields, name: &'a str, label: &'a str, hint: &'a str) -> Field<'a> {
     Field { name, label, value: fields.text(name), hint, required: false, errors: fields.broken() }
 }
 
-/// A field that has to be filled in.
+/// A required field.
 pub(crate) fn needed<'a>(fields: &'a Fields, name: &'a str, label: &'a str, hint: &'a str) -> Field<'a> {
     Field { required: true, ..field(fields, name, label, hint) }
 }
 
-/// What a form is for.
+/// The entry that a form is for.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// Something new.
+    /// A new entry.
     New,
-    /// What there is under this name.
+    /// An existing entry.
     Known {
-        /// Its name.
+        /// The name of the entry.
         key: Name,
-        /// How many events it had.
+        /// The number of its events when the form was shown.
         sequence: i64,
-        /// Whether it is out of use, so that defining it brings it back.
+        /// Whether the entry is retired, so that saving the form puts it into use again.
         retired: bool,
     },
 }
 
 impl Target {
-    /// An entry that is to be changed.
+    /// The target for an existing entry.
     pub(crate) fn of<T>(entry: &Entry<T>) -> Self {
         Self::Known { key: entry.key.clone(), sequence: entry.sequence, retired: entry.retired }
     }
 }
 
-/// What surrounds a form's fields.
+/// The parts around a form's fields.
 pub(crate) struct Frame<'a> {
-    /// Links back: name and path.
+    /// The breadcrumbs: name and path.
     pub(crate) crumbs: &'a [(&'a str, &'a str)],
-    /// What the form is for.
+    /// The title of the form.
     pub(crate) title: &'a str,
-    /// Where it goes.
+    /// The path that the form is sent to.
     pub(crate) path: &'a str,
-    /// The words on its button.
+    /// The label of the button.
     pub(crate) send: &'a str,
-    /// Where to go without sending it.
+    /// The path of the link that leaves the form without sending it.
     pub(crate) back: &'a str,
-    /// How many events the thing had; `None` for a new one, which has a field for its name.
+    /// The number of events that the entry had; `None` for a new one, whose form has a field for its name.
     pub(crate) sequence: Option<i64>,
 }
 
-/// A form's page: heading, summary of what was refused, name, fields, buttons. `names` are those of all fields.
+/// The page of a form: heading, summary of errors, name, fields, buttons. `names` are those of all fields.
 pub(crate) fn view(noun: &Noun, target: &Target, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
     let crumbs = &[(noun.many, noun.path)];
     match target {
@@ -108,7 +108,7 @@ pub(crate) fn view(noun: &Noun, target: &Target, fields: &Fields, names: &[&str]
     }
 }
 
-/// The same for a form that is not of a whole kind.
+/// The page of a form that does not belong to a whole kind.
 pub(crate) fn framed(frame: &Frame<'_>, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
     let names: Vec<&str> = names.iter().copied().chain([NAME]).collect();
     html! {
@@ -131,7 +131,7 @@ pub(crate) fn framed(frame: &Frame<'_>, fields: &Fields, names: &[&str], inner: 
     }
 }
 
-/// Reads the name of a new thing, which nothing in use may have yet.
+/// Reads the name of a new entry. An error if an entry in use already has it.
 pub(crate) async fn new_name(reading: &mut Reading<'_>, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
     let Some(name) = fields.required::<Name>(NAME, "The name") else { return Ok(None) };
     let known = catalogue::find(reading.connection(), noun.kind, name.as_str(), At::Now).await?;
@@ -143,7 +143,7 @@ pub(crate) async fn new_name(reading: &mut Reading<'_>, noun: &Noun, fields: &mu
     Ok(Some(name))
 }
 
-/// Refuses a form whose thing was changed since it was shown: saving it would take that change back unseen.
+/// Refuses a form if its entry was changed since the form was shown: saving the form would undo that change unnoticed.
 pub(crate) fn unchanged<T>(noun: &Noun, entry: &Entry<T>, fields: &mut Fields) {
     if fields.text(SEQUENCE) != entry.sequence.to_string() {
         let message = format!(
@@ -154,7 +154,7 @@ pub(crate) fn unchanged<T>(noun: &Noun, entry: &Entry<T>, fields: &mut Fields) {
     }
 }
 
-/// Does what a form asks for, where nothing is wrong with it; `None` where something is, which the fields then tell.
+/// Runs a form's command if the form has no error; `None` if there is one, which is stored in the fields.
 pub(crate) async fn execute(
     backend: &mut Backend,
     caller: &Caller,
@@ -171,14 +171,14 @@ pub(crate) async fn execute(
     }
 }
 
-/// Sites in use, for a choice.
+/// The sites in use, as the options of a select.
 pub(crate) async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
     let sites = catalogue::sites(reading.connection(), At::Now).await?;
     let words = |key: &Name, name: &str| if name.is_empty() { key.to_string() } else { format!("{key} – {name}") };
     Ok(sites.iter().map(|site| (site.key.to_string(), words(&site.key, site.spec.name.as_str()))).collect())
 }
 
-/// Boot images that may be chosen.
+/// The boot images that may be selected.
 pub(crate) async fn boot_images(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
     let images = catalogue::boot_images(reading.connection(), At::Now).await?;
     let usable = images.into_iter().filter(|image| !image.retired);
@@ -200,12 +200,12 @@ pub(crate) mod tests {
         page.select(&Selector::parse(selector).expect("a selector")).map(what).collect()
     }
 
-    /// The text of every element that a selector finds.
+    /// The text of every element that a selector matches.
     pub(crate) fn texts(html: &Markup, selector: &str) -> Vec<String> {
         selected(html, selector, |found| found.text().collect())
     }
 
-    /// An attribute of every element that a selector finds.
+    /// An attribute of every element that a selector matches.
     pub(crate) fn attributes(html: &Markup, selector: &str, name: &str) -> Vec<String> {
         selected(html, selector, |found| found.attr(name).unwrap_or_default().to_owned())
     }

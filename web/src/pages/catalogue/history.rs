@@ -1,4 +1,4 @@
-//! What happened to a thing, in sentences, the newest first.
+//! The history of a catalogue entry, as sentences, the newest first.
 
 use crate::error::Error;
 use crate::pages::kit::block;
@@ -7,16 +7,16 @@ use crate::request::reading::Reading;
 use bootledger_projections::timeline::{self, Filter, Line, Order};
 use maud::{Markup, html};
 
-/// How many sentences a page has; the timeline has all.
+/// How many sentences a page shows; the timeline has all.
 const SHOWN: u8 = 25;
 
-/// The last that happened to a thing.
+/// The latest events of an entry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     lines: Vec<Line>,
-    /// The timeline of the thing.
+    /// The path of the entry's timeline.
     path: String,
-    /// Whether there is more.
+    /// Whether there are older events.
     older: bool,
 }
 
@@ -26,18 +26,18 @@ impl History {
         &self.lines
     }
 
-    /// The timeline of the thing.
+    /// The path of the entry's timeline.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether there is more than the sentences.
+    /// Whether there are more events than sentences.
     pub(crate) fn older(&self) -> bool {
         self.older
     }
 }
 
-/// The history of a thing, up to the reading's moment.
+/// Reads the history of an entry, up to the reading's moment.
 pub(crate) async fn read(reading: &mut Reading<'_>, kind: &str, key: &str) -> Result<History, Error> {
     let filter = Filter {
         aggregate_type: Some(kind.to_owned()),
@@ -56,7 +56,7 @@ pub(crate) fn card(history: &History) -> Markup {
     titled("History", history)
 }
 
-/// The same under another title.
+/// The card of a history with another title.
 pub(crate) fn titled(title: &str, history: &History) -> Markup {
     block::card(
         "history",

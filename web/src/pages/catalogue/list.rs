@@ -1,4 +1,5 @@
-//! A kind's list: by key, with a search and a cursor, as the API has it. Retired things are among them and say so.
+//! The list of a catalogue kind: by key, with a search and a cursor, as in the API. It includes retired entries, which
+//! have a badge.
 
 use super::Noun;
 use crate::error::Error;
@@ -13,17 +14,17 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What a list is asked for.
+/// The query of a list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ListQuery {
-    /// With this text in key or description.
+    /// Only entries with this text in their key or description.
     pub(crate) q: Option<String>,
-    /// Only those behind this key.
+    /// Only entries after this key.
     pub(crate) after: Option<String>,
 }
 
-/// A page of a kind's list.
+/// Reads a page of a kind's list.
 pub(crate) async fn find<T: DeserializeOwned>(
     reading: &mut Reading<'_>,
     kind: &str,
@@ -37,13 +38,13 @@ pub(crate) async fn find<T: DeserializeOwned>(
     Ok(Page { items, next: page.next })
 }
 
-/// What a list says that has nothing to show.
+/// The text of an empty list.
 pub(crate) struct Empty<'a> {
-    /// What such things are for, and what to do first.
+    /// What such entries are for, and what to do first.
     pub(crate) words: &'a str,
-    /// What has to be there before, where that is missing: words and a path.
+    /// What has to exist first, if it is missing: text and path of a link.
     pub(crate) first: Option<(&'a str, &'a str)>,
-    /// Another way to make one, beside the usual: words and a path.
+    /// Another way to create an entry: text and path of a link.
     pub(crate) also: Option<(&'a str, &'a str)>,
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn view(
     }
 }
 
-/// A thing's name in a row, linked, with a badge where it is out of use.
+/// The name of an entry in a row: a link, with a badge if the entry is retired.
 pub(crate) fn name(noun: &Noun, key: &str, retired: bool) -> Markup {
     html! {
         th scope="row" {

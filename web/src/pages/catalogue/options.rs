@@ -9,7 +9,7 @@ use bootledger_aggregates::values::text::Text;
 use maud::{Markup, html};
 use std::net::Ipv4Addr;
 
-/// How many rows are empty, for further options.
+/// How many empty rows the form has for further options.
 const EMPTY_ROWS: usize = 2;
 
 const TYPES: [(&str, &str); 7] = [
@@ -22,7 +22,7 @@ const TYPES: [(&str, &str); 7] = [
     ("hex", "Hexadecimal"),
 ];
 
-/// An option's type and its value as a text.
+/// The type of an option, and its value as text.
 pub(crate) fn told(value: &OptionValue) -> (&'static str, String) {
     match value {
         OptionValue::Addresses(addresses) => {
@@ -69,14 +69,14 @@ struct Row {
 
 fn rows(fields: &Fields, name: &str) -> Vec<Row> {
     let part = |part: &str| fields.all(&format!("{name}.{part}")).map(str::to_owned).collect::<Vec<_>>();
-    // The code and type of custom options came later than the others.
+    // The column for the code and type of custom options was added later, so that older forms do not send it.
     let customs = part("custom").into_iter().chain(std::iter::repeat_with(String::new));
     let rows = part("name").into_iter().zip(part("type")).zip(part("value")).zip(customs);
     let rows = rows.map(|(((name, kind), value), custom)| Row { name, kind, value, custom });
     rows.filter(|row| !row.name.is_empty() || !row.value.is_empty()).collect()
 }
 
-/// The options that a form has; what is wrong is remembered with the row.
+/// The options that a form contains. Errors are stored with their rows.
 pub(crate) fn read(fields: &mut Fields, name: &str) -> Vec<DhcpOption> {
     let mut options = vec![];
     for (number, row) in (1..).zip(rows(fields, name)) {
@@ -125,7 +125,7 @@ fn one(row: &Row) -> Result<DhcpOption, String> {
     Ok(DhcpOption { name, code, kind: custom_type, value })
 }
 
-/// The table.
+/// The table of the form.
 pub(crate) fn table(fields: &Fields, name: &str, label: &str, hint: &str) -> Markup {
     let empty = (0..EMPTY_ROWS).map(|_| Row {
         name: String::new(),
@@ -163,7 +163,7 @@ pub(crate) fn table(fields: &Fields, name: &str, label: &str, hint: &str) -> Mar
     }
 }
 
-/// Options as a table to read. One that no server can be given, since it was stored before options were judged, says so.
+/// Options as a table to read. A marked option cannot be sent to any server: it was stored before options were validated.
 pub(crate) fn shown(options: &[DhcpOption]) -> Markup {
     html! {
         @if options.is_empty() { span.quiet { "none" } }

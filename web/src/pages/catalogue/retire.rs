@@ -1,4 +1,4 @@
-//! The page that asks before something is taken out of use: what that does, and what still uses it.
+//! The confirmation page before an entry is retired: the consequences, and what still uses the entry.
 
 use super::Noun;
 use crate::error::problem::ProblemError;
@@ -7,25 +7,25 @@ use crate::pages::kit::block;
 use crate::pages::kit::field::summary;
 use maud::{Markup, html};
 
-/// What is asked.
+/// The content of the confirmation.
 pub(crate) struct Question<'a> {
-    /// What kind of thing.
+    /// The kind of the entry.
     pub(crate) noun: &'a Noun,
-    /// What it is called in full, such as `network prod`.
+    /// The full name of the entry, such as `network prod`.
     pub(crate) what: &'a str,
-    /// The thing's page; the form goes to `/retire` below it.
+    /// The path of the entry's page; the form is sent to `/retire` below it.
     pub(crate) page: &'a str,
-    /// What it does, in sentences.
+    /// The effects, as sentences.
     pub(crate) does: &'a str,
-    /// What still uses it, each with a link where there is one.
+    /// What still uses the entry, with links to pages.
     pub(crate) uses: Vec<Markup>,
-    /// Whether it can be done, by the rule of the command, and by whom.
+    /// Whether the visitor may retire the entry, by the command's rule and the visitor's role.
     pub(crate) allowed: &'a Allowed,
-    /// What was refused.
+    /// The errors of a refused request.
     pub(crate) errors: &'a [ProblemError],
 }
 
-/// The page's content.
+/// The content of the page.
 pub(crate) fn view(question: &Question<'_>) -> Markup {
     let Question { noun, what, page, does, uses, allowed, errors } = question;
     html! {

@@ -1,6 +1,6 @@
 //! Settings of boot images in forms and on pages: a row for each, with a field that fits its type.
 //!
-//! The form says which types the boot images declare, so that a row that is "as declared" can be read without a question.
+//! The form contains the types that the boot images declare, so that a row that is "as declared" can be parsed without a query.
 
 use super::form::{Pairs, pair};
 use crate::pages::form::Fields;
@@ -11,7 +11,7 @@ use bootledger_aggregates::values::setting::{SettingName, SettingText, SettingTy
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// The field that errors about settings are about.
+/// The field that errors about settings refer to.
 pub(crate) const FIELD: &str = "settings";
 
 const NAME: &str = "settings.name";
@@ -19,7 +19,7 @@ const TYPE: &str = "settings.type";
 const VALUE: &str = "settings.value";
 const DECLARED: &str = "settings.declared";
 
-/// How many rows are empty, for further settings.
+/// How many empty rows the form has for further settings.
 const EMPTY_ROWS: usize = 2;
 
 /// The types that a row can have; a choice is a text.
@@ -32,7 +32,7 @@ const TYPES: [(&str, &str); 6] = [
     ("secret", "Secret"),
 ];
 
-/// A value's type and its text in a field: one line, or a line for each entry of a list.
+/// The type of a value, and its text in a field: one line, or a line for each entry of a list.
 pub(crate) fn written(value: &SettingValue) -> (&'static str, String) {
     match value {
         SettingValue::Text(text) => ("text", text.to_string()),
@@ -43,11 +43,11 @@ pub(crate) fn written(value: &SettingValue) -> (&'static str, String) {
     }
 }
 
-/// The value of a field's text.
+/// Parses the text of a field.
 pub(crate) fn value(kind: &str, text: &str) -> Result<SettingValue, String> {
     let one = |text: &str| text.parse::<SettingText>().map_err(|error| error.to_string());
     match kind {
-        // A new row has room for several lines, where a line break at the end is easily written.
+        // A new row has room for several lines, so that a line break at the end is easily added by mistake.
         "text" | "choice" => one(text.trim_end_matches('\n')).map(SettingValue::Text),
         "number" => {
             let wrong = |_| format!("{text:?} is not a whole number");
@@ -94,7 +94,7 @@ fn rows(fields: &Fields) -> Vec<Row> {
     rows.map(row).filter(|row| !row.name.is_empty() || !row.value.trim().is_empty()).collect()
 }
 
-/// The settings that a form has; what is wrong is remembered with the row.
+/// The settings that a form contains. Errors are stored with their rows.
 pub(crate) fn read(fields: &mut Fields) -> Settings {
     let declared = fields.text(DECLARED).to_owned();
     let declared: BTreeMap<&str, &str> = declared.split(' ').filter_map(|pair| pair.split_once('=')).collect();
@@ -170,7 +170,7 @@ fn same(declared: &str, kind: &str) -> bool {
     declared == kind || (declared == "choice" && kind == "text")
 }
 
-/// The field of a value, by its type. Without a name the type is not known, and any text can be written.
+/// The field for a value, by its type. Without a name the type is not known, and any text can be entered.
 fn control(number: usize, row: &Row, setting: Option<(&SettingName, Option<SettingType>)>, known: &Known) -> Markup {
     let label = format!("Value of setting {number}");
     let declared = setting.and_then(|(_, kind)| kind).filter(|kind| row.kind.is_empty() || same(kind.as_str(), &row.kind));
@@ -221,7 +221,7 @@ pub(crate) fn shown(value: &SettingValue) -> Markup {
     }
 }
 
-/// The card of what a site, venture or role sets. `problem` is what is wrong with a secret.
+/// The card with the settings of a site, venture or role. `problem` returns what is wrong with a secret.
 pub(crate) fn card(settings: &Settings, inherits: &str) -> Markup {
     block::card(
         "settings",

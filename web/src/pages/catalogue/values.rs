@@ -1,5 +1,5 @@
-//! Texts of fields that are no words of the domain: addresses, networks, whole numbers. Their own messages would be about
-//! digits and strings; these say what is wanted.
+//! Field values that are not domain types: addresses, networks, whole numbers. The standard library's messages would be about
+//! digits and strings; the messages here describe what is required.
 
 use bootledger_aggregates::values::ParseError;
 use ipnet::Ipv4Net;
@@ -28,7 +28,7 @@ value!(
     "an IPv4 address such as 10.0.0.1"
 );
 value!(
-    /// An address of either version.
+    /// An IPv4 or IPv6 address.
     AnyAddress(IpAddr),
     "an address such as 10.0.0.53"
 );
@@ -43,7 +43,7 @@ value!(
     "a whole number from 0 to 65535"
 );
 value!(
-    /// A port.
+    /// A port number, 1 to 65535.
     Port(std::num::NonZeroU16),
     "a port, 1 to 65535"
 );

@@ -1,4 +1,5 @@
-//! What needs a person: what failed, whom deployments wait for, servers that are behind or differ.
+//! The part of the dashboard with what needs attention: failures, what deployments are waiting for, and servers that are behind
+//! or have drifted.
 
 use crate::error::Error;
 use crate::pages::deployments::awaited;
@@ -16,15 +17,15 @@ use bootledger_projections::webhooks::{self, FailingWebhook};
 use bootledger_projections::{dns_updates, drift, parked};
 use maud::{Markup, html};
 
-/// How many of a kind are shown.
+/// How many items of each kind are shown.
 const SHOWN: i64 = 8;
 
-/// What needs somebody.
+/// What needs attention.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
-    /// How many plugins and installers of deployments failed.
+    /// The number of deployments with a failed plugin, plus the number of failed installers.
     pub(super) failing: i64,
-    /// How many have one that waits.
+    /// The number of deployments with a waiting plugin.
     pub(super) waiting: i64,
     awaited: Vec<Awaited>,
     failed: Vec<(Run, Deployment)>,
@@ -38,7 +39,7 @@ pub(super) struct Attention {
 
 #[cfg(test)]
 impl Attention {
-    /// So many deployments have a plugin that failed.
+    /// A value with this number of deployments that have a failed plugin.
     pub(super) fn of_failing(failing: i64) -> Self {
         Self { failing, ..Self::default() }
     }

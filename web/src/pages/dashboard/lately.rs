@@ -1,4 +1,4 @@
-//! How it went lately: deployments a day, how long their stages took, where time is lost now.
+//! The part of the dashboard with recent statistics: deployments per day, the duration of their stages, and current delays.
 
 use crate::error::Error;
 use crate::pages::kit::block;
@@ -15,7 +15,7 @@ use time::{Date, Duration};
 /// How many days are shown.
 const DAYS: i64 = 30;
 
-/// What is shown.
+/// The data of this part.
 #[derive(Debug, Default)]
 pub(super) struct Lately {
     days: Vec<Date>,

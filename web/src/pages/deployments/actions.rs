@@ -1,5 +1,5 @@
-//! What can be done to a deployment: cancel it with a reason, say that it is done, try a plugin now. What cannot be taken back
-//! is asked once more, on a page that names what it does.
+//! Actions on a deployment: cancel it with a reason, mark it as done, retry a plugin. An action that cannot be undone has a
+//! confirmation page that describes its effects.
 
 use crate::auth::caller::Operator;
 use crate::commands::Command;
@@ -27,7 +27,7 @@ async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment,
     found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
 }
 
-/// `GET /deployments/{id}/cancel`
+/// Handles `GET /deployments/{id}/cancel`: shows the confirmation page.
 pub(super) async fn ask_cancel(
     _: Operator,
     visit: Visit,
@@ -40,7 +40,7 @@ pub(super) async fn ask_cancel(
     visit.answer(reading, page).await
 }
 
-/// `POST /deployments/{id}/cancel`
+/// Handles `POST /deployments/{id}/cancel`.
 pub(super) async fn cancel(
     caller: Operator,
     visit: Visit,
@@ -94,7 +94,7 @@ fn cancel_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -
     }
 }
 
-/// `GET /deployments/{id}/done`
+/// Handles `GET /deployments/{id}/done`: shows the confirmation page.
 pub(super) async fn ask_done(
     _: Operator,
     visit: Visit,
@@ -106,7 +106,7 @@ pub(super) async fn ask_done(
     visit.answer(reading, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await
 }
 
-/// `POST /deployments/{id}/done`
+/// Handles `POST /deployments/{id}/done`.
 pub(super) async fn done(
     caller: Operator,
     visit: Visit,
@@ -142,7 +142,7 @@ fn done_form(deployment: &Deployment, errors: &[ProblemError]) -> Markup {
     }
 }
 
-/// `POST /deployments/{id}/plugins/{plugin}/retry`
+/// Handles `POST /deployments/{id}/plugins/{plugin}/retry`.
 pub(super) async fn retry(
     caller: Operator,
     mut backend: Backend,

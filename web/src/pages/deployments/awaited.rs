@@ -1,4 +1,4 @@
-//! What a deployment waits for, in words and with links to whom.
+//! What a deployment is waiting for, as text with links.
 
 use crate::pages::kit::time::since;
 use bootledger_aggregates::values::text::Text;
@@ -7,7 +7,7 @@ use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::plugin_runs::{Run, RunStatus};
 use maud::{Markup, html};
 
-/// Links to what a plugin waits for, by its keys, such as `dhcp-server:kea-1`.
+/// Links to what a plugin is waiting for, by its keys, such as `dhcp-server:kea-1`.
 pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
     html! {
         @for (index, key) in keys.into_iter().enumerate() {
@@ -23,7 +23,8 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
     }
 }
 
-/// Everything that a deployment waits for now, one a line; nothing where it has ended, but for why it was cancelled.
+/// Everything that a deployment is waiting for now, one item on each line. For an ended one: only the reason why
+/// it was cancelled.
 pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], now: Timestamp) -> Markup {
     if let Some(reason) = &deployment.reason {
         return html! { (reason) };

@@ -1,5 +1,5 @@
-//! The same done to many deployments. First a preview that restates the list, the exact count and every row, frozen by id; then
-//! each row is done for itself, and what became of it is told row by row.
+//! Bulk actions on deployments. A preview first shows the list, the exact number and every row, fixed by ID. Then each row is
+//! processed separately, and the results are shown row by row.
 
 use super::history::History;
 use crate::api::deployments::DeploymentQuery;
@@ -25,11 +25,11 @@ use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::plugin_runs::RunStatus;
 use maud::{Markup, html};
 
-/// The most deployments of one bulk action.
+/// Maximum number of deployments in one bulk action.
 const MOST: usize = 1_000;
-/// The same as a limit of a question, and one more, so that more are noticed.
+/// The limit of the query: one more than the maximum, to notice if there are more.
 const ASKED: i64 = 1_001;
-/// What is done to each.
+/// The action to run on each deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Retry,
@@ -56,12 +56,12 @@ impl What {
 /// A row of the preview.
 struct Planned {
     deployment: Deployment,
-    /// The plugins to be tried, for a retry.
+    /// The plugins to retry, for a retry.
     plugins: Vec<Name>,
     allowed: Allowed,
 }
 
-/// `POST /deployments/bulk`
+/// Handles `POST /deployments/bulk`: shows the preview.
 pub(super) async fn preview(_: Operator, visit: Visit, mut backend: Backend, fields: Fields) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let (what, all) = match fields.text("what").strip_suffix("-all") {
@@ -190,7 +190,7 @@ fn shown(what: What, list: &str, position: i64, planned: &[Planned], reason: &st
     }
 }
 
-/// `POST /deployments/bulk/do`
+/// Handles `POST /deployments/bulk/do`.
 pub(super) async fn carry_out(
     caller: Operator,
     visit: Visit,
@@ -223,7 +223,8 @@ pub(super) async fn carry_out(
     visit.answer(reading, Page::new("Done", Section::Deployments, page)).await
 }
 
-/// What is to be done to one. Keys are the form's with the deployment, so that a repeated form does nothing twice.
+/// The commands for one deployment. Their keys consist of the form's key and the deployment, so that a form that is sent twice
+/// takes effect once.
 fn commands(what: What, row: &Planned, reason: &Text, context: &Context) -> Vec<(Command, Context)> {
     let deployment = row.deployment.id;
     let keyed = |part: &str| context.part(&format!("{deployment}:{part}"));

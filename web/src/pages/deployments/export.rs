@@ -1,4 +1,4 @@
-//! The deployments of a filtered list as CSV (RFC 4180), all of them.
+//! The export of a filtered list of deployments as CSV (RFC 4180), without a limit.
 
 use super::list::filter;
 use crate::error::Error;
@@ -14,7 +14,7 @@ const BATCH: i64 = 1_000;
 const HEAD: &str = "id,hostname,ip,mac,status,overdue,status_since,venture,role,boot_image,boot_image_revision,network,site,device,\
                     import,started_at,started_by,in_progress_at,ended_at,ended_by,reason\r\n";
 
-/// `GET /deployments/export.csv`: the filters of the list.
+/// Handles `GET /deployments/export.csv`, which takes the filters of the list.
 pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let reading = backend.read().await?;
     let at = reading.at;

@@ -1,5 +1,5 @@
-//! A deployment as its own events tell it: what each plugin did when, and what was served. It is the same for now and for any
-//! moment of the past.
+//! The history of a deployment from its own events: what each plugin did when, and what was served. It is read in the same way
+//! for now and for any past position.
 
 use crate::error::Error;
 use crate::pages::kit::action::Allowed;
@@ -19,40 +19,40 @@ use bootledger_projections::plugin_runs::RunStatus;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// The most events of a deployment that are read. One that fails every five minutes for a month has fewer.
+/// Maximum number of events of a deployment that are read. One that fails every five minutes for a month has fewer.
 const MOST: i64 = 10_000;
 
-/// What a plugin did.
+/// The history of a plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
-    /// When it succeeded.
+    /// When the plugin succeeded.
     pub(super) succeeded: Option<Timestamp>,
-    /// How often it failed.
+    /// How often the plugin failed.
     pub(super) attempts: u32,
-    /// Its last failure: when, why, and when it tries again.
+    /// The plugin's last failure: its time and reason, and the time of the next attempt.
     pub(super) failure: Option<(Timestamp, String, Timestamp)>,
-    /// What it waits for since when: why, and the keys of whom.
+    /// The start and reason of the plugin's wait, and the keys of what it is waiting for.
     pub(super) waiting: Option<(Timestamp, String, Vec<String>)>,
-    /// When somebody last asked for another try.
+    /// When an operator last requested a retry.
     pub(super) retried: Option<Timestamp>,
 }
 
 /// A file that was served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServedFile {
-    /// The event's position.
+    /// The position of the event.
     pub(super) position: i64,
-    /// When.
+    /// When the file was served.
     pub(super) at: Timestamp,
-    /// Its name.
+    /// The name of the file.
     pub(super) file: Name,
     /// The hash of the bytes.
     pub(super) sha256: Sha256,
-    /// To whom.
+    /// The address of the client.
     pub(super) client: Ipv4Addr,
 }
 
-/// What the events tell.
+/// The history as the events record it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     rules: Rules,
@@ -61,12 +61,12 @@ pub(super) struct History {
     in_progress: Option<Timestamp>,
     ended: bool,
     work: BTreeMap<Name, Work>,
-    /// What was served, in order.
+    /// The files that were served, in order.
     pub(super) served: Vec<ServedFile>,
 }
 
 impl History {
-    /// Reads it as of a reading.
+    /// Reads the history at the moment of a reading.
     pub(super) async fn read(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Self, Error> {
         let wanted = Wanted::of(&[EventPattern::All]);
         let (key, last) = (id.to_string(), reading.position);
@@ -81,7 +81,7 @@ impl History {
         Ok(Self::of(events))
     }
 
-    /// What these events tell: position, moment, event.
+    /// The history from these events: position, time, event.
     pub(super) fn of(events: Vec<(i64, Timestamp, DeploymentEvent)>) -> Self {
         let mut history = Self::default();
         for (position, at, event) in &events {
@@ -135,12 +135,12 @@ impl History {
         &self.plan.0
     }
 
-    /// What a plugin did; nothing where it did nothing yet.
+    /// The history of a plugin; empty if it has done nothing yet.
     pub(super) fn work(&self, plugin: &Name) -> Work {
         self.work.get(plugin).cloned().unwrap_or_default()
     }
 
-    /// How a plugin stands.
+    /// The status of a plugin.
     pub(super) fn status(&self, plugin: &Name) -> RunStatus {
         let work = self.work(plugin);
         if work.succeeded.is_some() {
@@ -158,7 +158,7 @@ impl History {
         }
     }
 
-    /// Since when a plugin could run: its requirements were met, and its stage had come. `None` while that is not so.
+    /// When a plugin became able to run: its requirements were met, and its stage had begun. `None` before that.
     pub(super) fn could_run_since(&self, planned: &PlannedPlugin) -> Option<Timestamp> {
         use bootledger_aggregates::deployment::plan::PluginStage;
         let mut since = match planned.stage {
@@ -171,7 +171,7 @@ impl History {
         Some(since)
     }
 
-    /// Whether a command would be allowed, by the rule that decides about it; and why not.
+    /// Whether a command would be allowed, by the rule that decides it, and if not, why.
     pub(super) fn allows(&self, command: DeploymentCommand) -> Allowed {
         match self.rules.decide(command) {
             Ok(events) if events.is_empty() => Err("This has been done already.".to_owned()),
@@ -181,7 +181,7 @@ impl History {
     }
 }
 
-/// The same with a capital letter at the beginning and a full stop at the end.
+/// The text with a capital letter at the beginning and a full stop at the end.
 fn capital(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What the server does while it is installed: what it fetched last, what its installer reports, and what its next network boot
-//! gets.
+//! The installation on a deployment's page: what the server fetched last, what its installer reports, and what it gets at its
+//! next network boot.
 
 use super::show::Found;
 use crate::application::Application;
@@ -30,7 +30,8 @@ use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::pool::Connection;
 use maud::{Markup, html};
 
-/// How many seconds an installation like this one usually takes from its last file to DONE; `None` where that does not matter.
+/// How many seconds an installation like this one usually takes from its last file to DONE; `None` if the page does
+/// not show it.
 pub(super) async fn usual(
     connection: &mut Connection,
     deployment: &Deployment,
@@ -45,7 +46,7 @@ pub(super) async fn usual(
     }
 }
 
-/// Whether the last file that the server fetched is a boot loader, which no image has: what comes before its script.
+/// Whether the last file that the server fetched is a boot loader, which is not part of any image and precedes the script.
 pub(super) async fn fetched_a_loader(
     connection: &mut Connection,
     deployment: &Deployment,
@@ -59,11 +60,11 @@ pub(super) async fn fetched_a_loader(
     Ok(image.is_some_and(|image| !image.spec.files.contains_key(file)))
 }
 
-/// After how many seconds without a script a loader counts as refused: firmware starts it at once, and it asks for DHCP and its
-/// script within seconds.
+/// After how many seconds without a script a loader counts as refused: firmware starts a loader immediately, which requests
+/// DHCP and its script within seconds.
 const STUCK_AFTER: i64 = 90;
 
-/// What it looks like from here when firmware fetches a loader and does not start it.
+/// The note that is shown when firmware seems to have fetched a loader and not started it.
 fn stuck(found: &Found, now: Timestamp) -> Markup {
     let (deployment, installation) = (&found.deployment, &found.installation);
     let (Some(file), Some(at)) = (&installation.last_file, installation.last_file_at) else { return html! {} };
@@ -93,16 +94,16 @@ fn stuck(found: &Found, now: Timestamp) -> Markup {
     block::note(Tone::Warn, &content)
 }
 
-/// How a server of the signed chain can fetch it.
+/// The ways in which a server of the signed chain can fetch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ways {
-    /// From the site's next server.
+    /// Over TFTP, from the site's next server.
     tftp: bool,
-    /// From the service; the GRUB of most distributions cannot go on from there.
+    /// Over HTTP, from the service; the GRUB of most distributions cannot continue from there.
     http: bool,
 }
 
-/// The ways to the signed chain, for a deployment that is to boot by it and whose server has fetched no more than a loader.
+/// The ways to the signed chain, for a deployment that uses it and whose server has fetched only a loader so far.
 pub(super) async fn ways(
     reading: &mut Reading<'_>,
     application: &Application,
@@ -119,7 +120,7 @@ pub(super) async fn ways(
     Ok(Some(Ways { tftp, http: BootSource::of(application).has_signed_over_http() }))
 }
 
-/// What is said of ways that do not lead to the signed chain.
+/// The note about ways that do not lead to the signed chain.
 fn closed_ways(found: &Found) -> Markup {
     let deployment = &found.deployment;
     let settings = format!("/devices/{}/settings", deployment.device);
@@ -154,12 +155,12 @@ fn closed_ways(found: &Found) -> Markup {
     }
 }
 
-/// Whether the server is in the middle of it.
+/// Whether the server's installation is in progress.
 fn is_installing(deployment: &Deployment) -> bool {
     deployment.status == Status::InProgress && deployment.installed_at.is_none()
 }
 
-/// `POST /deployments/{id}/next-boot`
+/// Handles `POST /deployments/{id}/next-boot`.
 pub(super) async fn set_next_boot(
     caller: Operator,
     mut backend: Backend,
@@ -180,7 +181,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
         (stuck(found, now))
         (closed_ways(found))
         @if let Some(stage) = installation.stage.as_ref().filter(|_| !is_installing(deployment)) {
-            // A bar that stopped half-way would look like an installation that did.
+            // A progress bar that stopped half-way would look like an installation that stopped there.
             p { "Last stage reported: " strong { (stage) } @if !installation.text.is_empty() && !installation.failed { " (" (installation.text) ")" } @if let Some(at) = installation.reported_at { ", " (since(at, now)) " ago" } "." }
         } @else if let Some(stage) = &installation.stage {
             div class=(if installation.failed { "stage failed" } else { "stage" }) {
@@ -190,7 +191,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
                 }
                 @match installation.percent {
                     Some(percent) => { progress id="installer-progress" max="100" value=(percent) { (percent) " %" } }
-                    // Without a value, the bar only says that something is being done.
+                    // Without a value, the bar only shows that the installation is in progress.
                     None if !installation.failed => { progress id="installer-progress" max="100" { "under way" } }
                     None => { progress id="installer-progress" max="100" value="0" { "not known" } }
                 }
@@ -293,7 +294,7 @@ fn why(reason: &NextBootReason) -> Markup {
     }
 }
 
-/// What the installer does, for a cell of a list.
+/// The installer's state, for a cell of a list.
 pub(super) fn short(installation: &Installation) -> Markup {
     html! {
         @if installation.failing {
@@ -446,7 +447,7 @@ mod tests {
         let disk = installation.next_boot == NextBoot::Disk;
         assert_eq!(text.contains("The next network boot gets the local disk"), disk, "{text}");
         assert_eq!(text.contains("The next network boot gets the boot image"), !disk, "{text}");
-        // The history of the sample is empty, so that the rules refuse the button for everybody, and say why.
+        // The sample has an empty history, so that the rules refuse the button for every user, with a reason.
         assert_eq!(count(&page, "#next-boot-reason"), 1);
     }
 

@@ -1,4 +1,4 @@
-//! `/deployments`: the list. What is filtered, in which order and with which columns is in the URL.
+//! The page `/deployments`: the list. Its filters, order and columns are in the URL.
 
 use super::{awaited, installer};
 use crate::api::deployments::DeploymentQuery;
@@ -25,9 +25,9 @@ use std::collections::{HashMap, HashSet};
 
 /// How many deployments a page shows.
 const SHOWN: usize = 100;
-/// How many are asked for: one more, so that the last page is known as such.
+/// The limit of the query: one more than is shown, to notice the last page.
 const ASKED: i64 = 101;
-/// The form of the selected rows.
+/// The ID of the form for the selected rows.
 const FORM: &str = "bulk";
 
 const COLUMNS: &[Column] = &[
@@ -45,12 +45,12 @@ const COLUMNS: &[Column] = &[
     Column { name: "by", label: "Started by", usual: false, sortable: false },
 ];
 
-/// The filter of a page's URL.
+/// The filter in a page's URL.
 pub(super) fn filter(visit: &Visit, at: At) -> Result<Filter, Error> {
     visit.query_without::<DeploymentQuery>(&["columns"])?.filter(at)
 }
 
-/// What a list shows.
+/// The data of the list.
 struct Found {
     rows: Vec<Deployment>,
     runs: HashMap<DeploymentId, Vec<Run>>,
@@ -90,7 +90,7 @@ async fn installations_of(reading: &mut Reading<'_>, rows: &[Deployment]) -> Res
     Ok(found.into_iter().map(|installation| (installation.deployment, installation)).collect())
 }
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let filter = filter(&visit, reading.at)?;
@@ -155,7 +155,7 @@ pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResp
         .await
 }
 
-/// The list's rows, live: those that it would show now, and those that something happened to lately.
+/// The list's rows, live: those that it would show now, and those that recent events concern.
 pub(super) async fn live(
     visit: Visit,
     request: HttpRequest,

@@ -1,4 +1,4 @@
-//! Rows for tests of the pages.
+//! Sample rows for tests of the pages.
 
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::plan::{Plan, PluginStage};
@@ -7,7 +7,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::plugin_runs::{Run, RunStatus};
 
-/// An open deployment that takes too long.
+/// An open deployment that is overdue.
 pub(crate) fn deployment() -> Deployment {
     let name = |text: &str| text.parse().expect("a name");
     Deployment {
@@ -43,7 +43,7 @@ pub(crate) fn deployment() -> Deployment {
     }
 }
 
-/// Its plugin dhcp, which waits.
+/// Its plugin dhcp, which is waiting.
 pub(crate) fn waiting(reason: &str, awaited: &[&str]) -> Run {
     Run {
         deployment: DeploymentId::default(),

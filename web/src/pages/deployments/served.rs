@@ -1,5 +1,5 @@
-//! `/deployments/{id}/served/{file}`: what the server got, as text: the template of the image's revision, rendered again. Its hash says
-//! whether these are the bytes that were served.
+//! The page `/deployments/{id}/served/{file}`: the text that a server got, which is the template of the image's revision,
+//! rendered again. The hash shows whether these are the bytes that were served.
 
 use super::history::{History, ServedFile};
 use crate::auth::level::Level;
@@ -20,7 +20,7 @@ use bootledger_projections::{catalogue, deployments};
 use maud::{Markup, html};
 use std::sync::Arc;
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn show(
     visit: Visit,
     Path((id, file)): Path<(DeploymentId, Name)>,
@@ -39,7 +39,7 @@ pub(super) async fn show(
     let kind = image.files.get(&file).map(|file| file.kind);
     let previewed = match kind {
         None => Err(format!("revision {revision} of the boot image {key} has no file {file}")),
-        // What an installer reads may hold passwords.
+        // A file that an installer reads may contain passwords.
         Some(kind) if !kind.is_script() && visit.may(Level::Operator).is_err() => {
             Err("only operators see the files of installers, since they may hold passwords".to_owned())
         }

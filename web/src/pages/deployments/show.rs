@@ -1,4 +1,5 @@
-//! `/deployments/{id}`: one deployment; what it does, waits for and has served, and everything that happened.
+//! The page `/deployments/{id}` of one deployment: its state, what it is waiting for, the files that it has served,
+//! and its history.
 
 use super::history::{History, Work};
 use super::{awaited, installer, steps};
@@ -42,37 +43,37 @@ use maud::{Markup, html};
 /// How many lines of the timeline the page shows.
 const LINES: i64 = 100;
 
-/// Everything that the page shows.
+/// The data of the page.
 pub(super) struct Found {
     pub(super) deployment: Deployment,
     device: Option<Device>,
     pub(super) history: History,
-    /// What the installer does.
+    /// The installer's state.
     pub(super) installation: Installation,
     /// How many seconds it usually takes from the last file to DONE.
     pub(super) usual: Option<i64>,
-    /// Whether the last file that the server fetched is a boot loader and none of its image.
+    /// Whether the last file that the server fetched is a boot loader, which is not part of its image.
     pub(super) loader: bool,
-    /// How the server can get the signed chain, where it is to and has not got further than a loader.
+    /// How the server can get the signed chain, if it uses that and has fetched only a loader so far.
     pub(super) ways: Option<installer::Ways>,
     runs: Vec<Run>,
     lines: Vec<Line>,
     blocked: bool,
     settings: Vec<Setting>,
-    /// Whether the visitor may change something from the page.
+    /// Whether the visitor may make changes from the page.
     pub(super) may: Allowed,
 }
 
 /// A setting that the deployment's files use.
 struct Setting {
     name: SettingName,
-    /// The value and where it comes from; an optional setting may have none.
+    /// The value and its source; an optional setting may have none.
     resolved: Option<Resolved>,
-    /// What is wrong with its secret, while that matters.
+    /// What is wrong with the setting's secret, while the deployment still needs it.
     problem: Option<String>,
 }
 
-/// The settings of a deployment: what it was started with, and the defaults of its revision of the image.
+/// The settings of a deployment: those that it was started with, and the defaults of its revision of the image.
 async fn settings(reading: &mut Reading<'_>, application: &Application, of: &Deployment) -> Result<Vec<Setting>, Error> {
     let (key, revision) = (&of.boot_image, of.boot_image_revision);
     let Some(image) = catalogue::boot_image_revision(reading.connection(), key, revision).await? else { return Ok(vec![]) };
@@ -109,7 +110,7 @@ async fn ask(reading: &mut Reading<'_>, application: &Application, id: Deploymen
     Ok(Found { deployment, device, history, installation, usual, loader, ways, runs, lines, blocked, settings, may })
 }
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn show(
     visit: Visit,
     application: Data<Application>,
@@ -145,7 +146,7 @@ pub(super) async fn live(
     live::answer(&request, seen, vec![Topic::Deployment(id)], None, render)
 }
 
-/// The page's parts in order. Each is an element with an id; together they are the page.
+/// The page's parts in order. Each is an element with an ID; together they are the page.
 fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
     vec![
         Region::new("head", head(found, now)),
@@ -355,7 +356,7 @@ fn events(found: &Found) -> Markup {
 
 #[cfg(test)]
 impl Found {
-    /// A deployment about whose installer this is known.
+    /// The data of a deployment with this installation.
     pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
         let (history, runs, lines) = (History::default(), vec![], vec![]);
         let (settings, loader, ways) = (vec![], false, None);

@@ -1,4 +1,4 @@
-//! The state machine of a deployment as a picture with times: its states, and how long each plugin took.
+//! The state machine of a deployment as a picture with times: its states, and the duration of each plugin.
 
 use super::history::History;
 use crate::pages::kit::badge::{self, Tone, of_run};
@@ -9,7 +9,7 @@ use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::plugin_runs::RunStatus;
 use maud::{Markup, html};
 
-/// A step: its name, how it went, and since when or how long.
+/// A step: its name, its result, and its start or duration.
 struct Step {
     name: String,
     tone: Tone,
@@ -117,7 +117,7 @@ fn bars(deployment: &Deployment, history: &History, now: Timestamp) -> Vec<Bar> 
     bars
 }
 
-/// How long everything took: a bar each, on one scale. The table of plugins says the same in words.
+/// The durations as bars on one scale. The table of plugins contains the same as text.
 pub(super) fn durations(deployment: &Deployment, history: &History, now: Timestamp) -> Markup {
     let bars = bars(deployment, history, now);
     let total = bars.iter().map(|bar| bar.to).max().unwrap_or(0).max(1);

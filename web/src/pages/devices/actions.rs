@@ -1,5 +1,5 @@
-//! What can be done with a device in one step: checking it, taking that back, and taking it out of use, which is asked once
-//! more on a page that names everything that is given back.
+//! Actions on a device in one step: verify it, remove the verified mark, and decommission it. Decommissioning has a
+//! confirmation page that lists everything that it releases.
 
 use super::addresses::{self, Held};
 use super::show::{Found, form_head};
@@ -21,7 +21,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_projections::devices::Device;
 use maud::{Markup, html};
 
-/// `POST /devices/{id}/verify`
+/// Handles `POST /devices/{id}/verify`.
 pub(super) async fn verify(
     caller: Operator,
     mut backend: Backend,
@@ -32,7 +32,7 @@ pub(super) async fn verify(
     Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await)
 }
 
-/// `POST /devices/{id}/unverify`
+/// Handles `POST /devices/{id}/unverify`.
 pub(super) async fn unverify(
     caller: Operator,
     mut backend: Backend,
@@ -43,7 +43,7 @@ pub(super) async fn unverify(
     Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await)
 }
 
-/// `GET /devices/{id}/decommission`
+/// Handles `GET /devices/{id}/decommission`: shows the confirmation page.
 pub(super) async fn ask_decommission(
     _: Operator,
     visit: Visit,
@@ -58,7 +58,7 @@ pub(super) async fn ask_decommission(
     visit.answer(reading, page).await
 }
 
-/// `POST /devices/{id}/decommission`
+/// Handles `POST /devices/{id}/decommission`.
 pub(super) async fn decommission(
     caller: Operator,
     visit: Visit,

@@ -1,4 +1,4 @@
-//! The tab of a device's addresses, names and entries, and everything else that it holds.
+//! The tab with a device's addresses, names and entries, and everything else that it holds.
 
 use super::show::none;
 use crate::error::Error;
@@ -16,16 +16,16 @@ use bootledger_projections::holdings::{self, Holding};
 use maud::{Markup, html};
 use std::net::Ipv4Addr;
 
-/// What a device has and holds.
+/// The addresses, entries and claims of a device.
 pub(super) struct Held {
-    /// Its addresses with the networks that they lie in.
+    /// Its addresses, with the networks that contain them.
     addresses: Vec<(Ipv4Addr, Option<Entry<NetworkSpec>>)>,
     management: Option<Host>,
     /// Its DNS records.
     pub(super) records: Vec<DnsRecord>,
     /// Its DHCP entries.
     pub(super) entries: Vec<DhcpEntry>,
-    /// What nobody else may have meanwhile.
+    /// The claims: values that no other device may have until they are released.
     pub(super) holdings: Vec<Holding>,
 }
 
@@ -50,7 +50,7 @@ impl Held {
 
 #[cfg(test)]
 impl Held {
-    /// Only claims.
+    /// A value with only these claims.
     pub(super) fn holding(holdings: Vec<Holding>) -> Self {
         Self { addresses: vec![], management: None, records: vec![], entries: vec![], holdings }
     }
@@ -151,7 +151,7 @@ fn claims(held: &Held) -> Markup {
     block::card("holdings", "What it holds", &content)
 }
 
-/// A kind of claim in words.
+/// Text for a kind of claim.
 pub(super) fn kind(kind: &str) -> &str {
     match kind {
         "ip" => "Address",

@@ -1,5 +1,5 @@
-//! The same done to many devices. First a preview that restates the list, the exact count and every row, frozen by id, with
-//! what would be refused and why; then each row is done for itself, and what became of it is told row by row.
+//! Bulk actions on devices. A preview first shows the list, the exact number and every row, fixed by ID, with what would be
+//! refused and why. Then each row is processed separately, and the results are shown row by row.
 
 use super::list::filter;
 use super::show::unless;
@@ -26,10 +26,10 @@ use bootledger_projections::devices::{self, Device};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many levels of chassis are looked at; real equipment has three.
+/// Maximum number of levels of chassis to search; real equipment has three.
 const MOST_LEVELS: usize = 16;
 
-/// What is done to each.
+/// The action to run on each device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Verify,
@@ -52,7 +52,7 @@ impl What {
         }
     }
 
-    /// The most devices at once. More are deployed from a CSV file, all of them or none.
+    /// Maximum number of devices in one action. To deploy more, all or none, operators use a CSV file.
     fn most(self) -> usize {
         match self {
             Self::Verify => 1_000,
@@ -61,7 +61,7 @@ impl What {
     }
 }
 
-/// What is the same for all that are deployed; what is left out is each device's own.
+/// The values for all devices that are deployed. A value that is left out is each device's own.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
     assignment: Option<(Name, Name)>,
@@ -91,19 +91,19 @@ impl Wanted {
     }
 }
 
-/// A row of the preview: what would be done, or why not.
+/// A row of the preview: the result that is expected, or why the action would be refused.
 struct Planned {
     device: Device,
     outcome: Result<Option<Proposed>, String>,
 }
 
-/// What the form of the preview offers.
+/// The options that the form of the preview offers.
 struct Choices {
     assignments: Vec<(String, String)>,
     images: Vec<(String, String)>,
 }
 
-/// `POST /devices/bulk`
+/// Handles `POST /devices/bulk`: shows the preview.
 pub(super) async fn preview(_: Operator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let (what, all) = match fields.text("what").strip_suffix("-all") {
@@ -141,7 +141,7 @@ async fn choices(reading: &mut Reading<'_>) -> Result<Choices, Error> {
     })
 }
 
-/// The devices that are meant: those that were ticked, or all of the list.
+/// The selected devices: those that are ticked, or all of the list.
 async fn chosen(reading: &mut Reading<'_>, what: What, fields: &Fields, list: &str, all: bool) -> Result<Vec<Device>, Error> {
     let most = what.most();
     let rows = if all {
@@ -188,7 +188,7 @@ async fn plan(backend: &mut Backend, what: What, devices: Vec<Device>, wanted: &
     devices.into_iter().zip(backend.check_deployments(&new).await).map(planned).collect()
 }
 
-/// What each of the devices is a part of, nearest first.
+/// The devices that each device is a part of, nearest first.
 async fn wholes(reading: &mut Reading<'_>, devices: &[Device]) -> Result<BTreeMap<DeviceId, Vec<DeviceId>>, Error> {
     let mut parents: BTreeMap<DeviceId, Option<DeviceId>> = devices.iter().map(|device| (device.id, device.parent)).collect();
     for _ in 0..MOST_LEVELS {
@@ -206,7 +206,7 @@ async fn wholes(reading: &mut Reading<'_>, devices: &[Device]) -> Result<BTreeMa
     Ok(devices.iter().map(|device| (device.id, above(device))).collect())
 }
 
-/// The deployment of a chassis detaches its sub-devices: those are not deployed beside it.
+/// The deployment of a chassis detaches its sub-devices, so these are not deployed in the same action.
 fn leave_out_parts(planned: &mut [Planned], wholes: &BTreeMap<DeviceId, Vec<DeviceId>>) {
     let possible = planned.iter().filter(|row| row.outcome.is_ok());
     let possible: BTreeMap<DeviceId, String> = possible.map(|row| (row.device.id, row.device.called())).collect();
@@ -275,7 +275,7 @@ fn outcome(row: &Planned) -> Markup {
     }
 }
 
-/// What may be chosen for all of them.
+/// The form's fields for values that apply to all devices.
 fn for_all(fields: &Fields, choices: &Choices) -> Markup {
     let assignment = Field {
         name: "assignment",
@@ -301,7 +301,7 @@ fn for_all(fields: &Fields, choices: &Choices) -> Markup {
     }
 }
 
-/// `POST /devices/bulk/do`
+/// Handles `POST /devices/bulk/do`.
 pub(super) async fn carry_out(
     caller: Operator,
     visit: Visit,
@@ -329,13 +329,14 @@ pub(super) async fn carry_out(
     visit.answer(reading, page).await
 }
 
-/// What was done: up to which position, and the new deployment's id or the device's.
+/// The result for a device: the position, and the ID of the new deployment or of the device.
 struct Done {
     position: i64,
     id: String,
 }
 
-/// What is to be done to one. Its key is the form's with the device, so that a repeated form does nothing twice.
+/// The command for one device. Its key consists of the form's key and the device, so that a form that is sent twice
+/// takes effect once.
 fn command(what: What, device: DeviceId, wanted: &Wanted, context: &Context) -> (Command, Context) {
     let command = match what {
         What::Verify => Command::VerifyDevice(device),

@@ -1,4 +1,4 @@
-//! The tab of what a device is made of: interfaces, parent and parts, software, disk shares, operating system.
+//! The tab with a device's components: network interfaces, parent and parts, software, disk shares, operating system.
 
 use super::show::{Found, link, none};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use bootledger_projections::devices::{self, Device};
 use bootledger_projections::dhcp_entries::{self, DhcpEntry};
 use maud::{Markup, html};
 
-/// What the tab needs beside the device.
+/// The data that the tab needs in addition to the device.
 pub(super) struct Parts {
     parent: Option<Device>,
     children: Vec<Device>,

@@ -1,5 +1,5 @@
-//! The form that deploys a device: filled in as far as is known, with suggestions that say where they come from. Every rule is
-//! checked as somebody types, by the domain itself, and again when the form is sent.
+//! The form that deploys a device. It is filled in as far as possible, and its suggestions show where they come from. The
+//! domain checks every rule while the user types, and again when the form is sent.
 
 pub(crate) mod suggested;
 
@@ -29,7 +29,7 @@ use bootledger_projections::{dhcp_entries, free};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
-/// The fields in order, with what people call them.
+/// The fields in order, with their labels.
 const FIELDS: [(&str, &str); 6] = [
     ("venture", "The venture"),
     ("role", "The role"),
@@ -38,13 +38,13 @@ const FIELDS: [(&str, &str); 6] = [
     ("ip", "The address"),
     ("hostname", "The host name"),
 ];
-/// Where errors are told that are about none of them.
+/// The field that errors are shown at if they concern none of the fields.
 const OTHER: &str = "device";
 
-/// Values and their words.
+/// The options of a select: values and their texts.
 type Options = Vec<(String, String)>;
 
-/// What the form offers.
+/// The options that the form offers.
 struct Choices {
     ventures: Vec<Entry<VentureView>>,
     images: Options,
@@ -91,7 +91,7 @@ impl Choices {
         roles.map(|role| (role.to_string(), role.to_string())).collect()
     }
 
-    /// The image that a role boots unless somebody says otherwise.
+    /// The boot image of a role unless the user selects another.
     fn inherited(&self, venture: &str, role: &str) -> Option<Name> {
         let mut lineage: Vec<Entry<VentureView>> = vec![];
         let mut next = Some(venture.to_owned());
@@ -105,8 +105,8 @@ impl Choices {
     }
 }
 
-/// What the form has at first, as Ralph filled it in: the first interface with a DHCP entry and that entry's address, venture
-/// and role as they are, the role's image, the device's name; what none of these gives is the next free one.
+/// The initial values of the form, as in Ralph: the first interface with a DHCP entry and that entry's address, the present
+/// venture and role, the role's image, and the device's name. A value that none of these provides is the next free one.
 async fn filled_in(reading: &mut Reading<'_>, device: &Device, choices: &Choices) -> Result<Fields, Error> {
     let at = reading.at;
     let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
@@ -129,7 +129,7 @@ async fn filled_in(reading: &mut Reading<'_>, device: &Device, choices: &Choices
     Ok(Fields::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.unwrap_or_default())).collect()))
 }
 
-/// The deployment that the fields describe; what is wrong with them is remembered.
+/// The deployment that the fields describe. Errors are stored in the fields.
 fn read(id: DeviceId, fields: &mut Fields) -> NewDeployment {
     let (mut left, suggested) = untouched(fields);
     let new = NewDeployment { suggested, ..read_left(id, &mut left) };
@@ -145,7 +145,7 @@ fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
     if !text.is_empty() && ip.is_none() {
         fields.refuse("ip", "malformed", format!("{text:?} is not an IPv4 address such as 10.0.0.7"));
     }
-    // Capitals are the same as small letters (RFC 4343).
+    // Upper and lower case are the same (RFC 4343).
     let text = fields.text("hostname").to_lowercase();
     let hostname = text.parse::<Hostname>();
     if let (false, Err(error)) = (text.is_empty(), &hostname) {
@@ -164,7 +164,7 @@ fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
     }
 }
 
-/// Remembers every rule that the domain finds broken, beside what is wrong with the fields themselves. Where none is, what
+/// Adds every rule that the domain finds violated to the fields' own errors. If there is no error, returns the deployment that
 /// would be started.
 async fn examine(backend: &mut Backend, new: &NewDeployment, fields: &mut Fields) -> Result<Option<Proposed>, Error> {
     let known: Vec<String> = fields.broken().iter().map(|error| error.field.clone()).collect();
@@ -179,7 +179,7 @@ async fn examine(backend: &mut Backend, new: &NewDeployment, fields: &mut Fields
     }
 }
 
-/// Remembers which fields are empty, but for those that are chosen where they are.
+/// Adds an error for every empty field, except for selects that offer the empty choice.
 fn require_all(fields: &mut Fields) {
     for (name, label) in FIELDS {
         if fields.text(name).is_empty() && !["ip", "hostname"].contains(&name) {
@@ -188,7 +188,7 @@ fn require_all(fields: &mut Fields) {
     }
 }
 
-/// The errors with those that are about no field told of the device.
+/// The errors. Those that concern no field are shown at the device.
 fn told(errors: &[ProblemError]) -> Vec<ProblemError> {
     let is_field = |error: &ProblemError| FIELDS.iter().any(|(name, _)| *name == error.field);
     let mut errors = errors.to_vec();
@@ -198,7 +198,7 @@ fn told(errors: &[ProblemError]) -> Vec<ProblemError> {
     errors
 }
 
-/// `GET /devices/{id}/deploy`
+/// Handles `GET /devices/{id}/deploy`.
 pub(super) async fn ask(
     _: Operator,
     visit: Visit,
@@ -210,11 +210,11 @@ pub(super) async fn ask(
     let found = Found::ask(&mut reading, id, may).await?;
     let choices = Choices::ask(&mut reading, &found.device).await?;
     let mut fields = suggest(filled_in(&mut reading, &found.device, &choices).await?);
-    // What is filled in may break rules as well as what somebody writes.
+    // Initial values may violate rules as well as values that a user enters.
     let new = read(id, &mut fields);
     let seen = visit.see(reading).await?;
     if let Some(proposed) = examine(&mut backend, &new, &mut fields).await? {
-        // What the device had may be held by another by now.
+        // Another device may now hold what this device had.
         let (ip, hostname) = (proposed.ip.to_string(), proposed.hostname.to_string());
         fields = suggest(fields.with("ip", &ip).with("hostname", &hostname));
     }
@@ -222,7 +222,7 @@ pub(super) async fn ask(
     Ok(seen.answer(&Page::new("Deploy a device", Section::Devices, content)))
 }
 
-/// `POST /devices/{id}/deploy`
+/// Handles `POST /devices/{id}/deploy`.
 pub(super) async fn start(
     caller: Operator,
     visit: Visit,
@@ -251,7 +251,8 @@ pub(super) async fn start(
     Ok(visit.refused(reading.position, Page::new("Deploy a device", Section::Devices, content)))
 }
 
-/// `POST /devices/{id}/deploy/check`: the places of errors anew, and what depends on the venture and role that are chosen.
+/// Handles `POST /devices/{id}/deploy/check`: renders the places of errors again, and what depends on the selected
+/// venture and role.
 pub(super) async fn check(
     _: Operator,
     mut backend: Backend,
@@ -275,7 +276,7 @@ pub(super) async fn check(
     let body = html! {
         (checked(&names, &errors))
         hx-partial id="inherited" hx-swap="outerMorph" { (inherited(&choices, venture, role)) }
-        // The roles are those of the venture; otherwise the field is left alone.
+        // The roles are those of the selected venture. If it has not changed, the field is not replaced.
         @if fields.text("roles_of") != venture { hx-partial id="roles" hx-swap="outerMorph" { (roles(&choices, venture, role, &errors)) } }
     };
     Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body.into_string()))

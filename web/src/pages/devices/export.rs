@@ -1,4 +1,4 @@
-//! The devices of a filtered list as CSV (RFC 4180), all of them.
+//! The export of a filtered list of devices as CSV (RFC 4180), without a limit.
 
 use super::list::filter;
 use crate::api::devices::DeviceQuery;
@@ -15,7 +15,7 @@ const BATCH: i64 = 1_000;
 const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management_address,venture,role,verified,\
                     decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
 
-/// `GET /devices/export.csv`: the filters of the list. Several values of a cell have spaces between them.
+/// Handles `GET /devices/export.csv`, which takes the filters of the list. Several values in a cell are separated by spaces.
 pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let reading = backend.read().await?;
     let at = reading.at;

@@ -1,5 +1,5 @@
-//! Registering a device, and changing what is said of it. What somebody did not touch is not sent to the domain, so that two
-//! people who change different things do not undo each other.
+//! Registering a device, and changing its description. Fields that the user did not change are not sent to the domain, so that
+//! two users who change different fields do not undo each other's changes.
 
 mod read;
 mod view;
@@ -25,7 +25,7 @@ use maud::html;
 use read::{assignment, current, management, number, read_change};
 use view::{Choices, Form, content};
 
-/// Remembers what the domain refused, beside the fields of this form.
+/// Stores the domain's errors beside the fields of this form.
 fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
     let CommandError::Refused(broken) = error else { return Err(error.into()) };
     let renamed = broken.into_iter().map(|mut broken| {
@@ -39,7 +39,7 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
     fields.refused(CommandError::Refused(renamed.collect()))
 }
 
-/// `GET /devices/new`; `?site=` and `?rack=` are filled in.
+/// Handles `GET /devices/new`; `?site=` and `?rack=` are filled in.
 pub(super) async fn ask_new(_: Operator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let choices = Choices::ask(&mut reading).await?;
@@ -55,7 +55,7 @@ pub(super) async fn ask_new(_: Operator, visit: Visit, mut backend: Backend) -> 
     visit.answer(reading, Page::new("Register a device", Section::Devices, content)).await
 }
 
-/// `POST /devices/new`
+/// Handles `POST /devices/new`.
 pub(super) async fn register(
     caller: Operator,
     visit: Visit,
@@ -89,7 +89,7 @@ pub(super) async fn register(
     Ok(visit.refused(reading.position, Page::new("Register a device", Section::Devices, content)))
 }
 
-/// `GET /devices/{id}/edit`
+/// Handles `GET /devices/{id}/edit`.
 pub(super) async fn ask_change(
     _: Operator,
     visit: Visit,
@@ -109,7 +109,7 @@ pub(super) async fn ask_change(
     visit.answer(reading, Page::new("Change a device", Section::Devices, content)).await
 }
 
-/// `POST /devices/{id}/edit`: only what differs from what the form was made with.
+/// Handles `POST /devices/{id}/edit`: changes only the fields that differ from the form's initial values.
 pub(super) async fn change(
     caller: Operator,
     visit: Visit,
@@ -128,7 +128,7 @@ pub(super) async fn change(
     let mut reading = backend.read().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let choices = Choices::ask(&mut reading).await?;
-    // What was touched is what the first form showed, however often it was refused.
+    // A change is a difference from what the first form showed, however often the form was refused.
     let was: Vec<_> = current(&found.device)
         .into_iter()
         .map(|(name, now)| (name, if fields.has(&format!("was.{name}")) { fields.lines(&format!("was.{name}")) } else { now }))

@@ -1,4 +1,4 @@
-//! The tab of everything that happened to a device, a sentence an event, the newest first; and its deployments.
+//! The tab with a device's history, one sentence for each event, the newest first; and with its deployments.
 
 use super::show::{Found, none};
 use crate::error::Error;
@@ -17,7 +17,7 @@ use maud::{Markup, html};
 /// How many events and how many deployments a page shows.
 const SHOWN: u32 = 100;
 
-/// What the tab needs beside the device.
+/// The data that the tab needs in addition to the device.
 pub(super) struct Past {
     lines: Vec<Line>,
     more: bool,
@@ -25,7 +25,7 @@ pub(super) struct Past {
     deployments: Vec<Deployment>,
 }
 
-/// Which page of the history is asked for: events before a position.
+/// The requested page of the history: events before a position.
 pub(super) fn before(visit: &Visit) -> Result<Option<i64>, Error> {
     #[derive(Default, serde::Deserialize)]
     #[serde(deny_unknown_fields, default)]

@@ -1,4 +1,4 @@
-//! The first tab of a device: what it is, who has it, and what can be done with it. Deploying comes last.
+//! The first tab of a device: its properties, its venture and role, and its actions. Deploying comes last.
 
 use super::list::kind_words;
 use super::show::{Found, link};
@@ -17,7 +17,7 @@ use bootledger_projections::catalogue;
 use bootledger_projections::devices::{self, Device, protocol_text};
 use maud::{Markup, html};
 
-/// What the tab needs beside the device.
+/// The data that the tab needs in addition to the device.
 pub(super) struct Info {
     parent: Option<Device>,
     /// Ventures and their roles.
@@ -31,7 +31,7 @@ impl Info {
             Some(parent) => devices::find(reading.connection(), parent, at).await?,
             None => None,
         };
-        // They are only offered where they may be changed.
+        // Ventures and roles are only offered if they may be changed.
         let ventures = if device.verified { vec![] } else { catalogue::ventures(reading.connection(), at).await? };
         let roles = ventures.into_iter().map(|entry| (entry.key, entry.spec.roles.into_keys().collect())).collect();
         Ok(Self { parent, roles })
@@ -126,7 +126,7 @@ fn management(device: &Device) -> Markup {
     }
 }
 
-/// Venture, role, and whether somebody checked the device.
+/// The venture, the role, and whether the device is verified.
 fn assignment(found: &Found, info: &Info) -> Markup {
     let device = &found.device;
     let id = device.id;
@@ -159,7 +159,7 @@ fn assignment(found: &Found, info: &Info) -> Markup {
     block::card("assignment", "Whose it is", &content)
 }
 
-/// The choice of venture and role, while the device is not verified.
+/// The select for venture and role, while the device is not verified.
 fn choice(found: &Found, info: &Info) -> Markup {
     let device = &found.device;
     let current = |venture: &Name, role: &Name| device.venture.as_ref() == Some(venture) && device.role.as_ref() == Some(role);
@@ -190,7 +190,7 @@ fn choice(found: &Found, info: &Info) -> Markup {
     }
 }
 
-/// Power and the end of use.
+/// Power and decommissioning.
 fn upkeep(found: &Found) -> Markup {
     let device = &found.device;
     let id = device.id;

@@ -1,4 +1,4 @@
-//! `/devices`: the list. What is filtered, in which order and with which columns is in the URL.
+//! The page `/devices`: the list. Its filters, order and columns are in the URL.
 
 use crate::api::devices::DeviceQuery;
 use crate::auth::level::Level;
@@ -25,7 +25,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How many devices a page shows.
 const SHOWN: u32 = 100;
-/// The form of the selected rows.
+/// The ID of the form for the selected rows.
 const FORM: &str = "bulk";
 
 const COLUMNS: &[Column] = &[
@@ -45,7 +45,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "changed", label: "Changed", usual: true, sortable: true },
 ];
 
-/// The filter of a list's parameters; the newest first where they name no order.
+/// The filter from a list's parameters. Without an order, the newest devices come first.
 pub(super) fn filter(query: DeviceQuery) -> Filter {
     let ordered = query.is_ordered();
     let filter = query.filter();
@@ -56,7 +56,7 @@ fn filter_of(visit: &Visit) -> Result<Filter, Error> {
     Ok(filter(visit.query_without::<DeviceQuery>(&["columns"])?))
 }
 
-/// What a list shows.
+/// The data of the list.
 struct Found {
     rows: Vec<Device>,
     live: HashMap<DeviceId, Deployment>,
@@ -79,7 +79,7 @@ async fn live_of(reading: &mut Reading<'_>, rows: &[Device]) -> Result<HashMap<D
     Ok(found.into_iter().map(|deployment| (deployment.device, deployment)).collect())
 }
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let filter = filter_of(&visit)?;
@@ -134,7 +134,7 @@ fn own_path(filter: &Filter, visit: &Visit) -> String {
     }
 }
 
-/// The filters that offer what there is.
+/// The filters, with the values that exist as options.
 async fn choices(visit: &Visit, reading: &mut Reading<'_>) -> Result<Markup, Error> {
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
@@ -159,7 +159,7 @@ async fn choices(visit: &Visit, reading: &mut Reading<'_>) -> Result<Markup, Err
     })
 }
 
-/// A kind of device in words.
+/// Text for a kind of device.
 pub(super) fn kind_words(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Physical => "Physical server",
@@ -172,7 +172,7 @@ fn twice(names: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.clone(), name)).collect()
 }
 
-/// The list's rows, live: those that it would show now, and those that something happened to lately.
+/// The list's rows, live: those that it would show now, and those that recent events concern.
 pub(super) async fn live(
     visit: Visit,
     request: HttpRequest,
@@ -231,7 +231,7 @@ fn bulk_actions(visit: &Visit, may: &action::Allowed) -> Markup {
     }
 }
 
-/// Whether a device is checked, in use, and being deployed.
+/// Whether a device is verified, in use, and being deployed.
 pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
     html! {
         @if device.decommissioned { (badge(Tone::Neutral, "Decommissioned")) }
@@ -243,7 +243,7 @@ pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
     }
 }
 
-/// Texts one a line.
+/// Texts, one on each line.
 fn stacked(texts: impl IntoIterator<Item = String>) -> Markup {
     html! { @for text in texts { div { (text) } } }
 }

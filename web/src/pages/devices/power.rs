@@ -1,5 +1,5 @@
-//! The power of a device: what its management controller says now, and orders to it. An order that would interrupt an
-//! installation has to name it.
+//! The power of a device: the state that its management controller reports now, and power orders. An order that would interrupt
+//! an installation has to name the deployment.
 
 use super::show::{Found, form_head, unless};
 use crate::auth::caller::Operator;
@@ -23,16 +23,16 @@ use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::power_orders::{self, OrderStatus};
 use maud::{Markup, html};
 
-/// What the management controller said, or why it did not.
+/// The controller's answer, or the error.
 type Said = Result<Power, String>;
 
-/// `GET /devices/{id}/power`: asks the management controller.
+/// Handles `GET /devices/{id}/power`: queries the management controller.
 pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
-    // A controller takes its time, and no connection to the database waits with it.
+    // A controller may be slow, and no database connection is held during the wait.
     let context = visit.caller.context();
     let seen = visit.see(reading).await?;
     let said = match unless(allowed::switching(found.device.management.as_ref())) {
@@ -42,7 +42,7 @@ pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Bac
     Ok(seen.answer(&Page::new("Power", Section::Devices, content(&found, &said, &managed, &[]))))
 }
 
-/// `POST /devices/{id}/power`
+/// Handles `POST /devices/{id}/power`.
 pub(super) async fn order(
     caller: Operator,
     visit: Visit,

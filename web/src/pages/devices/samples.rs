@@ -1,4 +1,4 @@
-//! Rows for tests of the pages.
+//! Sample rows for tests of the pages.
 
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::values::ids::DeviceId;

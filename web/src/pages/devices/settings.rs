@@ -1,4 +1,5 @@
-//! `/devices/{id}/settings`: the settings of a boot image as they count for a device, and the form of its own.
+//! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the
+//! device's own settings.
 
 use super::show::{Found, form_head};
 use crate::auth::caller::Operator;
@@ -26,10 +27,10 @@ use bootledger_projections::devices::Device;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// The field with what the device had when its form was made.
+/// The field with the device's settings when the form was rendered.
 const WAS: &str = "was";
 
-/// For what the settings are resolved.
+/// The boot image, venture and role to resolve settings for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Query {
@@ -71,7 +72,7 @@ fn own(device: &Device, fields: &Fields, known: &Known, image: Option<&Name>) ->
     }
 }
 
-/// The table of what counts, for an image that can be chosen.
+/// The table of the settings that apply, for an image that the user can select.
 fn counting(device: &Device, resolved: &DeviceSettings, images: &[(String, String)]) -> Markup {
     let image = resolved.boot_image.as_ref().map(ToString::to_string).unwrap_or_default();
     let choose = Field { name: "image", label: "Boot image", value: &image, required: true, ..Field::default() };
@@ -127,7 +128,7 @@ fn table(settings: &[DeviceSetting]) -> Markup {
     }
 }
 
-/// Where a value comes from, with a link to where it can be changed.
+/// The source of a value, with a link to the page where it can be changed.
 pub(crate) fn source(from: &Source) -> Markup {
     html! {
         @match from {
@@ -139,7 +140,7 @@ pub(crate) fn source(from: &Source) -> Markup {
     }
 }
 
-/// `GET /devices/{id}/settings`
+/// Handles `GET /devices/{id}/settings`.
 pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
@@ -151,8 +152,8 @@ pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut backend: Ba
     visit.answer(reading, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
 }
 
-/// The changes that a form makes to what it was made with, so that two people who change different settings do not undo
-/// each other.
+/// The differences between a form and its initial values, so that two users who change different settings do not undo
+/// each other's changes.
 fn changes(fields: &mut Fields) -> SettingsChange {
     let was: Settings = serde_json::from_str(fields.text(WAS)).unwrap_or_default();
     let new = rows::read(fields);
@@ -161,7 +162,7 @@ fn changes(fields: &mut Fields) -> SettingsChange {
     gone.chain(set.map(|(name, value)| (name.clone(), Some(value.clone())))).collect()
 }
 
-/// `POST /devices/{id}/settings`
+/// Handles `POST /devices/{id}/settings`.
 pub(super) async fn change(
     caller: Operator,
     visit: Visit,
@@ -172,7 +173,7 @@ pub(super) async fn change(
     let change = DeviceChange { settings: changes(&mut fields), ..DeviceChange::default() };
     caller.require_for(change.settings.values().flatten())?;
     let command = Some(Command::ChangeDevice(id, Box::new(change)));
-    // The page goes on with the image that was looked at.
+    // The next page shows the same image as this one.
     let image = fields.text("image").parse::<Name>().ok();
     if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
         let shown = image.map_or_else(String::new, |image| format!("?image={image}"));

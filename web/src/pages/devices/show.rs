@@ -1,4 +1,4 @@
-//! `/devices/{id}` and its tabs: the head that all share, what each asks for, and how they are live.
+//! The page `/devices/{id}` and its tabs: the head that all tabs share, the data of each, and their live updates.
 
 use super::info::{self, Info};
 use super::{addresses, components, history, list};
@@ -24,35 +24,35 @@ use bootledger_projections::parked;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// The tabs beside the first.
+/// The tabs of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Tab {
-    /// What it is; at the device's own path.
+    /// The properties of the device; at the device's own path.
     #[serde(skip)]
     Info,
-    /// Interfaces, parts, what is installed.
+    /// Interfaces, parts, installed software.
     Components,
     /// Addresses, names, entries.
     Addresses,
-    /// What happened to it.
+    /// The events of the device.
     History,
 }
 
-/// A device with what its pages have in common.
+/// A device with the data that all its tabs need.
 pub(super) struct Found {
-    /// The device.
+    /// The device of the page.
     pub(super) device: Device,
     /// Its live deployment.
     pub(super) live: Option<Deployment>,
-    /// Whether the visitor may change something from the page.
+    /// Whether the visitor may make changes from the page.
     pub(super) may: Allowed,
-    /// Whether an event of it could not be applied.
+    /// Whether an event of the device could not be applied.
     pub(super) blocked: bool,
 }
 
 impl Found {
-    /// Asks for a device.
+    /// Reads a device.
     pub(super) async fn ask(reading: &mut Reading<'_>, id: DeviceId, may: Allowed) -> Result<Self, Error> {
         let at = reading.at;
         let device = devices::find(reading.connection(), id, at).await?;
@@ -62,13 +62,13 @@ impl Found {
         Ok(Self { device, live, may, blocked })
     }
 
-    /// Whether it may be deployed, by the same rule as the command's.
+    /// Whether the device may be deployed, by the same rule as the command's.
     pub(super) fn deployable(&self) -> Allowed {
         let live = self.live.as_ref().map(|live| live.id);
         self.may.clone().and_then(|()| unless(undeployable(self.device.id, &self.device.deployment_facts(), live)))
     }
 
-    /// Whether a rule that is told as `broken` lets the visitor do something.
+    /// Whether the visitor may do something, given the rules that it would violate.
     pub(super) fn allows(&self, broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
         self.may.clone()?;
         if self.device.decommissioned {
@@ -78,13 +78,13 @@ impl Found {
     }
 }
 
-/// Every broken rule as a reason in words.
+/// Allowed if no rule is violated; otherwise the reason contains the message of every violated rule.
 pub(super) fn unless(broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
     let reasons: Vec<String> = broken.into_iter().map(|broken| broken.message).collect();
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
 }
 
-/// The page's head and the parts of a tab. Each is an element with an id; together they are the page.
+/// The page's head and the parts of a tab. Each is an element with an ID; together they are the page.
 async fn regions(
     reading: &mut Reading<'_>,
     found: &Found,
@@ -141,7 +141,7 @@ fn stream(visit: &Visit, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i6
     live::answer(request, seen, vec![Topic::Device(id)], None, render)
 }
 
-/// `GET /devices/{id}`
+/// Handles `GET /devices/{id}`.
 pub(super) async fn info(visit: Visit, Path(id): Path<DeviceId>, backend: Backend) -> Result<HttpResponse, Error> {
     page(visit, id, Tab::Info, backend).await
 }
@@ -155,7 +155,7 @@ pub(super) async fn live_info(
     stream(&visit, &request, id, Tab::Info, seen)
 }
 
-/// `GET /devices/{id}/{tab}`
+/// Handles `GET /devices/{id}/{tab}`.
 pub(super) async fn tab(visit: Visit, Path((id, tab)): Path<(DeviceId, Tab)>, backend: Backend) -> Result<HttpResponse, Error> {
     page(visit, id, tab, backend).await
 }
@@ -186,7 +186,7 @@ fn head(found: &Found, tab: Tab) -> Markup {
     }
 }
 
-/// The head of a page about one device beside its tabs, such as a form: what leads back, and the title.
+/// The head of a page about one device that is not a tab, such as a form: breadcrumbs and title.
 pub(super) fn form_head(device: &Device, title: &str, errors: &[ProblemError], fields: &[&str]) -> Markup {
     let name = device.called();
     html! {
@@ -195,12 +195,12 @@ pub(super) fn form_head(device: &Device, title: &str, errors: &[ProblemError], f
     }
 }
 
-/// A word about something that there is none of.
+/// The text for an empty part.
 pub(super) fn none(words: &str) -> Markup {
     html! { p.quiet { (words) } }
 }
 
-/// A device's name with a link to it, and whether it is in use.
+/// A device's name as a link, and whether the device is in use.
 pub(super) fn link(device: &Device) -> Markup {
     html! {
         a href=(format!("/devices/{}", device.id)) { (device.called()) }

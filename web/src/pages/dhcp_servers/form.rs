@@ -10,18 +10,18 @@ use maud::{Markup, html};
 const KINDS: [(DhcpKind, &str, &str); 3] =
     [(DhcpKind::Isc, "isc", "ISC dhcpd"), (DhcpKind::Kea, "kea", "Kea"), (DhcpKind::Dnsmasq, "dnsmasq", "dnsmasq")];
 
-/// What a kind of server is called.
+/// The name of a kind of server.
 pub(super) fn called(kind: DhcpKind) -> &'static str {
     KINDS.iter().find(|(known, ..)| *known == kind).map_or("", |(_, _, words)| words)
 }
 
-/// The values of a server.
+/// The form's values for a server.
 pub(super) fn pairs(spec: &DhcpServerSpec) -> Pairs {
     let kind = KINDS.iter().find(|(known, ..)| *known == spec.kind).map_or("", |(_, name, _)| name);
     vec![pair("site", &spec.site), pair("kind", kind), maybe("address", spec.address.as_ref())]
 }
 
-/// The server that a form says; `None` where a field is wrong.
+/// The server that the form describes; `None` if a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
     let (site, address) = (fields.required("site", "The site"), fields.read::<Address>("address"));
     let chosen = fields.text("kind").to_owned();
@@ -32,7 +32,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
     Some(DhcpServerSpec { site: site?, address: address.map(|address| address.0), kind: kind? })
 }
 
-/// The form.
+/// Renders the form of a DHCP server.
 pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)]) -> Markup {
     let kinds: Vec<(String, String)> = KINDS.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect();
     let inner = html! {

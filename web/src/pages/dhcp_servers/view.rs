@@ -19,7 +19,7 @@ use maud::{Markup, html};
 /// How many lines of a configuration are shown.
 const SHOWN_LINES: usize = 120;
 
-/// How a server is doing.
+/// The state of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Retired,
@@ -27,7 +27,7 @@ enum State {
     Unconfirmed,
     Behind,
     Current,
-    /// It has confirmed something; what changed since is not known of the past.
+    /// The server has confirmed a configuration. For a past position, later changes are not known.
     Confirmed,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
     }
 }
 
-/// What a server is, and how it is doing.
+/// The properties and the state of a server.
 pub(super) fn state(server: &Entry<DhcpServerView>, change: Option<&LastChange>, now_known: bool, now: Timestamp) -> Markup {
     let (view, state) = (&server.spec, State::of(server, change));
     let advice = html! { "Check on its machine that " code { "bootledger dhcp-agent" } " runs there and reaches this service." };
@@ -138,7 +138,7 @@ pub(super) fn state(server: &Entry<DhcpServerView>, change: Option<&LastChange>,
     )
 }
 
-/// What a server holds up.
+/// The deployments that are waiting for a server.
 pub(super) fn waiting(key: &Name, waiting: &[HeldUp], count: i64, now_known: bool, now: Timestamp) -> Markup {
     card(
         "waiting",
@@ -172,7 +172,7 @@ fn file(site: &Name, format: Format) -> String {
     format!("/dhcp/{site}/{format}")
 }
 
-/// The configuration that a server should have, what its format cannot say, or that there is none.
+/// The configuration that a server should have, or what its format cannot express, or that there is none.
 pub(super) fn configuration(site: &Name, format: Format, current: Option<Result<&Current, &[ProblemError]>>) -> Markup {
     card(
         "configuration",
@@ -204,13 +204,13 @@ pub(super) fn configuration(site: &Name, format: Format, current: Option<Result<
     )
 }
 
-/// Where the configuration of the past is.
+/// The link to the configuration at a past position.
 pub(super) fn past_configuration(site: &Name, format: Format, position: i64) -> Markup {
     let path = format!("{}?at={position}", file(site, format));
     card("configuration", "The configuration that it should have had", &html! { p { a href=(path) { (path) } } })
 }
 
-/// The first lines of a text, and how many it has.
+/// The first lines of a text, and the number of its lines.
 fn head(text: &str) -> (&str, usize) {
     let end = text.match_indices('\n').nth(SHOWN_LINES - 1).map_or(text.len(), |(place, _)| place + 1);
     (text.get(..end).unwrap_or(text), text.lines().count())

@@ -1,4 +1,4 @@
-//! The document around a page, in the colours that its reader wants; pages for anybody.
+//! The HTML document around a page, with the visitor's theme; and pages without navigation, for anyone.
 
 use crate::pages::assets;
 use crate::pages::kit::icon::icon;
@@ -7,20 +7,20 @@ use bootledger_aggregates::values::invisible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::borrow::Cow;
 
-/// Light, dark, or as the system says.
+/// The theme: light, dark, or the system's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// As the system says.
+    /// The theme that the operating system prefers.
     #[default]
     System,
-    /// Light.
+    /// The light theme.
     Light,
-    /// Dark.
+    /// The dark theme.
     Dark,
 }
 
 impl Theme {
-    /// The cookie that keeps it.
+    /// The cookie that stores the theme.
     pub(crate) const COOKIE: &'static str = "theme";
 
     /// The theme of this name; `System` for any other.
@@ -40,7 +40,7 @@ impl Theme {
         }
     }
 
-    /// What a request's cookie says.
+    /// The theme in a request's cookie.
     pub(super) fn of_request(request: &HttpRequest) -> Self {
         request.cookie(Self::COOKIE).map_or(Self::System, |cookie| Self::of(cookie.value()))
     }
@@ -55,7 +55,7 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // What a person opened stays open when the server changes what is around it.
+                // An element that the user opened stays open when the server changes its surroundings.
                 meta name="htmx-config" content=r#"{"morphIgnore":["data-htmx-powered","open","data-utc"],"history":false,"includeIndicatorCSS":false}"#;
                 title { (title) " – Bootledger" }
                 link rel="stylesheet" href=(assets::STYLE.url());
@@ -74,8 +74,8 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
     }
 }
 
-/// HTML with invisible characters written out, so that no stored text changes how another reads. In a `textarea` a file's
-/// text is edited, which keeps its characters.
+/// HTML with invisible characters written out, so that no stored text changes how another is read. A `textarea` contains a
+/// file's text for editing, and keeps its characters.
 pub(crate) fn visible(html: &str) -> Cow<'_, str> {
     const EDITED: [&str; 2] = ["<textarea", "</textarea>"];
     if html.is_ascii() || !html.contains(EDITED[0]) {
@@ -92,13 +92,13 @@ pub(crate) fn visible(html: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A page for anybody, without navigation: signing in, errors, the API's documentation.
+/// A page without navigation, for anyone: signing in, errors, the API's documentation.
 pub(crate) fn lone(title: &str, request: Option<&HttpRequest>, content: &Markup) -> Markup {
     let theme = request.map_or(Theme::System, Theme::of_request);
     document(title, theme, true, &html! { div.lone { main id="main" { (content) } } })
 }
 
-/// A page for anybody that is as wide as others, without scripts.
+/// A page for anyone with the width of other pages, without scripts.
 pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
     document(
         title,

@@ -1,41 +1,41 @@
-//! The navigation: where everything is.
+//! The navigation: the sections of the pages.
 
 use crate::pages::kit::icon::icon;
 use maud::{Markup, html};
 
-/// The parts of the navigation.
+/// The sections of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// What needs somebody.
+    /// The dashboard: what needs attention.
     Dashboard,
-    /// Deployments.
+    /// Deployments, running and ended.
     Deployments,
-    /// Devices.
+    /// Devices: the servers and their parts.
     Devices,
-    /// Racks.
+    /// Racks and the devices in them.
     Racks,
     /// Networks and their addresses.
     Networks,
-    /// DNS zones.
+    /// DNS zones and their records.
     Zones,
-    /// DHCP servers.
+    /// DHCP servers and their configurations.
     DhcpServers,
-    /// Boot images.
+    /// Boot images and the library.
     BootImages,
     /// Ventures and roles.
     Ventures,
-    /// Sites.
+    /// Sites, which are data centres.
     Sites,
-    /// Everything that happened.
+    /// The timeline: everything that happened.
     Timeline,
     /// Accounts, tokens, sessions.
     Settings,
 }
 
-/// An entry of the navigation: section, path, words, icon.
+/// An entry of the navigation: section, path, label, icon.
 type Entry = (Section, &'static str, &'static str, &'static str);
 
-/// Groups of the navigation: heading and entries.
+/// The groups of the navigation: heading and entries.
 const NAVIGATION: [(&str, &[Entry]); 3] = [
     (
         "Work",
@@ -63,7 +63,7 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
     ),
 ];
 
-/// The navigation's part of a page that belongs to a section.
+/// The navigation, for a page that belongs to a section.
 pub(super) fn navigation(current: Section) -> Markup {
     html! {
         nav.side aria-label="Main" {

@@ -1,20 +1,20 @@
-//! What can be done: buttons that post, links that lead to forms. An action that is not possible is shown all the same,
-//! cannot be used, and says why beside itself.
+//! Actions: buttons that post, and links that lead to forms. An action that is not possible is still shown, but disabled, with
+//! the reason beside it.
 
 use super::icon::icon;
 use maud::{Markup, html};
 use uuid::Uuid;
 
-/// How a button looks.
+/// The style of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// One of several.
+    /// One of several actions.
     Usual,
-    /// What most people come here for.
+    /// The main action of a page.
     Primary,
-    /// It destroys or interrupts something.
+    /// An action that destroys or interrupts something.
     Danger,
-    /// One in a row of a table.
+    /// An action in a row of a table.
     Small,
 }
 
@@ -29,10 +29,10 @@ impl Look {
     }
 }
 
-/// Whether something may be done, and why not: `Err` has the reason in words.
+/// Whether an action is allowed; `Err` contains the reason why it is not.
 pub(crate) type Allowed = Result<(), String>;
 
-/// The hidden field that makes a form's request repeatable: sent twice, it is done once.
+/// The hidden field that makes a form's request repeatable: a form that is sent twice takes effect once.
 pub(crate) fn once() -> Markup {
     html! { input type="hidden" name="key" value=(Uuid::new_v4()); }
 }
@@ -62,7 +62,7 @@ pub(crate) fn link(id: &str, path: &str, look: Look, icon_name: &str, words: &st
     }
 }
 
-/// A button that cannot be used, and why.
+/// A disabled button with the reason.
 fn refused(id: &str, look: Look, icon_name: &str, words: &str, reason: &str) -> Markup {
     html! {
         span.action {

@@ -1,27 +1,27 @@
-//! States in a word, an icon and a colour; never a colour alone.
+//! Badges: a state as a word, an icon and a colour; never a colour alone.
 
 use super::icon::icon;
 use bootledger_projections::deployments::Status;
 use bootledger_projections::plugin_runs::RunStatus;
 use maud::{Markup, html};
 
-/// How a thing is doing.
+/// The meaning of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Nothing to say.
+    /// No particular meaning.
     Neutral,
-    /// Under way.
+    /// Something is in progress.
     Info,
-    /// As it should be.
+    /// Successful or normal.
     Good,
-    /// Waits, or takes long.
+    /// Waiting, or taking long.
     Warn,
-    /// Failed.
+    /// Something has failed.
     Bad,
 }
 
 impl Tone {
-    /// The class of the stylesheet.
+    /// The class in the stylesheet.
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
@@ -32,7 +32,7 @@ impl Tone {
         }
     }
 
-    /// The icon that says the same.
+    /// The icon with the same meaning.
     pub(crate) fn icon(self) -> &'static str {
         match self {
             Self::Neutral => "circle",
@@ -44,12 +44,12 @@ impl Tone {
     }
 }
 
-/// A word with its tone.
+/// A badge: a text with a tone.
 pub(crate) fn badge(tone: Tone, text: &str) -> Markup {
     html! { span class=(format!("badge {}", tone.class())) { (icon(tone.icon())) (text) } }
 }
 
-/// The tone and the words of a deployment's status.
+/// The tone and the text of a deployment's status.
 pub(crate) fn of_status(status: Status) -> (Tone, &'static str) {
     match status {
         Status::Open => (Tone::Info, "Open"),
@@ -59,13 +59,13 @@ pub(crate) fn of_status(status: Status) -> (Tone, &'static str) {
     }
 }
 
-/// A deployment's status, and whether it takes too long.
+/// The badge of a deployment's status, and of whether it is overdue.
 pub(crate) fn deployment(status: Status, overdue: bool) -> Markup {
     let (tone, words) = of_status(status);
     html! { (badge(tone, words)) @if overdue { " " (badge(Tone::Warn, "Overdue")) } }
 }
 
-/// The tone and the words of a plugin's status.
+/// The tone and the text of a plugin's status.
 pub(crate) fn of_run(status: RunStatus) -> (Tone, &'static str) {
     match status {
         RunStatus::Blocked => (Tone::Neutral, "Not yet"),

@@ -1,10 +1,10 @@
-//! The larger parts of pages.
+//! The larger components of pages.
 
 use super::badge::Tone;
 use super::icon::icon;
 use maud::{Markup, html};
 
-/// The page's one heading, with what can be done beside it. `crumbs` lead back: name and path.
+/// The page's only main heading, with actions beside it. `crumbs` are breadcrumbs: name and path.
 pub(crate) fn heading(crumbs: &[(&str, &str)], title: &Markup, actions: &Markup) -> Markup {
     html! {
         div.heading {
@@ -21,7 +21,7 @@ pub(crate) fn heading(crumbs: &[(&str, &str)], title: &Markup, actions: &Markup)
     }
 }
 
-/// A part of a page with a heading of its own. `id` is the part's; live updates replace it whole.
+/// A part of a page with its own heading. Live updates replace the whole element with this `id`.
 pub(crate) fn card(id: &str, title: &str, content: &Markup) -> Markup {
     html! {
         section.card id=(id) aria-labelledby=(format!("{id}-title")) {
@@ -31,27 +31,27 @@ pub(crate) fn card(id: &str, title: &str, content: &Markup) -> Markup {
     }
 }
 
-/// Names and values.
+/// A table of names and values.
 pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
     html! { dl.facts { @for (name, value) in rows { dt { (name) } dd { (value) } } } }
 }
 
-/// What a list without rows says: what to do first.
+/// The text of a list without rows, which describes what to do first.
 pub(crate) fn empty(words: &str, action: &Markup) -> Markup {
     html! { div.empty { p { (words) } (action) } }
 }
 
-/// Something that must not be overlooked.
+/// A note that must not be overlooked.
 pub(crate) fn note(tone: Tone, content: &Markup) -> Markup {
     html! { div class=(format!("note {}", tone.class())) { (content) } }
 }
 
-/// A number that leads to the list that it counts.
+/// A number that links to the list that it counts.
 pub(crate) fn tile(tone: Tone, count: i64, words: &str, path: &str) -> Markup {
     html! { a class=(format!("tile {}", tone.class())) href=(path) { strong { (count) } span { (words) } } }
 }
 
-/// Tabs, which are links: name, path, whether it is this page.
+/// Tabs, which are links: name, path, whether it is the current page.
 pub(crate) fn tabs(label: &str, tabs: &[(&str, String, bool)]) -> Markup {
     html! {
         nav aria-label=(label) {
@@ -60,7 +60,7 @@ pub(crate) fn tabs(label: &str, tabs: &[(&str, String, bool)]) -> Markup {
     }
 }
 
-/// The foot of a list: how many rows are shown, and where the first and the next page are.
+/// The footer of a list: how many rows are shown, and links to the first and the next page.
 pub(crate) fn pager(shown: usize, first: Option<&str>, next: Option<&str>) -> Markup {
     html! {
         nav.pager aria-label="Pages of the list" {
@@ -73,7 +73,7 @@ pub(crate) fn pager(shown: usize, first: Option<&str>, next: Option<&str>) -> Ma
     }
 }
 
-/// How much of something is used: a bar, and the same in words.
+/// How much of something is used: a bar, and the same as text.
 pub(crate) fn used(label: &str, used: i64, total: i64) -> Markup {
     let percent = if total > 0 { used * 100 / total } else { 0 };
     html! {

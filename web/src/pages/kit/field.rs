@@ -1,4 +1,4 @@
-//! The fields of forms. Each has a label, may have a hint, and shows beside itself what was refused.
+//! The fields of forms. Each has a label, may have a hint, and shows its errors.
 
 use super::icon::icon;
 use crate::error::problem::ProblemError;
@@ -7,17 +7,17 @@ use maud::{Markup, html};
 /// A field of a form.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Field<'a> {
-    /// The name in the request, and, after `field-`, the id of the element.
+    /// The name in the request; `field-` and this name are the ID of the element.
     pub(crate) name: &'a str,
-    /// What it is called.
+    /// The label of the field.
     pub(crate) label: &'a str,
-    /// What it has.
+    /// The value of the field.
     pub(crate) value: &'a str,
-    /// What goes in there.
+    /// The hint: what to enter.
     pub(crate) hint: &'a str,
-    /// Whether it has to be filled in.
+    /// Whether the field is required.
     pub(crate) required: bool,
-    /// Everything that was refused; those of this field are shown here.
+    /// All errors of the form; those of this field are shown here.
     pub(crate) errors: &'a [ProblemError],
 }
 
@@ -49,12 +49,12 @@ impl Field<'_> {
         format!("field-{}", self.name)
     }
 
-    /// A line of text; `below` is put under it, such as suggestions.
+    /// An input for a line of text; `below` is put under it, such as suggestions.
     pub(crate) fn text_with(&self, kind: &str, below: &Markup) -> Markup {
         self.line(kind, "off", below)
     }
 
-    /// A line of text that the browser may fill in by itself: `autocomplete` says what it is, such as `username`.
+    /// An input that the browser may fill in: `autocomplete` names its kind, such as `username`.
     pub(crate) fn completed(&self, kind: &str, autocomplete: &str) -> Markup {
         self.line(kind, autocomplete, &html! {})
     }
@@ -67,17 +67,17 @@ impl Field<'_> {
         self.wrap(&control, below)
     }
 
-    /// A line of text.
+    /// An input for a line of text.
     pub(crate) fn text(&self) -> Markup {
         self.text_with("text", &html! {})
     }
 
-    /// A few values, one a line.
+    /// A text area for a few values, one on each line.
     pub(crate) fn list(&self) -> Markup {
         self.lines(3, "short", false)
     }
 
-    /// Several lines of text.
+    /// A text area for several lines of text.
     pub(crate) fn area(&self, rows: u32, prose: bool) -> Markup {
         self.lines(rows, if prose { "prose" } else { "" }, prose)
     }
@@ -93,7 +93,7 @@ impl Field<'_> {
         self.wrap(&control, &html! {})
     }
 
-    /// One of several: values and their words. `none` are the words for nothing.
+    /// A select with values and their texts. `none` is the text of the empty choice.
     pub(crate) fn select(&self, none: Option<&str>, options: &[(String, String)]) -> Markup {
         let control = html! {
             select id=(self.id()) name=(self.name) required[self.required] aria-describedby=(self.described()) aria-invalid=[self.invalid()] {
@@ -107,7 +107,7 @@ impl Field<'_> {
         self.wrap(&control, &html! {})
     }
 
-    /// Yes or no; `value` is `true` for yes.
+    /// A checkbox; `value` is `true` if it is ticked.
     pub(crate) fn check(&self) -> Markup {
         let mine: Vec<&ProblemError> = self.errors.iter().filter(|error| error.field == self.name).collect();
         html! {
@@ -123,7 +123,7 @@ impl Field<'_> {
         }
     }
 
-    /// Suggestions under a field: each value with where it comes from. A script puts them in; without one they are to be read.
+    /// Suggestions under a field: each value with its source. A script fills them in; without a script they are only shown.
     pub(crate) fn suggestions(&self, found: &[(String, String)]) -> Markup {
         html! {
             @if !found.is_empty() {
@@ -139,7 +139,7 @@ impl Field<'_> {
     }
 }
 
-/// Where a field's errors stand, also where there are none yet: a check while somebody types replaces it.
+/// The place of a field's errors, which exists even without errors: a check while the user types replaces it.
 pub(crate) fn place(name: &str, errors: &[&ProblemError]) -> Markup {
     html! {
         div.errors id=(format!("error-{name}")) aria-live="polite" {
@@ -148,7 +148,8 @@ pub(crate) fn place(name: &str, errors: &[&ProblemError]) -> Markup {
     }
 }
 
-/// The places of these fields' errors anew, for a form that is checked while somebody types: the fields stay as they are.
+/// The places of these fields' errors, rendered again for a form that is checked while the user types; the fields
+/// do not change.
 pub(crate) fn checked(names: &[&str], errors: &[ProblemError]) -> Markup {
     html! {
         @for name in names {
@@ -158,7 +159,7 @@ pub(crate) fn checked(names: &[&str], errors: &[ProblemError]) -> Markup {
     }
 }
 
-/// Who holds what was asked for, with a link where it has a page.
+/// What holds the requested value, as a link if it has a page.
 pub(crate) fn holder(error: &ProblemError) -> Markup {
     let link = error.holder.as_deref().and_then(|holder| holder.split_once(' ')).and_then(|(kind, id)| match kind {
         "device" => Some(format!("/devices/{id}")),
@@ -168,8 +169,8 @@ pub(crate) fn holder(error: &ProblemError) -> Markup {
     html! { @if let (Some(path), Some(holder)) = (link, &error.holder) { " " a href=(path) { "Show the " (holder.split(' ').next().unwrap_or_default()) } } }
 }
 
-/// The summary of a refused form: every broken rule, linked to its field. It takes the focus.
-/// `fields` are the names that the form has; what is about none of them is told without a link.
+/// The summary of a refused form: every error, linked to its field. It takes the focus. `fields` are the names of the form's
+/// fields; an error that concerns none of them has no link.
 pub(crate) fn summary(errors: &[ProblemError], fields: &[&str]) -> Markup {
     html! {
         @if !errors.is_empty() {

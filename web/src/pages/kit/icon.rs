@@ -1,9 +1,9 @@
-//! Icons. They say nothing that the words beside them do not say, so they are hidden from screen readers.
+//! Icons. They add nothing to the text beside them, so they are hidden from screen readers.
 
 use crate::pages::assets;
 use maud::{Markup, html};
 
-/// The icons that there are: `icon(ALL[…])` of anything else draws nothing.
+/// The names of all icons. `icon` with another name draws nothing.
 #[cfg(test)]
 pub(crate) const ALL: &[&str] = &[
     "speedometer2",

@@ -1,7 +1,7 @@
-//! Lists: their filters, columns and order are in the URL, so that a list can be sent to somebody else. Forms are GET.
+//! Components of lists. Filters, columns and order are in the URL, so that users can share a list. Forms use GET.
 //!
-//! A list takes `q`, its filters, `sort` (a column's name, with `-` before it for descending), `columns` (names with commas
-//! between) and the cursor `after`.
+//! A list takes `q`, its filters, `sort` (a column's name, with a leading `-` for descending), `columns` (names separated by
+//! commas) and the cursor `after`.
 
 use crate::pages::frame::Visit;
 use maud::{Markup, html};
@@ -9,17 +9,17 @@ use maud::{Markup, html};
 /// A column that a list may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
-    /// Its name in the URL.
+    /// The column's name in the URL.
     pub(crate) name: &'static str,
-    /// Its heading.
+    /// The column's heading.
     pub(crate) label: &'static str,
-    /// Whether it is shown where nobody says.
+    /// Whether the column is shown by default.
     pub(crate) usual: bool,
-    /// Whether the list can be sorted by it.
+    /// Whether the list can be sorted by the column.
     pub(crate) sortable: bool,
 }
 
-/// The columns of a list that are shown.
+/// The columns that a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     all: &'static [Column],
@@ -27,12 +27,12 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Those that the visitor's URL names, else the usual ones.
+    /// The columns that the visitor's URL names, otherwise the default ones.
     pub(crate) fn of(visit: &Visit, all: &'static [Column]) -> Self {
         Self::named(visit.parameter("columns"), all)
     }
 
-    /// Those with these names (commas between them), else the usual ones.
+    /// The columns with these names, separated by commas; otherwise the default ones.
     pub(crate) fn named(wanted: &str, all: &'static [Column]) -> Self {
         let asked: Vec<&str> = wanted.split(',').map(str::trim).collect();
         let names: Vec<&'static str> = all.iter().map(|column| column.name).filter(|name| asked.contains(name)).collect();
@@ -45,8 +45,8 @@ impl Shown {
         self.names.contains(&name)
     }
 
-    /// The row of headings; a link sorts by its column, and the other way where it is sorted so already.
-    /// `first` is a cell before them, such as the box that selects all.
+    /// The row of headings. A link sorts by its column, and in reverse order if the list is already sorted by it. `first` is a
+    /// cell before them, such as the box that selects all.
     pub(crate) fn head(&self, visit: &Visit, sort: &str, first: &Markup) -> Markup {
         html! {
             thead {
@@ -68,7 +68,7 @@ impl Shown {
         }
     }
 
-    /// The choice of columns, for the foot of a list.
+    /// The selection of columns, for the footer of a list.
     pub(crate) fn choice(&self, visit: &Visit) -> Markup {
         html! {
             details.more {
@@ -88,7 +88,7 @@ impl Shown {
     }
 }
 
-/// One filter of a list: a choice of values and their words; `""` stands for all.
+/// One filter of a list: a select with values and their texts; `""` means all.
 pub(crate) fn choose(visit: &Visit, name: &str, label: &str, options: &[(String, String)]) -> Markup {
     let value = visit.parameter(name);
     html! {
@@ -103,8 +103,8 @@ pub(crate) fn choose(visit: &Visit, name: &str, label: &str, options: &[(String,
     }
 }
 
-/// The form of a list's filters. `placeholder` says what is searched; `names` are the filters' parameters, which the form has
-/// fields for, so that all others are kept as they are.
+/// The form of a list's filters. `placeholder` describes what is searched; `names` are the parameters that the form has fields
+/// for, so that all other parameters are kept.
 pub(crate) fn filters(visit: &Visit, path: &str, placeholder: &str, names: &[&str], fields: &Markup) -> Markup {
     let filtered = visit.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
     html! {

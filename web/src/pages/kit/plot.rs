@@ -1,17 +1,18 @@
-//! Pictures of numbers: SVG made by the server, with the numbers in a table beside it for whoever cannot see it or wants them.
+//! Charts: SVG rendered by the server, with the numbers in a table beside it for users who cannot see the chart or
+//! want the numbers.
 
 use maud::{Markup, html};
 
-/// One kind of number in a plot: its name, and its class of colour (`a` to `e`).
+/// One series of a chart: its name, and its class of colour (`a` to `e`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
-    /// What is counted.
+    /// The name of what is counted.
     pub(crate) name: &'static str,
-    /// The class of the stylesheet.
+    /// The class in the stylesheet.
     pub(crate) class: &'static str,
 }
 
-/// Columns on top of each other, one group a label. `rows` are the labels with a number for each series.
+/// A stacked column chart with one column for each label. `rows` are the labels with a number for each series.
 pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)], unit: impl Fn(i64) -> String) -> Markup {
     let most = rows.iter().map(|(_, numbers)| numbers.iter().sum::<i64>()).max().unwrap_or(0).max(1);
     let (width, height) = (410, 120);
@@ -57,7 +58,7 @@ struct Part {
     height: i64,
 }
 
-/// The parts of one column: where each begins from above, and how high it is; empty ones are left out.
+/// The parts of one column: the top and height of each; empty parts are left out.
 fn stacked(numbers: &[i64], scale: impl Fn(i64) -> i64) -> Vec<Part> {
     let mut below = 0;
     let mut parts = vec![];
@@ -69,21 +70,21 @@ fn stacked(numbers: &[i64], scale: impl Fn(i64) -> i64) -> Vec<Part> {
     parts
 }
 
-/// Bars beside each other: a name, a number in words, its length, its class of colour, and a link.
+/// A bar of a bar chart.
 pub(crate) struct Bar {
-    /// What it is of.
+    /// The name of what the bar shows.
     pub(crate) name: String,
-    /// How much, for the length.
+    /// The number that determines the length.
     pub(crate) length: i64,
-    /// How much, in words.
+    /// The number as text.
     pub(crate) words: String,
-    /// The class of the stylesheet.
+    /// The class in the stylesheet.
     pub(crate) class: &'static str,
-    /// Where it leads.
+    /// The path that the bar links to.
     pub(crate) path: String,
 }
 
-/// Horizontal bars on one scale; the words beside each say the same.
+/// Horizontal bars on one scale; the texts beside them contain the same numbers.
 pub(crate) fn bars(title: &str, bars: &[Bar]) -> Markup {
     let most = bars.iter().map(|bar| bar.length).max().unwrap_or(0).max(1);
     html! {

@@ -1,36 +1,36 @@
-//! Moments and spans for people. The moment itself is in `datetime`; a script keeps spans current and offers local time.
+//! Times and durations for people. The exact time is in `datetime`; a script keeps durations current and offers local time.
 
 use bootledger_aggregates::values::timestamp::Timestamp;
 use maud::{Markup, html};
 
-/// A moment in UTC, to the second: `2026-01-31 14:03:07 UTC`.
+/// A time in UTC, to the second: `2026-01-31 14:03:07 UTC`.
 pub(crate) fn words(at: Timestamp) -> String {
     let text = at.to_string();
     text.get(..19).map_or(text.clone(), |text| format!("{} UTC", text.replace('T', " ")))
 }
 
-/// A moment.
+/// A point in time.
 pub(crate) fn moment(at: Timestamp) -> Markup {
     html! { time.moment datetime=(at) { (words(at)) } }
 }
 
-/// How long it is since a moment, kept current by the script.
+/// The time since a moment, kept current by the script.
 pub(crate) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) data-since="" { (span(seconds_between(at, now))) } }
 }
 
-/// How long it is until a moment; "now" where it has come.
+/// The time until a moment; "now" if it has passed.
 pub(crate) fn until(at: Timestamp, now: Timestamp) -> Markup {
     let seconds = seconds_between(now, at);
     html! { time datetime=(at) data-until="" { @if seconds > 0 { "in " (span(seconds)) } @else { "now" } } }
 }
 
-/// The seconds from one moment to a later one; 0 where it is not later.
+/// The seconds from one moment to a later one; 0 if it is not later.
 pub(crate) fn seconds_between(earlier: Timestamp, later: Timestamp) -> i64 {
     (later.0 - earlier.0).whole_seconds().max(0)
 }
 
-/// A span in its two largest units: `3 d 4 h`, `12 min 5 s`.
+/// A duration in its two largest units: `3 d 4 h`, `12 min 5 s`.
 pub(crate) fn span(seconds: i64) -> String {
     let mut rest = seconds.max(0);
     let mut parts = vec![];

@@ -1,4 +1,4 @@
-//! Live parts of a page that no event tells of: they are made again every second, and sent where they changed.
+//! Live parts of a page that no event announces: they are rendered every second, and sent if they changed.
 
 use super::{Region, beat, message, shared, write_partial};
 use crate::error::Error;
@@ -9,12 +9,12 @@ use futures::future::LocalBoxFuture;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often the part is made again.
+/// How often the part is rendered.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many times at most: a page that is open for longer connects again, and is admitted again.
+/// The maximum number of times: a page that is open for longer reconnects, and is authenticated again.
 const MOST: u32 = 300;
 
-/// What makes the part; `false` where it will not change any more.
+/// Renders the part, and returns whether it may still change.
 pub(crate) type Render = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(Region, bool), Error>>>;
 
 struct Stream {
@@ -50,7 +50,7 @@ impl Stream {
             }
         }
         self.rounds += 1;
-        // A stream that ends is connected again; one that is over says only that it lives.
+        // A browser reconnects to a stream that ends; a part that will not change any more therefore only sends signs of life.
         if self.over {
             return Some(beat());
         }

@@ -1,4 +1,5 @@
-//! What happened lately, in the shortest form: which aggregates, devices and deployments. Read once for all streams.
+//! The recent events in the shortest form: the aggregates, devices and deployments that they concern. Read once
+//! for all streams.
 
 use crate::error::Error;
 use crate::request::backend::Backend;
@@ -6,23 +7,23 @@ use bootledger_projections::timeline::{self, Touch};
 use std::collections::VecDeque;
 use tokio::sync::Mutex;
 
-/// How many touches are kept.
+/// How many entries are kept.
 const KEPT: usize = 5_000;
 
-/// The last touches, up to a position.
+/// The latest entries, up to a position.
 #[derive(Default)]
 pub(super) struct Recent(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// Everything behind this position and not behind `last` is there.
+    /// All entries after this position are present, up to `last`.
     first: i64,
     last: i64,
     touches: VecDeque<Touch>,
 }
 
 impl Recent {
-    /// What was touched behind `after` up to `shown`; `None` where that is too much or too long ago to say.
+    /// The entries after `after` up to `shown`; `None` if there are too many, or if they are too old to be known.
     pub(super) async fn between(&self, backend: &mut Backend, after: i64, shown: i64) -> Result<Option<Vec<Touch>>, Error> {
         let mut known = self.0.lock().await;
         known.catch_up(backend, shown).await?;
@@ -33,7 +34,7 @@ impl Recent {
         Ok(Some(touches.filter(|touch| touch.position <= shown).cloned().collect()))
     }
 
-    /// The newest touches, the newest first, up to `count`.
+    /// The latest entries, the newest first, up to `count`.
     pub(super) async fn newest(&self, count: usize) -> Vec<Touch> {
         self.0.lock().await.touches.iter().rev().take(count).cloned().collect()
     }
@@ -46,7 +47,7 @@ impl Known {
             return Ok(());
         }
         if self.last == 0 || shown - self.last > kept {
-            // At the beginning, and after a leap, only the newest are worth knowing.
+            // At the beginning, and after a large step, only the newest entries matter.
             self.touches.clear();
             self.first = (shown - kept / 10).max(0);
             self.last = self.first;

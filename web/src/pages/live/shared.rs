@@ -1,4 +1,4 @@
-//! What streams of the same path show, made once for all of them.
+//! The content of streams with the same path, rendered once for all of them.
 
 use super::recent::Recent;
 use super::{Region, Render, State};
@@ -10,12 +10,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex as Immediate, PoisonError};
 use tokio::sync::Mutex;
 
-/// How many paths are remembered before those that nobody shows are forgotten.
+/// How many paths are remembered before those without a reader are removed.
 const MOST: usize = 500;
-/// How many of the newest touches a page is told of.
+/// How many of the latest entries a page gets.
 const TOUCHES: usize = 300;
 
-/// A page's state as of a position.
+/// The state of a page as of a position.
 pub(super) struct Shown {
     pub(super) position: i64,
     pub(super) regions: Vec<(Region, u64)>,
@@ -39,7 +39,8 @@ impl Sharing {
         render: &Render,
     ) -> Result<Arc<Shown>, Error> {
         let slot = self.slot(key);
-        // Held while it is made: whoever wants the same waits for it instead of asking again.
+        // The lock is held while the state is rendered: other streams of the same path wait for it instead of
+        // repeating the queries.
         let mut held = slot.lock().await;
         if let Some(shown) = held.as_ref().filter(|shown| shown.position >= wanted) {
             return Ok(shown.clone());
@@ -64,14 +65,15 @@ impl Sharing {
     }
 }
 
-/// What a region is compared by.
+/// The hash by which a region is compared.
 pub(super) fn hash(html: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
     hasher.finish()
 }
 
-/// What a stream shows, whatever it has seen already: its path without the numbers at its end, and its query.
+/// The key of what a stream shows, independent of what its client has received: its path without the numbers at its end,
+/// and its query.
 pub(super) fn key(request: &HttpRequest) -> String {
     let path = request.path();
     let path = path.rsplit_once("/live").map_or(path, |(path, _)| path);

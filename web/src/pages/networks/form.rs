@@ -26,12 +26,12 @@ const NAMES: [&str; 12] = [
     "ip_only_done",
 ];
 
-/// The values of a new network before anybody changes them.
+/// The initial values of a new network's form.
 pub(super) fn usual() -> Pairs {
     vec![pair("margin_top", 0), pair("dhcp", true), pair("ip_only_done", true)]
 }
 
-/// The values of a network.
+/// The form's values for a network.
 pub(super) fn pairs(spec: &NetworkSpec) -> Pairs {
     let mut pairs = vec![
         pair("cidr", spec.cidr),
@@ -50,7 +50,7 @@ pub(super) fn pairs(spec: &NetworkSpec) -> Pairs {
     pairs
 }
 
-/// The network that a form says; `None` where a field is wrong.
+/// The network that the form describes; `None` if a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
     let (cidr, site) = (fields.required::<Cidr>("cidr", "The range of addresses"), fields.required("site", "The site"));
     let (racks, gateway, vlan) =
@@ -76,7 +76,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
     })
 }
 
-/// The form.
+/// Renders the form of a network.
 pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)], racks: &[Entry<RackSpec>]) -> Markup {
     let of_site: Vec<&str> =
         racks.iter().filter(|rack| rack.spec.site.as_str() == fields.text("site")).map(|rack| rack.key.as_str()).collect();

@@ -1,4 +1,4 @@
-//! A network's addresses as a map: 256 at a time, each with its state in words, who has it linked.
+//! The map of a network's addresses: 256 at a time, each with its state as text and a link to what holds it.
 
 use crate::error::Error;
 use crate::pages::kit::block;
@@ -14,23 +14,23 @@ use maud::{Markup, html};
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
-/// The length of the prefix of a part.
+/// The prefix length of a part.
 const PART: u8 = 24;
 /// Networks up to this width show how full each of their parts is.
 const WIDEST_WITH_PARTS: u8 = 16;
 /// How many free addresses are suggested.
 const SUGGESTED: usize = 3;
 
-/// What an address is.
+/// The state of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Nobody has it.
+    /// No device holds the address.
     Free,
-    /// It is never given.
+    /// The address is never assigned.
     Reserved(Reserved),
-    /// A device or deployment holds it: its page, and what it is called.
+    /// A device or deployment holds the address: the path of its page, and its displayed name.
     Held(String, String),
-    /// A device is managed by it.
+    /// The address is the management address of a device.
     Manages(Option<String>, String),
 }
 
@@ -43,23 +43,23 @@ pub(super) struct Map {
     parts: Vec<(Ipv4Addr, i64)>,
     /// The next free addresses of the whole network.
     pub(super) free: Vec<Ipv4Addr>,
-    /// Whether it is known which are free; it is not of the past.
+    /// Whether the free addresses are known; they are not for past positions.
     pub(super) knows_free: bool,
 }
 
-/// The part of a network that has this address, else its first.
+/// The part of a network that contains this address, otherwise its first part.
 fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
     let wanted = wanted.filter(|ip| network.contains(ip)).unwrap_or(network.network());
     let length = network.prefix_len().max(PART);
     Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
 }
 
-/// What a device is called beside an address: its host name, else as elsewhere.
+/// The name of a device beside an address: its host name, otherwise its usual name.
 pub(in crate::pages) fn called(device: &Device) -> String {
     device.hostnames.first().map_or_else(|| device.called(), ToString::to_string)
 }
 
-/// Looks a part of the map up.
+/// Reads a part of the map.
 pub(super) async fn find(reading: &mut Reading<'_>, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
     let at = reading.at;
     let part = part(spec.cidr, wanted);

@@ -11,7 +11,7 @@ fn capacity(spec: &NetworkSpec) -> i64 {
     i64::try_from(spec.capacity()).unwrap_or(i64::MAX)
 }
 
-/// The list's table; `held` has how many addresses of each are held.
+/// The list's table; `held` has the number of held addresses of each network.
 pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
     html! {
         table.cards {
@@ -34,7 +34,7 @@ pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
     }
 }
 
-/// How full a network is, and what is free next.
+/// How full a network is, and its next free addresses.
 pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Markup {
     let spec = &network.spec;
     card(
@@ -51,7 +51,7 @@ pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Marku
     )
 }
 
-/// What a network is.
+/// The properties of a network.
 pub(super) fn facts(network: &Entry<NetworkSpec>) -> Markup {
     let spec = &network.spec;
     let none = || html! { span.quiet { "none" } };

@@ -1,5 +1,5 @@
-//! `/racks/{key}/add`: servers from a CSV file, all of them or none. It is checked first where one wishes; every error is told
-//! with its row and column, and what was pasted is kept.
+//! The page `/racks/{key}/add`: adds servers from a CSV file, all of them or none. The user may check the file first; every
+//! error is shown with its row and column, and pasted text is kept.
 
 use super::show::{find, head};
 use super::upload::Upload;
@@ -24,22 +24,22 @@ use std::collections::BTreeSet;
 
 /// How many errors and how many rows a page shows.
 const SHOWN: usize = 200;
-/// The most bytes of what was pasted that a page gives back.
+/// Maximum size of pasted text that a page shows again, in bytes.
 const KEPT: usize = 1024 * 1024;
 
-/// What a page says of a file.
+/// The state of the page.
 enum Outcome {
     /// Nothing was sent yet.
     Asked,
-    /// What would be started, with the file so that it can be.
+    /// A dry run: what would be started, with the file, so that the user can start it.
     Planned(Vec<PlannedRow>),
-    /// What was started.
+    /// The import and its rows, which were started.
     Started(ImportId, Vec<PlannedRow>),
-    /// What is wrong.
+    /// The errors of the file.
     Refused(Vec<RowError>),
 }
 
-/// `GET /racks/{key}/add`
+/// Handles `GET /racks/{key}/add`.
 pub(super) async fn ask(_: Operator, visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let rack = find(&mut reading, &key).await?;
@@ -48,7 +48,7 @@ pub(super) async fn ask(_: Operator, visit: Visit, Path(key): Path<Name>, mut ba
     visit.answer(reading, Page::new("Add servers", Section::Racks, content)).await
 }
 
-/// `POST /racks/{key}/add`
+/// Handles `POST /racks/{key}/add`.
 pub(super) async fn import(
     caller: Operator,
     visit: Visit,
@@ -58,7 +58,7 @@ pub(super) async fn import(
 ) -> Result<HttpResponse, Error> {
     let mut reading = backend.read_now().await?;
     let rack = find(&mut reading, &key).await?;
-    // A large import takes long; nobody waits for the views meanwhile.
+    // A large import takes long; no reading is held during that time.
     drop(reading);
     let pasted = upload.text("csv");
     let file = upload.bytes("file");
@@ -73,7 +73,7 @@ pub(super) async fn import(
             Outcome::Started(import, rows)
         }
     };
-    // A file that can be shown as text may be mended on the page, and started from it.
+    // A file that can be shown as text can be corrected on the page, and started from it.
     let kept = std::str::from_utf8(&csv).ok().filter(|text| text.len() <= KEPT).unwrap_or_default();
     let content = page(&rack, &outcome, kept, &Ok(()));
     let reading = backend.read_now().await?;
@@ -143,7 +143,7 @@ fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
     }
 }
 
-/// "1 row", "2 rows".
+/// A number with its noun: "1 row", "2 rows".
 fn counted(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

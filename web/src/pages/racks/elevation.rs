@@ -1,4 +1,5 @@
-//! The picture of a rack: its units from the top down, with what stands in them, and a table that says the same.
+//! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with
+//! the same content.
 
 use crate::pages::kit::badge::{self, Tone, badge};
 use bootledger_projections::deployments::Deployment;
@@ -6,7 +7,7 @@ use bootledger_projections::devices::Device;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// The height of a unit, and the widths of the numbers and of the rack, in the picture's own measure.
+/// The height of a unit, and the widths of the numbers and of the rack, in the picture's own units.
 const UNIT: u32 = 22;
 const NUMBERS: u32 = 28;
 const WIDTH: u32 = 360;
@@ -18,7 +19,7 @@ pub(super) struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// Its state in a word, which the colour says again.
+    /// The device's state as a word, which its colour repeats.
     fn state(&self) -> (&'static str, &'static str) {
         match (self.live, self.device.verified) {
             (Some(live), _) => (badge::of_status(live.status).1, "a"),
@@ -28,7 +29,7 @@ impl Standing<'_> {
     }
 }
 
-/// Who stands in which unit of a rack of this height.
+/// The devices in each unit of a rack of this height.
 fn placed<'a, 'b>(standing: &'b [Standing<'a>], units: u16) -> BTreeMap<i32, Vec<&'b Standing<'a>>> {
     let mut placed: BTreeMap<i32, Vec<&Standing<'_>>> = BTreeMap::new();
     for one in standing {
@@ -39,19 +40,19 @@ fn placed<'a, 'b>(standing: &'b [Standing<'a>], units: u16) -> BTreeMap<i32, Vec
     placed
 }
 
-/// Those without a place in a rack of this height.
+/// The devices without a place in a rack of this height.
 pub(super) fn unplaced<'a, 'b>(standing: &'b [Standing<'a>], units: u16) -> Vec<&'b Standing<'a>> {
     let inside = |one: &&Standing<'_>| one.device.rack_position.is_some_and(|unit| (1..=i32::from(units)).contains(&unit));
     standing.iter().filter(|one| !inside(one)).collect()
 }
 
-/// A text that fits into a width, in about so many characters.
+/// A text that fits into a width, shortened to approximately that number of characters.
 fn fitted(text: &str, width: u32) -> String {
     let most = usize::try_from(width / 8).unwrap_or(1).max(1);
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
 
-/// The picture. Several devices of one unit, such as blades, share its width.
+/// The picture. Several devices in one unit, such as blades, share its width.
 pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Markup {
     let placed = placed(standing, units);
     let height = u32::from(units) * UNIT;
@@ -88,7 +89,7 @@ pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Mark
     }
 }
 
-/// The same as a table, from the top down; those without a place come last.
+/// The elevation as a table, from the top down; devices without a place come last.
 pub(super) fn table(standing: &[Standing<'_>], units: u16) -> Markup {
     let placed = placed(standing, units);
     html! {

@@ -1,4 +1,4 @@
-//! Defining a rack, changing it, and taking it out of use.
+//! Creating, changing and retiring a rack.
 
 use super::show::find;
 use crate::auth::caller::{Administrator, Caller};
@@ -23,7 +23,7 @@ use maud::{Markup, html};
 
 const FIELDS: [&str; 4] = ["key", "site", "units", "description"];
 
-/// What the form has, and which rack it is about.
+/// The values of the form, and the rack that it is for.
 struct Form<'a> {
     fields: &'a Fields,
     rack: Option<&'a Name>,
@@ -36,7 +36,7 @@ async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error
     Ok(sites.into_iter().map(|site| (site.key.to_string(), site.key.to_string())).collect())
 }
 
-/// `GET /racks/new`
+/// Handles `GET /racks/new`.
 pub(super) async fn ask_new(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
@@ -50,7 +50,7 @@ pub(super) async fn ask_new(_: Administrator, visit: Visit, mut backend: Backend
     visit.answer(reading, Page::new("Define a rack", Section::Racks, content)).await
 }
 
-/// `GET /racks/{key}/edit`
+/// Handles `GET /racks/{key}/edit`.
 pub(super) async fn ask_change(
     _: Administrator,
     visit: Visit,
@@ -107,7 +107,7 @@ fn content(form: &Form<'_>) -> Markup {
     }
 }
 
-/// `POST /racks/new`
+/// Handles `POST /racks/new`.
 pub(super) async fn define_new(
     caller: Administrator,
     visit: Visit,
@@ -125,7 +125,7 @@ pub(super) async fn define_new(
     save(&caller, visit, &mut backend, fields, key, true).await
 }
 
-/// `POST /racks/{key}/edit`
+/// Handles `POST /racks/{key}/edit`.
 pub(super) async fn define(
     caller: Administrator,
     visit: Visit,
@@ -163,7 +163,7 @@ async fn save(
     Ok(visit.refused(reading.position, Page::new(title, Section::Racks, content(&form))))
 }
 
-/// `GET /racks/{key}/retire`
+/// Handles `GET /racks/{key}/retire`: shows the confirmation page.
 pub(super) async fn ask_retire(
     _: Administrator,
     visit: Visit,
@@ -207,7 +207,7 @@ fn asked(rack: &Entry<RackSpec>, count: i64, networks: &[Name], fields: &Fields)
     }
 }
 
-/// `POST /racks/{key}/retire`
+/// Handles `POST /racks/{key}/retire`.
 pub(super) async fn retire(
     caller: Administrator,
     visit: Visit,

@@ -1,4 +1,4 @@
-//! `/racks`: the list.
+//! The page `/racks`: the list of racks.
 
 use crate::auth::level::Level;
 use crate::error::Error;
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 /// How many racks a page shows.
 const SHOWN: u32 = 100;
 
-/// Which racks.
+/// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Query {
@@ -28,7 +28,7 @@ struct Query {
     after: Option<String>,
 }
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let query: Query = visit.query()?;

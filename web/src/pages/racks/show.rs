@@ -1,4 +1,4 @@
-//! `/racks/{key}`: what stands in a rack, and the networks that reach it.
+//! The page `/racks/{key}`: the devices in a rack, and the networks that reach it.
 
 use super::elevation::{self, Standing, unplaced};
 use crate::auth::level::Level;
@@ -26,7 +26,7 @@ use std::collections::HashMap;
 /// How many devices of a rack are shown; a rack of blades has some hundreds.
 const SHOWN: i64 = 1_000;
 
-/// Everything that the page shows.
+/// The data of the page.
 struct Found {
     rack: Entry<RackSpec>,
     devices: Vec<Device>,
@@ -75,7 +75,7 @@ async fn ask(reading: &mut Reading<'_>, key: &Name, may_define: Allowed, may_add
     Ok(Found { rack, devices, live, networks, may_define, may_add })
 }
 
-/// The page.
+/// Handles the request for the page.
 pub(super) async fn show(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);

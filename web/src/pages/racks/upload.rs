@@ -1,4 +1,4 @@
-//! A form with a file (RFC 7578): read whole into memory, up to the limit of CSV files and within a time.
+//! A multipart form with a file (RFC 7578), read whole into memory, up to the limit of CSV files and within a time limit.
 
 use crate::error::Error;
 use crate::request::backend::memory;
@@ -15,26 +15,26 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// How long the next part of a file may take.
+/// Time limit for the next part of a file.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The most fields beside the file; a form has a handful.
+/// Maximum number of fields beside the file; a form has only a few.
 const FIELDS: usize = 50;
 
-/// The parts of a form: names and contents; a file's is its bytes.
+/// The parts of a form: names and contents; the content of a file is its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Upload {
     parts: Vec<(String, Bytes)>,
-    /// The caller's memory that the parts fill.
+    /// The part of the caller's memory that the form fills.
     _memory: Option<Memory>,
 }
 
 impl Upload {
-    /// A field as text, where it is UTF-8.
+    /// A field as text, if it is UTF-8.
     pub(super) fn text(&self, name: &str) -> &str {
         std::str::from_utf8(&self.bytes(name)[..]).unwrap_or_default()
     }
 
-    /// A part's bytes; empty where it was not sent.
+    /// A part's bytes; empty if it was not sent.
     pub(super) fn bytes(&self, name: &str) -> &Bytes {
         static NOTHING: Bytes = Bytes::new();
         self.parts.iter().find(|(known, _)| known == name).map_or(&NOTHING, |(_, bytes)| bytes)

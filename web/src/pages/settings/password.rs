@@ -1,4 +1,5 @@
-//! `/settings/password`: one's own password. Whoever was given one for one time comes here before anything else.
+//! The page `/settings/password`: the user's own password. A user with a one-time password has to change it here
+//! before anything else.
 
 use crate::application::Application;
 use crate::auth::guard::{PASSWORD, SIGN_OUT};
@@ -69,7 +70,7 @@ async fn change(
     Ok(answer(&request, visit, &application, &user, &to, fields.broken()))
 }
 
-/// The new password, if it can be one.
+/// The new password, if it is acceptable.
 fn accepted(fields: &mut Fields, user: &SignedIn, current: &str, new: &str, again: &str) -> Option<Password> {
     let chosen = match Password::chosen(new, user.name.as_str()) {
         Ok(chosen) => Some(chosen),
@@ -90,7 +91,7 @@ fn accepted(fields: &mut Fields, user: &SignedIn, current: &str, new: &str, agai
     chosen.filter(|_| fields.broken().is_empty())
 }
 
-/// Whether the old password is right: whoever found a browser unattended must not get to keep the account.
+/// Checks the old password, so that a stranger who finds an unattended browser cannot take over the account.
 async fn check(
     request: &HttpRequest,
     application: &Application,
@@ -104,7 +105,7 @@ async fn check(
         let mut connection = application.views.acquire().await?;
         accounts::credentials(&mut connection, &user.name).await?
     };
-    // A session is a proof as well: nobody elsewhere uses up the attempts of a person who is signed in.
+    // A session is a proof as well, so that no one elsewhere can use up the attempts of a signed-in user.
     let unlocked = found.as_ref().and_then(|found| found.user.unlocked);
     let attempt = Attempt { name: user.name.as_str(), client, known: true, unlocked };
     if let Err(slowed) = throttle.begin(attempt, Instant::now()) {
@@ -163,7 +164,7 @@ fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
         (summary(errors, &["current", "password", "again"]))
         form.form method="post" action=(PASSWORD) {
             input type="hidden" name="to" value=(to);
-            // For password managers, which keep passwords by user.
+            // For password managers, which store passwords by user.
             input.visually-hidden type="text" name="user" value=(user.name) autocomplete="username" readonly tabindex="-1" aria-hidden="true";
             (field("current", "Current password", "current-password", ""))
             (field("password", "New password", "new-password", hint.as_str()))

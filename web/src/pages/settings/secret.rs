@@ -1,5 +1,5 @@
-//! A secret that is told once: it is in the answer to the form that made it, and nowhere else, so that there is no page of it
-//! to come back to.
+//! A secret that is shown once: only the answer to the form that created it contains the secret, so that no page can be opened
+//! to see it again.
 
 use crate::commands::Receipt;
 use crate::pages::kit::badge::Tone;
@@ -7,7 +7,8 @@ use crate::pages::kit::block::note;
 use crate::request::backend::Backend;
 use maud::{Markup, html};
 
-/// What was made, its secret, and what to do with it, once it counts: whoever is given it may use it at once. `back` leads on.
+/// What was created, its secret, and what to do with it. The answer is sent once the views show the change, because the
+/// receiver of the secret may use it immediately. `back` is the page that follows.
 pub(super) async fn told(
     backend: &mut Backend,
     receipt: &Receipt,

@@ -1,4 +1,5 @@
-//! `/settings/secrets`: to which management controllers each secret may be sent. The secrets themselves are nowhere here.
+//! The page `/settings/secrets`: the management controllers that each secret may be sent to. The secrets themselves
+//! are never shown.
 
 use super::tabs_of;
 use crate::auth::caller::{Administrator, Caller};

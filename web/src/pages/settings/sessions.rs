@@ -1,4 +1,4 @@
-//! `/settings/sessions`: who is signed in, from where; and the end of a session.
+//! The page `/settings/sessions`: the signed-in users, their addresses, and ending a session.
 
 use super::tabs_of;
 use crate::api::sessions::{end_session, require_own};
@@ -70,7 +70,7 @@ async fn end(
     Path(id): Path<SessionId>,
     body: Payload,
 ) -> Result<HttpResponse, Error> {
-    // First whose session it is: of anybody else, not a byte of the body is read.
+    // The owner of the session is checked first: from anyone else, not a byte of the body is read.
     require_own(&mut backend, &visit.caller.principal, id).await?;
     let fields = Fields::from_request(&request, &mut body.into_inner()).await?;
     let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
@@ -81,9 +81,9 @@ async fn end(
     Ok(response)
 }
 
-/// What people call a browser that calls itself this; else its first word.
+/// The common name of a browser with this `User-Agent`; otherwise the first word of the header.
 fn browser(agent: &str) -> String {
-    // Each names the ones that it wants to be taken for, so that the most particular come first.
+    // Each browser also names those that it is compatible with, so the most specific names come first.
     const KNOWN: [(&str, &str); 6] = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),
@@ -107,7 +107,7 @@ fn browser(agent: &str) -> String {
     }
 }
 
-/// The sessions in a table; `whose` is whether it names the users.
+/// The sessions in a table; `whose` is whether it shows the users.
 pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
     if sessions.is_empty() {
         return empty("Nobody is signed in with a browser.", &html! {});

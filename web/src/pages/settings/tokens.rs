@@ -1,4 +1,4 @@
-//! `/settings/tokens`: access tokens, for programs.
+//! The page `/settings/tokens`: access tokens, for programs.
 
 use super::{secret, tabs_of};
 use crate::application::Application;
@@ -67,7 +67,7 @@ async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<H
     visit.answer(reading, page).await
 }
 
-/// A token in the list: its id, whether it was revoked, and what it is.
+/// A token in the list: its ID, whether it is revoked, and its properties.
 type Row = (String, bool, TokenView);
 
 fn read(item: Item) -> Result<Row, Error> {

@@ -1,4 +1,4 @@
-//! `/settings/users`: who may sign in, and as what.
+//! The page `/settings/users`: the users who may sign in, and their roles.
 
 use super::{secret, sessions, tabs_of};
 use crate::api::users::made;
@@ -171,7 +171,7 @@ async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut f
     Ok(visit.refused(backend.position(), page))
 }
 
-/// The page with a password that was made.
+/// The page with a generated password.
 async fn tell(
     visit: Visit,
     backend: &mut Backend,
@@ -268,7 +268,7 @@ fn role(user: &Entry<UserView, UserName>, allowed: &Allowed, errors: &[ProblemEr
     }
 }
 
-/// Does one thing to a user and shows the user again, also where it is refused.
+/// Runs one action on a user, and shows the user again, even if the action is refused.
 async fn act(
     caller: &Administrator,
     visit: Visit,
@@ -313,7 +313,7 @@ async fn reset_password(
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let (password, told) = made(None, true, &name).await?;
-    // Without the form's key: sent twice, each answer shows a password that was set.
+    // Without the form's key: if the form is sent twice, each answer shows a password that was really set.
     let command = Command::SetPassword { user: name.clone(), password, keep: None };
     match backend.execute(command, caller.context()).await {
         Ok(receipt) => {

@@ -1,4 +1,4 @@
-//! The form of a site. Fields are named as in its description, since its rules name them so.
+//! The form of a site. Its fields have the same names as in the site's description, because the rules use these names.
 
 use crate::pages::catalogue::SITE;
 use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
@@ -17,7 +17,7 @@ const KEY: &str = "dns_updates.key.name";
 const ALGORITHM: &str = "dns_updates.key.algorithm";
 const SECRET: &str = "dns_updates.key.secret";
 
-/// The fields of the zones that have any but a name, which this form carries along: each zone's page has a form for them.
+/// The settings of zones, which this form only passes on: each zone's page has a form for them.
 const ZONE_FIELDS: &str = "zone_fields";
 
 const NAMES: [&str; 13] = [
@@ -36,12 +36,12 @@ const NAMES: [&str; 13] = [
     settings::FIELD,
 ];
 
-/// The values of a new site before anybody changes them.
+/// The initial values of a new site's form.
 pub(super) fn usual() -> Pairs {
     vec![pair(PORT, 53), pair(ALGORITHM, "hmac-sha256")]
 }
 
-/// The values of a site.
+/// The form's values for a site.
 pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
     let mut pairs = vec![
         pair("name", &spec.name),
@@ -67,7 +67,7 @@ pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
     pairs
 }
 
-/// The site that a form says; `None` where a field is wrong.
+/// The site that the form describes; `None` if a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
     let (name, domain) = (fields.read("name"), fields.required("domain", "The domain"));
     let (zones, hostname_template) = (zones(fields), fields.read("hostname_template"));
@@ -89,13 +89,13 @@ pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
     })
 }
 
-/// The zones that have any but a name, as a text.
+/// The zones that have settings, as a text.
 fn zone_fields(zones: &[Zone]) -> String {
     let stated: Vec<&Zone> = zones.iter().filter(|zone| zone.has_settings()).collect();
     if stated.is_empty() { String::new() } else { serde_json::to_string(&stated).unwrap_or_default() }
 }
 
-/// The zones that are listed, each with the fields that it had.
+/// The listed zones, each with the settings that it had.
 fn zones(fields: &mut Fields) -> Vec<Zone> {
     let carried = fields.text(ZONE_FIELDS).to_owned();
     let stated: Vec<Zone> = match serde_json::from_str(&carried) {
@@ -119,7 +119,7 @@ fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
     Some(DnsUpdates { primary: primary?.0, port: port?.0, key })
 }
 
-/// The form.
+/// Renders the form of a site.
 pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
     let algorithms: Vec<(String, String)> =
         TsigAlgorithm::ALL.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();

@@ -52,7 +52,7 @@ pub(super) fn table(
     }
 }
 
-/// What a site is. `free` are the next host names; `secret_problem` is what is wrong with the key's secret.
+/// The properties of a site. `free` are the next host names; `secret_problem` is what is wrong with the key's secret.
 pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: Option<&str>) -> Markup {
     let spec = &site.spec;
     let none = |words: &str| html! { span.quiet { (words) } };
@@ -96,7 +96,7 @@ pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: O
     )
 }
 
-/// What belongs to a site.
+/// The networks, servers and other entries that belong to a site.
 pub(super) fn contents(
     key: &Name,
     networks: &[Entry<NetworkSpec>],
@@ -137,7 +137,7 @@ pub(super) fn contents(
     )
 }
 
-/// What still belongs to a site, linked.
+/// What still belongs to a site, as links.
 pub(super) fn site_use(site: &Name, found: &SiteUse) -> Markup {
     let path = match found {
         SiteUse::Network(key) => format!("/networks/{key}"),

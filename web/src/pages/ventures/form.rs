@@ -1,4 +1,4 @@
-//! The forms of ventures and roles. What Puppet is told is written as YAML, which JSON is too.
+//! The forms of ventures and roles. The data for Puppet is written as YAML, of which JSON is a subset.
 
 use crate::pages::catalogue::VENTURE;
 use crate::pages::catalogue::form::{Frame, Pairs, Target, field, framed, maybe, pair, view};
@@ -18,7 +18,7 @@ const PARAMETERS: &str = "puppet_parameters";
 const ENVIRONMENT: &str = "puppet_environment";
 
 fn yaml(value: &impl Serialize, is_empty: bool) -> String {
-    // What was read from JSON can be written as YAML; JSON would be YAML as well.
+    // A value that was parsed from JSON can always be written as YAML; JSON would be valid YAML as well.
     if is_empty { String::new() } else { serde_norway::to_string(value).unwrap_or_default() }
 }
 
@@ -30,7 +30,7 @@ fn puppet_pairs(classes: &Classes, parameters: &Parameters, environment: Option<
     ]
 }
 
-/// The values of a venture.
+/// The form's values for a venture.
 pub(super) fn venture_pairs(spec: &VentureSpec) -> Pairs {
     let mut pairs = puppet_pairs(&spec.puppet_classes, &spec.puppet_parameters, spec.puppet_environment.as_ref());
     pairs.extend([
@@ -42,7 +42,7 @@ pub(super) fn venture_pairs(spec: &VentureSpec) -> Pairs {
     pairs
 }
 
-/// The values of a role.
+/// The form's values for a role.
 pub(super) fn role_pairs(spec: &RoleSpec) -> Pairs {
     let mut pairs = puppet_pairs(&spec.puppet_classes, &spec.puppet_parameters, spec.puppet_environment.as_ref());
     pairs.extend([pair("description", &spec.description), maybe("default_boot_image", spec.default_boot_image.as_ref())]);
@@ -50,10 +50,10 @@ pub(super) fn role_pairs(spec: &RoleSpec) -> Pairs {
     pairs
 }
 
-/// How many brackets a field's YAML may have open at once.
+/// Maximum number of open brackets in a field's YAML.
 const MOST_BRACKETS: usize = 100;
 
-/// How many brackets are open at once, in texts as well.
+/// The maximum number of open brackets in a text; brackets within strings count, too.
 fn deepest(text: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
     for byte in text.bytes() {
@@ -67,13 +67,13 @@ fn deepest(text: &str) -> usize {
     most
 }
 
-/// A field's YAML as a value; the default where it is empty.
+/// Parses a field's YAML; the default if it is empty.
 fn written<T: DeserializeOwned + Default>(fields: &mut Fields, name: &str) -> Option<T> {
     let text = fields.lines(name);
     if text.trim().is_empty() {
         return Some(T::default());
     }
-    // The parser takes time with the square of the depth before it finds that it is too deep.
+    // The parser's time grows with the square of the depth before it notices that the value is too deep.
     if deepest(&text) > MOST_BRACKETS {
         fields.refuse(name, "yaml_malformed", format!("at most {MOST_BRACKETS} brackets can be open at once"));
         return None;
@@ -87,7 +87,7 @@ fn written<T: DeserializeOwned + Default>(fields: &mut Fields, name: &str) -> Op
     }
 }
 
-/// The venture that a form says; `None` where a field is wrong.
+/// The venture that the form describes; `None` if a field is wrong.
 pub(super) fn read_venture(fields: &mut Fields) -> Option<VentureSpec> {
     let (description, parent) = (fields.read("description"), fields.read("parent"));
     let (image, environment) = (fields.read("default_boot_image"), fields.read(ENVIRONMENT));
@@ -104,7 +104,7 @@ pub(super) fn read_venture(fields: &mut Fields) -> Option<VentureSpec> {
     })
 }
 
-/// The role that a form says; `None` where a field is wrong.
+/// The role that the form describes; `None` if a field is wrong.
 pub(super) fn read_role(fields: &mut Fields) -> Option<RoleSpec> {
     let (description, image) = (fields.read("description"), fields.read("default_boot_image"));
     let environment = fields.read(ENVIRONMENT);
@@ -162,7 +162,7 @@ pub(super) fn venture(
     )
 }
 
-/// The form of a role; `role` is its name and the number of its venture's events, `None` for a new one.
+/// The form of a role. `role` is its name and the number of its venture's events, `None` for a new one.
 pub(super) fn role(
     venture: &Name,
     role: Option<(&Name, i64)>,

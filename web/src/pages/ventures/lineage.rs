@@ -1,4 +1,4 @@
-//! What a venture or role inherits, and from whom: the nearest that says something wins.
+//! The values that a venture or role inherits, and their source: the nearest definition takes precedence.
 
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::RoleSpec;
@@ -7,16 +7,16 @@ use bootledger_projections::catalogue::{Entry, VentureView};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Who says something.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum From<'a> {
     /// The role itself.
     Role(&'a Name),
-    /// A venture.
+    /// A venture in the lineage.
     Venture(&'a Name),
 }
 
-/// A venture and its ancestors, nearest first; one that is out of use, and a circle, end it.
+/// A venture and its ancestors, nearest first. A retired venture or a cycle ends the list.
 pub(super) fn of<'a>(venture: &'a Entry<VentureView>, all: &'a [Entry<VentureView>]) -> Vec<&'a Entry<VentureView>> {
     let mut lineage = vec![venture];
     while let Some(parent) = lineage.last().and_then(|last| last.spec.spec.parent.as_ref()) {
@@ -29,7 +29,7 @@ pub(super) fn of<'a>(venture: &'a Entry<VentureView>, all: &'a [Entry<VentureVie
     lineage
 }
 
-/// The boot image of a role, or of a venture, and who says so.
+/// The boot image of a role or of a venture, and its source.
 pub(super) fn boot_image<'a>(
     role: Option<(&'a Name, &'a RoleSpec)>,
     lineage: &[&'a Entry<VentureView>],
@@ -40,21 +40,22 @@ pub(super) fn boot_image<'a>(
     own.or_else(inherited)
 }
 
-/// A class, a parameter of it with its value, or none, and whose that is.
+/// A class, optionally one of its parameters with its value, and the source.
 type ToldClass<'a> = (&'a str, Option<(&'a str, &'a Value)>, From<'a>);
 
-/// What Puppet is told: classes with a parameter each or none, top-scope parameters, and the environment, each with whose it is.
+/// The data for Puppet: classes, each with one parameter or none; top-scope parameters; and the environment, each
+/// with its source.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told<'a> {
     /// Class, parameter and value; without parameters, the class alone.
     pub(super) classes: Vec<ToldClass<'a>>,
-    /// Parameter and value.
+    /// Parameter, value and source.
     pub(super) parameters: Vec<(&'a str, &'a Value, From<'a>)>,
-    /// The environment.
+    /// The environment and its source.
     pub(super) environment: Option<(&'a str, From<'a>)>,
 }
 
-/// What Puppet is told about servers of a role, or about all of a venture.
+/// The data for Puppet about servers of a role, or about all servers of a venture.
 pub(super) fn told<'a>(role: Option<(&'a Name, &'a RoleSpec)>, lineage: &[&'a Entry<VentureView>]) -> Told<'a> {
     let own = role.map(|(name, role)| (From::Role(name), role.puppet()));
     let inherited = lineage.iter().map(|entry| (From::Venture(&entry.key), entry.spec.spec.puppet()));

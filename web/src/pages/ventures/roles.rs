@@ -49,7 +49,7 @@ async fn find(reading: &mut Reading<'_>, venture: &Name, role: &Name) -> Result<
     Ok((entry, spec))
 }
 
-/// What has a role.
+/// The devices and deployments that have a role.
 async fn used(reading: &mut Reading<'_>, venture: &Name, role: &Name) -> Result<RoleUse, Error> {
     let at = reading.at;
     let all = role_uses::list(reading.connection(), Some(venture), at).await?;

@@ -13,12 +13,12 @@ use bootledger_projections::catalogue::{Entry, VentureView};
 use bootledger_projections::role_uses::RoleUse;
 use maud::{Markup, html};
 
-/// Names with commas between.
+/// Names separated by commas.
 pub(super) fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
     names.map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Whose something is, linked; "own" where it is the page's own.
+/// The source of a value, as a link; "own" if it is the page's own.
 fn whose(from: &From<'_>, own: &From<'_>) -> Markup {
     html! {
         @if from == own { span.quiet { "own" } }
@@ -31,7 +31,7 @@ fn whose(from: &From<'_>, own: &From<'_>) -> Markup {
     }
 }
 
-/// A boot image and whose choice it is.
+/// A boot image and its source.
 fn image(found: Option<(&Name, From<'_>)>, own: &From<'_>) -> Markup {
     html! {
         @match found {
@@ -50,7 +50,7 @@ fn has(venture: &Entry<VentureView>, q: &str) -> bool {
         || roles.iter().any(|(name, role)| text(name.as_str()) || text(role.description.as_str()))
 }
 
-/// The ventures that a tree shows: those with a text, those above them, and, without a text, all.
+/// The ventures that a tree shows: those with the searched text and their ancestors; without a search, all.
 fn shown<'a>(all: &'a [Entry<VentureView>], q: Option<&str>) -> Vec<&'a Entry<VentureView>> {
     let q = q.unwrap_or_default().to_lowercase();
     let found: Vec<&Entry<VentureView>> = all.iter().filter(|venture| has(venture, &q)).collect();
@@ -60,7 +60,7 @@ fn shown<'a>(all: &'a [Entry<VentureView>], q: Option<&str>) -> Vec<&'a Entry<Ve
     shown
 }
 
-/// The tree.
+/// Renders the tree of ventures.
 pub(super) fn tree(visit: &Visit, all: &[Entry<VentureView>], uses: &[RoleUse], q: Option<&str>, may: &Allowed) -> Markup {
     let shown = shown(all, q);
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
@@ -91,7 +91,7 @@ fn parent<'a>(venture: &Entry<VentureView>, among: &[&'a Entry<VentureView>]) ->
     among.iter().copied().find(|entry| entry.key == *parent && entry.key != venture.key)
 }
 
-/// How deep a tree is shown; a circle, which the rules refuse, would have no end.
+/// Maximum depth of a tree that is shown. A cycle, which the rules refuse, would otherwise be endless.
 const DEEPEST: usize = 32;
 
 fn branch(
@@ -129,7 +129,7 @@ fn branch(
     }
 }
 
-/// How many devices and live deployments there are, linked.
+/// The numbers of devices and of live deployments, as links.
 fn counts(venture: &Name, role: Option<&Name>, devices: i64, live: i64) -> Markup {
     let role = role.map(|role| format!("&role={role}")).unwrap_or_default();
     html! {
@@ -139,7 +139,7 @@ fn counts(venture: &Name, role: Option<&Name>, devices: i64, live: i64) -> Marku
     }
 }
 
-/// What a venture is.
+/// The properties of a venture.
 pub(super) fn facts(venture: &Entry<VentureView>, all: &[Entry<VentureView>]) -> Markup {
     let (key, spec) = (&venture.key, &venture.spec.spec);
     let lineage = lineage::of(venture, all);
@@ -207,7 +207,7 @@ pub(super) fn roles(venture: &Entry<VentureView>, all: &[Entry<VentureView>], us
     )
 }
 
-/// What a role is.
+/// The properties of a role.
 pub(super) fn role_facts(role: &Name, spec: &RoleSpec, lineage: &[&Entry<VentureView>], used: &RoleUse) -> Markup {
     card(
         "facts",
@@ -221,7 +221,7 @@ pub(super) fn role_facts(role: &Name, spec: &RoleSpec, lineage: &[&Entry<Venture
     )
 }
 
-/// What Puppet is told about servers of a role, or of a whole venture, and whose each thing is.
+/// The data for Puppet about servers of a role, or of a whole venture, each value with its source.
 pub(super) fn puppet(role: Option<(&Name, &RoleSpec)>, venture: &Entry<VentureView>, all: &[Entry<VentureView>]) -> Markup {
     let lineage = lineage::of(venture, all);
     let told = lineage::told(role, &lineage);

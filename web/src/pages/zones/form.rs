@@ -1,4 +1,4 @@
-//! The form of a zone's fields. It changes the zone in its site's description; which zones a site has is in the site's own form.
+//! The form of a zone's settings. It changes the zone in its site's description; the site's own form lists its zones.
 
 use super::view;
 use crate::auth::caller::Administrator;
@@ -33,7 +33,7 @@ const NAMES: [&str; 12] = [
     "records",
 ];
 
-/// The fields of a zone that there is.
+/// Shows the form of an existing zone.
 pub(super) async fn edit(
     _: Administrator,
     visit: Visit,
@@ -46,7 +46,7 @@ pub(super) async fn edit(
     visit.answer(reading, Page::new(&format!("Change {zone}"), Section::Zones, content)).await
 }
 
-/// Changes them.
+/// Changes the zone's settings.
 pub(super) async fn change(
     caller: Administrator,
     visit: Visit,
@@ -74,7 +74,7 @@ pub(super) async fn change(
     Ok(visit.refused(reading.position, Page::new(&format!("Change {zone}"), Section::Zones, content)))
 }
 
-/// The values of a zone.
+/// The form's values for a zone.
 fn pairs(zone: &Zone) -> Pairs {
     vec![
         maybe("range", zone.range.as_ref()),
@@ -92,7 +92,7 @@ fn pairs(zone: &Zone) -> Pairs {
     ]
 }
 
-/// The fields that a form says; what is wrong is in `fields`.
+/// The settings that the form contains. Errors are stored in `fields`.
 fn read(fields: &mut Fields) -> ZoneSettings {
     let number = |fields: &mut Fields, name: &str| fields.read::<Whole>(name).map(|number| number.0);
     let chosen = fields.text("serial").to_owned();
@@ -117,7 +117,7 @@ fn read(fields: &mut Fields) -> ZoneSettings {
     }
 }
 
-/// The form.
+/// Renders the form of a zone.
 fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
     let policies: Vec<(String, String)> = [
         (SerialPolicy::Position, "the position of the last change in the log"),

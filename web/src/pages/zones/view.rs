@@ -21,32 +21,32 @@ use std::collections::HashMap;
 /// A zone in the list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
-    /// The site that manages it.
+    /// The site that manages the zone.
     pub(super) site: &'a Name,
-    /// The zone.
+    /// The zone and its settings.
     pub(super) zone: &'a Zone,
-    /// Whether a primary takes updates of it.
+    /// Whether the zone's records are published to a primary.
     pub(super) updates: bool,
 }
 
 impl Row<'_> {
-    /// Its place in the list.
+    /// The cursor of this row.
     pub(super) fn place(&self) -> String {
         format!("{} {}", self.site, self.zone)
     }
 }
 
-/// Records of a zone.
+/// One page of a zone's records.
 pub(super) struct Records {
-    /// Each with its name in the zone.
+    /// The records, each with its name in the zone.
     pub(super) items: Vec<(String, DnsRecord)>,
-    /// What their devices are called.
+    /// The names of their devices.
     pub(super) names: HashMap<DeviceId, String>,
-    /// The cursor of the next ones.
+    /// The cursor of the next page.
     pub(super) next: Option<String>,
 }
 
-/// Whether a zone is of addresses, so that its records are PTR records; those of others are A records.
+/// Whether a zone is a reverse zone, so that its records are PTR records; those of others are A records.
 pub(super) fn is_reverse(zone: &Zone) -> bool {
     zone.is_reverse()
 }
@@ -107,7 +107,7 @@ pub(super) fn heading(zone: &DomainName, may: &Allowed) -> Markup {
     block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &links)
 }
 
-/// What a zone is.
+/// The properties of a zone.
 pub(super) fn facts(zone: &Zone, site: &Entry<SiteSpec>, secret_problem: Option<&str>) -> Markup {
     card(
         "facts",
@@ -128,7 +128,7 @@ pub(super) fn facts(zone: &Zone, site: &Entry<SiteSpec>, secret_problem: Option<
     )
 }
 
-/// What the zone's file says beside the records of devices. `file` is all of it.
+/// What the zone's file contains in addition to the records of devices. `file` is the whole text.
 pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> Markup {
     let of_type = |kind: &str| -> Vec<String> {
         let head = format!("{}. IN {kind} ", zone.name);
@@ -166,7 +166,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
     )
 }
 
-/// What the primary has not taken yet.
+/// The updates that the primary has not accepted yet.
 pub(super) fn updates(site: &SiteSpec, pending: Option<&[DnsUpdate]>, now: Timestamp) -> Markup {
     card(
         "updates",

@@ -1,4 +1,4 @@
-//! Reports as Puppet 7 sends them, as old agents did, and whatever else may be sent.
+//! Tests with reports as Puppet 7 and older agents send them, and with invalid and malicious ones.
 
 use super::*;
 use std::fmt::Write;
@@ -146,7 +146,7 @@ fn what_is_no_report_is_refused_with_a_reason() {
     assert!(read(b"host: \xff\n").is_err_and(|error| error.contains("UTF-8")));
 }
 
-/// Each line names the one before nine times: read as it means, it would be 9^9 texts.
+/// Each line refers to the one before nine times: fully expanded, it would be 9^9 texts.
 #[test]
 fn a_bomb_of_aliases_is_no_more_than_its_lines() {
     let mut bomb = "logs:\n- &a0 {level: err, message: x, source: Puppet}\n".to_owned();

@@ -1,7 +1,7 @@
-//! What a value has to be beyond its JSON type: the parsers of the named types of the API's description, and the ranges of its
-//! numbers.
+//! Checks of single values beyond their JSON type: the parsers of the named types in the API's description, and the
+//! ranges of numbers.
 //!
-//! Serde finds the same, but not where: inside flattened and tagged types it reports no path.
+//! Serde finds the same errors, but not where they are: it reports no path inside flattened and tagged types.
 
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::boot_image::recipe::RecipeOrigin;
@@ -39,17 +39,17 @@ use std::sync::LazyLock;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Where a schema that has a name keeps it.
+/// The key under which a schema stores the name of its type.
 pub(super) const NAME: &str = "x-name";
 
 type Check = fn(&Value) -> Result<(), String>;
 
-/// What the value's own type says; its sentences are for people.
+/// Parses a value with a type of our own, whose errors are written for users.
 fn own<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
     T::deserialize(value).map(drop).map_err(|error| error.to_string())
 }
 
-/// A type of another crate, whose errors say less.
+/// Parses a value with a type of another crate, whose errors say less.
 fn foreign<T: FromStr>(value: &Value, what: &str) -> Result<(), String> {
     match value.as_str() {
         Some(text) if text.parse::<T>().is_err() => Err(format!("{text:?} is not {what}")),
@@ -128,7 +128,7 @@ fn range(format: &str) -> Option<(i128, i128)> {
     })
 }
 
-/// Why a value of the right JSON type is not what the schema describes.
+/// Describes why a value that has the right JSON type does not fit the schema.
 pub(super) fn problem(schema: &Value, value: &Value) -> Option<String> {
     if let Value::Number(number) = value
         && let Some(number) = number.as_i128()

@@ -1,8 +1,8 @@
-//! What a body may look like, read from the schema with which the API describes it.
+//! Checks a body against the schema with which the API describes it.
 //!
-//! Serde refuses unknown fields only where a type says so, never inside flattened types, and says what is wrong in the
-//! words of Rust. The types of the domain are also stored in events, which have to be read whatever fields they have. So
-//! the description decides here: what it does not name is refused, and what it names has the type that it names.
+//! Serde refuses unknown fields only if a type requests it, and never inside flattened types, and its errors use Rust's terms.
+//! The domain's types are also stored in events, which must remain readable with any fields. So the description decides here: a
+//! field that it does not name is refused, and a field that it names must have the described type.
 
 use super::leaves;
 use crate::error::problem::ProblemError;
@@ -14,16 +14,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use utoipa::{PartialSchema, ToSchema};
 
-/// How many errors of a body are listed.
+/// Maximum number of errors that are listed for a body.
 const LISTED: usize = 50;
 
-/// A type's schema, and those that it refers to.
+/// The schema of a type, and the schemas that it refers to.
 pub(super) struct Shape {
     root: Value,
     named: HashMap<String, Value>,
 }
 
-/// The shape of a type. Made once for each.
+/// The shape of a type. It is computed once for each type.
 pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
     static MADE: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,16 +45,16 @@ pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
 }
 
 impl Shape {
-    /// The fields that the schema does not know, and lists where it has objects.
+    /// The fields that the schema does not have, and lists in places where it has objects.
     pub(super) fn unknown(&self, body: &Value) -> Vec<ProblemError> {
         let mut found = self.errors(body);
-        // A derived reader takes the items of a list for an object's fields.
+        // A derived deserialiser accepts a list in place of an object and takes its items for the fields.
         let list = format!(", found {}", kind(&Value::Array(vec![])));
         found.retain(|error| error.rule == "unknown_field" || (error.rule == "wrong_type" && error.message.ends_with(&list)));
         found
     }
 
-    /// Everything that does not fit the schema, in the order of the body; at most so many that a person reads them.
+    /// Every value that does not fit the schema, in the order of the body, up to a number that a user can read.
     pub(super) fn errors(&self, body: &Value) -> Vec<ProblemError> {
         let mut errors = Errors { shape: self, found: vec![] };
         errors.check(body, &self.root, "");
@@ -62,7 +62,7 @@ impl Shape {
         errors.found
     }
 
-    /// A schema itself, where it refers to another one.
+    /// Follows a reference to another schema.
     fn resolved<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
         // A reference leads to a schema in one or two steps.
         for _ in 0..8 {
@@ -75,14 +75,14 @@ impl Shape {
         schema
     }
 
-    /// The schemas of which one has to fit; the schema itself, where there is no choice.
+    /// The alternatives of which one must fit; the schema itself if it has none.
     fn choices<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
         let schema = self.resolved(schema);
         let choice = ["oneOf", "anyOf"].iter().find_map(|word| schema.get(word)?.as_array());
         choice.map_or_else(|| vec![schema], |choices| choices.iter().flat_map(|choice| self.choices(choice)).collect())
     }
 
-    /// What an object may have and has to have. `None` where any field may be there.
+    /// The fields that an object may and must have. `None` if any field is allowed.
     fn object<'a>(&'a self, schema: &'a Value) -> Option<Object<'a>> {
         let schema = self.resolved(schema);
         let mut object = Object::default();
@@ -111,12 +111,12 @@ impl Shape {
     }
 }
 
-/// What an object may have.
+/// The fields that an object may and must have.
 #[derive(Default)]
 struct Object<'a> {
     fields: BTreeMap<&'a String, &'a Value>,
     required: BTreeSet<&'a str>,
-    /// What any other field has to be.
+    /// The schema for all other fields.
     others: Option<&'a Value>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Errors<'a> {
             [choice] => self.check_inside(value, choice, path),
             [..] => self.check_nearest(value, &fitting, path),
         }
-        // What is named may be a choice itself.
+        // An alternative may itself be a list of alternatives.
         let named = self.shape.resolved(schema);
         if self.found.len() == before
             && !value.is_null()
@@ -153,7 +153,8 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// Several kinds of the same JSON type: that which fits, else that of which most fits.
+    /// Checks alternatives that have the same JSON type: uses the one that fits, otherwise reports the errors of the one
+    /// that fits best.
     fn check_nearest(&mut self, value: &Value, choices: &[&'a Value], path: &str) {
         if self.check_united(value, choices, path) {
             return;
@@ -169,8 +170,8 @@ impl<'a> Errors<'a> {
         self.found.extend(nearest.unwrap_or_default());
     }
 
-    /// Choices that differ only in the texts, or in the one field, that they have: where a value has none of them, all of them
-    /// are listed. Whether that is so.
+    /// Checks alternatives that differ only in their allowed texts or in the one field that they have. If the value fits none
+    /// of them, the error lists all. Returns whether the alternatives are of this form.
     fn check_united(&mut self, value: &Value, choices: &[&'a Value], path: &str) -> bool {
         match value {
             Value::String(text) => {
@@ -270,7 +271,7 @@ impl<'a> Errors<'a> {
     }
 }
 
-/// The names of JSON's types as a schema has them, and as people read them.
+/// The names of JSON's types: as in a schema, and as in messages.
 const TYPES: [(&str, &str); 7] = [
     ("string", "a text"),
     ("integer", "a whole number"),
@@ -281,7 +282,7 @@ const TYPES: [(&str, &str); 7] = [
     ("null", "null"),
 ];
 
-/// The JSON types that a schema allows; none where it allows all.
+/// The JSON types that a schema allows; empty if it allows all.
 fn types(schema: &Value) -> Vec<&str> {
     match schema.get("type") {
         Some(Value::String(one)) => vec![one],
@@ -295,7 +296,7 @@ fn words(schema: &Value) -> Vec<&'static str> {
     types(schema).iter().filter_map(|name| TYPES.iter().find(|(known, _)| known == name).map(|(_, words)| *words)).collect()
 }
 
-/// Whether a value is of a type that the schema allows.
+/// Whether the schema allows the type of a value.
 fn may_be(schema: &Value, value: &Value) -> bool {
     let name = match value {
         Value::Null => "null",
@@ -310,7 +311,7 @@ fn may_be(schema: &Value, value: &Value) -> bool {
     types.is_empty() || types.contains(&name) || (name == "integer" && types.contains(&"number"))
 }
 
-/// What a value is, in words. Never the value itself, which may be a password.
+/// The type of a value, for messages. The value itself is never shown, because it may be a password.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

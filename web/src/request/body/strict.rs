@@ -1,20 +1,20 @@
-//! JSON in which no object has a field twice. `serde_json` alone would keep the last one and drop the others.
+//! A JSON parser that refuses an object with a repeated field. `serde_json` alone would keep the last one and drop the others.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
 use std::fmt;
 
-/// Why a text is not the JSON of a request.
+/// Why a text cannot be the JSON of a request.
 #[derive(Debug)]
 pub(super) enum Malformed {
-    /// A field is there twice: its path.
+    /// A field is repeated; contains its path.
     Repeated(String),
-    /// It is not JSON.
+    /// The text is not JSON.
     Syntax(serde_json::Error),
 }
 
-/// Any JSON, read strictly.
+/// Parses JSON strictly.
 pub(super) fn read(body: &[u8]) -> Result<Value, Malformed> {
     let repeated = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
@@ -25,7 +25,7 @@ pub(super) fn read(body: &[u8]) -> Result<Value, Malformed> {
     }
 }
 
-/// Where a value is.
+/// The place of a value in the document.
 enum Place<'a> {
     Whole,
     Field(&'a Place<'a>, &'a str),
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 }
 
-/// What is wrong with a text that is not JSON, and where.
+/// Describes why a text is not JSON, and where the error is.
 pub(super) fn in_words(body: &[u8], error: &serde_json::Error) -> String {
     if body.is_empty() {
         return "the body is empty; send a JSON object".to_owned();
@@ -142,7 +142,7 @@ pub(super) fn in_words(body: &[u8], error: &serde_json::Error) -> String {
         "invalid number" => "a number is not written as JSON writes numbers",
         "invalid escape" => "a backslash begins no escape of JSON",
         _ if cause.starts_with("control character") => "a text has a control character that is not escaped",
-        // The first half with no second escape behind it.
+        // The first half of a surrogate pair without a second escape after it.
         _ if cause.contains("surrogate") || cause == "unexpected end of hex escape" => {
             "an escape such as \\ud800 is half of a character; write both halves, or the character"
         }

@@ -21,28 +21,28 @@ use std::time::Duration;
 
 /// How long an answer may take; far more than it needs.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// What the scripted domain says of whatever it has no answer for; see `support.rs`.
+/// The beginning of the scripted domain's error if it has no answer; see `support.rs`.
 const SCRIPTED: &str = "the test has no";
-/// What the edge says where no route matched; see `error/problem.rs`.
+/// The middleware's error if no route matched; see `error/problem.rs`.
 const NO_ROUTE: &str = "there is nothing at this path";
 
 /// How far a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Past all checks, to what the route does.
+    /// Past all checks, to the route's own work.
     Passes,
-    /// 401
+    /// The answer is 401.
     Unknown,
-    /// 403
+    /// The answer is 403.
     Forbidden,
-    /// 404 of the listener itself: it has no such route.
+    /// The answer is 404 from the listener itself: it has no such route.
     NoRoute,
-    /// 405
+    /// The answer is 405.
     NoMethod,
 }
 
 impl Class {
-    /// The word of the snapshot.
+    /// The word in the snapshot.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Passes => "ok",
@@ -54,13 +54,13 @@ impl Class {
     }
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     pub(super) class: Class,
     /// Whether the request's body was read.
     pub(super) read_body: bool,
-    /// Whether the domain was given a command.
+    /// Whether the domain received a command.
     pub(super) commanded: bool,
     /// Whether the handler found nothing at the path.
     pub(super) absent: bool,
@@ -75,7 +75,7 @@ impl Cell {
 
 type Answered = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
-/// A listener that is asked.
+/// A listener that requests are sent to.
 pub(super) struct Probe {
     call: Box<dyn Fn(Request) -> LocalBoxFuture<'static, Answered>>,
     domain: Arc<Scripted>,
@@ -117,7 +117,7 @@ impl Probe {
             _ if commanded => Class::Passes,
             401 => Class::Unknown,
             403 => Class::Forbidden,
-            // `/pxe/` answers in sentences of its own where there is nothing.
+            // `/pxe/` answers with sentences of its own if nothing matches.
             404 if said.contains(NO_ROUTE) || path.starts_with("/pxe") => Class::NoRoute,
             405 => Class::NoMethod,
             _ => Class::Passes,
@@ -134,7 +134,7 @@ impl Probe {
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A body that breaks off when it is first read, which it notes.
+/// A body that fails when it is first read, and records that.
 fn broken_off(read: Rc<Flag<bool>>) -> Payload {
     let body = stream::poll_fn(move |_| {
         read.set(true);

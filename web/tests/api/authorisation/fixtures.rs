@@ -14,10 +14,10 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The DHCP server whose agent is the own one.
+/// The DHCP server whose agent is the caller with a token of its own.
 pub(super) const DHCP_SERVER: &str = "kea-1";
 
-/// What there is.
+/// The objects of the test's site.
 pub(super) struct Fixtures {
     devices: [Uuid; 2],
     /// The deployments in progress of `h200`, at 10.0.0.20, and of `h201`, at 10.0.0.21.
@@ -30,7 +30,7 @@ pub(super) struct Fixtures {
 /// A route's path for each caller.
 pub(super) struct Variant {
     path: String,
-    /// Whether it is about a session, which is the caller's own where that has one.
+    /// Whether the path is that of a session: the caller's own, if it has one.
     own_session: bool,
     others_session: SessionId,
 }
@@ -100,7 +100,7 @@ impl Fixtures {
         Self { devices, deployments, boot_token, others_session, token }
     }
 
-    /// The paths of a pattern, each with a label: one's own object, and another's where that can make a difference.
+    /// The paths of a pattern, each with a label: the caller's own object, and another's if that may make a difference.
     pub(super) fn paths(&self, pattern: &str) -> Vec<(&'static str, Variant)> {
         let variant = |own_session, query: &str| {
             let path = self.fill(pattern) + query;

@@ -1,4 +1,4 @@
-//! The routes, read from their sources, so that none can be forgotten.
+//! Reads the routes from their sources, so that none can be forgotten.
 
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ pub(super) struct Route {
     pub(super) path: String,
 }
 
-/// The last parts of pages that only ask what is to be changed.
+/// The last parts of the paths of pages that only show a form for a change.
 const LEADING: [&str; 10] = ["new", "_new", "edit", "retire", "remove", "decommission", "add", "cancel", "done", "deploy"];
 
 /// The sources of a folder of the crate.
@@ -33,7 +33,7 @@ fn read(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// Sign-ins and the change of one's own password never have a reading.
+/// Whether a route is excluded: sign-ins and the change of the user's own password never have a reading.
 pub(super) fn is_excused(file: &Path, around: &str) -> bool {
     let own = ["pages/sign_in.rs", "pages/settings/password.rs"];
     own.iter().any(|own| file.ends_with(own)) && around != ".unguarded()"
@@ -70,7 +70,7 @@ pub(super) fn unsafe_routes() -> Vec<Route> {
         for (pattern, handlers) in resources(folder) {
             for method in ["POST", "PUT", "PATCH", "DELETE"] {
                 if handlers.contains(&format!(".{}(", method.to_lowercase())) {
-                    // A file's query says what it is.
+                    // A file's query describes the file.
                     let query = if method == "PUT" && pattern.contains("/files/") { "?kind=other" } else { "" };
                     routes.push(Route { method: method.to_owned(), path: format!("{}{query}", path(&pattern)) });
                 }
@@ -80,7 +80,7 @@ pub(super) fn unsafe_routes() -> Vec<Route> {
     routes
 }
 
-/// Every page that only asks what is to be changed, and has a form for it.
+/// Every page that only shows a form for a change.
 pub(super) fn pages_that_lead_to_a_change() -> Vec<String> {
     let leads = |(pattern, handlers): &(String, String)| {
         let last = pattern.rsplit('/').next().unwrap_or_default();

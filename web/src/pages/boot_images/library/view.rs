@@ -20,10 +20,10 @@ use bootledger_images::recipe::{Checksum, Recipe, Status};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// Images that were added from a recipe: name, revision, the recipe's version.
+/// Boot images that were added from a recipe: name, revision, the recipe's version.
 type Added = [(Name, u32, Sha256)];
 
-/// How far a recipe was tried.
+/// The badge for how far a recipe was tested.
 fn status(status: Status) -> Markup {
     match status {
         Status::Run => badge(Tone::Good, "Installation tested"),
@@ -82,7 +82,7 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
     }
 }
 
-/// A recipe.
+/// The page of a recipe.
 pub(super) fn show(recipe: &Recipe, added: &Added, may: &Allowed, fields: &Fields) -> Markup {
     html! {
         (heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path), ("Library", PATH)], &html! { (recipe.title) }, &html! {}))
@@ -229,7 +229,7 @@ pub(super) fn download_page(of: &ImageDownload, may: &Allowed) -> Markup {
     }
 }
 
-/// How a download is doing: the part that is live.
+/// The progress of a download: the live part of its page.
 pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
     let path = |action: &str| format!("{DOWNLOADS}/{}/{action}", of.id);
     card(

@@ -1,5 +1,5 @@
-//! What the form that deploys a device suggests: a suggestion that nobody changed counts as left empty, so that of two people
-//! who are offered the same address neither is refused.
+//! The suggestions of the form that deploys a device. A suggestion that the user did not change counts as left empty, so that
+//! if two users get the same suggested address, neither is refused.
 
 use crate::commands::{Receipt, Suggested};
 use crate::pages::form::Fields;
@@ -12,16 +12,16 @@ use bootledger_projections::deployments::{self, Deployment};
 use maud::{Markup, html};
 use std::net::Ipv4Addr;
 
-/// What the page of a deployment is given where its address is not the suggested one: that one.
+/// The query parameter with the suggested address, for the page of a deployment that got another one.
 const INSTEAD_OF_IP: &str = "instead_of_ip";
-/// The same for its name.
+/// The query parameter with the suggested host name.
 const INSTEAD_OF_HOSTNAME: &str = "instead_of_hostname";
 
-/// The fields that the form fills in with a suggestion, and the hidden fields that remember it.
+/// The fields that the form fills in with a suggestion, and the hidden fields that contain the suggestion.
 pub(super) const SUGGESTED: [(&str, &str); 3] =
     [("mac", "suggested_mac"), ("ip", "suggested_ip"), ("hostname", "suggested_hostname")];
 
-/// Makes what the fields have now the form's own suggestions.
+/// Marks the present values of the fields as the form's own suggestions.
 pub(super) fn suggest(fields: Fields) -> Fields {
     SUGGESTED.into_iter().fold(fields, |fields, (name, hidden)| {
         let value = fields.text(name).to_owned();
@@ -29,7 +29,7 @@ pub(super) fn suggest(fields: Fields) -> Fields {
     })
 }
 
-/// Takes out of the fields what the form suggested and nobody changed: it counts as left empty.
+/// Removes suggestions that the user did not change from the fields: they count as left empty.
 pub(super) fn untouched(fields: &Fields) -> (Fields, Suggested) {
     let mut left = fields.clone();
     for (name, hidden) in SUGGESTED {
@@ -46,13 +46,12 @@ pub(super) fn untouched(fields: &Fields) -> (Fields, Suggested) {
     (left, suggested)
 }
 
-/// The page of a deployment that was started. Where another address or name was chosen than the form suggested, the page says
-/// so.
+/// The page of a deployment that was started. If it got another address or name than the form suggested, the page shows a note.
 pub(super) async fn started(backend: &mut Backend, receipt: &Receipt, suggested: &Suggested) -> String {
     let path = format!("/deployments/{}", receipt.id);
     let Ok(id) = receipt.id.parse() else { return path };
     backend.reach(receipt.position).await;
-    // The deployment is started: whatever fails here costs the note only.
+    // The deployment is started; an error here costs only the note.
     let Ok(mut reading) = backend.read_now().await else { return path };
     let at = reading.at;
     let Ok(Some(found)) = deployments::find(reading.connection(), id, at).await else { return path };
@@ -67,7 +66,7 @@ pub(super) async fn started(backend: &mut Backend, receipt: &Receipt, suggested:
     if query.is_empty() { path } else { format!("{path}?{query}") }
 }
 
-/// Says on the page of a deployment where something else was chosen than the form suggested.
+/// The note on the page of a deployment that got something other than the form suggested.
 pub(crate) fn instead(visit: &Visit, deployment: &Deployment) -> Markup {
     let ip: Option<Ipv4Addr> = visit.parameter(INSTEAD_OF_IP).parse().ok();
     let hostname: Option<Hostname> = visit.parameter(INSTEAD_OF_HOSTNAME).parse().ok();

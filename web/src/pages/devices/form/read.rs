@@ -1,4 +1,4 @@
-//! What the form's fields have before anybody changes them, and what they say.
+//! The initial values of the form's fields, and parsing what was sent.
 
 use super::view::FIELDS;
 use crate::pages::form::Fields;
@@ -11,7 +11,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::devices::Device;
 
-/// What the fields have before anybody changes them.
+/// The initial values of the form's fields.
 pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
     let optional = |text: Option<&Text>| text.map(ToString::to_string).unwrap_or_default();
     let management = device.management.as_ref();
@@ -51,7 +51,7 @@ pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A number that somebody wrote.
+/// Parses a number that a user entered.
 pub(super) fn number(fields: &mut Fields, name: &str, words: &str) -> Option<u16> {
     let text = fields.text(name).to_owned();
     if text.is_empty() {
@@ -100,10 +100,10 @@ pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
     (None, None)
 }
 
-/// What was touched, as a change.
+/// The changed fields, as a change of the device.
 pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     let touched = |fields: &Fields, name: &str| fields.lines(name).trim() != fields.lines(&format!("was.{name}")).trim();
-    // An emptied field is removed, as null is over the API.
+    // A field that was emptied is removed, as null removes it in the API.
     let emptied = |fields: &Fields, name: &str| touched(fields, name) && fields.text(name).is_empty();
     let mut change = DeviceChange::default();
     for (name, field) in [

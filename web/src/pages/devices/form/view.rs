@@ -1,4 +1,4 @@
-//! The form's page.
+//! The page of the form.
 
 use crate::error::Error;
 use crate::pages::devices::show::form_head;
@@ -36,7 +36,7 @@ pub(super) const FIELDS: [&str; 19] = [
     "remark",
 ];
 
-/// What selects offer.
+/// The options of the selects.
 pub(super) struct Choices {
     pub(super) sites: Vec<(String, String)>,
     pub(super) racks: Vec<(String, String)>,
@@ -63,7 +63,7 @@ impl Choices {
     }
 }
 
-/// The form with its values: what was sent, else what the device has.
+/// The form with its values: those that were sent, otherwise those of the device.
 pub(super) struct Form<'a> {
     pub(super) fields: &'a Fields,
     pub(super) was: Vec<(&'static str, String)>,
