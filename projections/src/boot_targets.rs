@@ -60,7 +60,7 @@ impl BootTarget {
 /// A target that was added or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The target.
+    /// The boot target that was added or removed.
     pub target: BootTarget,
     /// Whether the target was added; otherwise it was removed.
     pub present: bool,

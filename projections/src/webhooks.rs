@@ -33,7 +33,7 @@ pub enum DeliveryStatus {
 /// The delivery status of a webhook, with its progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Delivery {
-    /// The status.
+    /// Whether events are delivered, failing or paused.
     pub status: DeliveryStatus,
     /// The status as a sentence, with the reason.
     pub message: String,
@@ -88,9 +88,9 @@ pub struct FailingWebhook {
 /// others could use it to find out what is at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {
-    /// For administrators.
+    /// Show details, to administrators.
     Shown,
-    /// For all other users.
+    /// Hide details, from all other users.
     Hidden,
 }
 
