@@ -1,8 +1,8 @@
-//! Kea's version, and what of a configuration's syntax depends on it (Kea's `ChangeLog`, by the versions named here).
+//! Kea's version, and the configuration syntax that depends on it (Kea's `ChangeLog`, for the versions named here).
 
 use std::fmt;
 
-/// A version by its first three numbers, as `version-get` and `kea-dhcp4 -v` begin with it.
+/// A version's first three numbers, as in the output of `version-get` and `kea-dhcp4 -v`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(u16, u16, u16);
 
