@@ -29,14 +29,14 @@ pub(super) struct Free {
 #[derive(Clone, Copy)]
 pub(super) struct Beside<'a> {
     pub(super) reservations: &'a Reservations,
-    /// The number of additional candidates from which the first is drawn; more than one after lost races, since another
-    /// instance chooses from the same candidates.
+    /// The number of candidates from which the first is drawn at random: one, or more after lost races, since another instance
+    /// chooses from the same candidates.
     pub(super) width: usize,
     /// Set if a command in progress may release a value that seems to be taken.
     pub(super) undecided: &'a AtomicBool,
 }
 
-/// The first `count` items, or, if there are more, `count` items from a random place among the next `width`.
+/// Up to `count` consecutive items. If there are enough, they begin at one of the first `width` items, chosen at random.
 fn some<T>(free: impl Iterator<Item = T>, count: usize, width: usize) -> VecDeque<T> {
     let mut found: VecDeque<T> = free.take(count + width - 1).collect();
     let spare = found.len().saturating_sub(count);
