@@ -34,7 +34,7 @@ const FOLDERS: [&str; 6] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin",
 pub enum Checker {
     /// `dhcpd`, from ISC.
     Isc,
-    /// Kea's `kea-dhcp4`.
+    /// `kea-dhcp4`, from ISC Kea.
     Kea,
     /// The `dnsmasq` server.
     Dnsmasq,

@@ -40,7 +40,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// The subcommands.
+/// The subcommands of `bootledger`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the service with a small sample data centre in which one device is ready to deploy.

@@ -99,11 +99,11 @@ pub struct Arguments {
 /// The software that a DHCP server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// ISC dhcpd
+    /// ISC dhcpd (isc-dhcp-server)
     Isc,
-    /// Kea
+    /// Kea (kea-dhcp4)
     Kea,
-    /// dnsmasq
+    /// The DHCP server of dnsmasq
     Dnsmasq,
 }
 

@@ -42,7 +42,7 @@ pub enum Outcome {
     Succeeded,
     /// The plugin waits for an operator or another system.
     Waiting {
-        /// Why the plugin waits, and for whom or what, as a sentence.
+        /// Why the plugin waits: a sentence that names the operator or system that it waits for.
         reason: Text,
         /// The keys of what the plugin waits for.
         awaited: Vec<Text>,

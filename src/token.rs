@@ -61,7 +61,7 @@ enum Action {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
-    /// Read everything.
+    /// Read all pages and data.
     Viewer,
     /// Also register and verify devices, and deploy and cancel.
     Operator,

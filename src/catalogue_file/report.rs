@@ -46,7 +46,7 @@ pub struct Outcome {
     pub name: String,
     /// The entry's place in the files, such as `catalogue.yaml, line 12, column 3`.
     pub place: String,
-    /// The result.
+    /// Whether the entry was created, changed, unchanged or refused.
     pub status: Status,
     /// The fields that differed, including refused ones.
     pub changes: Vec<Change>,

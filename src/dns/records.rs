@@ -88,7 +88,7 @@ impl Records {
         if !added.is_empty() && !foreign.is_empty() {
             return Step::Conflict(foreign);
         }
-        // Records of others are kept when ours are removed, whatever their values are by then.
+        // Records of others are kept when ours are removed, even if their values have changed by then.
         let held = foreign.is_empty().then(|| found.clone());
         Step::Update(Update { records: self, held, removed, added })
     }

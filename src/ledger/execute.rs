@@ -19,7 +19,7 @@ use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 pub enum Failure {
     /// The state on which the decision was based has changed. Look up the facts and decide again.
     Conflict,
-    /// Validation failed.
+    /// Validation failed: a rule refused the command.
     Refused(Refused),
     /// Another aggregate holds a value that the events claim. The rules did not know that when they decided.
     Claimed(Claim, String),

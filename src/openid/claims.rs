@@ -1,4 +1,4 @@
-//! Finds claims in a provider's response, and checks whom they are about.
+//! Finds claims in a provider's response, and checks that the token is for this client.
 
 use serde_json::{Map, Value};
 

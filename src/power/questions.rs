@@ -174,7 +174,7 @@ impl Drop for Place {
     }
 }
 
-/// Removes a query when its task ends, in whatever way.
+/// Removes a query when its task ends, also if the task panics.
 struct Ended {
     questions: Questions,
     address: Host,

@@ -274,7 +274,7 @@ async fn a_controller_that_is_not_there_is_told_at_once() {
     assert!(!trouble.uncertain && trouble.reason.contains("answer by IPMI"), "{trouble:?}");
 }
 
-/// The message that operators see when nothing responds like a controller is the same, whatever is at the address.
+/// The message that operators see when nothing responds like a controller is the same for every cause.
 #[tokio::test]
 async fn what_is_at_an_address_is_not_told_to_operators() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");

@@ -135,7 +135,7 @@ pub async fn give_back(pool: &Pool, worker: Uuid, still: &[Key], now: OffsetDate
 /// The values of a record set that were sent to a primary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// All values that were sent, whatever the result.
+    /// All values that were sent, regardless of the result.
     pub told: BTreeSet<String>,
     /// The values in the primary's responses since then.
     pub answered: BTreeSet<String>,

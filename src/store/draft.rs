@@ -57,7 +57,7 @@ impl<A: Aggregate> Draft<A> {
         &self.events
     }
 
-    /// Whether nothing was drafted, and the log has no event of the aggregate.
+    /// Whether no events were drafted since events were last taken.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

@@ -175,7 +175,7 @@ async fn run(mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
             let mut events = 0;
             let mut some = Vec::new();
             while let Some(next) = rest.next_if(|next| some.is_empty() || events + next.batch.events.len() <= GROUP_EVENTS) {
-                // A caller that gave up was told that the result is unknown, so its batch must not be appended late.
+                // A caller that gave up got the answer that the result is unknown, so its batch must not be appended late.
                 if next.answer.is_closed() {
                     continue;
                 }

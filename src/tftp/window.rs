@@ -140,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client sends, the server sends only blocks of the file, never more than a window, and never moves back.
+        /// For any packets of a client, the server sends only blocks of the file, never more than a window, and never moves back.
         #[test]
         fn no_client_leads_it_astray(
             size in 0..2_000_000_u64, width in 1..64_u64, with_options in any::<bool>(),

@@ -225,7 +225,7 @@ impl Http {
             Verdict::Refused(words) => {
                 let words = messages::short(&self.redact(&words));
                 let trouble = Trouble::certain(format!("the management controller {} did not do it: {words}", self.host));
-                // After a success, no second power request is sent, whatever the messages say.
+                // After a success, no second power request is sent, regardless of the messages.
                 Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: !orders })
             }
         }

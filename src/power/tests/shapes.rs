@@ -1,6 +1,6 @@
 //! Tests with randomly generated controllers: how they redirect, name themselves, version, authenticate, respond and lie.
-//! Whatever the controller does, an order ends in bounded time as done, as failed with nothing done, or as unknown; nothing is
-//! switched twice; and password and session are sent nowhere else and appear in no message.
+//! However the controller behaves, an order ends in bounded time as done, as failed with nothing done, or as unknown; nothing
+//! is switched twice; and password and session are sent nowhere else and appear in no message.
 //!
 //! The seed is fixed; `PROPTEST_RNG_SEED` sets a different one.
 

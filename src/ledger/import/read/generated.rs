@@ -1,5 +1,5 @@
-//! Property tests with generated sheets: whatever spreadsheets and people make of a sheet, it has the same meaning, and a
-//! damaged value is one error at its row and column.
+//! Property tests with generated sheets: however spreadsheets and people write a sheet, it has the same meaning, and a damaged
+//! value is one error at its row and column.
 
 use super::{Content, Row, content};
 use bootledger_aggregates::values::mac_address::MacAddress;

@@ -31,7 +31,7 @@ impl std::fmt::Debug for Session {
 
 impl Http {
     /// Whether a session may be opened after a refusal: if there is none and the service does not accept Basic authentication,
-    /// and once more if the current one has expired or was closed (401: nothing was done).
+    /// and again if the current one has expired or was closed (401: nothing was done).
     pub(super) fn may_open_session(&self, headers: &HeaderMap, renewed: &mut bool) -> bool {
         let expired = self.session.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
         if expired { !std::mem::replace(renewed, true) } else { !*renewed && !offers_basic(headers) }
