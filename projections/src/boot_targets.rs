@@ -25,7 +25,7 @@ pub struct BootTarget {
     pub ip: Ipv4Addr,
     /// The deployment of the server.
     pub deployment: DeploymentId,
-    /// The server's id.
+    /// The device id of the server.
     pub device: DeviceId,
     /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
@@ -37,7 +37,7 @@ pub struct BootTarget {
     pub role: Name,
     /// The boot image that the server boots.
     pub boot_image: Name,
-    /// The revision of that image.
+    /// The revision of the boot image.
     pub boot_image_revision: i32,
     /// The network of the server's address.
     pub network: Name,

@@ -69,7 +69,7 @@ impl std::str::FromStr for Status {
 pub struct Deployment {
     /// The deployment's id.
     pub id: DeploymentId,
-    /// The server's id.
+    /// The device id of the server.
     pub device: DeviceId,
     /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
@@ -84,7 +84,7 @@ pub struct Deployment {
     pub role: Name,
     /// The boot image that the server boots.
     pub boot_image: Name,
-    /// The revision of that image.
+    /// The revision of the boot image.
     pub boot_image_revision: i32,
     /// The network of the server's address.
     pub network: Name,

@@ -61,8 +61,8 @@ pub struct SiteEntry {
 /// Divides the entries of a broadcast domain into those that are kept, one for each address and interface, sorted by address,
 /// and those that are left out. Kea rejects a file with two entries for an address or an interface in a network, and dnsmasq
 /// one with two for an address, and with it the whole site. An interface with addresses in two networks of one VLAN would get
-/// either of them, at the server's choice. The entry of a live deployment takes precedence, then the lower address. An entry of
-/// an old server that merely repeats another is not reported as left out.
+/// either of them, at the server's choice. The entry of a live deployment takes precedence, then the lower address. An exact
+/// duplicate of a kept entry, with the same address and interface, is dropped without being reported as left out.
 pub fn without_repeats(mut entries: Vec<SiteEntry>) -> (Vec<SiteEntry>, Vec<SiteEntry>) {
     entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
     let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));

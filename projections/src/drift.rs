@@ -50,7 +50,7 @@ pub struct Ordered {
 pub struct Check {
     /// When the last complete comparison ended; null before the first one.
     pub checked_at: Option<Timestamp>,
-    /// The position of the views at the start of that comparison.
+    /// The position of the views at the start of the last complete comparison.
     pub position: Option<i64>,
     /// How many record sets and DHCP servers were compared.
     pub compared: i64,

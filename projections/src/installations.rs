@@ -33,13 +33,13 @@ pub struct Installation {
     pub deployment: DeploymentId,
     /// The installer's current stage, as last reported.
     pub stage: Option<Name>,
-    /// The progress of that stage.
+    /// The progress of the stage, in percent.
     pub percent: Option<Percent>,
     /// The installer's message; may be empty.
     pub text: Text,
     /// Whether the installer's last report is a failure.
     pub failed: bool,
-    /// Whether an operator has to handle that failure: the deployment continues, and the server is not installed.
+    /// Whether an operator has to handle the installer's failure: the deployment continues, and the server is not installed.
     #[serde(skip)]
     pub failing: bool,
     /// When the installer last reported.
@@ -50,9 +50,9 @@ pub struct Installation {
     pub logs: i32,
     /// The file that the server fetched last; `local-disk` if it booted from the network and was sent to its disk.
     pub last_file: Option<Name>,
-    /// When the server fetched that file.
+    /// When the server fetched its last file.
     pub last_file_at: Option<Timestamp>,
-    /// The client address from which the server fetched it.
+    /// The client address from which the server fetched its last file.
     #[schema(value_type = Option<String>)]
     pub last_client: Option<Ipv4Addr>,
     /// What the server's next network boot gets during the installation.

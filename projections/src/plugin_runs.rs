@@ -177,7 +177,7 @@ pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String], conf
 pub struct Awaited {
     /// What the deployments wait for, such as `dhcp-server:kea-1`.
     pub key: String,
-    /// How many deployments wait for it.
+    /// How many deployments wait for this.
     pub deployments: i64,
     /// Since when the longest-waiting deployment has waited.
     pub since: Timestamp,

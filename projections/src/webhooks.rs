@@ -41,9 +41,9 @@ pub struct Delivery {
     pub position: i64,
     /// The position of the oldest event that was not delivered.
     pub oldest_undelivered: Option<i64>,
-    /// How many events the log has from that one on, including events that the webhook does not receive.
+    /// How many events the log has from the oldest undelivered event on, including events that the webhook does not receive.
     pub lag_events: i64,
-    /// The age of that event.
+    /// The age of the oldest undelivered event, in seconds.
     pub lag_seconds: i64,
     /// When the receiver last accepted an event.
     pub taken_at: Option<Timestamp>,
@@ -51,7 +51,7 @@ pub struct Delivery {
     pub problem: Option<String>,
     /// How many aggregates have an event whose delivery fails; their later events wait.
     pub failing_aggregates: i64,
-    /// Up to 100 of those aggregates, the oldest first.
+    /// Up to 100 aggregates whose delivery fails, the oldest first.
     pub failing: Vec<FailingAggregate>,
 }
 
@@ -80,7 +80,7 @@ pub struct FailingWebhook {
     pub name: Name,
     /// How many aggregates have an event whose delivery fails.
     pub failing_aggregates: i64,
-    /// Since when the longest-failing of them has failed; null if nothing can be sent at all.
+    /// Since when the delivery that has failed longest has failed; null if nothing can be sent at all.
     pub since: Option<Timestamp>,
 }
 

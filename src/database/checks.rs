@@ -1,4 +1,5 @@
-//! Checks the database before it is used. Problems that would cause failures or lose data later are refused or reported at the start.
+//! Checks the database before it is used. A problem that would fail or lose data later is refused or
+//! reported at the start.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bootledger_projections::cause::Cause;

@@ -55,7 +55,7 @@ pub(crate) struct Ears {
     networks: Option<(FileMark, Vec<Ipv4Net>)>,
     /// The processes of the server, since they were first found.
     server: Vec<Process>,
-    /// Where the server last received requests of each network.
+    /// The interface and address on which the server received requests of each network.
     heard: BTreeMap<Ipv4Net, String>,
 }
 

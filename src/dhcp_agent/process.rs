@@ -103,8 +103,8 @@ fn fingerprint(process: &str) -> Option<String> {
     ["route", "igmp", "if_inet6"].map(|name| read(&format!("/proc/{process}/net/{name}")).ok()).into_iter().collect()
 }
 
-/// Whether an argument is this path, or contains it after an option's name or before further values, as in `-7
-/// /etc/dnsmasq.d,.bak`.
+/// Whether an argument is this path, or contains it after an option's name or before further values, as in
+/// `-7 /etc/dnsmasq.d,.bak`.
 fn has_path(argument: &str, path: &str) -> bool {
     argument.split([',', '=']).any(|part| part.trim_end_matches('/') == path)
 }

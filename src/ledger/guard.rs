@@ -213,7 +213,7 @@ impl Ledger {
 
     async fn weigh(&self, change: &Change) -> Result<(Vec<Precondition>, Consequences), Failure> {
         let connection = &mut self.views.acquire().await?;
-        // The position is read first: everything that the views show beyond it is checked once again, so that nothing is missed.
+        // The position is read first: everything that the views show beyond it is checked again, so nothing is missed.
         let after = checkpoint::position(&mut *connection).await?;
         let nothing = |scope: Scope| {
             let unused = (!scope.is_empty()).then_some(Precondition::Unused { after, scope });

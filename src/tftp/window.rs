@@ -140,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// For any packets of a client, the server sends only blocks of the file, never more than a window, and never moves back.
+        /// Whichever packets a client sends, only blocks of the file are sent, never more than a window, and never backwards.
         #[test]
         fn no_client_leads_it_astray(
             size in 0..2_000_000_u64, width in 1..64_u64, with_options in any::<bool>(),

@@ -177,8 +177,7 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// The number of line breaks in the bytes; `\r
-/// ` is one.
+/// The number of line breaks in the bytes; `\r ` is one.
 fn line_ends(bytes: &[u8]) -> u64 {
     let mut count = 0;
     let mut before = 0;
