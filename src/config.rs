@@ -49,7 +49,7 @@ pub enum Command {
     /// Runs the service: web pages, API, network boot, projector and reactor.
     #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
-    /// Runs all plugin runs and DNS updates that are due once, then exits; for cron.
+    /// Executes all plugin runs and DNS updates that are due, once, then exits; for cron.
     #[command(after_help = help::DEPLOY)]
     Deploy(StoreArguments),
     /// Starts a deployment for every row of a CSV file, or imports catalogue files.
@@ -83,7 +83,7 @@ pub enum Command {
     /// Checks the hash chain of the log, or of an export of it.
     #[command(after_help = help::VERIFY)]
     Verify(crate::verify::Arguments),
-    /// Rebuilds the views from the event log beside the current ones, then switches to them or compares them.
+    /// Rebuilds the views from the event log in a second schema, then switches to them or compares them with the current views.
     #[command(after_help = help::REBUILD)]
     Rebuild(crate::rebuild::Arguments),
     /// Supervises the embedded PostgreSQL server; the service starts this subcommand itself.

@@ -1,5 +1,5 @@
-//! `bootledger deploy`: runs all plugin runs and DNS updates that are due, and those that become due as a result, then exits;
-//! for cron. Runs that wait or have failed are left until their next scheduled time.
+//! `bootledger deploy`: executes all plugin runs and DNS updates that are due, and those that become due as a result, then
+//! exits; for cron. Runs that wait or have failed are left until their next scheduled time.
 
 use crate::config::StoreArguments;
 use crate::dns::Publisher;

@@ -1,4 +1,4 @@
-//! `bootledger rebuild`: rebuilds the views from the log beside the current ones, then switches to them or compares them.
+//! `bootledger rebuild`: rebuilds the views from the log in a second schema, then switches to them or compares them.
 
 use crate::config::StoreArguments;
 use crate::progress;

@@ -1,4 +1,4 @@
-//! Rebuilds the views beside the current ones, then switches to them or compares them.
+//! Rebuilds the views in a second schema, then switches to them or compares them with the current views.
 //!
 //! The same projector fills the second schema, `views_next`, from the log's first event, on a connection of its own whose
 //! search path finds that schema first. The current views remain in use during the rebuild.
