@@ -1,4 +1,4 @@
-//! Command-line arguments of all subcommands. Each can also be set in the environment (`BOOTLEDGER_…`) or in `.env`.
+//! Command-line arguments of the subcommands. Most settings can also be set in the environment (`BOOTLEDGER_…`) or in `.env`.
 
 mod help;
 
@@ -173,7 +173,8 @@ pub struct ServeArguments {
     /// The directory of boot loaders, which are served over TFTP and below `/boot/loaders/`.
     #[arg(long, env = "BOOTLEDGER_TFTP_FOLDER", default_value = "/usr/lib/ipxe", value_name = "FOLDER")]
     pub tftp_folder: PathBuf,
-    /// The URL at which servers and people reach the service; by default the boot address, otherwise the address of --listen.
+    /// The URL at which servers and people reach the service; by default the address of --boot-listen, otherwise that of
+    /// --listen.
     #[arg(long, env = "BOOTLEDGER_BASE_URL", value_name = "URL")]
     pub base_url: Option<BootUrl>,
     /// A proxy whose X-Forwarded-For header is trusted; may be repeated.

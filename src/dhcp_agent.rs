@@ -1,8 +1,9 @@
 //! `bootledger dhcp-agent`: keeps one DHCP server's configuration current, and confirms which configuration the server runs.
 //!
-//! The agent runs beside the DHCP server and uses only the service's HTTP interface. At every moment, the file that the server
-//! reads is complete and was accepted by the server's own checker. The agent confirms a configuration only if the server runs
-//! it and receives its clients' requests. The agent must not decide anything about deployments, and it never logs its token.
+//! The agent runs on the DHCP server's machine and uses only the service's HTTP interface. At every moment, the file that the
+//! server reads is complete and was accepted by the server's own checker. The agent confirms a configuration only if the server
+//! runs it and receives its clients' requests. The agent must not decide anything about deployments, and it never logs its
+//! token.
 
 mod agent;
 pub(crate) mod command;
