@@ -1,4 +1,4 @@
-//! Users from the outside: the command line, and what ends sessions whose time is over.
+//! User accounts outside the domain: the `user` subcommand, and the worker that ends expired sessions.
 
 pub mod command;
 mod sweeper;
@@ -16,12 +16,12 @@ use bootledger_web::auth::password::Password;
 use bootledger_web::commands::{Command, Commands, Context, NewPassword};
 use uuid::Uuid;
 
-/// What a command is given of a password.
+/// Hashes a password. Returns the hash with a new id, in the form that a command takes.
 pub async fn new_password(password: &Password, one_time: bool) -> Result<NewPassword> {
     Ok(NewPassword { id: PasswordId(Uuid::now_v7()), hash: password.hash().await?, one_time })
 }
 
-/// Makes a user with a password.
+/// Creates a user with a password.
 pub async fn create(
     ledger: &Ledger,
     name: UserName,

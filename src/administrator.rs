@@ -1,4 +1,4 @@
-//! The first administrator: an access token and a user, made at the first start.
+//! The first administrator: an access token and a user, created at the first start.
 
 use crate::accounts;
 use crate::ledger::Ledger;
@@ -17,10 +17,10 @@ use bootledger_web::auth::token::{self, Secret as TokenSecret};
 use bootledger_web::commands::{CommandError, Context};
 use uuid::Uuid;
 
-/// What the first user is called.
+/// The name of the first user.
 pub const NAME: &str = "admin";
 
-/// What the first start takes, where somebody gives it.
+/// The credentials for the first start, where the command line or the environment has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
     /// The administrator's API token.
@@ -29,17 +29,17 @@ pub struct Given<'a> {
     pub password: Option<&'a Secret>,
 }
 
-/// What was made, to be shown once.
+/// The credentials that were created, to be shown once.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// The text of the administrator's API token.
+    /// The administrator's API token, as text.
     pub token: Option<String>,
     /// The administrator's one-time password.
     pub password: Option<Password>,
 }
 
-/// Makes the administrator's token where there is no token at all, and the user where there is no user at all. What was not
-/// given is made, and told. `one_time` is whether a password that is made has to be changed at the first sign-in.
+/// Creates the administrator's token if there is no token, and the user if there is no user. Credentials that are not given are
+/// generated and returned. `one_time` is whether a generated password must be changed at the first sign-in.
 pub async fn ensure(ledger: &Ledger, given: Given<'_>, one_time: bool) -> Result<Made> {
     ledger.catch_up().await.map_err(shown)?;
     let mut made = Made::default();
@@ -74,7 +74,7 @@ async fn create_token(ledger: &Ledger, given: Option<&Secret>) -> Result<Option<
     Ok(given.is_none().then(|| secret.bearer(id)))
 }
 
-/// The context of what this program does by itself.
+/// The context of commands that this program issues by itself.
 pub fn by(actor: &str) -> Context {
     Context {
         actor: actor.to_owned(),
@@ -85,7 +85,7 @@ pub fn by(actor: &str) -> Context {
     }
 }
 
-/// A command's error for a person at a terminal: with its cause.
+/// A command's error with its cause, for a terminal.
 pub fn shown(error: CommandError) -> anyhow::Error {
     match error {
         CommandError::Unavailable(cause) => {

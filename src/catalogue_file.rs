@@ -1,9 +1,9 @@
-//! A catalogue as YAML files: sites, racks, networks, DHCP servers, boot images with files, ventures with roles, devices,
-//! webhooks, scopes of secrets. Importing creates and changes, and says what became of each entry; exporting writes the
-//! present catalogue in the same form.
+//! The catalogue as YAML files: sites, racks, networks, DHCP servers, boot images with files, ventures with roles, devices,
+//! webhooks and scopes of secrets. An import creates and changes entries and reports the result of each; an export writes the
+//! current catalogue in the same form.
 //!
-//! A file is read as a whole before anything happens: one with errors changes nothing. Nothing is ever removed because a file
-//! does not name it.
+//! A file is read completely before anything changes: a file with errors changes nothing. An import never removes an entry
+//! because a file does not contain it.
 
 mod apply;
 mod export;
@@ -36,34 +36,34 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
-/// The most bytes of all files together. Kernels and the like are not in them.
+/// The maximum size of all files together, in bytes. Kernels and other boot files do not count.
 const LARGEST: u64 = 64 << 20;
 
-/// How many errors of the files are shown.
+/// The maximum number of errors that are shown.
 const SHOWN: usize = 100;
 
-/// What catalogue files say, read and found to be without errors.
+/// The content of catalogue files, parsed without errors.
 #[derive(Debug)]
 pub struct Files {
     entries: Entries,
     names: Vec<String>,
 }
 
-/// How an import treats what is there.
+/// How an import treats entries that exist already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It becomes what the files say.
+    /// Existing entries are changed to what the files say.
     #[default]
     Changed,
-    /// It stays as it is: only what is new is created.
+    /// Existing entries are kept: only new ones are created.
     Kept,
 }
 
 impl Files {
-    /// Reads files, and of folders the files whose names end in `.yaml` or `.yml`; `-` is the standard input.
+    /// Reads files, and from directories the files whose names end in `.yaml` or `.yml`; `-` is standard input.
     ///
     /// # Errors
-    /// Everything that is wrong with them, each with file, line and column.
+    /// Returns every error in the files, each with file, line and column.
     pub async fn read(paths: &[PathBuf]) -> Result<Self> {
         let mut sources = vec![];
         let mut left = LARGEST;
@@ -82,10 +82,10 @@ impl Files {
         Self::parse(&sources)
     }
 
-    /// Reads the text of one file; paths in it begin in `folder`.
+    /// Parses the text of one file; paths in it are relative to `folder`.
     ///
     /// # Errors
-    /// As [`Files::read`].
+    /// Returns the same errors as [`Files::read`].
     pub fn of_text(name: &str, text: &str, folder: &Path) -> Result<Self> {
         Self::parse(&[Source { name: name.to_owned(), text: text.to_owned(), folder: folder.to_owned() }])
     }
@@ -105,19 +105,19 @@ impl Files {
         bail!("{}{more}\n{count}; nothing was imported", lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Brings the catalogue to what the files say.
+    /// Changes the catalogue to what the files say.
     ///
     /// # Errors
-    /// Where the database or the store of files fails. What was refused is in the report.
+    /// Returns an error if the database or the file store fails. Refused entries are in the report instead.
     pub async fn import(&self, tool: &Tool, files: Arc<dyn ObjectStore>, existing: Existing) -> Result<Report> {
         let parts = (tool.database.pool.clone(), tool.ledger.clone());
         self.run(parts, files, existing == Existing::Kept, false).await
     }
 
-    /// Says what an import would do, tried on a copy of log and views.
+    /// Reports what an import would do, by importing into a copy of log and views.
     ///
     /// # Errors
-    /// As [`Files::import`], and where no copy can be made.
+    /// Returns the same errors as [`Files::import`], and an error if no copy can be made.
     pub async fn dry_run(&self, parts: (Pool, Ledger), files: Arc<dyn ObjectStore>) -> Result<Report> {
         self.run(parts, files, false, true).await
     }
@@ -130,7 +130,7 @@ impl Files {
         dry_run: bool,
     ) -> Result<Report> {
         let target = Target { views, ledger };
-        // A command that meets a conflict waits for views that show it.
+        // A command that meets a conflict waits until the views show it, so the copy needs a projector.
         let (stopping, stop) = watch::channel(false);
         let projector = tokio::spawn(projector::run(target.views.clone(), target.ledger.feed.clone(), Pulse::default(), stop));
         let import = Import::new(&target, Contents::new(files), self.names.clone(), (only_new, dry_run));
@@ -141,7 +141,7 @@ impl Files {
     }
 }
 
-/// A file, or the catalogue files of a folder by name.
+/// The file itself, or the catalogue files of a directory, sorted by name.
 async fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     if path == Path::new("-") {
         return Ok(vec![path.to_owned()]);
@@ -173,7 +173,7 @@ async fn read_file(path: &Path, left: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The bytes as text.
+/// Decodes the bytes as text.
 fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     ensure!(!utf16, "{name}, line 1, column 1: the file is UTF-16. Save it as UTF-8\n1 error; nothing was imported");

@@ -1,10 +1,10 @@
-//! The checkers of other servers' files, such as `dhcpd -t`: a file is read by the server that will get it before a change is
-//! saved, where that server's program is installed on this machine.
+//! Checks files with the programs of the servers that will read them, such as `dhcpd -t`, before a change is saved, if those
+//! programs are installed on this machine.
 //!
-//! They are other people's programs: one may be missing, hang, crash, or be kept from reading the file. None of that refuses
-//! a change. A program counts only while it accepts a file that is known to be right, one runs at a time, at a low priority
-//! and as a process group of its own, of which nothing is left when it ends. All of a change take no longer than [`LIMIT`]. What was
-//! accepted once is remembered, so that a command that is tried again does not check again.
+//! The programs are not ours: one may be missing, hang, crash, or be prevented from reading the file. None of that refuses a
+//! change. A program is trusted only while it accepts a file that is known to be correct. One program runs at a time, at low
+//! priority and in a process group of its own, which is killed completely when the program ends. All checks of a change
+//! together take no longer than [`LIMIT`]. Accepted files are remembered, so that a retried command does not check them again.
 
 #[cfg(test)]
 mod tests;
@@ -20,41 +20,41 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// How long all files of one change may take to be checked, in sum; what is not checked by then is accepted unchecked.
+/// The time limit for checking all files of one change together. Files not checked by then are accepted unchecked.
 pub const LIMIT: Duration = Duration::from_secs(3);
 
 /// How many accepted files are remembered.
 const REMEMBERED: usize = 1024;
 
-/// Where servers' programs are.
+/// The directories in which the servers' programs are installed.
 const FOLDERS: [&str; 6] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin", "/usr/local/bin", "/bin"];
 
 /// A program that checks files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Checker {
-    /// `dhcpd`, of ISC.
+    /// `dhcpd`, from ISC.
     Isc,
-    /// `kea-dhcp4`.
+    /// `kea-dhcp4`, from ISC Kea.
     Kea,
-    /// `dnsmasq`.
+    /// The `dnsmasq` server.
     Dnsmasq,
-    /// `named-checkzone`, of BIND; zones are named `example`.
+    /// `named-checkzone`, from BIND; zones are named `example`.
     Zone,
 }
 
-/// What a checker says of a file.
+/// The result of checking a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It takes the file.
+    /// The checker accepts the file.
     Accepted,
-    /// It does not, in its own words.
+    /// The checker rejects the file, with its error message.
     Rejected(String),
-    /// Nobody checked it, and why.
+    /// The file was not checked, with the reason.
     Unchecked(String),
 }
 
 impl Checker {
-    /// The checker of a kind of DHCP server.
+    /// The checker for a kind of DHCP server.
     pub fn of(kind: DhcpKind) -> Self {
         match kind {
             DhcpKind::Isc => Self::Isc,
@@ -63,7 +63,7 @@ impl Checker {
         }
     }
 
-    /// The program's name.
+    /// The program's file name.
     fn program(self) -> &'static str {
         match self {
             Self::Isc => "dhcpd",
@@ -73,7 +73,7 @@ impl Checker {
         }
     }
 
-    /// Its name for people.
+    /// The name of the checker, for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Isc => "ISC dhcpd",
@@ -83,7 +83,7 @@ impl Checker {
         }
     }
 
-    /// Its arguments, as a shell reads them; `$1` is the file, and `$ZONE` the zone.
+    /// The program's arguments in shell syntax; `$1` is the file, and `$ZONE` the zone.
     fn arguments(self) -> &'static str {
         match self {
             Self::Isc => "-4 -t -cf \"$1\"",
@@ -93,7 +93,7 @@ impl Checker {
         }
     }
 
-    /// A file that it takes.
+    /// A file that the checker accepts.
     fn known_good(self) -> &'static str {
         match self {
             Self::Isc => "subnet 192.0.2.0 netmask 255.255.255.0 {}\n",
@@ -104,30 +104,30 @@ impl Checker {
     }
 }
 
-/// The checkers of this machine. Cheap to clone.
+/// The checkers on this machine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Checkers {
     folders: Option<Arc<[PathBuf]>>,
     turn: Arc<Semaphore>,
     accepted: Arc<Mutex<HashSet<(Checker, Sha256)>>>,
-    /// What was said of those that cannot be used, so that it is logged once.
+    /// The reasons, already logged, why checkers cannot be used; each is logged once.
     warned: Arc<Mutex<HashMap<Checker, String>>>,
 }
 
 impl Default for Checkers {
-    /// Those that are installed.
+    /// The checkers that are installed.
     fn default() -> Self {
         Self::in_folders(FOLDERS.map(PathBuf::from))
     }
 }
 
 impl Checkers {
-    /// None: every file is accepted unchecked.
+    /// No checkers: every file is accepted unchecked.
     pub fn off() -> Self {
         Self::of(None)
     }
 
-    /// Those in these folders.
+    /// The checkers in these directories.
     pub fn in_folders(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self::of(Some(folders.into_iter().collect()))
     }
@@ -136,19 +136,19 @@ impl Checkers {
         Self { folders, turn: Arc::new(Semaphore::new(1)), accepted: Arc::default(), warned: Arc::default() }
     }
 
-    /// The checker's program, where it is installed and checks are made.
+    /// The checker's program, if it is installed and checks are enabled.
     fn program(&self, checker: Checker) -> Option<PathBuf> {
         let folders = self.folders.as_ref()?;
         folders.iter().map(|folder| folder.join(checker.program())).find(|path| path.is_file())
     }
 
-    /// Whether a file would be checked.
+    /// Whether a file for this checker would be checked.
     pub fn has(&self, checker: Checker) -> bool {
         self.program(checker).is_some()
     }
 
-    /// What the checkers say of a change: of each file as it was, where it was, and as it would be. A file that is rejected
-    /// as it would be, and was not before, refuses the change: the words are those of its checker.
+    /// Checks the files of a change: each as it was, if it existed, and as it will be. A file that is rejected now and was not
+    /// rejected before refuses the change, with the checker's message.
     pub async fn judge(&self, files: Vec<(Checker, Option<String>, String)>) -> Vec<(Checker, Verdict)> {
         let deadline = Instant::now() + LIMIT;
         let mut verdicts = vec![];
@@ -156,7 +156,7 @@ impl Checkers {
             let verdict = match self.check(checker, "example", &after, deadline).await {
                 Verdict::Rejected(words) => match before {
                     Some(before) if before == after => Verdict::Unchecked("the change does not touch it".to_owned()),
-                    // What was wrong already must not keep people from changing anything.
+                    // A file that was already wrong must not block other changes.
                     Some(before) => match self.check(checker, "example", &before, deadline).await {
                         Verdict::Rejected(_) => {
                             tracing::warn!("a file is rejected by {} as it was before the change: {words}", checker.name());
@@ -173,7 +173,7 @@ impl Checkers {
         verdicts
     }
 
-    /// What a checker says of a file; `zone` is the zone's name for [`Checker::Zone`].
+    /// Checks a file; `zone` is the zone's name for [`Checker::Zone`].
     pub async fn check(&self, checker: Checker, zone: &str, text: &str, deadline: Instant) -> Verdict {
         let Some(program) = self.program(checker) else {
             return Verdict::Unchecked(format!("{} is not installed here", checker.program()));
@@ -187,7 +187,7 @@ impl Checkers {
             Err(_) => Verdict::Unchecked("other checks took too long".to_owned()),
             Ok(Err(closed)) => Verdict::Unchecked(closed.to_string()),
             Ok(Ok(_turn)) => match run(&program, checker, zone, text, deadline).await {
-                // It may say so of any file, as where it may not read any.
+                // The checker may reject every file, for example because it may not read any.
                 Verdict::Rejected(words) => match run(&program, checker, "example", checker.known_good(), deadline).await {
                     Verdict::Accepted => Verdict::Rejected(words),
                     Verdict::Rejected(why) | Verdict::Unchecked(why) => Verdict::Unchecked(why),
@@ -221,7 +221,7 @@ impl Checkers {
     }
 }
 
-/// Runs a checker over a text.
+/// Runs a checker on a text.
 async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline: Instant) -> Verdict {
     let unchecked = |error: anyhow::Error| Verdict::Unchecked(format!("{error:#}"));
     let text = text.to_owned();
@@ -239,13 +239,13 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
     if left.is_zero() {
         return Verdict::Unchecked(format!("{} did not end within {} s", checker.program(), LIMIT.as_secs()));
     }
-    // A zone's name holds nothing but letters, digits and a few signs, none of which a shell takes for anything within quotes.
+    // A zone's name contains only letters, digits and a few characters without a meaning in a quoted shell word.
     let variables = ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_LOGGER_DESTINATION"];
     let folders = [folder.path().display().to_string(), folder.path().display().to_string(), "stdout".to_owned()];
     let variables: Vec<String> =
         variables.iter().zip(folders).map(|(name, value)| format!("{name}={}", quoted(&value))).collect();
-    // What it writes is bounded, and so is what it may write to its files. One that a signal ended has not judged the file, whatever it
-    // said before; neither have the shell's own 126 and 127, for a program that cannot be run.
+    // The output is limited, and so are the files that the program may write. A checker killed by a signal has not judged the
+    // file, regardless of its output; neither have exit codes 126 and 127 of the shell, for a program that cannot be run.
     let command = format!(
         "ZONE={}; out=$1.output; ulimit -f {BLOCKS}; nice -n 10 env {} {} {} >\"$out\" 2>&1; status=$?; \
          [ $status -gt 125 ] || tail -c 65536 \"$out\"; exit $status",
@@ -256,7 +256,7 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
     );
     match command::run_and(&command, Some(&file), left, command::Leaves::Nothing).await {
         Ok(Ok(())) => Verdict::Accepted,
-        // Words in backquotes are those of the one who ran it: it hung, or ended without a word.
+        // Messages that start with a backquote come from our own code: the program hung, or ended without output.
         Ok(Err(words)) if words.starts_with('`') => {
             let hung = words.contains("took more than");
             let why = if hung { format!("did not end within {} s", LIMIT.as_secs()) } else { "ended without a word".to_owned() };
@@ -267,10 +267,10 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
     }
 }
 
-/// The most that a checker may write into one file, in the blocks of 512 bytes of `ulimit`.
+/// The maximum size of a file that a checker may write, in the 512-byte blocks of `ulimit`.
 const BLOCKS: u32 = 16 * 1024 * 2;
 
-/// A word of a shell.
+/// A text quoted as one shell word.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }

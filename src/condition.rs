@@ -1,5 +1,6 @@
-//! What limits this instance: a database that takes no writes, and disks that are full or nearly so. The event log asks before
-//! it appends and reports what came of it; readiness, metrics and the dashboard show it.
+//! Conditions that limit this instance: a database that accepts no writes, and disks that are full or nearly full. The event
+//! log checks them before it appends and reports the result of each append; readiness checks, metrics and the dashboard show
+//! them.
 
 mod space;
 pub mod watch;
@@ -12,7 +13,7 @@ use bootledger_web::commands::Concern;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch as channel;
 
-/// What limits this instance. Cheap to clone; all clones are one.
+/// The conditions that limit this instance. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug)]
 pub struct Condition(Arc<State>);
 
@@ -29,13 +30,13 @@ impl Default for Condition {
 }
 
 impl Condition {
-    /// Notes that the database took no writes when it was opened, and why.
+    /// Records that the database accepted no writes when it was opened, and why.
     pub fn begin(&self, read_only: Option<String>) {
         self.0.failing.send_replace(read_only.map(|message| Impediment { cause: Cause::ReadOnly, message }));
     }
 
-    /// Refuses a batch where writing is known to fail. On a disk of our own, appends end before the disk is full: PostgreSQL,
-    /// once it cannot extend its write-ahead log, stops, and may not start again before there is space.
+    /// Refuses a batch if writing is known to fail. On the service's own disk, appends stop before the disk is full: when
+    /// PostgreSQL cannot extend its write-ahead log, it stops and may not start again before there is space.
     pub(crate) fn admit(&self) -> Result<(), Impediment> {
         if let Some(impediment) = self.failing().filter(|impediment| impediment.cause == Cause::ReadOnly) {
             return Err(impediment);
@@ -47,7 +48,7 @@ impl Condition {
         }
     }
 
-    /// Learns from what came of an append.
+    /// Updates the condition from the result of an append.
     pub(crate) fn saw<T>(&self, result: &Result<T, Rejection>) {
         if let Err(Rejection::Impeded(impediment)) = result
             && matches!(impediment.cause, Cause::DatabaseFull | Cause::ReadOnly)
@@ -65,26 +66,26 @@ impl Condition {
         }
     }
 
-    /// Why writes fail, where they do.
+    /// Why writes fail, if they do.
     pub fn failing(&self) -> Option<Impediment> {
         self.0.failing.borrow().clone()
     }
 
-    /// Notes that writes work again.
+    /// Records that writes work again.
     pub(crate) fn recovered(&self) {
         if self.0.failing.send_replace(None).is_some() {
             tracing::info!("the database takes changes again");
         }
     }
 
-    /// Returns when the database takes writes.
+    /// Returns when the database accepts writes.
     pub async fn writable(&self) {
         let mut failing = self.0.failing.subscribe();
         // The sender lives as long as `self`.
         drop(failing.wait_for(|failing| failing.as_ref().is_none_or(|known| known.cause != Cause::ReadOnly)).await);
     }
 
-    /// Notes how much space there is, and logs what changed.
+    /// Records the measured disk space, and logs what changed.
     pub(crate) fn measured(&self, now: Vec<Measured>) {
         let mut known = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
         for place in &now {
@@ -99,10 +100,10 @@ impl Condition {
         *known = now;
     }
 
-    /// What an operator should know of it.
+    /// The conditions that an operator should know about.
     pub fn concerns(&self) -> Vec<Concern> {
         let failing = self.failing().map(|Impediment { cause, message }| match cause {
-            // Reads and boots go on, and a standby may be meant to be one.
+            // Reading and booting continue, and the database may be a standby on purpose.
             Cause::ReadOnly => Concern { not_ready: false, sentence: format!("the database is read-only: {message}") },
             cause => Concern { not_ready: true, sentence: format!("changes are refused: {}", cause.sentence()) },
         });

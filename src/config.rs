@@ -1,4 +1,4 @@
-//! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
+//! Command-line arguments of the subcommands. Most settings can also be set in the environment (`BOOTLEDGER_…`) or in `.env`.
 
 mod help;
 
@@ -13,43 +13,43 @@ use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Deploys physical servers and remembers everything.
+/// Deploys physical servers and records every step in an append-only event log.
 #[derive(Debug, Parser)]
 #[command(name = "bootledger", version, about, propagate_version = true, after_help = help::ALL)]
 pub struct Arguments {
-    /// What to do.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub command: Command,
-    /// Where the event log is: the same options as after the subcommand.
+    /// Options of the event log's database. They are accepted before and after the subcommand.
     #[command(flatten)]
     pub store: StoreArguments,
-    /// How the log is written.
+    /// The format of log lines on standard error.
     #[arg(long, global = true, env = "BOOTLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
-    /// What is logged, as in `info` or `bootledger=debug,info`.
+    /// The filter for log lines, for example `info` or `bootledger=debug,info`.
     #[arg(long, global = true, env = "BOOTLEDGER_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
     pub log: String,
 }
 
-/// How the log is written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Plain text, for people.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What to do.
+/// The subcommands of `bootledger`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs the service with a small data centre to try it: one device is ready to deploy.
+    /// Runs the service with a small sample data centre in which one device is ready to deploy.
     #[command(after_help = help::DEMO)]
     Demo(ServeArguments),
-    /// Runs the service: web, API, boot, projector, reactor.
+    /// Runs the service: web pages, API, network boot, projector and reactor.
     #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
-    /// Works once on all plugin runs that are due, then exits; for cron.
+    /// Executes all plugin runs and DNS updates that are due, once, then exits; for cron.
     #[command(after_help = help::DEPLOY)]
     Deploy(StoreArguments),
     /// Starts a deployment for every row of a CSV file, or imports catalogue files.
@@ -57,10 +57,10 @@ pub enum Command {
     /// Lists the library of boot images, and adds and updates images from it.
     #[command(after_help = help::IMAGE)]
     Image(crate::image::command::Arguments),
-    /// Keeps the configuration of one DHCP server up to date, and confirms it.
+    /// Keeps the configuration of one DHCP server up to date, and confirms to the service which configuration the server runs.
     #[command(after_help = help::DHCP_AGENT)]
     DhcpAgent(crate::dhcp_agent::Arguments),
-    /// Shows which key the service's instances share, and records another one where it was lost.
+    /// Shows whether this instance has the service key that all instances share, and replaces a lost key.
     #[command(after_help = help::KEY)]
     Key(crate::key::Arguments),
     /// Creates, lists and revokes access tokens.
@@ -83,60 +83,61 @@ pub enum Command {
     /// Checks the hash chain of the log, or of an export of it.
     #[command(after_help = help::VERIFY)]
     Verify(crate::verify::Arguments),
-    /// Builds new views beside the old ones, and switches to them.
+    /// Rebuilds the views from the event log in a second schema, then switches to them or compares them with the current views.
     #[command(after_help = help::REBUILD)]
     Rebuild(crate::rebuild::Arguments),
-    /// Keeps the embedded PostgreSQL; started by the service itself.
+    /// Supervises the embedded PostgreSQL server; the service starts this subcommand itself.
     #[command(hide = true)]
     PostgresGuard(crate::postgres::guard::Arguments),
-    /// Runs the embedded PostgreSQL alone until Ctrl-C or SIGTERM; for developers and tests.
+    /// Runs only the embedded PostgreSQL server until Ctrl-C or SIGTERM; for developers and tests.
     #[command(hide = true)]
     Postgres(StoreArguments),
 }
 
-/// Where the event log is. These options are taken anywhere on the command line; where one is given twice, the last counts.
+/// Options of the event log's database. They are accepted anywhere on the command line; if one is given twice, the last one
+/// applies.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArguments {
-    /// The PostgreSQL database; without it, an embedded server is started in the data directory.
+    /// The URL of the PostgreSQL database; without it, an embedded server is started in the data directory.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// Where the embedded PostgreSQL, boot files and keys are kept.
+    /// The directory for the embedded PostgreSQL server, boot files and keys.
     #[arg(long, global = true, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
     pub data_dir: PathBuf,
-    /// The folder of `initdb` and `postgres` for the embedded server; searched for by default.
+    /// The directory that contains `initdb` and `postgres` for the embedded server; by default, the usual places are searched.
     #[arg(long, global = true, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
     pub postgres_bin: Option<PathBuf>,
-    /// The folder of secrets, a file each; those that are not there are looked for in the environment, as
+    /// The directory of secrets, one file per secret. A secret without a file is read from the environment variable
     /// `BOOTLEDGER_SECRET_NAME`.
     #[arg(long, global = true, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
     pub secrets_dir: Option<PathBuf>,
-    /// A network that management controllers, webhook receivers and DNS primaries may be in although it is this machine's, the
-    /// link's, of many machines, or a metadata service's; may be repeated.
+    /// A network that management controllers, webhook receivers and DNS primaries may be in although its addresses are
+    /// loopback, link-local, multicast or those of a metadata service; may be repeated.
     #[arg(long, global = true, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub outbound_allow: Vec<IpNet>,
-    /// Whether the DHCP files of a site are checked by dhcpd, kea-dhcp4 and dnsmasq before a change is saved, where these are
-    /// installed on this machine and the site has such servers.
+    /// Whether dhcpd, kea-dhcp4 and dnsmasq check a site's DHCP files before a change is saved, if they are installed on this
+    /// machine and the site has such servers.
     #[arg(long, global = true, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
     pub file_checks: FileChecks,
 }
 
-/// Whether files are checked before a change is saved.
+/// Whether external programs check DHCP files before a change is saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FileChecks {
-    /// By the programs that are installed.
+    /// Check with the programs that are installed.
     #[default]
     Auto,
-    /// By Bootledger's own rules only.
+    /// Check with Bootledger's own rules only.
     Off,
 }
 
 impl StoreArguments {
-    /// Where secrets are.
+    /// Opens the secrets of `--secrets-dir` and the environment.
     pub fn secrets(&self) -> Secrets {
         Secrets::new(self.secrets_dir.clone())
     }
 
-    /// The checkers of other servers' files.
+    /// The programs that check the files of other servers, such as `dhcpd`.
     pub fn checkers(&self) -> Checkers {
         match self.file_checks {
             FileChecks::Auto => Checkers::default(),
@@ -144,79 +145,80 @@ impl StoreArguments {
         }
     }
 
-    /// What is allowed of outgoing connections.
+    /// The policy for outgoing connections.
     pub fn outbound(&self) -> Outbound {
         Outbound::new(self.outbound_allow.clone())
     }
 }
 
-/// How the service runs.
+/// Options of the service.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArguments {
     #[command(flatten)]
-    /// Where the event log is.
+    /// Options of the event log's database.
     pub store: StoreArguments,
-    /// Where the whole service listens.
+    /// The address and port on which the service listens for all routes.
     #[arg(long, env = "BOOTLEDGER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// An extra address that serves only boot, DHCP, DNS-file, Puppet and health routes.
+    /// An extra address that serves only the boot, DHCP, DNS file, Puppet and health routes.
     #[arg(long, env = "BOOTLEDGER_BOOT_LISTEN", value_name = "ADDRESS:PORT")]
     pub boot_listen: Option<SocketAddr>,
-    /// Where the TFTP server for boot loaders listens, usually on port 69; there is none by default.
+    /// The address and port of the TFTP server for boot loaders, usually port 69; without it, there is no TFTP server.
     #[arg(long, env = "BOOTLEDGER_TFTP_LISTEN", value_name = "ADDRESS:PORT")]
     pub tftp_listen: Option<SocketAddr>,
-    /// A folder of your own boot loaders, such as iPXE for 64-bit ARM, whose files go before those of --tftp-folder.
+    /// A directory of your own boot loaders, such as iPXE for 64-bit ARM; its files take precedence over those of
+    /// --tftp-folder.
     #[arg(long, env = "BOOTLEDGER_LOADERS", value_name = "FOLDER")]
     pub loaders: Option<PathBuf>,
-    /// The folder of boot loaders, which are served over TFTP and below `/boot/loaders/`.
+    /// The directory of boot loaders, which are served over TFTP and below `/boot/loaders/`.
     #[arg(long, env = "BOOTLEDGER_TFTP_FOLDER", default_value = "/usr/lib/ipxe", value_name = "FOLDER")]
     pub tftp_folder: PathBuf,
-    /// Where servers and people reach the service; by default the boot address, else the first one.
+    /// The URL at which servers and people reach the service; by default the address of --boot-listen, otherwise that of
+    /// --listen.
     #[arg(long, env = "BOOTLEDGER_BASE_URL", value_name = "URL")]
     pub base_url: Option<BootUrl>,
-    /// A proxy whose X-Forwarded-For counts; may be repeated.
+    /// A proxy whose X-Forwarded-For header is trusted; may be repeated.
     #[arg(long, env = "BOOTLEDGER_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
     pub trusted_proxy: Vec<IpNet>,
-    /// Where boot files are stored: a folder, or an S3-compatible `s3://bucket/prefix` with the usual
-    /// AWS variables; by default `files` in the data directory.
+    /// Where boot files are stored: a directory, or an S3-compatible `s3://bucket/prefix` with the usual AWS variables; by
+    /// default, `files` in the data directory.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     pub files: Option<String>,
-    /// A file with the service's key of at least 32 bytes, the same for all instances; by default one
-    /// is made in the data directory.
+    /// A file with the service key, at least 32 bytes and the same for all instances; by default, it is created in the data
+    /// directory.
     #[arg(long, env = "BOOTLEDGER_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// The largest boot file, in bytes.
+    /// The maximum size of a boot file, in bytes.
     #[arg(long, env = "BOOTLEDGER_MAX_UPLOAD", default_value_t = 8 << 30, value_name = "BYTES")]
     pub max_upload: u64,
-    /// A folder of your own recipes for boot images, which go before those of the library.
+    /// A directory of your own boot image recipes, which take precedence over those of the library.
     #[arg(long, env = "BOOTLEDGER_IMAGE_RECIPES", value_name = "FOLDER")]
     pub image_recipes: Option<PathBuf>,
-    /// A network that mirrors of boot images may be in although it is this machine's, the link's or a metadata service's; may
-    /// be repeated.
+    /// A network that boot image mirrors may be in although its addresses are loopback, link-local or those of a metadata
+    /// service; may be repeated.
     #[arg(long, env = "BOOTLEDGER_IMAGE_MIRROR_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub image_mirror_allow: Vec<IpNet>,
-    /// How often what DNS primaries and DHCP servers have is compared with what they should have, in seconds; 0 for only
-    /// when that is asked for.
+    /// How often DNS primaries and DHCP servers are compared with the expected state, in seconds; 0 compares only on request.
     #[arg(long, env = "BOOTLEDGER_DRIFT_EVERY", default_value_t = 900, value_name = "SECONDS")]
     pub drift_every: u64,
-    /// Who vouches for people.
+    /// Options of the `OpenID` Connect provider through which users sign in.
     #[command(flatten)]
     pub openid: OpenidArguments,
-    /// The administrator's API token for the first start; by default one is made and printed.
+    /// The administrator's API token for the first start; by default, one is created and printed.
     #[arg(long, env = "BOOTLEDGER_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<Secret>,
-    /// The password of the user `admin`, who is made at the first start; by default a one-time password is made and printed.
+    /// The password of the user `admin`, which the first start creates; by default, a one-time password is created and printed.
     #[arg(long, env = "BOOTLEDGER_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub admin_password: Option<Secret>,
 }
 
 impl ServeArguments {
-    /// What the first start is given for the administrator.
+    /// The administrator's credentials for the first start, where the command line or the environment has them.
     pub fn given(&self) -> Given<'_> {
         Given { token: self.admin_token.as_ref(), password: self.admin_password.as_ref() }
     }
 
-    /// Where servers and people reach the service.
+    /// The URL at which servers and people reach the service.
     pub fn base_url(&self) -> anyhow::Result<BootUrl> {
         match &self.base_url {
             Some(url) => Ok(url.clone()),
@@ -231,7 +233,7 @@ mod tests {
     use clap::CommandFactory;
     use clap::error::ErrorKind;
 
-    /// Every subcommand that does something, as its words.
+    /// Every subcommand that can be run, as the words that select it.
     fn leaves(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
         let mut subcommands = command.get_subcommands().filter(|one| one.get_name() != "help").peekable();
         if subcommands.peek().is_none() {
@@ -270,7 +272,7 @@ mod tests {
                     line.extend(words[..place].iter().cloned());
                     line.extend([option.to_owned(), value.to_owned()]);
                     line.extend(words[place..].iter().cloned());
-                    // What the subcommand itself needs is not given here.
+                    // An error about the subcommand's own required arguments is expected, since the line does not have them.
                     if let Err(error) = Arguments::try_parse_from(&line) {
                         let missing = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
                         assert!(missing.contains(&error.kind()), "{line:?}: {error}");
@@ -309,7 +311,7 @@ mod tests {
             .collect();
         let mut examples = 0;
         for line in helps.iter().flat_map(|help| help.lines()).filter_map(|line| Some(&line[line.find(" bootledger ")? + 1..])) {
-            // What the example explains, writes to a file or runs next is not its own.
+            // Only the example's command counts, not its explanation, a redirection to a file or a command that follows.
             let own = ["   ", " > ", " && "].iter().fold(line, |line, end| line.split(end).next().unwrap_or_default());
             let quoted = own.split('"').enumerate();
             let words: Vec<String> = quoted

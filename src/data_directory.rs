@@ -1,9 +1,9 @@
-//! Who can read what the service keeps: nobody but its own user.
+//! Protects the service's files: only the service's own user can read them.
 //!
-//! Boot files hold password hashes and keys, so that files have the mode 0600 and folders 0700, whatever the umask of
-//! whoever starts the service. Folders of earlier versions are tightened at every start. Only what the service made is
-//! looked at, so that a folder with other things in it stays as it is. The cluster of the embedded PostgreSQL looks after
-//! itself.
+//! Boot files contain password hashes and keys. Therefore files have mode 0600 and directories 0700, regardless of the umask of
+//! the user who starts the service. Directories of earlier versions are restricted at every start. Only paths that the service
+//! created are changed, so that a directory with other files stays as it is. The cluster of the embedded PostgreSQL manages its
+//! own permissions.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::stat::{Mode, umask};
@@ -12,22 +12,23 @@ use std::fs::{DirBuilder, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What the service makes in its data directory, but for the demo's DHCP configurations, whose modes are their agents' concern.
+/// The paths that the service creates in its data directory, except for the demo's DHCP configurations, whose modes the agents
+/// set.
 const OURS: [&str; 6] = ["files", "image-downloads", "service.key", "postgres.url", "demo.token", "demo.password"];
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 
-/// Makes the data directory if it is missing, and takes it and what is in it from everybody else. With `embedded`, the user
-/// of PostgreSQL passes through it, if that is another than ours.
+/// Creates the data directory if it is missing, and removes all other users' access to it and its contents. With `embedded`,
+/// PostgreSQL's user may pass through the directory, if that is a different user.
 ///
 /// # Errors
-/// Where something can be read by others and is not ours to change.
+/// Returns an error if something can be read by others and this process may not change that.
 pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
-    // A cluster that is there may be running, started by another process.
+    // An existing cluster may be running, started by another process.
     let embedded = embedded || data_directory.join("postgres").exists();
     let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
-    // Before the umask changes, so that PostgreSQL's user can pass through the folders above as well.
+    // The umask changes afterwards, so that PostgreSQL's user can also pass through newly created parent directories.
     let created = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
     created.with_context(|| format!("{} cannot be made", data_directory.display()))?;
     from_now_on();
@@ -46,19 +47,19 @@ pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
     Ok(())
 }
 
-/// Everything that this process writes from now on is its user's alone.
+/// From now on, only this process's user can access the files that it creates.
 pub fn from_now_on() {
     umask(Mode::from_bits_truncate(0o077));
 }
 
-/// Takes a file, or a folder with all that is in it, from everybody else. Links are not followed.
+/// Removes all other users' access to a file, or to a directory and its contents. Symbolic links are not followed.
 ///
 /// # Errors
-/// Where something can be read by others and is not ours to change.
+/// Returns an error if something can be read by others and this process may not change that.
 pub fn protect_tree(path: &Path) -> Result<()> {
     let mut waiting: Vec<PathBuf> = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {
-        // What is gone needs no protection; another instance may be at work in the folder.
+        // A path that no longer exists needs no protection; another instance may be working in the directory.
         let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
         if found.is_symlink() {
             continue;

@@ -1,5 +1,5 @@
-//! The database: the one that `DATABASE_URL` names, else the embedded server, started or, where a
-//! running service has it already, shared with that service.
+//! Opens the database: the one that `DATABASE_URL` names, otherwise the embedded server. The embedded server is started, or
+//! shared with a service that already runs it.
 
 pub(crate) mod checks;
 mod opening;
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 pub(crate) mod canary;
 mod settings;
 
-/// How many connections one instance uses at most, beside those of the group writer, the reader of streams, the listener, the
-/// canary and the heartbeat. Each group of callers has its own, so that none can take another's.
+/// The maximum number of connections of one instance, in addition to those of the group writer, the stream reader, the
+/// listener, the canary and the heartbeat. Each group of callers has its own pool, so that none can exhaust another's.
 const PEOPLE: u32 = 10;
 const AGENTS: u32 = 6;
 const WORKERS: u32 = 8;
@@ -28,36 +28,36 @@ const WORKERS: u32 = 8;
 /// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
-/// How long a statement may take; half of it for agents, whose questions are small and whose scripts wait.
+/// The time limit of a statement. Agents get half of it, because their queries are small and their scripts wait.
 const STATEMENT: Duration = Duration::from_secs(10);
 
 /// How long closing waits for connections that are in use.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// A database with its schema up to date.
+/// An open database whose schema is up to date.
 pub struct Database {
-    /// For people and their programs: pages and the API.
+    /// The pool for pages and the API.
     pub people: Pool,
-    /// For machines: DHCP agents, DNS, Puppet, booting servers, what watches the service.
+    /// The pool for machines: DHCP agents, DNS, Puppet, booting servers and monitoring.
     pub agents: Pool,
-    /// For the service's own workers, and for programs that run once.
+    /// The pool for the service's own workers, and for commands that run once.
     pub pool: Pool,
-    /// How to make further connections.
+    /// Opens further connections.
     pub sessions: Sessions,
-    /// The embedded server, if this program started it.
+    /// The embedded server, if this process started it.
     pub embedded: Option<Postgres>,
-    /// Why the database takes no writes, where it took none when it was opened.
+    /// Why the database accepts no writes, if it accepted none when it was opened.
     pub read_only: Option<String>,
 }
 
 impl Database {
-    /// Connects and migrates. `may_share` allows the embedded server of a running service; such a program works on an
-    /// installation that is there and never makes one.
+    /// Connects and migrates. With `may_share`, the embedded server of a running service may be used; such a program needs an
+    /// existing installation and never creates one.
     pub async fn open(arguments: &StoreArguments, may_share: bool) -> Result<Self> {
         if may_share && arguments.database_url.is_none() {
             refuse_missing(&arguments.data_dir)?;
         }
-        // The service's commands may be run by another user, unless they start the embedded server.
+        // A different user may run the service's commands, unless they start the embedded server.
         if arguments.database_url.is_none() || !may_share {
             data_directory::protect(&arguments.data_dir, arguments.database_url.is_none())?;
         }
@@ -65,7 +65,7 @@ impl Database {
             Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,
         };
-        // Without a parameter that PgBouncer refuses, and which says what is PostgreSQL's default anyway.
+        // PgBouncer rejects this parameter, whose value is PostgreSQL's default anyway.
         let options = options.application_name("bootledger").extra_float_digits(None);
         let read_only = opening::prepare(&options, embedded.is_some(), !may_share).await?;
         let sessions = settings::of_sessions(options);
@@ -76,13 +76,13 @@ impl Database {
         Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }
 
-    /// Closes all connections, then stops the embedded server, for programs that run once.
+    /// Closes all connections, then stops the embedded server; for commands that run once.
     pub async fn close(self) -> Result<()> {
         self.close_by(Instant::now() + CLOSE * 2).await
     }
 
-    /// Closes all connections, then stops the embedded server. Both end by then, whatever the database does: connections
-    /// that do not answer are dropped, and a server that is not down yet is left to its guard.
+    /// Closes all connections, then stops the embedded server. Both have ended by `until`, regardless of the database's state:
+    /// connections that do not respond are dropped, and a server that is still running is left to its guard.
     pub async fn close_by(self, until: Instant) -> Result<()> {
         let limit = CLOSE.min(until.saturating_duration_since(Instant::now()) / 2);
         futures::future::join_all([&self.people, &self.agents, &self.pool].map(|pool| pool.close_within(limit))).await;
@@ -99,7 +99,7 @@ impl Database {
 
 /// Refuses a data directory in which no service has ever started.
 fn refuse_missing(data_directory: &Path) -> Result<()> {
-    // Another user's cluster cannot be looked at: then opening it says what is missing.
+    // The cluster of another user cannot be inspected. In that case, opening it reports what is missing.
     let is_missing = matches!(postgres::version_file(data_directory).try_exists(), Ok(false));
     ensure!(
         !is_missing,
@@ -128,7 +128,7 @@ async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConn
     }
 }
 
-/// Where the running service says how its embedded server is reached.
+/// The file in which a running service publishes the URL of its embedded server.
 fn url_file(data_directory: &Path) -> PathBuf {
     data_directory.join("postgres.url")
 }

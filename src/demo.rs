@@ -1,5 +1,5 @@
-//! `bootledger demo`: the service with a small data centre, DHCP agents that write into the data
-//! folder, and a command that deploys a server.
+//! `bootledger demo`: runs the service with a small data centre and with DHCP agents that write into the data directory, and
+//! prints a command that deploys a server.
 
 use crate::administrator::{by, shown};
 use crate::catalogue_file::{Existing, Files};
@@ -23,30 +23,31 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// What the demo's data centre is.
+/// The catalogue of the demo's data centre.
 const CATALOGUE: &str = include_str!("demo/catalogue.yaml");
 
-/// Its DHCP servers: name, site, kind, file in the data folder, the program that can check it.
+/// The demo's DHCP servers: name, site, kind, file in the data directory, and the program that can check the file.
 const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 3] = [
     ("kea-dc1", "dc1", dhcp_agent::Kind::Kea, "kea-dc1.json", "kea-dhcp4"),
     ("isc-dc2", "dc2", dhcp_agent::Kind::Isc, "isc-dc2.conf", "dhcpd"),
     ("dnsmasq-dc2", "dc2", dhcp_agent::Kind::Dnsmasq, "dnsmasq-dc2.conf", "dnsmasq"),
 ];
 
-/// Where servers of the network dc1-prod reach the demo once `scripts/demo-vm` has built that network: its router.
+/// The address at which servers of the network dc1-prod reach the demo once `scripts/demo-vm` has built that network: its
+/// router.
 const BOOT_NETWORK: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 20, 0, 1), 8080);
 
-/// Runs until Ctrl-C or SIGTERM.
+/// Runs the demo until Ctrl-C or SIGTERM.
 pub async fn run(mut arguments: ServeArguments) -> Result<()> {
-    // One's own machine may stand for any booting server, so that the demo can be played with curl.
+    // Requests from this machine may carry the address of any booting server, so that curl can play the server.
     arguments.trusted_proxy.push(IpNet::from(reached(arguments.listen.ip())));
-    // For the same reason it may also be a webhook's receiver, a controller, or a DNS primary.
+    // For the same reason, webhook receivers, controllers and DNS primaries may be on this machine.
     arguments.store.outbound_allow.push(IpNet::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)));
     let mut signals = signals()?;
     let Some(mut service) = start(&arguments, &mut signals).await? else { return Ok(()) };
     let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
-    // What was changed since the first start stays.
+    // Changes that were made since the first start are kept.
     let catalogue = Files::of_text("the demo's catalogue", CATALOGUE, Path::new("."))?;
     let report = catalogue.import(&tool, Arc::clone(&service.application.files), Existing::Kept).await?;
     for refused in report.refusals() {
@@ -63,19 +64,20 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
     let gone = async { while agents.join_next().await.is_some() {} };
-    // Their requests have ended by now; what else they do is a command that need not end.
+    // The agents' requests have ended by now; a command that one of them still runs need not end.
     drop(tokio::time::timeout(Duration::from_millis(500), gone).await);
     Box::pin(stop(service, web)).await?;
     ended
 }
 
-/// What the demo's administrator signs in with.
+/// The credentials of the demo's administrator.
 struct Administrator {
     token: String,
     password: String,
 }
 
-/// The administrator's token and password: the given ones, or those that are kept in the data folder for the next start.
+/// The administrator's token and password: those given on the command line, or those kept in the data directory for the next
+/// start.
 async fn ensure_administrator(service: &Service, arguments: &ServeArguments) -> Result<Administrator> {
     let [token, password] = ["demo.token", "demo.password"].map(|name| arguments.store.data_dir.join(name));
     let made = administrator::ensure(&service.ledger, arguments.given(), false).await?;
@@ -95,7 +97,7 @@ async fn ensure_administrator(service: &Service, arguments: &ServeArguments) -> 
     })
 }
 
-/// Writes a file that only its owner reads.
+/// Writes a file that only its owner can read.
 fn write_private(file: &Path, text: &str) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
@@ -104,8 +106,8 @@ fn write_private(file: &Path, text: &str) -> Result<()> {
     written.with_context(|| format!("{} cannot be written", file.display()))
 }
 
-/// An agent for each DHCP server. Nothing is reloaded, since no server runs; each configuration is
-/// checked by the real server's program where that is installed.
+/// Starts an agent for each DHCP server. The agents reload nothing, since no DHCP server runs; the real server's program checks
+/// each configuration where it is installed.
 async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<JoinSet<()>> {
     let folder = arguments.store.data_dir.join("dhcp");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -145,7 +147,7 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
     Ok(agents)
 }
 
-/// Whether a program of this name can be found, also in the folders of system programs.
+/// Whether a program of this name is installed, in `PATH` or in the directories of system programs.
 fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())

@@ -1,5 +1,5 @@
-//! `bootledger deploy`: works on all plugin runs and DNS updates that are due, and on those that thereby become due, then
-//! ends; for cron. Runs that wait or failed are left for their time.
+//! `bootledger deploy`: executes all plugin runs and DNS updates that are due, and those that become due as a result, then
+//! exits; for cron. Runs that wait or have failed are left until their next scheduled time.
 
 use crate::config::StoreArguments;
 use crate::dns::Publisher;
@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the database may take to know the worker.
+/// How long the database may take to register this process as a worker.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One pass.
+/// Runs one pass over everything that is due.
 pub async fn run(arguments: &StoreArguments) -> Result<()> {
     let tool = Tool::open(arguments).await?;
     let heartbeat = Heartbeat::start(tool.database.sessions.clone(), Instance::new());

@@ -1,8 +1,9 @@
-//! `bootledger dhcp-agent`: keeps one DHCP server's configuration current, and confirms what the server runs.
+//! `bootledger dhcp-agent`: keeps one DHCP server's configuration current, and confirms which configuration the server runs.
 //!
-//! It runs beside the DHCP server and needs nothing of the service but its HTTP interface. Whatever it does, the file that
-//! the server reads is complete and was accepted by the server's own checker, and nothing is confirmed that the
-//! server does not run, or that it runs without hearing its clients. It must not decide anything about deployments, and it never logs its token.
+//! The agent runs on the DHCP server's machine and uses only the service's HTTP interface. At every moment, the file that the
+//! server reads is complete and was accepted by the server's own checker. The agent confirms a configuration only if the server
+//! runs it and receives its clients' requests. The agent must not decide anything about deployments, and it never logs its
+//! token.
 
 mod agent;
 pub(crate) mod command;
@@ -28,25 +29,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What the agent is told.
+/// The options of the agent.
 ///
-/// Commands are given to `sh -c`. In the check command, `{}` stands for the file to be checked, already quoted; without a
-/// `{}`, the file is appended as the last argument. A command succeeds with exit status 0; what it prints is reported otherwise.
+/// The agent runs commands with `sh -c`. In the check command, `{}` is replaced with the quoted path of the file to check;
+/// without a `{}`, the path is appended as the last argument. A command succeeds with exit status 0; otherwise its output is
+/// reported.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// The DHCP server's name in Bootledger's catalogue
+    /// The name of the DHCP server in Bootledger's catalogue
     #[arg(long, env = "BOOTLEDGER_SERVER_NAME")]
     pub server_name: Name,
 
-    /// The site that it serves
+    /// The site that the DHCP server serves
     #[arg(long, env = "BOOTLEDGER_SITE")]
     pub site: Name,
 
-    /// The software that it runs
+    /// The software of the DHCP server
     #[arg(long, env = "BOOTLEDGER_KIND", value_enum)]
     pub kind: Kind,
 
-    /// Where Bootledger is, such as <http://10.0.0.1:8080>
+    /// The URL of Bootledger, such as <http://10.0.0.1:8080>
     #[arg(long, env = "BOOTLEDGER_URL")]
     pub url: BootUrl,
 
@@ -58,7 +60,7 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_TOKEN", hide_env_values = true, conflicts_with = "token_file")]
     pub token: Option<Secret>,
 
-    /// The file that the DHCP server reads; it is replaced
+    /// The file that the DHCP server reads; the agent replaces it
     #[arg(long, env = "BOOTLEDGER_CONFIG")]
     pub config: PathBuf,
 
@@ -70,26 +72,27 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_RELOAD_COMMAND")]
     pub reload_command: Option<String>,
 
-    /// Kea's control socket, by the path in Kea's own configuration: Kea checks and reloads by itself, and is asked what it
-    /// runs; a check command, if given, checks instead [default: /run/kea/kea4-ctrl-socket, without a reload command]
+    /// The path of Kea's control socket, as in Kea's own configuration. Kea then checks and reloads by itself and reports which
+    /// configuration it runs; a check command, if given, replaces Kea's own check [default: /run/kea/kea4-ctrl-socket, without
+    /// a reload command]
     #[arg(long, env = "BOOTLEDGER_KEA_SOCKET", value_name = "PATH", conflicts_with = "reload_command")]
     pub kea_socket: Option<PathBuf>,
 
-    /// Change single reservations of a running Kea by its host commands, and have it read its whole file only when something else
+    /// Change single reservations of a running Kea with its host commands. Kea reads its whole file only when something else
     /// has changed, and once at the agent's start. Needs Kea 2.7.7 or later with `libdhcp_host_cmds.so` and
     /// `libdhcp_lease_cmds.so` among its hook libraries
     #[arg(long, env = "BOOTLEDGER_KEA_HOSTS", conflicts_with = "reload_command")]
     pub kea_hosts: bool,
 
-    /// How many seconds one of these commands, or an answer of Kea, may take
+    /// How many seconds a command, or a response of Kea, may take
     #[arg(long, env = "BOOTLEDGER_COMMAND_TIMEOUT", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
 
-    /// How many seconds a request for news waits for some; the service allows up to 60
+    /// How many seconds a request waits for a new configuration; the service allows up to 60
     #[arg(long, env = "BOOTLEDGER_WAIT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub wait: u64,
 
-    /// Fetch, load and confirm once, then exit: with status 1 if the server does not run the newest configuration
+    /// Fetch, load and confirm once, then exit; the exit status is 1 if the server does not run the newest configuration
     #[arg(long)]
     pub once: bool,
 }
@@ -97,16 +100,16 @@ pub struct Arguments {
 /// The software that a DHCP server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// ISC dhcpd
+    /// ISC dhcpd (isc-dhcp-server)
     Isc,
-    /// Kea
+    /// Kea (kea-dhcp4)
     Kea,
-    /// dnsmasq
+    /// The DHCP server of dnsmasq
     Dnsmasq,
 }
 
 impl Kind {
-    /// The name of its process.
+    /// The name of the server's process.
     fn program(self) -> &'static str {
         match self {
             Self::Isc => "dhcpd",
@@ -115,7 +118,7 @@ impl Kind {
         }
     }
 
-    /// The file's name in the service's URLs.
+    /// The name of the configuration file in the service's URLs.
     fn file(self) -> &'static str {
         match self {
             Self::Isc => "isc.conf",
@@ -132,17 +135,17 @@ impl Kind {
         }
     }
 
-    /// `None` for a server that is told otherwise.
+    /// The default reload command. `None` for Kea, which reloads over its control socket.
     fn reload_command(self) -> Option<&'static str> {
         match self {
-            // What systemctl says of a failure is not what dhcpd said.
+            // systemctl's message about a failure does not contain dhcpd's own, so the journal is printed too.
             Self::Isc => Some(
                 "begun=$(date +%s); systemctl restart isc-dhcp-server || { journalctl --quiet --no-pager --output=cat \
                  --identifier=dhcpd --since=\"@$begun\"; exit 1; }",
             ),
-            // `systemctl restart` would succeed before Kea has so much as read its file.
+            // `systemctl restart` would succeed before Kea has even read its file.
             Self::Kea => None,
-            // It does not read its file again on SIGHUP.
+            // dnsmasq does not read its configuration file again on SIGHUP.
             Self::Dnsmasq => Some("systemctl restart dnsmasq"),
         }
     }
@@ -160,7 +163,7 @@ impl From<Kind> for DhcpKind {
 
 /// Runs until `shutdown` holds true, or with `--once` until the server runs and has confirmed the newest configuration.
 ///
-/// Stopped in the middle of anything, it leaves a complete file behind, and loads that again when it is next started.
+/// Wherever the agent is stopped, it leaves a complete file behind, and loads that file again at its next start.
 pub async fn run(arguments: Arguments, mut shutdown: watch::Receiver<bool>) -> Result<()> {
     let once = arguments.once;
     let mut agent = Agent::new(&arguments).await?;
@@ -204,7 +207,7 @@ fn log(outcome: &Outcome) {
     }
 }
 
-/// The token, from the file, else as given. Never empty.
+/// The token from the file, otherwise the one given as an argument or in the environment. It is never empty.
 async fn token(arguments: &Arguments) -> Result<Secret> {
     let text = match (&arguments.token_file, &arguments.token) {
         (Some(path), _) => {
@@ -222,5 +225,5 @@ async fn token(arguments: &Arguments) -> Result<Secret> {
     Ok(Secret::new(text))
 }
 
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);

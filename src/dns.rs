@@ -1,7 +1,7 @@
-//! Keeps the primaries of sites at what the views show, with dynamic updates (RFC 2136) signed with their keys (TSIG).
+//! Keeps the DNS primaries of sites consistent with the views, using dynamic updates (RFC 2136) signed with their keys (TSIG).
 //!
-//! Nothing of somebody else is ever overwritten or removed: each update carries, as a prerequisite, what the primary is
-//! known to hold, and the primary itself refuses it where that is not so.
+//! Records that others created are never overwritten or removed. Each update carries, as a prerequisite, what the primary is
+//! known to hold, and the primary itself refuses the update if that has changed.
 
 mod connection;
 pub(crate) mod drift;

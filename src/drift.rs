@@ -1,7 +1,7 @@
-//! Compares what the servers of each site have with what the views say: every now and then, and when it is asked for.
+//! Compares the servers of each site with the expected state, at intervals and on request.
 //!
-//! What differs becomes an event and stays as it is, since a person may have had a reason; what a person has ordered to
-//! be repaired is repaired, from what was found then and from nothing else.
+//! A difference is recorded as an event and is not changed, because an operator may have had a reason for it. If an operator
+//! requests the repair, the difference is repaired, but only if it still is as it was found.
 
 pub mod command;
 mod dhcp;
@@ -21,26 +21,26 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tracing::{Instrument, error, info_span};
 
-/// How soon it is looked whether something is due.
+/// How often the worker checks whether a comparison is due.
 const POLL: Duration = Duration::from_secs(1);
-/// How long others leave a site alone; it is prolonged while the comparison goes on.
+/// How long other instances do not touch a site. The lease is extended while the comparison runs.
 const LEASE: time::Duration = time::Duration::seconds(120);
 
-/// Compares servers with the views; any number of instances may run.
+/// Compares servers with the expected state. Any number of instances may run.
 pub struct Checker {
     ledger: Ledger,
     worker: Worker,
     application: Application,
-    /// Between two comparisons of a site; none by themselves where `None`.
+    /// The interval between two comparisons of a site; without one, sites are compared only on request.
     every: Option<Duration>,
     memory: Mutex<HashMap<dhcp::Server, dhcp::Remembered>>,
-    /// How many differences each site has, as Prometheus is told.
+    /// The number of differences of each site, for Prometheus.
     differences: IntGaugeVec,
 }
 
 impl Checker {
-    /// One that compares each site `every` so often; without it, only when that is asked for. Fails where its measurement
-    /// is registered already.
+    /// Creates a checker that compares each site at the interval `every`, or without it only on request. Fails if its metric is
+    /// already registered.
     pub fn new(ledger: Ledger, worker: Worker, application: Application, every: Option<Duration>) -> anyhow::Result<Self> {
         let what = "What servers of a site have otherwise than they should, as this instance last found";
         let differences = IntGaugeVec::new(Opts::new("bootledger_drift_differences", what), &["site"])?;
@@ -48,7 +48,7 @@ impl Checker {
         Ok(Self { ledger, worker, application, every, memory: Mutex::default(), differences })
     }
 
-    /// Runs until `stopping`.
+    /// Runs until `stopping` holds true.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let pass = self.pass().instrument(info_span!("drift"));
@@ -58,7 +58,7 @@ impl Checker {
                     Ok(false) => {}
                     Err(error) => error!(error = %format!("{error:#}"), "servers could not be compared with the views; trying again"),
                 },
-                // Whatever was found and not yet told is found again.
+                // Differences that were found and not yet recorded will be found again.
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             }
             tokio::select! {
@@ -68,7 +68,7 @@ impl Checker {
         }
     }
 
-    /// Compares one site that is due; false where there is none, or where what was ordered has to be waited for.
+    /// Compares one site that is due. Returns false if there is none, or if the result of a requested repair has to be awaited.
     pub async fn pass(&self) -> anyhow::Result<bool> {
         let views = &self.ledger.views;
         drift::plan(views, self.every.map(|every| self.now() + every)).await?;
@@ -79,7 +79,7 @@ impl Checker {
         let name = site.parse()?;
         let looked = tokio::select! {
             biased;
-            // The instance that has the site now finds what was found here and not recorded yet.
+            // The instance that holds the lease now will find the differences that were found here and not yet recorded.
             () = self.worker.lost(worker) => return Ok(false),
             looked = self.site(&name, whole, worker) => looked?,
         };

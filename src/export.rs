@@ -1,5 +1,5 @@
-//! `bootledger export`: the log as JSON lines, one event each, which `verify FILE` can prove; or the catalogue as a file that
-//! can be imported.
+//! `bootledger export`: writes the log as JSON lines, one event each, which `verify FILE` can check; or the catalogue as a file
+//! that can be imported.
 
 use crate::catalogue_file;
 use crate::config::StoreArguments;
@@ -14,22 +14,22 @@ use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// What is exported.
+/// The arguments of `bootledger export`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// Only events behind this position; such an export cannot be verified by itself.
+    /// Exports only events after this position; such an export cannot be verified by itself.
     #[arg(long, default_value_t = 0, value_name = "POSITION", conflicts_with = "catalogue")]
     after: i64,
     /// Writes the catalogue as YAML, in the form that `import --catalogue` reads, instead of the log.
     #[arg(long)]
     catalogue: bool,
-    /// The catalogue as it was at this position of the log, or at this time.
+    /// Exports the catalogue as it was at this position of the log, or at this time.
     #[arg(long, value_name = "POSITION|RFC 3339", requires = "catalogue")]
     at: Option<Moment>,
-    /// Also writes boot files that are no short text into this folder, and names them by their path.
+    /// Also writes boot files that are not short texts into this directory; the catalogue refers to them by path.
     #[arg(long, value_name = "FOLDER", requires = "catalogue")]
     contents: Option<PathBuf>,
     /// Where boot files are stored, as for `serve`.
@@ -50,7 +50,7 @@ Exit codes:
   1  something could not be read or written
   2  the command line is wrong";
 
-/// A position or a time.
+/// A moment in the log: a position or a time.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     Position(i64),
@@ -69,7 +69,7 @@ impl std::str::FromStr for Moment {
     }
 }
 
-/// Writes to standard output.
+/// Writes the export to standard output.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let done = if arguments.catalogue { catalogue(&arguments, &tool).await } else { events(&arguments, &tool).await };
@@ -109,7 +109,7 @@ async fn catalogue(arguments: &Arguments, tool: &Tool) -> Result<()> {
         "The catalogue of Bootledger at position {position} of the log{time}.\nImport it with: bootledger import --catalogue FILE"
     );
     let contents = Contents::new(crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?);
-    // At a position also where the present is wanted: so all of it is of one moment.
+    // The catalogue is read at a position even if its current state is requested, so that all of it is from one moment.
     let exported =
         catalogue_file::export(pool, &contents, At::Position(position), arguments.contents.as_deref(), &heading).await?;
     for remark in &exported.remarks {

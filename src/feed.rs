@@ -1,6 +1,6 @@
-//! What moves: the end of the log and the position of the views, as watchable numbers.
+//! The feed: the end of the log and the position of the views, as numbers that can be watched.
 //!
-//! Woken by `LISTEN` and, since a notice can be lost with its connection, by a timer regardless.
+//! `LISTEN` notifications update the feed. A timer also does, since a notification can be lost with its connection.
 
 mod listener;
 
@@ -10,10 +10,10 @@ use bootledger_web::health::vitals::Pulse;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a change may go unnoticed when its notice is lost.
+/// How long a change may remain unnoticed if its notification is lost.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Positions to wait for. Cheap to clone.
+/// Positions that callers can wait for. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Feed {
     appended: watch::Sender<i64>,
@@ -22,7 +22,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Starts following; ends when `stopping` becomes true.
+    /// Starts following the database. Ends when `stopping` becomes true.
     pub async fn start(pool: impl Into<Pool>, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let pool = pool.into();
         let feed = Self::of_copy(pool.clone(), stopping.clone()).await?;
@@ -30,7 +30,8 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The same without the database's notices: those are about the service's log and views, and a copy has positions of its own.
+    /// The same without the database's notifications: those are about the service's log and views, and a copy has positions of
+    /// its own.
     pub(crate) async fn of_copy(pool: Pool, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let feed = Self {
             appended: watch::Sender::new(log::last_position(&pool).await?),
@@ -41,12 +42,12 @@ impl Feed {
         Ok(feed)
     }
 
-    /// When the database last said where log and views are.
+    /// When the database last reported the positions of log and views.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// The end of the log.
+    /// The position at the end of the log.
     pub fn appended(&self) -> watch::Receiver<i64> {
         self.appended.subscribe()
     }
@@ -56,24 +57,25 @@ impl Feed {
         self.projected.subscribe()
     }
 
-    /// Says that the log has grown, without waiting for the notice to come back.
+    /// Records that the log has grown, without waiting for the notification.
     pub fn saw_appended(&self, position: i64) {
         raise(&self.appended, position);
     }
 
-    /// Says that the views have moved, without waiting for the notice to come back.
+    /// Records that the views have moved, without waiting for the notification.
     pub fn saw_projected(&self, position: i64) {
         raise(&self.projected, position);
     }
 
-    /// Waits until the views show a position. `false` when that takes too long.
+    /// Waits until the views show a position. Returns `false` if that takes too long.
     pub async fn wait_for(&self, position: i64, limit: Duration) -> bool {
         let mut projected = self.projected();
         let reached = projected.wait_for(|shown| *shown >= position);
         tokio::time::timeout(limit, reached).await.is_ok_and(|waited| waited.is_ok())
     }
 
-    /// Looks regardless of notices. Failures are reported by whoever needs the database; here the next round tries again.
+    /// Reads the positions regularly, regardless of notifications. A failure is not reported here, since every user of the
+    /// database reports it; the next round tries again.
     async fn follow(self, pool: Pool, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {

@@ -1,8 +1,8 @@
-//! Where the contents of boot files are: a local folder by default, S3-compatible by setting.
+//! The store of boot file contents: a local directory by default, S3-compatible storage if configured.
 //!
-//! A content is written under a temporary name that holds the instance which writes it. What an instance leaves behind that
-//! was killed is removed by the next one that looks, at its start and now and then: in a folder, an instance holds the lock
-//! of a file of its own for as long as it lives, so that what it is just writing is never touched.
+//! A file is written under a temporary name that contains the writing instance's id. Files of an instance that was killed are
+//! removed by other instances, at their start and at intervals. In a directory, each instance holds a lock on a file of its own
+//! for as long as it lives, so that files in progress are never removed.
 
 use crate::data_directory;
 use anyhow::{Context, Result};
@@ -18,20 +18,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// How often to look for what was left behind.
+/// How often leftover files are searched.
 const EVERY: Duration = Duration::from_mins(10);
 
-/// After which time something is left behind of which it is not known whether its instance lives. An upload whose sender
-/// says nothing for half a minute has ended.
+/// The age at which a file counts as leftover if it is unknown whether its instance lives. An upload whose sender sends nothing
+/// for half a minute has ended.
 const FORGOTTEN: Duration = Duration::from_hours(24);
 
-/// How the names of the files begin that instances lock.
+/// The prefix of the lock files of instances.
 const LOCK: &str = "instance-";
 
-/// The lock of this process in each folder, held until it ends.
+/// This process's lock in each directory, held until the process ends.
 static HELD: Mutex<Vec<(PathBuf, File)>> = Mutex::new(vec![]);
 
-/// The folder of the store, where it is one.
+/// The directory of the store, if it is a local one.
 pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
     match setting {
         Some(setting) if setting.starts_with("s3://") => None,
@@ -40,7 +40,7 @@ pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a folder, or `files` in the data directory.
+/// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a directory, or `files` in the data directory.
 pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn ObjectStore>> {
     if let Some(place) = setting.and_then(|setting| setting.strip_prefix("s3://")) {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -50,7 +50,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     let folder = folder(setting, data_directory).unwrap_or_else(|| data_directory.join("files"));
     data_directory::from_now_on();
     std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} for boot files cannot be made", folder.display()))?;
-    // A folder that an administrator names may hold other things.
+    // A directory that an administrator configures may contain other files.
     data_directory::protect_tree(&folder.join("sha256"))?;
     lock(&folder).with_context(|| format!("the folder {} for boot files cannot be written", folder.display()))?;
     let local =
@@ -58,7 +58,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     Ok(Arc::new(local.with_automatic_cleanup(true).with_fsync(true)))
 }
 
-/// Holds this instance's lock in a folder.
+/// Takes this instance's lock in a directory.
 fn lock(folder: &Path) -> std::io::Result<()> {
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     let path = folder.join(format!("{LOCK}{}.lock", instance()));
@@ -68,7 +68,7 @@ fn lock(folder: &Path) -> std::io::Result<()> {
     loop {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
         file.lock()?;
-        // Another instance may have taken it for left behind, before it was locked, and have removed it.
+        // Another instance may have considered the file a leftover and removed it before it was locked.
         let own = file.metadata()?.ino();
         if std::fs::metadata(&path).is_ok_and(|found| found.ino() == own) {
             held.push((path, file));
@@ -77,7 +77,7 @@ fn lock(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Removes what was left behind, now and every ten minutes, until the service stops.
+/// Removes leftover files now and every ten minutes, until the service stops.
 pub async fn sweep(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>, mut stopping: watch::Receiver<bool>) {
     loop {
         let swept = match folder.clone() {
@@ -97,14 +97,14 @@ pub async fn sweep(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>, mut sto
     }
 }
 
-/// Looks once; how many uploads were removed.
+/// Searches once. Returns how many uploads were removed.
 pub fn sweep_folder(folder: &Path) -> Result<usize> {
     let names = || -> Result<Vec<String>> {
         let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
         Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
     };
     let mut count = 0;
-    // An instance that is seen here has its lock, since it takes that before it writes anything.
+    // An instance that is seen here holds its lock, since it takes the lock before it writes anything.
     for name in names()?.iter().filter(|name| name.starts_with(INCOMING)) {
         let path = folder.join(name);
         if is_left(folder, name, &path) && std::fs::remove_file(&path).is_ok() {
@@ -114,7 +114,8 @@ pub fn sweep_folder(folder: &Path) -> Result<usize> {
     for name in names()? {
         let of = name.strip_prefix(LOCK).and_then(|name| name.strip_suffix(".lock"));
         let path = folder.join(&name);
-        // Removed while it is locked: an instance that is just starting waits for the lock, and then sees that its file is gone.
+        // The file is removed while it is locked: an instance that is starting waits for the lock, and then sees that its file
+        // no longer exists.
         if of.is_some_and(|of| of != instance())
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
@@ -125,7 +126,8 @@ pub fn sweep_folder(folder: &Path) -> Result<usize> {
     Ok(count)
 }
 
-/// Whether the instance of an upload has ended. An upload of an earlier version does not name it, and only its age tells.
+/// Whether the instance of an upload has ended. The upload of an earlier version does not contain an instance id, so only its
+/// age is considered.
 fn is_left(folder: &Path, name: &str, path: &Path) -> bool {
     let Some((of, _)) = name[INCOMING.len()..].split_once('-') else {
         let changed = std::fs::metadata(path).and_then(|found| found.modified());
@@ -134,7 +136,7 @@ fn is_left(folder: &Path, name: &str, path: &Path) -> bool {
     of != instance() && free(&folder.join(format!("{LOCK}{of}.lock")))
 }
 
-/// Whether nobody holds the lock of a file. Where that cannot be known, somebody may.
+/// Whether no process holds the lock of a file. If that cannot be determined, a process may hold it.
 fn free(path: &Path) -> bool {
     match File::open(path) {
         Ok(file) => match file.try_lock() {
@@ -145,7 +147,7 @@ fn free(path: &Path) -> bool {
     }
 }
 
-/// The same in an object store, where only an upload that was complete and not named yet can be left behind.
+/// The same for an object store, where only an upload that is complete but not yet named can be left over.
 async fn sweep_objects(store: &dyn ObjectStore) -> Result<usize> {
     let found = store.list_with_delimiter(None).await?;
     let mut count = 0;
@@ -182,7 +184,7 @@ mod tests {
             assert!(path(name).exists(), "{name}");
         }
         assert!(!path("instance-dead.lock").exists());
-        // One of an earlier version names no instance.
+        // An upload of an earlier version contains no instance id.
         old.set_modified(SystemTime::now() - FORGOTTEN - Duration::from_secs(1)).expect("an age");
         drop(running);
         assert_eq!(sweep_folder(folder.path()).expect("swept"), 2);

@@ -1,10 +1,10 @@
-//! The heartbeat of this instance's workers: a tiny write to the database each second, on a connection of its own, by which
-//! other instances know that what is leased here is being worked on.
+//! The heartbeat of this instance's workers: a small write to the database each second, on a connection of its own. It shows
+//! other instances that this instance still works on what it has leased.
 //!
-//! A worker that is silent for four seconds is dead to the others, which take its work over. So it must notice by itself, and
-//! earlier: its name stops counting three seconds after the last heartbeat that went well, by a clock that goes on while the
-//! machine sleeps. What was begun under a name that does not count any more is dropped. A worker that stood still between its
-//! last look at the clock and an append is caught by the log: it appends to a stream that others have moved on.
+//! A worker that is silent for four seconds is dead to the others, which take over its work. So a worker must notice that by
+//! itself, and earlier: its name expires three seconds after the last successful heartbeat, by a clock that continues while the
+//! machine sleeps. Work that was begun under an expired name is dropped. A worker that was paused between its last check of the
+//! clock and an append is caught by the log: it appends to a stream that others have moved on.
 
 use crate::instance::Instance;
 use crate::store::workers;
@@ -18,13 +18,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-/// How often a worker says that it lives.
+/// How often a worker sends a heartbeat.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long a heartbeat may take, with a new connection if need be.
+/// How long a heartbeat may take, including a new connection if needed.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How soon one that failed is tried again.
+/// How long to wait before a failed heartbeat is retried.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long a name counts after the beginning of the last heartbeat that went well. The others wait a second longer.
+/// How long a name is valid after the start of the last successful heartbeat. Other instances wait one second longer.
 const COUNTS: Duration = Duration::from_secs(3);
 
 /// The heartbeat, until it is ended.
@@ -34,7 +34,7 @@ pub struct Heartbeat {
     task: JoinHandle<()>,
 }
 
-/// The workers of this instance, which have one name. Cheap to clone.
+/// The workers of this instance, which share one name. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Worker {
     life: watch::Receiver<Option<Life>>,
@@ -44,24 +44,24 @@ pub struct Worker {
 #[derive(Clone, Copy, Debug)]
 struct Life {
     worker: Uuid,
-    /// When the last heartbeat began that went well.
+    /// When the last successful heartbeat started.
     beat: Duration,
 }
 
 impl Heartbeat {
-    /// Begins. The database may be away: the workers have no name then, and take nothing.
+    /// Starts the heartbeat. If the database is unavailable, the workers have no name and take no work.
     pub fn start(sessions: Sessions, instance: Instance) -> Self {
         let ((life, alive), (news, reader), (end, ended)) = (watch::channel(None), watch::channel(0), watch::channel(false));
         let heart = Heart { sessions, instance, session: None, worker: None, life, news };
         Self { worker: Worker { life: alive, news: reader }, end, task: tokio::spawn(heart.run(ended)) }
     }
 
-    /// The workers that it is for.
+    /// The workers whose heartbeat this is.
     pub fn worker(&self) -> Worker {
         self.worker.clone()
     }
 
-    /// Ends it, and frees what its workers have leased. They must have ended before.
+    /// Ends the heartbeat, and releases the leases of its workers. The workers must have ended before.
     pub async fn end(self) {
         self.end.send_replace(true);
         drop(self.task.await);
@@ -69,12 +69,12 @@ impl Heartbeat {
 }
 
 impl Worker {
-    /// The name under which work may be taken now; `None` while others may take this instance for dead.
+    /// The name under which work may be taken now; `None` while others may consider this instance dead.
     pub fn name(&self) -> Option<Uuid> {
         self.life.borrow().filter(|life| !life.left().is_zero()).map(|life| life.worker)
     }
 
-    /// Waits until there is such a name.
+    /// Waits until there is a valid name.
     pub async fn ready(&self) -> Option<Uuid> {
         let mut life = self.life.clone();
         while self.name().is_none() {
@@ -83,12 +83,12 @@ impl Worker {
         self.name()
     }
 
-    /// Whether work that was taken under this name is still this instance's.
+    /// Whether work that was taken under this name still belongs to this instance.
     pub fn holds(&self, name: Uuid) -> bool {
         self.name() == Some(name)
     }
 
-    /// Waits until it is not any more.
+    /// Waits until work under this name no longer belongs to this instance.
     pub async fn lost(&self, name: Uuid) {
         let mut life = self.life.clone();
         loop {
@@ -103,26 +103,26 @@ impl Worker {
         }
     }
 
-    /// Changes when there may be work that was not there before: the workers have got a name, or others have died.
+    /// Changes when new work may be available: the workers have received a name, or others have died.
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.clone()
     }
 }
 
 impl Life {
-    /// How long the name counts from now on.
+    /// How long the name remains valid.
     fn left(self) -> Duration {
         (self.beat + COUNTS).saturating_sub(uptime())
     }
 }
 
-/// The time since the machine was started, also while it slept.
+/// The time since the machine was started, including time in sleep.
 fn uptime() -> Duration {
-    // Linux has had this clock since 2.6.39; without it, nothing would ever count.
+    // Linux has had this clock since 2.6.39. Without it, no name would ever be valid.
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }
 
-/// What beats.
+/// The task that sends heartbeats.
 struct Heart {
     sessions: Sessions,
     instance: Instance,
@@ -142,14 +142,14 @@ impl Heart {
                     pause
                 }
                 Ok(Err(error)) => {
-                    // A database that refuses, as a read-only one does, has answered, and the session is as good as before.
-                    // One that ended the session has answered too.
+                    // A database that refuses the statement, as a read-only one does, has responded, and the session still
+                    // works. A database that ended the session has responded too.
                     if is_lost(&error) || error.as_database_error().is_none() {
                         self.session = None;
                     }
                     failed(&mut failing, &error.to_string())
                 }
-                // An answer that comes late would be taken for that of the next heartbeat.
+                // A late response would be mistaken for that of the next heartbeat.
                 Err(_) => {
                     self.session = None;
                     failed(&mut failing, "the database has not answered in time")
@@ -161,14 +161,14 @@ impl Heart {
             }
         }
         if let (Some(session), Some(worker)) = (&mut self.session, self.worker) {
-            // Where that fails, others find out by themselves.
+            // If this fails, other instances notice by themselves.
             drop(timeout(LIMIT, workers::leave(&mut session.connection, worker)).await);
         }
     }
 
-    /// Says that the workers live, under a new name where the old one was given up. Returns how long to wait.
+    /// Sends a heartbeat, under a new name if the old one has expired. Returns how long to wait.
     async fn beat(&mut self) -> Result<Duration, sqlx::Error> {
-        // A session that was declared lost is silent, or began while the database was read-only, and stays so.
+        // A session that was declared lost is silent, or began while the database was read-only and remains so.
         let session = match self.session.take().filter(|session| session.bound.holds()) {
             Some(session) => session,
             None => self.sessions.open(LIMIT).await?,
@@ -181,7 +181,7 @@ impl Heart {
             self.worker = Some(worker);
             self.life.send_replace(Some(Life { worker, beat: begun }));
             self.news.send_modify(|news| *news += 1);
-            // Other instances that have died are seen at once.
+            // Other instances that have died are detected at once.
             return Ok(Duration::ZERO);
         };
         let beat = bound.within(LIMIT, workers::beat(connection, worker)).await?;
@@ -200,7 +200,7 @@ impl Heart {
     }
 }
 
-/// Says once that the heartbeat fails, and how soon it is tried again.
+/// Logs once that the heartbeat fails. Returns when to retry.
 fn failed(failing: &mut bool, error: &str) -> Duration {
     if *failing {
         return EVERY;

@@ -1,6 +1,7 @@
-//! Boot images of the library: the files of a recipe are obtained, verified and stored, and one command makes the image.
+//! Boot images from the library: the files of a recipe are obtained, verified and stored, and a single command creates the
+//! image.
 //!
-//! Until that command, nothing of it can be seen or deployed. What was downloaded stays for the next attempt.
+//! Before that command, no part of the image can be seen or deployed. Downloaded files are kept for the next attempt.
 
 pub mod command;
 pub mod downloads;

@@ -14,26 +14,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// What is imported, and how.
+/// The arguments of `bootledger import`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// The CSV file of deployments.
+    /// The CSV file of deployments to start.
     #[arg(required_unless_present = "catalogue", value_name = "CSV")]
     file: Option<PathBuf>,
-    /// Shows what would be created, changed, refused and started, and changes nothing.
+    /// Shows what would be created, changed, refused and started, without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Imports this YAML file, or the YAML files of this folder, before the CSV file; `-` is the standard input. May be
+    /// Imports this YAML file, or the YAML files of this directory, before the CSV file; `-` reads standard input. May be
     /// repeated: the files are read as one.
     #[arg(long, value_name = "FILE|FOLDER")]
     catalogue: Vec<PathBuf>,
     /// Where boot files are stored, as for `serve`.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     files: Option<String>,
-    /// An import of deployments that is repeated with the same key and file starts nothing twice.
+    /// A key that makes an import of deployments safe to repeat: a second import with the same key and file starts nothing.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -52,7 +52,7 @@ Exit codes:
   1  something was refused, with the reason; or nothing could be done
   2  the command line is wrong";
 
-/// Imports; the exit code says whether anything was refused.
+/// Runs the import. The exit code says whether anything was refused.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(file) = &arguments.file
         && file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
@@ -79,7 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Imports into a copy; whether nothing would be refused.
+/// Imports into a temporary copy. Returns whether the real import would have no refusals.
 async fn tried(arguments: &Arguments, tool: &Tool, catalogue: Option<&Files>, csv: Option<&[u8]>) -> Result<bool> {
     let trial = Trial::open(&tool.database, &tool.ledger).await?;
     let done = import(arguments, tool, Some(&trial), catalogue, csv).await;
@@ -87,7 +87,7 @@ async fn tried(arguments: &Arguments, tool: &Tool, catalogue: Option<&Files>, cs
     done
 }
 
-/// Whether nothing was refused.
+/// Imports the catalogue and the CSV file. Returns whether nothing was refused.
 async fn import(
     arguments: &Arguments,
     tool: &Tool,
@@ -123,10 +123,10 @@ async fn import(
     deployments(arguments, tool, trial.map_or(&tool.ledger, |trial| &trial.ledger), csv).await
 }
 
-/// Starts a deployment for every row, or for none; whether it was all.
+/// Starts a deployment for every row, or for none. Returns whether all were started.
 async fn deployments(arguments: &Arguments, tool: &Tool, ledger: &Ledger, csv: &[u8]) -> Result<bool> {
     let mut context = by("command line");
-    // As the same file in a request, so that a key means the same here and there.
+    // The fingerprint is that of the same file in an HTTP request, so that an idempotency key means the same in both.
     let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", csv);
     context.idempotency_key = arguments.idempotency_key.clone().map(|key| IdempotencyKey { key, request });
     match ledger.import(csv, arguments.dry_run, context).await.map_err(shown)? {

@@ -1,5 +1,5 @@
-//! Which instance of the service this is: an id that stays in the data directory, so that a restarted service is known to be the
-//! one that ended, and what it was doing is free at once.
+//! The identity of this instance: an id that is kept in the data directory. After a restart, other instances recognise it, and
+//! work of the ended process is free at once.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
@@ -7,18 +7,18 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use uuid::Uuid;
 
-/// An instance. Two running ones never have the same id, even with the same data directory.
+/// An instance. Two running instances never have the same id, even with the same data directory.
 #[derive(Debug)]
 pub struct Instance {
-    /// The id.
+    /// The id of the instance.
     pub id: Uuid,
     /// Locked for as long as the process lives, however it ends.
     _file: Option<File>,
 }
 
 impl Instance {
-    /// The instance of a data directory. Where the directory cannot be used, or another process uses it, this is an instance
-    /// that nobody has met before: after a crash, its work is then free after some seconds, not at once.
+    /// The instance of a data directory. If the directory cannot be used, or another process uses it, the instance gets a new
+    /// id: after a crash, its work is then free after some seconds, not at once.
     pub fn of(data_directory: &Path) -> Self {
         match read(data_directory) {
             Ok(Some((id, file))) => Self { id, _file: Some(file) },
@@ -31,7 +31,7 @@ impl Instance {
         }
     }
 
-    /// An instance that lives as long as this process.
+    /// An instance whose id lives only as long as this process.
     pub fn new() -> Self {
         Self { id: Uuid::now_v7(), _file: None }
     }
@@ -43,7 +43,7 @@ impl Default for Instance {
     }
 }
 
-/// The id in the directory, which is made if missing; `None` while another process has it.
+/// The id in the directory, which is created if it is missing; `None` if another process uses it.
 fn read(data_directory: &Path) -> Result<Option<(Uuid, File)>> {
     let path = data_directory.join("instance");
     let opened = std::fs::create_dir_all(data_directory)
@@ -57,7 +57,7 @@ fn read(data_directory: &Path) -> Result<Option<(Uuid, File)>> {
     if let Ok(id) = text.trim().parse() {
         return Ok(Some((id, file)));
     }
-    // It is new, or was broken off while it was written.
+    // The file is new, or writing it was interrupted.
     let id = Uuid::now_v7();
     file.set_len(0)
         .and_then(|()| file.rewind())

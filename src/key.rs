@@ -1,5 +1,5 @@
-//! The service's key, from which deployments' tokens are derived: a file that only its owner reads, the same for all instances
-//! on one database. The database has the key's fingerprint, so that an instance with another key is refused.
+//! The service key, from which the tokens of deployments are derived: a file that only its owner can read, the same for all
+//! instances on one database. The database holds the key's fingerprint, so that an instance with another key is refused.
 
 mod command;
 
@@ -13,11 +13,11 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The least number of bytes of a key.
+/// The minimum length of a key, in bytes.
 const LEAST: usize = 32;
 
-/// The key of this instance, which is the one of all instances on the database; the first start records which it is. A
-/// missing key is made only then: an instance that comes later needs a copy.
+/// Loads the key of this instance and compares it with the key that all instances on the database share. The first start
+/// records that key. A missing key file is created only then: an instance that is added later needs a copy of it.
 pub async fn settle(file: Option<&Path>, data_directory: &Path, database: &Database) -> Result<ServiceKey> {
     let path = path(file, data_directory);
     let mut recorded = recorded(&database.pool).await.context("the fingerprint of the service key cannot be read")?;
@@ -30,7 +30,7 @@ pub async fn settle(file: Option<&Path>, data_directory: &Path, database: &Datab
     }
     let key = load(file, data_directory)?;
     if recorded.is_none() && database.read_only.is_none() {
-        // Of two first starts at once, one records its key.
+        // If two instances start for the first time at once, only one of them records its key.
         recorded =
             Some(record_first(&database.pool, &key).await.context("the fingerprint of the service key cannot be recorded")?);
     }
@@ -46,7 +46,7 @@ pub async fn settle(file: Option<&Path>, data_directory: &Path, database: &Datab
     }
 }
 
-/// What to do about another key.
+/// What an operator does about a key that differs from the recorded one.
 fn advice(path: &Path) -> String {
     format!(
         "All instances need the same key: copy the key of a running instance (`service.key` in its data directory, or its \
@@ -56,12 +56,12 @@ fn advice(path: &Path) -> String {
     )
 }
 
-/// Where the key is.
+/// The path of the key file.
 fn path(file: Option<&Path>, data_directory: &Path) -> PathBuf {
     file.map_or_else(|| data_directory.join("service.key"), Into::into)
 }
 
-/// Reads the key of this file, or the one of the data directory, which is made when it is missing.
+/// Reads the key from this file, or from the one in the data directory. A missing file is created.
 pub fn load(file: Option<&Path>, data_directory: &Path) -> Result<ServiceKey> {
     if let Some(file) = file {
         return read(file);
@@ -74,7 +74,8 @@ pub fn load(file: Option<&Path>, data_directory: &Path) -> Result<ServiceKey> {
     read(&file)
 }
 
-/// Makes a key. Complete under another name first: a full disk must not leave a short file under the key's name.
+/// Creates a key. The file is completed under another name first, so that a full disk cannot leave a short file under the key's
+/// name.
 fn make(file: &Path) -> Result<()> {
     let key: [u8; LEAST] = rand::random();
     let draft = file.with_extension(format!("key.{}", std::process::id()));
@@ -83,7 +84,7 @@ fn make(file: &Path) -> Result<()> {
         made.write_all(hex::encode(key).as_bytes())?;
         made.sync_all()?;
         match std::fs::hard_link(&draft, file) {
-            // Another instance was faster; its key is the one.
+            // Another instance created the key first; this instance uses it.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             linked => linked,
         }
@@ -104,12 +105,12 @@ fn read(file: &Path) -> Result<ServiceKey> {
     Ok(ServiceKey::new(bytes))
 }
 
-/// The recorded fingerprint.
+/// The recorded fingerprint, if any.
 async fn recorded(pool: &Pool) -> Result<Option<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar("SELECT fingerprint FROM public.service_key").fetch_optional(pool).await
 }
 
-/// Records a key's fingerprint unless there is one; gives the one that is recorded.
+/// Records a key's fingerprint unless one is recorded. Returns the recorded one.
 async fn record_first(pool: &Pool, key: &ServiceKey) -> Result<Vec<u8>, sqlx::Error> {
     let fingerprint = key.fingerprint();
     sqlx::query("INSERT INTO public.service_key (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING")
@@ -119,7 +120,7 @@ async fn record_first(pool: &Pool, key: &ServiceKey) -> Result<Vec<u8>, sqlx::Er
     recorded(pool).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Records a key's fingerprint in the place of another one.
+/// Replaces the recorded fingerprint with that of another key.
 async fn record_instead(pool: &Pool, key: &ServiceKey) -> Result<(), sqlx::Error> {
     let fingerprint = key.fingerprint();
     sqlx::query(
@@ -132,7 +133,7 @@ async fn record_instead(pool: &Pool, key: &ServiceKey) -> Result<(), sqlx::Error
     .map(drop)
 }
 
-/// The part of a fingerprint that people compare.
+/// The part of a fingerprint that is shown to people, for comparison.
 fn shown(fingerprint: &[u8]) -> String {
     hex::encode(&fingerprint[..fingerprint.len().min(8)])
 }

@@ -1,5 +1,5 @@
-//! Carries out commands: looks up the facts that the rules need, has the aggregate decide, appends,
-//! and decides again when somebody else was faster. It decides nothing itself.
+//! The command service. It looks up the facts that the rules need, lets the aggregate decide, and appends the events. If
+//! another command has changed the same things first, it decides again. It makes no decisions itself.
 
 mod accounts;
 mod catalogue;
@@ -48,20 +48,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
-/// How often a command is decided again when others change the same things.
+/// How often a command is decided again while others change the same things.
 const TRIES: u32 = 64;
 
-/// How long a command looks for an address or a name that is still free when it is appended.
+/// How long a command searches for an address or a name that is still free when it is appended.
 const CHOOSING: Duration = Duration::from_secs(30);
 
-/// How long a conflicting command waits for the views to show what it conflicts with.
+/// How long a conflicting command waits for the views to show the change that it conflicts with.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
-/// How long a command may take. Each of its statements has a limit of its own; this is for all of them, and for others that
-/// change the same things.
+/// How long a command may take. Each of its statements has a limit of its own; this one is for all of them, and for conflicts
+/// with other commands.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a command of a booting server may take: an installer's script waits for the answer, and sends it again.
+/// How long a command of a booting server may take. An installer's script waits for the response, and repeats the request.
 const SERVERS: Duration = Duration::from_secs(5);
 
 fn limit(command: &Command) -> Duration {
@@ -85,9 +85,9 @@ pub struct Ledger {
     pub(crate) secrets: Secrets,
     pub(crate) outbound: Outbound,
     pub(crate) questions: Questions,
-    /// How many orders to management controllers are under way.
+    /// How many power orders are in progress.
     pub(crate) orders: watch::Sender<usize>,
-    /// The checkers of other servers' files on this machine.
+    /// The programs on this machine that check the files of other servers.
     pub(crate) checkers: Checkers,
     reservations: Reservations,
     /// Whether nothing is appended: commands are only decided.
@@ -95,7 +95,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A service over this log and these views.
+    /// Creates a command service for this log and these views.
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
         let (outbound, questions) = (Outbound::default(), Questions::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
@@ -104,19 +104,19 @@ impl Ledger {
         Self { log, views, feed, now, secrets, outbound, questions, orders, checkers, reservations, dry: false }
     }
 
-    /// The same, connecting to what the administrator of the machine allows.
+    /// The same service, with the outgoing connections that the administrator of the machine allows.
     #[must_use]
     pub fn with_outbound(self, outbound: Outbound) -> Self {
         Self { outbound, ..self }
     }
 
-    /// The same, with these checkers of other servers' files.
+    /// The same service, with these checkers for the files of other servers.
     #[must_use]
     pub fn with_checkers(self, checkers: Checkers) -> Self {
         Self { checkers, ..self }
     }
 
-    /// The same service over other connections: for callers that must not take those of others.
+    /// The same service with other connections, for callers that must not use up the connections of others.
     #[must_use]
     pub fn over(&self, views: &Pool) -> Self {
         Self { views: views.clone(), ..self.clone() }
@@ -170,7 +170,7 @@ impl Ledger {
     }
 }
 
-/// Who holds which of these, where anybody does; for programs that load what may be known already.
+/// The holders of those claims that are held, for programs that load data which may already exist.
 pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
     facts::holders(views, claims).await.map_err(CommandError::from)
 }
@@ -198,15 +198,16 @@ impl Commands for Ledger {
                         self.feed.saw_appended(receipt.position);
                         return Ok(receipt);
                     }
-                    // Another device was faster with the controller: the rules name it once the views show it.
-                    // A database that was restarted closes every connection: the others are tested before they are used.
+                    // For a controller: another device has claimed it first, and the rules name that device once the views show
+                    // it. For a closed connection: a database that was restarted closes every connection, so the others are
+                    // tested before they are used.
                     Err(Failure::Closed(_)) if !read_again => {
                         read_again = true;
                         self.views.liveness().doubt();
                     }
                     Err(Failure::Conflict | Failure::Claimed(Claim::Controller(_), _)) => self.catch_up().await?,
-                    // A repeated command may be refused because of what its own first try did, whose commit came after the
-                    // key was looked up: then it is done, and not refused.
+                    // A repeated command may be refused because of its own first attempt, which was committed after the key was
+                    // looked up. Then the command has succeeded and must not be refused.
                     Err(failure @ (Failure::Refused(_) | Failure::Claimed(..))) => {
                         return match self.answered(&context).await? {
                             Some(answered) => Ok(answered),

@@ -1,8 +1,8 @@
-//! Bootledger deploys physical servers and remembers everything.
+//! Bootledger deploys physical servers and records every step in an event log.
 //!
-//! This crate is wiring: configuration, the event store, the feed, the reactor and its plugins, and
-//! one file a subcommand. It is a library so that tests start what production starts. The rules are
-//! in `aggregates`, the read models in `projections`, HTTP in `web`.
+//! This crate wires the service together: configuration, the event store, the feed, the reactor and its plugins, and one file
+//! per subcommand. It is a library so that tests start the same code as production. The rules are in `aggregates`, the read
+//! models in `projections`, HTTP in `web`.
 
 pub mod accounts;
 pub mod administrator;

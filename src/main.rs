@@ -1,4 +1,4 @@
-//! The program. It only takes its arguments apart; the work is the library's.
+//! The program's entry point. It only parses the arguments; the library does the work.
 
 use anyhow::Result;
 use bootledger::config::{Arguments, Command};
@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 fn main() -> ExitCode {
-    // A missing `.env` is fine; the environment itself goes before it.
+    // A missing `.env` is fine. Variables of the environment take precedence over it.
     drop(dotenvy::dotenv());
     drop(rustls::crypto::ring::default_provider().install_default());
     let arguments = Arguments::parse();
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error.into()),
     };
     let outcome = runtime.block_on(run(arguments));
-    // A thread that looks up a name, or hashes, need not end before the process does.
+    // A thread that resolves a name or hashes a password need not end before the process does.
     runtime.shutdown_timeout(Duration::from_millis(200));
     match outcome {
         Ok(code) => code,
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn failed(error: &anyhow::Error) -> ExitCode {
     let text = format!("{error:#}");
     eprintln!("bootledger: {text}");
-    // What the database or the operating system said, in an operator's words.
+    // An error of the database or the operating system, explained to an operator.
     let sentence = Cause::in_chain(error.chain()).filter(|cause| cause.passes()).map(Cause::sentence);
     if let Some(sentence) = sentence.filter(|sentence| !text.contains(sentence)) {
         eprintln!("bootledger: {sentence}");
@@ -48,8 +48,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         let status = guard::run(arguments).await?;
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    // A file that reaches the limit of `ulimit -f` is an error to answer, not the end of the process, which this signal would
-    // be by default.
+    // A file that reaches the limit of `ulimit -f` is reported as an error. By default, this signal would end the process.
     drop(signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?);
     telemetry::start(arguments.log_format, &arguments.log)?;
     match arguments.command {
@@ -71,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::PostgresGuard(_) => {}
         Command::Postgres(arguments) => {
             let settings = Settings { binaries: arguments.postgres_bin, ..Settings::new(arguments.data_dir)? };
-            // Before anybody is told that it runs, so that no signal finds it unprepared.
+            // The handler is installed before the service announces that it runs, so that no signal arrives unhandled.
             let mut stop = told_to_stop()?;
             let mut postgres = Postgres::start(&settings).await?;
             println!("{}", postgres.url());
@@ -85,7 +84,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Becomes true at Ctrl-C or SIGTERM.
+/// Installs handlers for Ctrl-C and SIGTERM. The value becomes true when one arrives.
 fn told_to_stop() -> Result<watch::Receiver<bool>> {
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (stop, stopped) = watch::channel(false);

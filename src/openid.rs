@@ -1,6 +1,7 @@
-//! Signing in through an `OpenID` Connect provider: the authorization code flow with PKCE, state and nonce.
+//! Sign-in through an `OpenID` Connect provider: the authorization code flow with PKCE, state and nonce.
 //!
-//! The provider is asked what it is (discovery) at every sign-in: those are rare, and keys that it has replaced count at once.
+//! The provider's metadata is fetched (discovery) at every sign-in: sign-ins are rare, and keys that the provider has replaced
+//! take effect at once.
 
 mod claims;
 mod roles;
@@ -30,13 +31,13 @@ use roles::Roles;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// How long the provider may take for each answer.
+/// How long each response of the provider may take.
 const LIMIT: Duration = Duration::from_secs(10);
-/// The largest answer that is read, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// The signatures of ID tokens that are taken: those of a private key. RS256 is what most send, ES256 and `EdDSA` what Kanidm and
-/// others do.
+/// The accepted signature algorithms of ID tokens: those with a private key. Most providers use RS256; Kanidm and others use
+/// ES256 and `EdDSA`.
 const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -49,12 +50,12 @@ const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// The provider.
+/// An `OpenID` Connect provider.
 pub struct Provider {
     issuer: IssuerUrl,
     label: String,
     client_id: ClientId,
-    /// The name of the client's secret, where it has one.
+    /// The name of the secret that holds the client secret, if there is one.
     client_secret: Option<Name>,
     redirect: RedirectUrl,
     scopes: Vec<Scope>,
@@ -64,11 +65,11 @@ pub struct Provider {
     http: Http,
 }
 
-/// Asks the provider, and only it: no redirect is followed.
+/// The HTTP client for the provider. It follows no redirects, so it reaches only the provider.
 #[derive(Clone)]
 struct Http(Client);
 
-/// Why the provider gave no answer.
+/// Why a request to the provider failed.
 #[derive(Debug, thiserror::Error)]
 enum HttpError {
     #[error("{0}")]
@@ -110,7 +111,7 @@ impl Provider {
     /// The provider that the arguments name, if any.
     ///
     /// # Errors
-    /// When they do not go together, or name an address that is not safe.
+    /// Returns an error if the arguments are inconsistent or name an unsafe address.
     pub fn of(arguments: &OpenidArguments, base_url: &str, secrets: Secrets) -> Result<Option<Self>> {
         let Some(issuer) = &arguments.openid_issuer else {
             ensure!(arguments.openid_client_id.is_none(), "--openid-client-id is nothing without --openid-issuer");
@@ -125,7 +126,8 @@ impl Provider {
             scheme == "https" || scheme == "http" && loopback,
             "--openid-issuer must be an https:// URL; http:// is taken for an address of this machine only"
         );
-        // These paths stand for all tenants: each token names its own as the issuer, so that anyone of any company could sign in.
+        // These paths serve all tenants: each token names its own tenant as the issuer, so that anyone from any company could
+        // sign in.
         let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.url().path().starts_with(path));
         ensure!(
             !(shared && host.starts_with("login.microsoftonline.")),
@@ -156,7 +158,7 @@ impl Provider {
 
     async fn discover(&self) -> Result<(CoreProviderMetadata, Option<ClientSecret>)> {
         let metadata = match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await {
-            // Providers differ in whether a final slash belongs to the issuer. It is at the same place either way.
+            // Providers differ in whether the issuer ends with a slash. The metadata is at the same URL in both cases.
             Err(DiscoveryError::Validation(why)) => {
                 let found = CoreProviderMetadata::discover_async(other_spelling(&self.issuer)?, &self.http).await;
                 found.map_err(|_| anyhow!("{why}; --openid-issuer must be the issuer that the provider states"))?
@@ -182,8 +184,8 @@ impl Provider {
         Ok(Begun { url: url.to_string(), pending })
     }
 
-    /// What the provider says of the person: the claims of the ID token, whose signature, issuer, audience, time and nonce were
-    /// checked, and what it tells beside them.
+    /// The provider's claims about the user: those of the ID token, whose signature, issuer, audience, time and nonce were
+    /// checked, and those of the userinfo endpoint.
     async fn claims(&self, code: String, pending: &Pending) -> Result<Claims, ProviderError> {
         let unreachable = |error: anyhow::Error| ProviderError::Unreachable(self.label.clone(), error);
         let untrusted = |error: anyhow::Error| ProviderError::Untrusted(self.label.clone(), error);
@@ -197,7 +199,8 @@ impl Provider {
             exchange.request_async(&self.http).await.map_err(|error| untrusted(anyhow!("{error}: {error:?}")))?;
         let id_token = token.id_token().ok_or_else(|| untrusted(anyhow!("there is no ID token")))?;
         let nonce = Nonce::new(pending.nonce.clone());
-        // Signatures that only the provider can make, with a key that it publishes: no `none`, and no HMAC with the client's secret.
+        // Only signatures that the provider alone can make, with a key that it publishes: not `none`, and not HMAC with the
+        // client secret.
         let verifier = client.id_token_verifier().set_allowed_algs(SIGNATURES);
         let verifier = verifier.set_other_audience_verifier_fn(|_| true);
         let checked = id_token.claims(&verifier, &nonce).map_err(|error| untrusted(error.into()))?;
@@ -218,7 +221,7 @@ impl Provider {
 
     fn is_enough(&self, said: &Map<String, Value>) -> bool {
         let has = |claim: &str| claims::find(said, claim).is_some();
-        // Whether an address is verified belongs to it.
+        // An e-mail address needs the claim that says whether it is verified.
         let verified = self.name_claim != "email" || said.contains_key("email_verified");
         has(&self.name_claim) && has(self.roles.claim()) && verified
     }
@@ -234,8 +237,8 @@ impl Provider {
         ensure!(answer.status().is_success(), "its userinfo endpoint answered {}", answer.status());
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.to_ascii_lowercase().starts_with("application/jwt") {
-            // It came over the connection to the provider itself, which says as much as the signature (OpenID Connect Core,
-            // 3.1.3.7, says so of the ID token).
+            // The response came over the connection to the provider itself, which is as reliable as the signature (OpenID
+            // Connect Core, 3.1.3.7, states this for the ID token).
             let token = std::str::from_utf8(answer.body())?.trim();
             ensure!(
                 token.split('.').count() == 3,
@@ -247,7 +250,7 @@ impl Provider {
     }
 }
 
-/// What is known of a person.
+/// The known claims about a user.
 struct Claims {
     subject: String,
     claims: Map<String, Value>,
@@ -260,14 +263,14 @@ impl Claims {
 }
 
 impl Claims {
-    /// The name of a person whose provider sends it in parts.
+    /// The full name of a user whose provider sends it in parts.
     fn full_name(&self) -> String {
         let parts = ["given_name", "family_name"].into_iter().filter_map(|part| self.text(part));
         parts.collect::<Vec<_>>().join(" ")
     }
 }
 
-/// The issuer with a final slash, or without the one that it has.
+/// The issuer with a final slash, or without it if it has one.
 fn other_spelling(issuer: &IssuerUrl) -> Result<IssuerUrl> {
     let other = match issuer.as_str().strip_suffix('/') {
         Some(without) => without.to_owned(),

@@ -1,4 +1,4 @@
-//! Whereto the service connects: which addresses, and which secrets are never for management controllers.
+//! The policy for outgoing connections: the allowed addresses, and secrets that are never sent to management controllers.
 
 use bootledger_aggregates::values::name::Name;
 use bootledger_outbound::Guard;
@@ -8,22 +8,22 @@ use std::sync::Arc;
 /// The option that allows a network.
 pub const OPTION: &str = "--outbound-allow";
 
-/// What the administrator of the machine has decided about outgoing connections. Cheap to clone.
+/// The decisions of the machine's administrator about outgoing connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outbound {
-    /// Which addresses controllers, receivers and primaries may have.
+    /// The addresses that controllers, receivers and primaries may have.
     pub guard: Guard,
-    /// Secrets that options name for something else.
+    /// Secrets that options of the service already use.
     pub reserved: Arc<[Name]>,
 }
 
 impl Outbound {
-    /// Connections to usual addresses, and to these networks.
+    /// Allows connections to ordinary addresses and to these networks.
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self { guard: Guard::new(allowed, OPTION), reserved: Arc::new([]) }
     }
 
-    /// The same, with secrets that options name for something else.
+    /// The same policy, with secrets that options of the service already use.
     #[must_use]
     pub fn reserving(self, names: impl IntoIterator<Item = Name>) -> Self {
         Self { reserved: names.into_iter().collect(), ..self }

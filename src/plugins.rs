@@ -1,6 +1,6 @@
-//! The plugins of a deployment: each looks at how things are and says what to do and what came of
-//! it. A plugin writes nothing itself, but for the order that `reboot` gives (see there): its effect on
-//! the device and its outcome are appended together by the reactor, so neither exists without the other.
+//! The plugins of a deployment. Each checks the current state and returns what to change and its outcome. A plugin writes
+//! nothing itself, except for the order that `reboot` gives (see there): the reactor appends its effect on the device together
+//! with its outcome, so neither exists without the other.
 
 mod clean;
 mod dhcp;
@@ -19,44 +19,44 @@ use bootledger_projections::deployments::Deployment;
 use bootledger_projections::devices::Device;
 use bootledger_projections::pool::Pool;
 
-/// What a plugin is given.
+/// The input of a plugin.
 pub struct Work<'a> {
-    /// The deployment; it is live.
+    /// The deployment, which is live.
     pub deployment: &'a Deployment,
-    /// Its server, as the views show it.
+    /// The deployment's device, from the views.
     pub device: &'a Device,
-    /// For the one plugin that must record what it does before it does it: `reboot`.
+    /// The command service, for the one plugin that must record an order before it carries it out: `reboot`.
     pub ledger: &'a Ledger,
     /// The sites in use.
     pub sites: &'a [Entry<SiteSpec>],
-    /// The views.
+    /// The connection pool of the views.
     pub views: &'a Pool,
-    /// The time now.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of a try.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its work is done.
+    /// The plugin's work is done.
     Succeeded,
-    /// It waits for others.
+    /// The plugin waits for an operator or another system.
     Waiting {
-        /// Why, for a person: for what and for whom.
+        /// Why the plugin waits: a sentence that names the operator or system that it waits for.
         reason: Text,
-        /// The keys of what it waits for.
+        /// The keys of what the plugin waits for.
         awaited: Vec<Text>,
     },
 }
 
-/// What a plugin wants to be appended.
+/// The changes that a plugin returns, to be appended.
 #[derive(Debug)]
 pub struct Report {
-    /// Its effect on the device, if any.
+    /// The plugin's effect on the device, if any.
     pub device: Option<DeviceCommand>,
-    /// What came of it.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// What it looked at, and must not have changed since.
+    /// The conditions that must still hold when the report is appended.
     pub preconditions: Vec<Precondition>,
 }
 
@@ -66,12 +66,12 @@ impl Report {
     }
 }
 
-/// Runs the plugin of this name.
+/// Runs the plugin with this name.
 ///
 /// # Errors
-/// When it cannot do its work now; it is tried again later.
+/// Returns an error if the plugin cannot do its work now; it is retried later.
 pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
-    // Even where it waits for a hand: the server may have booted by now.
+    // The plugin also runs while it waits for a manual restart, since the server may have booted by now.
     if name == "reboot" {
         return reboot::run(work).await;
     }
@@ -87,7 +87,7 @@ pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
     }
 }
 
-/// Runs a plugin that looks at nothing but its deployment, and so may run in one go with the one before it.
+/// Runs a plugin that depends only on its deployment, and so can run in the same batch as the one before it.
 pub fn run_at_once(name: &str, work: &Work<'_>) -> Option<Report> {
     match name {
         "clean" => Some(clean::run(work)),

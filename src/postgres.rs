@@ -1,17 +1,17 @@
-//! A private PostgreSQL server for a service that was given no `DATABASE_URL`, so that one program and the
-//! distribution's package are all it takes to begin.
+//! A private PostgreSQL server for a service without a `DATABASE_URL`, so that the program and the distribution's package are
+//! sufficient to start.
 //!
 //! ```text
 //! service ──pipe──▶ guard (bootledger postgres-guard) ──▶ postgres ──▶ its own processes
 //! ```
 //!
-//! The guard stops the server when the service's end of the pipe closes, which happens however the service dies.
-//! Two locks keep runs apart. `<data-dir>/lock` belongs to the service and refuses a second one at once.
-//! `<data-dir>/postgres/lock` is inherited by the guard, the server and every process of it, so that it is free exactly
-//! when nothing of an earlier run is left; a start waits for it.
+//! The guard stops the server when the service's end of the pipe closes, which happens however the service dies. Two locks
+//! prevent runs from overlapping. `<data-dir>/lock` belongs to the service and refuses a second one at once.
+//! `<data-dir>/postgres/lock` is inherited by the guard, the server and all of its processes, so it is free only when no
+//! process of an earlier run is left; a start waits for it.
 //!
-//! The cluster is reached through a Unix socket in a directory that only its owner (and root) can enter, hence
-//! needs no password. Nothing here may make a commit less durable than PostgreSQL's defaults do.
+//! The service connects to the cluster through a Unix socket in a directory that only its owner (and root) can enter, so no
+//! password is needed. Nothing here may make a commit less durable than PostgreSQL's defaults do.
 
 mod binaries;
 mod cluster;
@@ -34,31 +34,31 @@ use cluster::{Cluster, NAME};
 use lock::Lock;
 use server::Server;
 
-/// A file that the cluster of a data directory has once it is made.
+/// A file that exists in the cluster of a data directory once the cluster has been created.
 pub fn version_file(data_directory: &Path) -> PathBuf {
     data_directory.join("postgres").join("cluster").join("PG_VERSION")
 }
 
-/// What the embedded server needs to know.
+/// The settings of the embedded server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The service's data directory; made if missing. Everything here lives in `postgres/`, `postgres.log` and `lock`.
+    /// The service's data directory, created if missing. The embedded server uses `postgres/`, `postgres.log` and `lock` in it.
     pub data_directory: PathBuf,
     /// The directory with `initdb` and `postgres`; searched for if `None`.
     pub binaries: Option<PathBuf>,
-    /// The program that knows the `postgres-guard` subcommand.
+    /// The program that provides the `postgres-guard` subcommand.
     pub guard: PathBuf,
 }
 
 impl Settings {
-    /// Settings for the running program, which must hand `postgres-guard` to [`guard::run`].
+    /// Settings for the running program, which must pass `postgres-guard` on to [`guard::run`].
     pub fn new(data_directory: impl Into<PathBuf>) -> Result<Self> {
         let guard = std::env::current_exe().map_err(error::io("find this program's own file"))?;
         Ok(Self { data_directory: data_directory.into(), binaries: None, guard })
     }
 }
 
-/// A running server. Dropping it begins a fast shutdown; [`stop`](Self::stop) also waits for the end of it.
+/// A running server. Dropping it begins a fast shutdown; [`stop`](Self::stop) also waits until that has ended.
 #[derive(Debug)]
 pub struct Postgres {
     server: Server,
@@ -67,10 +67,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server, with a new cluster on the first start, and returns when it accepts connections.
+    /// Starts the server, with a new cluster at the first start, and returns when it accepts connections.
     ///
-    /// Refuses a data directory that another service uses, one that the server's user cannot reach, and a cluster
-    /// of another major version. A server left by a crash is waited for.
+    /// Refuses a data directory that another service uses, one that the server's user cannot reach, and a cluster of a
+    /// different major version. Waits for a server left by a crash to end.
     pub async fn start(settings: &Settings) -> Result<Self> {
         let directory = cluster::make_data_directory(&settings.data_directory)?;
         let lock = Lock::take(&directory)?;
@@ -87,7 +87,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// How to connect, as the owner of the service's own database.
+    /// The connection options, as the owner of the service's own database.
     pub fn connect_options(&self) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.socket_directory)
@@ -109,12 +109,12 @@ impl Postgres {
         &self.socket_directory
     }
 
-    /// Returns when the server has ended without being asked to, with the reason; for the service to end as well.
+    /// Returns with the reason when the server has ended unexpectedly, so that the service can end as well.
     pub async fn ended(&mut self) -> Error {
         self.server.ended().await
     }
 
-    /// Shuts the server down (open connections are cut, everything committed is written) and waits for its end.
+    /// Shuts the server down (open connections are closed, committed data is written) and waits for its end.
     pub async fn stop(self) -> Result<()> {
         self.server.stop().await
     }

@@ -1,7 +1,7 @@
-//! Talks to management controllers: whether a server has power, on, off, cycle, and one boot from the network.
+//! Controls servers through their management controllers: power state, on, off, cycle, and a single boot from the network.
 //!
-//! Nothing here decides or records; `src/ledger/power.rs` does, before and after. Credentials are read when they are
-//! used, and reach the controller alone: no argument of a program, no message, no log line has a password.
+//! Nothing here decides or records; `src/ledger/power.rs` does, before and after. Credentials are read when they are used, and
+//! are sent only to the controller: no program argument, message or log line contains a password.
 
 pub mod command;
 mod credentials;
@@ -23,24 +23,24 @@ use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long a server may take to be on or off after its controller was told.
+/// How long a server may take to switch on or off after its controller has accepted the request.
 const READ_BACK: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 30 });
 
-/// How long to wait between two looks at it; also how long a cycled server has to go off first.
+/// The interval between two queries of the power state; also how long a cycled server may take to switch off first.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why a controller did not do as it was told, in words. As text, it is what everybody may know.
+/// Why a controller did not carry out a request. Displayed as text, it is what all users may know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{shown}")]
 pub(crate) struct Trouble {
-    /// Who, what, and what to do: for administrators and the log.
+    /// The controller, the failure, and what to do; for administrators and the log.
     pub(crate) reason: String,
-    /// The same for everybody. Where nothing answered as a controller does, it is the same sentence whatever the reason, so
-    /// that nobody finds out with it which ports of which hosts are open.
+    /// The message for all users. If nothing responded like a controller, the sentence is the same for every reason, so that it
+    /// does not reveal which ports of which hosts are open.
     pub(crate) shown: String,
-    /// Whether it may have done it all the same.
+    /// Whether the request may have been carried out nevertheless.
     pub(crate) uncertain: bool,
-    /// Whether it took too long.
+    /// Whether the request timed out.
     pub(crate) slow: bool,
 }
 
@@ -54,7 +54,7 @@ impl Trouble {
         Self { uncertain: true, ..Self::certain(reason) }
     }
 
-    /// Nothing at this address answered as a controller with this protocol does.
+    /// The error if nothing at this address responded like a controller with this protocol.
     fn unanswered(address: &Host, protocol: &str, reason: impl Into<String>) -> Self {
         let shown = format!(
             "the management controller {address} did not answer as {protocol}. An administrator sees the details when they ask \
@@ -64,12 +64,12 @@ impl Trouble {
     }
 }
 
-/// A management controller.
+/// A connection to a management controller.
 #[derive(Debug)]
 pub(crate) enum Controller {
-    /// By `ipmitool`.
+    /// A controller that is reached with `ipmitool`.
     Ipmi(ipmi::Ipmi),
-    /// By HTTP.
+    /// A controller that is reached over HTTPS.
     Redfish(Box<redfish::Redfish>),
 }
 
@@ -82,14 +82,14 @@ impl Controller {
         })
     }
 
-    /// Whether the server has power.
+    /// The power state of the server.
     pub(crate) async fn state(&self) -> Result<PowerState, Trouble> {
         let state = self.look().await;
         self.close().await;
         state
     }
 
-    /// Ends what the requests have opened.
+    /// Closes sessions that the requests have opened.
     async fn close(&self) {
         if let Self::Redfish(redfish) = self {
             redfish.close().await;
@@ -103,8 +103,8 @@ impl Controller {
         }
     }
 
-    /// Has the next boot, and only that, be one from the network, if it shall; then does the action, and reads back what
-    /// the power is. What is as it should be is left alone: a server that is on is not told to be on.
+    /// If requested, sets the server to boot from the network once; then carries out the action, and reads the power state
+    /// back. Nothing is sent if the state is already right: a server that is on is not switched on.
     pub(crate) async fn carry_out(&self, action: PowerAction, network_boot: bool) -> Result<PowerState, Trouble> {
         let done = self.act(action, network_boot).await;
         self.close().await;
@@ -130,7 +130,7 @@ impl Controller {
             Self::Redfish(redfish) => redfish.set(action).await,
         };
         if let Err(trouble) = done {
-            // What is wanted may have come about in the meantime: controllers refuse to switch on what is on.
+            // The requested state may have been reached in the meantime: controllers refuse to switch on a server that is on.
             let switches = action != PowerAction::Cycle && !trouble.uncertain;
             return match self.look().await {
                 Ok(state) if switches && state == wanted => Ok(state),
@@ -162,7 +162,7 @@ impl Controller {
         }
     }
 
-    /// The trouble of a controller that does not answer.
+    /// The error of a controller that does not respond.
     fn silent(&self, reason: String) -> Trouble {
         let protocol = match self {
             Self::Ipmi(_) => "IPMI",

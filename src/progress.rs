@@ -1,19 +1,19 @@
-//! Progress bars for long work, on terminals only.
+//! Progress bars for long work, shown on terminals only.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar towards a known end.
+/// A progress bar with a known end.
 pub fn known(what: &'static str, end: i64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(end.unsigned_abs()), ProgressDrawTarget::stderr());
     styled(bar, what, "{wide_bar} {pos}/{len} {msg} {per_sec} {eta}")
 }
 
-/// A counter towards an unknown end.
+/// A counter with an unknown end.
 pub fn unknown(what: &'static str) -> ProgressBar {
     styled(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()), what, "{spinner} {pos} {msg} {per_sec}")
 }
 
-/// A bar of bytes, whose message and length change.
+/// A progress bar in bytes, whose message and length can change.
 pub fn bytes(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     styled(bar, what, "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")

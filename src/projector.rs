@@ -1,4 +1,5 @@
-//! Keeps the views moving: a step whenever the log has grown, by whichever instance holds the checkpoint.
+//! Runs the projector, which updates the views whenever the log has grown. Of all instances, the one that holds the
+//! checkpoint's lock works.
 
 use crate::feed::Feed;
 use bootledger_projections::pool::Pool;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, debug, error, info_span};
 
-/// How soon the log is looked at again without a notice.
+/// How soon the log is checked again without a notification.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Runs until `stopping`.
+/// Runs until `stopping` holds true.
 pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Receiver<bool>) {
     let mut appended = feed.appended();
     let mut failing = false;
@@ -31,7 +32,7 @@ pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Rece
             Ok(Step::Busy) => {}
             Err(error) => {
                 error!(error = &error as &dyn std::error::Error, "the views could not be moved; trying again");
-                // The first failure is most often a connection that was lost. Another one works at once.
+                // The first failure is usually a lost connection. A new connection works at once.
                 if !std::mem::replace(&mut failing, true) {
                     continue;
                 }
@@ -45,7 +46,7 @@ pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Rece
     }
 }
 
-/// Moves the views to the end of the log, for programs that run once. Another instance may be doing it.
+/// Updates the views to the end of the log, for commands that run once. Another instance may be doing the work.
 pub async fn catch_up(pool: impl Into<Pool>, feed: &Feed) -> anyhow::Result<i64> {
     let pool = pool.into();
     loop {

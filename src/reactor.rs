@@ -1,7 +1,8 @@
-//! The reactor: a reconciler over what is due. Woken by the feed and by a timer, one way for both.
+//! The reactor: a reconciler that runs due plugin runs. The feed and a timer wake it in the same way.
 //!
-//! It leases due plugin runs, runs each with a deadline, and appends its effect and its outcome
-//! together. A lease ends with its worker's heartbeat, and a worker that has lost its leases drops what it was doing; a run that
+//! The reactor leases due plugin runs, runs each with a deadline, and appends its effect and its outcome together. A lease ends
+//! with its worker's heartbeat, and a worker that has lost its leases drops its work. If a run is executed twice nevertheless,
+//! it writes nothing twice, since the second execution finds the events of the first.
 //! was done twice all the same writes nothing twice, since the second finds the first one's events.
 
 mod outcome;
@@ -23,38 +24,39 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, error, info, info_span};
 
-/// How many runs are under way at once.
+/// The maximum number of runs in progress.
 const WORKERS: usize = 32;
 
-/// How many runs are leased at once: those under way, and as many that begin when these end. More would wait here while
+/// The maximum number of leased runs: those in progress, and as many that start when these end. More would wait here while
 /// other instances are idle.
 const LEASED: usize = 2 * WORKERS;
 
-/// How soon the queue is looked at again while runs are under way that leave room.
+/// How soon the queue is checked again while fewer than the maximum number of runs are in progress.
 const REFILL: Duration = Duration::from_millis(50);
 
-/// How long a run may take; its lease lasts a little longer. A crash ends it much earlier, with the worker's heartbeat.
+/// How long a run may take; its lease lasts a little longer. After a crash, the lease ends much earlier, with the worker's
+/// heartbeat.
 const DEADLINE: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(25);
 
-/// How soon the queue is looked at again without a change.
+/// How soon the queue is checked again without a change.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The plugin that talks to management controllers. Its runs wait for controllers that may not answer, and therefore never
-/// count among those that others wait for.
+/// The plugin that connects to management controllers. Its runs wait for controllers that may not respond, and therefore do not
+/// count among the runs that others wait for.
 const CONTROLLERS: &str = "reboot";
 
-/// How many of its runs are under way at once; further ones are tried again a second later.
+/// How many of its runs are in progress at the same time; further ones are retried a second later.
 const AT_CONTROLLERS: usize = 64;
 
-/// Runs that were leased, and the sites as they were then.
+/// Leased runs, and the sites at the time of the lease.
 #[derive(Default)]
 struct Taken {
     leases: Vec<Lease>,
     sites: Arc<[Entry<SiteSpec>]>,
 }
 
-/// Goes on with runs while something else is waited for.
+/// Continues with runs while it waits for something else.
 async fn while_working<T>(under_way: &mut FuturesUnordered<impl Future<Output = ()>>, other: impl Future<Output = T>) -> T {
     let mut other = pin!(other);
     loop {
@@ -74,13 +76,13 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// A reactor whose leases are this worker's.
+    /// Creates a reactor whose leases belong to this worker.
     pub fn new(ledger: Ledger, worker: Worker) -> Self {
         Self { ledger, worker }
     }
 
-    /// Runs until `stopping`; runs under way are finished first, but for those that wait for management controllers: an order
-    /// that was given goes on by itself. A run that takes long keeps no other waiting.
+    /// Runs until `stopping` holds true. Runs in progress are finished first, except for those that wait for management
+    /// controllers: an order that was given continues by itself. A run that takes long does not delay others.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
         let mut news = self.worker.news();
@@ -112,7 +114,7 @@ impl Reactor {
                     false
                 }
             };
-            // With room and more to do, it goes on as soon as half of what was leased has ended.
+            // If more runs are due than fit, the next ones are leased as soon as half of the current ones have ended.
             let (enough, idle) = (if full { WORKERS } else { 0 }, under_way.is_empty());
             let ended = async {
                 while under_way.len() > enough {
@@ -141,8 +143,8 @@ impl Reactor {
         at_controllers.shutdown().await;
     }
 
-    /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were; none while others may take
-    /// this instance for dead.
+    /// Executes the runs that are due now, once, and marks overdue deployments. Returns the number of runs; 0 while other
+    /// instances may consider this one dead.
     pub async fn pass(&self) -> anyhow::Result<usize> {
         let Taken { leases, sites } = self.take(LEASED).await?;
         let (count, permits) = (leases.len(), Semaphore::new(WORKERS));
@@ -156,7 +158,7 @@ impl Reactor {
         Ok(count)
     }
 
-    /// Leases what is due.
+    /// Leases due runs.
     async fn take(&self, limit: usize) -> anyhow::Result<Taken> {
         let Some(worker) = self.worker.name() else { return Ok(Taken::default()) };
         let limit = i64::try_from(limit)?;
@@ -164,11 +166,11 @@ impl Reactor {
         if leases.is_empty() {
             return Ok(Taken::default());
         }
-        // Once for all of them: there are many more runs than changes of sites.
+        // The sites are read once for all runs: runs are much more frequent than changes of sites.
         Ok(Taken { leases, sites: catalogue::sites(&self.ledger.views, At::Now).await?.into() })
     }
 
-    /// Begins the runs that talk to management controllers, each in a task of its own, and gives the others back.
+    /// Starts the runs that connect to management controllers, each in a task of its own. Returns the others.
     async fn set_apart(&self, tasks: &mut JoinSet<()>, leases: Vec<Lease>, sites: &Arc<[Entry<SiteSpec>]>) -> Vec<Lease> {
         let (apart, others): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.plugin.as_str() == CONTROLLERS);
         let mut later = vec![];
@@ -184,7 +186,7 @@ impl Reactor {
         others
     }
 
-    /// What is done when nothing is due.
+    /// The housekeeping that is done when nothing is due.
     async fn tidy(&self) -> anyhow::Result<()> {
         self.mark_overdue().await?;
         leases::forget_ended(&self.ledger.views).await?;
@@ -194,10 +196,10 @@ impl Reactor {
     async fn one(&self, lease: Lease, sites: Arc<[Entry<SiteSpec>]>, permits: &Semaphore) {
         let span = info_span!("plugin", deployment.id = %lease.deployment, plugin = %lease.plugin, attempt = lease.attempts + 1);
         async {
-            // Of many runs that were leased together, some begin late.
+            // Of many runs that were leased together, some start late.
             let lost = self.worker.lost(lease.worker);
             let work = async {
-                // It is never closed.
+                // The semaphore is never closed.
                 let _permit = permits.acquire().await;
                 self.work(&lease, &sites).await;
             };
@@ -229,7 +231,7 @@ impl Reactor {
         }
     }
 
-    /// Gives a lease back for so long.
+    /// Makes a lease rest for this time.
     async fn rest(&self, lease: &Lease, rest: Duration) {
         if let Err(error) = leases::rest(&self.ledger.views, lease, rest).await {
             error!(%error, "a lease could not be given back; it ends by itself");

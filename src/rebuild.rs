@@ -1,4 +1,4 @@
-//! `bootledger rebuild`: builds the views anew beside the old ones, and switches to them or compares.
+//! `bootledger rebuild`: rebuilds the views from the log in a second schema, then switches to them or compares them.
 
 use crate::config::StoreArguments;
 use crate::progress;
@@ -7,17 +7,17 @@ use anyhow::{Result, bail};
 use bootledger_projections::rebuild;
 use clap::Args;
 
-/// Whether to compare.
+/// The arguments of `bootledger rebuild`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// Compares what was built with what is there, tells every difference, and changes nothing.
+    /// Compares the rebuilt views with the current ones, reports every difference, and changes nothing.
     #[arg(long)]
     compare: bool,
 }
 
-/// Does it, beside a running service.
+/// Runs `bootledger rebuild`. A service may be running at the same time.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let end = bootledger_projections::log::last_position(&tool.database.pool).await?;

@@ -1,27 +1,28 @@
-//! Secrets by name: a file each in a folder, or a variable of the environment each.
+//! Secrets by name: each is a file in a directory, or an environment variable.
 //!
-//! Whatever needs a secret, such as the key of a DNS primary or the credentials of a management controller, is given its
-//! name. Only the name is in events, pages and logs; the secret is read when it is used, so that a new one needs no restart.
+//! Configuration that needs a secret, such as the key of a DNS primary or the credentials of a management controller, contains
+//! the secret's name. Only the name is in events, pages and logs. The secret is read when it is used, so that a new one needs
+//! no restart.
 
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::{BOOT_SECRET_PREFIX, SettingText};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The largest secret, in bytes.
+/// The maximum size of a secret, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// A secret; never shown.
+/// A secret, which is never displayed.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret with this text.
+    /// Creates a secret with this text.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The secret itself.
+    /// The text of the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -41,43 +42,43 @@ impl std::str::FromStr for Secret {
     }
 }
 
-/// Why a secret cannot be had; says what to do, and nothing of its content.
+/// Why a secret cannot be read. The message says what to do, and contains nothing of the secret's content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSecret {
-    /// Nothing has its name.
+    /// There is neither a file nor a variable for the secret.
     #[error("there is no secret {name}: put a file {name} into the secrets folder (--secrets-dir), or set {variable}")]
     Missing {
-        /// The secret's name.
+        /// The name of the secret.
         name: Name,
-        /// The variable that would hold it.
+        /// The environment variable that could hold the secret.
         variable: String,
     },
-    /// Its file is there and cannot be used.
+    /// The secret's file exists but cannot be used.
     #[error("the file of secret {name} cannot be used: {problem}")]
     Unusable {
-        /// The secret's name.
+        /// The name of the secret.
         name: Name,
-        /// What is wrong.
+        /// The problem with the file.
         problem: String,
     },
 }
 
-/// Where secrets are. Cheap to clone.
+/// The source of secrets. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     folder: Option<Arc<PathBuf>>,
 }
 
 impl Secrets {
-    /// Secrets of this folder, and of the environment.
+    /// Secrets in this directory and in the environment.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder: folder.map(Arc::new) }
     }
 
-    /// Reads a secret: its file, else its variable, without white space around it.
+    /// Reads a secret from its file, otherwise from its variable, without surrounding white space.
     ///
     /// # Errors
-    /// When there is none, or it is empty, too large, or no UTF-8.
+    /// Returns an error if there is no such secret, or if it is empty, too large, or not UTF-8.
     pub fn read(&self, name: &Name) -> Result<Secret, NoSecret> {
         let unusable = |problem: &str| NoSecret::Unusable { name: name.clone(), problem: problem.to_owned() };
         let usable = |text: &str| match text.trim() {
@@ -85,7 +86,7 @@ impl Secrets {
             text => Ok(Secret::new(text)),
         };
         if let Some(folder) = &self.folder {
-            // A name has no slash and begins with a letter or digit: the file is in the folder.
+            // A name contains no slash and begins with a letter or digit, so the file is in the directory.
             let file = folder.join(name.as_str());
             match std::fs::metadata(&file) {
                 Ok(found) if !found.is_file() => return Err(unusable("it is no file")),
@@ -106,11 +107,11 @@ impl Secrets {
         }
     }
 
-    /// Reads a secret for a boot file. No other is ever rendered into one.
+    /// Reads a secret for a boot file. No other secret is ever rendered into one.
     ///
     /// # Errors
-    /// When its name is not one for boot files, it cannot be read, or it is no single line: a line break would change the
-    /// meaning of the file that it is written into.
+    /// Returns an error if the name is not that of a secret for boot files, the secret cannot be read, or it has several lines:
+    /// a line break would change the meaning of the file that it is written into.
     pub fn read_for_boot(&self, name: &Name) -> Result<Secret, NoSecret> {
         let unusable = |problem: &str| NoSecret::Unusable { name: name.clone(), problem: problem.to_owned() };
         if !name.as_str().starts_with(BOOT_SECRET_PREFIX) {
@@ -123,7 +124,7 @@ impl Secrets {
         }
     }
 
-    /// What is wrong with a secret, if anything, in words.
+    /// The problem with a secret, if any, as a message.
     pub fn problem(&self, name: &Name) -> Option<String> {
         let for_boot = name.as_str().starts_with(BOOT_SECRET_PREFIX);
         let read = if for_boot { self.read_for_boot(name) } else { self.read(name) };

@@ -1,4 +1,4 @@
-//! `bootledger serve`: the service until it is told to stop.
+//! `bootledger serve`: runs the service until Ctrl-C or SIGTERM.
 
 use crate::administrator;
 use crate::config::ServeArguments;
@@ -15,12 +15,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
+/// Runs until Ctrl-C or SIGTERM.
 pub async fn run(arguments: ServeArguments) -> Result<()> {
     let mut signals = signals()?;
     let Some(mut service) = start(&arguments, &mut signals).await? else { return Ok(()) };
     let made = match service.database.read_only {
-        // What a first start makes is in the log already: the schema is complete.
+        // The administrator of the first start is in the log already, because the schema is complete.
         Some(_) => administrator::Made::default(),
         None => administrator::ensure(&service.ledger, arguments.given(), true).await?,
     };
@@ -45,8 +45,8 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
     ended
 }
 
-/// Starts the service; `None` where a signal to stop came before it had started. A start waits for the database, and for
-/// other instances that bring its schema up to date.
+/// Starts the service; `None` if a signal to stop arrived before it had started. A start waits for the database, and for other
+/// instances that migrate its schema.
 pub(crate) async fn start(arguments: &ServeArguments, signals: &mut Signals) -> Result<Option<Service>> {
     let mut starting = Box::pin(Service::start(arguments));
     tokio::select! {
@@ -54,7 +54,7 @@ pub(crate) async fn start(arguments: &ServeArguments, signals: &mut Signals) -> 
         () = received(signals) => {
             let until = Instant::now() + STOP;
             info!("stopping during the start");
-            // A start that is nearly done ends in order. One that waits for the database is aborted.
+            // A start that is nearly done may finish. One that waits for the database is aborted.
             match tokio::time::timeout(REQUESTS, starting).await {
                 Ok(started) => Box::pin(started?.stop_by(until)).await.map(|()| None),
                 Err(_) => Ok(None),
@@ -63,11 +63,11 @@ pub(crate) async fn start(arguments: &ServeArguments, signals: &mut Signals) -> 
     }
 }
 
-/// How long a process may take to end after it was told to, and how much of that is for requests under way.
+/// How long the process may take to stop after a signal, and how much of that is for requests in progress.
 const STOP: Duration = Duration::from_millis(4300);
 const REQUESTS: Duration = Duration::from_secs(2);
 
-/// Ends the requests under way and the work in the background, within some seconds, whatever the database does.
+/// Finishes the requests in progress and the background work, within some seconds, regardless of the database's state.
 pub(crate) async fn stop(service: Service, web: Web) -> Result<()> {
     let until = Instant::now() + STOP;
     service.begin_to_stop();
@@ -77,15 +77,15 @@ pub(crate) async fn stop(service: Service, web: Web) -> Result<()> {
     service.stop_by(until).await
 }
 
-/// SIGTERM and SIGINT, listened to from the start, so that neither finds a service that is not prepared for it.
+/// Handlers for SIGTERM and SIGINT, installed at the start, so that neither signal arrives unhandled.
 pub(crate) type Signals = (Signal, Signal);
 
-/// Begins to listen to them.
+/// Installs the signal handlers.
 pub(crate) fn signals() -> Result<Signals> {
     Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
 }
 
-/// Waits for either of them.
+/// Waits for either signal.
 pub(crate) async fn received((terminated, interrupted): &mut Signals) {
     tokio::select! {
         _ = terminated.recv() => {}
@@ -108,7 +108,7 @@ pub(crate) async fn wait(service: &mut Service, mut signals: Signals) -> Result<
     Ok(())
 }
 
-/// The web servers of the service: the whole site, and the extra boot address.
+/// The web servers of the service: the one for all routes, and the one for the extra boot address.
 pub struct Web {
     site: Site,
     handles: Vec<actix_web::dev::ServerHandle>,
@@ -116,7 +116,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// Listens and serves.
+    /// Binds the addresses and starts to serve.
     pub fn bind(service: &Service, arguments: &ServeArguments) -> Result<Self> {
         let mut web = Self { site: Site::new(service.application.clone())?, handles: vec![], addresses: vec![] };
         web.listen(arguments.listen, Part::Whole)?;
@@ -127,7 +127,7 @@ impl Web {
     }
 
     /// Listens for booting servers on an address that this machine may get later: the demo's boot network, which
-    /// `scripts/demo-vm` builds beside the running demo. Whether that is possible is no concern of the demo's.
+    /// `scripts/demo-vm` creates beside the running demo. If that is not possible, the demo runs without it.
     pub fn listen_ahead(&mut self, address: SocketAddrV4) -> Result<()> {
         match ahead(address) {
             Ok(listener) => self.serve(listener, Part::BootOnly),
@@ -154,39 +154,40 @@ impl Web {
         Ok(())
     }
 
-    /// Where it listens.
+    /// The addresses on which the servers listen.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Ends the requests under way, for a few seconds at most, and stops.
+    /// Finishes the requests in progress, for a few seconds at most, and stops.
     pub async fn stop(self) {
         futures::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
     }
 }
 
-/// Where people and servers reach the service, as URLs.
+/// The URLs at which people and servers reach the service.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The pages and the API, and everything else.
+    /// The URL of the pages and the API, and of all other routes.
     pub site: String,
-    /// What booting servers and agents need, and nothing else.
+    /// The URL of the routes for booting servers and agents only.
     pub boot: Option<String>,
 }
 
 impl Addresses {
-    /// The addresses of a web server that listens, by what its arguments say of them.
+    /// The URLs of a running web server, according to its arguments.
     pub fn of(web: &Web, arguments: &ServeArguments) -> Self {
         let named = arguments.base_url.as_ref().map(bootledger_aggregates::site::BootUrl::as_str);
         Self::named(web.addresses(), arguments.boot_listen.is_some(), named)
     }
 
-    /// `listening` begins with the address of the whole site; the one of `boot` is behind it. `named` is what servers are given.
+    /// `listening` begins with the address for all routes, followed by the one for `boot`. `named` is the URL that is given to
+    /// booting servers.
     fn named(listening: &[SocketAddr], boot: bool, named: Option<&str>) -> Self {
         let url = |address: &SocketAddr| format!("http://{}", SocketAddr::new(reached(address.ip()), address.port()));
         let site = listening.first().map(url).unwrap_or_default();
         let boot = listening.get(1).filter(|_| boot).map(url);
-        // What servers are given counts for people only where there is no other address for servers.
+        // The URL given to booting servers is shown to people only if booting servers have no other address.
         let named = named.map(str::to_owned);
         match boot {
             Some(boot) => Self { site, boot: Some(named.unwrap_or(boot)) },
@@ -195,7 +196,7 @@ impl Addresses {
     }
 }
 
-/// An address by which this machine reaches what listens on another: its own, where that is every address.
+/// An address at which this machine reaches a listener: loopback, if it listens on all addresses.
 pub(crate) fn reached(listens: IpAddr) -> IpAddr {
     match listens {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -228,7 +229,7 @@ mod tests {
         };
         let url = |text: &str| text.to_owned();
         assert_eq!(named(&["127.0.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
-        // The demo listens for virtual servers as well, without being asked to.
+        // The demo also listens for virtual servers, without an option for it.
         assert_eq!(named(&["0.0.0.0:8080", "10.20.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
         assert_eq!(named(&["[::]:8080", "10.0.0.1:80"], true, None), (url("http://[::1]:8080"), Some(url("http://10.0.0.1:80"))));
         assert_eq!(named(&["127.0.0.1:8080"], false, Some("https://boot.example")), (url("https://boot.example"), None));
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_address_that_this_machine_may_get_later_can_be_listened_on() {
-        // From the block for documentation, which no interface has (RFC 5737).
+        // An address from the block for documentation, which no interface has (RFC 5737).
         let address = SocketAddrV4::new([192, 0, 2, 1].into(), 0);
         TcpListener::bind(address).expect_err("no interface has it");
         let listener = ahead(address).expect("it may have one later");

@@ -1,5 +1,5 @@
-//! The service, put together once for production and for tests: log, views, feed, projector,
-//! reactor, boot table, webhooks, TFTP, and the application that web handlers are given.
+//! The service, assembled in the same way for production and for tests: log, views, feed, projector, reactor, boot table,
+//! webhooks, TFTP, and the application for web handlers.
 
 use crate::accounts::Sweeper;
 use crate::condition::watch::Watch;
@@ -37,23 +37,23 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// After how long without a sign of life a part is named by readiness. Each gives one twice a second.
+/// After how long without a sign of life a part is reported by readiness checks. Each part gives one twice a second.
 const VITAL: Duration = Duration::from_secs(5);
 
-/// How long stopping may take, after the web servers have stopped.
+/// How long stopping may take after the web servers have stopped.
 const STOP: Duration = Duration::from_millis(3500);
 
-/// How much of that is for work that is broken off, and for closing the database.
+/// How much of that is reserved for aborting work and closing the database.
 const CUT: Duration = Duration::from_millis(300);
 const CLOSE: Duration = Duration::from_millis(1200);
 
-/// The parts that run, and those that others use.
+/// The running parts of the service, and the parts that others use.
 pub struct Service {
-    /// What web handlers are given.
+    /// The application that web handlers use.
     pub application: Application,
     /// The command service.
     pub ledger: Ledger,
-    /// The database.
+    /// The open database.
     pub database: Database,
     workers: JoinSet<()>,
     heartbeat: Heartbeat,
@@ -61,10 +61,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the database and starts everything but the web server. Views are brought up to date
-    /// by the projector, which the boot table waits for.
+    /// Opens the database and starts everything except the web server. The projector updates the views, which the boot table
+    /// waits for.
     pub async fn start(arguments: &ServeArguments) -> Result<Self> {
-        // What is wrong with the folder or the port is told before a database is started.
+        // Errors of the directory or the port are reported before a database is started.
         let loaders = loaders(arguments)?;
         let base_url = arguments.base_url()?;
         let provider = Provider::of(&arguments.openid, base_url.as_str(), arguments.store.secrets())?;
@@ -118,9 +118,9 @@ impl Service {
         };
         let watch = Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
         workers.spawn(watch.run(stop.clone()));
-        // What writes by itself waits for a database that takes writes.
+        // Parts that write by themselves wait until the database accepts writes.
         let later = |part: Part| when_writable(condition.clone(), stop.clone(), part);
-        // Nothing of the background waits for connections that requests have.
+        // Background work does not wait for connections that requests use.
         let within = application.over(&pool, Port::new(Arc::new(works.clone())));
         workers.spawn(boot::follow::run(within.clone()));
         let folder = files::folder(arguments.files.as_deref(), &arguments.store.data_dir);
@@ -166,33 +166,33 @@ impl Service {
         Ok(Self { application, ledger, database, workers, heartbeat, stopping })
     }
 
-    /// Becomes true when the service shall stop.
+    /// Becomes true when the service has to stop.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
-    /// Says that it shall stop; long polls and streams end.
+    /// Starts to stop the service: long polls and streams end.
     pub fn begin_to_stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Waits for what is under way, closes the connections, stops the embedded server; all that within some seconds.
+    /// Waits for work in progress, closes the connections, and stops the embedded server, all within some seconds.
     pub async fn stop(self) -> Result<()> {
         let until = Instant::now() + STOP;
         self.stop_by(until).await
     }
 
-    /// The same by this moment, whatever the database does.
+    /// The same, finished by this moment regardless of the database's state.
     pub async fn stop_by(mut self, until: Instant) -> Result<()> {
         self.begin_to_stop();
         let ended = async {
             while self.workers.join_next().await.is_some() {}
-            // An order that takes longer stays on record without its outcome, which the rules know.
+            // An order that takes longer remains recorded without a result, which the rules take into account.
             self.ledger.orders_ended().await;
         };
         let ended = tokio::time::timeout_at(until - CLOSE - CUT, ended).await;
         if ended.is_err() {
-            // Perhaps the database does not answer: waits for it end now, and with them most of the work.
+            // The database may not be responding: waits for it end now, and with them most of the work.
             self.database.sessions.liveness().lose();
             let cut = async { while self.workers.join_next().await.is_some() {} };
             if tokio::time::timeout_at(until - CLOSE, cut).await.is_err() {
@@ -200,7 +200,7 @@ impl Service {
                 self.workers.abort_all();
             }
         }
-        // Where that takes too long, others find out by themselves that its workers have ended.
+        // If that takes too long, other instances notice by themselves that these workers have ended.
         drop(tokio::time::timeout_at(until - CLOSE, self.heartbeat.end()).await);
         self.database.close_by(until).await
     }
@@ -209,7 +209,7 @@ impl Service {
 /// A part of the service that runs until the service stops.
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs a part that writes, once the database takes writes.
+/// Runs a part that writes, once the database accepts writes.
 async fn when_writable(condition: Condition, mut stopping: watch::Receiver<bool>, part: Part) {
     let writable = tokio::select! {
         () = condition.writable() => true,
@@ -220,7 +220,8 @@ async fn when_writable(condition: Condition, mut stopping: watch::Receiver<bool>
     }
 }
 
-/// The folders whose disks are watched. Of a database elsewhere and of an S3 store, the space cannot be seen from here.
+/// The directories whose disks are monitored. The free space of a remote database and of an S3 store cannot be measured from
+/// here.
 fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
     let data = &arguments.store.data_dir;
     let embedded = database.embedded.is_some().then(|| Place { what: What::Database, folder: data.join("postgres") });
@@ -229,8 +230,8 @@ fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
     embedded.into_iter().chain(files).chain(data).collect()
 }
 
-/// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.
-/// A machine without certificates cannot download, and runs the service all the same.
+/// The downloads of the library. A mirror that an administrator enters over HTTP must not be this machine or in its link-local
+/// network. A machine without CA certificates cannot download, but still runs the service.
 fn downloads(
     arguments: &ServeArguments,
     ledger: &Ledger,
@@ -260,8 +261,8 @@ fn downloads(
     Ok(Some(Downloads::new(installer, worker.clone())))
 }
 
-/// The folders of boot loaders: the operator's, which must be there, and that of Debian's package. Without TFTP, and where the
-/// operator has a folder, the package may be missing; without either there is no boot over HTTP for firmware.
+/// The directories of boot loaders: the operator's, which must exist, and that of Debian's package. The package may be missing
+/// without TFTP, or if the operator has configured a directory; without either, firmware cannot boot over HTTP.
 fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
     let folder = arguments.tftp_folder.display();
     let package = Loaders::at(&arguments.tftp_folder);

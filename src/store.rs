@@ -1,5 +1,5 @@
-//! The event log in PostgreSQL: the only code that appends events, takes claims and answers
-//! idempotency keys. It knows no rules of the domain beyond the claims that each event names.
+//! The event log in PostgreSQL. Only this code appends events, takes claims and answers idempotency keys. It knows no rules of
+//! the domain except the claims that each event names.
 
 pub mod accounts;
 pub mod answers;

@@ -1,22 +1,22 @@
-//! Tables for a terminal: columns as wide as their longest cell, with two spaces between.
+//! Tables for a terminal: each column is as wide as its longest cell, with two spaces between columns.
 
 use std::fmt;
 
-/// A table.
+/// A table for a terminal.
 #[derive(Debug)]
 pub struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     pub fn new(headings: [&str; COLUMNS]) -> Self {
         Self { rows: vec![headings.map(str::to_owned)] }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: [String; COLUMNS]) {
-        // A cell stays in its line, whatever it holds.
+        // A cell stays on its line, whatever it contains.
         self.rows.push(cells.map(|cell| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()));
     }
 }

@@ -1,10 +1,10 @@
-//! The log: spans of requests, commands, batches and plugins, as text or JSON, on standard error.
+//! Starts the log: spans of requests, commands, batches and plugins, as text or JSON, on standard error.
 
 use crate::config::LogFormat;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// Starts the log; once for each program.
+/// Starts the log; call this once per program.
 pub fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);

@@ -1,10 +1,10 @@
-//! A read-only TFTP server for boot loaders (RFC 1350, 2347, 2348, 2349, 7440): the way to an iPXE for firmware that has none.
+//! A read-only TFTP server for boot loaders (RFC 1350, 2347, 2348, 2349, 7440): it sends iPXE to firmware that has none.
 //!
 //! ```text
 //!   listener ──► admission ──► transfer, on a port of its own: options, window, patience, content
 //! ```
-//! It knows nothing of deployments: who gets which file is decided by `bootledger_web::boot::tftp`. It writes nothing. Why it is our
-//! own, says docs/adr/0012-our-own-tftp-server.md.
+//! The server does not depend on deployments: `bootledger_web::boot::tftp` decides which client gets which file. The server
+//! writes nothing. docs/adr/0012-our-own-tftp-server.md explains why we have our own.
 
 mod admission;
 mod content;
@@ -44,17 +44,17 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use transfer::{Outcome, Transfer};
 
-/// How long nobody is told again that requests are dropped.
+/// How long dropped requests are not logged again.
 const QUIET: Duration = Duration::from_mins(1);
 
-/// A server that listens.
+/// A TFTP server that listens.
 pub struct Server {
     listener: Listener,
     files: Files,
     counters: Counters,
     admission: Admission,
     transfers: JoinSet<Outcome>,
-    /// What is being answered, by the client's port.
+    /// The requests that are being answered, by the client's address and port.
     requests: HashMap<SocketAddr, Asked>,
     clients: HashMap<Id, Client>,
     log: Arc<Sampled>,
@@ -62,7 +62,7 @@ pub struct Server {
     told_at: Option<Instant>,
 }
 
-/// The client of a transfer, and whether it has answered: a forged address never does.
+/// The client of a transfer, and whether it has responded: a forged address never does.
 struct Client {
     address: SocketAddr,
     answered: Arc<AtomicBool>,
@@ -73,19 +73,19 @@ struct Asked {
     task: Id,
     request: Request,
     answered: Arc<AtomicBool>,
-    /// When its client last asked.
+    /// When the client last sent the request.
     at: Instant,
     repeated: Arc<Notify>,
 }
 
-/// How soon a client may ask again and be answered again: what comes earlier crossed the answer on its way.
+/// How soon a repeated request is answered again: an earlier one was sent before the answer arrived.
 const ASKED_AGAIN: Duration = Duration::from_millis(100);
 
 impl Server {
-    /// Listens for requests, which are answered from [`Server::run`] on.
+    /// Binds the address. [`Server::run`] answers the requests.
     ///
     /// # Errors
-    /// Where the address is taken or not allowed, or the registry has such measurements already.
+    /// Returns an error if the address is in use or not permitted, or if the metrics are already registered.
     pub async fn bind(
         address: SocketAddr,
         files: impl Into<Files>,
@@ -106,18 +106,18 @@ impl Server {
         })
     }
 
-    /// The same with these files.
+    /// The same server, with these files.
     #[must_use]
     pub fn serving(self, files: Files) -> Self {
         Self { files, ..self }
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// Answers until it is told to stop. Transfers under way are told so, too.
+    /// Answers requests until `stop` holds true, which also ends transfers in progress.
     pub async fn run(mut self, stop: watch::Receiver<bool>) {
         let mut stopped = pin!(stopped(stop.clone()));
         loop {
@@ -130,7 +130,7 @@ impl Server {
                 }),
                 arrival = self.listener.receive() => match arrival {
                     Ok(arrival) => self.asked(arrival, &stop).await,
-                    // Nothing that a client can cause; a moment's rest keeps a lasting failure from filling the log.
+                    // Clients cannot cause this error. A short pause keeps a lasting failure from filling the log.
                     Err(error) => {
                         warn!(%error, "requests over TFTP cannot be received");
                         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -143,14 +143,14 @@ impl Server {
 
     async fn asked(&mut self, Arrival { client, local, bytes }: Arrival, stop: &watch::Receiver<bool>) {
         let packet = Packet::parse(&bytes);
-        // Of a byte or two nothing can be said that is not many times as long.
+        // For a packet of a byte or two, every answer would be many times as long.
         let stray = matches!(packet, Ok(Packet::Acknowledgement(_) | Packet::Error(..) | Packet::Stray) | Err(Malformed::Short));
         let Some(local) = local.filter(|_| !stray && client.port() != 0) else {
             return self.drop(client, Dropped::Stray);
         };
         let now = Instant::now();
         if let (Ok(Packet::Read(request)), Some(asked)) = (&packet, self.requests.get_mut(&client)) {
-            // The client has not heard us yet and asks again: the transfer sends its first packet again.
+            // The client has not received the first packet and repeats its request: the transfer sends that packet again.
             if asked.request == *request && !asked.answered.load(Ordering::Relaxed) {
                 if now < asked.at + ASKED_AGAIN {
                     return self.drop(client, Dropped::Repeated);
@@ -204,7 +204,8 @@ impl Server {
             counters.running.dec();
             counters.ended(outcome);
             let milliseconds = begun.elapsed().as_millis();
-            // A line for each client that is there; of the others, as many as help to see what goes on.
+            // One line is logged for each client that has responded; of the others, only as many as help to understand what
+            // happens.
             let left_out = if transfer.answered.load(Ordering::Relaxed) { Some(0) } else { log.allow(Instant::now()) };
             if let Some(left_out) = left_out {
                 info!(%client, ?file, outcome = outcome.name(), milliseconds, left_out, "a request over TFTP ended");
@@ -217,7 +218,7 @@ impl Server {
         }
     }
 
-    /// How many transfers no client has answered yet: of all, and of this address.
+    /// How many transfers no client has responded to yet: in total, and for this address.
     fn unanswered(&self, client: IpAddr) -> (usize, usize) {
         let unanswered = self.clients.values().filter(|client| !client.answered.load(Ordering::Relaxed));
         unanswered.fold((0, 0), |(all, own), other| (all + 1, own + usize::from(other.address.ip() == client)))
@@ -231,7 +232,8 @@ impl Server {
         }
     }
 
-    /// Counts what is not answered. The log is told of each, and warns now and again: whoever sends a lot must not fill it.
+    /// Counts a dropped request. Each is logged at debug level, with an occasional warning: a client that sends many must not
+    /// fill the log.
     fn drop(&mut self, client: SocketAddr, reason: Dropped) {
         self.counters.dropped(reason);
         debug!(%client, reason = reason.name(), "a packet over TFTP was dropped");
@@ -251,7 +253,7 @@ impl Server {
 fn shown(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let (mut shown, mut before) = (vec![], ("", ""));
-    // A client may write slashes the other way, or twice.
+    // A client may write backslashes, or repeat slashes.
     for part in name.split(['/', '\\']) {
         shown.push(if before == ("pxe", "t") && !part.is_empty() && part != "." { "…" } else { part });
         if !part.is_empty() && part != "." {
@@ -261,16 +263,16 @@ fn shown(name: &[u8]) -> String {
     shown.join("/")
 }
 
-/// A socket with a port of its own, on the address that was asked, which hears nobody but the client.
+/// A socket with a port of its own, on the address that the request was sent to, which receives packets only from the client.
 async fn socket(local: SocketAddr, client: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(local).await?;
     socket.connect(client).await?;
     Ok(socket)
 }
 
-/// Ends when the service is to stop.
+/// Returns when the service has to stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error says that whoever would tell is gone, which comes to the same.
+    // An error means that the sender no longer exists, which has the same effect.
     drop(stop.wait_for(|stop| *stop).await);
 }
 

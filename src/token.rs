@@ -1,4 +1,4 @@
-//! `bootledger token`: makes, lists and revokes access tokens.
+//! `bootledger token`: creates, lists and revokes access tokens.
 
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
@@ -18,7 +18,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use uuid::Uuid;
 
-/// Which action.
+/// The arguments of `bootledger token`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -29,20 +29,20 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a token and prints it; it is shown only now.
+    /// Creates a token and prints it. It is shown only once.
     Create {
-        /// Whose it is, as events will name the actor.
+        /// The name of the token's holder; events name it as the actor.
         name: Text,
-        /// What its bearer may do.
+        /// What the token allows.
         #[arg(long, value_enum, default_value = "operator", conflicts_with = "dhcp_server")]
         role: Role,
-        /// It may only confirm the configurations of this DHCP server.
+        /// Restricts the token to confirming the configurations of this DHCP server.
         #[arg(long, value_name = "NAME")]
         dhcp_server: Option<Name>,
-        /// It may only hand in reports of Puppet's agents.
+        /// Restricts the token to uploading reports of Puppet agents.
         #[arg(long, conflicts_with_all = ["role", "dhcp_server"])]
         puppet_reports: bool,
-        /// When it ends; never, by default.
+        /// When the token expires; by default, never.
         #[arg(long, value_name = "RFC 3339")]
         expires: Option<Timestamp>,
     },
@@ -52,24 +52,24 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Ends a token at once.
+    /// Revokes a token, with immediate effect.
     Revoke {
-        /// Its id, as the list says.
+        /// The token's id, as shown by `bootledger token list`.
         id: TokenId,
     },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
-    /// Reads everything.
+    /// Read all pages and data.
     Viewer,
-    /// Also registers, verifies, deploys, cancels.
+    /// Also register and verify devices, and deploy and cancel.
     Operator,
-    /// Also changes the catalogue and tokens.
+    /// Also change the catalogue and manage tokens.
     Administrator,
 }
 
-/// Does it.
+/// Runs `bootledger token`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     match arguments.action {
@@ -139,7 +139,7 @@ fn state(is_retired: bool, token: &TokenView, now: Timestamp) -> &'static str {
     }
 }
 
-/// What a token's bearer may do, for people.
+/// What a token allows, as text for the table.
 fn scope(scope: &Scope) -> String {
     match scope {
         Scope::Viewer => "viewer".to_owned(),

@@ -1,5 +1,5 @@
-//! What a program that runs once needs: the database, the command service, and views that are up
-//! to date, beside a running service or without one.
+//! The parts that a command needs which runs once: the database, the command service, and up-to-date views. A service may be
+//! running or not.
 
 use crate::clock;
 use crate::config::StoreArguments;
@@ -16,9 +16,9 @@ use tokio::time::Instant;
 /// How long closing may take.
 const CLOSE: Duration = Duration::from_mins(1);
 
-/// The parts.
+/// The database and the command service of a command.
 pub struct Tool {
-    /// The database.
+    /// The open database.
     pub database: Database,
     /// The command service.
     pub ledger: Ledger,
@@ -26,7 +26,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Opens the database, shared with a running service if there is one.
+    /// Opens the database, which is shared with a running service if there is one.
     pub async fn open(arguments: &StoreArguments) -> Result<Self> {
         let database = Database::open(arguments, true).await?;
         let (stopping, stop) = watch::channel(false);
@@ -40,7 +40,7 @@ impl Tool {
         Ok(tool)
     }
 
-    /// Brings the views to the end of the log; on a database that takes no writes they stay where they are.
+    /// Updates the views to the end of the log. In a database that accepts no writes, they remain as they are.
     pub async fn catch_up(&self) -> Result<()> {
         if self.database.read_only.is_some() {
             return Ok(());
@@ -48,13 +48,13 @@ impl Tool {
         projector::catch_up(&self.database.pool, &self.ledger.feed).await.map(drop)
     }
 
-    /// Closes everything.
+    /// Waits for power orders in progress, then closes the database.
     pub async fn close(self) -> Result<()> {
-        // What was begun is brought to its end, and recorded.
+        // Power orders in progress are finished and recorded.
         self.ledger.orders_ended().await;
         self.stopping.send_replace(true);
         drop(self.ledger);
-        // An embedded server may take its time to write everything: nobody waits for a prompt end here.
+        // An embedded server may take the time that it needs to write everything, since no caller needs a quick end.
         self.database.close_by(Instant::now() + CLOSE).await
     }
 }

@@ -1,10 +1,9 @@
-//! A copy of log and views in which commands can be tried: they meet the rules that they would meet in the service, and
-//! nothing of them is left.
+//! A copy of log and views in which commands can be tried: the same rules apply as in the service, and no changes remain.
 //!
-//! The copy is a schema of the same database, as a rebuild's is, which the search path of the trial's connections finds first.
-//! Streams are not copied: a view shows the log up to the moment of the copy, and behind it what the trial appends to a table
-//! of its own. Notices do not leave the trial. A dry run holds a lease. What an interrupted one left is removed by
-//! the next one, and by each program that opens the database.
+//! The copy is a schema of the same database, as for a rebuild, which the search path of the trial's connections finds first.
+//! Streams are not copied: a view shows the log up to the moment of the copy, followed by the events that the trial appends to
+//! a table of its own. Notifications do not leave the trial. A dry run holds a lease. The schema of an interrupted one is
+//! removed by the next one, and by each program that opens the database.
 
 use crate::database::Database;
 use crate::feed::Feed;
@@ -19,47 +18,48 @@ use tokio::sync::watch;
 /// The schema of the copy.
 const SCHEMA: &str = "import_trial";
 
-/// What a trial's connections find first. Functions of the system come last, so that the trial's own one goes before them.
+/// The search path of a trial's connections. The system's functions come last, so that the trial's own function takes
+/// precedence.
 const SEARCH_PATH: &str = "import_trial, views, public, pg_catalog";
 
 /// The advisory lock of a dry run.
 const LEASE: i64 = 7_267_832_002;
 
-/// Tables whose rows no rule asks about: history, which is long, and secrets, which are nobody's business here.
+/// Tables whose rows no rule needs: history, which is long, and secrets, which must not be copied.
 const EMPTY: [&str; 7] =
     ["timeline", "commands", "token_secrets", "user_passwords", "session_secrets", "service_key", "known_clients"];
 
-/// How long a dry run waits for another one that is ending, or was killed.
+/// How long a dry run waits for another one that is ending or was killed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The most that the copied tables may have, with their indexes and their past, in bytes.
+/// The maximum size of the copied tables, with their indexes and past rows, in bytes.
 const LARGEST: i64 = 16 << 30;
 
 /// How long a statement of a trial may take.
 const STATEMENT: Duration = Duration::from_secs(30);
 
-/// A copy, and what it is used through.
+/// A copy, with the parts that use it.
 pub struct Trial {
-    /// The copied views.
+    /// The pool of the copied views.
     pub views: Pool,
-    /// The rules over the copy.
+    /// The command service on the copy.
     pub ledger: Ledger,
     connection: PgConnection,
     stopping: watch::Sender<bool>,
 }
 
 impl Trial {
-    /// Copies what there is now.
+    /// Copies the current state.
     ///
     /// # Errors
-    /// Where the database takes no writes, or another trial is under way.
+    /// Returns an error if the database accepts no writes, or if another trial is in progress.
     pub async fn open(database: &Database, ledger: &Ledger) -> Result<Self> {
         if let Some(why) = &database.read_only {
             bail!("a dry run works on a copy inside the database, and {why}. Run it where the database can be written");
         }
         let mut connection = database.pool.connect_beside().await?;
-        // A dry run that is killed during a long statement would hold the lease until that ends.
-        // PostgreSQL refuses the setting on systems that cannot do it, and the dry run works without.
+        // A dry run that is killed during a long statement would hold the lease until the statement ends. PostgreSQL rejects
+        // this setting on systems that do not support it, and the dry run works without it.
         if let Err(error) = connection.execute("SET client_connection_check_interval = '1s'").await {
             tracing::debug!("a killed dry run will be noticed at the end of its statement: {error}");
         }
@@ -89,7 +89,8 @@ impl Trial {
         drop(self.ledger);
         self.views.close_within(Duration::from_secs(5)).await;
         self.connection.execute(format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE").as_str()).await?;
-        // The server ends a session some time after it was told to, and the next dry run need not wait for that.
+        // The server ends a session some time after the client disconnects, and the next dry run must not have to wait for
+        // that.
         self.connection.execute(format!("SELECT pg_advisory_unlock({LEASE})").as_str()).await?;
         Ok(self.connection.close().await?)
     }
@@ -99,8 +100,8 @@ async fn lease(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEASE).fetch_one(connection).await
 }
 
-/// Removes what an interrupted dry run has left, unless one is under way. The views in it depend on the log's table, and would
-/// stop a migration that changes that.
+/// Removes the schema of an interrupted dry run, unless one is in progress. The views in it depend on the log's table, and
+/// would block a migration that changes that table.
 pub(crate) async fn clear(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let is_there: bool =
         sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut *connection).await?;
@@ -112,7 +113,7 @@ pub(crate) async fn clear(connection: &mut PgConnection) -> Result<(), sqlx::Err
     dropped.map(drop)
 }
 
-/// Refuses a copy that would take too much of the database's disk.
+/// Refuses a copy that would use too much of the database's disk.
 async fn limit(connection: &mut PgConnection) -> Result<()> {
     let mut bytes = 0;
     for (table, source, ..) in tables(connection).await? {
@@ -136,7 +137,8 @@ async fn limit(connection: &mut PgConnection) -> Result<()> {
 }
 
 async fn copy(connection: &mut PgConnection) -> Result<()> {
-    // The names of tables are looked up without the views' schema before the public one.
+    // All table names are qualified, so the search path does not matter. A crash would lose only the copy, so its commit need
+    // not wait for the disk.
     connection.execute("SET synchronous_commit = off").await?;
     let mut transaction = connection.begin().await?;
     transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
@@ -147,7 +149,7 @@ async fn copy(connection: &mut PgConnection) -> Result<()> {
         if EMPTY.contains(&table.as_str()) {
             continue;
         }
-        // Rules ask about now.
+        // Rules need only the present state.
         let now = if temporal { " WHERE valid_to IS NULL" } else { "" };
         let fill = format!("INSERT INTO {SCHEMA}.{table} ({columns}) SELECT {columns} FROM {source}{now}");
         transaction.execute(fill.as_str()).await.with_context(|| format!("table {table}"))?;
@@ -167,7 +169,7 @@ async fn copy(connection: &mut PgConnection) -> Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// Each table with its full name, its columns that are not computed, and whether it has rows of the past.
+/// Each table with its qualified name, its columns that are not generated, and whether it has past rows.
 async fn tables(connection: &mut PgConnection) -> Result<Vec<(String, String, String, bool)>> {
     let rows = sqlx::query_as(
         "SELECT quote_ident(c.relname), quote_ident(n.nspname) || '.' || quote_ident(c.relname),

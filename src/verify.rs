@@ -1,4 +1,4 @@
-//! `bootledger verify`: proves that nothing in the log, or in an export of it, was altered.
+//! `bootledger verify`: proves that no event in the log, or in an export of it, was altered.
 
 use crate::config::StoreArguments;
 use crate::progress;
@@ -9,16 +9,16 @@ use clap::Args;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-/// Of what.
+/// The arguments of `bootledger verify`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// An export that begins with the first event; the database, by default.
+    /// An export that starts with the first event; by default, the database is verified.
     file: Option<PathBuf>,
 }
 
-/// Prints how many events are proved, or fails with where the log is not what it was.
+/// Prints how many events are proved, or fails and names the first event at which the log was altered.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let found = if let Some(file) = &arguments.file {
         let open = std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;

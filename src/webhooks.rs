@@ -1,7 +1,8 @@
-//! Tells receivers what happens: each event that a webhook wants is posted to it, signed, until it is taken.
+//! Delivers events to webhook receivers: each matching event is signed and sent with POST, until the receiver accepts it.
 //!
-//! Nothing here decides or records what happened: webhooks are defined, paused and moved by events like everything else, and
-//! how far their receivers are is kept beside the views. The order of an aggregate's events is kept, nothing else is.
+//! This module makes no decisions and records no domain events: webhooks are created, paused and moved by events like all other
+//! entries, and the progress of their deliveries is stored outside the views. Only the order of events within an aggregate is
+//! preserved.
 
 pub mod command;
 mod courier;
@@ -22,10 +23,10 @@ use message::Message;
 use receiver::Receiver;
 use std::time::Instant;
 
-/// Sends a receiver a signed message that is no event, once, and tells what it answers.
+/// Sends a receiver a signed test message once, and returns its response.
 ///
 /// # Errors
-/// Where nothing can be sent, in words.
+/// Returns a message if nothing can be sent.
 pub(crate) async fn ping(name: &Name, spec: &WebhookSpec, ledger: &Ledger) -> Result<Ping, String> {
     let signer = Signer::read(&ledger.secrets, &spec.secret).map_err(|problem| problem.to_string())?;
     let receiver =

@@ -1,5 +1,5 @@
-//! Users and their sessions: what the views say of them, and, for checking who asks, the hashes of their secrets, which are no
-//! views, since a rebuild could not bring them back.
+//! Users and their sessions: the views' rows, and the hashes of passwords and session secrets, against which requests are
+//! checked. The hashes are not views, since a rebuild could not restore them.
 
 use crate::at::At;
 use crate::error::Result;
@@ -16,106 +16,106 @@ use sqlx::PgExecutor;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
-/// A user. A disabled one is out of use in the catalogue.
+/// A user. A disabled user is marked as retired in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserView {
-    /// For people.
+    /// The name shown for the user.
     pub display_name: Text,
-    /// What the person may do.
+    /// The user's role, which determines what the user may do.
     pub role: Role,
-    /// How the person signs in.
+    /// How the user signs in.
     pub sign_in: SignIn,
-    /// Who the user is to the `OpenID` Connect provider, once that is known.
+    /// The user's identity at the `OpenID` Connect provider, once it is known.
     #[serde(default)]
     pub link: Option<Link>,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// The last lock-out, unless the user was unlocked since.
+    /// The last lock-out, unless the user has been unlocked since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_out: Option<LockedOut>,
-    /// When the user was unlocked last.
+    /// When the user was last unlocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlocked: Option<Timestamp>,
 }
 
-/// A lock-out: for a while, attempts to sign in had to wait.
+/// A lock-out: attempts to sign in had to wait for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LockedOut {
-    /// Where the failed attempts came from, where that is one address.
+    /// The address that the failed attempts came from, if they came from a single one.
     #[schema(value_type = Option<String>)]
     pub client: Option<IpAddr>,
-    /// Whether attempts from other addresses that the user has not signed in from before had to wait too.
+    /// Whether attempts from other addresses also had to wait, if the user had not signed in from them before.
     pub everywhere: bool,
-    /// When.
+    /// When the lock-out began.
     pub at: Timestamp,
 }
 
-/// A session. An ended one is out of use in the catalogue.
+/// A session. An ended session is marked as retired in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionView {
-    /// Who began it, from where.
+    /// Who started the session, and from which address.
     pub session: SessionSpec,
-    /// When it began.
+    /// When the session started.
     pub started_at: Timestamp,
-    /// When and why it ended, where it has.
+    /// When and why the session ended, if it has.
     pub ended: Option<Ended>,
 }
 
 /// The end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ended {
-    /// Why.
+    /// Why the session ended.
     pub reason: EndReason,
-    /// When.
+    /// When the session ended.
     pub at: Timestamp,
 }
 
-/// What a sign-in is checked against.
+/// The data against which a sign-in is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The user.
+    /// The user who signs in.
     pub user: UserView,
-    /// Whether the user is let in.
+    /// Whether the user may sign in.
     pub enabled: bool,
-    /// How many events the user has had.
+    /// How many events the user has.
     pub sequence: i64,
-    /// The password's argon2id hash in PHC form, where the user has a password here.
+    /// The argon2id hash of the password in PHC string format, if the user has a local password.
     pub phc: Option<String>,
 }
 
-/// A session, as the check of a request needs it.
+/// A session, with the data that checks a request's cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// Whose it is.
+    /// The name of the session's user.
     pub name: UserName,
-    /// The user.
+    /// The session's user.
     pub user: UserView,
-    /// Whether neither the session is ended nor the user disabled.
+    /// Whether the session may be used: it has not ended, and its user is not disabled.
     pub admitted: bool,
-    /// The hash of its secret, to be compared in constant time.
+    /// The hash of the session's secret, to be compared in constant time.
     pub sha256: Sha256,
-    /// The hash of the secret before.
+    /// The hash of the previous secret.
     pub previous: Option<Sha256>,
-    /// Until when that one is taken where the browser has shown that it has the new one.
+    /// Until when the previous secret is accepted after the browser has presented the new one.
     pub previous_until: Option<Timestamp>,
-    /// Whether the browser has shown that it has the secret.
+    /// Whether the browser has presented the current secret.
     pub confirmed: bool,
-    /// When the secret was made.
+    /// When the current secret was created.
     pub rotated_at: Timestamp,
-    /// When it was used last, to the minute.
+    /// When the session was last used, to the minute.
     pub last_seen: Timestamp,
-    /// When it ends, however much it is used.
+    /// When the session expires, regardless of use.
     pub expires: Timestamp,
 }
 
 /// A session in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Which.
+    /// The session's id.
     pub id: SessionId,
-    /// What the views say of it.
+    /// The session's row in the views.
     pub view: SessionView,
-    /// When it was used last, to the minute, and when it ends; nothing of those that are over.
+    /// When the session was last used, to the minute, and when it expires; `None` for sessions that have ended.
     pub times: Option<(Timestamp, Timestamp)>,
 }
 
@@ -131,7 +131,7 @@ fn user(spec: serde_json::Value) -> sqlx::Result<UserView> {
     serde_json::from_value(spec).map_err(|_| damaged("description of a user"))
 }
 
-/// What a sign-in of this user is checked against, as the views show it now.
+/// The data against which this user's sign-in is checked, from the current views.
 pub async fn credentials(connection: &mut Connection, name: &UserName) -> sqlx::Result<Option<Credentials>> {
     let row = sqlx::query!(
         r#"SELECT catalogue.spec, catalogue.retired, catalogue.sequence, user_passwords.phc AS "phc?"
@@ -146,7 +146,7 @@ pub async fn credentials(connection: &mut Connection, name: &UserName) -> sqlx::
         .transpose()
 }
 
-/// Whether a user has signed in with a password from this network before.
+/// Whether the user has signed in with a password from this network before.
 pub async fn has_signed_in_from(executor: impl PgExecutor<'_>, name: &UserName, network: IpAddr) -> sqlx::Result<bool> {
     let found = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM known_clients WHERE user_name = $1 AND network = $2) AS "known!""#,
@@ -156,8 +156,8 @@ pub async fn has_signed_in_from(executor: impl PgExecutor<'_>, name: &UserName, 
     found.fetch_one(executor).await
 }
 
-/// A session as the views and its secrets show it now; whether a secret is its own and its time is not over, the caller
-/// decides.
+/// The session and its secrets as they are now. The caller decides whether a secret matches and whether the session has
+/// expired.
 pub async fn live(connection: &mut Connection, session: SessionId) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"SELECT u.key AS name, u.spec, NOT u.retired AND NOT s.retired AS "admitted!",
@@ -184,7 +184,7 @@ pub async fn live(connection: &mut Connection, session: SessionId) -> sqlx::Resu
     }))
 }
 
-/// Up to `limit` sessions, the newest first, behind `after`: of one user or of all, only live ones or all.
+/// Up to `limit` sessions, the newest first, after the cursor `after`: of one user or of all, only live ones or all.
 pub async fn sessions(
     executor: impl PgExecutor<'_>,
     of: Option<&UserName>,
@@ -221,7 +221,7 @@ pub async fn sessions(
     listed.collect()
 }
 
-/// The live sessions of a user; with `before`, those that began before that position.
+/// The live sessions of a user; with `before`, only those that started before that position.
 pub async fn live_of(executor: impl PgExecutor<'_>, name: &UserName, before: Option<i64>) -> Result<Vec<SessionId>> {
     let keys = sqlx::query_scalar!(
         "SELECT key FROM catalogue
@@ -233,7 +233,7 @@ pub async fn live_of(executor: impl PgExecutor<'_>, name: &UserName, before: Opt
     keys.fetch_all(executor).await?.iter().map(|key| Ok(key.parse()?)).collect()
 }
 
-/// Live sessions that were last used before `idle`, or whose time was over before `now`.
+/// Live sessions that were last used before `idle`, or that expired before `now`.
 pub async fn over(executor: impl PgExecutor<'_>, idle: Timestamp, now: Timestamp, limit: i64) -> Result<Vec<SessionId>> {
     let ids = sqlx::query_scalar!(
         "SELECT x.session FROM session_secrets x
@@ -246,7 +246,7 @@ pub async fn over(executor: impl PgExecutor<'_>, idle: Timestamp, now: Timestamp
     Ok(ids.fetch_all(executor).await?.into_iter().map(SessionId).collect())
 }
 
-/// The user who is this one to the provider, whatever the provider calls them now.
+/// The user who is linked to this identity of the provider. The provider may have changed the name since.
 pub async fn linked(executor: impl PgExecutor<'_>, link: &Link) -> Result<Option<UserName>> {
     let key = sqlx::query_scalar!(
         "SELECT key FROM catalogue
@@ -258,7 +258,7 @@ pub async fn linked(executor: impl PgExecutor<'_>, link: &Link) -> Result<Option
     Ok(key.fetch_optional(executor).await?.map(|key| key.parse()).transpose()?)
 }
 
-/// The administrators who may sign in, by name, with how many events each has had.
+/// The administrators who may sign in, by name, each with the number of events.
 pub async fn administrators(executor: impl PgExecutor<'_>) -> Result<Vec<(UserName, i64)>> {
     let rows = sqlx::query!(
         "SELECT key, sequence FROM catalogue

@@ -1,12 +1,12 @@
-//! Which moment a question is about.
+//! The moment in the log that a query is about.
 
-/// Now, or when the log ended at a position.
+/// A moment in the log: the present, or the moment when the log ended at a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum At {
     /// The newest state that the views show.
     #[default]
     Now,
-    /// The state as it was when this position had been applied.
+    /// The state after the event at this position was applied.
     Position(i64),
 }
 

@@ -1,4 +1,4 @@
-//! The deployments in progress, by the address that they boot with: what `/pxe/` answers from.
+//! The boot targets: deployments in progress, by boot address. `/pxe/` answers requests from them.
 
 use crate::at::At;
 use crate::convert::{address, cursor, inet, part};
@@ -17,52 +17,52 @@ use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A server that may boot its image.
+/// A server that may boot its image from the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BootTarget {
-    /// The address that it boots with.
+    /// The address that the server boots with.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// Its deployment.
+    /// The deployment of the server.
     pub deployment: DeploymentId,
-    /// Its device.
+    /// The device id of the server.
     pub device: DeviceId,
-    /// The interface that it boots from.
+    /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
-    /// Its name.
+    /// The server's host name.
     pub hostname: Hostname,
-    /// Its owner.
+    /// The venture that the server is deployed for.
     pub venture: Name,
-    /// Its role.
+    /// The role that the server is deployed for.
     pub role: Name,
-    /// What it boots.
+    /// The boot image that the server boots.
     pub boot_image: Name,
-    /// Which revision of that image.
+    /// The revision of the boot image.
     pub boot_image_revision: i32,
-    /// The network of its address.
+    /// The network of the server's address.
     pub network: Name,
-    /// Its site.
+    /// The site of the server.
     pub site: Name,
-    /// What it gets when it boots from the network.
+    /// What the server's next network boot gets.
     pub next_boot: NextBoot,
-    /// The settings that it was started with, beside the image's defaults.
+    /// The settings that the deployment was started with, in addition to the image's defaults.
     #[serde(skip_serializing_if = "ResolvedSettings::is_empty")]
     pub settings: ResolvedSettings,
 }
 
 impl BootTarget {
-    /// Its place in a list, for the next page's `after`.
+    /// The target's cursor in a list, for `after` of the next page.
     pub fn cursor(&self) -> String {
         format!("{} {}", self.ip, self.deployment)
     }
 }
 
-/// A target that came or went.
+/// A target that was added or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The target.
+    /// The boot target that was added or removed.
     pub target: BootTarget,
-    /// Whether it is one now; otherwise it went.
+    /// Whether the target was added; otherwise it was removed.
     pub present: bool,
 }
 
@@ -83,7 +83,7 @@ struct Raw {
     valid_to: Option<i64>,
 }
 
-/// Settings by their JSON: most targets of a list have the same, which they share.
+/// Settings by their JSON. Most targets of a list have the same settings, so they share one copy.
 #[derive(Debug, Default)]
 struct Shared(HashMap<String, ResolvedSettings>);
 
@@ -129,20 +129,20 @@ macro_rules! boot_targets {
     };
 }
 
-/// Which targets; what is left out does not matter.
+/// A filter for targets. Fields that are `None` match every target.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// With this address.
+    /// Only the target with this address.
     pub ip: Option<Ipv4Addr>,
-    /// With this interface.
+    /// Only targets with this MAC address.
     pub mac: Option<MacAddress>,
-    /// In this site.
+    /// Only targets in this site.
     pub site: Option<Name>,
-    /// With this boot image.
+    /// Only targets with this boot image.
     pub boot_image: Option<Name>,
-    /// With this text in address, interface or host name, in any case of letters.
+    /// Only targets with this text in address, MAC address or host name, case-insensitively.
     pub q: Option<String>,
-    /// Only those after the one with this cursor.
+    /// Only targets after the one with this cursor.
     pub after: Option<String>,
 }
 
@@ -177,7 +177,7 @@ pub async fn all(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<BootTarget
     list(executor, &Filter::default(), at, i64::MAX).await
 }
 
-/// What came and what went after a position, in the order to apply it: what went, then what came.
+/// The targets that were added or removed after a position, in the order to apply them: removals first, then additions.
 pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Result<Vec<Change>> {
     let rows = boot_targets!(
         "valid_from > $1 OR (valid_to IS NOT NULL AND valid_to > $1) ORDER BY valid_to NULLS LAST, valid_from",
@@ -192,7 +192,7 @@ pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Resu
         .collect()
 }
 
-/// The target that had an address last, whether it still is one or not.
+/// The target that last had an address, whether it still is a target or not.
 pub async fn last_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<BootTarget>> {
     let row = boot_targets!("ip = $1 ORDER BY valid_from DESC LIMIT 1", inet(ip));
     row.fetch_optional(executor).await?.map(|row| Shared::default().target(row)).transpose()

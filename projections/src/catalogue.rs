@@ -1,4 +1,4 @@
-//! Sites, racks, networks, DHCP servers, ventures, boot images, access tokens and webhooks.
+//! The catalogue: sites, racks, networks, DHCP servers, ventures, boot images, access tokens, users and webhooks.
 
 use crate::at::At;
 use crate::convert::inet;
@@ -27,124 +27,124 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// Something of the catalogue, its description as JSON.
+/// An entry of the catalogue, with its description as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Item {
-    /// Its key among those of its kind.
+    /// The entry's key, unique among entries of its kind.
     pub key: String,
-    /// How many events it has had.
+    /// How many events the entry has.
     pub sequence: i64,
-    /// Its description; the kind says of which form.
+    /// The entry's description; its form depends on the kind.
     #[schema(value_type = Object)]
     pub spec: serde_json::Value,
-    /// Whether it is out of use.
+    /// Whether the entry is retired.
     pub retired: bool,
 }
 
-/// Something of the catalogue, its description read.
+/// An entry of the catalogue, with its description parsed.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Entry<T, K = Name> {
-    /// Its key among those of its kind.
+    /// The entry's key, unique among entries of its kind.
     pub key: K,
-    /// How many events it has had.
+    /// How many events the entry has.
     pub sequence: i64,
-    /// Whether it is out of use.
+    /// Whether the entry is retired.
     pub retired: bool,
-    /// Its description.
+    /// The entry's description.
     pub spec: T,
 }
 
 /// A venture with its roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VentureView {
-    /// The venture.
+    /// The description of the venture.
     pub spec: VentureSpec,
-    /// Its roles by name.
+    /// The venture's roles, by name.
     pub roles: BTreeMap<Name, RoleSpec>,
 }
 
-/// A DHCP server with what it last reported.
+/// A DHCP server, with what its agent last reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DhcpServerView {
-    /// The server.
+    /// The description of the DHCP server.
     pub spec: DhcpServerSpec,
-    /// The configuration that it runs.
+    /// The configuration that the server runs, as last confirmed.
     pub confirmed: Option<Confirmed>,
-    /// The configuration that it could not use, since its last confirmation.
+    /// The configuration that the server has failed to use since its last confirmation.
     pub failing: Option<Failing>,
 }
 
 /// The configuration that a DHCP server runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Confirmed {
-    /// Hash of its bytes.
+    /// SHA-256 of the configuration.
     pub revision: Sha256,
-    /// The position of the log that it was rendered at.
+    /// The position in the log at which the configuration was rendered.
     pub position: i64,
-    /// When the server said so.
+    /// When the server's agent confirmed the configuration.
     pub at: Timestamp,
 }
 
 /// A configuration that a DHCP server could not use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failing {
-    /// Hash of its bytes, where it was fetched.
+    /// SHA-256 of the configuration, if it was fetched.
     pub revision: Option<Sha256>,
-    /// What was said.
+    /// The error that the server's agent reported.
     pub message: Text,
-    /// When the server said so.
+    /// When the server's agent reported the failure.
     pub at: Timestamp,
 }
 
-/// An access token; its secret is nowhere in the views.
+/// An access token. Its secret is not in the views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
-    /// For people; the actor's name in events.
+    /// The token's name; events name it as the actor.
     pub name: Text,
-    /// What its bearer may do.
+    /// What the token allows.
     pub scope: Scope,
-    /// When it ends; never, where `None`.
+    /// When the token expires; `None` if it never does.
     pub expires: Option<Timestamp>,
-    /// When it was made.
+    /// When the token was created.
     pub created_at: Timestamp,
 }
 
-/// A webhook; how far it is, [`crate::webhooks`] tells.
+/// A webhook. Its delivery status is in [`crate::webhooks`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WebhookView {
-    /// The webhook.
+    /// The description of the webhook.
     pub spec: WebhookSpec,
-    /// Where it begins.
+    /// Where in the log deliveries begin.
     pub begins: Beginning,
-    /// Since when it is told nothing; `None` where it is.
+    /// Since when and why deliveries are paused; `None` if they are not.
     pub paused: Option<Paused>,
 }
 
-/// Where a webhook begins.
+/// Where in the log a webhook's deliveries begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Beginning {
-    /// Behind this position.
+    /// Deliveries begin after this position.
     pub after: i64,
-    /// The position of the event that said so.
+    /// The position of the event that set the beginning.
     pub set_at: i64,
 }
 
-/// A webhook is told nothing for a while.
+/// A webhook's deliveries are paused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
-    /// Since when.
+    /// Since when deliveries are paused.
     pub since: Timestamp,
-    /// Why.
+    /// Why deliveries are paused.
     pub reason: Text,
 }
 
 impl Item {
-    /// The item with its description read.
+    /// The item, with its description parsed.
     pub fn read<T: DeserializeOwned>(self) -> Result<Entry<T>> {
         self.read_as()
     }
 
-    /// The same, for a kind whose keys are no names.
+    /// The same as [`read`](Self::read), for a kind whose keys are not names.
     pub fn read_as<T: DeserializeOwned, K: FromStr<Err = ParseError>>(self) -> Result<Entry<T, K>> {
         let spec = serde_json::from_value(self.spec)?;
         Ok(Entry { key: self.key.parse()?, sequence: self.sequence, retired: self.retired, spec })
@@ -167,13 +167,14 @@ fn read_all<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<Entry<T>>> {
     items.into_iter().map(Item::read).collect()
 }
 
-/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`, `session`, `webhook`, `secret`)
-/// with a key.
+/// The item with this key of a kind: `site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`,
+/// `session`, `webhook` or `secret`.
 pub async fn find(executor: impl PgExecutor<'_>, kind: &str, key: &str, at: At) -> Result<Option<Item>> {
     Ok(items!(at, "kind = $2 AND key = $3", kind, key).fetch_optional(executor).await?)
 }
 
-/// Up to `limit` items of a kind by key, behind `after`, with `q` in key or description. Retired ones are among them.
+/// Up to `limit` items of a kind by key, after the cursor `after`, with `q` in key or description. The list includes retired
+/// items.
 pub async fn list(
     executor: impl PgExecutor<'_>,
     kind: &str,
@@ -205,40 +206,40 @@ macro_rules! typed {
 }
 
 typed!(
-    /// The site of this code.
+    /// The site with this code.
     site, "site", SiteSpec
 );
 typed!(
-    /// The rack of this name.
+    /// The rack with this name.
     rack, "rack", RackSpec
 );
 typed!(
-    /// The network of this name.
+    /// The network with this name.
     network, "network", NetworkSpec
 );
 typed!(
-    /// The DHCP server of this name.
+    /// The DHCP server with this name.
     dhcp_server, "dhcp_server", DhcpServerView
 );
 typed!(
-    /// The venture of this name.
+    /// The venture with this name.
     venture, "venture", VentureView
 );
 typed!(
-    /// The boot image of this name, at its latest revision.
+    /// The boot image with this name, at its latest revision.
     boot_image, "boot_image", BootImage
 );
 
 typed!(
-    /// The webhook of this name.
+    /// The webhook with this name.
     webhook, "webhook", WebhookView
 );
 typed!(
-    /// The scope of the secret of this name.
+    /// The scope of the secret with this name.
     secret, "secret", SecretSpec
 );
 
-/// The access token of this id.
+/// The access token with this id.
 pub async fn token(executor: impl PgExecutor<'_>, id: TokenId, at: At) -> Result<Option<Entry<TokenView>>> {
     find(executor, "token", &id.to_string(), at).await?.map(Item::read).transpose()
 }
@@ -268,7 +269,7 @@ pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
-/// The venture and its ancestors that are in use, nearest first; empty where it is not.
+/// The venture and its ancestors that are in use, nearest first; empty if the venture is not in use.
 pub async fn lineage(connection: &mut Connection, venture: &Name, at: At) -> Result<Vec<Entry<VentureView>>> {
     let mut lineage: Vec<Entry<VentureView>> = vec![];
     let mut next = Some(venture.clone());
@@ -281,18 +282,18 @@ pub async fn lineage(connection: &mut Connection, venture: &Name, at: At) -> Res
     Ok(lineage)
 }
 
-/// What servers of a role boot: the role's default image, else the venture's, else its ancestors'.
+/// The boot image for servers of a role: the role's default image, otherwise the venture's, otherwise its nearest ancestor's.
 pub fn inherited_image(lineage: &[Entry<VentureView>], role: Option<&Name>) -> Option<Name> {
     let of_role = role.and_then(|role| lineage.first()?.spec.roles.get(role)?.default_boot_image.clone());
     of_role.or_else(|| lineage.iter().find_map(|entry| entry.spec.spec.default_boot_image.clone()))
 }
 
-/// Every boot image at its latest revision, by name; retired ones are among them.
+/// Every boot image at its latest revision, by name, including retired images.
 pub async fn boot_images(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<BootImage>>> {
     read_all(items!(at, "kind = 'boot_image' ORDER BY key").fetch_all(executor).await?)
 }
 
-/// The DHCP servers in use of a site, by name.
+/// The DHCP servers in use at a site, by name.
 pub async fn dhcp_servers_of(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<Vec<Entry<DhcpServerView>>> {
     let rows = items!(at, "kind = 'dhcp_server' AND NOT retired AND spec -> 'spec' ->> 'site' = $2 ORDER BY key", site.as_str());
     read_all(rows.fetch_all(executor).await?)
@@ -303,7 +304,7 @@ pub async fn dhcp_servers(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<E
     read_all(items!(at, "kind = 'dhcp_server' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
-/// The network in use that an address lies in.
+/// The network in use that contains an address.
 pub async fn network_of(executor: impl PgExecutor<'_>, ip: Ipv4Addr, at: At) -> Result<Option<Entry<NetworkSpec>>> {
     let row = items!(
         at,
@@ -314,7 +315,7 @@ pub async fn network_of(executor: impl PgExecutor<'_>, ip: Ipv4Addr, at: At) -> 
     row.fetch_optional(executor).await?.map(Item::read).transpose()
 }
 
-/// A boot image as it was at a revision, whatever came later.
+/// A boot image as it was at a revision, regardless of later ones.
 pub async fn boot_image_revision(executor: impl PgExecutor<'_>, key: &Name, revision: i32) -> Result<Option<Entry<BootImage>>> {
     let row = sqlx::query_as!(
         Item,
@@ -327,7 +328,7 @@ pub async fn boot_image_revision(executor: impl PgExecutor<'_>, key: &Name, revi
     row.fetch_optional(executor).await.map_err(Error::from)?.map(Item::read).transpose()
 }
 
-/// Every revision of a boot image with its position, the newest first, up to `limit`.
+/// Up to `limit` revisions of a boot image with their positions, the newest first.
 pub async fn boot_image_revisions(
     executor: impl PgExecutor<'_>,
     key: &Name,

@@ -1,56 +1,56 @@
-//! Why the database, or a disk, did not do something: the one classification for the whole program. Answers over HTTP, the
-//! command line, readiness and the workers' logs all use it, so that an operator reads the same reason everywhere.
+//! Classifies failures of the database and of disks, for the whole program. HTTP responses, the command line, readiness checks
+//! and the workers' logs all use this classification, so that an operator reads the same reason everywhere.
 
 use std::error::Error as StdError;
 use std::io;
 
-/// Why the database, or a disk, did not do something.
+/// The cause of a failure of the database or of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// There is no connection to the database, or it was lost.
     Unreachable,
     /// All connections of the caller's pool are in use.
     NoConnection,
-    /// The database starts, stops, or recovers from a crash.
+    /// The database is starting, stopping or recovering from a crash.
     Restarting,
-    /// The database takes no more connections.
+    /// The database accepts no more connections.
     TooManyConnections,
-    /// The database has no memory left for the statement.
+    /// The database has not enough memory for the statement.
     OutOfMemory,
     /// A limit in the database's configuration, such as `temp_file_limit`, was exceeded.
     LimitExceeded,
     /// The database's disk is full.
     DatabaseFull,
-    /// A disk of the service itself is full: that of the boot files or of the data directory.
+    /// A disk of the service is full: that of the boot files or of the data directory.
     FilesFull,
-    /// A disk of the service itself is mounted read-only.
+    /// A disk of the service is mounted read-only.
     FilesReadOnly,
-    /// A file would be larger than the operating system lets the service write (`ulimit -f`).
+    /// A file would exceed the size that the operating system lets the service write (`ulimit -f`).
     FileTooLarge,
-    /// The database takes no writes: it is a standby, or its sessions are read-only.
+    /// The database accepts no writes: it is a standby, or its sessions are read-only.
     ReadOnly,
-    /// The database refuses the role: its sign-in, or its privileges.
+    /// The database rejects the role's credentials, or the role has insufficient privileges.
     AccessDenied,
-    /// The database did not finish in time.
+    /// The database did not respond in time.
     Timeout,
-    /// Other transactions were in the way.
+    /// The transaction conflicted with other transactions.
     Conflict,
-    /// The statement, or what the database holds, is wrong.
+    /// The statement or the data in the database is wrong.
     Defect,
 }
 
-/// A classified failure, where the error that was classified cannot be passed on.
+/// A classified failure, for places where the original error cannot be passed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Impediment {
-    /// Its class.
+    /// The class of the failure.
     pub cause: Cause,
-    /// What the database said, for the log.
+    /// The database's error message, for the log.
     pub message: String,
 }
 
 impl Cause {
-    /// The class of a database error.
+    /// Classifies a database error.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => Self::of_code(&error.code().unwrap_or_default(), error.message()),
@@ -64,8 +64,9 @@ impl Cause {
         }
     }
 
-    /// The class of an SQLSTATE (PostgreSQL's appendix A). PostgreSQL has codes of its own only for the commonest errors of the
-    /// operating system; a quota or a file that is too large arrives as an internal error with the system's words.
+    /// Classifies an SQLSTATE (PostgreSQL's appendix A). PostgreSQL has codes of its own only for the most common errors of the
+    /// operating system; an exceeded quota or a file that is too large is reported as an internal error with the operating
+    /// system's message.
     fn of_code(code: &str, message: &str) -> Self {
         let says = |words: &str| message.contains(words);
         match code {
@@ -75,7 +76,7 @@ impl Cause {
             "53000" | "53400" => Self::LimitExceeded,
             "25006" => Self::ReadOnly,
             "42501" | "3D000" => Self::AccessDenied,
-            // An idle connection that the server closed, which is no different from one that the network lost.
+            // The server closed an idle connection. For the caller, that is the same as a connection lost by the network.
             "57P05" => Self::Unreachable,
             "57P01" | "57P02" | "57P03" | "57P04" => Self::Restarting,
             "25P03" | "25P04" | "55P03" | "57014" => Self::Timeout,
@@ -92,7 +93,7 @@ impl Cause {
         }
     }
 
-    /// The class of an error of the operating system on one of the service's own files, where it is one that an operator ends.
+    /// Classifies an error of the operating system on one of the service's own files, if an operator can resolve it.
     pub fn of_file(error: &io::Error) -> Option<Self> {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Self::FilesFull),
@@ -102,7 +103,7 @@ impl Cause {
         }
     }
 
-    /// The class of the first error of a chain that has one.
+    /// The class of the first error in a chain that has one.
     pub fn in_chain<'a>(chain: impl IntoIterator<Item = &'a (dyn StdError + 'static)>) -> Option<Self> {
         chain.into_iter().find_map(|error| {
             if let Some(error) = error.downcast_ref::<sqlx::Error>() {
@@ -115,7 +116,7 @@ impl Cause {
         })
     }
 
-    /// The class of an error with its sources.
+    /// The class of an error, considering its sources.
     pub fn in_error(error: &(dyn StdError + 'static)) -> Option<Self> {
         Self::in_chain(std::iter::successors(Some(error), |&error| error.source()))
     }
@@ -125,7 +126,7 @@ impl Cause {
         self != Self::Defect
     }
 
-    /// Whether there is no room for what should be stored: HTTP has a status of its own for that, 507.
+    /// Whether the failure is a lack of space. HTTP has a status for that, 507.
     pub fn is_full(self) -> bool {
         matches!(self, Self::DatabaseFull | Self::FilesFull | Self::FileTooLarge)
     }
@@ -133,14 +134,14 @@ impl Cause {
     /// After how many seconds a client should repeat its request.
     pub fn retry_seconds(self) -> u32 {
         match self {
-            // An operator has to do something first.
+            // An operator has to resolve the problem first.
             Self::DatabaseFull | Self::FilesFull | Self::FilesReadOnly | Self::FileTooLarge | Self::AccessDenied => 30,
             Self::ReadOnly => 10,
             _ => 2,
         }
     }
 
-    /// What happened, and what to do next.
+    /// A message that says what happened and what to do next.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Unreachable => "the database cannot be reached; try again",

@@ -1,6 +1,6 @@
-//! Between the columns of the database and the words of the domain.
+//! Converts between column types of the database and values of the domain.
 //!
-//! Only the two edges of this crate use it: rows that are read, and rows that are written.
+//! Only the code that reads rows and the code that writes rows use it.
 
 use crate::error::{Error, Result};
 use bootledger_aggregates::values::ParseError;
@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The address of an `inet` column; the views only ever hold IPv4 hosts.
+/// The address in an `inet` column; the views contain only IPv4 host addresses.
 pub(crate) fn address(inet: IpNet) -> Result<Ipv4Addr> {
     match inet {
         IpNet::V4(net) => Ok(net.addr()),
@@ -16,22 +16,22 @@ pub(crate) fn address(inet: IpNet) -> Result<Ipv4Addr> {
     }
 }
 
-/// The addresses of an `inet[]` column.
+/// The addresses in an `inet[]` column.
 pub(crate) fn addresses(inets: Vec<IpNet>) -> Result<Vec<Ipv4Addr>> {
     inets.into_iter().map(address).collect()
 }
 
-/// An address as an `inet` column takes it.
+/// An address as the value of an `inet` column.
 pub(crate) fn inet(ip: Ipv4Addr) -> IpNet {
     IpNet::V4(Ipv4Net::from(ip))
 }
 
-/// Every text of a column as a value of the domain.
+/// Parses every text of a column into a value of the domain.
 pub(crate) fn parsed<T: FromStr<Err = ParseError>>(texts: Vec<String>) -> Result<Vec<T>> {
     texts.into_iter().map(|text| text.parse().map_err(Error::from)).collect()
 }
 
-/// The text of a column that may be empty.
+/// Parses the text of a nullable column.
 pub(crate) fn optional<T: FromStr<Err = ParseError>>(text: Option<String>) -> Result<Option<T>> {
     Ok(text.map(|text| text.parse()).transpose()?)
 }
@@ -43,7 +43,7 @@ pub(crate) fn cursor<const N: usize>(after: Option<&str>) -> Result<Option<[Stri
     parts.try_into().map(Some).map_err(|_| Error::Cursor(text.to_owned()))
 }
 
-/// One part of a cursor as a value.
+/// Parses one part of a cursor.
 pub(crate) fn part<T: FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| Error::Cursor(text.to_owned()))
 }

@@ -22,22 +22,22 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Where a deployment is in its life.
+/// The status of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Being prepared.
+    /// The deployment is being prepared.
     Open,
-    /// Booting and installing.
+    /// The server boots and is being installed.
     InProgress,
-    /// Installed.
+    /// The server is installed, and the deployment is archived.
     Done,
-    /// Given up.
+    /// The deployment was cancelled before it was done.
     Cancelled,
 }
 
 impl Status {
-    /// As in the database and in JSON.
+    /// The status as it is written in the database and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -64,88 +64,89 @@ impl std::str::FromStr for Status {
     }
 }
 
-/// A deployment.
+/// A deployment of a server for a role.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Deployment {
-    /// Which.
+    /// The deployment's id.
     pub id: DeploymentId,
-    /// The server.
+    /// The device id of the server.
     pub device: DeviceId,
-    /// The interface that it boots from.
+    /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
-    /// Its address.
+    /// The server's address.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// Its name.
+    /// The server's host name.
     pub hostname: Hostname,
-    /// Its owner.
+    /// The venture that the server is deployed for.
     pub venture: Name,
-    /// Its role.
+    /// The role that the server is deployed for.
     pub role: Name,
-    /// What it boots.
+    /// The boot image that the server boots.
     pub boot_image: Name,
-    /// Which revision of that image.
+    /// The revision of the boot image.
     pub boot_image_revision: i32,
-    /// The network of its address.
+    /// The network of the server's address.
     pub network: Name,
-    /// The site of network and server.
+    /// The site of the network and the server.
     pub site: Name,
     /// The bulk import that started it.
     pub import: Option<ImportId>,
-    /// Where it is in its life.
+    /// The status of the deployment.
     pub status: Status,
-    /// Since when.
+    /// When the deployment entered this status.
     pub status_since: Timestamp,
-    /// Whether it takes longer than its boot image allows.
+    /// Whether the deployment takes longer than its boot image allows.
     pub overdue: bool,
-    /// After how many minutes it is overdue while open.
+    /// After how many minutes the deployment is overdue while it is open.
     pub open_minutes: i32,
-    /// After how many minutes it is overdue while in progress.
+    /// After how many minutes the deployment is overdue while it is in progress.
     pub in_progress_minutes: i32,
-    /// When it began.
+    /// When the deployment was started.
     pub started_at: Timestamp,
-    /// Who began it.
+    /// Who started the deployment.
     pub started_by: String,
-    /// When it was prepared.
+    /// When preparation ended and the deployment went in progress.
     pub in_progress_at: Option<Timestamp>,
-    /// When it was done or cancelled.
+    /// When the deployment was done or cancelled.
     pub ended_at: Option<Timestamp>,
-    /// Who said done or cancelled.
+    /// Who marked the deployment done or cancelled it.
     pub ended_by: Option<String>,
-    /// Why it was cancelled.
+    /// Why the deployment was cancelled.
     pub reason: Option<String>,
-    /// Its plugins.
+    /// The plugins that the deployment runs, with their requirements and stages.
     pub plan: Plan,
-    /// Whose word ends it: the server's own DONE, or Puppet's first successful run after that.
+    /// Who marks the deployment done: the server itself with its DONE request, or Puppet with its first successful run after
+    /// that request.
     pub done_by: EndedBy,
-    /// Since when the server is installed and boots its disk, where Puppet's word ends the deployment.
+    /// Since when the server is installed and boots from its disk, if Puppet marks the deployment done.
     pub installed_at: Option<Timestamp>,
-    /// The last run of Puppet's agent on the server that failed while the deployment was in progress.
+    /// The last failed run of the server's Puppet agent while the deployment was in progress.
     pub puppet_failure: Option<PuppetFailure>,
-    /// The settings that device, role, venture and site gave for its boot image, with where each came from.
+    /// The boot image settings of the device, role, venture and site, each with its source.
     #[serde(skip_serializing_if = "ResolvedSettings::is_empty")]
     pub settings: ResolvedSettings,
-    /// The loaders that the server's firmware starts, as they were chosen at the start.
+    /// The boot loaders that the server's firmware starts, as chosen when the deployment was started.
     pub boot_chain: BootChain,
 }
 
-/// A run of Puppet's agent that failed.
+/// A failed run of a Puppet agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PuppetFailure {
-    /// When it was reported.
+    /// When the run was reported.
     pub at: Timestamp,
-    /// What the agent said: its first errors.
+    /// The first errors that the agent reported.
     pub messages: Vec<Text>,
-    /// What the agent calls the run; may be empty.
+    /// The agent's identifier of the run; may be empty.
     pub transaction: Text,
 }
 
-/// How many deployments have a status.
+/// The number of deployments with a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StatusCount {
-    /// The status.
+    /// The status that is counted.
     pub status: Status,
-    /// How many.
+    /// How many deployments have the status.
     pub count: i64,
 }
 
@@ -243,36 +244,36 @@ fn all(rows: Vec<Raw>) -> Result<Vec<Deployment>> {
     rows.into_iter().map(Deployment::try_from).collect()
 }
 
-/// The deployment of this id.
+/// The deployment with this id.
 pub async fn find(executor: impl PgExecutor<'_>, id: DeploymentId, at: At) -> Result<Option<Deployment>> {
     deployments!(at, "id = $2", id.0).fetch_optional(executor).await?.map(Deployment::try_from).transpose()
 }
 
-/// The deployments of these ids, in no order; unknown ones are left out.
+/// The deployments with these ids, in no order; unknown ids are left out.
 pub async fn find_many(executor: impl PgExecutor<'_>, ids: &[DeploymentId], at: At) -> Result<Vec<Deployment>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     all(deployments!(at, "id = ANY($2)", &ids).fetch_all(executor).await?)
 }
 
-/// The device's one live deployment.
+/// The live deployment of a device, which is at most one.
 pub async fn live_of_device(executor: impl PgExecutor<'_>, device: DeviceId, at: At) -> Result<Option<Deployment>> {
     let row = deployments!(at, "device = $2 AND status IN ('open', 'in_progress') LIMIT 1", device.0);
     row.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
 }
 
-/// The live deployment of an address, as the views show it now.
+/// The live deployment of an address, from the current views.
 pub async fn live_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<Deployment>> {
     let live = deployments!(At::Now, "ip = $2 AND valid_to IS NULL AND status IN ('open', 'in_progress') LIMIT 1", inet(ip));
     live.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
 }
 
-/// Live deployments of the device with any of these ids, in no order.
+/// Live deployments of devices with any of these ids, in no order.
 pub async fn live_of_devices(executor: impl PgExecutor<'_>, devices: &[DeviceId], at: At) -> Result<Vec<Deployment>> {
     let devices: Vec<Uuid> = devices.iter().map(|id| id.0).collect();
     all(deployments!(at, "device = ANY($2) AND status IN ('open', 'in_progress')", &devices).fetch_all(executor).await?)
 }
 
-/// Live deployments that are not marked overdue although the limit of their stage has passed, oldest first.
+/// Live deployments that have exceeded the time limit of their stage and are not yet marked overdue, oldest first.
 pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<Vec<Deployment>> {
     let rows = deployments!(
         At::Now,
@@ -284,7 +285,7 @@ pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Resul
     all(rows.fetch_all(executor).await?)
 }
 
-/// How many deployments have each status; those that no deployment has are left out.
+/// How many deployments have each status; a status without deployments is left out.
 pub async fn counts(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<StatusCount>> {
     let rows = sqlx::query!(
         r#"SELECT status, count(*) AS "count!" FROM deployments
@@ -296,7 +297,7 @@ pub async fn counts(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<StatusC
     rows.into_iter().map(|row| Ok(StatusCount { status: row.status.parse()?, count: row.count })).collect()
 }
 
-/// How many live deployments there are, and how many of them are overdue, as the views show it now.
+/// How many live deployments there are, and how many of them are overdue, from the current views.
 pub async fn live_counts(executor: impl PgExecutor<'_>) -> Result<LiveCounts> {
     let counts = sqlx::query_as!(
         LiveCounts,
@@ -307,13 +308,13 @@ pub async fn live_counts(executor: impl PgExecutor<'_>) -> Result<LiveCounts> {
     Ok(counts.fetch_one(executor).await?)
 }
 
-/// How many live deployments there are.
+/// The numbers of live deployments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveCounts {
-    /// Being prepared.
+    /// Deployments that are being prepared.
     pub open: i64,
-    /// Booting and installing.
+    /// Deployments whose servers boot and are being installed.
     pub in_progress: i64,
-    /// Of both, those that take longer than their boot image allows.
+    /// Deployments of either kind that take longer than their boot image allows.
     pub overdue: i64,
 }

@@ -1,4 +1,4 @@
-//! Devices and every fact that is known of them.
+//! Devices, with every known fact about them.
 
 use crate::at::At;
 use crate::convert::{address, addresses, inet, optional, parsed};
@@ -23,69 +23,69 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A device.
+/// A physical or virtual server, or another device.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Device {
-    /// Which.
+    /// The device's id.
     pub id: DeviceId,
-    /// How many events it has had.
+    /// How many events the device has.
     pub sequence: i64,
-    /// What kind of device it is.
+    /// The kind of the device.
     pub kind: DeviceKind,
-    /// For people.
+    /// The name shown for the device.
     pub name: Text,
-    /// The maker's serial number.
+    /// The manufacturer's serial number.
     pub serial: Option<Text>,
     /// The owner's asset number.
     pub asset: Option<Text>,
-    /// Where it is.
+    /// The site of the device.
     pub site: Name,
-    /// The rack that it stands in.
+    /// The rack that contains the device.
     pub rack: Option<Name>,
-    /// Its lowest rack unit, from 1.
+    /// The lowest rack unit that the device occupies, from 1.
     #[serde(rename = "position")]
     pub rack_position: Option<i32>,
-    /// Its interfaces, sorted.
+    /// The MAC addresses of the device's interfaces, sorted.
     pub macs: Vec<MacAddress>,
-    /// How it is managed out of band.
+    /// How the device is managed out of band.
     pub management: Option<Management>,
-    /// The device that it is a part of.
+    /// The device that contains this one.
     pub parent: Option<DeviceId>,
-    /// Who owns it.
+    /// The venture that the device belongs to.
     pub venture: Option<Name>,
-    /// What it does.
+    /// The role of the device.
     pub role: Option<Name>,
-    /// Whether somebody checked it.
+    /// Whether an operator has verified the device.
     pub verified: bool,
-    /// Whether it is out of use.
+    /// Whether the device is decommissioned.
     pub decommissioned: bool,
-    /// Its addresses, sorted.
+    /// The addresses of the device, sorted.
     #[schema(value_type = Vec<String>)]
     pub addresses: Vec<Ipv4Addr>,
-    /// The names of its DNS entries, sorted, each once.
+    /// The names of the device's DNS entries, sorted, without duplicates.
     pub hostnames: Vec<Hostname>,
-    /// Its operating system.
+    /// The operating system of the device.
     pub operating_system: Option<Text>,
-    /// What is installed, sorted.
+    /// The software installed on the device, sorted.
     pub software: Vec<Text>,
-    /// Its disk shares, sorted.
+    /// The disk shares of the device, sorted.
     pub disk_shares: Vec<Text>,
-    /// For how long it had been running when that was last found out.
+    /// The uptime of the device when it was last recorded.
     pub uptime_seconds: Option<i64>,
-    /// Its own settings of boot images.
+    /// The device's own settings for boot images.
     #[serde(skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
-    /// The devices that are parts of it, sorted.
+    /// The devices that this one contains, sorted.
     pub sub_devices: Vec<DeviceId>,
-    /// Remarks, oldest first.
+    /// Remarks about the device, oldest first.
     pub remarks: Vec<Text>,
-    /// When it was registered.
+    /// When the device was registered.
     pub registered_at: Timestamp,
-    /// When it last changed.
+    /// When the device last changed.
     pub changed_at: Timestamp,
 }
 
-/// A kind as in the database and in JSON.
+/// The kind as it is written in the database and in JSON.
 pub fn kind_text(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Physical => "physical",
@@ -94,7 +94,7 @@ pub fn kind_text(kind: DeviceKind) -> &'static str {
     }
 }
 
-/// A protocol as in the database and in JSON.
+/// The protocol as it is written in the database and in JSON.
 pub fn protocol_text(protocol: ManagementProtocol) -> &'static str {
     match protocol {
         ManagementProtocol::Ipmi => "ipmi",
@@ -103,7 +103,7 @@ pub fn protocol_text(protocol: ManagementProtocol) -> &'static str {
 }
 
 impl Device {
-    /// What people call it: its name, else its host name, numbers or interface.
+    /// The label shown for the device: its name, otherwise its host name, its numbers or its interface.
     pub fn called(&self) -> String {
         let named = Some(self.name.to_string()).filter(|name| !name.is_empty());
         named
@@ -114,7 +114,7 @@ impl Device {
             .unwrap_or_else(|| self.id.to_string())
     }
 
-    /// What the rules of deployments need to know of it.
+    /// The facts about the device that the rules of deployments need.
     pub fn deployment_facts(&self) -> DeviceFacts {
         DeviceFacts {
             site: Some(self.site.clone()),
@@ -126,7 +126,7 @@ impl Device {
         }
     }
 
-    /// What people call it: its name, else its serial number, else its first interface, else its id.
+    /// The label of the device in sentences: its name, otherwise its serial number, its first interface or its id.
     pub fn words(&self) -> String {
         let serial = self.serial.as_ref().map(ToString::to_string);
         let name = (!self.name.is_empty()).then(|| self.name.to_string());
@@ -233,33 +233,33 @@ mod list;
 
 pub use list::{Filter, Sort, cursor, list};
 
-/// The device of this id.
+/// The device with this id.
 pub async fn find(executor: impl PgExecutor<'_>, id: DeviceId, at: At) -> Result<Option<Device>> {
     devices!(at, "id = $2", id.0).fetch_optional(executor).await?.map(Device::try_from).transpose()
 }
 
-/// The devices of these ids, in no order; unknown ones are left out.
+/// The devices with these ids, in no order; unknown ids are left out.
 pub async fn find_many(executor: impl PgExecutor<'_>, ids: &[DeviceId], at: At) -> Result<Vec<Device>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = devices!(at, "id = ANY($2)", &ids).fetch_all(executor).await?;
     rows.into_iter().map(Device::try_from).collect()
 }
 
-/// The devices with any of these interfaces, in no order. Decommissioned ones are among them.
+/// The devices with any of these MAC addresses, in no order, including decommissioned devices.
 pub async fn by_macs(executor: impl PgExecutor<'_>, macs: &[MacAddress], at: At) -> Result<Vec<Device>> {
     let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
     let rows = devices!(at, "macs && $2", &macs).fetch_all(executor).await?;
     rows.into_iter().map(Device::try_from).collect()
 }
 
-/// The devices that are parts of one: those that it found, and those that say so. By id.
+/// The devices that another one contains: those that its record lists, and those that name it as their parent. Sorted by id.
 pub async fn parts_of(executor: impl PgExecutor<'_>, device: &Device, at: At) -> Result<Vec<Device>> {
     let found: Vec<Uuid> = device.sub_devices.iter().map(|id| id.0).collect();
     let rows = devices!(at, "(id = ANY($2) OR parent = $3) ORDER BY id", &found, device.id.0).fetch_all(executor).await?;
     rows.into_iter().map(Device::try_from).collect()
 }
 
-/// How many devices in use stand in each of these racks; those that are empty are left out.
+/// How many devices in use each of these racks contains; empty racks are left out.
 pub async fn counts_in(executor: impl PgExecutor<'_>, racks: &[Name], at: At) -> Result<Vec<(Name, i64)>> {
     let racks: Vec<String> = racks.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
@@ -273,7 +273,7 @@ pub async fn counts_in(executor: impl PgExecutor<'_>, racks: &[Name], at: At) ->
     rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.rack.parse()?, row.count))).collect()
 }
 
-/// The management addresses of devices in use that lie in a network; never given to anybody else.
+/// The management addresses in a network that belong to devices in use. They must not be assigned to other devices.
 pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> Result<Vec<Ipv4Addr>> {
     let rows = sqlx::query_scalar!(
         r#"SELECT DISTINCT management_address AS "address!" FROM devices
@@ -285,7 +285,7 @@ pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv
     rows.fetch_all(executor).await?.into_iter().map(address).collect()
 }
 
-/// The devices in use whose controllers are at any of these hosts, in no order.
+/// The devices in use whose management controllers have any of these hosts, in no order.
 pub async fn controlled_at(executor: impl PgExecutor<'_>, hosts: &[Host]) -> Result<Vec<Device>> {
     let addresses: Vec<IpNet> = hosts.iter().filter_map(Host::address).map(IpNet::from).collect();
     let names: Vec<String> = hosts.iter().filter(|host| host.address().is_none()).map(ToString::to_string).collect();
@@ -298,7 +298,7 @@ pub async fn controlled_at(executor: impl PgExecutor<'_>, hosts: &[Host]) -> Res
     rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
 }
 
-/// Which of these are the management addresses of devices in use.
+/// Those of the addresses that are management addresses of devices in use.
 pub async fn managed_at(executor: impl PgExecutor<'_>, addresses: &[Ipv4Addr]) -> Result<Vec<(Ipv4Addr, DeviceId)>> {
     let addresses: Vec<IpNet> = addresses.iter().copied().map(inet).collect();
     let rows = sqlx::query!(

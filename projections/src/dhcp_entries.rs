@@ -1,4 +1,4 @@
-//! The fixed addresses that DHCP servers hand out.
+//! DHCP entries: the fixed addresses that DHCP servers assign.
 
 use crate::at::At;
 use crate::convert::{address, cursor, inet, optional, part};
@@ -16,52 +16,53 @@ use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A fixed address of a device.
+/// A DHCP entry: a fixed address of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = DhcpEntryView)]
 pub struct DhcpEntry {
-    /// The address that is leased.
+    /// The address that the DHCP server leases.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// The interface that gets it.
+    /// The MAC address of the interface that gets the lease.
     pub mac: MacAddress,
-    /// The name that it is told.
+    /// The host name that is sent to the client.
     pub hostname: Option<Hostname>,
     /// The network of the address.
     pub network: Name,
-    /// The device.
+    /// The device that the entry belongs to.
     pub device: DeviceId,
 }
 
 impl DhcpEntry {
-    /// Its place in a list, for the next page's `after`.
+    /// The entry's cursor in a list, for `after` of the next page.
     pub fn cursor(&self) -> String {
         format!("{} {} {}", self.ip, self.mac, self.device)
     }
 }
 
-/// A fixed address as a site's DHCP configuration needs it.
+/// A DHCP entry, with the data that a site's DHCP configuration needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SiteEntry {
-    /// The address that is leased.
+    /// The address that the DHCP server leases.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// The interface that gets it.
+    /// The MAC address of the interface that gets the lease.
     pub mac: MacAddress,
-    /// The name that it is told.
+    /// The host name that is sent to the client.
     pub hostname: Option<Hostname>,
     /// The network of the address.
     pub network: Name,
-    /// Whether an open deployment or one in progress has this address and interface.
+    /// Whether a live deployment has this address and interface.
     pub live: bool,
-    /// The loaders that the firmware of a server with a live deployment starts.
+    /// The boot loaders that the firmware of a server with a live deployment starts.
     pub boot_chain: BootChain,
 }
 
-/// The entries of a broadcast domain by address, one an address and an interface, and those that were left out for that. Kea
-/// refuses a file with two of either in a network, dnsmasq one with two of an address, and with it the whole site; and an
-/// interface with addresses in two networks of one VLAN would get either of them, as the server likes. The one with a live
-/// deployment wins, then the lower address. A fact about an old server that says the same twice is not left out.
+/// Divides the entries of a broadcast domain into those that are kept, one for each address and interface, sorted by address,
+/// and those that are left out. Kea rejects a file with two entries for an address or an interface in a network, and dnsmasq
+/// one with two for an address, and with it the whole site. An interface with addresses in two networks of one VLAN would get
+/// either of them, at the server's choice. The entry of a live deployment takes precedence, then the lower address. An exact
+/// duplicate of a kept entry, with the same address and interface, is dropped without being reported as left out.
 pub fn without_repeats(mut entries: Vec<SiteEntry>) -> (Vec<SiteEntry>, Vec<SiteEntry>) {
     entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
     let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
@@ -76,20 +77,20 @@ pub fn without_repeats(mut entries: Vec<SiteEntry>) -> (Vec<SiteEntry>, Vec<Site
     (kept, left_out)
 }
 
-/// Which entries; what is left out does not matter.
+/// A filter for entries. Fields that are `None` match every entry.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// With this address.
+    /// Only entries with this address.
     pub ip: Option<Ipv4Addr>,
-    /// With this interface.
+    /// Only entries with this MAC address.
     pub mac: Option<MacAddress>,
-    /// In this network.
+    /// Only entries in this network.
     pub network: Option<Name>,
-    /// Of this device.
+    /// Only entries of this device.
     pub device: Option<DeviceId>,
-    /// With this text in address, interface or host name, in any case of letters.
+    /// Only entries with this text in address, MAC address or host name, case-insensitively.
     pub q: Option<String>,
-    /// Only those after the one with this cursor.
+    /// Only entries after the one with this cursor.
     pub after: Option<String>,
 }
 
@@ -174,7 +175,7 @@ pub async fn of_site(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Resu
     rows.into_iter().map(|row| entry(row.ip, row.mac, row.hostname, row.network, row.live, row.boot_chain)).collect()
 }
 
-/// The position at which the device's entry of this address and interface was made, while it is there.
+/// The position at which the device's entry with this address and MAC address was created, if it still exists.
 pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, ip: Ipv4Addr, mac: MacAddress) -> Result<Option<i64>> {
     let row = sqlx::query_scalar!(
         "SELECT valid_from FROM dhcp_entries WHERE device = $1 AND ip = $2 AND mac = $3 AND valid_to IS NULL",

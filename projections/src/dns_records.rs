@@ -11,41 +11,41 @@ use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A record.
+/// A DNS record of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub struct DnsRecord {
-    /// Its name, without the final dot.
+    /// The record's name, without the final dot.
     pub name: String,
-    /// `A` or `PTR`.
+    /// The record's type: `A` or `PTR`.
     #[serde(rename = "type")]
     pub r#type: String,
-    /// The address, or the name without the final dot.
+    /// The record's value: an address, or a name without the final dot.
     pub value: String,
-    /// The device that it is for.
+    /// The device that the record belongs to.
     pub device: DeviceId,
 }
 
 impl DnsRecord {
-    /// Its place in a list, for the next page's `after`.
+    /// The record's cursor in a list, for `after` of the next page.
     pub fn cursor(&self) -> String {
         format!("{} {} {} {}", self.name, self.r#type, self.value, self.device)
     }
 }
 
-/// Which records; what is left out does not matter.
+/// A filter for records. Fields that are `None` match every record.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// With this name.
+    /// Only records with this name.
     pub name: Option<String>,
-    /// Of this type: `A` or `PTR`.
+    /// Only records of this type: `A` or `PTR`.
     pub r#type: Option<String>,
-    /// For this device.
+    /// Only records of this device.
     pub device: Option<DeviceId>,
-    /// In this zone: its own name or below it.
+    /// Only records in this zone, at its apex or below it.
     pub zone: Option<DomainName>,
-    /// With this text in name or value.
+    /// Only records with this text in name or value.
     pub q: Option<String>,
-    /// Only those after the one with this cursor.
+    /// Only records after the one with this cursor.
     pub after: Option<String>,
 }
 
@@ -91,7 +91,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
     Ok(rows.fetch_all(executor).await?.into_iter().map(DnsRecord::from).collect())
 }
 
-/// The position of the later of a host's A and PTR record; `None` unless both are there.
+/// The position at which a host's A and PTR records were complete: that of the later one; `None` unless both exist.
 pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, hostname: &Hostname, ip: Ipv4Addr) -> Result<Option<i64>> {
     let made = sqlx::query_scalar!(
         r#"SELECT max(valid_from) FROM dns_records
@@ -106,7 +106,7 @@ pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, hostname: 
     Ok(made.fetch_optional(executor).await?.flatten())
 }
 
-/// Up to `limit` records with one of these names, or below one of the `cuts`, by name, type and value.
+/// Up to `limit` records whose name is one of these names or is below one of the `cuts`, by name, type and value.
 pub async fn beside(
     executor: impl PgExecutor<'_>,
     names: &[String],
@@ -143,7 +143,7 @@ pub async fn of_zone(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -
     list(executor, &filter, at, i64::MAX).await
 }
 
-/// The position of the last event that may have changed a zone's file: one of its records, or a site, came or went.
+/// The position of the last event that may have changed a zone's file: the change of a record or of a site.
 pub async fn zone_changed_at(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -> Result<i64> {
     let position = sqlx::query_scalar!(
         r#"SELECT COALESCE(GREATEST(

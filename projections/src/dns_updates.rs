@@ -1,4 +1,5 @@
-//! What DNS primaries have not taken yet. No view: the publisher keeps it, and a rebuild does not touch it.
+//! DNS updates that the primaries have not yet accepted. This is not a view: the publisher maintains it, and a rebuild does not
+//! change it.
 
 use crate::convert::cursor;
 use crate::error::Result;
@@ -9,34 +10,34 @@ use sqlx::PgExecutor;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-/// Records of one name and type that may differ from those at their primary.
+/// A record set that may differ from the one at its DNS primary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DnsUpdate {
-    /// Their name, without the final dot.
+    /// The name of the records, without the final dot.
     pub name: String,
-    /// `A` or `PTR`.
+    /// The type of the records: `A` or `PTR`.
     #[serde(rename = "type")]
     pub r#type: String,
-    /// Since when.
+    /// Since when the update is pending.
     pub since: Timestamp,
-    /// How often it was tried in vain.
+    /// How many attempts have failed.
     pub attempts: u32,
-    /// Why the last try came to nothing; null before the first has ended.
+    /// Why the last attempt failed; null before the first attempt has ended.
     pub problem: Option<String>,
-    /// Whether that is because the primary has records of somebody else.
+    /// Whether the update failed because the primary has records that others created.
     pub conflict: bool,
-    /// When it is tried next; while it is being tried, when that is given up.
+    /// When the next attempt starts; during an attempt, when that attempt is abandoned.
     pub next_try: Timestamp,
 }
 
 impl DnsUpdate {
-    /// Its place in a list, for the next page's `after`.
+    /// The update's cursor in a list, for `after` of the next page.
     pub fn cursor(&self) -> String {
         format!("{} {}", self.name, self.r#type)
     }
 }
 
-/// Up to `limit` of them, by name and type.
+/// Up to `limit` updates, by name and type.
 pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> Result<Vec<DnsUpdate>> {
     let after = cursor::<2>(after)?;
     let rows = sqlx::query_as!(
@@ -52,7 +53,7 @@ pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64
     Ok(rows.into_iter().map(DnsUpdate::from).collect())
 }
 
-/// Up to `limit` of them in a zone, the oldest first.
+/// Up to `limit` updates in a zone, the oldest first.
 pub async fn in_zone(executor: impl PgExecutor<'_>, zone: &DomainName, limit: i64) -> Result<Vec<DnsUpdate>> {
     let rows = sqlx::query_as!(
         Row,
@@ -88,7 +89,7 @@ impl From<Row> for DnsUpdate {
     }
 }
 
-/// How many sets of records are not at their primary yet although that was tried, and since when the first.
+/// How many record sets are not at their primary although an update was attempted, and since when the oldest of them.
 pub async fn problems(executor: impl PgExecutor<'_>) -> Result<(i64, Option<Timestamp>)> {
     let row = sqlx::query!(r#"SELECT count(*) AS "count!", min(since) AS since FROM dns_work WHERE problem IS NOT NULL"#);
     let row = row.fetch_one(executor).await?;

@@ -1,4 +1,4 @@
-//! Differences between what a site's servers have and what the views say, and when that was looked at last.
+//! Drift: differences between the configuration of a site's servers and the expected state, and the time of the last check.
 
 use crate::at::At;
 use crate::catalogue::Item;
@@ -11,60 +11,60 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
-/// A difference that is there.
+/// A difference that currently exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Drifted {
-    /// What differs: `SITE/dns/NAME/TYPE`, or `SITE/dhcp/SERVER`.
+    /// The key of what differs: `SITE/dns/NAME/TYPE`, or `SITE/dhcp/SERVER`.
     #[schema(value_type = String, example = "dc1/dns/h200.dc1.example/A")]
     pub key: DriftKey,
-    /// How, since when, and what is done about it.
+    /// The difference, its beginning and its repair.
     #[serde(flatten)]
     pub drift: DriftView,
 }
 
-/// How something differs.
+/// A difference, its beginning and its repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DriftView {
-    /// How.
+    /// The found and expected values.
     #[serde(flatten)]
     pub difference: Difference,
-    /// When a check first found any.
+    /// When a check first found the difference.
     pub since: Timestamp,
-    /// The repair that was ordered and is not done yet.
+    /// The requested repair, until it is done.
     pub ordered: Option<Ordered>,
-    /// Why the last repair that was ordered came to nothing.
+    /// Why the last requested repair failed.
     pub problem: Option<Text>,
 }
 
-/// An order to bring a server to what the views say.
+/// A request to bring a server to the expected state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ordered {
-    /// By whom.
+    /// Who requested the repair.
     pub by: String,
-    /// When.
+    /// When the repair was requested.
     pub at: Timestamp,
 }
 
-/// When a site was compared.
+/// The state of a site's comparisons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
-    /// When the last whole comparison ended; null before the first.
+    /// When the last complete comparison ended; null before the first one.
     pub checked_at: Option<Timestamp>,
-    /// Which position of the views it began with.
+    /// The position of the views at the start of the last complete comparison.
     pub position: Option<i64>,
-    /// How many sets of records and DHCP servers it compared.
+    /// How many record sets and DHCP servers were compared.
     pub compared: i64,
-    /// What kept it from comparing others; what was found of these before stays.
+    /// Why other record sets and servers could not be compared. Differences found earlier remain listed for them.
     pub problems: Vec<String>,
-    /// When somebody last asked for one.
+    /// When a comparison was last requested.
     pub requested_at: Option<Timestamp>,
-    /// Since when one is under way.
+    /// Since when a comparison has been running.
     pub under_way_since: Option<Timestamp>,
-    /// When the next one begins by itself; null where none does.
+    /// When the next scheduled comparison starts; null if none is scheduled.
     pub next_check: Option<Timestamp>,
 }
 
-/// Up to `limit` differences of a site by key, behind `after`.
+/// Up to `limit` differences of a site by key, after the cursor `after`.
 pub async fn list(executor: impl PgExecutor<'_>, site: &Name, at: At, after: Option<&str>, limit: i64) -> Result<Vec<Drifted>> {
     let (from, to) = range(site);
     let rows = sqlx::query_as!(
@@ -100,7 +100,7 @@ pub async fn count(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result
     Ok(count.fetch_one(executor).await?)
 }
 
-/// When a site was compared last, and is next; only of now.
+/// When a site was last compared, and when it is compared next; only for the present.
 pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -> Result<Check> {
     let row = sqlx::query!(
         r#"SELECT checked_at, position, compared, problems, requested_at, next_check,
@@ -121,7 +121,7 @@ pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -
     })
 }
 
-/// How many differences each site has that has any.
+/// How many differences each site has; sites without differences are left out.
 pub async fn counts_by_site(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<(Name, i64)>> {
     let rows = sqlx::query!(
         r#"SELECT split_part(key, '/', 1) AS "site!", count(*) AS "count!" FROM catalogue
@@ -133,25 +133,25 @@ pub async fn counts_by_site(executor: impl PgExecutor<'_>, at: At) -> Result<Vec
     rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.site.parse()?, row.count))).collect()
 }
 
-/// When each site was compared last, and what kept that from comparing all; only of now.
+/// When each site was last compared, and what could not be compared; only for the present.
 pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, Option<Timestamp>, Vec<String>)>> {
     let rows = sqlx::query!("SELECT site, checked_at, problems FROM drift_checks");
     let rows = rows.fetch_all(executor).await?.into_iter();
     rows.map(|row| Ok((row.site.parse()?, row.checked_at.map(Timestamp), row.problems))).collect()
 }
 
-/// The difference of this key, where there is one.
+/// The difference with this key, if there is one.
 pub async fn find(executor: impl PgExecutor<'_>, key: &DriftKey, at: At) -> Result<Option<Drifted>> {
     let item = crate::catalogue::find(executor, "drift", &key.to_string(), at).await?.filter(|item| !item.retired);
     item.map(|item| Ok(Drifted { key: item.key.parse()?, drift: serde_json::from_value(item.spec)? })).transpose()
 }
 
-/// The keys of a site are between these: `/`, and what comes after it.
+/// The range of keys of a site: from `/` to the next character after it.
 fn range(site: &Name) -> (String, String) {
     (format!("{site}/"), format!("{site}0"))
 }
 
-/// How many differences are open at each site, as the views show it now; sites without any are left out.
+/// How many differences each site has, from the current views; sites without differences are left out.
 pub async fn counts(executor: impl PgExecutor<'_>) -> Result<Vec<(String, i64)>> {
     let rows = sqlx::query!(
         r#"SELECT split_part(key, '/', 1) AS "site!", count(*) AS "count!" FROM catalogue

@@ -1,5 +1,5 @@
-//! What nobody has yet: the next addresses of a network, and the next names of a template. What is free now is mostly found
-//! without reading all that is held, since it is asked with every key that is pressed in a form.
+//! Free addresses of a network and free names of a template. The present state is usually answered without reading everything
+//! that is held, because a form queries it with every key press.
 
 use crate::at::At;
 use crate::convert::{address, inet};
@@ -12,14 +12,15 @@ use bootledger_aggregates::values::hostname_template::HostnameTemplate;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
-/// How many parts of 256 addresses of which some are not held are looked at first; where controllers or others have those, four
+/// How many parts of 256 addresses that are not completely held are searched first. If their addresses belong to controllers or
+/// to infrastructure, four times as many are searched next, and so on.
 /// times as many, and so on.
 const PARTS: usize = 4;
-/// The most that are looked at together.
+/// The maximum number of parts that are searched together.
 const MOST_PARTS: usize = 256;
 
-/// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
-/// controller, router or server of the catalogue, nor in `excluded`.
+/// Up to `count` free addresses of a network, lowest first. An address is free if it is not held, not the address of a
+/// management controller, router or server of the catalogue, and not in `excluded`.
 pub async fn addresses(
     connection: &mut Connection,
     network: &NetworkSpec,
@@ -55,12 +56,12 @@ pub async fn addresses(
     Ok(found)
 }
 
-/// The part of an address: all of it but the last eight bits.
+/// The part that contains an address: the address without its last eight bits.
 fn part(ip: Ipv4Addr) -> u32 {
     u32::from(ip) >> 8
 }
 
-/// The parts from `first` to `last` of which every address is held.
+/// The parts from `first` to `last` in which every address is held.
 async fn full_parts(connection: &mut Connection, first: Ipv4Addr, last: Ipv4Addr) -> Result<HashSet<u32>> {
     let parts = sqlx::query_scalar!(
         "SELECT part FROM address_tallies WHERE part BETWEEN $1::bigint AND $2::bigint AND held = 256",
@@ -79,7 +80,7 @@ async fn held_of(connection: &mut Connection, addresses: &[Ipv4Addr]) -> Result<
     rows.fetch_all(connection).await?.into_iter().map(address).collect()
 }
 
-/// The next host names of a template, best first, up to `count`: neither held nor in `excluded`.
+/// Up to `count` free host names of a template, best first: neither held nor in `excluded`.
 pub async fn hostnames(
     connection: &mut Connection,
     template: &HostnameTemplate,
@@ -95,7 +96,7 @@ pub async fn hostnames(
             return Ok(behind);
         }
     }
-    // Where all alternatives are used up to their ends, the gaps are left, and to find them takes every name.
+    // When all alternatives are used up to their ends, only gaps are left. Finding them needs every name.
     let taken = match at {
         At::Now => held_by(connection, template, i64::MAX).await?,
         At::Position(_) => holdings::hostnames(connection, at).await?,
@@ -103,7 +104,7 @@ pub async fn hostnames(
     Ok(template.free(taken.iter().map(String::as_str).chain(excluded())).take(count).collect())
 }
 
-/// The held names of each alternative of a template, of each up to `limit`, the highest numbers first.
+/// The held names of each alternative of a template, up to `limit` for each, the highest numbers first.
 async fn held_by(connection: &mut Connection, template: &HostnameTemplate, limit: i64) -> Result<Vec<String>> {
     let mut found = vec![];
     for spans in template.spans() {
@@ -111,7 +112,7 @@ async fn held_by(connection: &mut Connection, template: &HostnameTemplate, limit
         for span in spans {
             let length = i32::try_from(span.lowest.len()).unwrap_or(i32::MAX);
             let number = format!("^.{{{}}}[0-9]{{{}}}", span.prefix.len(), span.digits);
-            // The domain is behind the name's first dot, where that is behind the number.
+            // The domain begins after the name's first dot, if that follows the number.
             let domain = if span.prefix.contains('.') { None } else { span.suffix.split_once('.').map(|(_, domain)| domain) };
             let names = sqlx::query_scalar!(
                 r#"SELECT value FROM holdings

@@ -1,4 +1,4 @@
-//! What is in use, arranged for the question what a change of the catalogue would leave without a place.
+//! Everything in use that a change of the catalogue could affect, such as devices that would lose their network.
 
 use crate::at::At;
 use crate::catalogue;
@@ -18,10 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
-/// How many devices are to be read at once.
+/// How many devices are read at once.
 pub const CHUNK: usize = 5_000;
 
-/// Everything of the catalogue that is in use.
+/// All entries of the catalogue that are in use.
 pub async fn catalogue(connection: &mut Connection, at: At) -> Result<Catalogue> {
     let networks = catalogue::networks(&mut *connection, at).await?.into_iter().map(|entry| (entry.key, entry.spec));
     let sites = catalogue::sites(&mut *connection, at).await?.into_iter().map(|entry| (entry.key, entry.spec));
@@ -39,7 +39,7 @@ pub async fn catalogue(connection: &mut Connection, at: At) -> Result<Catalogue>
     })
 }
 
-/// The devices in use that a change of this scope may be about, by id.
+/// The devices in use that a change of this scope may affect, by id.
 pub async fn concerned(connection: &mut Connection, scope: &Scope) -> Result<Vec<DeviceId>> {
     let names = |names: &BTreeSet<Name>| names.iter().map(ToString::to_string).collect::<Vec<String>>();
     let zones: Vec<String> = scope.zones.iter().map(ToString::to_string).collect();
@@ -81,7 +81,7 @@ async fn of_deployments(connection: &mut Connection, ids: &[DeploymentId]) -> Re
     Ok(deployments::find_many(connection, ids, At::Now).await?.into_iter().map(|deployment| deployment.device).collect())
 }
 
-/// These devices, where they are in use, with all that they hold, by what people call them.
+/// Those of the devices that are in use, with everything that they hold, sorted by label.
 pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result<Vec<Held>> {
     let devices = devices::find_many(&mut *connection, ids, At::Now).await?;
     let mut leases = leases(connection, ids).await?;
@@ -144,7 +144,7 @@ async fn records(connection: &mut Connection, ids: &[DeviceId]) -> Result<By<(Ho
     );
     let mut found = By::new();
     for row in rows.fetch_all(&mut *connection).await? {
-        // The projector writes no others; a damaged row is told by whoever publishes it.
+        // The projector writes only valid records; the code that publishes a damaged row reports it.
         if let (Ok(name), Ok(ip)) = (row.name.parse(), row.value.parse()) {
             found.entry(DeviceId(row.device)).or_default().insert((name, ip));
         }
@@ -152,7 +152,7 @@ async fn records(connection: &mut Connection, ids: &[DeviceId]) -> Result<By<(Ho
     Ok(found)
 }
 
-/// The networks in use that hold any of these addresses, with their sequences.
+/// The networks in use that contain any of these addresses, with their sequences.
 pub async fn networks_at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<(Name, i64)>> {
     let ips: Vec<_> = ips.iter().copied().map(inet).collect();
     let rows = sqlx::query!(
@@ -164,7 +164,7 @@ pub async fn networks_at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Resul
     rows.fetch_all(&mut *connection).await?.into_iter().map(|row| Ok((row.key.parse()?, row.sequence))).collect()
 }
 
-/// The sequences of these things of the catalogue, by kind and key; unknown ones are left out.
+/// The sequences of these catalogue entries, by kind and key; unknown entries are left out.
 pub async fn sequences(connection: &mut Connection, things: &[(&'static str, Name)]) -> Result<Vec<(&'static str, Name, i64)>> {
     let (kinds, keys): (Vec<String>, Vec<String>) =
         things.iter().map(|(kind, key)| ((*kind).to_owned(), key.to_string())).unzip();

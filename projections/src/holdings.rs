@@ -1,4 +1,4 @@
-//! Who held what when: the claims, as a view.
+//! Holdings: which device or aggregate held which claimed value, and when. A view of the claims.
 
 use crate::at::At;
 use crate::convert::address;
@@ -10,14 +10,14 @@ use sqlx::PgExecutor;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// Something that is held.
+/// A claimed value and its holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holding {
-    /// What kind of thing: `ip`, `hostname`, `mac`, `serial`, `asset`, `deployment`, `controller`.
+    /// The kind of value: `ip`, `hostname`, `mac`, `serial`, `asset`, `deployment` or `controller`.
     pub kind: String,
-    /// Which.
+    /// The claimed value, for example an address.
     pub value: String,
-    /// By whom.
+    /// The device or other aggregate that holds the value.
     pub holder: Holder,
 }
 
@@ -47,13 +47,13 @@ macro_rules! holdings {
     };
 }
 
-/// Who holds a thing.
+/// The holder of a value.
 pub async fn holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, at: At) -> Result<Option<Holder>> {
     let row = holdings!(at, "kind = $2 AND value = $3", kind, value).fetch_optional(executor).await?;
     Ok(row.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
 }
 
-/// Who held a thing last, whether it is still held or not.
+/// The last holder of a value, whether it still holds the value or not.
 pub async fn last_holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, at: At) -> Result<Option<Holder>> {
     let row = sqlx::query_as!(
         Raw,
@@ -66,7 +66,7 @@ pub async fn last_holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &s
     Ok(row.fetch_optional(executor).await?.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
 }
 
-/// Which of these things (kind and value) are held, and by whom; in no order.
+/// Those of the values (kind and value) that are held, with their holders, in no order.
 pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], at: At) -> Result<Vec<Holding>> {
     let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();
     let values: Vec<String> = things.iter().map(|(_, value)| value.clone()).collect();
@@ -74,19 +74,19 @@ pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], a
     rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
 }
 
-/// What is held of these controllers, whichever their systems.
+/// The holdings of the controllers at these base addresses, including all systems of each controller.
 pub async fn controllers(executor: impl PgExecutor<'_>, bases: &[String]) -> Result<Vec<Holding>> {
     let rows = holdings!(At::Now, "kind = 'controller' AND split_part(value, '#', 1) = ANY($2)", bases);
     rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
 }
 
-/// Everything that somebody holds, by kind and value.
+/// Everything that a holder has, by kind and value.
 pub async fn of_holder(executor: impl PgExecutor<'_>, holder: Holder, at: At) -> Result<Vec<Holding>> {
     let rows = holdings!(at, "holder = $2 ORDER BY kind, value", holder.to_string());
     rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
 }
 
-/// The held addresses of a network and by whom, lowest first.
+/// The held addresses of a network with their holders, lowest first.
 pub async fn ips_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> Result<Vec<(Ipv4Addr, Holder)>> {
     let (first, last) = (IpNet::V4(Ipv4Net::from(network.network())), IpNet::V4(Ipv4Net::from(network.broadcast())));
     let rows = sqlx::query!(
@@ -102,12 +102,12 @@ pub async fn ips_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> 
     rows.into_iter().map(|row| Ok((address(row.ip)?, row.holder.parse()?))).collect()
 }
 
-/// How many addresses are held in each of these networks, in their order.
+/// How many addresses are held in each of these networks, in the order of the networks.
 pub async fn count_in(executor: impl PgExecutor<'_>, networks: &[Ipv4Net], at: At) -> Result<Vec<i64>> {
     let first: Vec<IpNet> = networks.iter().map(|network| IpNet::V4(Ipv4Net::from(network.network()))).collect();
     let last: Vec<IpNet> = networks.iter().map(|network| IpNet::V4(Ipv4Net::from(network.broadcast()))).collect();
     let counts = match at.position() {
-        // What is wider than a part is made of whole ones, whose held addresses are counted already.
+        // A network of at least 256 addresses consists of whole parts, for which the number of held addresses is stored.
         None => {
             let parts: Vec<bool> = networks.iter().map(|network| network.prefix_len() <= 24).collect();
             sqlx::query_scalar!(
@@ -142,8 +142,8 @@ pub async fn count_in(executor: impl PgExecutor<'_>, networks: &[Ipv4Net], at: A
     Ok(counts)
 }
 
-/// How many addresses are held in each part of 256 of a network that has any, lowest first; only of now. The network
-/// is a part or wider.
+/// How many addresses are held in each part of 256 addresses of a network, lowest first, without empty parts; only for the
+/// present. The network must be at least as large as a part.
 pub async fn count_by_part(executor: impl PgExecutor<'_>, network: Ipv4Net) -> Result<Vec<(Ipv4Addr, i64)>> {
     let (first, last) = (IpNet::V4(Ipv4Net::from(network.network())), IpNet::V4(Ipv4Net::from(network.broadcast())));
     let rows = sqlx::query!(
@@ -157,12 +157,12 @@ pub async fn count_by_part(executor: impl PgExecutor<'_>, network: Ipv4Net) -> R
     Ok(rows.filter_map(|row| Some((part(row.part).ok()?, row.held))).collect())
 }
 
-/// Every host name that is held, in no order. Plain texts, since there may be hundreds of thousands.
+/// Every held host name, in no order. They are plain texts, since there may be hundreds of thousands.
 pub async fn hostnames(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<String>> {
     hostnames_ending(executor, "", at).await
 }
 
-/// Every held host name with this end, such as `.dc1.example`, in no order.
+/// Every held host name with this suffix, such as `.dc1.example`, in no order.
 pub async fn hostnames_ending(executor: impl PgExecutor<'_>, suffix: &str, at: At) -> Result<Vec<String>> {
     let rows = sqlx::query_scalar!(
         "SELECT value FROM holdings

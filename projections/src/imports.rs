@@ -1,4 +1,4 @@
-//! Bulk imports, as the deployments that they started.
+//! Bulk imports, counted by the deployments that they started.
 
 use crate::at::At;
 use crate::deployments::StatusCount;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use bootledger_aggregates::values::ids::ImportId;
 use sqlx::PgExecutor;
 
-/// How many deployments of an import have each status; empty where the import is unknown.
+/// How many deployments of an import have each status; empty if the import is unknown.
 pub async fn counts(executor: impl PgExecutor<'_>, import: ImportId, at: At) -> Result<Vec<StatusCount>> {
     let rows = sqlx::query!(
         r#"SELECT status, count(*) AS "count!" FROM deployments

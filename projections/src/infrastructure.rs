@@ -1,4 +1,4 @@
-//! Which addresses the catalogue names as those of routers and servers.
+//! Addresses that the catalogue assigns to routers and servers.
 
 use crate::at::At;
 use crate::catalogue::DhcpServerView;
@@ -9,7 +9,8 @@ use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// What these addresses are named as now; lowest first. Every start of a deployment looks its own up, so an index finds them.
+/// What the catalogue currently uses these addresses for, lowest first. Every start of a deployment looks up its own address,
+/// so an index finds them.
 pub async fn at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Declared>> {
     if ips.is_empty() {
         return Ok(vec![]);
@@ -26,8 +27,8 @@ pub async fn at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Dec
     of_rows(rows.fetch_all(&mut *connection).await?, |ip| wanted.contains(&ip))
 }
 
-/// What addresses of a network are named as; lowest first. Descriptions without the digits that its addresses have in common
-/// are passed over without being read.
+/// What the catalogue uses the addresses of a network for, lowest first. Descriptions that do not contain the digits shared by
+/// the network's addresses are skipped without being parsed.
 pub async fn within(connection: &mut Connection, network: Ipv4Net, at: At) -> Result<Vec<Declared>> {
     let octets = network.network().octets();
     let mut pattern = String::from("%");

@@ -1,4 +1,4 @@
-//! What installers report, what servers fetched last, and what their next network boot gets.
+//! Installations: what installers report, which file each server fetched last, and what its next network boot gets.
 
 use crate::at::At;
 use crate::convert::{address, optional};
@@ -19,58 +19,58 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How many deployments that are done say how long an installation takes.
+/// From how many completed deployments the usual duration of an installation is computed.
 const SAMPLES: i64 = 20;
 
-/// How many of them are enough to say it.
+/// The minimum number of deployments for that computation.
 const ENOUGH_SAMPLES: i64 = 3;
 
-/// The installation of a server, as its deployment's events tell it.
+/// The installation of a server, derived from the events of its deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Installation {
-    /// Its deployment.
+    /// The deployment that the installation belongs to.
     #[serde(skip)]
     pub deployment: DeploymentId,
-    /// What the installer is doing, as it last reported.
+    /// The installer's current stage, as last reported.
     pub stage: Option<Name>,
-    /// How far that is.
+    /// The progress of the stage, in percent.
     pub percent: Option<Percent>,
-    /// Its words; may be empty.
+    /// The installer's message; may be empty.
     pub text: Text,
-    /// Whether its last report is a failure.
+    /// Whether the installer's last report is a failure.
     pub failed: bool,
-    /// Whether that has to be seen to: the deployment goes on, and the server is not installed.
+    /// Whether an operator has to handle the installer's failure: the deployment continues, and the server is not installed.
     #[serde(skip)]
     pub failing: bool,
-    /// When it last reported.
+    /// When the installer last reported.
     pub reported_at: Option<Timestamp>,
-    /// The last log that it sent.
+    /// The last log that the installer sent.
     pub log: Option<InstallerLog>,
-    /// How many logs it has sent.
+    /// How many logs the installer has sent.
     pub logs: i32,
-    /// The file that the server fetched last; `local-disk` where it booted from the network and got its disk.
+    /// The file that the server fetched last; `local-disk` if it booted from the network and was sent to its disk.
     pub last_file: Option<Name>,
-    /// When it fetched that.
+    /// When the server fetched its last file.
     pub last_file_at: Option<Timestamp>,
-    /// The address that it fetched it from.
+    /// The client address from which the server fetched its last file.
     #[schema(value_type = Option<String>)]
     pub last_client: Option<Ipv4Addr>,
-    /// What the server's next network boot gets while it is installed.
+    /// What the server's next network boot gets during the installation.
     pub next_boot: NextBoot,
-    /// Why, where it was ever set.
+    /// Why the next network boot was last set, if it was.
     pub next_boot_reason: Option<NextBootReason>,
-    /// When it was set.
+    /// When the next network boot was last set.
     pub next_boot_at: Option<Timestamp>,
 }
 
-/// The end of an installer's log.
+/// The stored end of an installer's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InstallerLog {
-    /// The content's name in the store of files.
+    /// SHA-256 of the log, which is its name in the file store.
     pub sha256: Sha256,
-    /// Its length in bytes.
+    /// The length of the log in bytes.
     pub size: i64,
-    /// When it was received.
+    /// When the log was received.
     pub at: Timestamp,
 }
 
@@ -122,7 +122,7 @@ impl TryFrom<Raw> for Installation {
     }
 }
 
-/// The installations of these deployments, in no order; those of which nothing is known are left out.
+/// The installations of these deployments, in no order; deployments without any are left out.
 pub async fn find_many(executor: impl PgExecutor<'_>, deployments: &[DeploymentId], at: At) -> Result<Vec<Installation>> {
     let ids: Vec<Uuid> = deployments.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
@@ -138,13 +138,13 @@ pub async fn find_many(executor: impl PgExecutor<'_>, deployments: &[DeploymentI
     rows.fetch_all(executor).await?.into_iter().map(Installation::try_from).collect()
 }
 
-/// The installation of a deployment; one of which nothing is known where there is none.
+/// The installation of a deployment; an empty one if nothing is known.
 pub async fn find(executor: impl PgExecutor<'_>, deployment: DeploymentId, at: At) -> Result<Installation> {
     let found = find_many(executor, &[deployment], at).await?.pop();
     Ok(found.unwrap_or_else(|| Installation { deployment, ..Installation::default() }))
 }
 
-/// Whether a deployment may be given another log, as the views show it: how many it has, and whether it goes on.
+/// Whether a deployment may receive another log, from the views: the number of its logs, and whether the deployment continues.
 pub async fn logs(executor: impl PgExecutor<'_>, deployment: DeploymentId) -> Result<Option<(i32, bool)>> {
     let row = sqlx::query!(
         r#"SELECT coalesce(i.logs, 0) AS "logs!", d.status = 'in_progress' AS "in_progress!"
@@ -158,19 +158,19 @@ pub async fn logs(executor: impl PgExecutor<'_>, deployment: DeploymentId) -> Re
 /// A deployment whose installer failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedInstallation {
-    /// The deployment.
+    /// The deployment of the server.
     pub deployment: DeploymentId,
-    /// The host name that its server gets.
+    /// The host name that the deployment gives the server.
     pub hostname: Hostname,
-    /// What the installer was doing.
+    /// The stage in which the installer failed.
     pub stage: Option<Name>,
-    /// Its words.
+    /// The installer's message.
     pub text: Text,
-    /// Since when.
+    /// Since when the installation is failing.
     pub since: Option<Timestamp>,
 }
 
-/// How many installers have failed and have to be seen to, and up to `limit` of them, the longest failed first.
+/// How many failed installers need attention, and up to `limit` of them, the one that failed first first.
 pub async fn failing(executor: impl PgExecutor<'_>, limit: i64) -> Result<(i64, Vec<FailedInstallation>)> {
     let rows = sqlx::query!(
         r#"SELECT i.deployment, d.hostname, i.stage, i.text, i.reported_at, count(*) OVER () AS "all!"
@@ -192,8 +192,8 @@ pub async fn failing(executor: impl PgExecutor<'_>, limit: i64) -> Result<(i64, 
     Ok((all, failed.collect::<Result<_>>()?))
 }
 
-/// How many seconds the servers of an image took lately from fetching a file for the last time to being installed: the median.
-/// `None` where fewer than three of the last twenty that are done fetched it.
+/// The usual duration, in seconds, from a server's last fetch of a file to the end of its installation: the median over recent
+/// deployments of an image. `None` if fewer than three of the last twenty completed deployments fetched the file.
 pub async fn usual_seconds(executor: impl PgExecutor<'_>, boot_image: &Name, file: &Name) -> Result<Option<i64>> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "samples!",

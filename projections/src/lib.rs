@@ -1,8 +1,7 @@
-//! The read models and every query over them.
+//! The read models (views) and every query on them.
 //!
-//! One file a table: its row, the questions about it, and what events do to it. [`project`] moves
-//! all tables together to a later position of the log; nothing else writes to them. Questions that
-//! time travel can answer take an [`at::At`].
+//! Each table has one file: its row, its queries, and how events change it. [`project`] moves all tables together to a later
+//! position of the log; nothing else writes to them. Queries that support the past take an [`at::At`].
 
 pub mod accounts;
 pub mod at;

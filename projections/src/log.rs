@@ -1,6 +1,6 @@
-//! Reading the event log itself, in the order of its positions.
+//! Reads the event log itself, in the order of positions.
 //!
-//! Positions have no gaps and are committed in order, so whoever has read up to a position misses nothing.
+//! Positions have no gaps and are committed in order, so a reader that has read up to a position has missed nothing.
 
 use crate::error::Result;
 use bootledger_aggregates::event::{Event, Recorded, UnreadableEvent};
@@ -10,43 +10,43 @@ use serde::Deserialize;
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-/// An event as it is stored, read or not.
+/// An event as it is stored, before its payload is parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Its place in the log, from 1, without gaps.
+    /// The event's position in the log, from 1, without gaps.
     pub position: i64,
-    /// Its place in its aggregate's stream, from 1.
+    /// The event's sequence number in its aggregate's stream, from 1.
     pub sequence: i64,
-    /// The type of its aggregate.
+    /// The type of the event's aggregate.
     pub aggregate_type: String,
-    /// The key of its aggregate.
+    /// The key of the event's aggregate.
     pub aggregate_id: String,
-    /// Its type.
+    /// The event's type.
     pub event_type: String,
-    /// The version of its form.
+    /// The version of the payload's form.
     pub event_version: String,
-    /// Its JSON, to the letter.
+    /// The payload, exactly the JSON text that is stored.
     pub payload: String,
-    /// The JSON object of who and why, to the letter.
+    /// The metadata (actor and correlation), exactly the JSON text that is stored.
     pub metadata: String,
-    /// When it was appended.
+    /// When the event was appended.
     pub recorded_at: OffsetDateTime,
     /// SHA-256 of the previous event's chain and this event's canonical bytes.
     pub chain: Vec<u8>,
 }
 
-/// Which events; what is left out does not matter.
+/// A filter for events. Fields that are `None` match every event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// Of this type of aggregate.
+    /// Only events of this type of aggregate.
     pub aggregate_type: Option<&'a str>,
-    /// Of this aggregate.
+    /// Only events of the aggregate with this key.
     pub aggregate_id: Option<&'a str>,
-    /// Of this type.
+    /// Only events of this type.
     pub event_type: Option<&'a str>,
 }
 
-/// The events that a list of patterns names.
+/// The events that match a list of patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     all: bool,
@@ -55,7 +55,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What any of these names.
+    /// The events that any of these patterns matches.
     pub fn of(patterns: &[EventPattern]) -> Self {
         let mut wanted = Self::default();
         for pattern in patterns {
@@ -69,25 +69,25 @@ impl Wanted {
     }
 }
 
-/// Who acted, and in which connection.
+/// Who acted, and what the event is related to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Metadata {
-    /// Such as `token ops` or `plugin dns`.
+    /// Who acted, such as `token ops` or `plugin dns`.
     pub actor: String,
-    /// What ties a request to everything that it led to.
+    /// The id shared by a request and all of its results.
     pub correlation_id: String,
-    /// The position of the event that led to this one, where one did.
+    /// The position of the event that caused this one, if any.
     pub causation_id: Option<String>,
 }
 
 impl Stored {
-    /// The metadata; empty texts where it has none.
+    /// Parses the metadata; missing fields are empty texts.
     pub fn read_metadata(&self) -> Metadata {
         serde_json::from_str(&self.metadata).unwrap_or_default()
     }
 
-    /// The event as the domain knows it.
+    /// Parses the event into the domain's type.
     pub fn recorded(&self) -> std::result::Result<Recorded, UnreadableEvent> {
         let event = Event::read(&self.aggregate_type, &self.aggregate_id, &self.payload)?;
         let metadata = self.read_metadata();
@@ -124,7 +124,7 @@ pub async fn read_after(executor: impl PgExecutor<'_>, position: i64, limit: i64
     .await?)
 }
 
-/// Up to `limit` wanted events behind `after` and not behind `last`, in order.
+/// Up to `limit` matching events after `after` and up to `last`, in order.
 pub async fn read_wanted(
     executor: impl PgExecutor<'_>,
     wanted: &Wanted,
@@ -150,7 +150,7 @@ pub async fn read_wanted(
     .await?)
 }
 
-/// Up to `limit` wanted events of an aggregate, type and key, from a sequence on and not behind the position `last`, in order.
+/// Up to `limit` matching events of an aggregate, starting at a sequence number and up to the position `last`, in order.
 pub async fn read_stream(
     executor: impl PgExecutor<'_>,
     wanted: &Wanted,
@@ -180,20 +180,20 @@ pub async fn read_stream(
     .await?)
 }
 
-/// When the event at a position was appended; `None` where there is none.
+/// When the event at a position was appended; `None` if there is no such event.
 pub async fn recorded_at(executor: impl PgExecutor<'_>, position: i64) -> Result<Option<Timestamp>> {
     let at = sqlx::query_scalar!("SELECT recorded_at FROM events WHERE position = $1", position);
     Ok(at.fetch_optional(executor).await?.map(Timestamp))
 }
 
-/// The position of the log's last event; 0 while it is empty.
+/// The position of the log's last event; 0 if the log is empty.
 pub async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64> {
     Ok(sqlx::query_scalar!("SELECT position FROM log_head").fetch_one(executor).await?)
 }
 
-/// The position of the last event recorded at or before a moment; 0 where there is none.
+/// The position of the last event recorded at or before a moment; 0 if there is none.
 ///
-/// Times never go back along the log, so this halves the log some twenty times instead of scanning it.
+/// Times never decrease along the log, so a binary search of some twenty steps replaces a scan.
 pub async fn position_at(executor: impl PgExecutor<'_>, moment: Timestamp) -> Result<i64> {
     let position = sqlx::query_scalar!(
         r#"WITH RECURSIVE search (low, high) AS (

@@ -1,22 +1,22 @@
-//! Events that could not be applied, and the later ones of the same aggregate.
+//! Parked events: those that could not be applied, and the later ones of the same aggregate.
 
 use crate::error::Result;
 use serde::Serialize;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
-/// An event that no view shows.
+/// An event that the views do not show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Parked {
-    /// Its position in the log.
+    /// The event's position in the log.
     pub position: i64,
-    /// The type of its aggregate.
+    /// The type of the event's aggregate.
     pub aggregate_type: String,
-    /// The key of its aggregate.
+    /// The key of the event's aggregate.
     pub aggregate_id: String,
-    /// Its type.
+    /// The event's type.
     pub event_type: String,
-    /// Why it could not be applied.
+    /// Why the event could not be applied.
     pub reason: String,
 }
 
@@ -38,7 +38,7 @@ pub async fn count(executor: impl PgExecutor<'_>) -> Result<i64> {
     Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM parked"#).fetch_one(executor).await?)
 }
 
-/// Whether an aggregate has a parked event, so that what the views show of it is old.
+/// Whether an aggregate has a parked event, so that its rows in the views are outdated.
 pub async fn is_blocked(executor: impl PgExecutor<'_>, aggregate_type: &str, aggregate_id: &str) -> Result<bool> {
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM parked WHERE aggregate_type = $1 AND aggregate_id = $2) AS "blocked!""#,

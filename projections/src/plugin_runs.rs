@@ -1,4 +1,4 @@
-//! The work queue of the reactor: where each plugin of each deployment stands. Not temporal.
+//! Plugin runs, the reactor's work queue: the status of each plugin of each deployment. Not temporal.
 
 use crate::convert::parsed;
 use crate::error::{Error, Result};
@@ -14,26 +14,26 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How a plugin stands.
+/// The status of a plugin run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Others come first.
+    /// Other plugins have to succeed first.
     Blocked,
-    /// It may run.
+    /// The plugin may run.
     Due,
-    /// It waits for somebody; that is no failure.
+    /// The plugin waits for an operator or another system; that is not a failure.
     Waiting,
-    /// It failed and will try again.
+    /// The plugin failed and will be retried.
     Failed,
-    /// It did its work.
+    /// The plugin succeeded.
     Succeeded,
-    /// Its deployment ended before it did.
+    /// The deployment ended before the plugin succeeded.
     Stopped,
 }
 
 impl RunStatus {
-    /// As in the database and in JSON.
+    /// The status as it is written in the database and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Blocked => "blocked",
@@ -64,34 +64,34 @@ pub(crate) fn stage_text(stage: PluginStage) -> &'static str {
     }
 }
 
-/// A plugin of a deployment.
+/// A plugin run: one plugin of one deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Run {
-    /// Of which deployment.
+    /// The deployment that the plugin runs for.
     pub deployment: DeploymentId,
-    /// Which plugin.
+    /// The plugin's name.
     pub plugin: Name,
-    /// Its place in the plan, from 0.
+    /// The plugin's place in the plan, from 0.
     pub place: i32,
-    /// When it runs.
+    /// The stage of the deployment in which the plugin runs.
     pub stage: PluginStage,
-    /// The plugins that must have succeeded before.
+    /// The plugins that must have succeeded first.
     pub requires: Vec<Name>,
-    /// How it stands.
+    /// The status of the run.
     pub status: RunStatus,
-    /// How often it failed.
+    /// How many attempts have failed.
     pub attempts: i32,
-    /// Why it failed or waits.
+    /// Why the plugin failed or waits.
     pub reason: Option<String>,
-    /// What it waits for, such as `dhcp-server:kea-1`.
+    /// What the plugin waits for, such as `dhcp-server:kea-1`.
     pub awaited: Vec<String>,
-    /// Since when it has this status and reason.
+    /// Since when the run has had this status and reason.
     pub since: Timestamp,
-    /// The position of the event that gave it this status and reason.
+    /// The position of the event that set this status and reason.
     pub since_position: i64,
-    /// When it may run; `None` while blocked, succeeded or stopped.
+    /// When the plugin may run next; `None` if it is blocked, has succeeded or was stopped.
     pub retry_at: Option<Timestamp>,
-    /// The position of the last DHCP entry that was made for the deployment.
+    /// The position of the last DHCP entry that was created for the deployment.
     #[serde(skip)]
     pub entry_position: Option<i64>,
 }
@@ -151,18 +151,18 @@ fn all(rows: Vec<Raw>) -> Result<Vec<Run>> {
     rows.into_iter().map(Run::try_from).collect()
 }
 
-/// The plugins of a deployment, in the order of its plan.
+/// The plugin runs of a deployment, in the order of its plan.
 pub async fn of(executor: impl PgExecutor<'_>, deployment: DeploymentId) -> Result<Vec<Run>> {
     all(runs!("deployment = $1 ORDER BY place", deployment.0).fetch_all(executor).await?)
 }
 
-/// The plugins of these deployments, by deployment and in the order of its plan.
+/// The plugin runs of these deployments, by deployment and in the order of its plan.
 pub async fn of_many(executor: impl PgExecutor<'_>, deployments: &[DeploymentId]) -> Result<Vec<Run>> {
     let ids: Vec<Uuid> = deployments.iter().map(|id| id.0).collect();
     all(runs!("deployment = ANY($1) ORDER BY deployment, place", &ids).fetch_all(executor).await?)
 }
 
-/// The plugins that wait for any of these, such as `dhcp-server:kea-1`, and whose DHCP entry is not after `confirmed`.
+/// The plugin runs that wait for any of these, such as `dhcp-server:kea-1`, and whose DHCP entry is not after `confirmed`.
 pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String], confirmed: i64) -> Result<Vec<Run>> {
     let rows = runs!(
         "status = 'waiting' AND awaited && $1 AND coalesce(entry_position, 0) <= $2 ORDER BY deployment, place",
@@ -172,18 +172,18 @@ pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String], conf
     all(rows.fetch_all(executor).await?)
 }
 
-/// How many deployments wait for the same thing.
+/// The number of deployments that wait for the same thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Awaited {
-    /// What they wait for, such as `dhcp-server:kea-1`.
+    /// What the deployments wait for, such as `dhcp-server:kea-1`.
     pub key: String,
-    /// How many deployments.
+    /// How many deployments wait for this.
     pub deployments: i64,
-    /// Since when the one has waited that waits longest.
+    /// Since when the longest-waiting deployment has waited.
     pub since: Timestamp,
 }
 
-/// What is waited for now, that first which most wait for.
+/// What deployments currently wait for, sorted by the number of deployments, largest first.
 pub async fn awaited(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Awaited>> {
     let rows = sqlx::query!(
         r#"SELECT key AS "key!", count(*) AS "deployments!", min(since) AS "since!"
@@ -195,22 +195,22 @@ pub async fn awaited(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Aw
     Ok(rows.into_iter().map(|row| Awaited { key: row.key, deployments: row.deployments, since: Timestamp(row.since) }).collect())
 }
 
-/// How many plugins of a name stand so, and how long altogether.
+/// The number of runs of a plugin that have a status, and their total duration in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Standing {
-    /// Which plugin.
+    /// The plugin's name.
     pub plugin: String,
-    /// How they stand: waiting or failed.
+    /// The status of the runs: waiting or failed.
     pub status: RunStatus,
-    /// How many deployments.
+    /// How many deployments have such a run.
     pub deployments: i64,
-    /// Since when the first of them has stood so.
+    /// Since when the longest-standing of the runs has had the status.
     pub since: Timestamp,
-    /// How long all of them together have stood so, in seconds.
+    /// The total time that all of these runs have had the status, in seconds.
     pub seconds: i64,
 }
 
-/// Where time is lost now: the plugins that wait or failed, with the time that they all together have stood so.
+/// Where deployments currently lose time: the plugins that wait or have failed, with the total time in that status.
 pub async fn standing(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<Vec<Standing>> {
     let rows = sqlx::query!(
         r#"SELECT plugin, status, count(*) AS "deployments!", min(since) AS "since!",
@@ -232,27 +232,27 @@ pub async fn standing(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<V
         .collect()
 }
 
-/// Plugins that failed, those first that have stood so longest.
+/// Up to `limit` failed plugin runs, those that failed longest ago first.
 pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Run>> {
     all(runs!("status = 'failed' ORDER BY since, deployment LIMIT $1", limit).fetch_all(executor).await?)
 }
 
-/// A deployment one of whose plugins waits for something.
+/// A deployment with a plugin that waits for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldUp {
-    /// The deployment.
+    /// The deployment's id.
     pub deployment: DeploymentId,
-    /// The host name that its server gets.
+    /// The host name that the deployment gives the server.
     pub hostname: Hostname,
-    /// The plugin.
+    /// The plugin that waits.
     pub plugin: Name,
-    /// Since when it waits for that.
+    /// Since when the plugin has waited.
     pub since: Timestamp,
-    /// Why, in its words.
+    /// The reason that the plugin reported.
     pub reason: String,
 }
 
-/// Up to `limit` deployments that wait for something, such as `dhcp-server:kea-1`, the longest waiting first.
+/// Up to `limit` deployments that wait for something, such as `dhcp-server:kea-1`, the longest-waiting first.
 pub async fn held_up_by(executor: impl PgExecutor<'_>, awaited: &str, limit: i64) -> Result<Vec<HeldUp>> {
     let rows = sqlx::query!(
         "SELECT r.deployment, d.hostname, r.plugin, r.since, r.reason FROM plugin_runs r

@@ -1,10 +1,10 @@
-//! The pool of database connections. Nothing waits on the database without a limit.
+//! The pool of database connections. Every wait for the database has a limit.
 //!
-//! `sqlx::PgPool` waits as long as a connection is silent: for the answer to a statement, and for the answer to the ping
-//! with which a connection goes back into the pool, so that a firewall that lost its state takes one slot after another.
-//! Here each statement ends after a limit, or as soon as established connections are known to be lost
-//! ([`liveness`]); a connection that did not answer is dropped and its slot is free at once; and one that was idle is
-//! tested, with a limit of its own, before it is used.
+//! `sqlx::PgPool` waits as long as a connection is silent: for the response to a statement, and for the response to the ping
+//! with which a connection returns to the pool. A firewall that has lost its state therefore blocks one slot after another. In
+//! this pool, each statement ends after a limit, or as soon as established connections are known to be lost ([`liveness`]). A
+//! connection that did not respond is dropped, and its slot is free at once. A connection that was idle is tested, with a limit
+//! of its own, before it is used.
 
 mod connection;
 mod executor;
@@ -24,42 +24,43 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// After how long without use a connection is tested before it is used again: a round trip, which a busy connection
+/// How long a connection may be idle before it is tested on its next use. The test costs a round trip, which a busy connection
 /// does not need.
 const TESTED_AFTER: Duration = Duration::from_millis(250);
 
-/// How long that test may take.
+/// How long the test may take.
 const TEST: Duration = Duration::from_millis(500);
 
-/// How long one connection may take to be made. Another attempt may get through where this one is lost.
+/// How long one attempt to connect may take. Another attempt may succeed where this one is lost.
 pub const DIAL: Duration = Duration::from_secs(2);
 
-/// How soon another attempt to connect follows one that failed at once.
+/// How long to wait after an attempt to connect that failed at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a pool allows.
+/// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections there are at most.
+    /// The maximum number of connections.
     pub connections: u32,
-    /// How long a caller waits for one.
+    /// How long a caller waits for a connection.
     pub acquire: Duration,
     /// How long a statement may take.
     pub statement: Duration,
 }
 
-/// Connections to the database. Cheap to clone; all clones share the connections.
+/// A pool of database connections. Cheap to clone; all clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
-    /// As many as connections. A caller waits here, and not in `connections`, so that dialling has a limit of its own.
+    /// One permit for each connection. A caller waits here, and not in `connections`, so that connecting has a limit of its
+    /// own.
     permits: Arc<Semaphore>,
     limits: Limits,
     sessions: Sessions,
 }
 
 impl Pool {
-    /// A pool that connects when it is first used.
+    /// Creates a pool that connects when it is first used.
     pub fn new(sessions: Sessions, limits: Limits) -> Self {
         let (opening, liveness) = (sessions.clone(), sessions.liveness().clone());
         let connections = PgPoolOptions::new()
@@ -79,7 +80,7 @@ impl Pool {
                     if meta.idle_for > TESTED_AFTER || liveness.doubts(meta.idle_for) {
                         timeout(TEST, connection.ping()).await.map_err(|_| liveness::late(TEST))??;
                     }
-                    // An error is answered with another connection, within the same acquire.
+                    // If the connection has an error, the caller gets another one within the same acquire.
                     Ok(true)
                 })
             })
@@ -92,11 +93,11 @@ impl Pool {
         Self { connections, permits: Arc::new(Semaphore::new(permits)), limits, sessions }
     }
 
-    /// Takes a connection out, for several statements. It goes back when it is dropped.
+    /// Takes a connection from the pool, for several statements. It returns to the pool when it is dropped.
     ///
     /// # Errors
-    /// [`Error::PoolTimedOut`] where others have all connections for too long; an I/O error where the database cannot
-    /// be reached.
+    /// Returns [`Error::PoolTimedOut`] if other callers hold all connections for too long, and an I/O error if the database
+    /// cannot be reached.
     pub async fn acquire(&self) -> Result<Connection, Error> {
         let until = Instant::now() + self.limits.acquire;
         let permit = timeout_at(until, Arc::clone(&self.permits).acquire_owned()).await;
@@ -108,21 +109,21 @@ impl Pool {
                 Ok(Ok(connection)) if bound.holds() => {
                     return Ok(Connection::new(connection, permit, bound, self.limits.statement));
                 }
-                // It was taken out just before it was known to be lost.
+                // The connection was taken just before it was known to be lost.
                 Ok(Ok(connection)) => drop(connection.detach()),
                 Ok(Err(Error::PoolTimedOut)) | Err(_) if Instant::now() >= until => {
                     return Err(liveness::late(self.limits.acquire));
                 }
-                // Dialling hung, or was refused for so long. A new attempt may get through.
+                // Connecting hung, or was refused until the limit. A new attempt may succeed.
                 Ok(Err(Error::PoolTimedOut)) | Err(_) => {}
-                // A server that is restarting closes connections that are being made.
+                // A server that is restarting closes connections that are being established.
                 Ok(Err(error)) if is_lost(&error) && Instant::now() + PAUSE < until => sleep(PAUSE).await,
                 Ok(Err(error)) => return Err(error),
             }
         }
     }
 
-    /// How many connections it has at most.
+    /// The maximum number of connections.
     pub fn connections(&self) -> u32 {
         self.limits.connections
     }
@@ -132,8 +133,8 @@ impl Pool {
         self.begin_with("BEGIN").await
     }
 
-    /// Begins a transaction by this statement. A connection that turns out to be lost before anything was done on it is
-    /// replaced by another.
+    /// Begins a transaction with this statement. If the connection proves to be lost before anything was done on it, another
+    /// connection replaces it.
     pub async fn begin_with(&self, statement: &'static str) -> Result<Transaction, Error> {
         for _ in 0..self.limits.connections {
             let mut connection = self.acquire().await?;
@@ -146,38 +147,38 @@ impl Pool {
         Err(liveness::lost())
     }
 
-    /// Does something that waits on the database in another way than by a statement of this pool, with a limit, and
-    /// until established connections are lost.
+    /// Runs work that waits for the database other than through a statement of this pool. It ends after the limit, or when
+    /// established connections are lost.
     pub async fn within<T, E: From<Error>>(&self, limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.bound().within(limit, work).await
     }
 
-    /// What ends waits that begin now.
+    /// A bound that ends waits that begin now.
     pub fn bound(&self) -> Bound {
         self.sessions.liveness().bound()
     }
 
-    /// What knows whether connections are lost.
+    /// The state of the pool's connections: whether they are lost.
     pub fn liveness(&self) -> &Liveness {
         self.sessions.liveness()
     }
 
-    /// A connection beside the pool, for work that takes its time: its statements have no limit.
+    /// Opens a connection outside the pool for long-running work. Its statements have no limit.
     pub async fn connect_beside(&self) -> Result<PgConnection, Error> {
         self.sessions.open_unlimited().await
     }
 
-    /// The connections without limits, for a library that wants them.
+    /// The pool of connections without limits, for a library that needs one.
     pub fn plain(&self) -> PgPool {
         self.connections.clone()
     }
 
-    /// How further connections are made.
+    /// How new connections are opened.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 
-    /// Closes all connections, and waits for it no longer than this.
+    /// Closes all connections, and waits for that at most this long.
     pub async fn close_within(&self, limit: Duration) {
         self.permits.close();
         drop(timeout(limit, self.connections.close()).await);
@@ -189,7 +190,7 @@ impl Pool {
     }
 }
 
-/// For tests and programs that run once. The pool's own settings stay; limits are added.
+/// For tests and programs that run once. The pool keeps its own settings and gets limits.
 impl From<PgPool> for Pool {
     fn from(connections: PgPool) -> Self {
         let options = connections.options();
@@ -215,11 +216,11 @@ impl From<&PgPool> for Pool {
     }
 }
 
-/// Whether the connection is of no more use after this error, whatever was being done on it.
+/// Whether the connection can no longer be used after this error, regardless of the operation.
 pub fn is_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        // Connection failures, a server that shuts down or starts, a session that was idle for too long.
+        // Connection failures, a server that is shutting down or starting, and a session that was idle for too long.
         Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             code.starts_with("08") || ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(&code.as_ref())
@@ -228,7 +229,7 @@ pub fn is_lost(error: &Error) -> bool {
     }
 }
 
-/// Whether the other side closed the connection, in contrast to one that only does not answer.
+/// Whether the other side closed the connection, as opposed to not responding.
 pub fn is_closed(error: &Error) -> bool {
     is_lost(error) && !matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }

@@ -1,4 +1,4 @@
-//! Orders to management controllers, read from the log itself: a device has few, and each is asked for by its own id.
+//! Power orders to management controllers, read from the log itself: a device has few, and each is looked up by its own id.
 
 use crate::error::Result;
 use crate::log::Stored;
@@ -12,46 +12,46 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
-/// How an order stands.
+/// The status of a power order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// It is being carried out, or whoever was at it ended before it could say what became of it.
+    /// The order is being carried out, or the process that carried it out ended before it could record the result.
     Ordered,
-    /// It was carried out.
+    /// The order was carried out.
     Confirmed,
-    /// It was not.
+    /// The order was not carried out.
     Failed,
-    /// It may have been.
+    /// It is unknown whether the order was carried out.
     Uncertain,
 }
 
-/// An order, and what became of it.
+/// A power order and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Order {
-    /// Which.
+    /// The order's id.
     pub order: OrderId,
-    /// Of which device.
+    /// The device that the order is for.
     pub device: DeviceId,
-    /// What was to be done.
+    /// What to do with the device's power.
     pub action: PowerAction,
-    /// Whether the next boot was to be one from the network.
+    /// Whether the next boot is to be from the network.
     pub network_boot: bool,
-    /// The deployment that the server was restarted for.
+    /// The deployment that the device was restarted for.
     pub deployment: Option<DeploymentId>,
-    /// Who gave it.
+    /// Who gave the order.
     pub ordered_by: String,
-    /// When it was given.
+    /// When the order was given.
     pub ordered_at: Timestamp,
-    /// How it stands.
+    /// The status of the order.
     pub status: OrderStatus,
-    /// The power afterwards, where it was carried out.
+    /// The power state afterwards, if the order was carried out.
     pub state: Option<PowerState>,
-    /// Why it was not, in words.
+    /// Why the order was not carried out.
     pub reason: Option<Text>,
 }
 
-/// The power that a device's controller last confirmed to have brought about, and when, as the log has it now.
+/// The power state that a device's controller last confirmed after an order, and when, from the current log.
 pub async fn last_confirmed(executor: impl PgExecutor<'_>, device: DeviceId) -> Result<Option<(PowerState, Timestamp)>> {
     let stored = sqlx::query_as!(
         Stored,
@@ -71,7 +71,7 @@ pub async fn last_confirmed(executor: impl PgExecutor<'_>, device: DeviceId) -> 
     }))
 }
 
-/// The order of this id, as the log has it now.
+/// The order with this id, from the current log.
 pub async fn find(executor: impl PgExecutor<'_>, device: DeviceId, order: OrderId) -> Result<Option<Order>> {
     let events = sqlx::query_as!(
         Stored,

@@ -1,10 +1,10 @@
 //! The projector: moves all views together to a later position of the log.
 //!
-//! A batch of events is read, the rows that they touch are loaded with a few statements, the events
-//! are folded over them in memory, and what came out is written with a few statements, together with
-//! the new checkpoint. The views after N events do not depend on how the log was cut into batches.
+//! The projector reads a batch of events, loads the rows that they affect with a few statements, applies the events to the rows
+//! in memory, and writes the result with a few statements, together with the new checkpoint. The views after N events do not
+//! depend on how the log was divided into batches.
 //!
-//! It reads no clock and decides nothing: an event that does not fit is parked, never mended.
+//! The projector reads no clock and makes no decisions: an event that does not fit is parked, never corrected.
 
 mod catalogue;
 mod deployments;
@@ -31,32 +31,32 @@ use std::time::Duration;
 /// How many events one transaction applies.
 pub const BATCH: i64 = 1000;
 
-/// How long a step may take; a batch takes a fraction of a second.
+/// How long a step may take. A batch usually takes a fraction of a second.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a step of the projector came to.
+/// The result of a step of the projector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Another projector has the lease: it does the work.
+    /// Another projector holds the lease and does the work.
     Busy,
     /// The views show this position, and the log has nothing later.
     Idle(i64),
-    /// The views moved.
+    /// The views moved to a later position.
     Advanced {
-        /// The position before.
+        /// The position before the step.
         from: i64,
-        /// The position now.
+        /// The position after the step.
         to: i64,
-        /// How many events that were.
+        /// How many events the step applied.
         events: usize,
     },
 }
 
-/// Events that are read already; an event that cannot be read has the reason instead.
+/// Parsed events. An event that cannot be parsed has the reason instead.
 pub(crate) struct Batch(Vec<(Stored, Result<Recorded, String>)>);
 
 impl Batch {
-    /// Reads events; that takes the processor for a while and nothing else.
+    /// Parses events. This takes some processor time and nothing else.
     pub(crate) fn read(batch: Vec<Stored>) -> Self {
         let read = |stored: Stored| {
             let recorded = read(&stored);
@@ -76,16 +76,16 @@ impl Batch {
     }
 }
 
-/// Applies every projection to events that follow the checkpoint without a gap, and moves the checkpoint.
-/// `connection` must be inside a transaction that holds the checkpoint's row. Gives the new checkpoint.
+/// Applies events that follow the checkpoint without a gap to every view, and moves the checkpoint. `connection` must be in a
+/// transaction that holds the checkpoint's row. Returns the new checkpoint.
 pub async fn project(connection: &mut PgConnection, batch: &[Stored]) -> Result<i64> {
     project_read(connection, &Batch::read(batch.to_vec())).await
 }
 
-/// The same for events that are read already.
+/// The same as [`project`], for events that are already parsed.
 pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &Batch) -> Result<i64> {
     let Some((last, _)) = events.last() else { return crate::checkpoint::position(&mut *connection).await };
-    // The questions about the current rows are written for custom plans; see `At`.
+    // The queries on the current rows are written for custom plans; see `At`.
     sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *connection).await?;
     let readable = events.iter().filter_map(|(_, read)| read.as_ref().ok());
     let mut state = load::load(connection, readable).await?;
@@ -97,22 +97,23 @@ pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &
     Ok(last.position)
 }
 
-/// Moves the views by up to [`BATCH`] events in a transaction of its own, if no other projector is at it.
+/// Moves the views by up to [`BATCH`] events in a transaction of its own, unless another projector is working.
 pub async fn step(pool: impl Into<Pool>) -> Result<Step> {
     let mut transaction = pool.into().begin().await?;
     let (connection, bound) = transaction.raw()?;
     let step = bound.within(LIMIT, advance(connection)).await?;
     match step {
         Step::Advanced { .. } => transaction.commit().await?,
-        // Awaited: dropped, it would hold the lease for a moment longer, and the next step would be busy.
+        // The rollback is awaited. A dropped transaction would hold the lease a moment longer, and the next step would find it
+        // busy.
         Step::Idle(_) | Step::Busy => transaction.rollback().await?,
     }
     Ok(step)
 }
 
 async fn advance(connection: &mut PgConnection) -> Result<Step> {
-    // An instance that stands still in the middle, in a paused virtual machine, must not keep the others from it: the database
-    // ends its transaction after 5 s without a word.
+    // An instance that stops in the middle, for example in a paused virtual machine, must not block the others: the database
+    // ends its transaction after 5 s without a statement.
     let lease = sqlx::query_scalar!(
         "SELECT position FROM checkpoint WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> ''
             FOR UPDATE SKIP LOCKED"

@@ -1,7 +1,7 @@
-//! Builds the views anew beside the old ones, and switches to them or compares.
+//! Rebuilds the views in a second schema, then switches to them or compares them with the current views.
 //!
-//! The second schema, `views_next`, is filled from the log's first event by the same projector, on
-//! a connection of its own whose search path finds it first. The old views serve meanwhile.
+//! The same projector fills the second schema, `views_next`, from the log's first event, on a connection of its own whose
+//! search path finds that schema first. The current views remain in use during the rebuild.
 
 mod schema;
 
@@ -13,10 +13,10 @@ use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection};
 use std::time::{Duration, Instant};
 
-/// How many events one transaction of a rebuild applies: more than a step's, since nobody waits for it.
+/// How many events one transaction of a rebuild applies: more than a step of the projector, since no reader waits for it.
 const BATCH: i64 = 8000;
 
-/// How many events may be left when the switch begins, which holds up the projector.
+/// How many events may be left when the switch begins. The switch blocks the projector.
 const NEARLY: i64 = 1000;
 
 /// How long a rebuild waits for one that is ending: its session holds the lease until PostgreSQL has seen it close.
@@ -25,24 +25,24 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait before the lease is requested again.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What differs between the views and their rebuild, or between claims and holdings.
+/// A difference between the views and their rebuild, or between claims and holdings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The table; `claims` for the claims of the write side against the rebuilt holdings.
+    /// The table's name; `claims` for the claims of the write side compared with the rebuilt holdings.
     pub table: String,
-    /// How many rows only the existing table has.
+    /// How many rows exist only in the current table.
     pub only_old: i64,
-    /// How many rows only the rebuilt one has.
+    /// How many rows exist only in the rebuilt table.
     pub only_new: i64,
     /// One of those rows, as JSON.
     pub sample: Option<String>,
 }
 
-/// Builds all views anew and switches to them. `progress` is told how far of how many positions it has come.
-/// Gives the position that the new views show.
+/// Rebuilds all views and switches to them. Calls `progress` with the current position and the last one. Returns the position
+/// that the new views show.
 ///
 /// # Errors
-/// [`Error::RebuildRuns`] where another rebuild is at work; the old views stay in every case of failure.
+/// Returns [`Error::RebuildRuns`] if another rebuild is in progress. The current views remain unchanged after any failure.
 pub async fn rebuild(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) + Send) -> Result<i64> {
     let pool = pool.into();
     let mut connection = beside(&pool).await?;
@@ -51,7 +51,7 @@ pub async fn rebuild(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) +
     schema::finish(&mut connection).await?;
 
     let mut transaction = connection.begin().await?;
-    // Waits for whoever reads the old views in a transaction that began with their position, and fences the projector.
+    // Waits for transactions that read the old views since before the switch, and blocks the projector.
     transaction.execute("SET LOCAL synchronous_commit = on; LOCK TABLE views.checkpoint IN ACCESS EXCLUSIVE MODE").await?;
     let last = log::last_position(&mut *transaction).await?;
     let position = catch_up(&mut transaction, last).await?;
@@ -64,10 +64,10 @@ pub async fn rebuild(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) +
     Ok(position)
 }
 
-/// Builds all views anew up to the position of the existing ones, and says where they differ: nowhere, if all is well.
+/// Rebuilds all views up to the position of the current ones, and returns the differences; empty if there are none.
 ///
 /// # Errors
-/// [`Error::RebuildRuns`] where another rebuild is at work.
+/// Returns [`Error::RebuildRuns`] if another rebuild is in progress.
 pub async fn compare(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) + Send) -> Result<Vec<Difference>> {
     let pool = pool.into();
     let mut connection = beside(&pool).await?;
@@ -81,7 +81,8 @@ pub async fn compare(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) +
     let mut differences = schema::differences(&mut transaction).await?;
     transaction.commit().await?;
 
-    // The claims are at the end of the log: one snapshot shows both, and the rest is applied within it.
+    // The claims are those at the end of the log. One snapshot shows claims and log, and the remaining events are applied
+    // within it.
     let mut transaction = connection.begin().await?;
     transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
     let last = log::last_position(&mut *transaction).await?;
@@ -93,7 +94,7 @@ pub async fn compare(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) +
     Ok(differences)
 }
 
-/// A connection that finds the new views first, and holds the lease of rebuilding.
+/// Opens a connection that finds the new views first and holds the lease of rebuilds.
 async fn beside(pool: &Pool) -> Result<PgConnection> {
     let mut connection = pool.connect_beside().await?;
     let since = Instant::now();
@@ -103,12 +104,12 @@ async fn beside(pool: &Pool) -> Result<PgConnection> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    // Nothing is lost with a crash in the middle of a rebuild, so no commit but the last need wait for the disk.
+    // A crash during a rebuild loses nothing, so only the last commit has to wait for the disk.
     connection.execute("SET search_path = views_next, public; SET synchronous_commit = off").await?;
     Ok(connection)
 }
 
-/// Applies the log until at most `nearly` events are left. The next batch is read while one is applied.
+/// Applies the log until at most `nearly` events are left. The next batch is read while the current one is applied.
 async fn fill(
     pool: &Pool,
     connection: &mut PgConnection,
@@ -117,13 +118,13 @@ async fn fill(
 ) -> Result<()> {
     let mut last = log::last_position(pool).await?;
     let mut analyzed = 0;
-    // A log that is never longer than `nearly` is left to the last, short transaction altogether.
+    // A log that is never longer than `nearly` is left entirely to the last, short transaction.
     let mut batch = if last > nearly { read(pool, 0).await? } else { Batch::read(vec![]) };
     while let Some(position) = batch.last() {
         let (applied, next) = tokio::join!(apply(connection, &batch), read(pool, position));
         applied?;
         batch = next?;
-        // Without statistics the database would take every table for empty and scan it.
+        // Without statistics, the database would assume that every table is empty and scan it.
         if position >= analyzed * 8 {
             schema::analyze(connection, &schema::ASKED).await?;
             analyzed = position;
@@ -141,7 +142,7 @@ async fn fill(
     Ok(())
 }
 
-/// The next events, read on a thread of their own: the database is busy with the batch before them meanwhile.
+/// Reads the next events on a separate thread, while the database processes the batch before them.
 async fn read(pool: &Pool, position: i64) -> Result<Batch> {
     let stored = log::read_after(pool, position, BATCH, Filter::default()).await?;
     tokio::task::spawn_blocking(|| Batch::read(stored)).await.map_err(|_| Error::Stopped)
@@ -153,7 +154,7 @@ async fn apply(connection: &mut PgConnection, batch: &Batch) -> Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// Applies what is left up to a position, within the caller's transaction.
+/// Applies the remaining events up to a position, within the caller's transaction.
 async fn catch_up(connection: &mut PgConnection, until: i64) -> Result<i64> {
     let mut position = crate::checkpoint::position(&mut *connection).await?;
     while position < until {

@@ -1,5 +1,5 @@
-//! DHCP entries that a site's configuration leaves out, since a server can give an interface one address in a VLAN, and an
-//! address to one interface.
+//! DHCP entries that a site's configuration leaves out because they repeat others: a DHCP server can assign an interface only
+//! one address in a VLAN, and an address to only one interface.
 
 use crate::convert::{address, optional};
 use crate::dhcp_entries::{SiteEntry, without_repeats};
@@ -12,32 +12,32 @@ use sqlx::PgExecutor;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// How many repeated entries are looked at.
+/// The maximum number of repeated entries that are read.
 pub const MOST: i64 = 1_000;
 
-/// An entry that is left out.
+/// A DHCP entry that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// The site whose configuration lacks it.
+    /// The site whose configuration lacks the entry.
     pub site: Name,
-    /// The address that is reserved.
+    /// The reserved address.
     pub ip: Ipv4Addr,
-    /// For which interface.
+    /// The MAC address that the address is reserved for.
     pub mac: MacAddress,
-    /// In which network.
+    /// The network of the address.
     pub network: Name,
-    /// What is in the configuration instead, and what to do.
+    /// What the configuration contains instead, and what to do.
     pub problem: String,
 }
 
 impl LeftOut {
-    /// `10.20.1.50 for 52:54:00:00:00:01`
+    /// A label such as `10.20.1.50 for 52:54:00:00:00:01`.
     pub fn named(&self) -> String {
         format!("{} for {}", self.ip, self.mac)
     }
 }
 
-/// A repeated entry with what it is alone in, a VLAN or a network.
+/// A repeated entry, with the VLAN or network in which it must be unique.
 struct Row {
     site: String,
     segment: String,
@@ -48,9 +48,9 @@ struct Row {
     live: bool,
 }
 
-/// The entries of now that are left out, of a site or of all, by site and address. Reads all entries of now.
+/// The current entries that are left out, of one site or of all, by site and address. Reads all current entries.
 pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<Vec<LeftOut>> {
-    // Few entries repeat, so that only those meet the tables beside them.
+    // Few entries repeat, so only those are joined with the other tables.
     let rows = sqlx::query_as!(
         Row,
         r#"WITH repeated AS MATERIALIZED (
@@ -100,7 +100,7 @@ pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<
     Ok(found)
 }
 
-/// These by name, the first few, and how many more.
+/// The labels of the first few entries, and the number of the others.
 pub fn named(left_out: &[LeftOut]) -> String {
     const NAMED: usize = 5;
     let names: Vec<String> = left_out.iter().take(NAMED).map(LeftOut::named).collect();

@@ -1,24 +1,24 @@
-//! How many devices and deployments each role has: what a change of a role, or its end, would be about.
+//! How many devices and deployments each role has: those that a change or the retirement of the role would affect.
 
 use crate::at::At;
 use crate::error::Result;
 use bootledger_aggregates::values::name::Name;
 use sqlx::PgExecutor;
 
-/// What has a role.
+/// The use of a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleUse {
-    /// The venture.
+    /// The venture that the role belongs to.
     pub venture: Name,
-    /// Its role.
+    /// The role's name.
     pub role: Name,
-    /// How many devices in use have it.
+    /// How many devices in use have the role.
     pub devices: i64,
-    /// How many live deployments give it.
+    /// How many live deployments assign the role.
     pub live: i64,
 }
 
-/// What has each role that anything has; of one venture, where one is named.
+/// The use of each role that is in use; of one venture, if given.
 pub async fn list(executor: impl PgExecutor<'_>, venture: Option<&Name>, at: At) -> Result<Vec<RoleUse>> {
     match at {
         At::Now => now(executor, venture).await,
@@ -37,7 +37,7 @@ async fn now(executor: impl PgExecutor<'_>, venture: Option<&Name>) -> Result<Ve
         .collect()
 }
 
-/// Nobody keeps counts of the past: they are counted when they are asked for.
+/// Counts for the past are not stored. They are computed for each query.
 async fn then(executor: impl PgExecutor<'_>, venture: Option<&Name>, position: i64) -> Result<Vec<RoleUse>> {
     let rows = sqlx::query!(
         r#"SELECT venture AS "venture!", role AS "role!", sum(devices)::bigint AS "devices!", sum(live)::bigint AS "live!"

@@ -1,20 +1,20 @@
-//! Which secrets are referred to, by name. Their contents are nowhere in the database.
+//! The secrets that other entries refer to, by name. Their contents are not in the database.
 
 use crate::error::Result;
 use bootledger_aggregates::values::name::Name;
 use sqlx::PgExecutor;
 
-/// A secret that something refers to.
+/// A secret that is referred to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The secret's name.
     pub secret: Name,
-    /// What needs it, such as `site dc1`, `webhook chat` or `12 devices`.
+    /// What uses the secret, such as `site dc1`, `webhook chat` or `12 devices`.
     pub used_by: String,
 }
 
 impl Reference {
-    /// Whether it is the credentials of devices' management controllers.
+    /// Whether the secret holds the credentials of management controllers.
     pub fn is_of_devices(&self) -> bool {
         self.used_by
             .split_once(' ')
@@ -22,7 +22,7 @@ impl Reference {
     }
 }
 
-/// Every secret in use now, by name.
+/// Every secret that is currently in use, by name.
 pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
     let rows = sqlx::query!(
         r#"SELECT spec #>> '{dns_updates,key,secret}' AS "secret!", 'site ' || key AS "used_by!"

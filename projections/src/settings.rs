@@ -1,11 +1,11 @@
-//! Where settings of boot images are set, as the domain resolves them.
+//! The levels at which boot image settings are set, in the form in which the domain resolves them.
 
 use crate::catalogue::{Entry, VentureView};
 use bootledger_aggregates::settings::{Layer, Source};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 
-/// What a role, its venture with the ancestors (nearest first), and a site set; nearest first.
+/// The settings of a role, its venture with its ancestors, and a site; nearest first.
 pub fn layers<'a>(lineage: &'a [Entry<VentureView>], role: Option<&Name>, site: Option<&'a Entry<SiteSpec>>) -> Vec<Layer<'a>> {
     let of_role = lineage.first().zip(role).and_then(|(venture, role)| {
         let from = Source::Role { venture: venture.key.clone(), role: role.clone() };

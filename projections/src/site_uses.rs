@@ -1,4 +1,4 @@
-//! What still belongs to a site, and stands against taking it out of use.
+//! What still belongs to a site and prevents its retirement.
 
 use crate::at::At;
 use crate::catalogue::{dhcp_servers_of, networks};
@@ -9,19 +9,19 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use std::fmt;
 
-/// How many devices are named.
+/// The maximum number of devices that are named.
 const NAMED: u8 = 3;
 
-/// One thing of a site.
+/// Something that belongs to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SiteUse {
-    /// A network.
+    /// A network of the site.
     Network(Name),
-    /// A DHCP server.
+    /// A DHCP server of the site.
     DhcpServer(Name),
-    /// A device, and what people call it.
+    /// A device of the site, with its label.
     Device(DeviceId, String),
-    /// More devices than are named.
+    /// The site has more devices than are named.
     FurtherDevices,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for SiteUse {
     }
 }
 
-/// All of it; of the devices no more than three.
+/// Everything that belongs to the site; at most three devices are named.
 pub async fn of(connection: &mut Connection, site: &Name, at: At) -> Result<Vec<SiteUse>> {
     let networks = networks(&mut *connection, at).await?.into_iter().filter(|entry| entry.spec.site == *site);
     let mut uses: Vec<SiteUse> = networks.map(|entry| SiteUse::Network(entry.key)).collect();

@@ -1,4 +1,4 @@
-//! Counts and sums a day and site: how many deployments, how they ended, how long they took.
+//! Statistics per day and site: the number of deployments, how they ended and how long they took.
 
 use crate::error::Result;
 use serde::Serialize;
@@ -6,19 +6,19 @@ use sqlx::PgExecutor;
 use time::Date;
 use utoipa::ToSchema;
 
-/// A sum over a day (UTC) at a site.
+/// A sum for a day (UTC) at a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Statistic {
     /// The day, in UTC, such as `2026-01-31`.
     #[schema(value_type = String, format = Date)]
     #[serde(serialize_with = "iso")]
     pub day: Date,
-    /// The site.
+    /// The site's code.
     pub site: String,
-    /// `deployments_started`, `deployments_done`, `deployments_cancelled`, `plugin_failures`,
-    /// `open_seconds` (start to in progress) or `in_progress_seconds` (in progress to done).
+    /// The measure: `deployments_started`, `deployments_done`, `deployments_cancelled`, `plugin_failures`, `open_seconds`
+    /// (start to in progress) or `in_progress_seconds` (in progress to done).
     pub measure: String,
-    /// The sum.
+    /// The sum of the measure.
     pub amount: i64,
 }
 

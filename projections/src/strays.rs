@@ -1,6 +1,6 @@
-//! DHCP entries that no network serves: what a site's configuration would have to leave out.
+//! DHCP entries that no network serves, which a site's configuration would have to leave out.
 //!
-//! No change that is accepted today leads to one; the log of an earlier version can have them.
+//! No change that is accepted today leads to one; logs of earlier versions can contain them.
 
 use crate::at::At;
 use crate::convert::address;
@@ -15,40 +15,40 @@ use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How many are looked up of a site.
+/// The maximum number of entries that are read for a site.
 pub const MOST: i64 = 1_000;
 
 /// A DHCP entry that no network serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stray {
-    /// The site whose configuration lacks it.
+    /// The site whose configuration lacks the entry.
     #[schema(value_type = String)]
     pub site: Name,
-    /// The address that is reserved.
+    /// The reserved address.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
-    /// For which interface.
+    /// The MAC address that the address is reserved for.
     #[schema(value_type = String)]
     pub mac: MacAddress,
-    /// Of which device.
+    /// The device that the entry belongs to.
     pub device: DeviceId,
-    /// What people call the device.
+    /// The label of the device.
     pub called: String,
-    /// Why it fits nowhere, and what to do.
+    /// Why no network serves the entry, and what to do.
     pub problem: String,
-    /// The position of the event since which it fits nowhere, as far as that can be said.
+    /// The position of the event since which no network serves the entry, as far as it can be determined.
     #[serde(skip)]
     pub since: i64,
 }
 
 impl Stray {
-    /// `10.20.1.50 of R640 no. 1`
+    /// A label such as `10.20.1.50 of R640 no. 1`.
     pub fn named(&self) -> String {
         format!("{} of {}", self.ip, self.called)
     }
 }
 
-/// An entry with what it takes to say why it is one.
+/// A DHCP entry, with the data that explains why no network serves it.
 struct Row {
     site: String,
     ip: IpNet,
@@ -65,7 +65,7 @@ struct Row {
 
 /// The stray entries of a site, or of all sites, by site and address; up to [`MOST`].
 ///
-/// Those of now cost two places of an index for each network that has entries, however many these are.
+/// For the present, the query needs two index lookups for each network that has entries, regardless of their number.
 pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>, at: At) -> Result<Vec<Stray>> {
     let rows = match at.position() {
         None => now(executor, site).await?,
@@ -81,8 +81,8 @@ pub async fn sites(executor: impl PgExecutor<'_>) -> Result<Vec<Name>> {
     keys.fetch_all(executor).await?.into_iter().map(|key| Ok(key.parse()?)).collect()
 }
 
-/// The networks with entries are found one behind the other; of each, the entries before its first and behind its last address,
-/// or all where it serves none.
+/// Reads the present state. An index skips from one network with entries to the next; the entries of each that are before its
+/// first or after its last address are read, or all if the network serves none.
 async fn now(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -130,7 +130,7 @@ async fn now(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<Vec<R
     Ok(rows.fetch_all(executor).await?)
 }
 
-/// Those of an earlier position, of which every entry is read.
+/// Reads the state at an earlier position, which needs all entries.
 async fn then(executor: impl PgExecutor<'_>, site: Option<&Name>, position: i64) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -179,7 +179,7 @@ impl Row {
     }
 }
 
-/// These by name, the first few, and how many more.
+/// The labels of the first few entries, and the number of the others.
 pub fn named(strays: &[Stray]) -> String {
     const NAMED: usize = 5;
     let names: Vec<String> = strays.iter().take(NAMED).map(Stray::named).collect();

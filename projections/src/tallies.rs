@@ -1,18 +1,18 @@
-//! The counts of current rows: the projector keeps them with the rows, and here they are made from the rows.
+//! The counts of current rows. The projector updates them with the rows; this module computes them from the rows.
 
 use crate::error::Result;
 use crate::pool::Pool;
 use std::time::Duration;
 
-/// How long each statement may take: it reads all current rows, and the service starts but once.
+/// How long each statement may take. It reads all current rows, but only once, at the start of the service.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// Counts anew, while no projector is at work. For a service that starts: a projector of another version may have been at work
-/// before, which keeps other counts or none.
+/// Computes the counts again while no projector is working. Needed at the start of a service: a projector of another version,
+/// which maintains other counts or none, may have run before.
 pub async fn recount(pool: &Pool) -> Result<()> {
     let mut transaction = pool.begin().await?;
     transaction.set_limit(LIMIT);
-    // Another service may be at work, or hang in the middle of it.
+    // Another service may be running, or be stuck in the middle of a step.
     sqlx::query!("SET LOCAL lock_timeout = '10s'").execute(&mut *transaction).await?;
     sqlx::query!("SELECT position FROM checkpoint FOR UPDATE").fetch_one(&mut *transaction).await?;
     sqlx::query!("DELETE FROM role_tallies").execute(&mut *transaction).await?;

@@ -1,4 +1,4 @@
-//! One readable sentence an event.
+//! The timeline: one readable sentence per event.
 
 use crate::error::Result;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -9,55 +9,55 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What an event says to people.
+/// A line of the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Line {
-    /// The event's position.
+    /// The event's position in the log.
     pub position: i64,
-    /// When it was recorded.
+    /// When the event was recorded.
     pub recorded_at: Timestamp,
-    /// The type of its aggregate.
+    /// The type of the event's aggregate.
     pub aggregate_type: String,
-    /// The key of its aggregate.
+    /// The key of the event's aggregate.
     pub aggregate_id: String,
     /// The event's type.
     pub event_type: String,
-    /// Who acted.
+    /// Who caused the event.
     pub actor: String,
-    /// What ties it to everything else that its request led to.
+    /// The id shared by a request and all of its results.
     pub correlation_id: String,
-    /// The device that it is about.
+    /// The device that the event is about.
     pub device: Option<DeviceId>,
-    /// The deployment that it is about.
+    /// The deployment that the event is about.
     pub deployment: Option<DeploymentId>,
-    /// The sentence.
+    /// The sentence that describes the event.
     pub sentence: String,
 }
 
-/// Which lines; what is left out does not matter.
+/// A filter for lines. Fields that are `None` match every line.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// About this device.
+    /// Only lines about this device.
     pub device: Option<DeviceId>,
-    /// About this deployment.
+    /// Only lines about this deployment.
     pub deployment: Option<DeploymentId>,
-    /// Of this type of aggregate.
+    /// Only lines of this type of aggregate.
     pub aggregate_type: Option<String>,
-    /// Of the aggregate with this key.
+    /// Only lines of the aggregate with this key.
     pub aggregate_id: Option<String>,
-    /// By this actor.
+    /// Only lines of this actor.
     pub actor: Option<String>,
-    /// Of this request.
+    /// Only lines of the request with this correlation id.
     pub correlation_id: Option<String>,
-    /// Of this type of event.
+    /// Only lines of this type of event.
     pub event_type: Option<String>,
-    /// Only positions behind this one.
+    /// Only lines after this position.
     pub after: Option<i64>,
-    /// Only positions before this one.
+    /// Only lines before this position.
     pub before: Option<i64>,
 }
 
-/// In which order lines are told.
+/// The order of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The newest first.
@@ -135,22 +135,22 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, order: Order, 
     Ok(rows.into_iter().map(Line::from).collect())
 }
 
-/// What an event is about, without its words.
+/// The device and deployment that an event is about, without a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touch {
-    /// The event's position.
+    /// The event's position in the log.
     pub position: i64,
-    /// The type of its aggregate.
+    /// The type of the event's aggregate.
     pub aggregate_type: String,
-    /// The key of its aggregate.
+    /// The key of the event's aggregate.
     pub aggregate_id: String,
-    /// The device that it is about.
+    /// The device that the event is about.
     pub device: Option<DeviceId>,
-    /// The deployment that it is about.
+    /// The deployment that the event is about.
     pub deployment: Option<DeploymentId>,
 }
 
-/// What was touched behind `after` and not behind `last`, the oldest first.
+/// What events after `after` and up to `last` are about, the oldest first.
 pub async fn touched(executor: impl PgExecutor<'_>, after: i64, last: i64) -> Result<Vec<Touch>> {
     let rows = sqlx::query!(
         "SELECT position, aggregate_type, aggregate_id, device, deployment FROM timeline

@@ -1,5 +1,5 @@
-//! Access tokens, as the check of a request needs them: the catalogue's row and the hash of the
-//! secret, which is no view, since a rebuild could not bring it back.
+//! Access tokens, with the data that checks a request: the catalogue's row and the hash of the secret. The hash is not a view,
+//! since a rebuild could not restore it.
 
 use crate::pool::Connection;
 use bootledger_aggregates::token::Scope;
@@ -9,18 +9,18 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Deserialize;
 
-/// A token that was created once, valid or not.
+/// A token that was created, whether still valid or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// For people.
+    /// The token's name; events name it as the actor.
     pub name: Text,
-    /// What its bearer may do.
+    /// What the token allows.
     pub scope: Scope,
-    /// When it ends; never, where `None`.
+    /// When the token expires; `None` if it never does.
     pub expires: Option<Timestamp>,
-    /// Whether it was ended.
+    /// Whether the token was revoked.
     pub revoked: bool,
-    /// The hash of its secret, to be compared in constant time.
+    /// The hash of the token's secret, to be compared in constant time.
     pub sha256: Sha256,
 }
 
@@ -31,8 +31,8 @@ struct Spec {
     expires: Option<Timestamp>,
 }
 
-/// The token of this id as the views show it now; whether a secret is its own and its time is not over, the caller
-/// decides.
+/// The token with this id, from the current views. The caller decides whether a secret matches and whether the token has
+/// expired.
 pub async fn find(connection: &mut Connection, token: TokenId) -> sqlx::Result<Option<Token>> {
     let row = sqlx::query!(
         "SELECT catalogue.spec, catalogue.retired, token_secrets.sha256

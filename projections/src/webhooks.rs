@@ -1,4 +1,5 @@
-//! How far webhooks are. No view: whoever tells them keeps it, and a rebuild does not touch it.
+//! The delivery status of webhooks. This is not a view: the courier that delivers events maintains it, and a rebuild does not
+//! change it.
 
 use crate::catalogue::WebhookView;
 use crate::error::Result;
@@ -9,94 +10,94 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// With so many aggregates that a webhook was not told all of, nothing further is read for it.
+/// The number of aggregates with undelivered events at which no further events are read for a webhook.
 pub const MOST_AGGREGATES: i64 = 500;
 
-/// How many of the failing aggregates are listed.
+/// The maximum number of failing aggregates that are listed.
 const LISTED: i64 = 100;
 
-/// How a webhook is doing.
+/// The delivery status of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// It has taken everything.
+    /// All events were delivered.
     UpToDate,
-    /// It is being told.
+    /// Events are being delivered.
     Delivering,
-    /// It does not take an event, or cannot be told any; this is tried again.
+    /// The delivery of an event fails, or nothing can be sent; delivery is retried.
     Failing,
-    /// It is told nothing until it is resumed.
+    /// Nothing is delivered until the webhook is resumed.
     Paused,
 }
 
-/// How far a webhook is.
+/// The delivery status of a webhook, with its progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Delivery {
-    /// How it is doing.
+    /// Whether events are delivered, failing or paused.
     pub status: DeliveryStatus,
-    /// The same in a sentence, with what it waits for.
+    /// The status as a sentence, with the reason.
     pub message: String,
-    /// Up to here the log was read for it; what was not taken yet is told below.
+    /// The position up to which the log was read for the webhook; undelivered events before it are listed below.
     pub position: i64,
-    /// The first event that it was not told or has not taken.
+    /// The position of the oldest event that was not delivered.
     pub oldest_undelivered: Option<i64>,
-    /// How many events the log has from that one on, also those that it is not told of.
+    /// How many events the log has from the oldest undelivered event on, including events that the webhook does not receive.
     pub lag_events: i64,
-    /// How old that one is.
+    /// The age of the oldest undelivered event, in seconds.
     pub lag_seconds: i64,
-    /// When it last took something.
+    /// When the receiver last accepted an event.
     pub taken_at: Option<Timestamp>,
-    /// What keeps it from being told anything at all.
+    /// The problem that prevents all deliveries.
     pub problem: Option<String>,
-    /// How many aggregates have an event that it fails to take; their later events wait.
+    /// How many aggregates have an event whose delivery fails; their later events wait.
     pub failing_aggregates: i64,
-    /// Up to 100 of them, the oldest first.
+    /// Up to 100 aggregates whose delivery fails, the oldest first.
     pub failing: Vec<FailingAggregate>,
 }
 
-/// An aggregate with an event that is not taken.
+/// An aggregate with an event whose delivery fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FailingAggregate {
-    /// Such as `deployment/0192f0c0-…`.
+    /// The type and key of the aggregate, such as `deployment/0192f0c0-…`.
     pub aggregate: String,
-    /// The event's position.
+    /// The event's position in the log.
     pub position: i64,
-    /// How often it was tried in vain.
+    /// How many attempts have failed.
     pub attempts: u32,
-    /// Since when.
+    /// Since when delivery has failed.
     pub since: Timestamp,
-    /// Why the last try came to nothing.
+    /// Why the last attempt failed.
     pub problem: String,
-    /// When it is tried next.
+    /// When the next attempt starts.
     pub next_try: Timestamp,
 }
 
-/// A webhook that is failing.
+/// A webhook whose deliveries fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FailingWebhook {
-    /// Its name.
+    /// The webhook's name.
     #[schema(value_type = String)]
     pub name: Name,
-    /// How many aggregates have an event that it fails to take.
+    /// How many aggregates have an event whose delivery fails.
     pub failing_aggregates: i64,
-    /// Since when the longest of them has; null where nothing can be sent at all.
+    /// Since when the delivery that has failed longest has failed; null if nothing can be sent at all.
     pub since: Option<Timestamp>,
 }
 
-/// Whether to tell why something was not taken. What a receiver answers, and how it cannot be reached, is for administrators:
-/// others could find out with it what is at the address.
+/// Whether to show why a delivery failed. A receiver's response, or why it cannot be reached, is shown only to administrators:
+/// others could use it to find out what is at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {
-    /// For administrators.
+    /// Show details, to administrators.
     Shown,
-    /// For everybody else.
+    /// Hide details, from all other users.
     Hidden,
 }
 
-/// What is told where details are hidden.
+/// The text that replaces hidden details.
 const HIDDEN: &str = "the receiver did not take it; an administrator sees why";
 
-/// How far this webhook is, where the views show `shown`.
+/// The delivery status of a webhook, when the views show the position `shown`.
 pub async fn delivery(
     connection: &mut Connection,
     name: &Name,
@@ -150,7 +151,7 @@ pub async fn delivery(
     Ok(delivery)
 }
 
-/// The status, and a sentence for it.
+/// The status, and a sentence that describes it.
 fn told(delivery: &Delivery, view: &WebhookView, lanes: i64) -> (DeliveryStatus, String) {
     let behind = format!("the oldest event that it was not told is {} s old", delivery.lag_seconds);
     if let Some(paused) = &view.paused {
@@ -202,7 +203,7 @@ async fn failing(connection: &mut Connection, name: &Name, begun: i64) -> Result
     Ok(failing.collect())
 }
 
-/// The webhooks in use that are failing, by name; those that are paused are not.
+/// The webhooks in use whose deliveries fail, by name, without paused ones.
 pub async fn all_failing(connection: &mut Connection) -> Result<Vec<FailingWebhook>> {
     let rows = sqlx::query!(
         r#"SELECT c.key, count(l.webhook) AS "failing!", min(l.since) AS since

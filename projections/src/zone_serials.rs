@@ -1,4 +1,4 @@
-//! The serial number of a zone's file: worked out of the zone's changes, so that the same position has the same number.
+//! The serial number of a zone's file, computed from the zone's changes, so that the same position has the same number.
 
 use crate::at::At;
 use crate::dns_records::zone_changed_at;
@@ -9,7 +9,7 @@ use bootledger_aggregates::zone::Zone;
 use bootledger_aggregates::zone::serial::{Change, SerialPolicy, natural, serial};
 use time::OffsetDateTime;
 
-/// What a site said of a zone from one position to another.
+/// A site's settings for a zone's serial numbers between two positions.
 struct Version {
     from: i64,
     to: Option<i64>,
@@ -41,14 +41,14 @@ pub async fn of_zone(connection: &mut Connection, zone: &Zone, at: At) -> Result
     .await?;
     let changes = rows.into_iter().filter_map(|row| {
         let holds = |version: &&Version| version.from <= row.position && version.to.is_none_or(|to| row.position < to);
-        // Before a site managed the zone, nobody was given its number.
+        // Before a site managed the zone, no serial number was published.
         let version = versions.iter().filter(holds).max_by_key(|version| version.stated)?;
         Some(Change { position: row.position, at: row.recorded_at, policy: version.policy, floor: version.floor })
     });
     Ok(serial(changes).unwrap_or_default())
 }
 
-/// What sites have said of a zone's serial numbers.
+/// The settings of all sites for a zone's serial numbers.
 async fn versions(connection: &mut Connection, zone: &DomainName, at: At) -> Result<Vec<Version>> {
     let rows = sqlx::query!(
         r#"SELECT c.valid_from, c.valid_to, z.zone IS NOT NULL AS "stated!", z.zone ->> 'serial' AS serial,

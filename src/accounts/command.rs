@@ -1,4 +1,4 @@
-//! `bootledger user`: makes, lists, disables and enables users, and sets their passwords.
+//! `bootledger user`: creates, lists, disables and enables users, and sets their passwords.
 
 use super::{create, new_password};
 use crate::administrator::{by, shown};
@@ -17,7 +17,7 @@ use bootledger_web::commands::{Command, Commands};
 use clap::{Args, Subcommand};
 use std::io::BufRead;
 
-/// Which action.
+/// The arguments of `bootledger user`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -28,55 +28,55 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a user, and prints a one-time password, which is shown only now and changed at the first sign-in.
+    /// Creates a user and prints a one-time password. It is shown only once, and the user must change it at the first sign-in.
     Create {
-        /// What the user signs in as, as events will name the actor.
+        /// The name that the user signs in with; events name it as the actor.
         name: UserName,
-        /// What the user may do: viewer, operator, administrator.
+        /// The user's role: viewer, operator or administrator.
         #[arg(long, default_value = "viewer")]
         role: Role,
-        /// What people call the user.
+        /// The name shown for the user.
         #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
         display_name: Text,
-        /// The password is the first line of the standard input; it need not be changed.
+        /// Reads the password from the first line of standard input; the user need not change it.
         #[arg(long)]
         password_stdin: bool,
     },
     /// Lists the users.
     List,
-    /// Sets a password, and ends the user's sessions. Prints a one-time password, unless one comes from the standard input.
+    /// Sets a user's password and ends the user's sessions. Prints a one-time password unless --password-stdin is given.
     Passwd {
-        /// The user.
+        /// The user's name.
         name: UserName,
-        /// The password is the first line of the standard input; it need not be changed.
+        /// Reads the password from the first line of standard input; the user need not change it.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Gives a user another role.
+    /// Changes a user's role.
     Role {
-        /// The user.
+        /// The user's name.
         name: UserName,
-        /// What the user may do: viewer, operator, administrator.
+        /// The new role: viewer, operator or administrator.
         role: Role,
     },
-    /// Lets a user in no longer, and ends the user's sessions.
+    /// Disables a user, who can no longer sign in, and ends the user's sessions.
     Disable {
-        /// The user.
+        /// The user's name.
         name: UserName,
     },
-    /// Lets a user in again.
+    /// Enables a disabled user, who can sign in again.
     Enable {
-        /// The user.
+        /// The user's name.
         name: UserName,
     },
-    /// Ends a lock-out after failed attempts to sign in.
+    /// Unlocks a user who was locked out after failed sign-in attempts.
     Unlock {
-        /// The user.
+        /// The user's name.
         name: UserName,
     },
 }
 
-/// Does it.
+/// Runs `bootledger user`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let done = act(&tool, arguments.action).await;
@@ -113,7 +113,7 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
     Ok(())
 }
 
-/// The password of the standard input, or a new one.
+/// Reads the password from standard input, or creates a new one.
 fn wanted(from_stdin: bool, name: &UserName) -> Result<Password> {
     if !from_stdin {
         return Ok(Password::one_time());
@@ -123,7 +123,7 @@ fn wanted(from_stdin: bool, name: &UserName) -> Result<Password> {
     Ok(Password::chosen(line.trim_end_matches(['\r', '\n']), name.as_str())?)
 }
 
-/// Prints a password that was made here.
+/// Prints a password that was created here.
 fn tell(password: &Password, given: bool) {
     if given {
         println!("done");

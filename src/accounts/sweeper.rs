@@ -1,5 +1,5 @@
-//! Ends the sessions whose time is over, so that lists tell the truth, and forgets secrets that open nothing any more.
-//! Nobody depends on it for being refused: that is decided at each request.
+//! Ends expired sessions, so that lists of sessions are correct, and deletes secrets that are no longer valid. Access control
+//! does not depend on it: each request checks its session itself.
 
 use crate::administrator::by;
 use crate::ledger::Ledger;
@@ -11,23 +11,23 @@ use bootledger_web::commands::{Command, Commands};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often it looks.
+/// How often the worker runs.
 const EVERY: Duration = Duration::from_mins(5);
-/// How many sessions it ends at a time.
+/// The maximum number of sessions that are ended at a time.
 const BATCH: i64 = 100;
 
-/// The worker.
+/// The worker that ends expired sessions.
 pub struct Sweeper {
     ledger: Ledger,
 }
 
 impl Sweeper {
-    /// A worker over this ledger.
+    /// Creates a worker that sends its commands to this ledger.
     pub fn new(ledger: Ledger) -> Self {
         Self { ledger }
     }
 
-    /// Works until the service stops.
+    /// Runs until the service stops.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {
@@ -41,7 +41,7 @@ impl Sweeper {
         }
     }
 
-    /// Looks once; how many sessions were ended.
+    /// Runs once. Returns how many sessions were ended.
     pub async fn step(&self) -> Result<usize> {
         let now = (self.ledger.now)();
         let over = accounts::over(&self.ledger.views, now.plus_seconds(-IDLE_SECONDS), now, BATCH).await?;

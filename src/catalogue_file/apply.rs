@@ -1,7 +1,8 @@
-//! Brings the catalogue to what the files say, entry by entry, and says what became of each.
+//! Changes the catalogue to what the files say, entry by entry, and reports the result of each.
 //!
-//! An entry is compared with what the catalogue holds before and after: before, so that what is equal costs no command and
-//! writes no event, and after, so that no field is passed over in silence. What one entry may not do is refused alone.
+//! An entry is compared with the catalogue before and after its commands: before, so that an equal entry needs no command and
+//! writes no event; after, so that every field that was not applied is reported. A change that is not allowed is refused for
+//! that entry only.
 
 mod devices;
 mod images;
@@ -23,10 +24,10 @@ use futures::StreamExt;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How many commands are under way at once, where entries do not look at each other.
+/// How many commands run concurrently, for kinds whose entries do not depend on each other.
 const AT_ONCE: usize = 32;
 
-/// How often what was refused is tried again while something else succeeds: two entries may change places.
+/// How often refused entries are retried while others succeed: two entries may exchange values.
 const ROUNDS: usize = 3;
 
 /// What an import changes: the log and views of the service, or a copy of them.
@@ -35,23 +36,23 @@ pub(super) struct Target {
     pub(super) ledger: Ledger,
 }
 
-/// How an import goes.
+/// A running import.
 pub(super) struct Import<'a> {
     pub(super) target: &'a Target,
     pub(super) contents: Contents,
-    /// Whether what is there already is left as it is.
+    /// Whether existing entries are left unchanged.
     pub(super) only_new: bool,
     pub(super) dry_run: bool,
     pub(super) names: Vec<String>,
     context: Context,
 }
 
-/// What became of an entry before its place in the report is known.
+/// The result of an entry, before its place in the report is known.
 #[derive(Debug, Default)]
 pub(super) struct Came {
     pub(super) changes: Vec<super::report::Change>,
     pub(super) refusals: Vec<Refusal>,
-    /// Whether the thing was not there before.
+    /// Whether the entry did not exist before.
     pub(super) created: bool,
     /// Whether a command was accepted.
     pub(super) applied: bool,
@@ -115,7 +116,7 @@ impl<'a> Import<'a> {
                     }
                     let first = &report.outcomes[place];
                     let mut outcome = self.outcome(entry, came);
-                    // What the first try changed already belongs to the outcome.
+                    // Changes made by the first attempt belong to the result.
                     let done =
                         first.changes.iter().filter(|change| outcome.changes.iter().all(|other| other.field != change.field));
                     outcome.changes = done.cloned().chain(outcome.changes.clone()).collect();
@@ -136,7 +137,7 @@ impl<'a> Import<'a> {
     fn outcome(&self, entry: &Entry, came: Came) -> Outcome {
         let status = came.status();
         let place = format!("{}, {}", self.names.get(entry.place.file).map_or("", String::as_str), entry.place);
-        // What is new is not shown field by field.
+        // The fields of new entries are not listed as changes.
         let changes = if came.created { vec![] } else { came.changes };
         Outcome { kind: entry.kind, name: entry.name.clone(), place, status, changes, refusals: came.refusals }
     }
@@ -150,7 +151,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Entries that are each defined by one command.
+    /// Imports entries that one command each defines.
     async fn defined<'e>(&self, kind: Kind, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
         let held = self.target.held(kind, At::Now).await?;
         let mut came: Vec<(&Entry, Came)> = vec![];
@@ -166,7 +167,7 @@ impl<'a> Import<'a> {
                 came.push((entry, Came::default()));
             }
         }
-        // Racks and DHCP servers look at their site alone. Networks look at each other, ventures at their parents, and roles
+        // Racks and DHCP servers depend only on their site. Networks depend on each other, ventures on their parents, and roles
         // are parts of their ventures.
         let at_once = if matches!(kind, Kind::Rack | Kind::DhcpServer) { AT_ONCE } else { 1 };
         let shows_each = matches!(kind, Kind::Network | Kind::Venture);
@@ -196,7 +197,7 @@ impl<'a> Import<'a> {
         Ok(came)
     }
 
-    /// Runs a command: refusals are the entry's, anything else ends the import.
+    /// Runs a command. Refusals belong to the entry; any other error ends the import.
     async fn execute(&self, command: Command) -> Result<Result<Receipt, Vec<Refusal>>> {
         match self.target.ledger.execute(command, self.context.clone()).await {
             Ok(receipt) => Ok(Ok(receipt)),
@@ -214,13 +215,13 @@ pub(super) fn refused(message: impl Into<String>) -> Refusal {
     Refusal { field: String::new(), message: message.into() }
 }
 
-/// What is still otherwise than the file says after a command was accepted. There should be nothing.
+/// The differences that remain after a command was accepted. There should be none.
 pub(super) fn left(held: Option<&Value>, wanted: Option<&Value>) -> Vec<Refusal> {
     let message = "the catalogue did not take this over";
     differences(held, wanted).into_iter().map(|change| Refusal { field: change.field, message: message.to_owned() }).collect()
 }
 
-/// Ventures after their parents, however they are called; those that are parts of each other last. Other entries as they are.
+/// Sorts ventures after their parents, regardless of names; ventures in a cycle come last. Other entries keep their order.
 fn parents_first(entries: Vec<&Entry>) -> Vec<&Entry> {
     let parent = |entry: &Entry| match &entry.what {
         What::Defined { parent, .. } if entry.kind == Kind::Venture => parent.as_ref().map(ToString::to_string),
@@ -243,18 +244,18 @@ fn parents_first(entries: Vec<&Entry>) -> Vec<&Entry> {
 }
 
 impl Target {
-    /// Brings the views to the end of the log.
+    /// Updates the views to the end of the log.
     pub(super) async fn catch_up(&self) -> Result<()> {
         projector::catch_up(&self.views, &self.ledger.feed).await.map(drop)
     }
 
-    /// What the catalogue holds of a kind, by name.
+    /// The catalogue's entries of a kind, by name.
     pub(super) async fn held(&self, kind: Kind, at: At) -> Result<BTreeMap<String, Value>> {
         held(&self.views, kind, at).await
     }
 }
 
-/// What the catalogue holds of a kind, by name, in the form that is compared; what is retired is not there.
+/// The catalogue's entries of a kind, by name, in the form that is compared, without retired entries.
 pub(super) async fn held(views: &Pool, kind: Kind, at: At) -> Result<BTreeMap<String, Value>> {
     let mut held = BTreeMap::new();
     let mut after: Option<String> = None;

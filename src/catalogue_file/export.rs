@@ -1,5 +1,5 @@
-//! Writes the catalogue as a file that imports to the same catalogue: what is in use, in a stable order, without ids and
-//! without what follows from something else.
+//! Exports the catalogue as a file whose import gives the same catalogue: all entries in use, in a stable order, without ids
+//! and derived values.
 
 use super::apply::held;
 use super::kinds::{self, Kind};
@@ -17,23 +17,23 @@ use std::collections::HashMap;
 use std::path::Path;
 use tokio::io::AsyncWriteExt;
 
-/// The largest boot file that is written into the catalogue file itself, where it is text.
+/// The maximum size of a text file that is written into the catalogue file itself, in bytes.
 const LARGEST_TEXT: u64 = 256 << 10;
 
-/// How many devices are read at once.
+/// How many devices are read at a time.
 const PAGE: i64 = 1_000;
 
 /// A catalogue as a file.
 #[derive(Debug)]
 pub struct Exported {
-    /// YAML.
+    /// The catalogue file, in YAML.
     pub text: String,
-    /// What an import elsewhere would miss, as sentences.
+    /// What an import into another installation would lack, as sentences.
     pub remarks: Vec<String>,
 }
 
-/// Writes the catalogue as it was at a position. Boot files that are no short text are written into `folder` where there is
-/// one, and are else named by their hash. `heading` becomes a comment.
+/// Exports the catalogue as it was at a position. Boot files that are not short texts are written into `folder` if one is
+/// given, and otherwise named by their hash. `heading` becomes a comment.
 pub async fn export(views: &Pool, contents: &Contents, at: At, folder: Option<&Path>, heading: &str) -> Result<Exported> {
     let mut remarks = vec![];
     let mut sections = Map::new();
@@ -77,7 +77,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Without fields that say no more than that there is nothing.
+/// Removes fields that only say that there is nothing.
 fn tidied(entry: Value) -> Value {
     match entry {
         Value::Object(fields) => Value::Object(fields.into_iter().filter(|(_, value)| !is_empty(value)).collect()),
@@ -129,7 +129,7 @@ async fn file(
     let found = contents.read(sha256, 0..size).await;
     match (found, folder) {
         (Ok(mut content), Some(folder)) => {
-            // Names are safe as names of files, by their own rules.
+            // The rules for names make them safe as file names.
             let path = folder.join(image).join(name);
             tokio::fs::create_dir_all(folder.join(image))
                 .await
@@ -186,7 +186,7 @@ async fn all_devices(views: &Pool, at: At, remarks: &mut Vec<String>) -> Result<
     Ok(written)
 }
 
-/// What a device is named by in another device's entry.
+/// The label that names a device in another device's entry.
 fn label(device: &Device) -> Option<Value> {
     let serial = device.serial.as_ref().map(|serial| json!({ "serial": serial }));
     let asset = || device.asset.as_ref().map(|asset| json!({ "asset": asset }));

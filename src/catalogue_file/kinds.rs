@@ -1,7 +1,8 @@
-//! The kinds of entries of a catalogue file, each defined once for reading, comparing, writing and testing.
+//! The kinds of entries in a catalogue file, each defined once for parsing, comparison, export and tests.
 //!
-//! A field is added to the type that the kind reads (`SiteSpec`, `NetworkSpec`, …), and to nothing here. Its schema and its
-//! serde form say the rest; the test of all fields then asks for a value of it in `tests/every_field.yaml`.
+//! To add a field, add it to the type that the kind parses (`SiteSpec`, `NetworkSpec`, …); nothing changes here. The type's
+//! schema and serde attributes define the rest, and the test of all fields then requires a value of it in
+//! `tests/every_field.yaml`.
 
 use super::shape::{self, Field, Shape};
 use anyhow::Result;
@@ -25,7 +26,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// A kind of entries.
+/// A kind of entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Site,
@@ -40,7 +41,7 @@ pub(crate) enum Kind {
     Device,
 }
 
-/// What a type's own rules found: the path of the value, as `macs[0]`, and why.
+/// An error that a type's own rules found: the path of the value, such as `macs[0]`, and the reason.
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub(super) path: String,
@@ -48,7 +49,7 @@ pub(super) struct Wrong {
 }
 
 impl Kind {
-    /// In the order in which they are imported: what others name comes first.
+    /// All kinds in the order of their import: entries come after those that they refer to.
     pub(crate) const ALL: [Self; 10] = [
         Self::Site,
         Self::Secret,
@@ -62,7 +63,7 @@ impl Kind {
         Self::Device,
     ];
 
-    /// The kind's section in a file; roles are in their ventures.
+    /// The section of the kind in a file. Roles are inside their ventures.
     pub(crate) fn section(self) -> &'static str {
         match self {
             Self::Site => "sites",
@@ -78,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// What one of them is called.
+    /// The name of one entry of the kind, for messages.
     pub(crate) fn one(self) -> &'static str {
         match self {
             Self::Site => "site",
@@ -94,7 +95,7 @@ impl Kind {
         }
     }
 
-    /// Its kind in the view of the catalogue; devices have a view of their own.
+    /// The kind's name in the view of the catalogue. Devices have a view of their own.
     pub(super) fn view(self) -> &'static str {
         match self {
             Self::DhcpServer => "dhcp_server",
@@ -104,7 +105,7 @@ impl Kind {
         }
     }
 
-    /// What an entry looks like in a file.
+    /// The fields of an entry in a file.
     pub(super) fn fields(self) -> BTreeMap<String, Field> {
         match self {
             Self::Site => shape::fields::<SiteSpec>(),
@@ -127,7 +128,7 @@ impl Kind {
             }
             Self::Device => {
                 let mut fields = shape::fields::<DeviceSpec>();
-                // Ids differ from one service to the next: in a file, a device is named by what is on its label.
+                // Ids differ between installations, so a file names a device by its label.
                 fields.insert(
                     "parent".to_owned(),
                     Field::optional(Shape::Either(vec![Shape::Text(vec![]), Shape::Fields(identity())])),
@@ -142,8 +143,8 @@ impl Kind {
         }
     }
 
-    /// The command that makes an entry what the file says, and its description in the form that is compared. Boot images and
-    /// devices take more than that.
+    /// The command that changes an entry to what the file says, and the entry's description in the form that is compared. Boot
+    /// images and devices need more than that.
     pub(super) fn define(self, name: &Name, venture: Option<&Name>, value: Value) -> Result<(Command, Value), Wrong> {
         let name = name.clone();
         Ok(match (self, venture) {
@@ -185,7 +186,7 @@ impl Kind {
         })
     }
 
-    /// The descriptions that a row of the view holds, by the entries' names, in the form that is compared.
+    /// The descriptions in a row of the view, by the entries' names, in the form that is compared.
     pub(super) fn held(self, key: &str, spec: Value) -> Result<Vec<(String, Value)>> {
         let one = |json| Ok(vec![(key.to_owned(), json)]);
         match self {
@@ -206,7 +207,7 @@ impl Kind {
     }
 }
 
-/// A boot file in a catalogue file.
+/// The fields of a boot file in a catalogue file.
 fn boot_file() -> BTreeMap<String, Field> {
     let own = shape::fields::<BootFile>();
     let kind = own.get("kind").map_or(Shape::Text(vec![]), |field| field.shape.clone());
@@ -221,12 +222,12 @@ fn boot_file() -> BTreeMap<String, Field> {
     ])
 }
 
-/// What names a device: one of these.
+/// The fields that identify a device; one of them is enough.
 fn identity() -> BTreeMap<String, Field> {
     ["serial", "asset", "mac"].map(|name| (name.to_owned(), Field::optional(Shape::Text(vec![])))).into()
 }
 
-/// A value as its type, and as JSON in the form that is compared.
+/// Parses a value into its type, and returns it with its JSON in the form that is compared.
 pub(super) fn typed<T: DeserializeOwned + Serialize>(value: Value) -> Result<(T, Value), Wrong> {
     let written = value.clone();
     let spec: T = serde_path_to_error::deserialize(value).map_err(|error| {
@@ -250,7 +251,7 @@ fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     value.pointer(&pointer)
 }
 
-/// A message of serde in plain words, with the value that it is about.
+/// A message of serde as a plain sentence, with the value that it concerns.
 fn spoken(message: &str, value: Option<&Value>) -> String {
     let shown = match value {
         Some(Value::String(text)) => super::yaml::shortened(text),
@@ -267,15 +268,16 @@ fn spoken(message: &str, value: Option<&Value>) -> String {
     if shown.is_empty() || message.contains(&shown) { message.to_owned() } else { format!("`{shown}`: {message}") }
 }
 
-/// A description in the form that is compared, read and written again, so that one of an earlier version has today's defaults.
+/// A description in the form that is compared. It is parsed and serialised again, so that one of an earlier version gets the
+/// current defaults.
 fn again<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value> {
     Ok(json_of(&serde_json::from_value::<T>(value)?))
 }
 
-/// The fields whose values Bootledger only hands on: there, null is a value.
+/// The fields whose values Bootledger only passes on. In these, null is a value.
 const HANDED_ON: [&str; 2] = ["puppet_classes", "puppet_parameters"];
 
-/// As JSON, without nulls: what is nothing is left out.
+/// The JSON of a value, without nulls: absent values are left out.
 pub(super) fn json_of(value: &impl Serialize) -> Value {
     without_nulls(serde_json::to_value(value).unwrap_or_default())
 }
@@ -302,13 +304,13 @@ fn image(image: &BootImage) -> Value {
 
 /// A boot file in the form that is compared.
 pub(super) fn file_of(file: &BootFile) -> Value {
-    // The settings that a template uses, and what else it needs, follow from its content.
+    // The settings that a template uses, and its other requirements, follow from its content.
     let BootFile { kind, sha256, size, template, settings: _, needs: _ } = file;
     let kind: &FileKind = kind;
     json!({ "kind": kind, "template": template, "sha256": sha256, "size": size })
 }
 
-/// A device as a file would say it, but its parent by its id.
+/// A device as a file describes it, except that its parent is given by id.
 pub(super) fn device(device: &Device) -> Map<String, Value> {
     let spec = DeviceSpec {
         kind: device.kind,
@@ -343,7 +345,7 @@ pub(super) fn described(mut spec: DeviceSpec) -> Map<String, Value> {
     }
 }
 
-/// What names a device, as on its label.
+/// A value that identifies a device, as printed on its label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Label {
     Serial(Text),

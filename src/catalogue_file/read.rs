@@ -1,4 +1,4 @@
-//! Catalogue files as entries that can be imported, or everything that is wrong with them. Nothing here knows a database.
+//! Parses catalogue files into entries to import, or returns every error in them. Does not use the database.
 
 mod devices;
 
@@ -16,26 +16,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// A text that is read, and where the paths in it begin.
+/// The text of a file, with the directory that its paths are relative to.
 #[derive(Debug)]
 pub(super) struct Source {
-    /// As messages name it.
+    /// The name of the file in messages.
     pub(super) name: String,
     pub(super) text: String,
     pub(super) folder: PathBuf,
 }
 
-/// Everything that the files say.
+/// All entries of the files.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     pub(super) entries: Vec<Entry>,
 }
 
-/// What a file says of one thing.
+/// One entry of a file.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) kind: Kind,
-    /// As the report names it; within its kind.
+    /// The entry's name within its kind, for the report.
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) what: What,
@@ -43,7 +43,7 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 pub(super) enum What {
-    /// All of it is in a command.
+    /// A command describes the entry completely.
     Defined {
         command: Box<Command>,
         json: Value,
@@ -53,7 +53,7 @@ pub(super) enum What {
     Device(Box<Device>),
 }
 
-/// A boot image with the files that are named.
+/// A boot image, with the files that the catalogue file names.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) name: Name,
@@ -61,7 +61,7 @@ pub(super) struct Image {
     pub(super) files: BTreeMap<Name, File>,
 }
 
-/// A boot file and where its content is.
+/// A boot file, and where its content is.
 #[derive(Clone, Debug)]
 pub(super) struct File {
     pub(super) kind: FileKind,
@@ -74,18 +74,18 @@ pub(super) struct File {
 pub(super) enum FileContent {
     Text(String),
     Path(PathBuf),
-    /// It is in the store of files already.
+    /// The content is already in the file store.
     Stored {
         sha256: Sha256,
         size: u64,
     },
 }
 
-/// A device with the fields that are given; the others stay as they are.
+/// A device with the given fields. Its other fields are not changed.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) spec: DeviceSpec,
-    /// The fields that are given, in the form that is compared; null for those that are to be nothing.
+    /// The given fields, in the form that is compared; null for those to be removed.
     pub(super) given: Map<String, Value>,
     pub(super) venture: Option<Name>,
     pub(super) role: Option<Name>,
@@ -94,7 +94,7 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// What names it.
+    /// The labels that identify the device.
     pub(super) fn labels(&self) -> impl Iterator<Item = Label> + '_ {
         let numbers = [self.spec.serial.clone().map(Label::Serial), self.spec.asset.clone().map(Label::Asset)];
         let filled = numbers
@@ -105,7 +105,7 @@ impl Device {
     }
 }
 
-/// Reads the files, or says all that is wrong.
+/// Parses the files, or returns all errors.
 pub(super) fn read(sources: &[Source]) -> Result<Entries, Vec<Problem>> {
     let mut reader = Reader {
         shapes: Kind::ALL.into_iter().map(|kind| (kind, Rc::new(Shape::Fields(kind.fields())))).collect(),
@@ -145,7 +145,7 @@ struct Reader {
     shapes: BTreeMap<Kind, Rc<Shape>>,
     folders: Vec<PathBuf>,
     entries: Vec<Entry>,
-    /// Where each thing was first.
+    /// Where each entry first occurs.
     named: HashMap<(Kind, String), Place>,
     labelled: HashMap<Label, Place>,
     problems: Vec<Problem>,
@@ -218,7 +218,7 @@ impl Reader {
         }
     }
 
-    /// Notes where a thing is; a problem where it was before.
+    /// Records where an entry is. Adds an error if the entry occurred before.
     fn is_new(&mut self, kind: Kind, name: &str, place: Place, path: &[&str]) -> bool {
         let first = *self.named.entry((kind, name.to_owned())).or_insert(place);
         if first == place {
@@ -230,13 +230,13 @@ impl Reader {
         false
     }
 
-    /// Where something was first, as the end of a sentence.
+    /// Where an entry first occurred, as the end of a sentence.
     fn described(&self, first: Place, place: Place) -> String {
         let file = self.names.get(first.file).filter(|_| self.several && first.file != place.file);
         file.map_or_else(|| format!("in line {}", first.line), |file| format!("in {file}, line {}", first.line))
     }
 
-    /// An entry's value by the fields of its kind, with the problems it has.
+    /// Reads an entry's value by the fields of its kind. Records its errors.
     fn entry(&mut self, kind: Kind, path: &[&str], pair: &Pair) -> Option<(Value, usize)> {
         let shape = self.shapes.get(&kind).cloned().unwrap_or(Rc::new(Shape::Any));
         let before = self.problems.len();
@@ -258,7 +258,7 @@ impl Reader {
         }
     }
 
-    /// A problem that a type found, at the place of the value.
+    /// Records an error that a type's rules found, at the place of the value.
     fn wrong(&mut self, path: &[&str], node: &Node, place: Place, wrong: &Wrong) {
         let place = place_of(node, &wrong.path).unwrap_or(place);
         let mut reading = self.reading(path);

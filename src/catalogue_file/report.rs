@@ -1,65 +1,65 @@
-//! What an import came to: each entry's outcome, field by field, and how many there are of each.
+//! The report of an import: each entry's result, field by field, and the totals.
 
 use super::kinds::Kind;
 use bootledger_aggregates::values::invisible;
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 
-/// What became of an entry, or would.
+/// The result of an entry, or the expected one in a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It is new.
+    /// The entry is new.
     Created,
-    /// It was there and is now as the file says.
+    /// The entry existed and was changed to what the file says.
     Changed,
-    /// It was as the file says.
+    /// The entry was already as the file says.
     Unchanged,
-    /// It is not, or not in all fields, as the file says.
+    /// The entry is not, or not in all fields, as the file says.
     Refused,
 }
 
 /// A field that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Its path in the entry, such as `management.address`.
+    /// The path of the field in the entry, such as `management.address`.
     pub field: String,
-    /// What the catalogue has; `None` for nothing.
+    /// The value in the catalogue; `None` if it has none.
     pub old: Option<Value>,
-    /// What the file says; `None` for nothing.
+    /// The value in the file; `None` if it has none.
     pub new: Option<Value>,
 }
 
-/// Why something is not as the file says.
+/// Why a field or an entry is not as the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The field; empty for the whole entry.
+    /// The field's path; empty for the whole entry.
     pub field: String,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub message: String,
 }
 
-/// What became of one entry.
+/// The result of one entry.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub(crate) kind: Kind,
-    /// Its name within its kind.
+    /// The entry's name within its kind.
     pub name: String,
-    /// Where it is in the files, as `catalogue.yaml, line 12, column 3`.
+    /// The entry's place in the files, such as `catalogue.yaml, line 12, column 3`.
     pub place: String,
-    /// What became of it.
+    /// Whether the entry was created, changed, unchanged or refused.
     pub status: Status,
-    /// The fields that differed. Those that are refused are among them.
+    /// The fields that differed, including refused ones.
     pub changes: Vec<Change>,
-    /// Why it is not, or not in all fields, as the file says.
+    /// Why the entry is not, or not in all fields, as the file says.
     pub refusals: Vec<Refusal>,
 }
 
-/// What became of every entry.
+/// The results of all entries.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// In the order of the import.
+    /// The results, in the order of the import.
     pub outcomes: Vec<Outcome>,
-    /// Whether it only says what would be.
+    /// Whether the report is that of a dry run.
     pub dry_run: bool,
 }
 
@@ -69,12 +69,12 @@ impl Report {
         self.outcomes.iter().filter(|outcome| outcome.status == status).count()
     }
 
-    /// Whether everything is, or would be, as the files say.
+    /// Whether every entry is, or would be, as the files say.
     pub fn is_whole(&self) -> bool {
         self.count(Status::Refused) == 0
     }
 
-    /// What was refused, a line each with its place, for the end of a long report.
+    /// The refusals, one line each with their places, for the end of a long report.
     pub fn refusals(&self) -> Vec<String> {
         let refused = self.outcomes.iter().filter(|outcome| outcome.status == Status::Refused);
         let line = |outcome: &Outcome| {
@@ -124,7 +124,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, [created, changed, unchanged, ref
 }
 
 impl Outcome {
-    /// Its lines.
+    /// The outcome as lines of text.
     fn shown(&self, dry_run: bool) -> String {
         let status = match (self.status, dry_run) {
             (Status::Created, true) => "would be created",
@@ -141,7 +141,7 @@ impl Outcome {
             let colon = if refusal.field.is_empty() { "" } else { ": " };
             let _ = write!(text, "\n  {}{colon}{}", refusal.field, invisible::shown(&refusal.message));
         }
-        // A field of an entry that was refused as a whole is not applied either.
+        // A field of an entry that was refused as a whole was not applied either.
         let all = self.refusals.iter().any(|refusal| !self.changes.iter().any(|change| refusal.is_about(&change.field)));
         for change in &self.changes {
             let (old, new) = (shown(change.old.as_ref()), shown(change.new.as_ref()));
@@ -163,7 +163,7 @@ impl Outcome {
 }
 
 impl Refusal {
-    /// Whether it is about this field, or one above or below it.
+    /// Whether the refusal concerns this field, or one above or below it.
     pub(super) fn is_about(&self, field: &str) -> bool {
         let parts = |path: &str| path.split(['.', '[']).map(ToOwned::to_owned).collect::<Vec<_>>();
         let (one, other) = (parts(&self.field), parts(field));
@@ -171,7 +171,7 @@ impl Refusal {
     }
 }
 
-/// The most characters of a value in a report.
+/// The maximum length of a value in a report, in characters.
 const SHOWN: usize = 200;
 
 fn shown(value: Option<&Value>) -> String {
@@ -186,7 +186,7 @@ fn shown(value: Option<&Value>) -> String {
     format!("{}{cut}", invisible::shown(&line))
 }
 
-/// Where two descriptions differ, field by field.
+/// The differences between two descriptions, field by field.
 pub(super) fn differences(old: Option<&Value>, new: Option<&Value>) -> Vec<Change> {
     let mut changes = vec![];
     compare("", old, new, &mut changes);

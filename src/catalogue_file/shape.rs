@@ -1,7 +1,7 @@
-//! What an entry may look like, from the schemas that the API describes the same types with.
+//! The allowed form of an entry, derived from the schemas with which the API describes the same types.
 //!
-//! So a field that is added to a type is known here without a further word: a file may have it, its type is checked with the
-//! line, and the test of all fields fails until it has a value for it.
+//! A field that is added to a type is therefore known here without further changes: a file may contain it, its type is checked
+//! with the line number, and the test of all fields fails until it has a value for the field.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -10,23 +10,23 @@ use utoipa::ToSchema;
 /// The form of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
-    /// A mapping with these fields; those that have to be there are marked.
+    /// A mapping with these fields, some of them required.
     Fields(BTreeMap<String, Field>),
-    /// A mapping of any keys to values of a form.
+    /// A mapping from any keys to values of one form.
     Mapping(Box<Shape>),
-    /// A list.
+    /// A list of values of one form.
     List(Box<Shape>),
-    /// A text; one of the choices where there are any.
+    /// A text; if there are choices, one of them.
     Text(Vec<String>),
     /// A whole number.
     Integer,
-    /// A number.
+    /// A number, possibly with decimals.
     Number,
-    /// True or false.
+    /// A boolean, true or false.
     Boolean,
-    /// One of these.
+    /// A value of one of these forms.
     Either(Vec<Shape>),
-    /// Anything; what it is decides the type that reads it.
+    /// Any value. The type that parses it decides what is allowed.
     Any,
 }
 
@@ -56,13 +56,13 @@ pub(super) fn fields<T: ToSchema>() -> BTreeMap<String, Field> {
 }
 
 impl Field {
-    /// A field that may be left out.
+    /// A field that may be omitted.
     pub(super) fn optional(shape: Shape) -> Self {
         Self { shape, required: false, nullable: true }
     }
 }
 
-/// Deeper than any type: what refers to itself ends here.
+/// A limit deeper than any type; schemas that refer to themselves end here.
 const DEEPEST: usize = 16;
 
 struct Schemas {

@@ -1,5 +1,5 @@
-//! A value of the file as the JSON that its type reads. The type decides what a scalar is, not its look: `70123456` is a text
-//! where a serial number belongs and a number where a VLAN does, and `no` is false only where true or false belongs.
+//! Converts a value of the file into the JSON that its type parses. The type decides the kind of a scalar, not its appearance:
+//! `70123456` is a text in a serial number and a number in a VLAN, and `no` is false only where a boolean is expected.
 
 use super::shape::{Field, Shape};
 use super::yaml::{Content, Node, Place, Problem, shortened};
@@ -7,14 +7,14 @@ use bootledger_aggregates::values::invisible;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Reads values, and gathers what is wrong with them.
+/// Converts values, and collects errors.
 pub(super) struct Reading<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
-    /// The names that lead to the value.
+    /// The names that lead to the current value.
     pub(super) path: Vec<String>,
 }
 
-/// What may be left out of messages: nobody reads more.
+/// The maximum number of known names that a message lists. Operators do not read longer lists.
 const SHOWN: usize = 12;
 
 impl Reading<'_> {
@@ -24,7 +24,7 @@ impl Reading<'_> {
         self.problems.push(Problem::new(place, format!("{path}{colon}{}", message.as_ref())));
     }
 
-    /// Reads something below a name.
+    /// Reads a value below a name.
     pub(super) fn at<T>(&mut self, name: impl Into<String>, read: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(name.into());
         let value = read(self);
@@ -32,7 +32,7 @@ impl Reading<'_> {
         value
     }
 
-    /// The value as JSON; null where a problem was found.
+    /// The value as JSON; null if an error was found.
     pub(super) fn value(&mut self, node: &Node, shape: &Shape) -> Value {
         match (shape, &node.content) {
             (Shape::Either(shapes), _) => self.either(node, shapes),
@@ -69,9 +69,9 @@ impl Reading<'_> {
         }
     }
 
-    /// A value of a mapping or list, which is never nothing.
+    /// Reads a mapping or a list, which may be empty but not null.
     fn filled(&mut self, node: &Node, shape: &Shape) -> Value {
-        // A Puppet class without parameters is written as nothing.
+        // A Puppet class without parameters is written as null.
         if node.is_null() && !matches!(shape, Shape::Any | Shape::Mapping(_)) {
             self.problem(
                 node.place,
@@ -115,7 +115,7 @@ impl Reading<'_> {
         values
     }
 
-    /// A key that nothing has.
+    /// Records an unknown key.
     pub(super) fn unknown<'k>(&mut self, key: &str, place: Place, known: impl Iterator<Item = &'k str>) {
         let known: Vec<&str> = known.collect();
         let advice = match nearest(key, &known) {
@@ -139,7 +139,7 @@ impl Reading<'_> {
         let fitting: Vec<&Shape> = shapes.iter().filter(fits).collect();
         match (&fitting[..], &node.content) {
             ([only], _) => self.value(node, only),
-            // The variants of a choice by their one field.
+            // Variants of an enum are distinguished by their single field.
             (several @ [_, ..], Content::Mapping(pairs)) => {
                 let has = |shape: &&&Shape, key: &str| matches!(shape, Shape::Fields(fields) if fields.contains_key(key));
                 let named = pairs.first().and_then(|pair| several.iter().find(|shape| has(shape, &pair.key)));
@@ -174,8 +174,8 @@ impl Reading<'_> {
         }
     }
 
-    /// A value whose type only its look decides, as in YAML 1.2. What YAML 1.1 read otherwise is refused: nobody can know
-    /// which was meant.
+    /// A value whose type depends only on its appearance, as in YAML 1.2. A value that YAML 1.1 reads differently is refused,
+    /// because its intended meaning is ambiguous.
     fn any(&mut self, node: &Node) -> Value {
         match &node.content {
             Content::List(items) => {
@@ -223,7 +223,7 @@ impl Reading<'_> {
             self.problem(place, format!("`{}` is not one of {}{meant}", shortened(text), known.join(", ")));
             return Value::Null;
         }
-        // The content of a boot file is kept as it is.
+        // The content of a boot file is kept unchanged.
         if self.path.last().is_none_or(|name| name != "text") {
             self.visible(text, place);
         }
@@ -270,7 +270,7 @@ fn form(shape: &Shape) -> &'static str {
     }
 }
 
-/// True and false as YAML 1.1 and 1.2 write them.
+/// Booleans as YAML 1.1 and 1.2 write them.
 fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),
@@ -286,7 +286,7 @@ fn decimal(text: &str) -> Option<Value> {
         .flatten()
 }
 
-/// What some version of YAML reads as a number, beside decimal numbers.
+/// Whether some version of YAML reads the text as a number, except for decimal numbers.
 fn is_unclear_number(text: &str) -> bool {
     let unsigned = text.trim_start_matches(['+', '-']);
     let all = |text: &str, allowed: fn(char) -> bool| !text.is_empty() && text.chars().all(allowed);
@@ -303,7 +303,7 @@ fn is_unclear_number(text: &str) -> bool {
     based || plain || power || matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan")
 }
 
-/// The known word that is nearest to what was written, where one is near.
+/// The known word that is most similar to the written one, if any is similar.
 pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
     let written = plain(written);
@@ -317,7 +317,7 @@ pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     if near.0 <= 1 + written.len() / 4 { Some(near.1) } else { contains() }
 }
 
-/// How many letters have to be put in, taken out or replaced (Levenshtein). A long text is never near.
+/// The Levenshtein distance: the number of letters to insert, remove or replace. A long text is never similar.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().take(65).collect(), other.chars().take(65).collect());
     let mut row: Vec<usize> = (0..=other.len()).collect();

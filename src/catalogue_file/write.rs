@@ -1,5 +1,5 @@
-//! Writes YAML that every version of YAML reads alike: a text that anything might take for a number, a time, true or nothing
-//! is quoted, and what cannot be seen is written as a code.
+//! Writes YAML that every version of YAML reads in the same way. A text that any parser could take for a number, a time, a
+//! boolean or null is quoted, and invisible characters are written as codes.
 
 use bootledger_aggregates::values::invisible;
 use ipnet::IpNet;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// The longest list of scalars on one line.
+/// The maximum length of a list of scalars on one line.
 const LINE: usize = 100;
 
 /// A mapping as a YAML document.
@@ -56,7 +56,7 @@ fn list(out: &mut String, items: &[Value], indent: usize) {
     }
     out.push('\n');
     for item in items {
-        // What an item has begins behind its hyphen.
+        // The first field of a list item follows its hyphen.
         let mut inner = String::new();
         match item {
             Value::Object(fields) if !fields.is_empty() => {
@@ -97,7 +97,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// A text, quoted unless it can be nothing else.
+/// A text, quoted unless no parser can take it for anything else.
 fn text(content: &str) -> String {
     if is_plain(content) { content.to_owned() } else { quoted(content) }
 }
@@ -129,12 +129,12 @@ fn quoted(content: &str) -> String {
     out
 }
 
-/// Whether a character cannot be seen, or not be written as it is.
+/// Whether a character is invisible or cannot be written as it is.
 fn is_coded(c: char) -> bool {
     c.is_control() || matches!(c, '\u{a0}' | '\u{fffe}' | '\u{ffff}') || invisible::refuse(c.encode_utf8(&mut [0; 4])).is_err()
 }
 
-/// Whether a text of several lines can be written line by line.
+/// Whether a text of several lines can be written as a literal block.
 fn is_block(content: &str) -> bool {
     let begins = content.starts_with(|c: char| !c.is_whitespace());
     begins
@@ -145,7 +145,7 @@ fn is_block(content: &str) -> bool {
         && content.chars().all(|c| matches!(c, '\n' | '\t') || !is_coded(c))
 }
 
-/// A literal block; what follows the bar says how many line ends the text ends with.
+/// A literal block. The sign after the bar says how many line breaks the text ends with.
 fn block(out: &mut String, content: &str, indent: usize) {
     let body = content.trim_end_matches('\n');
     let ends = content.len() - body.len();

@@ -1,8 +1,8 @@
-//! Reads YAML into a tree in which everything knows its line and column.
+//! Parses YAML into a tree in which every node has its line and column.
 //!
 //! Types are not decided here: a scalar keeps its text and whether it was quoted, so that a serial number of digits stays the
-//! text that was written. What the format allows and nobody means is a problem with its place: the same key twice, tags,
-//! control characters, aliases that stand for millions of values.
+//! text that was written. Constructs that YAML allows but that are almost always mistakes are reported with their place:
+//! duplicate keys, tags, control characters, and aliases that expand to millions of values.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use std::borrow::Cow;
@@ -10,22 +10,22 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 
-/// The most values of a file, with all aliases written out.
+/// The maximum number of values in a file, with all aliases expanded.
 const MOST_NODES: usize = 2_000_000;
 
-/// The most levels of lists and mappings.
+/// The maximum nesting depth of lists and mappings.
 const DEEPEST: usize = 32;
 
-/// Where something is in a file, from 1.
+/// A place in a file; lines and columns start at 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// The file's number in the list of files.
+    /// The index of the file in the list of files.
     pub(super) file: usize,
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-/// What is wrong at a place.
+/// An error at a place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(super) place: Place,
@@ -43,13 +43,13 @@ impl Problem {
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) content: Content,
-    /// How many values it is, itself included.
+    /// The number of values in the node, including itself.
     size: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// A text as it was written; whether it was without quotes.
+    /// A scalar's text as it was written, and whether it was unquoted.
     Scalar {
         text: String,
         plain: bool,
@@ -67,17 +67,17 @@ pub(super) struct Pair {
 }
 
 impl Node {
-    /// A mapping without anything.
+    /// An empty mapping.
     pub(super) fn empty(place: Place) -> Self {
         Self { place, content: Content::Mapping(vec![]), size: 1 }
     }
 
-    /// Whether it is written as nothing: empty, `~` or `null`.
+    /// Whether the value is written as null: empty, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// What it is, for messages.
+    /// What the node is, for messages.
     pub(super) fn what(&self) -> Cow<'static, str> {
         match &self.content {
             _ if self.is_null() => "nothing".into(),
@@ -101,8 +101,8 @@ pub(super) fn shortened(text: &str) -> String {
     format!("{}{cut}", bootledger_aggregates::values::invisible::shown(&line))
 }
 
-/// The documents of a file, and what is wrong with it. `first` is the number of its first line, which is more than 1 where
-/// the text is a part of a file.
+/// Parses the documents of a file, and returns them with the errors found. `first` is the number of the first line, which is
+/// more than 1 if the text is a part of a file.
 pub(super) fn read(text: &str, file: usize) -> Result<(Vec<Rc<Node>>, Vec<Problem>), Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(problem) = control_character(text, file) {
@@ -126,7 +126,7 @@ pub(super) fn read(text: &str, file: usize) -> Result<(Vec<Rc<Node>>, Vec<Proble
     }
 }
 
-/// The first character that no text file has.
+/// The first character that is not allowed in a text file.
 fn control_character(text: &str, file: usize) -> Option<Problem> {
     let bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
     let at = text.find(bad)?;
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first tab in an indentation, from a line on.
+    /// The first tab in an indentation, starting at a line.
     fn tab_after(&self, place: Place) -> Option<Place> {
         let mut lines = self.text.lines().enumerate().skip(place.line.saturating_sub(1));
         lines.find_map(|(n, line)| {
@@ -287,7 +287,8 @@ impl<'a> Reader<'a> {
         Ok(pairs)
     }
 
-    /// The merge key of YAML 1.1: what the mapping does not say itself comes from another one, or from the first that has it.
+    /// Applies the merge key of YAML 1.1: keys that the mapping does not have come from another mapping, or from the first of
+    /// several that has them.
     fn merge(&mut self, pairs: &mut Vec<Pair>, value: &Rc<Node>) -> Result<(), Problem> {
         let sources = match &value.content {
             Content::List(list) => list.clone(),
@@ -311,7 +312,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether a tag makes a scalar a text. Other tags are problems.
+    /// Whether a tag makes a scalar a text. Other tags are errors.
     fn is_text(&mut self, tag: Option<&Tag>, place: Place) -> bool {
         match tag {
             Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => true,
@@ -331,7 +332,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the parser says, with what usually causes it.
+/// The parser's message, with its usual cause.
 fn explained(info: &str) -> String {
     if info.contains("recursion limit") {
         return "lists and mappings are too many levels deep here".to_owned();

@@ -3,7 +3,7 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
-/// Checkers in a folder with this one program, a shell script.
+/// Checkers in a directory with this one program, a shell script.
 fn with(script: &str) -> (tempfile::TempDir, Checkers) {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("dnsmasq");
@@ -45,11 +45,11 @@ async fn a_checker_that_does_not_work_refuses_nothing() {
         ("trap '' TERM; while :; do :; done", "did not end within"),
         ("kill -SEGV $$", "ended without a word"),
         ("exit 1", "ended without a word"),
-        // It was killed after it had said something, which is no judgement of the file.
+        // The program was killed after it had printed something, which is not a judgement of the file.
         ("echo 'error at line 1'; kill -KILL $$", "ended without a word"),
         ("echo 'error at line 1'; kill -SEGV $$", "ended without a word"),
         ("exit 127", "ended without a word"),
-        // It fills the disk.
+        // The program fills the disk.
         ("cat /dev/zero", "ended without a word"),
         ("echo \"cannot read $3: Permission denied\"; exit 1", "Permission denied"),
     ] {
@@ -64,7 +64,7 @@ async fn a_checker_that_does_not_work_refuses_nothing() {
     assert!(!Checkers::off().has(Checker::Isc) && matches!(said(&Checkers::off(), "x").await, Verdict::Unchecked(_)));
 }
 
-/// Whether a process runs; one that has ended and that nobody has waited for does not.
+/// Whether a process runs. A zombie process does not.
 fn runs(process: &str) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
@@ -75,7 +75,7 @@ async fn a_checker_leaves_no_process_behind_however_it_ends() {
     for (end, accepted) in
         [("exit 0", true), ("echo 'error at line 1'; exit 1", false), ("sleep 1000", false), ("kill -KILL $$", false)]
     {
-        // A child that goes on in the background, and one that ignores requests to end.
+        // One child continues in the background, and another ignores requests to end.
         let script = format!(
             "sleep 1000 & echo $! >>\"${{0%/*}}/children\"\n(trap '' TERM HUP; while :; do sleep 1000; done) & echo $! >>\"${{0%/*}}/children\"\n{end}"
         );
@@ -103,7 +103,7 @@ async fn what_was_accepted_once_is_not_checked_again() {
     assert_eq!(runs.lines().count(), 2);
 }
 
-/// The servers' own checkers, which the tests of this crate have installed.
+/// The servers' own checkers, which must be installed for this crate's tests.
 #[tokio::test]
 async fn every_checker_takes_what_it_is_known_to_take_and_rejects_nonsense() {
     let checkers = Checkers::default();

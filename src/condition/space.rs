@@ -1,4 +1,4 @@
-//! How much space the service's disks have, by statvfs(3).
+//! Measures the free space of the service's disks with statvfs(3).
 
 use nix::sys::statvfs::statvfs;
 use std::collections::HashSet;
@@ -9,10 +9,10 @@ use std::path::PathBuf;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What a disk holds.
+/// What a disk is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The embedded PostgreSQL.
+    /// The embedded PostgreSQL server.
     Database,
     /// The contents of boot files.
     Files,
@@ -21,7 +21,7 @@ pub enum What {
 }
 
 impl What {
-    /// Its label in metrics.
+    /// The label in metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -41,49 +41,50 @@ impl fmt::Display for What {
     }
 }
 
-/// A folder whose disk is watched.
+/// A directory whose disk is monitored.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What it holds.
+    /// What the directory is used for.
     pub what: What,
-    /// Where it is.
+    /// The path of the directory.
     pub folder: PathBuf,
 }
 
-/// Whether a disk has space.
+/// How much free space a disk has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// It has.
+    /// The disk has enough free space.
     Enough,
-    /// An operator should free some soon.
+    /// An operator should free space soon.
     Low,
-    /// What is written next may fail.
+    /// The next write may fail.
     Full,
 }
 
-/// The space of a place.
+/// The measured space of a directory's disk.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// What it holds.
+    /// What the directory is used for.
     pub what: What,
-    /// The free bytes, as an ordinary user may use them.
+    /// The free bytes that are available to unprivileged users.
     pub free: u64,
-    /// The size in bytes.
+    /// The size of the disk in bytes.
     pub size: u64,
-    /// Whether that is enough.
+    /// Whether the free space is sufficient.
     pub level: Level,
-    /// The device, by which places on one disk are recognised.
+    /// The device number, which identifies directories on the same disk.
     disk: Option<u64>,
     folder: PathBuf,
 }
 
 impl Place {
-    /// Measures it. May wait for a network file system, so not for asynchronous code.
+    /// Measures the disk. May block on a network file system, so it must not be called from asynchronous code.
     pub fn measure(&self) -> nix::Result<Measured> {
         let found = statvfs(&self.folder)?;
         let free = found.blocks_available().saturating_mul(found.fragment_size());
         let size = found.blocks().saturating_mul(found.fragment_size());
-        // A disk without inodes takes no new file, whatever space it has. Some file systems count none, and have 0 of 0.
+        // A disk without inodes accepts no new file, regardless of its free space. Some file systems do not count inodes and
+        // report 0 of 0.
         let no_inodes = found.files() > 0 && found.files_available() == 0;
         let disk = std::fs::metadata(&self.folder).ok().map(|metadata| metadata.dev());
         Ok(Measured { disk, ..Measured::new(self.clone(), if no_inodes { 0 } else { free }, size) })
@@ -91,7 +92,7 @@ impl Place {
 }
 
 impl Measured {
-    /// A place with this space.
+    /// A measurement with this space.
     pub fn new(place: Place, free: u64, size: u64) -> Self {
         let Place { what, folder } = place;
         let level = if free < reserve(what, size) {
@@ -104,7 +105,7 @@ impl Measured {
         Self { what, free, size, level, disk: None, folder }
     }
 
-    /// Places of which each disk is reported once, at the first place that is on it.
+    /// Reports each disk once, at the first directory that is on it.
     pub(super) fn each_disk_once(mut places: Vec<Self>) -> Vec<Self> {
         let mut seen = HashSet::new();
         for place in &mut places {
@@ -116,14 +117,15 @@ impl Measured {
     }
 }
 
-/// Below this, space is low: a twentieth of the disk, but at least 1 GiB and at most 20 GiB; on disks of less than 5 GiB, a
-/// fifth.
+/// The threshold of low space: a twentieth of the disk, but at least 1 GiB and at most 20 GiB; a fifth on disks of less than 5
+/// GiB.
 fn low(size: u64) -> u64 {
     (size / 20).clamp(GIB, 20 * GIB).min(size / 5)
 }
 
-/// Below this, a place counts as full. PostgreSQL stops where it cannot make the next file of its write-ahead log, which has 16
-/// MiB, so that some of these are kept for what goes on without new commands: views, checkpoints, vacuum.
+/// The threshold below which a disk counts as full. PostgreSQL stops when it cannot create the next file of its write-ahead
+/// log, which has 16 MiB. Some such files are reserved for work that continues without new commands: views, checkpoints and
+/// vacuum.
 fn reserve(what: What, size: u64) -> u64 {
     match what {
         What::Database => (64 * MIB).min(size / 8),

@@ -1,5 +1,5 @@
-//! Measures the disks every second, and looks whether a database that took no writes takes them again, so that the service
-//! recovers by itself.
+//! Measures the disks every second, and checks whether a database that accepted no writes accepts them again, so that the
+//! service recovers by itself.
 
 use super::{Condition, Measured, Place};
 use crate::database::checks::{Facts, connect};
@@ -12,23 +12,23 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How often.
+/// How often the disks are measured.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long a file system may take to say how much space it has, and the database to show that it takes writes.
+/// How long a file system may take to report its free space, and the database to show that it accepts writes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Needs new pages, which a full disk has none of, and leaves nothing behind.
+/// The probe needs new pages, which a full disk cannot provide, and leaves nothing behind.
 const PROBE: &str = "BEGIN; CREATE TEMPORARY TABLE bootledger_space_probe ON COMMIT DROP AS \
                      SELECT repeat(md5(n::text), 8) AS filler FROM generate_series(1, 4096) AS n; ROLLBACK";
 
-/// What is watched.
+/// The worker that monitors disks and database.
 pub struct Watch {
     condition: Condition,
     places: Vec<Place>,
     sessions: Sessions,
     gauges: Gauges,
-    /// A measurement under way. One of a network file system that hangs may never end.
+    /// A measurement in progress. On a network file system that hangs, it may never end.
     measuring: Option<JoinHandle<Vec<Measured>>>,
 }
 
@@ -54,12 +54,12 @@ impl Gauges {
 }
 
 impl Watch {
-    /// A watch over these places and this database.
+    /// Creates a watch over these directories and this database.
     pub fn new(condition: Condition, places: Vec<Place>, sessions: Sessions, registry: &Registry) -> Result<Self> {
         Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)?, measuring: None })
     }
 
-    /// Runs until `stopping`.
+    /// Runs until `stopping` holds true.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {
@@ -73,7 +73,7 @@ impl Watch {
         }
     }
 
-    /// How much space there is, or nothing where a file system does not answer in time; then nothing new is begun either.
+    /// The measured space, or `None` if a file system does not respond in time. Then no further measurement is started either.
     async fn measure(&mut self) -> Option<Vec<Measured>> {
         let places = self.places.clone();
         let begin = || {
@@ -110,7 +110,7 @@ impl Watch {
             && matches!(tokio::time::timeout(PATIENCE, self.takes_writes(failing.cause)).await, Ok(Ok(true)))
         {
             if failing.cause == Cause::ReadOnly {
-                // A session that began read-only may stay so. First, so that no writer begins on such a session.
+                // A session that began read-only may remain so. It is closed first, so that no writer starts on such a session.
                 self.sessions.liveness().lose();
             }
             self.condition.recovered();

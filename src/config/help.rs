@@ -1,4 +1,4 @@
-//! What `--help` says after the options: examples and exit codes.
+//! The text that `--help` prints after the options: examples and exit codes.
 
 pub(super) const ALL: &str = "\
 The options above are taken anywhere on the command line. Each can also be set in the environment or in a file `.env`.

@@ -1,15 +1,15 @@
-//! Finds out whether the connections to the database still work.
+//! Detects whether the connections to the database still work.
 //!
-//! A firewall that lost its state, or a failover that moved an address, leaves connections that nobody answers and nobody
-//! closes, while new ones work at once. The canary asks over one established connection three times a second. Where no answer
-//! comes, it opens another one: if that is set up and answers first, all waits of the instance on older connections end
-//! at once, and their sessions are ended at the server, with what they hold locked.
+//! A firewall that lost its state, or a failover that moved an address, leaves connections that no peer answers or closes,
+//! while new ones work at once. The canary sends a query over one established connection three times a second. If no response
+//! arrives, it opens another connection. If that one is set up and responds first, all waits of the instance on older
+//! connections end at once, and their sessions are terminated at the server, which releases their locks.
 //!
-//! Where the canary's own connection was closed, the other connections of that time cannot be compared with it any more. They
-//! are lost as well, where they still do not answer when its new connection has worked for a second.
+//! If the canary's own connection was closed, the other connections of that time can no longer be compared with it. They also
+//! count as lost if they still do not respond when the canary's new connection has worked for a second.
 //!
-//! On a machine that is merely busy, the old connection has its answer long before a new one is set up. Where the
-//! database answers nobody, nothing is lost: waits go on until their limits.
+//! On a machine that is merely busy, the old connection responds long before a new one is set up. If the database responds to
+//! no connection, nothing is marked as lost: waits continue until their limits.
 
 use bootledger_projections::pool::DIAL;
 use bootledger_projections::pool::sessions::{Session, Sessions};
@@ -20,34 +20,34 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-/// How often the established connection is asked.
+/// How often the established connection is queried.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// How long its answer may take before another connection is opened.
+/// How long its response may take before another connection is opened.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How much longer it may take when the other one has answered.
+/// How much longer its response may take once the other connection has responded.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// How soon another attempt to connect follows one that failed.
+/// How long to wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// For how long a new connection of the canary works before older ones that do not answer are lost.
+/// How long a new connection of the canary must work before older connections without a response count as lost.
 const PROVED: Duration = Duration::from_secs(1);
 
-/// How long ending the lost sessions may take.
+/// How long terminating the lost sessions may take.
 const ENDING: Duration = Duration::from_secs(2);
 
-/// What an established connection came to.
+/// The result of checking an established connection.
 enum Found {
     Answers,
-    /// The other side closed it.
+    /// The other side closed the connection.
     Closed,
-    /// It does not answer, and this one does.
+    /// The connection does not respond, and this new one does.
     Lost(Box<Session>),
 }
 
-/// Runs until `stopping`.
+/// Runs until `stopping` holds true.
 pub(crate) async fn run(sessions: Sessions, mut stopping: watch::Receiver<bool>) {
     tokio::select! {
         () = watch_over(&sessions) => {}
@@ -57,19 +57,20 @@ pub(crate) async fn run(sessions: Sessions, mut stopping: watch::Receiver<bool>)
 
 async fn watch_over(sessions: &Sessions) {
     let mut session = open(sessions).await;
-    // Whether connections that are older than this one may be lost without anybody knowing.
+    // Whether connections that are older than this one may be lost undetected.
     let mut unsure = false;
     loop {
         sleep(EVERY).await;
         match ask(&mut session, sessions).await {
             Found::Answers if unsure && session.bound.since().elapsed() >= PROVED => {
                 unsure = false;
-                // Waits that began before it end. Nothing is ended at the server: others may be using sessions that are sound.
+                // Waits that began before this session end. No session is terminated at the server, because other callers may
+                // be using sessions that work.
                 sessions.liveness().lose_before(session.bound.since());
             }
             Found::Answers => {}
             Found::Closed => {
-                // Others may be closed as well, and find out when they are used.
+                // Other connections may be closed as well. They are tested when they are used.
                 sessions.liveness().doubt();
                 session = open(sessions).await;
                 unsure = true;

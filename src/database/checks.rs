@@ -1,4 +1,5 @@
-//! Checks the database before it is used: what would fail or lose data later is refused or reported at the start.
+//! Checks the database before it is used. A problem that would fail or lose data later is refused or
+//! reported at the start.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bootledger_projections::cause::Cause;
@@ -7,16 +8,17 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The oldest version of PostgreSQL that the statements are written for, as `server_version_num` counts.
+/// The oldest supported version of PostgreSQL, in the form of `server_version_num`.
 const OLDEST: i32 = 140_000;
 
-/// How long the first connections may take; a server that recovers from a crash refuses them at once.
+/// How long the first connections may take. A server that is recovering from a crash refuses them at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A timeout below this, in milliseconds, may cancel the service's own statements.
+/// A timeout setting below this, in milliseconds, may cancel the service's own statements.
 const SHORTEST_TIMEOUT: i64 = 60_000;
 
-/// All that is checked, in one statement. Text alone goes by the simple protocol, which works through every connection pooler.
+/// All facts in one statement. A statement without parameters uses the simple protocol, which works through every connection
+/// pooler.
 const FACTS: &str = "
     SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_name,
            current_database()::text AS database, current_user::text AS role,
@@ -35,7 +37,7 @@ const FACTS: &str = "
                                       'idle_in_transaction_session_timeout')
                         THEN setting::bigint BETWEEN 1 AND $SHORTEST ELSE false END) AS short_timeouts";
 
-/// What the database is.
+/// The facts about the database that are checked.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are columns of one row")]
 pub(crate) struct Facts {
@@ -55,7 +57,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads them.
+    /// Reads the facts from the database.
     pub(crate) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let statement = FACTS.replace("$SHORTEST", &(SHORTEST_TIMEOUT - 1).to_string());
         let row: PgRow = connection.fetch_one(statement.as_str()).await?;
@@ -76,7 +78,7 @@ impl Facts {
         })
     }
 
-    /// Why nothing can be written, or `None` where it can.
+    /// Why nothing can be written, or `None` if writing is possible.
     pub(crate) fn read_only(&self) -> Option<String> {
         if self.recovering {
             return Some("the database server is a standby: it becomes writable when it is promoted".to_owned());
@@ -87,7 +89,7 @@ impl Facts {
         (!self.may_write).then(|| format!("the role {} has no privilege to write to the tables of {}", self.role, self.database))
     }
 
-    /// Refuses a database that cannot hold the ledger, and warns of one that may lose it.
+    /// Refuses a database that cannot hold the event log, and warns of settings that may lose data.
     pub(super) fn check(&self) -> Result<()> {
         let database = &self.database;
         ensure!(
@@ -128,7 +130,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Refuses a schema of a newer program or of another one. Gives whether the schema is complete.
+    /// Refuses a schema of a newer program or of a different one. Returns whether the schema is complete.
     pub(super) async fn check_schema(&self, connection: &mut PgConnection, known: &BTreeSet<i64>) -> Result<bool> {
         if !self.migrated {
             return Ok(false);
@@ -153,7 +155,7 @@ impl Facts {
     }
 }
 
-/// Connects, within a time.
+/// Connects, within a time limit.
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     match tokio::time::timeout(PATIENCE, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
@@ -162,7 +164,7 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
     }
 }
 
-/// The connection's error, in words where a connection pooler refuses what PostgreSQL accepts.
+/// The connection's error, with an explanation where a connection pooler rejects what PostgreSQL accepts.
 fn refused(error: sqlx::Error) -> anyhow::Error {
     let message = error.as_database_error().map(sqlx::error::DatabaseError::message).unwrap_or_default();
     if message.contains("unsupported startup parameter") {
@@ -176,7 +178,7 @@ fn refused(error: sqlx::Error) -> anyhow::Error {
     failed(error, "cannot connect to the database")
 }
 
-/// An error with what failed and, where one is known, its cause in words.
+/// An error with the failed operation and, if known, an explanation of its cause.
 pub(super) fn failed(error: sqlx::Error, what: &str) -> anyhow::Error {
     match Cause::of(&error) {
         Cause::Defect => anyhow!(error).context(what.to_owned()),
@@ -184,12 +186,12 @@ pub(super) fn failed(error: sqlx::Error, what: &str) -> anyhow::Error {
     }
 }
 
-/// Closes a connection that is no longer needed. One that breaks at this point has done its work.
+/// Closes a connection that is no longer needed. A failure at this point is irrelevant, since the connection has done its work.
 pub(super) async fn close(connection: PgConnection) {
     drop(tokio::time::timeout(Duration::from_secs(1), connection.close()).await);
 }
 
-/// The work's result, or an error where the database takes too long.
+/// The work's result, or an error if the database takes too long.
 pub(super) async fn within<T>(work: impl Future<Output = Result<T>>, what: &str) -> Result<T> {
     tokio::time::timeout(PATIENCE, work)
         .await

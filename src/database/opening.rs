@@ -1,5 +1,5 @@
-//! The order of a start: look, refuse, bring the schema up to date. A database that takes no writes is used as it is, where
-//! its schema is complete.
+//! The order of a start: inspect the database, refuse an unsuitable one, migrate the schema. A database that accepts no writes
+//! is used as it is, if its schema is complete.
 
 use super::checks::{Facts, close, connect, failed, within};
 use super::pooler;
@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
-/// Checks the database and brings its schema up to date. Gives why it takes no writes, where it takes none.
+/// Checks the database and migrates its schema. Returns why it accepts no writes, if it accepts none.
 ///
-/// `own` is whether the server is the embedded one, which has no pooler in front. `may_create` is whether an empty database
-/// becomes an installation; otherwise it is refused.
+/// `own` is whether the server is the embedded one, which has no pooler in front of it. `may_create` is whether an empty
+/// database becomes an installation; otherwise it is refused.
 pub(super) async fn prepare(options: &PgConnectOptions, own: bool, may_create: bool) -> Result<Option<String>> {
     let mut connection = connect(options).await?;
     let looked = async {
@@ -25,8 +25,8 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool, may_create: b
         if !own {
             pooler::refuse_shared_sessions(&mut connection, options).await?;
         }
-        // With the views' schema first, as `options` in DATABASE_URL may have it, sqlx would keep its table of migrations there,
-        // and a rebuild would lose it.
+        // If the views' schema came first, as `options` in DATABASE_URL may specify, sqlx would keep its table of migrations
+        // there, and a rebuild would lose it.
         let path = connection.execute("SET search_path TO public").await;
         path.map_err(|error| failed(error, "the search path cannot be set"))?;
         let complete = facts.check_schema(&mut connection, &known()).await?;
@@ -55,7 +55,7 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool, may_create: b
     Ok(read_only)
 }
 
-/// Refuses a database that no service has ever started on.
+/// Refuses a database on which no service has ever started.
 async fn refuse_empty(connection: &mut PgConnection) -> Result<()> {
     let query = sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL").fetch_one(connection);
     let is_installed: bool = query.await.map_err(|error| failed(error, "cannot query the database"))?;

@@ -1,25 +1,26 @@
-//! Detects a connection pooler that gives a client another server connection for each transaction or statement.
+//! Detects a connection pooler that gives a client a different server connection for each transaction or statement.
 //!
-//! The service needs a session to stay one: it listens for notices, keeps prepared statements, sets how its statements are
-//! planned, and holds advisory locks while it changes the schema. Through `PgBouncer`, that is session mode. In the other modes
-//! these fail late and rarely, or affect other clients' sessions, so they are refused at the start.
+//! The service needs sessions that stay the same: it listens for notifications, keeps prepared statements, sets how its
+//! statements are planned, and holds advisory locks while it changes the schema. With `PgBouncer`, that requires session mode.
+//! In other modes these features fail late and rarely, or affect other clients' sessions, so such modes are refused at the
+//! start.
 //!
-//! In session mode a client keeps the process that serves it (`pg_backend_pid`) and shares it with nobody. So two connections
-//! that are open at once must have different processes, and each must keep its own, whatever the other one does.
+//! In session mode, a client keeps its server process (`pg_backend_pid`) and does not share it. So two connections that are
+//! open at the same time must have different processes, and each must keep its own, regardless of the other.
 
 use super::checks::{PATIENCE, connect, failed};
 use anyhow::{Context, Result, bail};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Executor, Row};
 
-/// How often the two connections are compared: other clients of the pooler may hide the sharing from one comparison.
+/// How often the two connections are compared, because other clients of the pooler may hide the sharing from one comparison.
 const ROUNDS: usize = 3;
 
 /// What the operator has to change.
 const ADVICE: &str = "Set pool_mode = session for this database in the pooler (PgBouncer: pgbouncer.ini), with a default_pool_size \
                       of at least 40 for each Bootledger instance, or name the PostgreSQL server itself in DATABASE_URL.";
 
-/// Refuses the database where connections are shared.
+/// Refuses the database if sessions are shared.
 pub(super) async fn refuse_shared_sessions(first: &mut PgConnection, options: &PgConnectOptions) -> Result<()> {
     let compared = async {
         let mut second = connect(options).await?;
@@ -67,7 +68,7 @@ async fn shared(first: &mut PgConnection, second: &mut PgConnection) -> Result<b
     Ok(false)
 }
 
-/// The server's process that answers this connection, by the simple protocol, which every pooler passes on.
+/// The id of the server process that serves this connection. Uses the simple protocol, which every pooler passes on.
 async fn process(connection: &mut PgConnection) -> Result<i32> {
     let row = connection.fetch_one("SELECT pg_backend_pid() AS process").await;
     Ok(row.map_err(|error| failed(error, "cannot query the database"))?.try_get("process")?)

@@ -1,4 +1,4 @@
-//! The agent's one step: fetch, check, replace, load, listen, confirm. Calling it again and again keeps a server current.
+//! The agent's step: fetch, check, replace, load, listen, confirm. Repeating it keeps a server current.
 
 use super::disk::{self, Disk, Loaded};
 use super::hearing::Ears;
@@ -14,19 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// The first pause after something went wrong.
+/// The first pause after a failure.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause after a step that went well, whatever the service answers how fast.
+/// The minimum pause after a successful step, however fast the service responds.
 const BETWEEN_STEPS: Duration = Duration::from_millis(200);
 
-/// The pause after a reload: changes that arrive meanwhile are loaded together.
+/// The pause after a reload. Changes that arrive during the pause are loaded together.
 const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
 
-/// The most hosts that are changed one by one. Beyond, reading the whole file takes less time.
+/// The maximum number of hosts that are changed one by one. For more, reading the whole file takes less time.
 const MOST_CHANGES: usize = 1_000;
 
-/// One DHCP server's agent.
+/// The agent of one DHCP server.
 #[derive(Debug)]
 pub(crate) struct Agent {
     service: Arc<Service>,
@@ -34,22 +34,22 @@ pub(crate) struct Agent {
     server: Server,
     watch: Watch,
     wait: Duration,
-    /// What the server runs, where that is known.
+    /// The configuration that the server runs, if known.
     loaded: Option<Loaded>,
-    /// What the server could not use.
+    /// The configuration that the server failed to use.
     failed: Option<Failure>,
-    /// Why the service has no configuration for the server, where it has none; as it was told.
+    /// Why the service has no configuration for the server, if it has none, as the service reported.
     withheld: Option<String>,
-    /// What the service does not know yet.
+    /// The report that the service has not received yet.
     unsent: Option<Report>,
-    /// How often in a row the service could not be asked or told.
+    /// How many consecutive requests to the service have failed.
     misses: u32,
-    /// How long to let changes gather.
+    /// How long to wait for further changes.
     settled: Duration,
 }
 
-/// A configuration that the server could not use. It is tried again, ever more rarely: the reason may have been the
-/// machine's. Something newer is tried at once.
+/// A configuration that the server failed to use. It is retried at increasing intervals, since the cause may have been the
+/// machine. A newer configuration is tried at once.
 #[derive(Debug)]
 struct Failure {
     revision: Sha256,
@@ -59,40 +59,43 @@ struct Failure {
     again: Instant,
 }
 
-/// What came of changing single hosts.
+/// The result of changing single hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changed {
-    /// The server runs what it should.
+    /// The server runs the new configuration.
     All,
-    /// It runs what it ran before.
+    /// The server runs the same configuration as before.
     Nothing,
-    /// Nobody knows what it runs.
+    /// It is unknown which configuration the server runs.
     Unclear,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The server has loaded this, and it is confirmed.
+    /// The server has loaded this configuration, and the agent has confirmed it.
     Loaded { revision: Sha256, position: i64 },
-    /// The server runs the same bytes as before, and that these are still right is confirmed.
+    /// The server runs the same bytes as before, and the agent has confirmed that they are still current.
     Confirmed { revision: Sha256, position: i64 },
-    /// There is no news.
+    /// Nothing has changed.
     Unchanged,
-    /// The server runs what it should, and hears no clients; that is reported, and nothing is confirmed.
+    /// The server runs the right configuration but receives no requests of clients. The agent reports that and confirms
+    /// nothing.
     Deaf { message: String },
-    /// The server hears its clients again; what it runs is confirmed next.
+    /// The server receives its clients' requests again. The agent confirms the configuration next.
     Hears,
-    /// The server could not use this and keeps what it has; that is reported.
+    /// The server failed to use this configuration and keeps the previous one. The agent reports that.
     Failed { revision: Sha256, message: String },
-    /// The service cannot write the site's configuration for this kind of server, which keeps what it has; that is reported.
+    /// The service cannot write the site's configuration for this kind of server, which keeps the previous one. The agent
+    /// reports that.
     Withheld { message: String },
-    /// The service could not be asked or told, or the agent's own files not be used. What is to be told is kept.
+    /// The service could not be reached, or the agent's own files could not be used. A pending report is kept.
     Away { error: Error },
 }
 
 impl Agent {
-    /// The agent of a server, which finds out what its server runs. Fails on a path or token that cannot be used.
+    /// Creates the agent of a server, and determines which configuration the server runs. Fails if a path or the token cannot
+    /// be used.
     pub(crate) async fn new(arguments: &Arguments) -> Result<Self> {
         let disk = Disk::new(&arguments.config)?;
         let loaded = disk.loaded()?;
@@ -111,7 +114,7 @@ impl Agent {
         })
     }
 
-    /// Waits for news and acts on them.
+    /// Waits for changes and applies them.
     pub(crate) async fn step(&mut self) -> Outcome {
         self.settled = Duration::ZERO;
         match self.try_step().await {
@@ -120,20 +123,20 @@ impl Agent {
         }
     }
 
-    /// Fails only where the agent's own files cannot be read or written.
+    /// Fails only if the agent's own files cannot be read or written.
     async fn try_step(&mut self) -> Result<Outcome> {
         if self.unsent.is_some()
             && let Err(outcome) = self.tell().await?
         {
             return Ok(outcome);
         }
-        // A server whose file was changed by somebody else does not run what it should after its next restart.
+        // If another program changed the server's file, the server will not run the right configuration after its next restart.
         if self.loaded.is_some() && self.disk.loaded()?.map(|loaded| loaded.revision) != self.loaded.map(|loaded| loaded.revision)
         {
             self.loaded = None;
         }
-        // The same for one that was upgraded, and reads its file in other words; and reservations can be changed one by one only
-        // after all of them are known.
+        // The same applies to a server that was upgraded and needs a different form of the file; and reservations can be
+        // changed one by one only after all of them are known.
         if let Some(loaded) = self.loaded
             && (self.server.needs_all(loaded.revision) || self.server.is_otherwise(self.disk.configuration()).await)
         {
@@ -168,7 +171,7 @@ impl Agent {
             Err(error) => return Ok(self.missed(error)),
         };
         self.misses = 0;
-        // Only a confirmation ends what was reported, be it of the same bytes as before.
+        // Only a confirmation clears a reported failure, even a confirmation of the same bytes as before.
         if self.withheld.take().is_some() {
             self.loaded = self.loaded.map(|loaded| Loaded { confirmed: None, ..loaded });
         }
@@ -181,7 +184,7 @@ impl Agent {
                 self.apply(failure.bytes, failure.revision, place, Some((failure.times, failure.message))).await
             }
             (Fetched::Same(place), None) => self.still_right(place).await,
-            // The server was never taken from what it runs, so a failure of something else is over.
+            // The server still runs this revision, so the failure of a different one has ended.
             (Fetched::New { revision, place, .. }, _) if self.loaded.is_some_and(|loaded| loaded.revision == revision) => {
                 self.loaded = self.loaded.map(|loaded| Loaded { confirmed: None, ..loaded });
                 self.still_right(place).await
@@ -198,7 +201,7 @@ impl Agent {
         }
     }
 
-    /// Makes a failure be tried again at the next step.
+    /// Makes the next step retry a failure.
     #[cfg(test)]
     pub(crate) fn end_pause(&mut self) {
         if let Some(failure) = &mut self.failed {
@@ -206,13 +209,13 @@ impl Agent {
         }
     }
 
-    /// Looks whether the server hears its clients, and reports where it does not any more.
+    /// Checks whether the server receives its clients' requests, and reports when it no longer does.
     async fn listen(&mut self) -> Result<Option<Outcome>> {
         let Some(loaded) = self.loaded else { return Ok(None) };
         if !self.watch.look(&self.server, loaded.revision).await {
             return Ok(None);
         }
-        // Only a confirmation ends what was reported, and it has to be a new one.
+        // Only a confirmation clears a reported failure, and it has to be a new one.
         let loaded = Loaded { confirmed: None, ..loaded };
         self.loaded = Some(loaded);
         self.disk.note(loaded)?;
@@ -222,7 +225,7 @@ impl Agent {
         }
     }
 
-    /// Reports that the server hears nobody.
+    /// Reports that the server receives no requests of clients.
     async fn deafened(&mut self, revision: Sha256, place: Option<Place>, message: String) -> Result<Outcome> {
         let mut report = Report::failed(None, message.clone());
         (report.revision, report.position) = (Some(revision), place.map(|place| place.current));
@@ -233,7 +236,7 @@ impl Agent {
         })
     }
 
-    /// Confirms unchanged bytes, but only where an event may have changed them since: a confirmation is an event, too.
+    /// Confirms unchanged bytes, but only if an event may have changed them since, because a confirmation is an event, too.
     async fn still_right(&mut self, place: Place) -> Result<Outcome> {
         let Some(loaded) = self.loaded else { return Ok(Outcome::Unchanged) };
         if loaded.confirmed.is_some_and(|confirmed| confirmed >= place.changed) {
@@ -255,15 +258,15 @@ impl Agent {
         })
     }
 
-    /// Has a configuration checked, puts it in place, has it loaded and confirms it; or puts everything back and reports.
-    /// `before` is how often it was tried before, and what was said.
+    /// Checks a configuration, puts it in place, loads and confirms it; on failure, restores the previous one and reports.
+    /// `before` is the number of earlier attempts, and their error message.
     async fn apply(&mut self, bytes: Vec<u8>, revision: Sha256, place: Place, before: Option<(u32, String)>) -> Result<Outcome> {
         self.settled = BETWEEN_RELOADS;
-        // What is wrong with this machine is for the operator, too: a full disk, a missing shell.
+        // Problems of this machine are reported to the operator, too: a full disk, a missing shell.
         if let Err(message) = self.load(&bytes, revision).await.unwrap_or_else(|error| Err(format!("{error:#}"))) {
             let (times, said) = before.unwrap_or_default();
             let times = times.saturating_add(1);
-            // The same words again are no news, so that a lasting failure is one event, not one a minute.
+            // A repeated message is not reported again, so that a lasting failure is one event, not one per minute.
             let message = if command::say_the_same(&message, &said) { said } else { message };
             let again = Instant::now() + back_off(times);
             self.unsent = Some(Report::failed(Some((revision, place)), message.clone()));
@@ -273,7 +276,8 @@ impl Agent {
                 Err(outcome) => outcome,
             });
         }
-        // The server has taken it. Where it hears nobody, to take it back would change nothing.
+        // The server has accepted the configuration. If it receives no requests, restoring the previous one would change
+        // nothing.
         if let Err(message) = self.watch.settle(&self.server, revision).await {
             return self.deafened(revision, Some(place), message).await;
         }
@@ -284,7 +288,7 @@ impl Agent {
         })
     }
 
-    /// Makes the server run these bytes. The inner error is why it does not; it then runs what it ran before.
+    /// Makes the server run these bytes. The inner error is why it does not; the server then runs what it ran before.
     async fn load(&mut self, bytes: &[u8], revision: Sha256) -> Result<Result<(), String>> {
         let changed = self.change(bytes, revision).await?;
         if changed == Changed::All {
@@ -299,7 +303,7 @@ impl Agent {
             self.disk.drop_candidate()?;
             return self.refused(said, changed).await;
         }
-        // From here until the server has loaded something, nobody knows what it runs.
+        // From here until the server has loaded a file, it is unknown what it runs.
         self.disk.forget()?;
         let before = self.disk.accept_candidate()?;
         let Err(said) = self.server.reload(Some(revision)).await? else {
@@ -313,7 +317,7 @@ impl Agent {
         if !self.disk.restore(before)? {
             return Ok(Err(said));
         }
-        // A file that was not known to be loaded before is not known to be a revision of the service's.
+        // A file that was not known to be loaded before is not known to be a revision of the service either.
         let restored = self.disk.revision()?;
         let known = had.filter(|had| Some(had.file) == restored);
         if let Err(again) = self.server.reload(known.map(|known| known.revision)).await? {
@@ -326,8 +330,8 @@ impl Agent {
         Ok(Err(said))
     }
 
-    /// Has the server change single hosts, where only those have changed, and brings its file in step. Its checker is not asked:
-    /// the rest of the file is as it was, and the server has taken each host.
+    /// Makes the server change single hosts, if only hosts have changed, and updates its file to match. The checker is not run:
+    /// the rest of the file is unchanged, and the server has accepted each host.
     async fn change(&mut self, bytes: &[u8], revision: Sha256) -> Result<Changed> {
         let Some(had) = self.loaded else { return Ok(Changed::Nothing) };
         let Some(served) = self.server.served_text(had.revision) else { return Ok(Changed::Nothing) };
@@ -344,7 +348,7 @@ impl Agent {
             milliseconds = begun.elapsed().as_secs_f64() * 1e3,
             "the server runs changed reservations"
         );
-        // Should anything fail from here on, nothing is known to be loaded, and the whole file is.
+        // If a later step fails, nothing is known to be loaded, and the whole file is loaded next.
         self.loaded = None;
         let Ok(file) = self.server.file(bytes, revision).await? else { return Ok(Changed::Unclear) };
         self.disk.write_candidate(&file)?;
@@ -357,8 +361,8 @@ impl Agent {
         Ok(Changed::All)
     }
 
-    /// A configuration is refused before it was put in place. Where some hosts have changed by then, the server reads its old
-    /// file.
+    /// A configuration is rejected before it was put in place. If some hosts have changed by then, the server reads its old
+    /// file again.
     async fn refused(&mut self, said: String, changed: Changed) -> Result<Result<(), String>> {
         if changed != Changed::Unclear {
             return Ok(Err(said));
@@ -374,7 +378,7 @@ impl Agent {
         Ok(Err(said))
     }
 
-    /// Tells the service what it does not know yet. The inner error is what the step came to instead.
+    /// Sends the pending report to the service. The inner error is the result of the step instead.
     async fn tell(&mut self) -> Result<Result<(), Outcome>> {
         let Some(report) = self.unsent.take() else { return Ok(Ok(())) };
         match self.service.report(&report).await {
@@ -388,7 +392,7 @@ impl Agent {
                 }
                 Ok(Ok(()))
             }
-            // What is refused now is made anew from the service's next answer, where it is still true.
+            // A rejected report is created again from the service's next response, if it still applies.
             Delivery::Refused(error) => {
                 self.withheld = None;
                 Ok(Err(self.missed(error)))
@@ -400,7 +404,7 @@ impl Agent {
         }
     }
 
-    /// Reports once that there is no configuration, and asks again ever more rarely.
+    /// Reports once that there is no configuration, and queries again at increasing intervals.
     async fn withhold(&mut self, message: String) -> Result<Outcome> {
         self.misses = self.misses.saturating_add(1);
         if self.withheld.as_ref() == Some(&message) {
@@ -420,7 +424,7 @@ impl Agent {
     }
 }
 
-/// Doubles from a second to a minute; half of it is chance, so that a hundred agents do not come back at once.
+/// Doubles from a second to a minute. Half of it is random, so that a hundred agents do not return at once.
 pub(crate) fn back_off(times: u32) -> Duration {
     let whole = SHORTEST_PAUSE.saturating_mul(1 << times.saturating_sub(1).min(6)).min(LONGEST_PAUSE);
     whole.mul_f64(rand::random_range(0.5..=1.0))

@@ -1,4 +1,4 @@
-//! Runs the checker and the reload command. Knows nothing of what they are about.
+//! Runs the check command and the reload command. Does not depend on what the commands do.
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
@@ -12,27 +12,27 @@ use tokio::process::Command;
 /// How much of a command's output is read, in bytes.
 const READ: u64 = 64 * 1024;
 
-/// What the report of a failure may have, in characters; what the service keeps.
+/// The maximum length of a reported failure, in characters: as much as the service keeps.
 const REPORTED: usize = 300;
 
-/// Runs `command` with `sh -c`; `file`, if any, is `$1`. The error is what the command said, on one line.
+/// Runs `command` with `sh -c`; `file`, if any, is `$1`. The error is the command's output, on one line.
 ///
-/// A file takes the output, not a pipe: a server that a reload command starts keeps what it inherits open for ever. The
-/// command is a process group of its own, which ends when `limit` has passed.
+/// The output goes to a file, not a pipe: a server that a reload command starts keeps its inherited descriptors open
+/// permanently. The command runs in a process group of its own, which is killed when `limit` has passed.
 pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> Result<Result<(), String>> {
     run_and(command, file, limit, Leaves::Running).await
 }
 
-/// What becomes of the processes that a command has started and not waited for, once it has ended.
+/// What happens to the processes that a command has started and not waited for, once the command has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaves {
-    /// They go on, as a server that was reloaded does.
+    /// They continue, as a reloaded server does.
     Running,
-    /// They are ended with it.
+    /// They are killed with it.
     Nothing,
 }
 
-/// [`run`], and what the command leaves behind.
+/// Like [`run`], with a choice of what happens to the processes that the command leaves behind.
 pub(crate) async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves: Leaves) -> Result<Result<(), String>> {
     let mut output = tempfile::tempfile().context("there is no room for the output of a command")?;
     let mut child = Command::new("sh")
@@ -49,7 +49,7 @@ pub(crate) async fn run_and(command: &str, file: Option<&Path>, limit: Duration,
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let ends = Ends(group.filter(|_| leaves == Leaves::Nothing));
     let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
-        // Its failure means that the group has just ended by itself.
+        // A failure means that the group has just ended by itself.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
         return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
@@ -67,22 +67,22 @@ pub(crate) async fn run_and(command: &str, file: Option<&Path>, limit: Duration,
     Ok(Err(if said.is_empty() { format!("`{command}` failed with {status}") } else { said }))
 }
 
-/// Ends a process group when it is dropped, also where nobody waits for the command any longer.
+/// Kills a process group when it is dropped, also if the caller has stopped waiting for the command.
 struct Ends(Option<Pid>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        // Its failure means that the group has ended by itself.
+        // A failure means that the group has ended by itself.
         let _ = self.0.map(|group| killpg(group, Signal::SIGKILL));
     }
 }
 
-/// The check command with the file as `$1`.
+/// The check command, with the file as `$1`.
 pub(crate) fn with_file(command: &str) -> String {
     if command.contains("{}") { command.replace("{}", "\"$1\"") } else { format!("{command} \"$1\"") }
 }
 
-/// What is in lines that say what is wrong.
+/// Texts that occur in the lines that explain a failure.
 const TELLING: [&str; 11] = [
     "error",
     "fail",
@@ -92,13 +92,13 @@ const TELLING: [&str; 11] = [
     "cannot",
     "can't",
     "denied",
-    // Why dhcpd accepts a file and ends when it is started with it.
+    // The reason why dhcpd accepts a file in its check and still exits when it is started with it.
     "no subnet declaration",
     "not configured to listen",
     "in use",
 ];
 
-/// The lines that say what is wrong, on one line: checkers print greetings before them and advice behind them.
+/// The lines that explain a failure, joined into one. Checkers print greetings before these lines and advice after them.
 fn gist(said: &str) -> String {
     const FRAME: [&str; 10] = [
         "Internet Systems Consortium DHCP Server",
@@ -114,7 +114,7 @@ fn gist(said: &str) -> String {
     ];
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !FRAME.iter().any(|frame| line.starts_with(frame)));
     let mut lines: Vec<&str> = lines.collect();
-    // Kea's last word says it all, without the times and thread numbers of the log lines before it.
+    // Kea's last line contains the whole message, without the times and thread numbers of the log lines before it.
     if let Some(last_word) =
         lines.iter().find(|line| ["Error encountered:", "Syntax check failed"].iter().any(|start| line.starts_with(start)))
     {
@@ -131,12 +131,12 @@ fn gist(said: &str) -> String {
     fitted(&chosen.join(" | "))
 }
 
-/// As much of a text as is reported, without control characters.
+/// A text shortened to the length that is reported, without control characters.
 pub(crate) fn fitted(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPORTED).collect()
 }
 
-/// Whether two failures differ in nothing but numbers, such as times and process numbers: then they say the same.
+/// Whether two failures differ only in numbers, such as times and process ids. Such failures count as the same.
 pub(crate) fn say_the_same(one: &str, other: &str) -> bool {
     let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     words(one) == words(other)

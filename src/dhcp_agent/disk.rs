@@ -1,7 +1,8 @@
-//! The agent's files: the server's configuration, the one before it, and the note of what the server has loaded.
+//! The agent's files: the server's configuration, the previous one, and a record of what the server has loaded.
 //!
-//! Every file is replaced as a whole: written beside, flushed, renamed, and the directory flushed, so that a crash at
-//! any moment leaves either the old or the new file. All of them lie beside the configuration, where `AppArmor` lets the server's checker read.
+//! Every file is replaced as a whole: written under another name, flushed and renamed, and the directory flushed, so that a
+//! crash at any moment leaves either the old or the new file. All files are in the directory of the configuration, where
+//! `AppArmor` lets the server's checker read.
 
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
@@ -16,11 +17,12 @@ use std::path::{Path, PathBuf};
 /// What the running server is known to have loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loaded {
-    /// The configuration, as the service names it.
+    /// The revision of the configuration, as the service names it.
     pub(crate) revision: Sha256,
-    /// The hash of the file that it loaded; another than the revision where the file has something of this machine's as well.
+    /// The hash of the file that the server loaded. It differs from the revision if the agent has added settings of this
+    /// machine.
     pub(crate) file: Sha256,
-    /// The last position that the service took a confirmation for.
+    /// The last position for which the service accepted a confirmation.
     pub(crate) confirmed: Option<i64>,
 }
 
@@ -41,7 +43,7 @@ pub(crate) fn revision(bytes: &[u8]) -> Sha256 {
 impl Disk {
     /// The files beside this configuration, which need not exist yet; its directory must.
     pub(crate) fn new(configuration: &Path) -> Result<Self> {
-        // A link stays a link: what it leads to is replaced.
+        // A symbolic link stays a link: its target is replaced.
         let configuration = fs::canonicalize(configuration).or_else(|_| std::path::absolute(configuration))?;
         let name = configuration
             .file_name()
@@ -66,25 +68,26 @@ impl Disk {
         Ok(read(&self.configuration)?.map(|bytes| revision(&bytes)))
     }
 
-    /// What the server runs: the note, as long as the file is still the one that was noted.
+    /// What the server runs, according to the record, if the file is still the recorded one.
     pub(crate) fn loaded(&self) -> Result<Option<Loaded>> {
         let Some(bytes) = read(&self.note)? else { return Ok(None) };
-        // A note that cannot be read says nothing; the server is then made to load its file again.
+        // A record that cannot be parsed is ignored. The server is then made to load its file again.
         let Ok(loaded) = serde_json::from_slice::<Loaded>(&bytes) else { return Ok(None) };
         Ok((self.revision()? == Some(loaded.file)).then_some(loaded))
     }
 
-    /// Notes what the server runs.
+    /// Records what the server runs.
     pub(crate) fn note(&self, loaded: Loaded) -> Result<()> {
         replace(&self.note, &serde_json::to_vec(&loaded)?, None)
     }
 
-    /// Forgets what the server runs, before anything may change that.
+    /// Deletes the record of what the server runs, before an operation that may change it.
     pub(crate) fn forget(&self) -> Result<()> {
         remove(&self.note)
     }
 
-    /// The same, without waiting for the disk: for a change of what the server has in memory, which a loss of power ends, too.
+    /// The same as [`forget`](Self::forget), without waiting for the disk: for a change in the server's memory, which a power
+    /// failure undoes, too.
     pub(crate) fn forget_soon(&self) -> Result<()> {
         match fs::remove_file(&self.note) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -94,18 +97,18 @@ impl Disk {
         }
     }
 
-    /// Writes a file for the checker, and gives its path.
+    /// Writes a file for the checker. Returns its path.
     pub(crate) fn write_candidate(&self, bytes: &[u8]) -> Result<&Path> {
         replace(&self.candidate, bytes, metadata(&self.configuration)?.as_ref())?;
         Ok(&self.candidate)
     }
 
-    /// Removes the checked file.
+    /// Removes the file that was checked.
     pub(crate) fn drop_candidate(&self) -> Result<()> {
         remove(&self.candidate)
     }
 
-    /// Makes the checked file the server's, keeps the one before it, and says what that was.
+    /// Replaces the server's file with the checked file and keeps the previous one. Returns what that was.
     pub(crate) fn accept_candidate(&self) -> Result<Before> {
         let before = match read(&self.configuration)? {
             None => Before::Nothing,
@@ -119,10 +122,10 @@ impl Disk {
         Ok(before)
     }
 
-    /// Takes that back, and says whether the server has a file to read again.
+    /// Undoes the replacement. Returns whether the server has a file to read again.
     ///
-    /// Where the accepted file was the same as the server's, an agent stopped between replacing and loading it may have put
-    /// it there; the one before it is then the last that is known to work.
+    /// If the accepted file was the same as the server's, an agent that was stopped between replacing and loading it may have
+    /// put it there. Then the previous file is the last one that is known to work.
     pub(crate) fn restore(&self, before: Before) -> Result<bool> {
         match before {
             Before::Nothing => remove(&self.configuration).map(|()| false),
@@ -132,14 +135,14 @@ impl Disk {
     }
 }
 
-/// What the server's file was before another was accepted.
+/// The server's file before a candidate was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// There was none.
+    /// The server had no file.
     Nothing,
-    /// The same bytes.
+    /// The file had the same bytes.
     Same,
-    /// Other bytes.
+    /// The file had different bytes.
     Other,
 }
 
@@ -159,7 +162,7 @@ fn metadata(path: &Path) -> Result<Option<Metadata>> {
     }
 }
 
-/// Writes a file as a whole, readable for all like a packaged configuration, or with mode and owner of `like`.
+/// Writes a file as a whole, world-readable like a packaged configuration, or with the mode and owner of `like`.
 fn replace(path: &Path, bytes: &[u8], like: Option<&Metadata>) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let write = || -> Result<()> {

@@ -1,8 +1,10 @@
-//! Whether a server hears its clients: compares the networks of its configuration with what the kernel says of its sockets.
+//! Detects whether a server receives its clients' requests: compares the networks of its configuration with the sockets that
+//! the kernel reports.
 //!
-//! A server may run the right configuration and hear nobody: its interface is down, was removed and made again, or has lost its
-//! address. The servers themselves take that for no error. What cannot be found out is never taken for deafness: a site whose
-//! agent may not look, or whose networks reach the server through relays only, goes on as if it heard.
+//! A server may run the right configuration and receive nothing: its interface is down, was removed and created again, or has
+//! lost its address. The servers themselves do not report that as an error. An unknown state is never treated as deafness: if
+//! the agent may not inspect the sockets, or if the networks reach the server only through relays, the agent continues as if
+//! the server received requests.
 
 use super::Kind;
 use super::network::{Own, View};
@@ -15,26 +17,26 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The largest configuration whose networks are read.
+/// The maximum size of a configuration whose networks are read, in bytes.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
-/// What was found out.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hearing {
-    /// The server hears every network that it should hear.
+    /// The server receives requests from every network that it should serve.
     Hears,
-    /// It does not.
+    /// The server does not receive requests.
     Deaf(Deaf),
-    /// That cannot be found out, and why not.
+    /// The state is unknown, with the reason.
     Unknown(String),
 }
 
-/// Why a server hears nobody.
+/// Why a server receives no requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deaf {
-    /// What is wrong and what to do.
+    /// The problem, and what to do.
     pub(crate) message: String,
-    /// Whether the machine is as it should be, so that reading its configuration again may help the server.
+    /// Whether the machine is in order, so that reading its configuration again may help the server.
     pub(crate) reload: bool,
 }
 
@@ -44,16 +46,16 @@ impl Deaf {
     }
 }
 
-/// What is known of one server from look to look.
+/// What is known about one server between checks.
 #[derive(Clone, Debug)]
 pub(crate) struct Ears {
     kind: Kind,
     configuration: PathBuf,
     /// The networks of the configuration, and the file that they were read from.
     networks: Option<(FileMark, Vec<Ipv4Net>)>,
-    /// The server's process, since it was first found.
+    /// The processes of the server, since they were first found.
     server: Vec<Process>,
-    /// Where the server was when it heard a network.
+    /// The interface and address on which the server received requests of each network.
     heard: BTreeMap<Ipv4Net, String>,
 }
 
@@ -65,17 +67,17 @@ impl Ears {
         Self { kind, configuration, networks: None, server: vec![], heard: BTreeMap::new() }
     }
 
-    /// Whether the process that was found before still runs.
+    /// Whether the process that was found earlier still runs.
     pub(crate) fn knows_server(&self) -> bool {
         self.server.iter().any(|process| process.runs())
     }
 
-    /// Notes the server's process, as its control socket names it.
+    /// Records the server's process, as its control socket reports it.
     pub(crate) fn is_served_by(&mut self, pid: u32) {
         self.server = Process::of(pid).into_iter().collect();
     }
 
-    /// Looks.
+    /// Checks the server's sockets.
     pub(crate) fn look(&mut self) -> Hearing {
         let name = self.kind.program();
         if !self.knows_server() {
@@ -104,7 +106,7 @@ impl Ears {
         let Some(first) = self.server.first() else { return Hearing::Unknown(format!("no process {name} is seen")) };
         let view = match View::of(first.pid) {
             Ok(view) => view,
-            // It may have ended just now: the next look says so.
+            // The process may have just ended. The next check shows that.
             Err(error) => return Hearing::Unknown(format!("the sockets of process {} cannot be seen: {error}", first.pid)),
         };
         let mut own: Option<BTreeSet<u64>> = Some(BTreeSet::new());
@@ -114,13 +116,13 @@ impl Ears {
                 _ => own = None,
             }
         }
-        // Only ISC dhcpd is given its interfaces by arguments, and serves no other then.
+        // Only ISC dhcpd takes interfaces as arguments, and then serves no others.
         let named = if self.kind == Kind::Isc { interfaces(&first.arguments()) } else { vec![] };
         self.heard.retain(|network, _| networks.contains(network));
         judge(self.kind, &networks, &view, own.as_ref(), &named, &mut self.heard)
     }
 
-    /// The networks of the configuration, read again where the file has changed.
+    /// The networks of the configuration; the file is read again only if it has changed.
     fn networks(&mut self) -> std::io::Result<Vec<Ipv4Net>> {
         let mark = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
         let metadata = fs::metadata(&self.configuration)?;
@@ -139,7 +141,7 @@ impl Ears {
     }
 }
 
-/// Compares.
+/// Compares the networks with the open sockets.
 fn judge(
     kind: Kind,
     networks: &[Ipv4Net],
@@ -154,7 +156,7 @@ fn judge(
     let mut local = 0;
     for network in networks {
         let Some(address) = view.address_in(*network) else {
-            // A network that was never local is one that relays forward to the server.
+            // A network that was never local is one whose requests relays forward to the server.
             if let Some(place) = heard.get(network) {
                 may_reload = false;
                 deaf.push(format!(
@@ -165,7 +167,8 @@ fn judge(
         };
         local += 1;
         let Some(interface) = view.interface_of(address) else {
-            // Its name is not known. If all interfaces that dhcpd was given are heard, it is another one.
+            // The interface's name is not known. If dhcpd receives on all interfaces that it was started with, the network is
+            // on a different one.
             if !named.is_empty() && named.iter().all(|one| view.sees(one, own)) {
                 continue;
             }
@@ -202,7 +205,7 @@ fn judge(
     Deaf::found(format!("{name} hears no clients on {}", deaf.join("; ")), may_reload)
 }
 
-/// What to do where the machine is as it should be.
+/// The advice for a machine that is in order.
 fn advice(view: &View, own: Own<'_>, address: Ipv4Addr) -> &'static str {
     if own.is_some() && view.has_port(Some(address), None) && !view.has_port(Some(address), own) {
         "Another process has port 67; stop it"
@@ -211,7 +214,7 @@ fn advice(view: &View, own: Own<'_>, address: Ipv4Addr) -> &'static str {
     }
 }
 
-/// The networks that a configuration serves, as the service writes it.
+/// The networks that a configuration serves, in the form that the service writes.
 fn networks(kind: Kind, text: &str) -> Vec<Ipv4Net> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -263,7 +266,7 @@ fn networks(kind: Kind, text: &str) -> Vec<Ipv4Net> {
     }
 }
 
-/// The interfaces that dhcpd is given by its arguments; none where it takes all.
+/// The interfaces in dhcpd's arguments; empty if it uses all.
 fn interfaces(arguments: &[String]) -> Vec<String> {
     const WITH_VALUE: [&str; 11] = ["-p", "-s", "-cf", "-lf", "-pf", "-tf", "-user", "-group", "-chroot", "-play", "-4o6"];
     let mut names = vec![];
@@ -314,7 +317,7 @@ mod tests {
             "{message}"
         );
         assert!(reload, "the machine is as it should be");
-        // dhcpd that was given its interfaces serves no other.
+        // dhcpd serves only the interfaces in its arguments.
         let named = ["br0".to_owned()];
         assert_eq!(judge(Kind::Isc, &all(), &one, None, &named, &mut heard), Hearing::Hears);
     }
@@ -335,7 +338,7 @@ mod tests {
             "{message}"
         );
 
-        // Where no network was ever local, all of them come through relays, and any open socket will do.
+        // If no network was ever local, all requests come through relays, and any open socket is sufficient.
         assert_eq!(judge(Kind::Isc, &all(), &gone, None, &[], &mut BTreeMap::new()), Hearing::Hears);
         let nothing = View::parse(["", "", "", "", ""]);
         let (message, _) = said(judge(Kind::Isc, &all(), &nothing, None, &[], &mut BTreeMap::new()));
@@ -379,9 +382,9 @@ mod tests {
     fn a_server_that_cannot_be_seen_is_not_called_deaf() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut ears = Ears::new(Kind::Kea, &folder.path().join("none.json"));
-        // Other tests' servers are named by their own configurations.
+        // Servers of other tests are found by their own configurations.
         assert!(matches!(ears.look(), Hearing::Unknown(_)));
-        // One that was there is not missed in silence.
+        // A server that was found before and ends is reported.
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("a process");
         ears.is_served_by(child.id());
         child.kill().expect("a killed process");

@@ -1,6 +1,6 @@
-//! Kea's control socket (Kea Administrator Reference Manual, chapter "Management API"): a command and its answer for each
-//! connection, both JSON. Knows nothing of files but what must be in a document so that the socket stays, and so that
-//! Kea can be asked which one it runs.
+//! Kea's control socket (Kea Administrator Reference Manual, chapter "Management API"): one command and its response per
+//! connection, both JSON. This module does not depend on files, except for the settings that a document needs so that the
+//! socket stays open and Kea can report which document it runs.
 
 mod changes;
 mod document;
@@ -26,39 +26,40 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 use version::Version;
 
-/// The largest answer that is read, in bytes. A page of reservations may have some hundred thousand.
+/// The maximum size of a response, in bytes. A page of reservations may have some hundred thousand.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// How long Kea may take to say how it is. While it reads a large configuration it says nothing, which is no trouble.
+/// How long Kea may take to report its status. While Kea reads a large configuration it does not respond, which is not an
+/// error.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long after Kea was given reservations they are compared for the first time.
+/// How long after Kea loaded reservations they are first compared.
 const FIRST_COMPARED: Duration = Duration::from_secs(15);
 
-/// How many of its errors are looked at.
+/// How many of Kea's errors are examined.
 const MOST_ERRORS: usize = 256;
 
-/// How Kea's words for an interface begin that it cannot listen on although it should. One that is down or has no address may be
-/// none to listen on: which of them should be heard, the kernel knows better (see [`hearing`](super::hearing)).
+/// How Kea's message begins about an interface on which it should listen and cannot. Kea need not listen on an interface that
+/// is down or has no address; the kernel knows better which interfaces matter (see [`hearing`](super::hearing)).
 const CANNOT_LISTEN: &str = "failed to open socket on interface";
 
-/// A server that is reached over its control socket.
+/// A Kea server that is reached over its control socket.
 #[derive(Debug)]
 pub(crate) struct Kea {
-    /// The path as Kea's own configuration has it.
+    /// The path of the socket, as in Kea's own configuration.
     socket: PathBuf,
-    /// How long a command may take, from the connection to the last byte of its answer.
+    /// The time limit of a command, from the connection to the last byte of the response.
     limit: Duration,
-    /// Whether single reservations are changed by commands.
+    /// Whether commands change single reservations.
     hosts: bool,
     known: Mutex<Known>,
 }
 
-/// What is known of the Kea that runs.
+/// What is known about the running Kea.
 #[derive(Debug, Default)]
 struct Known {
     version: Option<Version>,
-    /// What it runs; kept only where reservations are changed by commands.
+    /// What Kea runs; kept only if commands change reservations.
     served: Option<Served>,
 }
 
@@ -67,11 +68,11 @@ struct Known {
 pub(crate) struct Served {
     revision: Sha256,
     text: Arc<str>,
-    /// When Kea's reservations are compared with it.
+    /// When Kea's reservations are next compared with the document.
     compare_at: Instant,
 }
 
-/// An answer as Kea gives it. `result` is 0 for success.
+/// A response in Kea's form. `result` is 0 for success.
 #[derive(Debug, Deserialize)]
 struct Answer {
     result: i64,
@@ -79,16 +80,16 @@ struct Answer {
     text: String,
     #[serde(default)]
     arguments: Value,
-    /// Whose answer it is.
+    /// The id of the process that sent the response.
     #[serde(skip)]
     pid: Option<i32>,
 }
 
-/// Why there is no answer that could be used.
+/// Why there is no usable response.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    /// Whether nobody listens at the socket.
+    /// Whether no process listens on the socket.
     away: bool,
 }
 
@@ -104,17 +105,17 @@ impl From<Failure> for String {
     }
 }
 
-/// What a Kea that answers says of itself.
+/// What a Kea that responds reports about itself.
 #[derive(Debug)]
 pub(crate) struct Status {
-    /// Its process, where that is one of this machine's.
+    /// The process id, if the process runs on this machine.
     pub(crate) pid: Option<u32>,
-    /// What keeps it from listening, in its own words.
+    /// Kea's own messages about interfaces that it cannot listen on.
     pub(crate) errors: Vec<String>,
 }
 
 impl Status {
-    /// Why it cannot listen where it tried to.
+    /// Why Kea cannot listen, if it has tried and failed.
     pub(crate) fn cannot_listen(&self) -> Option<String> {
         let cannot = |error: &&String| error.to_lowercase().starts_with(CANNOT_LISTEN);
         let errors: Vec<&str> = self.errors.iter().filter(cannot).map(String::as_str).collect();
@@ -122,14 +123,14 @@ impl Status {
     }
 }
 
-/// Why Kea has given no answer, or none that is right.
+/// Why Kea has sent no response, or not the expected one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// It does not run.
+    /// Kea does not run.
     Away(String),
-    /// It runs another configuration than it should.
+    /// Kea runs a different configuration from the expected one.
     Other(String),
-    /// That cannot be found out now.
+    /// The state cannot be determined at the moment.
     Unclear(String),
 }
 
@@ -139,11 +140,11 @@ impl Kea {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing is ever left half-done in there.
+        // The state behind the lock is always consistent, so a poisoned lock can be used.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The service's document as this Kea reads it, which is asked for its version.
+    /// The service's document in the form that this Kea reads, which depends on its version.
     pub(crate) async fn document(&self, bytes: &[u8], revision: Sha256) -> Result<Result<Vec<u8>, String>> {
         let version = match self.version().await {
             Ok(version) => version,
@@ -152,15 +153,15 @@ impl Kea {
         Form { socket: &self.socket, version, hosts: self.hosts }.document(bytes, revision).map(Ok)
     }
 
-    /// Whether a file that begins so is written for another Kea than the one that was last seen running, or for other options
-    /// of the agent.
+    /// Whether a file with this beginning was written for a different version of Kea than the last one seen, or for other
+    /// options of the agent.
     pub(crate) fn is_otherwise(&self, beginning: &str) -> bool {
         let Some(version) = self.known().version else { return false };
         let head = Form { socket: &self.socket, version, hosts: self.hosts }.head();
         head.is_ok_and(|head| !beginning.starts_with(&head))
     }
 
-    /// The version of the Kea that runs.
+    /// The version of the running Kea.
     async fn version(&self) -> Result<Version, Failure> {
         let answer = self.ask("version-get", None).await?;
         let version = Version::parse(&answer.text)
@@ -169,26 +170,26 @@ impl Kea {
         Ok(version)
     }
 
-    /// Finds out which Kea runs, where that is not known yet. One that does not answer is asked again later.
+    /// Determines the version of the running Kea, if it is not known yet. If Kea does not respond, the query is repeated later.
     pub(crate) async fn meet(&self) {
         if self.known().version.is_none() {
             let _ = tokio::time::timeout(self.limit.min(STATUS_LIMIT), self.version()).await;
         }
     }
 
-    /// Whether reservations are changed by commands.
+    /// Whether commands change reservations.
     pub(crate) fn changes_hosts(&self) -> bool {
         self.hosts
     }
 
-    /// Notes which document of the service Kea runs.
+    /// Records which document of the service Kea runs.
     pub(crate) fn serves(&self, bytes: &[u8], revision: Sha256) {
         let text = std::str::from_utf8(bytes).ok().filter(|_| self.hosts);
         self.known().served =
             text.map(|text| Served { revision, text: Arc::from(text), compare_at: Instant::now() + FIRST_COMPARED });
     }
 
-    /// What Kea runs, where that is this revision.
+    /// The document that Kea runs, if it has this revision.
     pub(crate) fn served_text(&self, revision: Sha256) -> Option<Arc<str>> {
         self.served().filter(|served| served.revision == revision).map(|served| served.text)
     }
@@ -203,16 +204,16 @@ impl Kea {
         }
     }
 
-    /// Has Kea try a document without using it. The error is what it says against it.
+    /// Makes Kea check a document without using it. The error is Kea's message.
     pub(crate) async fn test(&self, document: &[u8]) -> Result<(), String> {
         let arguments: &RawValue = serde_json::from_slice(document).map_err(|error| error.to_string())?;
         Ok(self.ask("config-test", Some(arguments)).await.map(drop)?)
     }
 
-    /// Has Kea read its file again, and makes sure that it runs that file, with this tag where one is given.
+    /// Makes Kea read its file again, and verifies that it runs that file, with this tag if one is given.
     pub(crate) async fn reload(&self, expected: Option<Sha256>) -> Result<(), String> {
         self.ask("config-reload", None).await?;
-        // A Kea that was started with another file has read that, and says that it went well.
+        // A Kea that was started with a different file has read that one, and reports success.
         let Some(expected) = expected else { return Ok(()) };
         let tag = self.tag().await?;
         if tag == expected.to_string() {
@@ -224,10 +225,10 @@ impl Kea {
         ))
     }
 
-    /// What Kea says of itself, if it runs this configuration.
+    /// Kea's status, if it runs this configuration.
     pub(crate) async fn status(&self, expected: Sha256) -> Result<Status, Trouble> {
         let asked = async {
-            // It may be another Kea than before.
+            // Kea may have been replaced by a different version.
             self.version().await?;
             let tag = self.tag().await?;
             if tag != expected.to_string() {
@@ -252,12 +253,12 @@ impl Kea {
         };
         let errors = answer.arguments["sockets"]["errors"].as_array().cloned().unwrap_or_default();
         let errors = errors.iter().filter_map(Value::as_str).take(MOST_ERRORS).map(str::to_owned).collect();
-        // The number of a process in another container is none.
+        // The id of a process in another container is not usable here.
         let pid = answer.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
         Ok(Status { pid, errors })
     }
 
-    /// The revision that Kea runs, as far as it says one.
+    /// The revision that Kea runs, as far as Kea reports one.
     async fn tag(&self) -> Result<String, Failure> {
         if self.hosts {
             return self.mark().await;
@@ -271,7 +272,7 @@ impl Kea {
         self.ask_for(command, arguments, &[0]).await
     }
 
-    /// Sends a command of which these results are no error.
+    /// Sends a command for which these results are not errors.
     async fn ask_for(&self, command: &str, arguments: Option<&RawValue>, accepted: &[i64]) -> Result<Answer, Failure> {
         let socket = self.socket.display();
         let exchanged = tokio::time::timeout(self.limit, exchange(&self.socket, command, arguments)).await;
@@ -296,7 +297,7 @@ impl Kea {
     }
 }
 
-/// Kea reads one command, answers, and closes.
+/// Sends one command and reads the response. Kea closes the connection after it.
 async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) -> Result<(Vec<u8>, Option<i32>), Failure> {
     let path = socket.display();
     let mut stream = UnixStream::connect(socket).await.map_err(|error| Failure {
@@ -309,7 +310,7 @@ async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) ->
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let begin = format!("{{\"command\":\"{command}\"");
     let arguments = arguments.map(|arguments| [",\"arguments\":", arguments.get()]).unwrap_or_default();
-    // An answer may come before the end of a command that Kea does not like, and says more than that writing failed.
+    // Kea may respond before the end of a command that it rejects. That response says more than the failure to write.
     let mut written = Ok(());
     for part in [&begin, arguments[0], arguments[1], "}"] {
         written = stream.write_all(part.as_bytes()).await;

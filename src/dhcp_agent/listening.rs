@@ -1,6 +1,6 @@
-//! Watches whether the server hears its clients, between reloads as well. One look that finds it deaf says little, since a
-//! restart looks the same; two in a row are believed. A server that stays deaf although the machine is as it should be is made to
-//! read its configuration again, a few times.
+//! Monitors whether the server receives its clients' requests, also between reloads. A single failed check proves little, since
+//! a restart looks the same; two in a row count. A server that stays deaf although the machine is in order has to read its
+//! configuration again, a few times.
 
 use super::agent::back_off;
 use super::hearing::{Deaf, Ears, Hearing};
@@ -9,43 +9,43 @@ use bootledger_aggregates::values::sha256::Sha256;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often a server is looked at that hears.
+/// How often a server is checked that receives requests.
 const EVERY: Duration = Duration::from_secs(5);
-/// How soon one is looked at again that seems to be deaf.
+/// How soon a server is checked again that seems to be deaf.
 const SOON: Duration = Duration::from_secs(1);
-/// How many looks in a row must find it deaf.
+/// How many consecutive checks must find the server deaf.
 const STRIKES: u32 = 2;
 /// How long a server may take to open its sockets after a reload.
 const SETTLING: Duration = Duration::from_secs(5);
-/// How often it is looked at during that time.
+/// How often the server is checked during that time.
 const GLANCE: Duration = Duration::from_millis(200);
-/// How often a deaf server is made to read its configuration again.
+/// How many times a deaf server has to read its configuration again.
 const MOST_RELOADS: u32 = 5;
-/// How soon another reason is reported: each report is an event.
+/// The minimum time before a different reason is reported, because each report is an event.
 const ANOTHER_REASON: Duration = Duration::from_secs(10);
-/// A server that became deaf more often than this within [`A_WHILE`] must be heard longer each time before it is believed to
-/// hear again, up to a minute: a link that flaps must not fill the log.
+/// A server that became deaf more often than this within [`A_WHILE`] must pass more checks each time before it counts as
+/// receiving again, for up to a minute: a link that flaps must not fill the log.
 const FLAPS: u32 = 3;
 const MOST_FLAPS: u32 = FLAPS + 12;
 const A_WHILE: Duration = Duration::from_mins(10);
 
-/// What the agent knows of its server's hearing.
+/// The state of the agent's checks.
 #[derive(Debug)]
 pub(crate) struct Watch {
     ears: Ears,
-    /// When to look again.
+    /// When the next check is due.
     next: Instant,
-    /// How many looks in a row have found it deaf.
+    /// How many consecutive checks have found the server deaf.
     strikes: u32,
-    /// Why it hears nobody, once that is believed.
+    /// Why the server receives no requests, once that is certain.
     deaf: Option<String>,
-    /// Why it cannot be seen whether it hears; as it was last said.
+    /// Why the state cannot be determined, as last logged.
     unknown: Option<String>,
-    /// When that was last news.
+    /// When the last change was reported.
     reported_at: Instant,
-    /// How often it became deaf, each time soon after the time before.
+    /// How often the server became deaf, each time soon after the last time.
     flaps: u32,
-    /// How many looks in a row have found that a deaf server hears.
+    /// How many consecutive checks have found that a deaf server receives requests again.
     good: u32,
     reloads: u32,
     reload_at: Instant,
@@ -68,22 +68,23 @@ impl Watch {
         }
     }
 
-    /// When to look again.
+    /// When the next check is due.
     pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
-    /// Why the server hears nobody, where that is believed.
+    /// Why the server receives no requests, if that is certain.
     pub(crate) fn deaf(&self) -> Option<&str> {
         self.deaf.as_deref()
     }
 
-    /// Whether the last look found it deaf, and was not believed yet.
+    /// Whether the last check found the server deaf, which is not yet certain.
     pub(crate) fn doubts(&self) -> bool {
         self.strikes > 0 && self.deaf.is_none()
     }
 
-    /// Looks, and says whether there is news: it has become deaf, is so for another reason, or hears again.
+    /// Checks the server. Returns whether there is a change to report: the server has become deaf, is deaf for a different
+    /// reason, or receives requests again.
     pub(crate) async fn look(&mut self, server: &Server, revision: Sha256) -> bool {
         let closely = self.strikes > 0;
         let hearing = server.hearing(&mut self.ears, revision, closely).await;
@@ -105,14 +106,14 @@ impl Watch {
             return false;
         }
         self.good = 0;
-        // It is reported before: a reload may take long.
+        // The change is reported first, since a reload may take long.
         if deaf.reload && self.deaf.is_some() {
             self.reload(server, revision).await;
         }
         self.believe(deaf, Instant::now())
     }
 
-    /// Looks after a reload, until the server hears or has had its time. The error is why it hears nobody.
+    /// Checks the server after a reload, until it receives requests or its time has passed. The error is why it receives none.
     pub(crate) async fn settle(&mut self, server: &Server, revision: Sha256) -> Result<(), String> {
         let begun = Instant::now();
         loop {
@@ -124,13 +125,13 @@ impl Watch {
                 }
                 Hearing::Unknown(reason) => {
                     self.next = Instant::now() + EVERY;
-                    // The server that was deaf was another process.
+                    // The server that was deaf was a different process.
                     self.hears();
                     self.is_unknown(reason);
                     return Ok(());
                 }
                 Hearing::Deaf(deaf) => {
-                    // Where the machine is to blame, time alone changes nothing.
+                    // If the machine is the cause, waiting longer changes nothing.
                     let limit = if deaf.reload { SETTLING } else { SOON };
                     if begun.elapsed() >= limit {
                         self.next = Instant::now() + SOON;
@@ -151,7 +152,7 @@ impl Watch {
         self.deaf.take().is_some()
     }
 
-    /// Said once, and taken for no deafness: what worked without this knowledge goes on.
+    /// Logs an unknown state once. It does not count as deafness: a server that worked without this check continues to work.
     fn is_unknown(&mut self, reason: String) {
         if self.deaf.is_none() {
             self.strikes = 0;

@@ -1,42 +1,42 @@
-//! Finds a server's process, which is not the agent's child: by its program's name and its configuration.
+//! Finds the process of a server, which is not the agent's child, by the program's name and its configuration.
 
 use super::network::read;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// A process, which no later one with the same number is taken for.
+/// A process, identified so that a later one with the same process id is a different one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
-    /// Its number.
+    /// The process id.
     pub(crate) pid: u32,
-    /// When it began, as the kernel counts.
+    /// When the process started, in the kernel's clock ticks.
     started: u64,
 }
 
 impl Process {
-    /// The process with a number, if there is one.
+    /// The process with an id, if there is one.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = read(&format!("/proc/{pid}/stat")).ok()?;
-        // The name, in brackets, may hold anything. Behind it, the state is the first field, and the beginning the 20th.
+        // The name, in parentheses, may contain anything. After it, the state is the first field, and the start time the 20th.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
         let started = fields.nth(18)?.parse().ok()?;
         (!matches!(state, "Z" | "X")).then_some(Self { pid, started })
     }
 
-    /// Whether it still runs.
+    /// Whether the process still runs.
     pub(crate) fn runs(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Its arguments, without the program.
+    /// The process's arguments, without the program.
     pub(crate) fn arguments(self) -> Vec<String> {
         let line = read(&format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         line.split_terminator('\0').skip(1).map(str::to_owned).collect()
     }
 
-    /// Its sockets; `None` where the agent may not see them: they take its user, or the right `CAP_SYS_PTRACE`.
+    /// The process's sockets; `None` if the agent may not see them, which requires the same user or `CAP_SYS_PTRACE`.
     pub(crate) fn sockets(self) -> Option<BTreeSet<u64>> {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let inode = |entry: fs::DirEntry| {
@@ -47,19 +47,19 @@ impl Process {
     }
 }
 
-/// What was found.
+/// The result of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The server's process; more than one where it has helpers.
+    /// The server's process, or several if it has helpers.
     Server(Vec<Process>),
-    /// There is none.
+    /// No process was found.
     Nothing,
-    /// There are so many that may be it.
+    /// This many processes may be the server.
     Unclear(usize),
 }
 
-/// Looks for the process of this program that was started with this configuration, else with the folder that it is in, else
-/// for the only one of this program in the agent's own network.
+/// Finds the process of this program that was started with this configuration; otherwise with its directory; otherwise the only
+/// process of this program in the agent's own network namespace.
 pub(crate) fn find(program: &str, configuration: &Path) -> Found {
     let numbers = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -93,17 +93,18 @@ pub(crate) fn find(program: &str, configuration: &Path) -> Found {
     }
 }
 
-/// Whether a program was started to check a file, and ends by itself: `dhcpd -t`, `kea-dhcp4 -t` and `-T`, `dnsmasq --test`.
+/// Whether a program was started to check a file and then exits: `dhcpd -t`, `kea-dhcp4 -t` and `-T`, `dnsmasq --test`.
 fn only_checks(arguments: &[String]) -> bool {
     arguments.iter().any(|argument| ["-t", "-T", "--test"].contains(&argument.as_str()))
 }
 
-/// What distinguishes the network of a process from others, as far as that can be seen without any right.
+/// What identifies the network of a process, as far as that can be read without privileges.
 fn fingerprint(process: &str) -> Option<String> {
     ["route", "igmp", "if_inet6"].map(|name| read(&format!("/proc/{process}/net/{name}")).ok()).into_iter().collect()
 }
 
-/// Whether an argument is this path, or has it behind an option's name or before further values, as in `-7 /etc/dnsmasq.d,.bak`.
+/// Whether an argument is this path, or contains it after an option's name or before further values, as in
+/// `-7 /etc/dnsmasq.d,.bak`.
 fn has_path(argument: &str, path: &str) -> bool {
     argument.split([',', '=']).any(|part| part.trim_end_matches('/') == path)
 }
@@ -117,7 +118,7 @@ mod tests {
     fn a_process_is_found_by_its_configuration_and_known_to_have_ended() {
         let folder = tempfile::tempdir().expect("a folder");
         let configuration = folder.path().join("served.conf");
-        // The name of a process is that of its program's file. Other test runs have others.
+        // The name of a process is the file name of its program. Other test runs have different names.
         let name = format!("dhcpd-{}", std::process::id());
         let program = folder.path().join(&name);
         std::fs::copy("/bin/sleep", &program).expect("a copy");

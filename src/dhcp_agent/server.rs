@@ -1,4 +1,4 @@
-//! How a DHCP server is made to use a file: by commands, or, for Kea, over its control socket.
+//! Makes a DHCP server use a file: with commands, or, for Kea, over its control socket.
 
 use super::hearing::{Deaf, Ears, Hearing};
 use super::kea::{Changes, Kea, Trouble};
@@ -12,23 +12,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where Kea has its control socket on Debian.
+/// The path of Kea's control socket on Debian.
 const KEA_SOCKET: &str = "/run/kea/kea4-ctrl-socket";
 
-/// How much of a file says whom it is written for.
+/// How much of a file is read to determine which server it is written for, in bytes.
 const BEGINNING: u64 = 8 * 1024;
 
-/// The server that an agent keeps.
+/// The server that an agent manages.
 #[derive(Debug)]
 pub(crate) enum Server {
-    /// Any server, by shell commands that may take so long.
+    /// Any server, managed with shell commands that have a time limit.
     Commands { check: String, reload: String, limit: Duration },
-    /// A Kea, which checks for itself unless a command does.
+    /// A Kea, which checks files itself unless a check command is given.
     Kea { kea: Kea, check: Option<String>, limit: Duration },
 }
 
 impl Server {
-    /// As the arguments say. Fails where a control socket is given that this kind of server has not.
+    /// Creates the server from the arguments. Fails if a control socket is given for a server without one.
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         let limit = Duration::from_secs(arguments.command_timeout);
         let check = arguments.check_command.as_deref();
@@ -51,7 +51,7 @@ impl Server {
         })
     }
 
-    /// What the server's file has to hold so that it runs this revision. The inner error is why that cannot be known now.
+    /// The content of the server's file for this revision. The inner error is why it cannot be determined now.
     pub(crate) async fn file<'a>(&self, bytes: &'a [u8], revision: Sha256) -> Result<Result<Cow<'a, [u8]>, String>> {
         match self {
             Self::Commands { .. } => Ok(Ok(Cow::Borrowed(bytes))),
@@ -59,8 +59,8 @@ impl Server {
         }
     }
 
-    /// Whether the server's file is written for another version of the server than the one that runs: it was upgraded, or the
-    /// agent has other options than before.
+    /// Whether the server's file was written for a different version of the server, which was upgraded since, or for other
+    /// options of the agent.
     pub(crate) async fn is_otherwise(&self, file: &Path) -> bool {
         let Self::Kea { kea, .. } = self else { return false };
         kea.meet().await;
@@ -69,19 +69,19 @@ impl Server {
         read.is_ok() && kea.is_otherwise(&String::from_utf8_lossy(&beginning))
     }
 
-    /// Whether the server can be told single changes, which it cannot be before it has read a whole file once.
+    /// Whether the server has to read a whole file before single changes are possible.
     pub(crate) fn needs_all(&self, revision: Sha256) -> bool {
         matches!(self, Self::Kea { kea, .. } if kea.changes_hosts() && kea.served_text(revision).is_none())
     }
 
-    /// Notes what the server runs.
+    /// Records what the server runs.
     pub(crate) fn serves(&self, bytes: &[u8], revision: Sha256) {
         if let Self::Kea { kea, .. } = self {
             kea.serves(bytes, revision);
         }
     }
 
-    /// What the server runs, where that is this revision and its hosts can be changed one by one.
+    /// The configuration that the server runs, if it has this revision and its hosts can be changed one by one.
     pub(crate) fn served_text(&self, runs: Sha256) -> Option<Arc<str>> {
         match self {
             Self::Commands { .. } => None,
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    /// Has the server change single hosts. The error is why the server may now run anything.
+    /// Makes the server change single hosts. After an error, it is unknown what the server runs.
     pub(crate) async fn change(&self, changes: &Changes<'_>, revision: Sha256) -> Result<(), String> {
         match self {
             Self::Commands { .. } => Err("this server has no commands for single hosts".to_owned()),
@@ -97,7 +97,7 @@ impl Server {
         }
     }
 
-    /// Has a file checked, which lies at this path as well. The inner error is what is wrong with it.
+    /// Checks a file, which is also stored at this path. The inner error is what is wrong with it.
     pub(crate) async fn check(&self, file: &[u8], path: &Path) -> Result<Result<(), String>> {
         match self {
             Self::Commands { check, limit, .. } | Self::Kea { check: Some(check), limit, .. } => {
@@ -107,8 +107,8 @@ impl Server {
         }
     }
 
-    /// Makes the server read its file again. `revision` is what it must run then, where that is known; Kea is asked. The inner
-    /// error is why it does not.
+    /// Makes the server read its file again. `revision` is the one that the server must run afterwards, if known; Kea reports
+    /// what it runs. The inner error is why the server does not run it.
     pub(crate) async fn reload(&self, revision: Option<Sha256>) -> Result<Result<(), String>> {
         match self {
             Self::Commands { reload, limit, .. } => command::run(reload, None, *limit).await,
@@ -116,8 +116,8 @@ impl Server {
         }
     }
 
-    /// Whether the server hears its clients. `closely` has Kea say what it knows, even where the kernel's word is enough: it logs
-    /// each question.
+    /// Whether the server receives its clients' requests. With `closely`, Kea is queried even if the kernel's information is
+    /// sufficient; Kea logs every query.
     pub(crate) async fn hearing(&self, ears: &mut Ears, revision: Sha256, closely: bool) -> Hearing {
         let Self::Kea { kea, .. } = self else { return look(ears).await };
         if let Err(message) = kea.compare().await {
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// Looks at the kernel's files, which may take some milliseconds.
+/// Reads the kernel's files, which may take some milliseconds.
 async fn look(ears: &mut Ears) -> Hearing {
     let mut looking = ears.clone();
     match tokio::task::spawn_blocking(move || (looking.look(), looking)).await {

@@ -1,4 +1,4 @@
-//! The agent's side of the service's HTTP interface: fetching configurations, and reporting about them.
+//! The agent's client of the service's HTTP interface: fetches configurations, and reports on them.
 
 use super::Arguments;
 use crate::secrets::Secret;
@@ -11,13 +11,13 @@ use serde_json::Value;
 use sha2::Digest;
 use std::time::Duration;
 
-/// How long an answer may take beyond what it was asked to wait, and how long its next bytes may.
+/// How long a response may take in addition to the requested wait, and how long its next bytes may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A configuration larger than this is none, in bytes.
+/// The maximum size of a configuration, in bytes. Anything larger is not a configuration.
 const LARGEST: usize = 512 * 1024 * 1024;
 
-/// The service, as one DHCP server sees it.
+/// The service, as one DHCP server's agent uses it.
 #[derive(Debug)]
 pub(crate) struct Service {
     client: reqwest::Client,
@@ -26,68 +26,68 @@ pub(crate) struct Service {
     token: Secret,
 }
 
-/// A configuration's place in the log.
+/// The position of a configuration in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The position up to which it is current.
+    /// The position up to which the configuration is current.
     pub(crate) current: i64,
-    /// The position of the last event that may have changed it.
+    /// The position of the last event that may have changed the configuration.
     pub(crate) changed: i64,
 }
 
-/// What the service has.
+/// The result of fetching a configuration.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// What the agent has already.
+    /// The configuration that the agent already has.
     Same(Place),
-    /// Something else.
+    /// A different configuration.
     New { bytes: Vec<u8>, revision: Sha256, place: Place },
 }
 
-/// What the agent tells the service; `PUT /dhcp/servers/{name}/confirmation`.
+/// The agent's report to the service, sent with `PUT /dhcp/servers/{name}/confirmation`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
-    /// The configuration, where there is one.
+    /// The revision of the configuration, if there is one.
     pub(crate) revision: Option<Sha256>,
-    /// The position up to which it is current.
+    /// The position up to which the configuration is current.
     pub(crate) position: Option<i64>,
-    /// Whether the server runs it.
+    /// Whether the server runs the configuration.
     pub(crate) ok: bool,
-    /// Why not.
+    /// Why the server does not run it; empty if it does.
     pub(crate) message: String,
 }
 
 impl Report {
-    /// The server runs this.
+    /// A report that the server runs this configuration.
     pub(crate) fn ok(revision: Sha256, place: Place) -> Self {
         Self { revision: Some(revision), position: Some(place.current), ok: true, message: String::new() }
     }
 
-    /// The server does not run this, or there is nothing that it could run.
+    /// A report that the server does not run this configuration, or that there is none that it could run.
     pub(crate) fn failed(what: Option<(Sha256, Place)>, message: String) -> Self {
         let (revision, place) = what.unzip();
         Self { revision, position: place.map(|place| place.current), ok: false, message }
     }
 }
 
-/// What became of a report.
+/// The result of sending a report.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// The service has it.
+    /// The service has accepted the report.
     Taken,
-    /// The service will not have it, however often it is told.
+    /// The service rejects the report, and would reject it again.
     Refused(anyhow::Error),
-    /// Not now.
+    /// The service could not be reached or is not ready.
     Away(anyhow::Error),
 }
 
 impl Service {
     pub(crate) fn new(arguments: &Arguments, token: Secret) -> Result<Self> {
-        // The provider may have been installed already, by another part of the same program.
+        // Another part of the same program may already have installed the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
-            // A redirect could lead the token elsewhere.
+            // A redirect could send the token to a different server.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("bootledger-dhcp-agent/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -101,8 +101,8 @@ impl Service {
         })
     }
 
-    /// Waits up to `wait` for something else than `have`, or for an event after `confirmed` that may have changed it. The
-    /// inner error is why the site's configuration cannot be written for a server of this kind, in the service's words.
+    /// Waits up to `wait` for a configuration other than `have`, or for an event after `confirmed` that may have changed it.
+    /// The inner error is the service's message that it cannot write the site's configuration for this kind of server.
     pub(crate) async fn fetch(
         &self,
         have: Option<Sha256>,
@@ -138,7 +138,7 @@ impl Service {
         }
     }
 
-    /// Tells the service what the server runs, or why it does not run something.
+    /// Reports to the service what the server runs, or why it does not run a configuration.
     pub(crate) async fn report(&self, report: &Report) -> Delivery {
         let Ok(mut authorization) = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())) else {
             return Delivery::Refused(anyhow::anyhow!("the token cannot be sent"));
@@ -160,7 +160,7 @@ impl Service {
     }
 }
 
-/// The answer's positions.
+/// The positions in the headers of a response.
 fn place(headers: &HeaderMap) -> Result<Place> {
     let position = |name: &str| -> Result<i64> {
         let value = headers.get(name).with_context(|| format!("the answer has no {name}; is this Bootledger?"))?;
@@ -169,7 +169,7 @@ fn place(headers: &HeaderMap) -> Result<Place> {
     Ok(Place { current: position("Bootledger-Position")?, changed: position("Bootledger-Changed-Position")? })
 }
 
-/// The bytes of an answer and their hash, which is computed while they arrive.
+/// The bytes of a response and their hash, which is computed while they arrive.
 async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
     let (mut bytes, mut hash) = (vec![], sha2::Sha256::new());
     while let Some(chunk) =
@@ -182,13 +182,13 @@ async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
     Ok((bytes, Sha256::new(hash.finalize().into())))
 }
 
-/// An answer that is no success, in the service's own words.
+/// The error of an unsuccessful response, with the service's message.
 async fn refusal(response: Response) -> anyhow::Error {
     let (status, url) = (response.status(), response.url().path().to_owned());
     anyhow::anyhow!("{url} was answered with {status}: {}", said(response).await)
 }
 
-/// What an answer says is wrong, on one line: every broken rule, else the whole.
+/// The errors in a response, on one line: every validation problem, otherwise the whole body.
 async fn said(response: Response) -> String {
     let body = tokio::time::timeout(PATIENCE, response.text()).await.ok().and_then(Result::ok).unwrap_or_default();
     let problem: Value = serde_json::from_str(&body).unwrap_or_default();

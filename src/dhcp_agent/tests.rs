@@ -1,4 +1,4 @@
-//! The agent against a service of a few lines, with scripts as checker and reload command.
+//! Tests of the agent with a small test service, and with scripts as check and reload commands.
 
 use super::agent::{Agent, Outcome};
 use super::{Arguments, Kind, disk};
@@ -13,16 +13,16 @@ use tokio::sync::watch;
 
 const TOKEN: &str = "a-token-that-nobody-may-see";
 
-/// What the service says.
+/// The state of the test service.
 #[derive(Debug, Default)]
 struct Says {
     configuration: String,
     current: i64,
     changed: i64,
-    /// The status of the answers to reports; 0 for success.
+    /// The HTTP status of responses to reports; 0 for success.
     reports_refused_with: u16,
     damaged: bool,
-    /// Whether there is something new each time somebody asks.
+    /// Whether each request returns a new configuration.
     changing: bool,
     /// Why there is no configuration for this kind of server.
     withheld: Option<String>,
@@ -102,8 +102,8 @@ async fn confirmation(request: HttpRequest, service: web::Data<Service>, report:
     }
 }
 
-/// A service, a folder with the server's file, a checker that wants `good` in it, and a reload that
-/// refuses `unloadable` and notes what it loaded.
+/// A service, a directory with the server's file, a checker that requires `good` in it, and a reload command that rejects
+/// `unloadable` and records what it loaded.
 struct Story {
     service: Service,
     folder: TempDir,
@@ -135,7 +135,7 @@ impl Story {
             format!("--url=http://127.0.0.1:{port}"),
             format!("--token={TOKEN}"),
             format!("--config={}", config.display()),
-            // With a `$1` of its own a command also gets the file appended, which `{}` prevents.
+            // A command with a `$1` of its own also gets the file appended. `{}` prevents that.
             format!("--check-command={}; : {{}}", inside(check)),
             format!("--reload-command={}", inside(reload)),
             "--wait=0".to_owned(),
@@ -155,13 +155,13 @@ impl Story {
         self.folder.path().join(name)
     }
 
-    /// Begins to count anew what is loaded and reported.
+    /// Clears the records of what was loaded and reported.
     fn forget(&self) {
         self.loaded();
         self.service.reports();
     }
 
-    /// What was loaded since the last time this was asked.
+    /// What was loaded since the last call.
     fn loaded(&self) -> String {
         let loaded = self.file("loaded");
         std::fs::write(self.path("loaded"), "").expect("an empty file");
@@ -200,7 +200,7 @@ async fn unchanged_bytes_are_confirmed_again_only_after_an_event_that_may_have_c
     agent.step().await;
     story.service.reports();
 
-    // The confirmation itself moved the log on, and so did others.
+    // The confirmation itself moved the log on, and so did other events.
     story.service.says().current = 20;
     assert!(matches!(agent.step().await, Outcome::Unchanged));
     assert_eq!(story.service.reports(), Vec::<Value>::new());
@@ -228,7 +228,7 @@ async fn a_configuration_that_the_checker_refuses_never_reaches_the_server() {
         [json!({"revision": revision("bad 2;"), "position": 9, "ok": false, "message": message})]
     );
 
-    // The same one is not tried in a hot loop, and the old one is not confirmed for the new position.
+    // The same configuration is not retried in a hot loop, and the old one is not confirmed for the new position.
     story.service.says().current = 10;
     let checks = story.file("checked").lines().count();
     assert!(matches!(agent.step().await, Outcome::Unchanged));
@@ -274,7 +274,7 @@ async fn a_configuration_that_cannot_be_written_is_reported_once_and_its_end_is_
     assert_eq!((story.file("dhcpd.conf"), story.loaded()), ("good 1;".to_owned(), String::new()));
     assert_eq!(story.service.reports(), Vec::<Value>::new());
 
-    // Another reason is news; the report is kept until it is taken.
+    // A different reason is reported; the report is kept until the service accepts it.
     story.service.says().withheld = Some("no option rooters and no option ntp".to_owned());
     story.service.says().reports_refused_with = 503;
     assert!(matches!(agent.step().await, Outcome::Away { .. }));
@@ -282,7 +282,7 @@ async fn a_configuration_that_cannot_be_written_is_reported_once_and_its_end_is_
     agent.step().await;
     assert_eq!(story.service.reports()[0]["message"], "no option rooters and no option ntp");
 
-    // A refused report is made anew from the next answer.
+    // A rejected report is created again from the next response.
     story.service.says().withheld = Some("no option ntp".to_owned());
     story.service.says().reports_refused_with = 403;
     assert!(matches!(agent.step().await, Outcome::Away { .. }));
@@ -290,7 +290,7 @@ async fn a_configuration_that_cannot_be_written_is_reported_once_and_its_end_is_
     assert!(matches!(agent.step().await, Outcome::Withheld { .. }));
     assert_eq!(story.service.reports()[0]["message"], "no option ntp");
 
-    // The server still runs what it shall, which is confirmed without a reload, and without an event that changed it.
+    // The server still runs the right configuration, which is confirmed without a reload, and without an event that changed it.
     story.service.says().withheld = None;
     assert!(matches!(agent.step().await, Outcome::Confirmed { position: 7, .. }));
     assert_eq!((story.loaded(), story.service.reports()), (String::new(), confirmed("good 1;", 7)));
@@ -313,10 +313,10 @@ async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     let message = reports[0]["message"].as_str().expect("a message");
     assert_eq!((&reports[0]["ok"], message.starts_with("error: process ")), (&json!(false), true), "{message}");
 
-    // An agent killed during one of these reloads could not have taken the note for the truth.
+    // An agent killed during one of these reloads could not have mistaken the record for the truth.
     assert_eq!(story.file("noted"), "");
 
-    // What was restored is known to be loaded, by the next agent, too.
+    // The restored file is known to be loaded, also to the next agent.
     let mut next = story.agent().await;
     story.service.has("good 1;", 11);
     assert!(matches!(next.step().await, Outcome::Confirmed { position: 11, .. }));
@@ -410,12 +410,12 @@ async fn a_restarted_agent_reloads_only_what_it_does_not_know_to_be_loaded() {
     assert!(matches!(again.step().await, Outcome::Unchanged), "the confirmation is remembered, too");
     assert_eq!((story.loaded(), story.service.reports()), (String::new(), vec![]));
 
-    // Killed between replacing and loading: the file is new, the note is gone.
+    // The agent was killed between replacing and loading: the file is new, and the record no longer exists.
     std::fs::remove_file(story.path(".dhcpd.conf.bootledger-loaded")).expect("a note");
     assert!(matches!(story.agent().await.step().await, Outcome::Loaded { .. }));
     assert_eq!((story.loaded(), story.service.reports()), ("good 1;".to_owned(), confirmed("good 1;", 7)));
 
-    // Somebody edited the file.
+    // Another program edited the file.
     let mut agent = story.agent().await;
     std::fs::write(story.path("dhcpd.conf"), "by hand").expect("an edit");
     assert!(matches!(agent.step().await, Outcome::Loaded { .. }));

@@ -1,7 +1,7 @@
-//! A TCP connection to a DNS server on which every message is signed and every answer's signature verified (TSIG, RFC 8945).
+//! A TCP connection to a DNS server. Every message is signed, and the signature of every response is verified (TSIG, RFC 8945).
 //!
-//! Questions are signed as updates are: a server may choose its view of a zone by the key, and may answer nobody else.
-//! hickory's own client signs updates and transfers only, so that it is not used here.
+//! Queries are signed like updates: a server may select its view of a zone by the key, and may refuse all unsigned queries. The
+//! client of hickory signs only updates and transfers, so it is not used here.
 
 use bootledger_aggregates::site::TsigKey;
 use hickory_proto::op::{Message, ResponseCode};
@@ -19,26 +19,26 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-/// How long the server may take to be reached, and to answer.
+/// How long connecting to the server and its response may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
-/// By how many seconds clocks may differ (RFC 8945, 10).
+/// The maximum difference between the clocks, in seconds (RFC 8945, section 10).
 pub(super) const FUDGE: u16 = 300;
 
-/// Why a message came to nothing.
+/// Why a message failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Trouble {
-    /// The server holds something else than the update said: nothing of it was done.
+    /// The server holds different records from those in the update's prerequisite, so it has changed nothing.
     #[error("the primary holds something else")]
     HoldsElse,
-    /// The server answers nothing any more, in words.
+    /// The server no longer responds; the text is an explanation.
     #[error("{0}")]
     Gone(String),
-    /// Anything else, in words.
+    /// Any other failure; the text is an explanation.
     #[error("{0}")]
     Other(String),
 }
 
-/// A connection.
+/// A signed connection to one server.
 pub(super) struct Connection {
     address: SocketAddr,
     key: TsigKey,
@@ -48,7 +48,7 @@ pub(super) struct Connection {
     reader: JoinHandle<()>,
 }
 
-/// The questions that have no answer yet, by their identifiers.
+/// The queries that await a response, by their message ids.
 #[derive(Default)]
 struct Awaited(Mutex<Questions>);
 
@@ -60,7 +60,7 @@ struct Questions {
 }
 
 impl Connection {
-    /// Connects.
+    /// Opens a connection to the server.
     pub(super) async fn open(address: SocketAddr, key: &TsigKey, signer: TSigner) -> Result<Self, Trouble> {
         let unreachable = |error: &dyn Display| Trouble::Other(unanswered(address, &format!("it cannot be reached: {error}")));
         let stream = match tokio::time::timeout(DEADLINE, TcpStream::connect(address)).await {
@@ -82,12 +82,12 @@ impl Connection {
         self.address
     }
 
-    /// The name of the key that messages are signed with.
+    /// The name of the key that signs messages.
     pub(super) fn key(&self) -> &TsigKey {
         &self.key
     }
 
-    /// Sends a message; its answer, once the signature is verified.
+    /// Sends a message. Returns the response once its signature is verified.
     pub(super) async fn send(&self, mut message: Message) -> Result<Message, Trouble> {
         let (id, answer) = self.awaited.expect().ok_or_else(|| self.closed())?;
         let _forgotten = Forgotten { awaited: &self.awaited, id };
@@ -111,7 +111,7 @@ impl Connection {
 
     async fn write(&self, message: &[u8]) -> std::io::Result<()> {
         let length = u16::try_from(message.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
-        // As one piece, and under a lock: a message that is cut by another would end the connection.
+        // The message is sent in one piece and under a lock: interleaved messages would end the connection.
         let framed = [&length.to_be_bytes()[..], message].concat();
         self.writer.lock().await.write_all(&framed).await
     }
@@ -120,7 +120,8 @@ impl Connection {
         let answer = Message::from_vec(bytes)
             .map_err(|error| Trouble::Other(unanswered(self.address, &format!("its answer is malformed: {error}"))))?;
         let (address, key) = (self.address, &self.key);
-        // A server that refuses a signature says why, in an answer that it cannot or need not sign (RFC 8945, 5.2).
+        // A server that refuses a signature gives the reason in a response that it cannot or need not sign (RFC 8945, section
+        // 5.2).
         let refused = answer.signature().and_then(|signature| Some((signature.data.error?, &signature.data)));
         if let Some((error, signature)) = refused {
             return Err(Trouble::Other(match error {
@@ -173,14 +174,16 @@ impl Awaited {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Awaits one more answer: its identifier, and where it arrives. `None` once the connection is closed.
+    /// Registers one more awaited response: its message id, and the channel on which it arrives. `None` once the connection is
+    /// closed.
     fn expect(&self) -> Option<(u16, oneshot::Receiver<Vec<u8>>)> {
         let mut questions = self.questions();
         if questions.closed {
             return None;
         }
         let (answered, answer) = oneshot::channel();
-        // Few are under way, so that one of the next identifiers is free. An answer proves by its signature what it is to.
+        // Few queries are in progress, so one of the next ids is free. The signature of a response proves which query it
+        // belongs to.
         let id = (0..=u16::MAX).map(|step| questions.next.wrapping_add(step)).find(|id| !questions.of.contains_key(id))?;
         questions.next = id.wrapping_add(1);
         questions.of.insert(id, answered);
@@ -188,7 +191,7 @@ impl Awaited {
     }
 }
 
-/// A question that is no longer awaited when this is dropped, whatever became of it.
+/// Removes an awaited query when it is dropped, regardless of its result.
 struct Forgotten<'a> {
     awaited: &'a Awaited,
     id: u16,
@@ -200,7 +203,7 @@ impl Drop for Forgotten<'_> {
     }
 }
 
-/// Hands answers to their questions until the connection ends.
+/// Delivers responses to their queries until the connection ends.
 async fn read(mut reading: OwnedReadHalf, awaited: Arc<Awaited>) {
     while let Ok(length) = reading.read_u16().await {
         let mut message = vec![0; usize::from(length)];
@@ -221,7 +224,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// How the server's clock, which it sends in 48 bits with BADTIME, differs from this machine's.
+/// The difference between this machine's clock and the server's, which the server sends in 48 bits with BADTIME.
 fn clocks(other: &[u8]) -> String {
     let Ok(seconds) = <[u8; 6]>::try_from(other) else { return "its clock differs from this machine's".to_owned() };
     let (theirs, ours) = (seconds.iter().fold(0, |all, octet| all << 8 | u64::from(*octet)), now());
@@ -229,14 +232,14 @@ fn clocks(other: &[u8]) -> String {
     format!("its clock is {difference} s {way} this machine's")
 }
 
-/// What everybody reads where nothing at this address answered as a primary does, whatever the reason: it does not tell which
-/// ports of which hosts are open. The log has the details.
+/// The message that all users see if nothing at this address responded like a primary, regardless of the reason. It must not
+/// reveal which ports of which hosts are open. The log has the details.
 fn unanswered(address: SocketAddr, details: &str) -> String {
     warn!(primary = %address, details, "a DNS primary did not answer");
     format!("{address} did not answer as a DNS primary that takes updates. The service's log has the details")
 }
 
-/// What a server's answer code means to people.
+/// An explanation of a server's response code.
 pub(super) fn code(code: ResponseCode) -> String {
     match code {
         ResponseCode::Refused => "REFUSED".to_owned(),

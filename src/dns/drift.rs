@@ -1,4 +1,4 @@
-//! Compares what a primary has with what it should have, and brings it there where a person has ordered that.
+//! Compares what a primary holds with the expected state, and repairs differences if an operator has requested that.
 
 use super::primary::{AT_ONCE, Found, Primary, Trouble};
 use super::publisher::address;
@@ -15,20 +15,20 @@ use bootledger_projections::catalogue::Entry;
 use futures::future::join_all;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What a look at a set of records gave.
+/// The result of checking a record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// Both are the same.
+    /// The record set is as expected.
     Same,
-    /// They differ.
+    /// The record set differs.
     Differs(Difference),
-    /// Nobody can tell: it is changing.
+    /// The record set is changing at the moment, so the comparison has no result.
     Changing,
-    /// Nobody can tell, for this reason.
+    /// The record set could not be checked, for this reason.
     Unseen(String),
 }
 
-/// A site's primary, to be compared with the views.
+/// A site's primary, which is compared with the views.
 pub(crate) struct Comparison<'a> {
     ledger: &'a Ledger,
     sites: &'a [Entry<SiteSpec>],
@@ -50,8 +50,8 @@ impl<'a> Comparison<'a> {
         Ok(Self { ledger, sites, site, updates, primary })
     }
 
-    /// Looks at those of some sets that belong to the site. What a person has `ordered` to be repaired is repaired where it
-    /// still is as it was then, and looked at again.
+    /// Checks those of the record sets that belong to the site. A set whose repair is `ordered` is repaired, if it still is as
+    /// it was when the repair was requested, and is then checked again.
     pub(crate) async fn look(&self, sets: &[Wanted], ordered: &HashMap<Key, Difference>) -> anyhow::Result<Vec<(Key, Seen)>> {
         let placed = |(name, kind): &Key| {
             let kind = Kind::of(kind)?;
@@ -73,7 +73,7 @@ impl<'a> Comparison<'a> {
         }
         let mut seen: Vec<(Key, Seen)> = vec![];
         for some in all.chunks(AT_ONCE) {
-            // A primary that answers nothing is not asked a thousand times.
+            // A primary that does not respond is not queried a thousand times.
             if let Some((_, Seen::Unseen(problem))) = seen.last() {
                 let problem = problem.clone();
                 seen.extend(some.iter().map(|(key, ..)| ((*key).clone(), Seen::Unseen(problem.clone()))));
@@ -88,7 +88,8 @@ impl<'a> Comparison<'a> {
                 seen.push(((*key).clone(), found?));
             }
         }
-        // What was wanted when the primary was asked must still be wanted, and nobody have been at it meanwhile.
+        // The expected records must be the same as when the primary was queried, and no update may have been made in the
+        // meantime.
         let differing: Vec<Key> =
             seen.iter().filter(|(_, seen)| matches!(seen, Seen::Differs(_))).map(|(key, _)| key.clone()).collect();
         changing.extend(self.changing(&differing).await?);
@@ -103,7 +104,7 @@ impl<'a> Comparison<'a> {
         Ok(seen)
     }
 
-    /// Those that the publisher has still to do something about. One that it cannot do anything about is not changing.
+    /// Those of the sets that the publisher still has to process. A set whose update is blocked does not count as changing.
     async fn changing(&self, keys: &[Key]) -> anyhow::Result<HashSet<Key>> {
         let shown = bootledger_projections::checkpoint::position(&self.ledger.views).await?;
         Ok(match dns::pending(&self.ledger.views, keys, shown).await? {
@@ -117,7 +118,7 @@ impl<'a> Comparison<'a> {
         Ok(difference(&address(self.updates).to_string(), zone, records, &found))
     }
 
-    /// Brings a set to what is wanted, from what was seen when that was ordered and from nothing else.
+    /// Changes a record set to the expected state, but only from the state that was found when the repair was requested.
     async fn repair(&self, key: &Key, zone: &Zone, records: &Records, ordered: &Difference) -> anyhow::Result<Seen> {
         let views = &self.ledger.views;
         match self.see(zone, records).await {
@@ -134,7 +135,7 @@ impl<'a> Comparison<'a> {
             &(&records.told - &records.wanted) & &found
         };
         let update = Update { records, held: Some(found.clone()), removed: gone, added: &records.wanted - &found };
-        // Where the primary holds something else by now, nothing is done, and that is seen.
+        // If the primary holds something else by now, the update changes nothing, and the next check shows that.
         if let Err(trouble @ (Trouble::Gone(_) | Trouble::Other(_))) = self.primary.update(zone, &[update]).await {
             return Ok(Seen::Unseen(trouble.to_string()));
         }
@@ -154,7 +155,7 @@ fn seen_of(seen: Result<Option<Difference>, Trouble>) -> Seen {
     }
 }
 
-/// In which way what a primary has differs from what it should have, if it does.
+/// How a primary's records differ from the expected ones, if they do.
 fn difference(server: &str, zone: &Zone, records: &Records, found: &Found) -> Option<Difference> {
     let Records { name, told, wanted, .. } = records;
     let values = |set: &BTreeSet<String>| set.iter().map(|value| Text::fitted(value)).collect();
@@ -167,7 +168,7 @@ fn difference(server: &str, zone: &Zone, records: &Records, found: &Found) -> Op
         return differs(Nature::Alias, message);
     }
     let foreign = &found.values - &(told | wanted);
-    // A set of which nothing is wanted, or left, is not ours to judge.
+    // A record set with no expected record, and none of ours left, is not ours to judge.
     if !wanted.is_empty() && !foreign.is_empty() {
         return differs(Nature::Foreign, String::new());
     }

@@ -1,4 +1,4 @@
-//! A zone's primary: signed updates, and signed questions about what it holds.
+//! The DNS primary of a zone: signed updates, and signed queries about what it holds.
 
 use super::connection::{Connection, FUDGE, code};
 use super::records::{Kind, Records, Update};
@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 
 pub(super) use super::connection::Trouble;
 
-/// How many questions are on their way at once.
+/// The maximum number of queries in progress at the same time.
 pub(super) const AT_ONCE: usize = 32;
 
 impl From<ProtoError> for Trouble {
@@ -26,22 +26,22 @@ impl From<ProtoError> for Trouble {
     }
 }
 
-/// What a primary has under a name.
+/// What a primary holds for a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The values of the records that were asked for.
+    /// The values of the queried records.
     pub(super) values: BTreeSet<String>,
-    /// The name that it is an alias of.
+    /// The canonical name, if the name is an alias (CNAME).
     pub(super) alias: Option<String>,
 }
 
-/// A primary.
+/// A connection to the primary of a zone.
 pub(super) struct Primary {
     connection: Connection,
 }
 
 impl Primary {
-    /// Connects over TCP: updates of many records, and some answers, are larger than a datagram.
+    /// Connects over TCP, because updates of many records and some responses are larger than a datagram.
     pub(super) async fn connect(updates: &DnsUpdates, secret: &Secret, guard: &Guard) -> Result<Self, Trouble> {
         guard.check(updates.primary).map_err(|refused| Trouble::Other(refused.to_string()))?;
         let key = base64::engine::general_purpose::STANDARD.decode(secret.expose());
@@ -59,17 +59,17 @@ impl Primary {
         Ok(Self { connection: Connection::open(address, &updates.key, signer).await? })
     }
 
-    /// The address, and the key that it knows us by.
+    /// The address and port of the primary.
     pub(super) fn address(&self) -> SocketAddr {
         self.connection.address()
     }
 
-    /// The name of the key.
+    /// The name of the key that signs messages.
     pub(super) fn key(&self) -> &str {
         self.connection.key().name.as_str()
     }
 
-    /// Sends updates of one zone as one message: all are done, or none.
+    /// Sends updates of one zone in one message: either all take effect, or none.
     pub(super) async fn update(&self, zone: &Zone, updates: &[Update<'_>]) -> Result<(), Trouble> {
         let mut message = update_of(zone)?;
         for update in updates {
@@ -81,9 +81,9 @@ impl Primary {
                 Ok::<_, Trouble>(record)
             };
             match &update.held {
-                // RFC 2136, 2.4.3: there is no such set.
+                // RFC 2136, section 2.4.3: the record set does not exist.
                 Some(held) if held.is_empty() => add_prerequisite(&mut message, &owner, record_type(kind), DNSClass::NONE),
-                // 2.4.2: the set is this, to the letter.
+                // Section 2.4.2: the record set exists with exactly these values.
                 Some(held) => {
                     for value in held {
                         message.add_pre_requisite(record(value, 0, DNSClass::IN)?);
@@ -113,8 +113,8 @@ impl Primary {
         }
     }
 
-    /// What the name itself has. What only a wildcard answers with is not there: an update cannot remove it, and a record of
-    /// ours takes its place.
+    /// The records of the name itself. Records that only a wildcard provides do not count: an update cannot remove them, and
+    /// our records replace them.
     pub(super) async fn look(&self, zone: &Zone, records: &Records) -> Result<Found, Trouble> {
         let found = self.ask(&records.name, records.kind).await?;
         let as_wanted = found.alias.is_none() && found.values == records.wanted;
@@ -125,16 +125,17 @@ impl Primary {
         Ok(if self.has(zone, &records.name, kind).await? { found } else { Found::default() })
     }
 
-    /// Whether the name itself has records of a type, by the prerequisite of an update that changes nothing (RFC 2136, 2.4.1).
+    /// Whether the name itself has records of a type, tested with the prerequisite of an update that changes nothing (RFC 2136,
+    /// section 2.4.1).
     async fn has(&self, zone: &Zone, owner: &str, kind: RecordType) -> Result<bool, Trouble> {
         let mut message = update_of(zone)?;
         add_prerequisite(&mut message, &name(owner)?, kind, DNSClass::ANY);
         let answer = self.connection.send(message).await?;
-        // Where that cannot be found out, the answer counts as it is: nothing of others is touched for it.
+        // If that cannot be determined, the response counts as it is. No records of others are changed because of it.
         Ok(!matches!(answer.response_code, ResponseCode::NXRRSet | ResponseCode::NXDomain))
     }
 
-    /// What the primary itself answers: an answer of another server's cache is none.
+    /// The primary's own, authoritative response. A response from a cache does not count.
     async fn ask(&self, owner: &str, kind: Kind) -> Result<Found, Trouble> {
         let asked = name(owner)?;
         let mut query = Message::query();
@@ -150,7 +151,7 @@ impl Primary {
             )));
         }
         let mut found = Found::default();
-        // Signatures of a signed zone, and what an alias leads to, are answered beside it.
+        // A response also contains the signatures of a signed zone, and the records that an alias leads to.
         for record in answer.answers.iter().filter(|record| record.name == asked) {
             match &record.data {
                 RData::A(address) if kind == Kind::A => drop(found.values.insert(address.0.to_string())),
@@ -171,7 +172,7 @@ fn update_of(zone: &Zone) -> Result<Message, Trouble> {
     Ok(message)
 }
 
-/// That a set of records is there (`ANY`), or is not (`NONE`), whatever its values.
+/// Adds the prerequisite that a record set exists (`ANY`) or does not (`NONE`), regardless of its values.
 fn add_prerequisite(message: &mut Message, owner: &Name, kind: RecordType, class: DNSClass) {
     let mut record = Record::update0(owner.clone(), 0, kind).into_record_of_rdata();
     record.dns_class = class;
@@ -193,7 +194,7 @@ fn data(kind: Kind, value: &str) -> Result<RData, Trouble> {
     })
 }
 
-/// A name label by label: those of RFC 2317 have a slash.
+/// Parses a name label by label, since the names of RFC 2317 contain a slash.
 fn name(text: &str) -> Result<Name, Trouble> {
     Ok(Name::from_labels(text.split('.').map(str::as_bytes))?)
 }

@@ -1,4 +1,4 @@
-//! Works off what is to be told to the primaries.
+//! Publishes pending record sets to the DNS primaries.
 
 use super::primary::{AT_ONCE, Primary, Trouble};
 use super::records::{Kind, Records, Step, Update, place};
@@ -20,27 +20,27 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tracing::{Instrument, error, info_span, warn};
 
-/// How soon the work is looked at again without a change.
+/// How often pending work is checked if no change is announced.
 const POLL: Duration = Duration::from_secs(1);
-/// How many workers there are.
+/// The number of workers.
 const WORKERS: usize = 4;
-/// How much work is taken at once.
+/// How many record sets are taken at a time.
 const BATCH: i64 = 1_000;
-/// How long others leave it alone: longer than a primary may take that answers nothing.
+/// How long other instances do not touch taken work: longer than the timeout for a primary that does not respond.
 const LEASE: time::Duration = time::Duration::seconds(60);
-/// How many sets of records are updated by one message.
+/// The maximum number of record sets in one message.
 const MESSAGE: usize = 100;
-/// How often a set is looked at anew when somebody else changes it at the same time.
+/// How often a record set is queried again if others change it at the same time.
 const TRIES: u32 = 3;
-/// The longest time between two tries, in seconds.
+/// The longest time between two attempts, in seconds.
 const LONGEST_SECONDS: i64 = 15;
 
-/// What came of a set of records.
+/// The result of publishing a record set.
 enum Outcome {
     Done,
     Conflict(String),
     Trouble(String),
-    /// The connection is of no more use.
+    /// The connection can no longer be used.
     Gone(String),
 }
 
@@ -53,31 +53,31 @@ impl From<Trouble> for Outcome {
     }
 }
 
-/// The work for one zone at one primary.
+/// The pending work for one zone at one primary.
 struct Job<'a> {
     updates: &'a DnsUpdates,
     zone: &'a Zone,
     all: Vec<(&'a Work, Records)>,
 }
 
-/// Keeps primaries at what the views show; any number of instances may run.
+/// Keeps the primaries consistent with the views. Any number of instances may run.
 pub struct Publisher {
     ledger: Ledger,
     worker: Worker,
-    /// What is being worked on.
+    /// The record sets that are being processed.
     held: Mutex<BTreeSet<dns::Key>>,
-    /// Whether a pass has failed since work was last given back. Held while work is given back or taken, so that nothing is
-    /// given back whose taking has not ended.
+    /// Whether a pass has failed since work was last returned. The lock is held while work is returned or taken, so that no
+    /// work is returned while it is still being taken.
     failed: tokio::sync::Mutex<bool>,
 }
 
 impl Publisher {
-    /// A publisher of what this ledger's views show. What it works on is this worker's.
+    /// Creates a publisher of this ledger's views. The work that it takes is leased to this worker.
     pub fn new(ledger: Ledger, worker: Worker) -> Self {
         Self { ledger, worker, held: Mutex::default(), failed: tokio::sync::Mutex::default() }
     }
 
-    /// Runs until `stopping`. A primary that answers nothing keeps one worker waiting, and others go on.
+    /// Runs until `stopping` holds true. A primary that does not respond blocks one worker, while others continue.
     pub async fn run(&self, stopping: watch::Receiver<bool>) {
         join_all((0..WORKERS).map(|_| self.work_off(stopping.clone()))).await;
     }
@@ -102,7 +102,7 @@ impl Publisher {
         }
     }
 
-    /// Takes changes in and works on what is due, once. How much there was.
+    /// Records new changes and processes the work that is due, once. Returns the amount of work.
     pub async fn pass(&self) -> anyhow::Result<usize> {
         let passed = self.take_and_work().await;
         if passed.is_err() {
@@ -223,7 +223,7 @@ impl Publisher {
     }
 }
 
-/// The host names that sets of records are about.
+/// The host names that the record sets belong to.
 fn names<'a>(work: impl Iterator<Item = &'a Work>) -> Vec<String> {
     let mut names: Vec<String> = work
         .flat_map(|work| if work.key.1 == "A" { vec![work.key.0.clone()] } else { work.wanted.iter().cloned().collect() })
@@ -233,15 +233,15 @@ fn names<'a>(work: impl Iterator<Item = &'a Work>) -> Vec<String> {
     names
 }
 
-/// A primary's address and port, as it is told to people and kept with what it was told.
+/// A primary's address and port, as shown in messages and stored with the published records.
 pub(crate) fn address(updates: &DnsUpdates) -> SocketAddr {
     SocketAddr::new(updates.primary, updates.port.get())
 }
 
-/// Brings sets of records to the primary, and asks it for each; outcomes in their order.
+/// Publishes record sets to the primary, and verifies each with a query. Returns the results in the same order.
 async fn publish(primary: &Primary, zone: &Zone, all: &[(&Work, Records)]) -> Vec<Outcome> {
-    // Those that change, in as few messages as possible. Where one of a message is not as expected, nothing of the message
-    // is done, and each of its sets is looked at by itself.
+    // Record sets that change are sent in as few messages as possible. If one set in a message is not as expected, the primary
+    // changes nothing, and each set of the message is then processed by itself.
     let changing: Vec<Update<'_>> = all
         .iter()
         .map(|(_, records)| records.expected())
@@ -274,7 +274,7 @@ fn key(records: &Records) -> (&str, &'static str) {
     (&records.name, records.kind.name())
 }
 
-/// Asks the primary for a set, and goes on from what it holds until that is what is wanted.
+/// Queries the primary for a record set, and updates it until the primary holds the expected records.
 async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Option<&String>) -> Outcome {
     if let Some(problem) = refused {
         return Outcome::Trouble(problem.clone());
@@ -314,7 +314,7 @@ async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Opti
     Outcome::Trouble(format!("the records {name} {kind} at {} are not settled yet", primary.address()))
 }
 
-/// What a primary answers again and again although it was to hold something else; `taken` is whether it took the update.
+/// The message for a primary that repeatedly returns other records than expected; `taken` is whether it accepted the update.
 fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, taken: bool) -> String {
     let shown = |values: &BTreeSet<String>| {
         if values.is_empty() { "no record".to_owned() } else { values.iter().cloned().collect::<Vec<_>>().join(", ") }

@@ -1,4 +1,4 @@
-//! A set of records at its primary: what is to change there, and whether it may.
+//! A record set at its primary: the update that it needs, and whether the update is allowed.
 
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::reverse_zone::reversed;
@@ -6,7 +6,7 @@ use bootledger_aggregates::zone::{Zone, holding};
 use bootledger_projections::catalogue::Entry;
 use std::collections::BTreeSet;
 
-/// Which records.
+/// The type of a record set: A or PTR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     A,
@@ -34,40 +34,40 @@ impl Kind {
 /// All records of one name and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Records {
-    /// Their name at the primary.
+    /// The records' name at the primary.
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// What the primary was told, and may hold: what is of it is ours.
+    /// The values that were sent to the primary, which it may hold. Those of them that it holds are ours.
     pub(super) told: BTreeSet<String>,
-    /// What it has answered with.
+    /// The values in the primary's last response.
     pub(super) answered: BTreeSet<String>,
-    /// What it shall hold.
+    /// The expected values.
     pub(super) wanted: BTreeSet<String>,
 }
 
-/// An update of some records.
+/// An update of a record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Update<'a> {
     pub(super) records: &'a Records,
-    /// What the primary must hold for it, to the letter; `None` where that does not matter.
+    /// The values that the primary must hold for the update, as an exact prerequisite; `None` if they do not matter.
     pub(super) held: Option<BTreeSet<String>>,
     pub(super) removed: BTreeSet<String>,
     pub(super) added: BTreeSet<String>,
 }
 
-/// What is to be done where a primary holds this.
+/// What to do, given the records that a primary holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step<'a> {
-    /// It holds all that is wanted, and nothing of ours that is not.
+    /// The primary holds all expected records, and none of ours that should not exist.
     Nothing,
-    /// This update.
+    /// The primary needs this update.
     Update(Update<'a>),
-    /// It has these, which are not ours, where ours should be.
+    /// The primary holds these records, which are not ours, in place of ours.
     Conflict(BTreeSet<String>),
 }
 
 impl Records {
-    /// The update from what the primary has answered; its prerequisite says so if that is no longer true.
+    /// The update that starts from the primary's last response. Its prerequisite makes it fail if that is out of date.
     pub(super) fn expected(&self) -> Update<'_> {
         Update {
             records: self,
@@ -77,7 +77,7 @@ impl Records {
         }
     }
 
-    /// The step from what the primary was found to hold.
+    /// The next step, given the records that the primary holds.
     pub(super) fn from(&self, found: &BTreeSet<String>) -> Step<'_> {
         let ours = &self.told | &self.wanted;
         let foreign = found - &ours;
@@ -88,13 +88,13 @@ impl Records {
         if !added.is_empty() && !foreign.is_empty() {
             return Step::Conflict(foreign);
         }
-        // Records of others stay beside those that are removed, whatever they are by then.
+        // Records of others are kept when ours are removed, even if their values have changed by then.
         let held = foreign.is_empty().then(|| found.clone());
         Step::Update(Update { records: self, held, removed, added })
     }
 }
 
-/// A zone with the site that manages it.
+/// A zone, with the site that manages it.
 struct OfSite<'a>(&'a Entry<SiteSpec>, &'a Zone);
 
 impl AsRef<Zone> for OfSite<'_> {
@@ -103,7 +103,7 @@ impl AsRef<Zone> for OfSite<'_> {
     }
 }
 
-/// Where a row of the views belongs: its site, its zone, and its name there. `None` where no site updates its zone.
+/// The site, the zone and the name within it for a row of the views. `None` if no site updates the zone.
 pub(crate) fn place<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: Kind) -> Option<(&'a Entry<SiteSpec>, &'a Zone, String)> {
     let zones = sites.iter().flat_map(|site| site.spec.zones.iter().map(move |zone| OfSite(site, zone)));
     let reverse = match kind {

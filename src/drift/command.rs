@@ -1,4 +1,4 @@
-//! `bootledger drift`: what the servers of a site have otherwise than they should, from the command line.
+//! `bootledger drift`: shows how a site's DNS primary and DHCP servers differ from the expected state, and requests repairs.
 
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
@@ -13,30 +13,30 @@ use bootledger_web::commands::{Command, Commands};
 use clap::Args;
 use std::time::{Duration, Instant};
 
-/// How long a running service may take to look.
+/// How long `--check` waits for a running service to compare the servers.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// How soon it is looked whether it has.
+/// How often `--check` queries whether the comparison has finished.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Of which site, and what is to be done.
+/// The arguments of `bootledger drift`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The site's code.
     site: Name,
-    /// Has a running service compare the site's servers with the views now, and waits for that.
+    /// Requests a comparison of the site's servers with the expected state from a running service, and waits for the result.
     #[arg(long)]
     check: bool,
-    /// Orders that these be repaired, by the keys that are printed; a running service does it.
+    /// Requests the repair of the differences with these keys, as printed by this command; a running service carries it out.
     #[arg(long, value_name = "KEY")]
     repair: Vec<DriftKey>,
-    /// Orders that all be repaired that nobody else has made.
+    /// Requests the repair of all differences, except records that others created and aliases.
     #[arg(long, conflicts_with = "repair")]
     repair_all: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
 
-/// Does it.
+/// Runs `bootledger drift`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let done = act(&tool, &arguments).await;

@@ -1,4 +1,4 @@
-//! What a site's DHCP servers have confirmed, beside what they should have.
+//! Compares what a site's DHCP servers have confirmed with the expected configuration.
 
 use super::Checker;
 use super::site::Look;
@@ -16,20 +16,20 @@ use bootledger_web::dhcp::held;
 use std::sync::PoisonError;
 use time::{Duration, OffsetDateTime};
 
-/// For how long a server may not have confirmed a change, and an agent not have answered to an order.
+/// How long a server may take to confirm a change, and an agent to respond to a requested repair.
 const GRACE: Duration = Duration::seconds(60);
 
-/// A server by its name.
+/// The name of a DHCP server.
 pub(super) type Server = Name;
 
-/// What is remembered of a server between two looks; it may be forgotten at any time.
+/// What is remembered about a server between two checks. It may be lost at any time.
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
-    /// The last confirmation.
+    /// The position of the last confirmation.
     position: i64,
-    /// When the server was first seen to be behind with it.
+    /// When a check first found that the server has not confirmed the latest configuration.
     behind_since: Option<OffsetDateTime>,
-    /// Whether that revision was what the views gave.
+    /// The revision that the views gave at that position.
     right: Option<Sha256>,
 }
 
@@ -62,7 +62,7 @@ impl Checker {
                 }
                 _ => match self.server(&server.key, view, &look.site, changed, changed_at).await? {
                     Seen::Same | Seen::Changing if !strays.is_empty() => held_back(&server.key, &strays),
-                    // It cannot confirm what it is not given.
+                    // The server cannot confirm a configuration that the service withholds.
                     Seen::Differs(Difference { nature: Nature::Behind, .. }) if !strays.is_empty() => {
                         held_back(&server.key, &strays)
                     }

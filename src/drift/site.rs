@@ -1,4 +1,4 @@
-//! One comparison of a site: the records at its primary, and what its DHCP servers have confirmed.
+//! One comparison of a site: the records at its DNS primary, and the confirmations of its DHCP servers.
 
 use super::{Checker, LEASE};
 use crate::dns::drift::{Comparison, Seen};
@@ -19,27 +19,27 @@ use bootledger_web::commands::Context;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// How many sets of records are looked at, and told of, together.
+/// How many record sets are compared and reported together.
 const CHUNK: i64 = 1_000;
 
-/// What is known of a site's differences, and what is found out.
+/// The known differences of a site, and the progress of its comparison.
 pub(super) struct Look {
     pub(super) site: Name,
-    /// The differences that are open.
+    /// The open differences.
     open: BTreeMap<DriftKey, Drifted>,
-    /// What was looked at.
+    /// The keys that were compared.
     visited: BTreeSet<DriftKey>,
     checked: Checked,
     problems: BTreeSet<String>,
-    /// Whether there are things that could not be seen: they are as they were.
+    /// Whether something could not be compared. Its differences remain as they were.
     unseen: bool,
-    /// Whether something that was ordered is to be looked at again soon.
+    /// Whether something with a requested repair has to be compared again soon.
     again: bool,
 }
 
 impl Checker {
-    /// Compares a site, or only what was ordered to be repaired there, and says whether some of that is to be looked at again
-    /// soon. `None` where the site is no longer in use.
+    /// Compares a site, or only what has a requested repair. Returns whether some of that has to be compared again soon. `None`
+    /// if the site is no longer in use.
     pub(super) async fn site(&self, site: &Name, whole: bool, worker: Uuid) -> anyhow::Result<Option<(Checked, bool)>> {
         let views = &self.ledger.views;
         let position = checkpoint::position(views).await?;
@@ -117,7 +117,7 @@ impl Checker {
         }
     }
 
-    /// Records what was seen of sets of records, where that is news.
+    /// Records the results for record sets that have changed.
     async fn tell(&self, look: &mut Look, seen: Vec<(Key, Seen)>) -> anyhow::Result<()> {
         let mut seen_of = vec![];
         for ((name, kind), seen) in seen {
@@ -127,7 +127,7 @@ impl Checker {
         self.record(look, seen_of).await
     }
 
-    /// Records what was seen, where that is news.
+    /// Records results that have changed.
     pub(super) async fn record(&self, look: &mut Look, seen: Vec<(DriftKey, Seen)>) -> anyhow::Result<()> {
         let mut news = vec![];
         for (key, seen) in seen {
@@ -162,7 +162,7 @@ impl Checker {
         self.report(news).await
     }
 
-    /// What was open and is not there any more to be looked at has ended, unless something kept others from being seen.
+    /// Ends differences whose subject no longer exists, unless something could not be compared.
     async fn gone(&self, look: &Look) -> anyhow::Result<()> {
         let gone = look.open.keys().filter(|key| !look.visited.contains(*key));
         let gone = gone.filter(|key| !(look.unseen && matches!(key.subject, Subject::Dns { .. })));
@@ -182,12 +182,12 @@ impl Checker {
 }
 
 impl Look {
-    /// When the repair of something was ordered.
+    /// When the repair of a difference was requested.
     pub(super) fn ordered_at(&self, key: &DriftKey) -> Option<Timestamp> {
         Some(self.open.get(key)?.drift.ordered.as_ref()?.at)
     }
 
-    /// The sets of records that are to be repaired, and what was seen of them when that was ordered.
+    /// The record sets to repair, each with the difference at the time of the request.
     fn ordered(&self) -> HashMap<Key, Difference> {
         let ordered = self.open.values().filter(|open| open.drift.ordered.is_some());
         ordered

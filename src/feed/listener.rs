@@ -1,8 +1,8 @@
-//! The database's notices, received on a thread of their own.
+//! Receives the database's notifications on a separate thread.
 //!
-//! A listener of sqlx that is dropped says goodbye to the server first, and waits for the answer without a limit, in a
-//! task that nobody can end. Where a connection is silent, each such task would keep it for good. A runtime that ends
-//! ends its tasks: so each listener has its own.
+//! When a listener of sqlx is dropped, a task sends a goodbye to the server and waits for the response without a limit. That
+//! task cannot be cancelled, so on a silent connection each one would keep the connection permanently. A runtime that shuts
+//! down ends its tasks, so each listener has a runtime of its own.
 
 use super::Feed;
 use bootledger_projections::pool::sessions::Sessions;
@@ -15,10 +15,10 @@ use tracing::warn;
 const APPENDED: &str = "bootledger_appended";
 const PROJECTED: &str = "bootledger_projected";
 
-/// How soon another listener follows one that was lost.
+/// How long to wait before a lost listener is replaced.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Receives notices until `stopping`. Without the thread, the timer finds every change.
+/// Receives notifications until `stopping` holds true. If the thread cannot be started, the timer finds every change.
 pub(super) fn start(feed: Feed, sessions: Sessions, mut stopping: watch::Receiver<bool>) {
     let listening = move || {
         while !*stopping.borrow() && stopping.has_changed().is_ok() {
@@ -39,7 +39,7 @@ pub(super) fn start(feed: Feed, sessions: Sessions, mut stopping: watch::Receive
     }
 }
 
-/// Listens on one connection for as long as it lasts.
+/// Listens on one connection until it is lost.
 async fn listen(feed: &Feed, sessions: &Sessions, stopping: &mut watch::Receiver<bool>) {
     let bound = sessions.liveness().bound();
     let received = async {

@@ -1,4 +1,4 @@
-//! `bootledger image`: lists the library, shows a recipe, adds an image from it, updates it.
+//! `bootledger image`: lists the library of boot image recipes, shows a recipe, and adds and updates boot images.
 
 use super::install::{Installed, Installer, Order, folder};
 use crate::administrator::by;
@@ -29,14 +29,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use tokio::sync::watch;
 
-/// Prints a line. A reader that has seen enough, such as `head`, closes its end of the pipe; that is no failure.
+/// Prints a line. A reader such as `head` may close its end of the pipe once it has enough; that is not an error.
 macro_rules! say {
     ($($text:tt)*) => {
         let _ = writeln!(std::io::stdout(), $($text)*);
     };
 }
 
-/// What to do with the library.
+/// The arguments of `bootledger image`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -47,18 +47,18 @@ pub struct Arguments {
 enum What {
     /// Lists the recipes of the library, and which boot images were added from them.
     List(Common),
-    /// Shows a recipe: its settings, its files and where they come from, and its limits.
+    /// Shows a recipe: its settings, its files and their sources, and its limits.
     Show {
-        /// The recipe.
+        /// The recipe's name.
         recipe: Name,
         #[command(flatten)]
         common: Common,
     },
-    /// Adds a boot image from the library: downloads, verifies and stores its files, then makes the image in one step.
+    /// Adds a boot image from the library: downloads, verifies and stores its files, then creates the image in one step.
     Add {
-        /// The recipe.
+        /// The recipe's name.
         recipe: Name,
-        /// What the boot image is called; as the recipe, by default.
+        /// The name of the boot image; by default, the name of the recipe.
         #[arg(long = "as", value_name = "IMAGE")]
         name: Option<Name>,
         #[command(flatten)]
@@ -66,14 +66,15 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
-    /// Updates boot images of the library: shows what changed upstream, in the recipe and by you, and makes a new revision.
+    /// Updates boot images of the library: shows what changed upstream, in the recipe and in your own edits, and creates a new
+    /// revision.
     Update {
-        /// The boot image; all that were added from the library, by default.
+        /// The boot image to update; by default, all that were added from the library.
         image: Option<Name>,
-        /// Shows what would change, and changes nothing.
+        /// Shows what would change, without changing anything.
         #[arg(long)]
         dry_run: bool,
-        /// Takes the recipe's version of what you changed.
+        /// Replaces your own edits with the recipe's version.
         #[arg(long)]
         replace: bool,
         #[command(flatten)]
@@ -83,10 +84,11 @@ enum What {
     },
 }
 
-/// Where official files come from.
+/// The source of the official files.
 #[derive(Debug, Args)]
 struct Source {
-    /// A folder (a mounted ISO, an unpacked package), a Debian package, or a URL of either, instead of the vendor's site.
+    /// A directory (a mounted ISO, an unpacked package), a Debian package, or a URL of either, to use instead of the vendor's
+    /// site.
     #[arg(long, value_name = "FOLDER|URL|PACKAGE.deb")]
     from: Option<String>,
     /// The mirror for the recipe's URLs; with --from, only for the published checksums.
@@ -94,7 +96,7 @@ struct Source {
     mirror: Option<String>,
 }
 
-/// What all of them take.
+/// The options that all actions share.
 #[derive(Debug, Args)]
 struct Common {
     #[command(flatten)]
@@ -102,15 +104,15 @@ struct Common {
     /// Where boot files are stored, as for `serve`.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     files: Option<String>,
-    /// A folder of your own recipes, which go before those of the library.
+    /// A directory of your own recipes, which take precedence over those of the library.
     #[arg(long, env = "BOOTLEDGER_IMAGE_RECIPES", value_name = "FOLDER")]
     image_recipes: Option<PathBuf>,
-    /// The largest boot file, in bytes.
+    /// The maximum size of a boot file, in bytes.
     #[arg(long, env = "BOOTLEDGER_MAX_UPLOAD", default_value_t = 8 << 30, value_name = "BYTES")]
     max_upload: u64,
 }
 
-/// Does it. Ctrl-C leaves nothing half added; the same command again resumes.
+/// Runs `bootledger image`. After Ctrl-C, nothing is half added, and the same command resumes the work.
 pub async fn run(arguments: Arguments, stop: watch::Receiver<bool>) -> Result<ExitCode> {
     match arguments.what {
         What::List(common) => list(&common).await,
@@ -138,7 +140,7 @@ pub async fn run(arguments: Arguments, stop: watch::Receiver<bool>) -> Result<Ex
     }
 }
 
-/// Runs the work until it is done or Ctrl-C. What ends early has changed nothing.
+/// Runs the work until it is done or Ctrl-C stops it. Work that is stopped has changed nothing.
 async fn with_installer(
     common: &Common,
     mut stop: watch::Receiver<bool>,
@@ -193,7 +195,7 @@ fn verified(verified: Verified) -> &'static str {
     }
 }
 
-/// The images that were added from the library.
+/// The boot images that were added from the library.
 async fn of_library(installer: &Installer) -> Result<Vec<(Name, BootImage, RecipeOrigin)>> {
     let all = catalogue::boot_images(&installer.ledger.views, At::Now).await?;
     let of = |entry: Entry<BootImage>| {
@@ -214,7 +216,7 @@ async fn update(installer: &Installer, image: Option<Name>, dry_run: bool, repla
     if images.is_empty() {
         say!("No boot image was added from the library");
     }
-    // One image that cannot be updated must not keep the others from it.
+    // An image that cannot be updated must not prevent the update of the others.
     let (all, mut failed) = (images.len(), 0);
     for (image, _, origin) in images {
         if let Err(error) = update_one(installer, &image, &origin, dry_run, replace, source).await {
@@ -370,7 +372,7 @@ impl Source {
         )
     }
 
-    /// Where an update takes files from: as said, else where they came from before.
+    /// The source of an update's files: the one given on the command line, otherwise the one the files came from before.
     fn origin_of(&self, image: &Name, origin: &RecipeOrigin, recipe: &Recipe) -> Result<Origin> {
         if self.from.is_some() || self.mirror.is_some() || recipe.downloads.is_empty() {
             return self.origin();
@@ -385,7 +387,7 @@ impl Source {
     }
 }
 
-/// A bar that follows the work, on a terminal.
+/// A progress bar for the work, shown on a terminal.
 struct Bar(ProgressBar, Mutex<String>);
 
 impl Bar {

@@ -1,5 +1,5 @@
-//! The service's downloads: images that administrators want from the library, added in the background, one at a time over all
-//! instances. The page may be closed. A service that stops leaves a download that says so, and can be resumed.
+//! The service's downloads: boot images that administrators add from the library, in the background, one at a time over all
+//! instances. The page may be closed. When the service stops, a download is marked as interrupted and can be resumed.
 
 use super::install::{Installer, Order};
 use crate::heartbeat::Worker;
@@ -24,11 +24,11 @@ use tokio::sync::{Notify, watch};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-/// How often the table is read for waiting downloads when no notice arrives.
+/// How often the table of downloads is read if no notification arrives.
 const POLL: Duration = Duration::from_secs(5);
-/// How often progress is written down.
+/// How often progress is written to the database.
 const BEAT: Duration = Duration::from_secs(1);
-/// After how long without that an instance is taken to be lost.
+/// How long after the last progress an instance counts as lost.
 const LEASE: Duration = Duration::from_secs(20);
 
 /// The service's downloads. Cheap to clone.
@@ -48,12 +48,12 @@ enum End {
 }
 
 impl Downloads {
-    /// Downloads by this installer. What is under way is this worker's.
+    /// Creates downloads that use this installer. Downloads in progress are leased to this worker.
     pub fn new(installer: Installer, worker: Worker) -> Self {
         Self { installer, worker, wake: Arc::new(Notify::new()) }
     }
 
-    /// Runs until `stopping`.
+    /// Runs until `stopping` holds true.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         let mut news = self.worker.news();
         while !*stopping.borrow() {
@@ -72,7 +72,7 @@ impl Downloads {
         }
     }
 
-    /// Works on the oldest that waits; false where none does, or another instance is at work.
+    /// Runs the download that has waited longest. Returns false if none waits, or if another instance is downloading.
     async fn pass(&self, stopping: &mut watch::Receiver<bool>) -> Result<bool> {
         let pool = &self.installer.ledger.views;
         rows::interrupt_lost(pool, self.now()).await?;
@@ -89,7 +89,8 @@ impl Downloads {
         };
         span.in_scope(|| info!(status, message, "download ended"));
         if matches!(end, End::Done(_)) {
-            // A client that sees that it is done looks for the image next. Where the views take too long, it is done all the same.
+            // A client that sees the finished download looks up the image next. If the views take too long, the download is
+            // finished anyway.
             drop(self.installer.ledger.catch_up().await);
         }
         let worker = held.lock().map_or(worker, |held| *held);
@@ -106,7 +107,7 @@ impl Downloads {
             actor: row.actor.clone(),
             correlation_id: row.correlation_id.clone(),
             causation_id: None,
-            // An image that was made just before the service was killed is not made again.
+            // An image that was created just before the service was killed is not created again.
             idempotency_key: None,
             level: Level::Viewer,
         };
@@ -135,7 +136,7 @@ impl Downloads {
         }
     }
 
-    /// Writes progress down until the download is cancelled, or another instance has it.
+    /// Writes progress to the database until the download is cancelled or another instance has taken it.
     async fn beat(&self, id: Uuid, held: &Mutex<Uuid>, latest: &Mutex<DownloadProgress>) {
         let mut every = tokio::time::interval(BEAT);
         loop {
@@ -157,7 +158,7 @@ impl Downloads {
         }
     }
 
-    /// Marks those as interrupted whose instance is lost, before they are read. A read-only database shows them as they are.
+    /// Marks downloads of lost instances as interrupted, before they are read. A read-only database shows them as they are.
     async fn interrupt_lost(&self) -> Result<(), sqlx::Error> {
         match rows::interrupt_lost(&self.installer.ledger.views, self.now()).await {
             Err(error) if Cause::of(&error) != Cause::ReadOnly => Err(error),
@@ -238,7 +239,7 @@ impl ImageLibrary for Downloads {
         if let Some(mirror) = &wanted.mirror {
             let url = source_url::parse(mirror).map_err(|error| refused("mirror", "malformed", error.to_string()))?;
             if mirror.contains(char::is_control) || url.query().is_some() {
-                // Everybody who may look sees the mirror, and paths are added to it.
+                // Every user who may view downloads sees the mirror, and paths are appended to it.
                 let message = "a mirror's address has neither control characters nor a query; leave them out";
                 return Err(refused("mirror", "malformed", message));
             }
@@ -252,7 +253,8 @@ impl ImageLibrary for Downloads {
             update: wanted.update,
             replace: wanted.replace,
         };
-        // Checked again when its turn comes; now, so that a name that is taken is not found an hour later.
+        // The order is checked again when its turn comes. It is also checked now, so that a name in use is not found an hour
+        // later.
         self.installer.begin(&order).await.map_err(|error| {
             if error.is::<bootledger_projections::error::Error>() {
                 return CommandError::of_database(error);

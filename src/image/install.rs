@@ -1,4 +1,4 @@
-//! Adds and updates an image: the same for the command line and for the service.
+//! Adds and updates boot images, for the command line and for the service.
 
 use crate::ledger::Ledger;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -29,45 +29,45 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::io::AsyncReadExt;
 
-/// How much of a file is read at once on its way to the store.
+/// How many bytes of a file are read at a time on its way to the store.
 const CHUNK: usize = 256 * 1024;
 
-/// What adding and updating need.
+/// What adding and updating boot images needs.
 #[derive(Clone)]
 pub struct Installer {
     /// The command service.
     pub ledger: Ledger,
     /// The store of boot files.
     pub contents: Contents,
-    /// Downloads.
+    /// The HTTP client for downloads.
     pub client: Client,
-    /// The recipes.
+    /// The library of recipes.
     pub library: Arc<Library>,
-    /// The folder of downloads under way.
+    /// The directory of downloads in progress.
     pub folder: PathBuf,
 }
 
-/// What is wanted.
+/// An order to add or update a boot image.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// The recipe.
+    /// The name of the recipe.
     pub recipe: Name,
-    /// What the image is called.
+    /// The name of the boot image.
     pub image: Name,
-    /// Where its files come from.
+    /// The source of the files.
     pub origin: Origin,
-    /// Whether the image exists and is updated.
+    /// Whether the image exists and is to be updated.
     pub update: bool,
-    /// Whether an update takes the recipe's version of what the operator changed.
+    /// Whether an update replaces the operator's changes with the recipe's version.
     pub replace: bool,
 }
 
-/// The result.
+/// The result of adding or updating a boot image.
 #[derive(Debug)]
 pub struct Installed {
     /// The command's receipt.
     pub receipt: Receipt,
-    /// What differs from before.
+    /// What differs from the previous revision.
     pub changes: Vec<Change>,
     /// How the files were verified.
     pub verified: Verified,
@@ -75,13 +75,13 @@ pub struct Installed {
     pub warnings: Vec<String>,
 }
 
-/// The folder of downloads in a data directory.
+/// The directory of downloads in a data directory.
 pub fn folder(data_directory: &Path) -> PathBuf {
     data_directory.join("image-downloads")
 }
 
 impl Installer {
-    /// Obtains the files and makes the image, in one step at the end.
+    /// Obtains the files and creates the image, in one step at the end.
     pub async fn install(&self, order: &Order, context: Context, on: OnProgress<'_>) -> Result<Installed> {
         let (recipe, image) = self.begin(order).await?;
         let uses = checked(recipe)?;
@@ -130,8 +130,8 @@ impl Installer {
         Ok(Installed { receipt, changes: merged.changes, verified, warnings })
     }
 
-    /// What an update would change. Official files are not downloaded; where only their contents would tell, a change is
-    /// not known, and the second list names them.
+    /// What an update would change. Official files are not downloaded. Files that would have to be downloaded to know whether
+    /// they changed are in the second list.
     pub async fn preview(&self, order: &Order, on: OnProgress<'_>) -> Result<(Merged, Vec<Name>)> {
         let (recipe, image) = self.begin(order).await?;
         let uses = checked(recipe)?;
@@ -169,7 +169,7 @@ impl Installer {
                 if sha256.is_none() {
                     unknown.push(name.clone());
                 }
-                // An unknown content is taken for the one of before, so that it is no change.
+                // A file of unknown content is assumed to be unchanged, so that it does not count as a change.
                 let Some(sha256) = sha256.or(base) else { continue };
                 let size = now.filter(|file| file.sha256 == sha256).map_or(0, |file| file.size);
                 files.insert(name, official(download.kind, sha256, size));
@@ -179,7 +179,7 @@ impl Installer {
         Ok((merge(&image, Given { spec, files }, order.replace), unknown))
     }
 
-    /// The recipe and the image as it is, if the order makes sense.
+    /// The recipe and the current image, if the order is valid.
     pub(super) async fn begin(&self, order: &Order) -> Result<(&Recipe, BootImage)> {
         let (name, image) = (&order.recipe, &order.image);
         let recipe = self.library.recipe(name);
@@ -207,7 +207,7 @@ impl Installer {
         }
     }
 
-    /// The contents that are in the store already.
+    /// The contents that are already in the store.
     async fn known(&self, recipe: &Recipe, image: &BootImage) -> Result<Known> {
         let mut known = Known::default();
         for entry in catalogue::boot_images(&self.ledger.views, At::Now).await? {
@@ -234,7 +234,7 @@ fn official(kind: FileKind, sha256: Sha256, size: u64) -> BootFile {
     BootFile { kind, sha256, size, template: false, settings: BTreeSet::new(), needs: Needs::default() }
 }
 
-/// What each template of the recipe uses. One of an operator's own recipe may have errors.
+/// What each template of the recipe uses. A template of an operator's own recipe may have errors.
 fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, Uses>> {
     let templates = recipe.files.iter().filter(|(_, file)| file.template);
     let uses = templates.map(|(name, file)| {
@@ -245,7 +245,7 @@ fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, Uses>> {
     uses.collect()
 }
 
-/// An image of the recipe, without its recipe's record.
+/// An image as the recipe describes it, without the record of its recipe.
 fn described(recipe: &Recipe) -> BootImageSpec {
     let description = if recipe.description.is_empty() {
         recipe.title.clone()
@@ -263,8 +263,8 @@ fn described(recipe: &Recipe) -> BootImageSpec {
     }
 }
 
-/// The words of an error and of its sources, each once: many errors contain the words of their source already, and `{:#}`
-/// would repeat them.
+/// The messages of an error and of its sources, without duplicates. Many errors already contain the message of their source,
+/// which `{:#}` would repeat.
 fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut next = error.source();
@@ -278,7 +278,7 @@ fn words(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// The same with the record of what was given and from where.
+/// The image with the record of its recipe: the settings and the source of the files.
 fn spec(recipe: &Recipe, origin: &Origin, files: &BTreeMap<Name, BootFile>, fetched: &Fetched) -> BootImageSpec {
     let spec = described(recipe);
     let published = fetched.files.iter().filter_map(|file| Some((file.name.clone(), Text::fitted(&file.published?.to_string()))));
@@ -299,7 +299,7 @@ fn shown(error: CommandError) -> anyhow::Error {
     crate::administrator::shown(error)
 }
 
-/// A file's bytes.
+/// A file's content as a stream of bytes.
 async fn stream(path: &Path) -> io::Result<impl Stream<Item = io::Result<Bytes>> + use<>> {
     let file = tokio::fs::File::open(path).await?;
     Ok(futures::stream::try_unfold(file, |mut file| async move {
@@ -335,7 +335,7 @@ mod tests {
             let image = BootImage { files: official.chain(own).collect(), ..BootImage::default() };
             assert_eq!(image.incomplete(), None, "{}", recipe.name);
         }
-        // Something is found, so that this means something.
+        // Something is found, so that the test is not empty.
         let debian = library.recipe(&"debian-13".parse().expect("a name")).expect("debian-13");
         let uses = checked(debian).expect("templates");
         assert!(uses.values().any(|uses| uses.needs.kinds.contains(&FileKind::Kernel)), "{uses:?}");

@@ -1,4 +1,4 @@
-//! `bootledger key`: which key the instances share, and another one where it was lost.
+//! `bootledger key`: shows whether this instance has the key that all instances share, and replaces a lost key.
 
 use super::{load, path, record_instead, recorded, shown};
 use crate::config::StoreArguments;
@@ -9,15 +9,15 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long closing the database may take.
+/// How long closing the database connections may take.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Which action.
+/// The arguments of `bootledger key`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// The key file; by default `service.key` in the data directory.
+    /// The key file; by default, `service.key` in the data directory.
     #[arg(long, env = "BOOTLEDGER_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -26,9 +26,9 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Compares the key file with the key that the database's instances share; neither is shown.
+    /// Compares the key file with the key that the database's instances share; neither key is shown.
     Check,
-    /// Makes the key file the one that the instances share. Boot tokens of live deployments become invalid.
+    /// Makes the key in the key file the one that all instances share. Boot tokens of live deployments become invalid.
     Replace {
         /// Confirms that all instances are stopped and that live deployments may lose their tokens.
         #[arg(long)]
@@ -36,7 +36,7 @@ enum Action {
     },
 }
 
-/// Does it.
+/// Runs `bootledger key`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let database = Database::open(&arguments.store, true).await?;
     let done = act(&arguments, &database).await;

@@ -1,4 +1,4 @@
-//! Commands of users and their sessions.
+//! Commands about users and their sessions.
 
 use super::devices::unreachable_command;
 use super::execute::Failure;
@@ -65,14 +65,15 @@ impl Ledger {
         }
     }
 
-    /// Keeps a password's hash. It comes first: a user whose password has none could never sign in.
+    /// Stores the hash of a password. It is stored before the event: otherwise a user without a stored hash could never sign
+    /// in.
     async fn remember(&self, user: &UserName, password: &NewPassword) -> Result<SignIn, Failure> {
         secrets::remember_password(&self.views, password.id, user, password.hash.phc()).await?;
         Ok(SignIn::Password { password: password.id, one_time: password.one_time })
     }
 
-    /// How many other administrators may sign in. One of them is the witness: that one must not be changed meanwhile, so
-    /// that of two administrators who disable each other at the same moment one stays.
+    /// How many other administrators may sign in. One of them is the witness, who must not change before the append: if two
+    /// administrators disable each other at the same moment, one remains.
     async fn other_administrators(&self, user: &UserName) -> Result<(usize, Vec<Precondition>), Failure> {
         let mut others = accounts::administrators(&self.views).await?;
         others.retain(|(name, _)| name != user);
@@ -98,14 +99,14 @@ impl Ledger {
             Precondition::Sequence { aggregate_type: "user", aggregate_id: spec.user.to_string(), sequence: user_sequence };
         let terms = Terms { preconditions: vec![unchanged], fresh: true, ..Terms::default() };
         match self.run::<Session>(session, SessionCommand::StartSession(spec.clone()), terms, context).await {
-            // Deciding again would not help: what the person has shown was checked against how the user was before.
+            // Deciding again would not help: the credentials were checked against the user's earlier state.
             Err(Failure::Conflict) => {
                 let message = format!("user {} was changed at this moment; sign in again", spec.user);
                 Err(Failure::Other(CommandError::Conflict(message)))
             }
             other => {
                 if let (Ok(_), Method::Password, Some(client)) = (&other, spec.method, spec.client) {
-                    // The session has begun: whoever waits for it is not refused for want of a note.
+                    // The session has started. A failure to record the client must not refuse it.
                     if let Err(error) = secrets::remember_client(&self.views, &spec.user, network(client), now).await {
                         tracing::warn!("where user {} signed in from cannot be noted: {error}", spec.user);
                     }
@@ -115,7 +116,7 @@ impl Ledger {
         }
     }
 
-    /// Changes a user and ends the sessions but one, together.
+    /// Changes a user and ends all but one of the user's sessions, in one append.
     async fn change_and_end(
         &self,
         user: &UserName,
@@ -134,7 +135,8 @@ impl Ledger {
             events.extend(draft.into_events(&metadata)?);
         }
         let receipt = self.append(user, events, preconditions, context).await?;
-        // A session may have begun that the views did not show yet. One that begins later was checked against the new state.
+        // A session may have started that the views did not show yet. A session that starts later is checked against the new
+        // state.
         if self.feed.wait_for(receipt.position, CATCH_UP).await {
             let context = Context { idempotency_key: None, ..context.clone() };
             let left = accounts::live_of(&self.views, user, Some(receipt.position)).await?;

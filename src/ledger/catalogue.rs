@@ -1,4 +1,4 @@
-//! Commands of the catalogue: sites, racks, networks, DHCP servers, ventures, boot images.
+//! Commands about the catalogue: sites, racks, networks, DHCP servers, ventures and boot images.
 
 use super::Ledger;
 use super::devices::unreachable_command;
@@ -64,7 +64,8 @@ impl Ledger {
             }
             Command::DefineNetwork(key, spec) => {
                 let command = self.define_network(key, spec).await?;
-                // What the rules refuse, they say better than a checker.
+                // The rules' own messages are better than a checker's, so the files are checked only if the rules accept the
+                // command.
                 if Network::default().decide(command.clone()).is_ok() {
                     self.check_site_files(Change::Network(key, spec)).await?;
                 }
@@ -122,7 +123,7 @@ impl Ledger {
         }
     }
 
-    /// What a site's zones have to agree with.
+    /// The facts that a site's zones have to agree with.
     async fn zone_facts(&self, key: &Name, spec: &SiteSpec) -> Result<ZoneFacts, Failure> {
         let sites = catalogue::sites(&self.views, At::Now).await?;
         let others = sites.into_iter().filter(|site| site.key != *key);
@@ -130,7 +131,7 @@ impl Ledger {
             others.flat_map(|site| site.spec.zones.into_iter().map(move |zone| (site.key.clone(), zone))).collect();
         let all = || spec.zones.iter().chain(elsewhere.iter().map(|(_, zone)| zone));
         let mut own = vec![];
-        // Only extra records can contradict those of devices.
+        // Only extra records can contradict the records of devices.
         for zone in spec.zones.iter().filter(|zone| !zone.records.is_empty()) {
             for record in dns_records::of_zone(&self.views, &zone.above(), At::Now).await? {
                 let reverse = if record.r#type == "PTR" { reversed(&record.name) } else { None };
@@ -144,7 +145,7 @@ impl Ledger {
         Ok(ZoneFacts { elsewhere, own })
     }
 
-    /// What is wrong with these secrets.
+    /// The problems of these secrets.
     pub(super) fn secret_problems<'a>(&self, secrets: impl Iterator<Item = &'a Name>) -> SecretProblems {
         secrets.filter_map(|secret| Some((secret.clone(), self.secrets.problem(secret)?))).collect()
     }
@@ -174,8 +175,8 @@ impl Ledger {
         })
     }
 
-    /// Refuses a default boot image that is not in use. One that is there already is not judged again: catalogues of before
-    /// this rule are loaded as they are.
+    /// Refuses a default boot image that is not in use. A default that is already set is not checked again: catalogues from
+    /// before this rule are loaded as they are.
     async fn refuse_unknown_image(&self, image: Option<&Name>, present: Option<&Name>) -> Result<(), Failure> {
         let Some(image) = image.filter(|image| present != Some(*image)) else { return Ok(()) };
         let known = catalogue::boot_images(&self.views, At::Now).await?;
@@ -210,7 +211,7 @@ impl Ledger {
         })
     }
 
-    /// The known ancestors of a venture, nearest first; a circle ends the list.
+    /// The known ancestors of a venture, nearest first. A cycle ends the list.
     async fn ancestors(&self, spec: &VentureSpec) -> Result<Vec<Name>, Failure> {
         let mut ancestors: Vec<Name> = vec![];
         let mut next = spec.parent.clone();

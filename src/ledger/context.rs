@@ -1,4 +1,4 @@
-//! Who asks, as metadata of events, and how a repeated request is recognised.
+//! The context of a command: the caller as metadata of events, and the recognition of repeated requests.
 
 use crate::ledger::Ledger;
 use crate::store::answers;
@@ -7,20 +7,21 @@ use bootledger_web::commands::{Command, CommandError, Context, Receipt};
 use bootledger_web::request::fingerprint::IdempotencyKey;
 use std::collections::HashMap;
 
-/// The command's name for logs, such as `StartDeployment`; never its content.
+/// The command's name for logs, such as `StartDeployment`. It never contains the command's content.
 pub(super) fn name(command: &Command) -> String {
     let debug = format!("{command:?}");
     debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-/// The context with the key as it is stored. Keys are the caller's own: two actors may use the same one for different things.
+/// The context with its key in the stored form. Each caller has its own keys: two actors may use the same key for different
+/// things.
 pub(super) fn with_own_key(mut context: Context) -> Context {
     let own = |known: &IdempotencyKey| known.named(format!("{}/{}", context.actor, known.key));
     context.idempotency_key = context.idempotency_key.as_ref().map(own);
     context
 }
 
-/// The metadata of every event of a command.
+/// The metadata of each event of a command.
 pub(crate) fn metadata(context: &Context) -> HashMap<String, String> {
     let mut metadata = HashMap::from([
         ("actor".to_owned(), context.actor.clone()),
@@ -30,13 +31,13 @@ pub(crate) fn metadata(context: &Context) -> HashMap<String, String> {
     metadata
 }
 
-/// The metadata as JSON text, its keys sorted.
+/// The metadata as JSON text, with sorted keys.
 pub(crate) fn metadata_text(context: &Context) -> String {
     let sorted: std::collections::BTreeMap<_, _> = metadata(context).into_iter().collect();
     serde_json::json!(sorted).to_string()
 }
 
-/// The key of a context, with what to answer again.
+/// The idempotency key of a context, with the answer to repeat.
 pub(super) fn idempotency(context: &Context, id: &str) -> Option<Idempotency> {
     let IdempotencyKey { key, request } = context.idempotency_key.clone()?;
     Some(Idempotency { key, fingerprint: request.sha256(), answer: serde_json::json!({ "id": id }).to_string() })
@@ -49,8 +50,8 @@ pub(super) fn receipt(position: i64, answer: &str) -> Receipt {
 }
 
 impl Ledger {
-    /// What the request was answered before, where it was: asked first, since its rules would now
-    /// be broken by its own effect.
+    /// The earlier answer to the request, if it was answered before. It is looked up first, since the request's own effect
+    /// would now make its rules fail.
     pub(super) async fn answered(&self, context: &Context) -> Result<Option<Receipt>, CommandError> {
         let Some(IdempotencyKey { key, request }) = &context.idempotency_key else { return Ok(None) };
         let found = answers::find(&self.views, key).await.map_err(CommandError::of_database)?;

@@ -1,7 +1,7 @@
-//! Which devices have which management controllers: two devices with the same one would switch each other's server.
+//! Finds devices that share a management controller: two devices with the same one would switch each other's server.
 //!
-//! What a device has is claimed, so that of two registrations at the same moment one is refused. Devices of before that
-//! have no claims; they are found by their settings.
+//! Controllers are claimed, so that of two simultaneous registrations one is refused. Devices registered before claims existed
+//! have none; they are found by their settings.
 
 use super::Ledger;
 use super::execute::Failure;
@@ -21,17 +21,17 @@ use bootledger_projections::{catalogue, deployments, devices, holdings, infrastr
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-/// The rule about addresses of something else.
+/// The rule code for a controller address that belongs to something else.
 pub(super) const MISPLACED: &str = "management_address_taken";
 
-/// What was looked up of a management controller that is to be saved.
+/// What was looked up about a management controller that is to be saved.
 #[derive(Default)]
 pub(super) struct Looked {
-    /// What is wrong with the secret of its credentials, if anything.
+    /// The problem of the secret with its credentials, if any.
     pub(super) secret_problem: Option<String>,
-    /// What else is wrong.
+    /// Other validation problems.
     pub(super) problems: Vec<BrokenRule>,
-    /// What no other device can have.
+    /// The endpoints that no other device may have.
     pub(super) endpoints: Vec<Endpoint>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Owner {
     endpoints: Vec<Endpoint>,
 }
 
-/// The devices in use that have something of these controllers.
+/// The devices in use that share a host or endpoint with these controllers.
 pub(super) async fn owners(views: &Pool, hosts: &[Host], endpoints: &[Endpoint]) -> Result<Vec<Owner>, Failure> {
     let mut bases: Vec<String> = endpoints.iter().map(|endpoint| endpoint.base().to_owned()).collect();
     bases.sort();
@@ -68,7 +68,7 @@ pub(super) async fn owners(views: &Pool, hosts: &[Host], endpoints: &[Endpoint])
     Ok(found.into_iter().map(owner).collect())
 }
 
-/// The rule that a controller breaks which another device has.
+/// The validation problem of a controller that another device has.
 pub(super) fn clash(owners: &[Owner], device: DeviceId, management: &Management, endpoints: &[Endpoint]) -> Option<BrokenRule> {
     let clashes = |owner: &&Owner| {
         owner.device != device && owner.endpoints.iter().any(|one| endpoints.iter().any(|other| one.clashes(other)))
@@ -82,8 +82,8 @@ pub(super) fn clash(owners: &[Owner], device: DeviceId, management: &Management,
     Some(BrokenRule::new("management.address", "controller_shared", message).held_by(Holder::Device(owner.device).to_string()))
 }
 
-/// The rule that a controller's address breaks which is that of something else. Such a controller would answer to the wrong
-/// address, or take it from a server.
+/// The validation problem of a controller address that belongs to something else. Requests to such a controller would reach the
+/// wrong machine, or it would take the address from a server.
 pub(super) fn misplaced(
     device: DeviceId,
     ip: Ipv4Addr,
@@ -111,15 +111,15 @@ pub(super) fn misplaced(
     Some(BrokenRule::new("management.address", MISPLACED, message).held_by(format!("network {}", network.key)))
 }
 
-/// The IPv4 address of a controller, where that is a host of its own. At another port or below a path, a router or server may
-/// pass orders on to several controllers; loopback is this machine.
+/// The IPv4 address of a controller, if it is a host of its own. With a port or a path, a router or server may forward requests
+/// to several controllers; a loopback address is this machine.
 pub(super) fn own_address(management: &Management) -> Option<Ipv4Addr> {
     let direct = management.access.path.is_none() && management.port() == management.usual_port();
     management.address.ipv4().filter(|ip| direct && !ip.is_loopback())
 }
 
 impl Ledger {
-    /// The rule that the address of a controller breaks which is that of something else.
+    /// The validation problem of a controller address that belongs to something else.
     pub(super) async fn misplaced_controller(
         &self,
         device: DeviceId,
@@ -137,13 +137,14 @@ impl Ledger {
         Ok(misplaced(device, ip, &declared, &holders, network.as_ref()))
     }
 
-    /// Which rule the address of a management controller breaks, whose it is already, and what no other device can have.
+    /// The validation problem of a controller's address, the address's current owner, and the endpoints that no other device
+    /// may have.
     pub(super) async fn sharing(
         &self,
         device: DeviceId,
         management: &Management,
     ) -> Result<(Vec<BrokenRule>, Option<BrokenRule>, Vec<Endpoint>), Failure> {
-        // A name without an address is said where its credentials are checked.
+        // A name without an address is reported when its credentials are checked.
         let addresses = resolve(&management.address).await.unwrap_or_default();
         let mut broken = vec![];
         if let Some(refused) = addresses.iter().find_map(|address| self.outbound.guard.check(*address).err()) {

@@ -1,4 +1,4 @@
-//! Commands of deployments that have begun.
+//! Commands about existing deployments.
 
 use super::devices::unreachable_command;
 use super::execute::Failure;
@@ -56,7 +56,7 @@ impl Ledger {
         }
     }
 
-    /// Gives the deployment up and, in the same transaction, takes back what it made on the device.
+    /// Cancels the deployment and, in the same transaction, removes what it created on the device.
     async fn cancel(&self, id: DeploymentId, reason: &Text, context: &Context) -> Result<Receipt, Failure> {
         let unknown = || Refused::because("", "deployment_unknown", format!("there is no deployment {id}"));
         let row = deployments::find(&self.views, id, At::Now).await?.ok_or_else(unknown)?;

@@ -1,4 +1,4 @@
-//! Commands of devices.
+//! Commands about devices.
 
 use super::controllers::{Looked, MISPLACED};
 use super::execute::Failure;
@@ -27,7 +27,7 @@ use bootledger_web::commands::{Command, Context, Receipt};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// How many devices are looked at above one; more are no chassis.
+/// How many enclosing devices are followed upwards; a chassis never has more levels.
 const MOST_ABOVE: usize = 16;
 
 impl Ledger {
@@ -51,7 +51,8 @@ impl Ledger {
                 let set = change.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
                 self.refuse_plain_secrets(set).await?;
                 let facts = self.change_facts(*id, change, context).await?;
-                // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
+                // If the device has no live deployment, none may start before the append: it could boot from a MAC address that
+                // is removed.
                 let (_, mut preconditions) = live(&self.views, *id).await?;
                 let (along, related) = self.move_along(*id, change, context).await?;
                 preconditions.extend(related);
@@ -149,7 +150,7 @@ impl Ledger {
         self.append(id, draft.into_events(&context::metadata_text(context))?, preconditions, context).await
     }
 
-    /// The device that another one is a part of.
+    /// The parent of a device.
     pub(super) async fn parent(&self, id: DeviceId) -> Result<devices::Device, Failure> {
         match devices::find(&self.views, id, At::Now).await? {
             Some(parent) if parent.decommissioned => {
@@ -164,7 +165,7 @@ impl Ledger {
         }
     }
 
-    /// The devices that one is a part of: its parent, that one's parent, and so on.
+    /// All devices that contain this one: its parent, its parent's parent, and so on.
     pub(super) async fn above(&self, id: DeviceId) -> Result<BTreeSet<DeviceId>, Failure> {
         let mut above = BTreeSet::new();
         let mut next = Some(id);
@@ -177,7 +178,8 @@ impl Ledger {
         Ok(above)
     }
 
-    /// Facts that say which sub-devices a device has: each of these says so too, and those that it has no longer stand alone.
+    /// Records facts that list a device's sub-devices. Each listed device gets the device as its parent, and those no longer
+    /// listed lose it.
     async fn record_with_parts(
         &self,
         id: DeviceId,
@@ -234,7 +236,7 @@ impl Ledger {
         self.append(id, events, preconditions, context).await
     }
 
-    /// A device goes out of use, and its sub-devices stand alone: nothing could take them from it later.
+    /// Decommissions a device and detaches its sub-devices, which could not be detached later.
     async fn decommission_with_parts(
         &self,
         id: DeviceId,
@@ -264,11 +266,11 @@ impl Ledger {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
         let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));
-        // What it has already is not judged again: devices of before that rule may share theirs.
+        // The current controller is not checked again: devices from before that rule may share theirs.
         let old = device.as_ref().and_then(|device| device.management.as_ref());
         let mut looked = match &site {
             Some(site) => self.management_problems(site, id, change.management.as_ref(), context.level).await?,
-            // There is no such device: the aggregate says so.
+            // The device does not exist, and the aggregate refuses the command.
             None => Looked::default(),
         };
         let here = |new: &Management| old.is_some_and(|old| old.endpoints(&[]) == new.endpoints(&[]));
@@ -278,7 +280,7 @@ impl Ledger {
         }
         if change.management.as_ref().is_some_and(here) && looked.problems.iter().any(shared) {
             looked.problems.retain(|broken| !shared(broken));
-            // What the other device holds is not taken from it.
+            // Endpoints that the other device holds are not taken from it.
             let bases: Vec<String> = looked.endpoints.iter().map(|endpoint| endpoint.base().to_owned()).collect();
             let held = holdings::controllers(views, &bases).await?;
             let own = |endpoint: &Endpoint| {
@@ -286,7 +288,7 @@ impl Ledger {
             };
             looked.endpoints.retain(own);
         }
-        // A number that stays may be another device's in an old log, which is no reason to refuse other changes.
+        // In an old log, an unchanged number may also belong to another device. That is not a reason to refuse other changes.
         let (serial, asset) =
             (device.as_ref().and_then(|one| one.serial.as_ref()), device.as_ref().and_then(|one| one.asset.as_ref()));
         let new_serial = change.serial.as_ref().filter(|number| !number.is_empty() && serial != Some(*number));
@@ -313,7 +315,7 @@ impl Ledger {
                 _ => true,
             },
             held: holders(views, &claims).await?,
-            // The pair as it will be: a new venture must have the role that stays.
+            // The pair after the change: a new venture must have the role that stays.
             unknown: if change.venture.is_none() && change.role.is_none() {
                 None
             } else {
@@ -328,7 +330,7 @@ impl Ledger {
         })
     }
 
-    /// Which of venture and role does not exist.
+    /// The validation problem of a venture or role that does not exist.
     async fn unknown_role(&self, venture: Option<&Name>, role: Option<&Name>) -> Result<Option<BrokenRuleOf>, Failure> {
         let Some(venture) = venture else { return Ok(role.map(|_| BrokenRuleOf::Venture)) };
         let entry = catalogue::venture(&self.views, venture, At::Now).await?.filter(|entry| !entry.retired);
@@ -339,7 +341,7 @@ impl Ledger {
         })
     }
 
-    /// Refuses records that a zone's extra records contradict: no DNS server would load the zone with both.
+    /// Refuses records that a zone's extra records contradict, since no DNS server would load a zone with both.
     async fn refuse_contradicted(&self, facts: &Facts) -> Result<(), Failure> {
         let Some(entries) = facts.dns_entries.as_ref().filter(|entries| !entries.is_empty()) else { return Ok(()) };
         let mut sites = catalogue::sites(&self.views, At::Now).await?;
@@ -368,7 +370,7 @@ impl Ledger {
     }
 }
 
-/// A command that was handed to the wrong room: a defect, told as such.
+/// The error for a command that was passed to the wrong module. That is a defect, and is reported as one.
 pub(super) fn unreachable_command(command: &Command) -> Result<Receipt, Failure> {
     let name = context::name(command);
     Err(Failure::Other(bootledger_web::commands::CommandError::Internal(anyhow::anyhow!("{name} has no handler here"))))

@@ -1,4 +1,4 @@
-//! Differences that a check found, and orders to repair them.
+//! Commands about drift: recording differences that a check found, and requesting their repair.
 
 use super::execute::Failure;
 use super::{CATCH_UP, Ledger, TRIES};
@@ -17,7 +17,7 @@ use futures::future::join_all;
 const CHUNK: usize = 500;
 
 impl Ledger {
-    /// Records what a check found, and waits until the views show it; what is no news is no event.
+    /// Records the results of a check, and waits until the views show them. Unchanged results write no events.
     pub(crate) async fn report_drift(&self, news: Vec<(DriftKey, DriftCommand)>, context: &Context) -> anyhow::Result<()> {
         for some in news.chunks(CHUNK) {
             self.report_some(some, context).await?;
@@ -34,7 +34,7 @@ impl Ledger {
                 Err(failure) => Err(failure),
             };
             match appended {
-                // Whoever sees that the site is checked shall see what was found.
+                // When a site is shown as checked, the differences found must be visible as well.
                 Ok(receipt) => {
                     self.feed.wait_for(receipt.position, CATCH_UP).await;
                     return Ok(());
@@ -46,7 +46,7 @@ impl Ledger {
         anyhow::bail!("others changed the same differences {TRIES} times in a row")
     }
 
-    /// The events of all of these, and what their rules refuse.
+    /// The events of all these commands, and the validation problems.
     async fn decide_drift(
         &self,
         commands: &[(DriftKey, DriftCommand)],
@@ -67,7 +67,7 @@ impl Ledger {
         Ok((events, broken))
     }
 
-    /// Orders that these differences of a site be repaired; without names, all that nobody else has made.
+    /// Requests the repair of these differences of a site; without keys, of all except records that others created and aliases.
     pub(super) async fn order_repairs(
         &self,
         site: &Name,
@@ -96,7 +96,7 @@ impl Ledger {
         Ok(receipt)
     }
 
-    /// Has the servers of a site compared with the views at once.
+    /// Requests an immediate comparison of a site's servers with the expected state.
     pub(super) async fn request_check(&self, site: &Name) -> Result<(), Failure> {
         self.known_site(site).await?;
         drift::plan(&self.views, None).await?;

@@ -1,5 +1,5 @@
-//! Runs one command through cqrs-es, or appends the drafts of several aggregates together, and
-//! turns what comes of it into what the caller is told.
+//! Runs one command through cqrs-es, or appends the drafts of several aggregates together, and converts the result into the
+//! caller's answer.
 
 use super::context::{idempotency, metadata, metadata_text, receipt};
 use super::{CATCH_UP, Ledger};
@@ -14,18 +14,18 @@ use bootledger_web::commands::{CommandError, Context, Receipt};
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 
-/// Why one try of a command came to nothing.
+/// Why one attempt of a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The state it was decided on was no longer the last: look up, and decide again.
+    /// The state on which the decision was based has changed. Look up the facts and decide again.
     Conflict,
-    /// Rules are broken.
+    /// Validation failed: a rule refused the command.
     Refused(Refused),
-    /// Somebody holds what the events take, unknown to the rules when they decided.
+    /// Another aggregate holds a value that the events claim. The rules did not know that when they decided.
     Claimed(Claim, String),
-    /// A question about the views met a connection that the database had closed. Nothing was appended: look up again.
+    /// A query on the views used a connection that the database had closed. Nothing was appended; look up the facts again.
     Closed(CommandError),
-    /// Something else; trying again at once does not help.
+    /// Any other failure. An immediate retry does not help.
     Other(CommandError),
 }
 
@@ -69,7 +69,7 @@ impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict => Self::Conflict("somebody else changed the same thing; try again".to_owned()),
-            // A rule about the whole that says "unknown" is about the thing in the URL.
+            // A problem of the whole request that says "unknown" refers to the resource in the URL.
             Failure::Refused(Refused(broken)) => match &broken[..] {
                 [only] if only.field.is_empty() && only.rule.ends_with("_unknown") => Self::NotFound(only.message.clone()),
                 _ => Self::Refused(broken),
@@ -80,7 +80,7 @@ impl From<Failure> for CommandError {
     }
 }
 
-/// A claim that somebody else was faster with, told as the rules would have told it.
+/// The validation problem for a value that another aggregate has claimed first, in the same form as the rules would give it.
 pub(super) fn claimed(claim: &Claim, holder: &str) -> BrokenRule {
     let device = if let Claim::Deployment(device) = claim { *device } else { DeviceId::default() };
     let known = holder.parse::<Holder>().ok().and_then(|holder| held_claim(claim, holder, device));
@@ -115,7 +115,7 @@ impl Ledger {
         }
     }
 
-    /// Appends the events of several aggregates together.
+    /// Appends the events of several aggregates in one batch.
     pub(crate) async fn append(
         &self,
         id: impl ToString,
@@ -137,12 +137,12 @@ impl Ledger {
         }
     }
 
-    /// The metadata text for drafts.
+    /// The metadata of drafts, as text.
     pub(crate) fn metadata(context: &Context) -> String {
         metadata_text(context)
     }
 
-    /// Waits until the views show the log's end as of now: facts that were looked up in them were too old.
+    /// Waits until the views show the current end of the log, because facts from the views were outdated.
     pub(crate) async fn catch_up(&self) -> Result<(), CommandError> {
         let end = bootledger_projections::log::last_position(&self.views).await.map_err(CommandError::of_database)?;
         self.feed.saw_appended(end);
@@ -163,7 +163,7 @@ fn failure(error: AggregateError<Refused>) -> Failure {
         AggregateError::DatabaseConnectionError(error) => Failure::Other(boxed(error)),
         AggregateError::UnexpectedError(error) => match error.downcast::<Rejection>() {
             Ok(rejection) => Failure::from(*rejection),
-            // A read that failed: postgres-es returns every error of the database this way.
+            // A failed read. postgres-es returns every error of the database this way.
             Err(error) if error.is::<sqlx::Error>() => Failure::Other(boxed(error)),
             Err(error) => Failure::Other(CommandError::Internal(anyhow::anyhow!(error))),
         },
@@ -171,7 +171,7 @@ fn failure(error: AggregateError<Refused>) -> Failure {
     }
 }
 
-/// An error of the database out of its box, in which nobody could find its cause.
+/// Unboxes an error of the database. Inside the box, its cause could not be found.
 fn boxed(error: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
     match error.downcast::<sqlx::Error>() {
         Ok(error) => CommandError::of_database(*error),

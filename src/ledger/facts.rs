@@ -1,4 +1,4 @@
-//! Facts that rules need beyond their own aggregate, looked up in the views.
+//! Facts from the views that the rules need about other aggregates.
 
 use super::execute::Failure;
 use crate::store::append::Precondition;
@@ -9,7 +9,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::pool::Pool;
 use bootledger_projections::{catalogue, deployments, holdings};
 
-/// Who holds which of these, where anybody does.
+/// The holders of those claims that are held.
 pub(crate) async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, Failure> {
     let parts: Vec<(&str, String)> = claims.iter().map(Claim::parts).collect();
     let held = holdings::holders(views, &parts, At::Now).await?;
@@ -20,19 +20,19 @@ pub(crate) async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim
     Ok(claims.iter().filter_map(holder_of).collect())
 }
 
-/// The device's live deployment, with what makes sure that it still is when events are appended.
+/// The device's live deployment, with the precondition that it is unchanged when events are appended.
 pub(super) async fn live(views: &Pool, device: DeviceId) -> Result<(Option<DeploymentId>, Vec<Precondition>), Failure> {
     let live = deployments::live_of_device(views, device, At::Now).await?.map(|deployment| deployment.id);
     let unclaimed = Precondition::Unclaimed(Claim::Deployment(device));
     Ok((live, if live.is_none() { vec![unclaimed] } else { vec![] }))
 }
 
-/// Whether a site is known and in use.
+/// Whether a site exists and is in use.
 pub(super) async fn site_exists(views: &Pool, site: &Name) -> Result<bool, Failure> {
     Ok(catalogue::site(views, site, At::Now).await?.is_some_and(|entry| !entry.retired))
 }
 
-/// Whether a rack is known, in use, and in this site.
+/// Whether a rack exists, is in use, and is in this site.
 pub(super) async fn rack_exists(views: &Pool, rack: &Name, site: &Name) -> Result<bool, Failure> {
     Ok(catalogue::rack(views, rack, At::Now).await?.is_some_and(|entry| !entry.retired && entry.spec.site == *site))
 }

@@ -1,9 +1,9 @@
-//! Whether a change of the catalogue leaves everything that is in use in its place.
+//! Checks that a change of the catalogue does not make anything in use invalid.
 //!
-//! The rule is [`bootledger_aggregates::placement`]; here is what it needs to know, and what must still be true when the change
-//! is appended: nothing that the change is about may have come into use since the views were read ([`Precondition::Unused`]), and
-//! what the change itself refers to is as it was ([`Precondition::Sequence`]). A deployment that starts at the same moment makes
-//! one of both be decided again.
+//! The rule is [`bootledger_aggregates::placement`]. This module provides the facts that it needs, and the conditions that must
+//! still hold when the change is appended: nothing that the change affects may have come into use since the views were read
+//! ([`Precondition::Unused`]), and the entries that the change refers to are unchanged ([`Precondition::Sequence`]). If a
+//! deployment starts at the same moment, one of the two is decided again.
 
 use super::Ledger;
 use super::devices::unreachable_command;
@@ -23,21 +23,20 @@ use bootledger_web::commands::{Command, Context, Kind, Preview};
 use std::net::Ipv4Addr;
 use tracing::trace;
 
-/// What is done about a command before it is decided.
+/// How a command is checked before it is decided.
 #[derive(Clone, Debug)]
 pub(super) enum Guarded {
-    /// It is weighed against all that is in use.
+    /// The command is checked against everything that is in use.
     Weighed(Change),
-    /// It changes a device's place or interfaces, which is weighed against what the device holds.
+    /// The command changes a device's place or interfaces, and is checked against what the device holds.
     Device(DeviceId),
-    /// Entries that it adds must be served.
+    /// Entries that the command adds must be served by a network.
     Facts(DeviceId),
-    /// It cannot leave anything without a place, and why.
+    /// The command cannot make anything invalid, for this reason.
     Harmless(&'static str),
 }
 
-/// What is done about each command. A new command does not compile without an answer here; docs/catalogue-changes.md has them
-/// all.
+/// How each command is checked. A new command does not compile without an entry here; docs/catalogue-changes.md lists all.
 pub(super) fn guarded(command: &Command) -> Guarded {
     use Command as C;
     use Guarded::{Harmless, Weighed};
@@ -105,7 +104,7 @@ pub(super) fn guarded(command: &Command) -> Guarded {
     }
 }
 
-/// What a command's own description refers to.
+/// The entries that a command's own description refers to.
 fn references(command: &Command) -> Vec<(&'static str, Name)> {
     let image = |image: &Option<Name>| image.clone().map(|image| ("boot_image", image));
     match command {
@@ -135,8 +134,8 @@ fn references(command: &Command) -> Vec<(&'static str, Name)> {
 }
 
 impl Ledger {
-    /// Refuses a command that would leave something in use without a place. Else what must still hold when it is appended, and
-    /// what moves along.
+    /// Refuses a command that would make something in use invalid. Otherwise returns the conditions that must still hold when
+    /// it is appended, and the entries that change with it.
     pub(super) async fn guard(&self, command: &Command) -> Result<(Vec<Precondition>, Consequences), Failure> {
         let references = references(command);
         let (mut preconditions, consequences) = match guarded(command) {
@@ -177,7 +176,7 @@ impl Ledger {
         Ok((preconditions, consequences))
     }
 
-    /// What a command would do, decided as ever; nothing is appended.
+    /// What a command would do. It is decided in the usual way, but nothing is appended.
     pub(super) async fn weigh_only(&self, command: &Command, context: &Context) -> Result<Preview, Failure> {
         let dry = Self { dry: true, ..self.clone() };
         let (mut named, mut count) = match guarded(command) {
@@ -214,7 +213,7 @@ impl Ledger {
 
     async fn weigh(&self, change: &Change) -> Result<(Vec<Precondition>, Consequences), Failure> {
         let connection = &mut self.views.acquire().await?;
-        // Read first: whatever the views show beyond it is looked at once more, and nothing is missed.
+        // The position is read first: everything that the views show beyond it is checked again, so nothing is missed.
         let after = checkpoint::position(&mut *connection).await?;
         let nothing = |scope: Scope| {
             let unused = (!scope.is_empty()).then_some(Precondition::Unused { after, scope });
@@ -236,7 +235,7 @@ impl Ledger {
         Ok((nothing(scope).0, consequences))
     }
 
-    /// Weighs the change of a device's place.
+    /// Checks the change of a device's place.
     pub(super) async fn weigh_device(
         &self,
         id: DeviceId,
@@ -247,7 +246,7 @@ impl Ledger {
             return Ok(none);
         }
         let connection = &mut self.views.acquire().await?;
-        // Read first, so that no event of the device is missed.
+        // This is read first, so that no event of the device is missed.
         let unchanged = device_stays(connection, id).await?;
         let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(none) };
         let moved = Held {
@@ -274,7 +273,7 @@ impl Ledger {
     async fn weigh_facts(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
         let Some(entries) = facts.dhcp_entries.as_ref().filter(|entries| !entries.is_empty()) else { return Ok(vec![]) };
         let connection = &mut self.views.acquire().await?;
-        // Read first, so that no event of the device is missed.
+        // This is read first, so that no event of the device is missed.
         let unchanged = device_stays(connection, id).await?;
         let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(vec![]) };
         let added: Vec<_> = entries.iter().filter(|entry| !now.leases.contains(&(entry.ip, entry.mac))).collect();
@@ -301,8 +300,8 @@ impl Ledger {
     }
 }
 
-/// The scope of a change that cannot take anything away: the thing is new, or stays as it is. `None` for others.
-/// A catalogue of thousands is loaded, once or again, without being read thousands of times.
+/// The scope of a change that cannot make anything invalid, because the entry is new or unchanged; `None` for other changes.
+/// With it, a catalogue of thousands of entries is loaded, or loaded again, without being read thousands of times.
 async fn of_new(connection: &mut Connection, change: &Change) -> Result<Option<Scope>, Failure> {
     let nobodys = || Some(change.scope(&Catalogue::default()));
     let same = |unchanged: bool| unchanged.then(Scope::default);
@@ -321,16 +320,17 @@ async fn of_new(connection: &mut Connection, change: &Change) -> Result<Option<S
         },
         Change::Site(key, Some(spec)) => match catalogue::site(&mut *connection, key, At::Now).await? {
             Some(entry) if !entry.retired => same(entry.spec == **spec),
-            // A new zone may take names from a wider one.
+            // A new zone may take over names from a wider one.
             _ => None,
         },
-        // Nobody relies on the description of a venture or role: what is in use names them.
+        // Nothing depends on the description of a venture or role: entries in use refer to it by name.
         Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
         _ => None,
     })
 }
 
-/// That the device is as it is: its site and what it holds were read in the views, which may be behind its events.
+/// The precondition that the device is unchanged. Its site and what it holds were read from the views, which may lag behind its
+/// events.
 async fn device_stays(connection: &mut Connection, id: DeviceId) -> Result<Option<Precondition>, Failure> {
     let device = devices::find(&mut *connection, id, At::Now).await?;
     Ok(device.map(|device| Precondition::Sequence {
@@ -340,7 +340,7 @@ async fn device_stays(connection: &mut Connection, id: DeviceId) -> Result<Optio
     }))
 }
 
-/// That the networks of these addresses are as they are.
+/// The preconditions that the networks of these addresses are unchanged.
 async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
     let networks = held::networks_at(connection, ips).await?.into_iter();
     let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {

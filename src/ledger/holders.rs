@@ -1,4 +1,4 @@
-//! Puts names in place of ids where a refusal says who holds something: people know their servers by name.
+//! Replaces ids with names in refusals that mention a holder, because operators know their servers by name.
 
 use super::Ledger;
 use bootledger_aggregates::claims::Holder;
@@ -8,11 +8,11 @@ use bootledger_projections::{deployments, devices};
 use bootledger_web::commands::CommandError;
 use std::collections::HashMap;
 
-/// How many holders are looked up for one answer; the others keep their ids.
+/// How many holders are looked up for one response; the others keep their ids.
 const MOST: usize = 1_000;
 
 impl Ledger {
-    /// The error of a command, with the names of those who hold what was wanted.
+    /// A command's error with the names of holders.
     pub(super) async fn with_names(&self, error: CommandError) -> CommandError {
         match error {
             CommandError::Refused(mut broken) => {
@@ -23,8 +23,8 @@ impl Ledger {
         }
     }
 
-    /// Names holders in the messages of broken rules. `holder` keeps the id, for programs. Where the views cannot be read,
-    /// messages stay as they are.
+    /// Inserts the names of holders into validation messages. `holder` keeps the id, for programs. If the views cannot be read,
+    /// messages are unchanged.
     pub(crate) async fn name_holders(&self, broken: impl Iterator<Item = &mut BrokenRule>) {
         let mut held: Vec<(Holder, &mut BrokenRule)> =
             broken.filter_map(|rule| Some((rule.holder.as_ref()?.parse().ok()?, rule))).take(MOST).collect();

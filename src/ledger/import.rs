@@ -1,5 +1,5 @@
-//! Bulk deployment: a CSV text becomes a plan, and the plan one transaction, or every error of
-//! every row and nothing else. The rules are those of a single deployment.
+//! Bulk deployment: a CSV text becomes a plan, and the plan becomes one transaction; otherwise every error of every row is
+//! returned and nothing is changed. The rules are those of a single deployment.
 
 mod choose;
 mod facts;
@@ -18,14 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long an import looks for addresses and names that are still free when it is appended. A file of the most rows takes
-/// seconds to plan.
+/// How long an import searches for addresses and names that are still free when it is appended. A file of the maximum size
+/// takes seconds to plan.
 const CHOOSING: Duration = Duration::from_mins(2);
 
-/// Reads a file as an import does, and says what does not hold of what came of it. For the fuzz target.
+/// Parses a file as an import does, and checks properties of the result. For the fuzz target.
 ///
 /// # Errors
-/// What does not hold.
+/// Returns the property that does not hold.
 pub fn rehearse(csv: &[u8]) -> Result<(), String> {
     read::consistent(csv)
 }
@@ -50,7 +50,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
         let beside = Beside { reservations: &ledger.reservations, width: choosing.width(), undecided: &undecided };
         let planned = match plan::plan(ledger, &rows, import, Some(beside).filter(|_| !dry_run), &context).await? {
             Ok(planned) if unread.is_empty() => planned,
-            // All that is wrong with the file is answered at once.
+            // All errors in the file are returned at once.
             Ok(_) => return Ok(Imported::Refused(unread)),
             Err(errors) => {
                 let full = !dry_run && unread.is_empty() && errors.iter().all(is_used_up);
@@ -67,7 +67,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
         }
         let mut reservation = ledger.reservations.nothing();
         if !reservation.add(planned.chosen) {
-            // Another command has chosen one of these since the views were read.
+            // Another command has chosen one of these values since the views were read.
             choosing.crowded()?;
             continue;
         }
@@ -85,8 +85,8 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
                 reservation.refused();
                 conflicts += 1;
             }
-            // A row that names what is held is refused by its number once the views show that. What was chosen here is
-            // chosen again.
+            // A row that names a held value is refused with its row number once the views show that. Values that were chosen
+            // here are chosen again.
             Err(Failure::Claimed(claim, _)) => {
                 reservation.refused();
                 if reservation.has(&claim) {
@@ -94,7 +94,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
                     choosing.lost(claim)?;
                 }
             }
-            // Whether the events are in the log is not known: what was chosen stays reserved for a moment.
+            // It is unknown whether the events are in the log, so the chosen values remain reserved for a moment.
             Err(failure) => return Err(failure.into()),
         }
         drop(reservation);
@@ -103,12 +103,12 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
     Err(CommandError::Conflict("others changed the same things again and again; nothing was started, try again".to_owned()))
 }
 
-/// Whether an error says no more than that nothing is free, which other commands may change.
+/// Whether an error only says that nothing is free, which other commands may change.
 fn is_used_up(error: &RowError) -> bool {
     ["network_full", "hostname_missing"].contains(&error.broken.rule.as_str())
 }
 
-/// The answer to the same file with the same key, if it was given before.
+/// The earlier answer to the same file with the same key, if there is one.
 async fn already(ledger: &Ledger, idempotency: Option<Idempotency>) -> Result<Option<Imported>, CommandError> {
     let Some(Idempotency { key, fingerprint, .. }) = idempotency else { return Ok(None) };
     let found = crate::store::answers::find(&ledger.views, &key).await.map_err(CommandError::of_database)?;
@@ -119,7 +119,7 @@ async fn already(ledger: &Ledger, idempotency: Option<Idempotency>) -> Result<Op
     }
 }
 
-/// A repeated import: its rows are its deployments, which the caller reads by the import's id.
+/// The answer to a repeated import. Its rows are its deployments, which the caller reads by the import's id.
 fn repeated(position: i64, answer: &str) -> Result<Imported, CommandError> {
     let receipt = context::receipt(position, answer);
     let import = receipt.id.parse().map_err(|error| CommandError::Internal(anyhow::Error::new(error)))?;

@@ -1,5 +1,5 @@
-//! Addresses of routers, servers and management controllers: none of them is given to a device, and none that a device has is
-//! named as one of theirs.
+//! Keeps addresses of routers, servers and management controllers apart from those of devices: none of them is assigned to a
+//! device, and no address of a device is declared as one of theirs.
 
 use super::Ledger;
 use super::controllers::own_address;
@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 impl Ledger {
-    /// Refuses a change that names the address of a server that is being installed, or of a management controller, as that of
-    /// a router or server. A deployed server may be named: many a DNS server is one.
+    /// Refuses a change that declares the address of a server that is being installed, or of a management controller, as that
+    /// of a router or server. A deployed server may be declared, since many DNS servers are deployed servers.
     pub(super) async fn refuse_declared(&self, change: &Change) -> Result<(), Failure> {
         let new = change.declares(&before(&mut self.views.acquire().await?, change).await?);
         if new.is_empty() {
@@ -76,9 +76,9 @@ impl Ledger {
         refuse("address_of_no_host", why, format!("network {}", network.key))
     }
 
-    /// Refuses new entries of a device for an address of a router, server or controller, and what must still hold when they are
-    /// appended. An address that the device holds already, or that the same command records among its addresses, may be that of a
-    /// DNS server or the like, and its own controller may get its address from DHCP.
+    /// Refuses new entries of a device for an address of a router, server or controller. Returns what must still hold when they
+    /// are appended. An address that the device already holds, or that the same command records, may be that of a DNS server or
+    /// similar, and the device's own controller may get its address from DHCP.
     pub(super) async fn refuse_infrastructure(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
         let given = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
         let named = facts.dns_entries.iter().flatten().map(|entry| ("dns_entries", entry.ip));
@@ -88,7 +88,7 @@ impl Ledger {
         }
         let mut connection = self.views.acquire().await?;
         let after = checkpoint::position(&mut connection).await?;
-        // What it has already is not judged again: an inventory reports all entries each time.
+        // Existing entries are not checked again, because an inventory reports all entries each time.
         if let Some(now) = held::of_devices(&mut connection, &[id]).await?.pop() {
             let leases = now.leases.iter().map(|(ip, _)| ("dhcp_entries", *ip));
             let known: BTreeSet<(&str, Ipv4Addr)> =
@@ -125,7 +125,7 @@ impl Ledger {
         Ok(vec![Precondition::Unused { after, scope: Scope::free_of_infrastructure(ips) }])
     }
 
-    /// That the address of a controller does not come to be that of something else.
+    /// The precondition that the address of a controller does not become the address of something else.
     pub(super) async fn controller_stays(&self, management: Option<&Management>) -> Result<Vec<Precondition>, Failure> {
         let Some(ip) = management.and_then(own_address) else { return Ok(vec![]) };
         let after = checkpoint::position(&self.views).await?;
@@ -134,7 +134,7 @@ impl Ledger {
     }
 }
 
-/// The changed thing as it is, and nothing else of the catalogue.
+/// The current state of the changed entry, without the rest of the catalogue.
 async fn before(connection: &mut Connection, change: &Change) -> Result<Catalogue, Failure> {
     let mut found = Catalogue::default();
     match change {

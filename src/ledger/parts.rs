@@ -1,8 +1,8 @@
-//! A chassis and its sub-devices, at any depth: which of them are being deployed, where they are, and what moves with what.
+//! A chassis and its sub-devices, at any depth: which of them are being deployed, where they are, and which move together.
 //!
-//! The deployment of a chassis ends with its sub-devices detached, so it must not run beside one of theirs. The rule reads the
-//! views; what keeps it true when two deployments start at the same moment are the preconditions: no relative has a live
-//! deployment ([`Precondition::Unclaimed`]), and none was attached elsewhere ([`Precondition::Sequence`]).
+//! The deployment of a chassis ends with its sub-devices detached, so it must not run at the same time as a deployment of one
+//! of them. The rule reads the views. If two deployments start at the same moment, preconditions enforce it: no relative has a
+//! live deployment ([`Precondition::Unclaimed`]), and none was attached elsewhere ([`Precondition::Sequence`]).
 
 use super::Ledger;
 use super::execute::Failure;
@@ -23,12 +23,12 @@ use bootledger_projections::pool::Pool;
 use bootledger_web::commands::Context;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many levels are looked at in either direction; real equipment has three.
+/// How many levels are followed in either direction; real equipment has three.
 const MOST_LEVELS: usize = 16;
 /// How many devices are looked up in one query.
 const CHUNK: usize = 5_000;
 
-/// Some devices with all that they are parts of and all of their sub-devices.
+/// A set of devices with all devices that contain them and all of their sub-devices.
 #[derive(Default)]
 pub(super) struct Family {
     devices: BTreeMap<DeviceId, Device>,
@@ -84,12 +84,12 @@ impl Family {
         found
     }
 
-    /// The devices that one is a part of, nearest first.
+    /// The devices that contain this one, nearest first.
     pub(super) fn above(&self, device: &Device) -> Vec<&Device> {
         self.walk(device.parent.into_iter().collect(), |device| device.parent.into_iter().collect())
     }
 
-    /// The sub-devices of one, and theirs.
+    /// The sub-devices of a device, at all levels.
     pub(super) fn below(&self, device: &Device) -> Vec<&Device> {
         self.walk(device.sub_devices.clone(), |device| device.sub_devices.clone())
     }
@@ -98,18 +98,18 @@ impl Family {
         some.iter().filter_map(|one| Some((one.words(), *self.live.get(&one.id)?))).collect()
     }
 
-    /// The devices that one is a part of and that are being deployed.
+    /// The devices that contain this one and are being deployed.
     pub(super) fn deploying_above(&self, device: &Device) -> Vec<(String, DeploymentId)> {
         self.deploying(&self.above(device))
     }
 
-    /// The sub-devices of one that are being deployed.
+    /// The sub-devices of a device that are being deployed.
     pub(super) fn deploying_below(&self, device: &Device) -> Vec<(String, DeploymentId)> {
         self.deploying(&self.below(device))
     }
 
-    /// What makes sure, when the deployment of a device starts, that no relative of it is being deployed and that these are
-    /// still all.
+    /// The preconditions for starting a device's deployment: no relative is being deployed, and the set of relatives is
+    /// unchanged.
     pub(super) fn idle(&self, device: &Device) -> Vec<Precondition> {
         let relatives = self.above(device).into_iter().chain(self.below(device));
         let idle = relatives.filter(|one| !self.live.contains_key(&one.id));
@@ -121,12 +121,12 @@ fn unclaimed(device: &Device) -> Precondition {
     Precondition::Unclaimed(Claim::Deployment(device.id))
 }
 
-/// That a device is as the views show it.
+/// The precondition that a device is unchanged from the views.
 pub(super) fn unchanged(device: &Device) -> Precondition {
     Precondition::Sequence { aggregate_type: "device", aggregate_id: device.id.to_string(), sequence: device.sequence }
 }
 
-/// Why a device at this place cannot be a part of another: a part is where the whole is.
+/// Why a device at this place cannot be a sub-device of another: a sub-device is where its parent is.
 pub(super) fn apart(site: &Name, rack: Option<&Name>, parent: &Device, field: &str) -> Option<BrokenRule> {
     let words = parent.words();
     let held = |rule: BrokenRule| rule.held_by(format!("device {}", parent.id));
@@ -144,15 +144,15 @@ pub(super) fn apart(site: &Name, rack: Option<&Name>, parent: &Device, field: &s
 }
 
 impl Ledger {
-    /// Whether these devices can become parts of another: they are where it is, and not both sides are being deployed. With
-    /// what must still hold then.
+    /// Whether these devices can become sub-devices of another: they must be at the same place, and not both sides may be
+    /// deployed. Returns what must still hold at the append.
     pub(super) async fn attachable(&self, parent: &Device, parts: &[&Device], field: &str) -> Result<Vec<Precondition>, Failure> {
         if parts.is_empty() {
             return Ok(vec![]);
         }
         let mut broken: Vec<BrokenRule> =
             parts.iter().filter_map(|part| apart(&part.site, part.rack.as_ref(), parent, field)).collect();
-        // A device that stands alone has no family: its own deployment is looked up with it.
+        // A device without relatives has no family; its own deployment is looked up with it.
         let up = Family::of(&self.views, [parent]).await?;
         let down = Family::of(&self.views, parts.iter().copied()).await?;
         let ids: Vec<DeviceId> = parts.iter().map(|part| part.id).chain([parent.id]).collect();
@@ -186,8 +186,8 @@ impl Ledger {
         Ok(preconditions)
     }
 
-    /// What else a change of a device's place or parent leads to: its sub-devices move with it, as changes of their own. With
-    /// what must still hold then.
+    /// The further changes that follow from a change of a device's place or parent: its sub-devices move with it, each with a
+    /// change of its own. Returns what must still hold at the append.
     pub(super) async fn move_along(
         &self,
         id: DeviceId,
@@ -206,7 +206,7 @@ impl Ledger {
         if !moves && after.parent == now.parent {
             return Ok((vec![], vec![]));
         }
-        // The device's own rule refuses it: its rack is one of the old site.
+        // The device's own rule refuses the change, because the rack belongs to the old site.
         if after.site != now.site && after.rack.is_some() && change.rack.is_none() {
             return Ok((vec![], vec![]));
         }
@@ -256,7 +256,7 @@ impl Ledger {
     }
 }
 
-/// The change of a sub-device when the device above it moves; none where it is there already or never was in its rack.
+/// The change of a sub-device when its parent moves; `None` if it is already there, or never was in the parent's rack.
 fn with_it(now: &Device, after: &Device, part: &Device) -> Option<DeviceChange> {
     let site = (part.site != after.site).then(|| after.site.clone());
     let rack_goes = part.rack.is_some() && part.rack != after.rack && (site.is_some() || part.rack == now.rack);
@@ -266,7 +266,7 @@ fn with_it(now: &Device, after: &Device, part: &Device) -> Option<DeviceChange> 
     (change != DeviceChange::default()).then_some(change)
 }
 
-/// A refusal about a sub-device that would have moved along.
+/// A refusal about a sub-device that would move with its parent.
 fn of_part(part: &Device, failure: Failure) -> Failure {
     match failure {
         Failure::Refused(Refused(broken)) => {

@@ -1,8 +1,8 @@
-//! Orders to management controllers: recorded, carried out, reported.
+//! Power orders to management controllers: recorded, carried out and reported.
 //!
-//! The order is an event before the controller hears of it, and what became of it is another one. Between them a crash
-//! leaves an order that may have been carried out, which the rules know. An order is carried out in a task of its own, so
-//! that neither a client that goes away nor a deadline leaves it half done.
+//! The order is an event before it is sent to the controller, and its result is another event. After a crash between the two,
+//! the order may have been carried out, which the rules take into account. An order is carried out in a task of its own, so
+//! that neither a disconnected client nor a deadline leaves it half done.
 
 use super::execute::Failure;
 use super::facts::live;
@@ -31,16 +31,16 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
-/// How long an order may take; less than it is taken to be under way.
+/// How long an order may take; less than the time after which it no longer counts as in progress.
 const LIMIT: Duration = Duration::from_secs(UNDER_WAY_SECONDS.unsigned_abs() - 15);
 
-/// How long a person waits for what becomes of an order before the answer is that it is under way.
+/// How long a request waits for the result of an order before the answer is that it is in progress.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// How often a report is tried, a second apart, where the database is away.
+/// How often a report is attempted, one second apart, while the database is unavailable.
 const REPORTS: u32 = 60;
 
-/// An order to be given.
+/// A power order to give.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     pub(crate) device: DeviceId,
@@ -50,17 +50,17 @@ pub(crate) struct Wanted {
     pub(crate) facts: PowerFacts,
 }
 
-/// An order that was given.
+/// A power order that was given.
 #[derive(Debug)]
 pub(crate) struct Given {
     /// The order's id, and the position of its event.
     pub(crate) receipt: Receipt,
-    /// What becomes of it; none where a repeated request was answered again.
+    /// The task that returns the result; `None` if a repeated request got the earlier answer.
     pub(crate) task: Option<JoinHandle<PowerOutcome>>,
 }
 
 impl Ledger {
-    /// Whether a server has power: an operator's question goes to its controller, a viewer gets what was heard last.
+    /// The power state of a server. An operator's request queries the controller; a viewer gets the last known state.
     pub(crate) async fn ask_power(&self, device: DeviceId, context: &Context) -> Result<Power, Failure> {
         let draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
         let Some(management) = draft.aggregate().management().cloned() else {
@@ -92,7 +92,7 @@ impl Ledger {
                 warn!(reason = trouble.reason, "a management controller did not say how the power is");
                 match context.level {
                     Level::Administrator => CommandError::Controller { reason: trouble.reason, slow: trouble.slow },
-                    // Neither the words nor the status tell what is at the address.
+                    // Neither the message nor the status reveals what is at the address.
                     _ => CommandError::Controller { reason: trouble.shown, slow: false },
                 }
             }
@@ -100,7 +100,7 @@ impl Ledger {
         Err(Failure::Other(error))
     }
 
-    /// What was last heard of a server's power: an answer to a question, or an order that was carried out.
+    /// The last known power state of a server, from a query or from an order that was carried out.
     async fn last_power(&self, device: DeviceId) -> Result<Power, Failure> {
         let ordered = power_orders::last_confirmed(&self.views, device).await?;
         let last = self.questions.last_heard(device).into_iter().chain(ordered).max_by_key(|(_, at)| *at);
@@ -108,8 +108,8 @@ impl Ledger {
         Ok(Power { state, at, live: false })
     }
 
-    /// A person's order. The answer comes when it is carried out, or after a while; asked again with the same key, the
-    /// order is not given again.
+    /// An operator's power order. The answer comes when the order is carried out, or after a while. A repeated request with the
+    /// same key does not give the order again.
     pub(super) async fn power_command(
         &self,
         device: DeviceId,
@@ -123,7 +123,7 @@ impl Ledger {
         let in_progress = match live {
             None => false,
             Some(live) => {
-                // One that goes in progress meanwhile would be interrupted unasked.
+                // A deployment that goes in progress in the meantime would be interrupted unintentionally.
                 let mut stream = Draft::<Deployment>::load(&self.log, live.to_string()).await?;
                 preconditions.push(Precondition::Sequence {
                     aggregate_type: "deployment",
@@ -131,7 +131,7 @@ impl Ledger {
                     sequence: stream.sequence(),
                 });
                 let in_progress = stream.aggregate().is_in_progress();
-                // A person who orders a boot from the network wants the server installed again.
+                // An operator who orders a network boot wants the server to be installed again.
                 if network_boot && stream.aggregate().boots_disk_next() {
                     let (boot, reason) = (NextBoot::Network, NextBootReason::PowerOrder {});
                     stream.decide(|deployment| deployment.decide(DeploymentCommand::SetNextBoot { boot, reason }))?;
@@ -149,7 +149,7 @@ impl Ledger {
         Ok(given.receipt)
     }
 
-    /// Records an order, with what else is to be recorded, and begins to carry it out.
+    /// Records an order together with other events, and starts to carry it out.
     pub(crate) async fn order_power(
         &self,
         wanted: Wanted,
@@ -182,7 +182,7 @@ impl Ledger {
         Ok(Given { receipt, task: Some(task) })
     }
 
-    /// Waits until no order of this program is under way, for as long as one may be.
+    /// Waits until no order of this process is in progress, for at most the time that an order may take.
     pub(crate) async fn orders_ended(&self) {
         let mut orders = self.orders.subscribe();
         drop(tokio::time::timeout(LIMIT, orders.wait_for(|count| *count == 0)).await);
@@ -191,7 +191,7 @@ impl Ledger {
     async fn carry_out(self, device: DeviceId, order: PowerOrder, controller: Controller, context: Context) -> PowerOutcome {
         let outcome = match tokio::time::timeout(LIMIT, controller.carry_out(order.action, order.network_boot)).await {
             Ok(Ok(state)) => PowerOutcome::Confirmed(state),
-            // The event is for everybody; the log has the details.
+            // All users can read the event; the log has the details.
             Ok(Err(Trouble { reason, shown, uncertain, .. })) => {
                 warn!(reason, uncertain, "a management controller did not do as it was told");
                 let shown = Text::fitted(&shown);
@@ -231,7 +231,7 @@ impl Ledger {
     }
 }
 
-/// Counts an order for as long as it is under way.
+/// Counts an order as long as it is in progress.
 struct UnderWay(watch::Sender<usize>);
 
 impl UnderWay {

@@ -1,8 +1,8 @@
-//! The addresses and names that this instance has chosen and that its views do not show yet.
+//! Reserves the addresses and names that this instance has chosen and that its views do not show yet.
 //!
-//! The log decides who holds what. Without this table every command that leaves its address empty would choose the same next
-//! free one, all but one would lose, and the work would grow with the square of the number of commands. A reservation is a
-//! hint inside one instance: another instance does not see it, and an address that a caller names is not held back by it.
+//! The log decides who holds what. Without this table, every command without an address would choose the same next free one.
+//! All but one of them would lose, and the work would grow with the square of the number of commands. A reservation is a hint
+//! within one instance: other instances do not see it, and it does not affect an address that a caller names.
 
 use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::values::hostname::Hostname;
@@ -13,21 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many are kept: those of two imports of the longest file that is taken. Above that the log alone decides.
+/// The maximum number of reservations: those of two imports of the maximum size. Beyond that, only the log decides.
 const MOST: usize = 400_000;
-/// How long a reservation lasts whose command neither ends nor is given up.
+/// How long a reservation lasts if its command neither ends nor is abandoned.
 const LONGEST: Duration = Duration::from_mins(2);
-/// How long it lasts after a command was given up whose events may have been appended.
+/// How long a reservation lasts after a command was abandoned whose events may have been appended.
 const UNCERTAIN: Duration = Duration::from_secs(10);
 
-/// The table. Cheap to clone.
+/// The table of reservations. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reservations(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     table: Mutex<HashMap<Claim, Held>>,
-    /// Counts the times that something was given back.
+    /// Counts how often reservations were released.
     released: watch::Sender<u64>,
 }
 
@@ -40,11 +40,11 @@ impl Default for Inner {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     until: Instant,
-    /// The position at which the views show who holds it; none while its command is under way.
+    /// The position at which the views show the holder; `None` while the command is in progress.
     shown_at: Option<i64>,
 }
 
-/// What a command has reserved. Dropped, it gives back what the log did not take.
+/// The reservations of a command. When dropped, it releases those that the log did not accept.
 #[derive(Debug)]
 pub(super) struct Reservation {
     table: Reservations,
@@ -57,28 +57,28 @@ impl Reservations {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How often something was given back so far; to be read before looking for what is free.
+    /// How often reservations were released so far. Read this before searching for free values.
     pub(super) fn generation(&self) -> u64 {
         *self.0.released.borrow()
     }
 
-    /// Forgets what the views show at this position, and what has expired. To be called before the views are read.
+    /// Removes reservations that the views show at this position, and expired ones. Call this before the views are read.
     pub(super) fn forget(&self, shown: i64) {
         let now = Instant::now();
         self.table().retain(|_, held| held.until > now && held.shown_at.is_none_or(|position| position > shown));
     }
 
-    /// The reserved addresses of a network, and whether any of them may be given back.
+    /// The reserved addresses of a network, and whether any of them may be released.
     pub(super) fn addresses(&self, network: Ipv4Net) -> (BTreeSet<Ipv4Addr>, bool) {
         self.reserved(|claim| if let Claim::Ip(ip) = claim { Some(*ip).filter(|ip| network.contains(ip)) } else { None })
     }
 
-    /// The reserved names, and whether any of them may be given back.
+    /// The reserved names, and whether any of them may be released.
     pub(super) fn hostnames(&self) -> (BTreeSet<Hostname>, bool) {
         self.reserved(|claim| if let Claim::Hostname(name) = claim { Some(name.clone()) } else { None })
     }
 
-    /// Both are of the same moment: otherwise something that was given back in between would seem to be taken for good.
+    /// Both results are from the same moment. Otherwise, a value released in between would seem to be taken permanently.
     fn reserved<T: Ord>(&self, which: impl Fn(&Claim) -> Option<T>) -> (BTreeSet<T>, bool) {
         let (now, table) = (Instant::now(), self.table());
         let mut undecided = false;
@@ -90,19 +90,19 @@ impl Reservations {
         (found.collect(), undecided)
     }
 
-    /// Waits until something is given back after `generation`, or for `limit`.
+    /// Waits until something is released after `generation`, or until `limit` has passed.
     pub(super) async fn wait(&self, generation: u64, limit: Duration) {
         let mut released = self.0.released.subscribe();
-        // A sender lives as long as `self`: neither of the two ways out is an error.
+        // A sender lives as long as `self`, so neither result is an error.
         drop(tokio::time::timeout(limit, released.wait_for(|now| *now > generation)).await);
     }
 
-    /// Nothing, to be added to.
+    /// An empty reservation, to which values can be added.
     pub(super) fn nothing(&self) -> Reservation {
         Reservation { table: self.clone(), claims: vec![], appending: false }
     }
 
-    /// Notes that somebody else holds this, as the views show from a position on.
+    /// Records that a value is held by another aggregate, as the views show from a position on.
     pub(super) fn taken(&self, claim: Claim, shown_at: i64) {
         let mut table = self.table();
         if table.len() < MOST {
@@ -112,7 +112,7 @@ impl Reservations {
 }
 
 impl Reservation {
-    /// Reserves all of these, or none where one is reserved.
+    /// Reserves all of these values, or none if one is already reserved.
     pub(super) fn add(&mut self, claims: impl IntoIterator<Item = Claim>) -> bool {
         let claims: Vec<Claim> = claims.into_iter().collect();
         let (now, mut table) = (Instant::now(), self.table.table());
@@ -127,22 +127,22 @@ impl Reservation {
         true
     }
 
-    /// Whether this was chosen here.
+    /// Whether this reservation contains the value.
     pub(super) fn has(&self, claim: &Claim) -> bool {
         self.claims.contains(claim)
     }
 
-    /// Says that its events are on their way to the log: from now on they may be there, whoever still waits for the answer.
+    /// Records that the events are being sent to the log. From now on they may be in it, even if the caller stops waiting.
     pub(super) fn appending(&mut self) {
         self.appending = true;
     }
 
-    /// The log refused the events: whatever was reserved is given back.
+    /// Releases everything, because the log refused the events.
     pub(super) fn refused(&mut self) {
         self.appending = false;
     }
 
-    /// The log took the events: all of it is held, as the views show at this position.
+    /// Keeps everything until the views show it at this position, because the log accepted the events.
     pub(super) fn appended(mut self, position: i64) {
         let claims = std::mem::take(&mut self.claims);
         let mut table = self.table.table();
@@ -150,7 +150,7 @@ impl Reservation {
             table.entry(claim).and_modify(|held| held.shown_at = Some(position));
         }
         drop(table);
-        // Whoever waits for one of these to be given back looks again.
+        // Commands that wait for a release search again.
         self.table.0.released.send_modify(|count| *count += 1);
     }
 }
@@ -163,7 +163,7 @@ impl Drop for Reservation {
         let until = Instant::now() + UNCERTAIN;
         let mut table = self.table.table();
         for claim in &self.claims {
-            // What somebody else turned out to hold stays reserved until the views show it.
+            // A value that proved to be held by another aggregate stays reserved until the views show it.
             if self.appending {
                 table.entry(claim.clone()).and_modify(|held| held.until = held.until.min(until));
             } else if table.get(claim).is_some_and(|held| held.shown_at.is_none()) {

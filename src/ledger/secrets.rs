@@ -1,5 +1,5 @@
-//! Which secrets may go where: looked up in the log itself, immediately before a connection and whenever something is saved
-//! that names a secret.
+//! Checks where secrets may be sent. Scopes are looked up in the log itself, immediately before a connection and whenever
+//! something is saved that names a secret.
 
 use super::Ledger;
 use super::controllers::Looked;
@@ -21,31 +21,31 @@ use bootledger_web::commands::{Context, Receipt};
 use std::net::IpAddr;
 use tracing::warn;
 
-/// Why a controller's credentials cannot be used: exactly, and as everybody may know it.
+/// Why a controller's credentials cannot be used: the exact reason, and the one that all users may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Denied {
     reason: String,
 }
 
 impl Denied {
-    /// The reason for a caller: administrators learn it exactly, others that it is so.
+    /// The reason for a caller: administrators get the exact one, others the general one.
     pub(crate) fn words(&self, level: Level) -> String {
         if level == Level::Administrator { self.reason.clone() } else { NOT_ALLOWED.to_owned() }
     }
 
-    /// As a refusal.
+    /// The reason as a refusal.
     pub(super) fn refused(&self, level: Level) -> Failure {
         Refused::because("management.credentials", "secret_missing", self.words(level)).into()
     }
 }
 
 impl Ledger {
-    /// The scope of a secret as the log has it now: what was retired a moment ago counts no more.
+    /// The current scope of a secret in the log. A secret that has just been retired is no longer valid.
     async fn scope(&self, name: &Name) -> Result<Option<SecretSpec>, Failure> {
         Ok(Draft::<Secret>::load(&self.log, name.to_string()).await?.aggregate().scope().cloned())
     }
 
-    /// What a secret is for, other than controllers.
+    /// What a secret is used for, other than controllers.
     async fn used_by(&self, name: &Name) -> Result<Vec<String>, Failure> {
         let mut used_by = vec![];
         if self.outbound.reserved.contains(name) {
@@ -63,7 +63,7 @@ impl Ledger {
         Ok(used_by)
     }
 
-    /// The credentials for a controller of a device in this site, where everything allows it now.
+    /// The credentials for a controller of a device in this site, if every check allows their use now.
     pub(super) async fn credentials(&self, site: &Name, management: &Management) -> Result<Result<Credentials, Denied>, Failure> {
         let (scope, used_by) = match &management.credentials {
             Some(name) => (self.scope(name).await?, self.used_by(name).await?),
@@ -79,7 +79,7 @@ impl Ledger {
         Ok(credentials.map_err(|reason| Denied { reason }))
     }
 
-    /// The controller of a device, to be connected to at once; `None` where it has no management address.
+    /// The controller of a device, ready to be connected to at once; `None` if the device has no management address.
     pub(crate) async fn controller(&self, device: &Device) -> Result<Option<Result<Controller, Denied>>, Failure> {
         let (Some(site), Some(management)) = (device.site(), device.management()) else { return Ok(None) };
         let denied = match self.credentials(site, management).await? {
@@ -93,7 +93,7 @@ impl Ledger {
         Ok(Some(Err(denied)))
     }
 
-    /// What is wrong with a management controller that is to be saved: with its credentials, and with the rest.
+    /// The validation problems of a management controller that is to be saved: those of its credentials, and others.
     pub(super) async fn management_problems(
         &self,
         site: &Name,
@@ -109,7 +109,7 @@ impl Ledger {
                            verify, or sha256: and the certificate's fingerprint";
             broken.push(BrokenRule::new("management.tls", "tls_off_not_allowed", message));
         }
-        // The pinned certificate decides who gets the password.
+        // The pinned certificate decides which machine receives the password.
         let pinned = management.protocol == ManagementProtocol::Redfish && matches!(management.access.tls, Tls::Pinned(_));
         if pinned && management.credentials.is_some() && level < Level::Administrator {
             let message = "the pinned certificate decides which machine gets the password: only an administrator can set sha256: \
@@ -120,7 +120,7 @@ impl Ledger {
             Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
             None => None,
         };
-        // Whose it is already is told to those who may have it at all.
+        // The current owner of the controller is shown only to callers who could use the controller.
         if broken.is_empty() && credentials.is_none() {
             broken.extend(shared.or(self.misplaced_controller(device, management).await?));
         }
@@ -140,7 +140,7 @@ impl Ledger {
         self.run::<Secret>(name, command, StoreTerms::default(), context).await
     }
 
-    /// Why a secret cannot be one of a DNS primary or a webhook: it is one of management controllers.
+    /// Why a secret cannot be used for a DNS primary or a webhook: it belongs to management controllers.
     pub(super) async fn controllers_problem(&self, name: &Name) -> Result<Option<String>, Failure> {
         let problem = |_| {
             format!(
@@ -150,7 +150,7 @@ impl Ledger {
         Ok(self.scope(name).await?.map(problem))
     }
 
-    /// Refuses an address that is never connected to.
+    /// Refuses an address to which the service never connects.
     pub(super) fn refuse_special(&self, field: &str, address: IpAddr) -> Result<(), Failure> {
         let refused = |refused: bootledger_outbound::Refused| Refused::because(field, "address_not_allowed", refused.to_string());
         Ok(self.outbound.guard.check(address).map_err(refused)?)

@@ -1,4 +1,4 @@
-//! What no setting may hold: a plain value where a boot image declares a secret.
+//! Refuses plain values in settings that a boot image declares as secrets.
 
 use super::Ledger;
 use super::execute::Failure;
@@ -9,8 +9,8 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 
 impl Ledger {
-    /// Refuses plain values of settings that a boot image in use declares as secrets. No deployment could use such a value,
-    /// and it would stay in the event log, which nothing is ever removed from.
+    /// Refuses plain values of settings that a boot image in use declares as secrets. No deployment could use such a value, and
+    /// it would remain in the event log, from which nothing is ever removed.
     pub(super) async fn refuse_plain_secrets<'a>(
         &self,
         values: impl Iterator<Item = (&'a SettingName, &'a SettingValue)>,

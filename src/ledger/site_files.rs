@@ -1,9 +1,9 @@
-//! The DHCP files of a site as a change would make them, written and checked before the change is saved: a file that the
-//! site's servers would reject stops every deployment there.
+//! Writes and checks the DHCP files of a site as they would be after a change, before the change is saved. A file that the
+//! site's servers rejected would block every deployment there.
 //!
-//! The catalogue is read first, and its connection given back: no connection and no lock is held while a checker runs. Of a
-//! large network only some entries are written: what a change of the catalogue can make wrong is in the rest of the file, and
-//! an entry is an address, an interface and a name, each of a type that every format takes.
+//! The catalogue is read first, and the connection is returned: no connection and no lock is held while a checker runs. Only
+//! some entries of a large network are written. The rest of the file is what a change of the catalogue can make invalid, while
+//! an entry consists of an address, an interface and a name, each of a type that every format accepts.
 
 use super::Ledger;
 use super::execute::Failure;
@@ -20,26 +20,26 @@ use bootledger_projections::dhcp_entries::{self, Filter, SiteEntry};
 use bootledger_web::dhcp::configuration::{Configuration, Format};
 use std::collections::BTreeMap;
 
-/// The most entries of a network that are written for the check.
+/// The maximum number of entries of a network that are written for the check.
 const ENTRIES: i64 = 20;
 
-/// The most entries of a site that are written for the check.
+/// The maximum number of entries of a site that are written for the check.
 const ENTRIES_OF_SITE: usize = 500;
 
-/// The most networks whose entries are looked up: a network without entries takes a query as well.
+/// The maximum number of networks whose entries are looked up, since a network without entries also needs a query.
 const NETWORKS: usize = 100;
 
-/// What changes.
+/// The change that affects the files.
 pub(super) enum Change<'a> {
-    /// A site.
+    /// The definition of a site.
     Site(&'a Name, &'a SiteSpec),
-    /// A network.
+    /// The definition of a network.
     Network(&'a Name, &'a NetworkSpec),
-    /// A DHCP server.
+    /// The definition of a DHCP server.
     Server(&'a DhcpServerSpec),
 }
 
-/// A site as its files are written from.
+/// The data of a site from which its files are written.
 #[derive(Clone)]
 struct Plan {
     name: Name,
@@ -49,14 +49,14 @@ struct Plan {
 }
 
 impl Ledger {
-    /// Refuses a change that makes a file which the site's servers reject, in the words of their checkers.
+    /// Refuses a change after which the site's servers would reject a file, with the messages of their checkers.
     pub(super) async fn check_site_files(&self, change: Change<'_>) -> Result<(), Failure> {
         let Some((before, after, kinds)) = self.plans(&change).await? else { return Ok(()) };
         let formats = kinds.clone();
         let written = tokio::task::spawn_blocking(move || {
             let write = |plan: &Plan, kind| Format::of_kind(kind).render(&plan.configuration()?).ok();
             let files = formats.into_iter().filter_map(|kind| {
-                // What cannot be written, the rules of the command say better.
+                // For a file that cannot be written, the rules of the command give a better message.
                 let after = write(&after, kind)?;
                 let before = before.as_ref().and_then(|before| write(before, kind));
                 (before.as_ref() != Some(&after)).then_some((Checker::of(kind), before, after))
@@ -74,8 +74,8 @@ impl Ledger {
         Ok(Refused::unless_empty(broken.collect())?)
     }
 
-    /// The site before and after the change, and the kinds of its servers that have a checker here; `None` where nobody would
-    /// check anything.
+    /// The site before and after the change, and the kinds of its servers that have a checker here; `None` if there is nothing
+    /// to check.
     async fn plans(&self, change: &Change<'_>) -> Result<Option<(Option<Plan>, Plan, Vec<DhcpKind>)>, Failure> {
         let name = match change {
             Change::Site(name, _) => *name,
@@ -87,7 +87,7 @@ impl Ledger {
         let mut kinds: Vec<DhcpKind> =
             servers.iter().filter(|server| !server.retired).map(|server| server.spec.spec.kind).collect();
         if let Change::Server(spec) = change {
-            // Its file is the one that nobody has had until now.
+            // No server has read a file of this kind before.
             kinds = vec![spec.kind];
         }
         kinds.sort_by_key(|kind| Checker::of(*kind).name());
@@ -101,7 +101,7 @@ impl Ledger {
         let networks = catalogue::networks(&mut connection, At::Now).await?;
         let networks = networks.into_iter().filter(|entry| !entry.retired && entry.spec.site == *name);
         let networks: BTreeMap<Name, NetworkSpec> = networks.map(|entry| (entry.key, entry.spec)).collect();
-        // What stays as it is was checked when it was saved: a catalogue of thousands that is loaded again checks nothing.
+        // An unchanged entry was checked when it was saved: loading a catalogue of thousands of entries again checks nothing.
         let stays = match change {
             Change::Site(_, spec) => stored.as_ref() == Some(*spec),
             Change::Network(key, spec) => networks.get(*key) == Some(*spec),
@@ -122,7 +122,7 @@ impl Ledger {
             }
             let filter = Filter { network: Some(network.clone()), ..Filter::default() };
             let found = dhcp_entries::list(&mut connection, &filter, At::Now, ENTRIES).await?;
-            // As if each had a live deployment: with all that a file may say.
+            // Each entry is written as if it had a live deployment, so that it has everything that a file may contain.
             entries.extend(found.into_iter().map(|entry| SiteEntry {
                 ip: entry.ip,
                 mac: entry.mac,
@@ -151,14 +151,14 @@ impl Ledger {
 
 impl Plan {
     fn configuration(&self) -> Option<Configuration> {
-        // Only its form matters to a checker, and that is the same for every URL.
+        // Only the form of the URL matters to a checker, and the form is the same for every URL.
         let base_url: BootUrl = "http://192.0.2.1:8080".parse().ok()?;
         let networks = self.networks.iter().map(|(name, spec)| (name.clone(), spec.clone()));
         Some(Configuration::new(self.name.clone(), &self.site, &base_url, networks, self.entries.clone()))
     }
 }
 
-/// What is told of a rejected file: the checker's words, and the line that they are about.
+/// The message about a rejected file: the checker's message, and the line that it refers to.
 fn rejected(checker: Checker, words: &str, text: &str) -> BrokenRule {
     let line = line_of(words).and_then(|number| text.lines().nth(number.checked_sub(1)?)).map(str::trim);
     let line =
@@ -171,7 +171,7 @@ fn rejected(checker: Checker, words: &str, text: &str) -> BrokenRule {
     BrokenRule::new("", "dhcp_file_rejected", message)
 }
 
-/// The number of a line in a checker's words: `line 7`, or `the file:7`.
+/// The line number in a checker's message: `line 7`, or `the file:7`.
 fn line_of(words: &str) -> Option<usize> {
     ["the file:", "line "].iter().find_map(|mark| {
         let rest = words.split_once(mark)?.1;

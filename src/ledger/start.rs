@@ -1,7 +1,7 @@
-//! Starting one deployment: fills in what was left out, looks the facts up, has the rules decide.
+//! Starts one deployment: fills in missing values, looks up the facts, and lets the rules decide.
 //!
-//! Addresses and names that are chosen here are proposals until the log takes them: where another command was faster, the next
-//! free ones are chosen, so that a caller who left them empty is never refused because of a choice that is not the caller's.
+//! Addresses and names that are chosen here are proposals until the log accepts them. If another command was faster, the next
+//! free ones are chosen, so that a caller who left them empty is never refused because of them.
 
 mod choose;
 
@@ -36,16 +36,16 @@ use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, R
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
-/// A deployment that is ready for the rules, and what must not have changed when it is started.
+/// A deployment that is ready for the rules, with the conditions that must still hold when it is started.
 struct Prepared {
     start: StartDeployment,
     preconditions: Vec<Precondition>,
 }
 
-/// What was chosen where nothing was said, or which rule that broke.
+/// A chosen value, or the validation problem that prevented the choice.
 type Choice<T> = Result<T, BrokenRule>;
 
-/// What the command chose itself, since the caller left it empty.
+/// The values that the command chose, because the caller left them empty.
 struct Chosen {
     ip: Option<Ipv4Addr>,
     hostname: Option<Hostname>,
@@ -65,8 +65,8 @@ impl Chosen {
         }
     }
 
-    /// The choices that turned out to be held between choosing and deciding, to be made again. Where other rules are broken
-    /// too, only those are answered: the caller has no part in the choices.
+    /// The chosen values that were claimed between the choice and the decision, and have to be chosen again. If there are other
+    /// validation problems too, only those are returned, because the caller did not make the choices.
     fn lost(self, Refused(broken): Refused) -> Result<Vec<Claim>, Refused> {
         let mut lost = vec![];
         let mut left = vec![];
@@ -81,7 +81,7 @@ impl Chosen {
     }
 }
 
-/// The deployment that events start.
+/// The deployment that the events start.
 fn proposed(events: Vec<DeploymentEvent>) -> Result<Proposed, Failure> {
     let started = events.into_iter().find_map(|event| match event {
         DeploymentEvent::DeploymentStarted(started) => Some(*started),
@@ -114,7 +114,7 @@ impl Ledger {
                 }
                 Err(Failure::Claimed(claim, holder)) => {
                     reservation.refused();
-                    // The deployment of a chassis or sub-device began at the same moment: the rules name it.
+                    // The deployment of a chassis or sub-device started at the same moment. The rules name it.
                     if matches!(&claim, Claim::Deployment(other) if *other != wanted.device) {
                         return Err(Failure::Conflict);
                     }
@@ -132,7 +132,7 @@ impl Ledger {
                     reservation.refused();
                     return Err(Failure::Conflict);
                 }
-                // Whether the events are in the log is not known: what was chosen stays reserved for a moment.
+                // It is unknown whether the events are in the log, so the chosen values remain reserved for a moment.
                 Err(other) => return Err(other),
             };
             for claim in lost {
@@ -141,7 +141,8 @@ impl Ledger {
         }
     }
 
-    /// What the rules say of a deployment, and what would be filled in, as the views are now; nothing is appended.
+    /// The result of the rules for a deployment, and the values that would be filled in, with the current views. Nothing is
+    /// appended.
     pub(super) async fn check(&self, wanted: &NewDeployment) -> Result<Proposed, Failure> {
         let mut choosing = Choosing::default();
         loop {
@@ -149,7 +150,7 @@ impl Ledger {
             let chosen = Chosen::of(wanted, &start);
             match Deployment::default().decide(DeploymentCommand::StartDeployment(Box::new(start))) {
                 Ok(events) => return proposed(events),
-                // The views moved between the choice and the facts.
+                // The views have moved between the choice and the facts.
                 Err(refused) => {
                     for claim in chosen.lost(refused)? {
                         choosing.lost(claim).map_err(Failure::Other)?;
@@ -159,7 +160,7 @@ impl Ledger {
         }
     }
 
-    /// Fills in what was left out, and looks up what the rules need to know.
+    /// Fills in missing values, and looks up what the rules need to know.
     async fn prepare(
         &self,
         wanted: &NewDeployment,
@@ -167,7 +168,7 @@ impl Ledger {
         mut reservation: Option<&mut Reservation>,
     ) -> Result<Prepared, Failure> {
         let views = &self.views;
-        // Read first: what the views show beyond it is looked at once more.
+        // The position is read first: what the views show beyond it is checked again.
         let after = checkpoint::position(views).await?;
         let Some(device) = devices::find(views, wanted.device, At::Now).await? else {
             let message = format!("there is no device {}; register it first", wanted.device);
@@ -201,7 +202,7 @@ impl Ledger {
             aggregate_id: device.id.to_string(),
             sequence: device.sequence,
         }];
-        // The settings of ancestors count as well.
+        // The settings of ancestors are used as well.
         preconditions.extend(lineage.iter().map(|entry| unchanged("venture", entry)));
         preconditions.extend(network.as_ref().map(|entry| unchanged("network", entry)));
         preconditions.extend(site.as_ref().map(|entry| unchanged("site", entry)));
@@ -243,7 +244,7 @@ impl Ledger {
         Ok(self.views.acquire().await?)
     }
 
-    /// As Ralph did: the first interface that has a DHCP entry, else the first.
+    /// As in Ralph: the first interface with a DHCP entry, otherwise the first one.
     async fn boot_mac(&self, wanted: &NewDeployment, device: &Device) -> Result<Choice<MacAddress>, Failure> {
         let suggested = wanted.suggested.mac.filter(|mac| device.macs.contains(mac));
         if let Some(mac) = wanted.mac.or(suggested) {
@@ -256,7 +257,7 @@ impl Ledger {
     }
 }
 
-/// All of the choices, or all of the rules that they broke.
+/// All chosen values, or all validation problems.
 fn all(
     venture: Choice<Name>,
     role: Choice<Name>,

@@ -1,4 +1,4 @@
-//! Commands of access tokens.
+//! Commands about access tokens.
 
 use super::Ledger;
 use super::devices::unreachable_command;
@@ -24,7 +24,7 @@ impl Ledger {
         }
     }
 
-    /// Makes a token with a known id, for a program that must show its text.
+    /// Creates a token with a known id, for a program that must show its text.
     pub async fn create_token(
         &self,
         id: TokenId,
@@ -48,7 +48,7 @@ impl Ledger {
         secret: Sha256,
         context: &Context,
     ) -> Result<Receipt, Failure> {
-        // The hash comes first: a token that is known but has no secret could never be used.
+        // The hash is stored first: a token in the log without a stored secret could never be used.
         secrets::remember(&self.views, id, secret).await?;
         self.run::<Token>(
             id,

@@ -1,4 +1,4 @@
-//! Commands of webhooks.
+//! Commands about webhooks.
 
 use super::Ledger;
 use super::devices::unreachable_command;
@@ -48,7 +48,7 @@ impl Ledger {
         Ok(found.filter(|webhook| !webhook.retired).map(|webhook| webhook.spec))
     }
 
-    /// Sends the receiver of a webhook a message that is no event.
+    /// Sends a test message to the receiver of a webhook. The message is not an event.
     pub(super) async fn ping(&self, name: &Name) -> Result<Ping, CommandError> {
         let view = self.webhook_in_use(name).await?;
         let view = view.ok_or_else(|| CommandError::NotFound(format!("there is no webhook {name} in use")))?;

@@ -1,15 +1,15 @@
-//! What a provider says of a person, and where in it something is.
+//! Finds claims in a provider's response, and checks that the token is for this client.
 
 use serde_json::{Map, Value};
 
-/// The deepest claim that is looked for, as a path of names with dots between.
+/// The maximum depth of a claim, as a path of names separated by dots.
 const DEEPEST: usize = 8;
 
-/// The most names of claims that are told.
+/// The maximum number of claim names in a message.
 const MOST_TOLD: usize = 30;
 
-/// A claim by its name, or by the path to it: `realm_access.roles` is `roles` within `realm_access`. Names may have dots
-/// themselves, as URLs and clients of Keycloak do: a name as it is goes before a path.
+/// A claim by its name, or by its path: `realm_access.roles` is `roles` within `realm_access`. Names may contain dots
+/// themselves, such as URLs and client names of Keycloak, so an exact name takes precedence over a path.
 pub(super) fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
     within(claims, path, DEEPEST)
 }
@@ -25,7 +25,7 @@ fn within<'c>(claims: &'c Map<String, Value>, path: &str, depth: usize) -> Optio
     dots.find_map(|place| within(claims.get(&path[..place])?.as_object()?, &path[place + 1..], depth - 1))
 }
 
-/// The names of the claims, and never what they say: what a person can name to whoever runs the provider.
+/// The names of the claims, never their values: a user can report them to the administrator of the provider.
 pub(super) fn names(claims: &Map<String, Value>) -> String {
     let mut names: Vec<&str> = claims.keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -35,7 +35,7 @@ pub(super) fn names(claims: &Map<String, Value>) -> String {
     if more == 0 { told } else { format!("{told} and {more} more") }
 }
 
-/// Whether the provider left groups out since they are too many for a token (Entra: "groups overage claim").
+/// Whether the provider omitted groups because there are too many for a token (Entra: "groups overage claim").
 pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
     let elsewhere = claims.get("_claim_names").and_then(Value::as_object).is_some_and(|names| names.contains_key(claim));
     let hinted =
@@ -43,8 +43,8 @@ pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
     elsewhere || hinted
 }
 
-/// Whether an ID token is for this client, where it is for several: the party that it was issued to (`azp`) is this one (`OpenID`
-/// Connect Core, 3.1.3.7). Zitadel names all clients of a project as its audience.
+/// Whether an ID token that names several clients is for this one: the party that it was issued to (`azp`) must be this client
+/// (`OpenID` Connect Core, 3.1.3.7). Zitadel names all clients of a project as the audience.
 pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), String> {
     let audiences = claims.get("aud").and_then(Value::as_array).map_or(1, Vec::len);
     match claims.get("azp") {
@@ -57,8 +57,7 @@ pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), St
     }
 }
 
-/// What may be a person's name although the provider does not say that it is the person's: an e-mail address without
-/// `email_verified`.
+/// Whether a claim is a name that the provider has not confirmed as the user's: an e-mail address without `email_verified`.
 pub(super) fn is_unverified(claims: &Map<String, Value>, name_claim: &str) -> bool {
     let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
     name_claim == "email" && !verified

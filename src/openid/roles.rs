@@ -1,26 +1,27 @@
-//! Which role the provider's words give.
+//! Maps the values of a provider's claim to roles.
 
 use super::claims::{find, is_overage, names};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::user::Role;
 use serde_json::{Map, Value};
 
-/// Claims whose text is a list with spaces between: OAuth's `scope` (RFC 8693) and what is written like it.
+/// Claims whose text is a space-separated list: OAuth's `scope` (RFC 8693) and similar ones.
 const LISTS: [&str; 5] = ["scope", "scp", "roles", "permissions", "entitlements"];
 
-/// The most values that the log tells of.
+/// The maximum number of values in a log line.
 const MOST_LOGGED: usize = 20;
 
-/// Which values of which claim give which role. Whoever has several of them has the highest; whoever has none has no role.
+/// The mapping from a claim's values to roles. A user with several of the values gets the highest role; a user with none has no
+/// role.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
     claim: String,
-    /// A value, and its role.
+    /// The values, each with its role.
     values: Vec<(String, Role)>,
 }
 
 impl Roles {
-    /// Of `VALUE=ROLE` each.
+    /// Parses a mapping of `VALUE=ROLE` items.
     pub(super) fn new(claim: String, mapping: &[String]) -> Result<Self> {
         let pair = |text: &String| {
             let (value, role) = text.rsplit_once('=').with_context(|| format!("--openid-role {text:?} is not VALUE=ROLE"))?;
@@ -33,13 +34,13 @@ impl Roles {
         Ok(Self { claim, values })
     }
 
-    /// The claim that is looked at.
+    /// The claim that holds the values.
     pub(super) fn claim(&self) -> &str {
         &self.claim
     }
 
-    /// The role of somebody with these claims. `Err` says why there is none, and what to do: for the person and whoever
-    /// runs the provider.
+    /// The role of a user with these claims. The error says why there is none and what to do, for the user and the
+    /// administrator of the provider.
     pub(super) fn of(&self, claims: &Map<String, Value>) -> Result<Role, String> {
         let claim = &self.claim;
         let found = find(claims, claim);
@@ -70,13 +71,13 @@ impl Roles {
         }
     }
 
-    /// The values of a claim: a list, or one text, which may be a list with spaces between.
+    /// The values of a claim: a list, or a text, which may be a space-separated list.
     fn said(&self, found: &Value) -> Vec<String> {
         match found {
             Value::String(one) => {
                 let words: Vec<&str> = one.split_whitespace().collect();
                 let list = LISTS.contains(&self.claim.rsplit('.').next().unwrap_or_default());
-                // A group's name may have spaces. It is a list where all of its words are values that are known here.
+                // A group's name may contain spaces. A text is a list only if all of its words are values of the mapping.
                 let known = |word: &&str| self.values.iter().any(|(value, _)| is_same(value, word));
                 let mut said = vec![one.trim().to_owned()];
                 if words.len() > 1 && (list || words.iter().all(known)) {
@@ -91,8 +92,8 @@ impl Roles {
     }
 }
 
-/// Whether a value is the one that gives a role: to the letter. Keycloak writes a group as a path from the top, so that
-/// `/dc-ops` is `dc-ops`; and the ids of Entra's groups are the same in capitals.
+/// Whether a value is the one in the mapping, compared exactly. Keycloak writes a group as a path from the top, so `/dc-ops`
+/// equals `dc-ops`; and ids of Entra's groups are compared case-insensitively.
 fn is_same(value: &str, said: &str) -> bool {
     let top = said.strip_prefix('/').filter(|name| !name.contains('/'));
     let id = value.len() == 36 && uuid::Uuid::try_parse(value).is_ok() && value.eq_ignore_ascii_case(said);
@@ -131,7 +132,7 @@ mod tests {
         }
     }
 
-    /// What Entra, Okta, Keycloak, Google and Authentik put into an ID token, as their documentation shows it.
+    /// The ID token contents of Entra, Okta, Keycloak, Google and Authentik, as in their documentation.
     #[test]
     fn roles_of_every_provider_are_read() {
         let guid = "3FA85F64-5717-4562-B3FC-2C963F66AFA6";
@@ -159,7 +160,7 @@ mod tests {
             let claims = if claim == "a.scp" { json!({"a": {"scp": value}}) } else { json!({ claim: value }) };
             assert_eq!(of(claim, &["dc-ops=operator", "dc-staff=viewer"], &claims), Ok(Role::Operator), "{claim}");
         }
-        // The name of one group, as AD FS sends it, is no list.
+        // A single group name, as AD FS sends it, is not a list.
         assert!(of("groups", &["dc-ops=operator"], &json!({"groups": "dc-ops interns"})).is_err());
         assert!(of("groups", &["dc-ops=operator"], &json!({"groups": ["dc-ops interns"]})).is_err());
     }

@@ -1,4 +1,4 @@
-//! Tokens and answers that providers send by default, at their limits, and that an attacker would send.
+//! Tests with tokens and responses that providers send by default, at their limits, and that an attacker would send.
 
 use super::*;
 use openidconnect::PrivateSigningKey;
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What a provider answers to a path: status, further headers, body.
+/// A provider's response to a path: status, additional headers, body.
 type Answers = Arc<dyn Fn(&str, &str) -> (u16, String, String) + Send + Sync>;
 
-/// A key, made once for all tests by OpenSSL.
+/// A key, created once for all tests with OpenSSL.
 fn pem(arguments: &'static [&'static str]) -> String {
     let made = Command::new("openssl").args(arguments).output().expect("openssl");
     String::from_utf8(made.stdout).expect("a PEM")
@@ -34,7 +34,7 @@ fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// A token with these claims, and how it is signed.
+/// A token with these claims, signed with this algorithm.
 fn token(algorithm: &str, key_id: Option<&str>, claims: &Value) -> String {
     let mut header = json!({"alg": algorithm, "typ": "JWT"});
     if let Some(id) = key_id {
@@ -57,10 +57,10 @@ fn token(algorithm: &str, key_id: Option<&str>, claims: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// A provider: its URL, and what it sends.
+/// A test provider: its URL, and its responses.
 struct Fake {
     url: String,
-    /// The issuer that it states, and the token that it gives.
+    /// The issuer that it states, and the token that it returns.
     sends: Arc<Mutex<Sends>>,
 }
 
@@ -168,7 +168,7 @@ impl Fake {
     }
 }
 
-/// What a failed sign-in says, with what only the log says.
+/// The message of a failed sign-in, with the details that only the log contains.
 fn told(error: &ProviderError) -> String {
     let mut told = error.to_string();
     let mut source = std::error::Error::source(error);

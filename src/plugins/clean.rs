@@ -1,4 +1,4 @@
-//! Releases what the server's old role left behind: the eleven tasks, which are the device's rules.
+//! The `clean` plugin: releases what the server's old role left behind. The eleven tasks are rules of the device.
 
 use super::{Report, Work};
 use bootledger_aggregates::device::clean::Keeps;

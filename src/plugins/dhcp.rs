@@ -1,5 +1,5 @@
-//! Makes the DHCP entry, then waits until every DHCP server of the site has confirmed that it runs
-//! a configuration rendered at or after the entry's position.
+//! The `dhcp` plugin: creates the DHCP entry, then waits until every DHCP server of the site has confirmed that it runs a
+//! configuration rendered at or after the entry's position.
 
 use super::{Outcome, Report, Work};
 use crate::store::append::Precondition;
@@ -14,8 +14,8 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     let deployment = work.deployment;
     let servers = catalogue::dhcp_servers_of(work.views, &deployment.site, At::Now).await?;
     let servers: Vec<_> = servers.into_iter().filter(|entry| !entry.retired).collect();
-    // A confirmation that arrives while a wait is decided makes it be decided again, so no wake-up is
-    // lost. What was confirmed stays confirmed, so a success needs no such care.
+    // If a confirmation arrives while the plugin decides to wait, the decision is repeated, so that no wake-up is lost. What
+    // was confirmed stays confirmed, so a success needs no such precondition.
     let unchanged = servers
         .iter()
         .map(|entry| Precondition::Sequence {
@@ -31,7 +31,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         hostname: Some(deployment.hostname.clone()),
         network: deployment.network.clone(),
     };
-    // Asked again, the device writes nothing: the entry is there.
+    // If the plugin runs again, the device writes nothing, because the entry exists.
     let device = DeviceCommand::CreateDhcpEntry { deployment: deployment.id, live: Some(deployment.id), entry };
     let behind: Vec<&Entry<DhcpServerView>> = servers.iter().filter(|server| !confirmed(server, made_at)).collect();
     let outcome = if servers.is_empty() {
@@ -62,7 +62,7 @@ fn confirmed(server: &Entry<DhcpServerView>, made_at: Option<i64>) -> bool {
     made_at.zip(confirmed).is_some_and(|(made_at, confirmed)| confirmed >= made_at)
 }
 
-/// The server's name, with its own words where it is failing.
+/// The server's name, with its error message if it is failing.
 fn told(server: &Entry<DhcpServerView>) -> String {
     match &server.spec.failing {
         Some(failing) => format!("{} (which reports: {})", server.key, failing.message),

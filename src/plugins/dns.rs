@@ -1,5 +1,5 @@
-//! Makes the A and the PTR record of the new address. Where the site's zones have a primary that takes updates, it then
-//! waits until the primary itself has answered with both.
+//! The `dns` plugin: creates the A and the PTR record of the new address. If the site's zones have a primary that accepts
+//! updates, the plugin then waits until the primary itself has returned both records.
 
 use super::{Outcome, Report, Work};
 use crate::dns::{Kind, address, place};
@@ -12,7 +12,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_projections::catalogue::Entry;
 use bootledger_projections::dns_records;
 
-/// Runs where nothing is to be waited for.
+/// Runs if there is no primary to wait for.
 pub(super) fn run_at_once(work: &Work<'_>) -> Option<Report> {
     let keys = keys(work);
     let published = keys.iter().any(|(name, kind)| updated(work.sites, name, kind).is_some());
@@ -28,7 +28,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         None => None,
     };
     if let Some(Pending { problem: Some(problem), .. }) = pending.iter().flatten().find(|pending| pending.conflict) {
-        // Whoever has put it right, and has this plugin tried again, need not wait for the publisher's next try.
+        // An operator who has fixed the problem and retries this plugin need not wait for the publisher's next attempt.
         dns::hurry(work.views, &keys, work.now.0).await?;
         anyhow::bail!("{problem}");
     }
@@ -36,7 +36,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         Some(pending) if pending.is_empty() => Outcome::Succeeded,
         _ => waiting(work, &keys, pending.as_deref().unwrap_or_default()),
     };
-    // Asked again, the device writes nothing: the entry is there.
+    // If the plugin runs again, the device writes nothing, because the entry exists.
     Ok(Report { device: Some(command(work)), outcome, preconditions: vec![] })
 }
 
@@ -58,7 +58,7 @@ fn updated<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: &str) -> Option<&
     Some(&place(sites, name, Kind::of(kind)?)?.0.spec)
 }
 
-/// For which primaries, and what they said last.
+/// The primaries that the plugin waits for, with their last errors.
 fn waiting(work: &Work<'_>, keys: &[dns::Key], pending: &[Pending]) -> Outcome {
     let updated = keys.iter().filter_map(|(name, kind)| updated(work.sites, name, kind)?.dns_updates.as_ref());
     let mut primaries: Vec<String> = updated.map(|updates| address(updates).to_string()).collect();

@@ -1,8 +1,9 @@
-//! Restarts the server into the network: by its management controller, or else by a person, for whom it waits.
+//! The `reboot` plugin: restarts the server through its management controller so that it boots from the network. Without a
+//! controller, it waits for an operator to restart the server.
 //!
-//! A restart that comes too late would interrupt an installation, so that the plugin looks first whether the server has
-//! been served anything: then it boots already. A restart is ordered once; where it is not certain what became of it, the
-//! plugin waits for the server to ask for its boot script, and only an operator has it done again.
+//! A late restart would interrupt an installation, so the plugin first checks whether the server has fetched a boot file, which
+//! means that it is booting already. A restart is ordered once. If its result is uncertain, the plugin waits for the server to
+//! request its boot script, and only an operator can repeat the restart.
 
 use super::{Outcome, Report, Work};
 use crate::ledger::Failure;
@@ -21,10 +22,10 @@ use bootledger_web::commands::{CommandError, Context};
 use std::time::Duration;
 use tracing::warn;
 
-/// How long a restart is awaited here; it goes on behind, and its report wakes the plugin.
+/// How long the plugin waits for a restart. The order continues in the background, and its result wakes the plugin.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs where nothing but a hand can restart the server.
+/// Runs if only an operator can restart the server.
 pub(super) fn run_at_once(work: &Work<'_>) -> Option<Report> {
     let deployment = work.deployment;
     let missing = match &work.device.management {
@@ -56,7 +57,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         }
         Some(last) if last.is_under_way(work.now) => Ok(under_way(work)),
         Some(last) if last.standing != Standing::Failed => {
-            // A controller that does not answer says nothing against waiting.
+            // A controller that does not respond is no reason not to wait.
             let found = controller(work, &device).await?.state().await.unwrap_or(PowerState::Unknown);
             if found == PowerState::Off {
                 order(work, restart, true, deployment.sequence()).await
@@ -65,7 +66,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
             }
         }
         _ => {
-            // Asked before anything is recorded, so that a controller that is away makes no orders.
+            // The state is queried before anything is recorded, so that a controller that cannot be reached creates no orders.
             let found = controller(work, &device).await?.state().await.inspect_err(|trouble| {
                 warn!(reason = trouble.reason, "a management controller did not say how the power is");
             })?;
@@ -77,17 +78,17 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
 async fn controller(work: &Work<'_>, device: &Draft<Device>) -> anyhow::Result<Controller> {
     let controller = work.ledger.controller(device.aggregate()).await.map_err(CommandError::from)?;
     let controller = controller.ok_or_else(|| anyhow::anyhow!("the device has no management address"))?;
-    // Why a plugin fails is for everybody; the log has the details.
+    // All users can read why a plugin fails; the log has the details.
     controller.map_err(|denied| anyhow::anyhow!(denied.words(Level::Viewer)))
 }
 
 async fn order(work: &Work<'_>, restart: Restart, found_off: bool, sequence: i64) -> anyhow::Result<Report> {
     let (live, device) = (Some(restart.deployment), work.deployment.device);
     let facts = PowerFacts { live, in_progress: true, interrupts: None, found_off };
-    // Switching on leaves alone what has come on meanwhile; another cycle would not.
+    // Switching on does not affect a server that has been switched on in the meantime; another cycle would.
     let action = if found_off { PowerAction::On } else { PowerAction::Cycle };
     let wanted = Wanted { device, action, network_boot: true, restart: Some(restart), facts };
-    // Neither booted nor cancelled meanwhile.
+    // The server must not have booted, nor the deployment have been cancelled, in the meantime.
     let preconditions =
         vec![Precondition::Sequence { aggregate_type: "deployment", aggregate_id: restart.deployment.to_string(), sequence }];
     let given = match work.ledger.order_power(wanted, vec![], preconditions, &context(work)).await {
@@ -98,15 +99,15 @@ async fn order(work: &Work<'_>, restart: Restart, found_off: bool, sequence: i64
     match tokio::time::timeout(PATIENCE, task).await {
         Ok(Ok(PowerOutcome::Confirmed(_))) => Ok(Report { device: None, outcome: Outcome::Succeeded, preconditions: vec![] }),
         Ok(Ok(PowerOutcome::Failed(reason))) => anyhow::bail!("{reason}"),
-        // What became of it is in the log, or will be, and wakes the plugin.
+        // The result is in the log, or will be, and wakes the plugin.
         _ => Ok(under_way(work)),
     }
 }
 
-/// Somebody else was faster, or the rules have something against it.
+/// Another command was faster, or the rules refuse the order.
 fn refused(work: &Work<'_>, failure: Failure) -> anyhow::Result<Report> {
     match failure {
-        // The next look finds what has changed.
+        // The next run finds what has changed.
         Failure::Conflict => Ok(under_way(work)),
         Failure::Refused(Refused(broken)) if broken.iter().all(|rule| rule.rule == "power_busy") => {
             Ok(waiting(&format!("the management controller of {} is busy with another order", work.deployment.hostname)))

@@ -1,4 +1,4 @@
-//! Sets the server's new venture and role, which Puppet reads.
+//! The `role` plugin: sets the server's new venture and role, which Puppet reads.
 
 use super::{Report, Work};
 use bootledger_aggregates::device::command::DeviceCommand;

@@ -1,4 +1,4 @@
-//! Where the distribution keeps PostgreSQL's server programs, which are rarely on `PATH`.
+//! Finds PostgreSQL's server programs where the distribution installs them, which is rarely in `PATH`.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::cluster::Cluster;
 use super::error::{Error, Result};
 
-/// Directories of versions, such as `/usr/lib/postgresql/15/bin`: parent, prefix of the version, suffix.
+/// Directories per version, such as `/usr/lib/postgresql/15/bin`: parent, prefix of the version, suffix.
 const VERSIONED: [(&str, &str, &str); 4] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -18,16 +18,16 @@ const VERSIONED: [(&str, &str, &str); 4] = [
 /// One installed server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Binaries {
-    /// Has `initdb` and `postgres`.
+    /// The directory that contains `initdb` and `postgres`.
     pub(super) directory: PathBuf,
-    /// The major version, `15`.
+    /// The major version, such as `15`.
     pub(super) version: String,
 }
 
 impl Binaries {
     /// The server in `explicit`, or the preferred one of those installed.
     ///
-    /// With a cluster already there, only a server of its version will do.
+    /// If a cluster exists, only a server of its major version can be used.
     pub(super) fn find(explicit: Option<&Path>, cluster: &Cluster) -> Result<Self> {
         let candidates = explicit.map_or_else(candidates, |directory| vec![directory.to_owned()]);
         let wanted = cluster.version()?;
@@ -61,7 +61,8 @@ impl Binaries {
     }
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is `15`; `17beta1` is `17`.
+/// The major version in the output of `postgres --version`: `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is `15`;
+/// `17beta1` is `17`.
 fn major_version(output: &str) -> Option<String> {
     let version = output.split_once("(PostgreSQL) ")?.1;
     let end = version.find(|c: char| !c.is_ascii_digit());

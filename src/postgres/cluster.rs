@@ -1,4 +1,4 @@
-//! The files of the private cluster: made once, by `initdb`, and never half made.
+//! The files of the private cluster, which `initdb` creates once, and never incompletely.
 //!
 //! ```text
 //! <data-dir>/lock              the service's
@@ -21,13 +21,13 @@ use super::binaries::Binaries;
 use super::error::{Error, Result, io};
 use super::owner::Owner;
 
-/// The service's database, and the role that owns the cluster.
+/// The name of the service's database, and of the role that owns the cluster.
 pub(super) const NAME: &str = "bootledger";
 
-/// Bytes in a socket's path, on the system that allows the fewest (macOS; Linux has 107).
+/// The maximum length of a socket's path in bytes, on the system with the lowest limit (macOS; Linux has 107).
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// The cluster of one data directory, made or not.
+/// The cluster of one data directory, whether it has been created or not.
 #[derive(Debug)]
 pub(super) struct Cluster {
     data_directory: PathBuf,
@@ -35,9 +35,9 @@ pub(super) struct Cluster {
     pub(super) owner: Owner,
 }
 
-/// Makes the service's data directory if it is missing, and gives its absolute path without symbolic links.
+/// Creates the service's data directory if it is missing. Returns its absolute path without symbolic links.
 pub(super) fn make_data_directory(path: &Path) -> Result<PathBuf> {
-    // The server's user must be able to pass through, when it is not ours.
+    // The server's user must be able to pass through the directory, if it is a different user.
     let mode = if Uid::effective().is_root() { 0o711 } else { 0o700 };
     DirBuilder::new()
         .recursive(true)
@@ -48,7 +48,7 @@ pub(super) fn make_data_directory(path: &Path) -> Result<PathBuf> {
 }
 
 impl Cluster {
-    /// Settles whose the cluster is, and makes its outer directory.
+    /// Determines the owner of the cluster, and creates its outer directory.
     pub(super) fn open(data_directory: &Path) -> Result<Self> {
         let home = data_directory.join("postgres");
         let owner = Owner::of(&home)?;
@@ -65,17 +65,17 @@ impl Cluster {
         self.home.join("cluster")
     }
 
-    /// The lock that lives as long as any process of the server.
+    /// The lock file that is locked as long as any process of the server lives.
     pub(super) fn lock_file(&self) -> PathBuf {
         self.home.join("lock")
     }
 
-    /// The server's log.
+    /// The server's log file.
     pub(super) fn log_file(&self) -> PathBuf {
         self.data_directory.join("postgres.log")
     }
 
-    /// The major version that made the cluster; `None` before the first start.
+    /// The major version that created the cluster; `None` before the first start.
     pub(super) fn version(&self) -> Result<Option<String>> {
         let file = self.directory().join("PG_VERSION");
         match std::fs::read_to_string(&file) {
@@ -85,12 +85,12 @@ impl Cluster {
         }
     }
 
-    /// Makes the cluster on the first start. `alive` is handed down, so that a later start waits for this `initdb`.
+    /// Creates the cluster at the first start. `initdb` inherits `alive`, so that a later start waits for it.
     pub(super) async fn initialise(&self, binaries: &Binaries, alive: &File) -> Result<()> {
         if self.directory().exists() {
             return Ok(());
         }
-        // Made under another name, since a power cut half-way must not leave what looks like a cluster.
+        // The cluster is created under another name, because a power failure must not leave an incomplete cluster.
         let unfinished = self.home.join("cluster.unfinished");
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).map_err(io(format!("remove {}", unfinished.display())))?;
@@ -118,19 +118,19 @@ impl Cluster {
             .map_err(io(format!("rename {}", unfinished.display())))
     }
 
-    /// What [`Error::Io`] says of a program that does not start.
+    /// The action in [`Error::Io`] for a program that cannot be started.
     pub(super) fn running(&self, binaries: &Binaries, program: &str) -> String {
         let path = binaries.directory.join(program);
         format!("run {} as the user {}", path.display(), self.owner.name)
     }
 
-    /// Where the socket goes: beside the cluster, or in a new directory with a short path if that is too long.
+    /// The directory of the socket: beside the cluster, or a new directory with a short path if that path is too long.
     pub(super) fn socket_directory(&self) -> Result<PathBuf> {
         let socket = self.home.join(".s.PGSQL.5432");
         if socket.as_os_str().as_bytes().len() <= SOCKET_PATH_LIMIT {
             return Ok(self.home.clone());
         }
-        // The guard removes it. Its name cannot be guessed, because anyone could take a name in /tmp first.
+        // The guard removes the directory. Its name is random, because any user could create a predictable name in /tmp first.
         let directory = tempfile::Builder::new()
             .prefix("bootledger-")
             .tempdir_in("/tmp")
@@ -140,7 +140,7 @@ impl Cluster {
         Ok(directory)
     }
 
-    /// The socket directory, if it goes with the server.
+    /// The socket directory, if it is removed with the server.
     pub(super) fn is_temporary(&self, socket_directory: &Path) -> bool {
         socket_directory != self.home
     }

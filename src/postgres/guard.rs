@@ -1,9 +1,8 @@
-//! The `postgres-guard` subcommand: a small process between the service and its server.
+//! The `postgres-guard` subcommand: a small process between the service and the embedded PostgreSQL server.
 //!
-//! It starts the server, and stops it when its standard input, a pipe from the service, closes. A signal on the
-//! parent's death would do as well, but needs unsafe code. It takes no orders but the pipe's: Ctrl-C and SIGTERM are
-//! for the service, which still has writes to finish. It must write nothing to its standard output, which is the
-//! server's lock file.
+//! It starts the server, and stops it when its standard input, a pipe from the service, closes. A parent-death signal would
+//! have the same effect, but needs unsafe code. The guard reacts only to the pipe: Ctrl-C and SIGTERM are for the service,
+//! which still has writes to finish. It must write nothing to its standard output, which is the server's lock file.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,10 +20,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::owner::Owner;
 
-/// How long a fast shutdown may take. After that it is an immediate one: the next start recovers from the log.
+/// How long a fast shutdown may take. After that, an immediate shutdown follows; the next start recovers from the write-ahead
+/// log.
 const FAST: Duration = Duration::from_mins(1);
 
-/// The subcommand's arguments. Only [`Postgres::start`](super::Postgres::start) gives them.
+/// The arguments of the subcommand. Only [`Postgres::start`](super::Postgres::start) passes them.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// User id to run the server as
@@ -36,22 +36,22 @@ pub struct Arguments {
     /// Empty directory to remove at the end
     #[arg(long)]
     remove: Option<PathBuf>,
-    /// The server's program
+    /// The path of the server's program
     program: PathBuf,
     /// The server's options
     #[arg(last = true)]
     options: Vec<OsString>,
 }
 
-/// Runs the server until the service is gone or the server ends by itself.
+/// Runs the server until the service has ended or the server ends by itself.
 pub async fn run(arguments: &Arguments) -> Result<ExitStatus> {
-    // A handler that does nothing, unlike an ignored signal, is not inherited by the server.
+    // Unlike an ignored signal, a handler that does nothing is not inherited by the server.
     let _ignored = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     let mut service = pipe::Receiver::from_owned_fd(std::io::stdin().as_fd().try_clone_to_owned()?)
         .context("postgres-guard is for bootledger itself to start: its input must be a pipe")?;
     let lock: OwnedFd = std::io::stdout().as_fd().try_clone_to_owned()?;
     let mut command = Command::new(&arguments.program);
-    // The lock goes down to every process of the server as its standard input, which none of them reads.
+    // Every process of the server inherits the lock as its standard input, which none of them reads.
     command.args(&arguments.options).stdin(Stdio::from(lock));
     let mut server =
         arguments.owner().adopt(&mut command).spawn().with_context(|| format!("cannot run {}", arguments.program.display()))?;
@@ -60,13 +60,13 @@ pub async fn run(arguments: &Arguments) -> Result<ExitStatus> {
         () = closed(&mut service) => shut_down(&mut server).await?,
     };
     if let Some(directory) = &arguments.remove {
-        // Not worth failing for.
+        // A directory that cannot be removed is not worth failing for.
         drop(std::fs::remove_dir(directory));
     }
     Ok(status)
 }
 
-/// Returns when nobody holds the other end any more.
+/// Returns when no process holds the other end of the pipe.
 async fn closed(service: &mut pipe::Receiver) {
     let mut buffer = [0; 64];
     while let Ok(1..) = service.read(&mut buffer).await {}
@@ -82,7 +82,7 @@ async fn shut_down(server: &mut Child) -> Result<ExitStatus> {
 }
 
 fn tell(server: &Child, order: Signal) {
-    // No id means that it has ended and been waited for.
+    // A server without an id has ended and been waited for.
     if let Some(pid) = server.id().and_then(|id| i32::try_from(id).ok()) {
         let _ = kill(Pid::from_raw(pid), order);
     }

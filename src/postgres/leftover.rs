@@ -1,4 +1,4 @@
-//! What a crash leaves: a guard that is still stopping the old server, or, if the guard was killed too, a server.
+//! Handles what a crash leaves behind: a guard that is still stopping the old server or, if the guard was killed too, a server.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::cluster::Cluster;
 use super::error::{Error, Result, io};
 use super::lock;
 
-/// How long a server may take in all: a checkpoint of a busy database is in it.
+/// How long the end of a server may take in total, including the checkpoint of a busy database.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Returns when nothing of an earlier run is left, with the lock that the next server's processes are to inherit.
+/// Returns when no process of an earlier run is left, with the lock that the next server's processes will inherit.
 pub(super) async fn wait_for_end(cluster: &Cluster) -> Result<File> {
     let path = cluster.lock_file();
     let file = lock::open(&path)?;
@@ -36,7 +36,7 @@ pub(super) async fn wait_for_end(cluster: &Cluster) -> Result<File> {
                 seconds: PATIENCE.as_secs(),
             });
         }
-        // A guard that is alive has told it too; the second order changes nothing.
+        // A guard that is alive has also stopped the server; a second signal changes nothing.
         told = told || stop(&cluster.directory());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -47,7 +47,7 @@ pub(super) async fn wait_for_end(cluster: &Cluster) -> Result<File> {
     Ok(file)
 }
 
-/// Asks for a fast shutdown, if there is a process that can be the server, and says whether there was.
+/// Requests a fast shutdown if there is a process that can be the server. Returns whether there was one.
 fn stop(cluster: &Path) -> bool {
     if let Some(pid) = postmaster(cluster)
         && works_in(pid, cluster) != Some(false)
@@ -58,10 +58,10 @@ fn stop(cluster: &Path) -> bool {
     false
 }
 
-/// Removes a `postmaster.pid` whose number now is another process's, which PostgreSQL would take for a server.
+/// Removes a `postmaster.pid` whose process id now belongs to another process, which PostgreSQL would take for a server.
 ///
-/// In a container the same numbers come again with every start. A server that somebody started by hand has no
-/// part in our lock, but works in the cluster's directory; its file stays.
+/// In a container, the same process ids are used again at every start. A server that was started manually does not hold our
+/// lock, but works in the cluster's directory; its file is kept.
 fn forget_stale_pid(cluster: &Path) -> Result<()> {
     if let Some(pid) = postmaster(cluster)
         && works_in(pid, cluster) == Some(false)
@@ -79,7 +79,7 @@ fn postmaster(cluster: &Path) -> Option<Pid> {
     (pid > 1).then(|| Pid::from_raw(pid))
 }
 
-/// Whether a process has the cluster as its working directory, as servers have; `None` where there is no telling.
+/// Whether a process has the cluster as its working directory, as servers do; `None` if that cannot be determined.
 fn works_in(pid: Pid, cluster: &Path) -> Option<bool> {
     let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     Some(directory == cluster)
@@ -95,7 +95,7 @@ mod tests {
         let file = cluster.path().join("postmaster.pid");
         std::fs::write(&file, format!("{}\n/else/where\n", std::process::id())).expect("a file");
         forget_stale_pid(cluster.path()).expect("removal");
-        // Elsewhere than on Linux, nobody can tell whose number it is.
+        // On systems other than Linux, the owner of a process id cannot be determined.
         assert_eq!(file.exists(), !Path::new("/proc/self/cwd").exists());
     }
 

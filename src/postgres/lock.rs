@@ -1,4 +1,4 @@
-//! One service a data directory: a lock that the kernel releases however its holder dies.
+//! Ensures that only one service uses a data directory: a lock that the kernel releases however its holder dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::error::{Error, Result, io};
 
-/// `<data-dir>/lock`, held until dropped. The file stays; its content is the last holder's process id.
+/// The lock `<data-dir>/lock`, held until dropped. The file remains; it contains the process id of the last holder.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock or names its holder.
+    /// Takes the lock, or fails with an error that names its holder.
     pub(super) fn take(directory: &Path) -> Result<Self> {
         let path = directory.join("lock");
         let mut file = open(&path)?;
@@ -21,7 +21,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                // The holder may not have written it yet.
+                // The holder may not have written its process id yet.
                 let holder = match file.read_to_string(&mut pid) {
                     Ok(1..) => format!("process {}", pid.trim()),
                     _ => "a process that has just started".to_owned(),
@@ -40,7 +40,7 @@ impl Lock {
     }
 }
 
-/// Opens a lock file, making it if missing and leaving what it says.
+/// Opens a lock file without changing its content; creates it if it is missing.
 pub(super) fn open(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! Whom the server runs as. PostgreSQL refuses root, so root hands the cluster to another user.
+//! Determines the user that the server runs as. PostgreSQL refuses to run as root, so root gives the cluster to another user.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -18,9 +18,10 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// The user for the cluster in `directory`, whose owner stays what it is once it is not root.
+    /// The user for the cluster in `directory`. If the directory belongs to a user other than root, that user remains its
+    /// owner.
     ///
-    /// An ordinary user runs the server as itself, and only on a cluster of its own.
+    /// An ordinary user runs the server as itself, and only with a cluster of its own.
     pub(super) fn of(directory: &Path) -> Result<Self> {
         let current = Uid::effective();
         let existing = std::fs::metadata(directory).ok().map(|metadata| Uid::from_raw(metadata.uid()));
@@ -45,12 +46,12 @@ impl Owner {
             .map_or_else(|| Self { name: uid.to_string(), uid, gid: Gid::from_raw(uid.as_raw()) }, Self::from)
     }
 
-    /// Whether starting a process as this user means giving up root.
+    /// Whether a process of this user has to be started without root privileges, by a service that runs as root.
     pub(super) fn differs_from_us(&self) -> bool {
         self.uid != Uid::effective()
     }
 
-    /// Has the command run as this user, without our groups and environment, which may hold secrets.
+    /// Makes the command run as this user, without our groups and environment, which may contain secrets.
     pub(super) fn adopt<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env_clear().env("LC_ALL", "C").current_dir("/");
         for kept in ["PATH", "LD_LIBRARY_PATH", "TZDIR"] {
@@ -64,7 +65,7 @@ impl Owner {
         command
     }
 
-    /// Gives a path to this user, with these permissions.
+    /// Changes the owner of a path to this user, and sets its permissions.
     pub(super) fn give(&self, path: &Path, mode: u32) -> Result<()> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .and_then(|()| {
@@ -77,7 +78,7 @@ impl Owner {
             .map_err(io(format!("give {} to the user {}", path.display(), self.name)))
     }
 
-    /// Makes sure that this user can come to `directory` from the root of the file system.
+    /// Checks that this user can reach `directory` from the root of the file system.
     pub(super) fn can_reach(&self, directory: &Path) -> Result<()> {
         let mut ancestors: Vec<_> = directory.ancestors().collect();
         ancestors.reverse();

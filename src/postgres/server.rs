@@ -1,4 +1,4 @@
-//! The running server, seen from the service: start, readiness, end.
+//! The running server, as the service sees it: start, readiness and end.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -16,15 +16,15 @@ use super::binaries::Binaries;
 use super::cluster::{Cluster, NAME};
 use super::error::{Error, Result, io};
 
-/// How long a start may take; recovery after a power cut is in it.
+/// How long a start may take, including recovery after a power failure.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A log larger than this becomes `postgres.log.1` at a start.
+/// A larger log is renamed to `postgres.log.1` at the next start.
 const LOG_LIMIT: u64 = 10 * 1024 * 1024;
 
-/// Given on every start, so that a new release's settings reach an old cluster.
+/// The options of every start, so that the settings of a new release also apply to an old cluster.
 ///
-/// Everything about durability is what PostgreSQL recommends, said aloud.
+/// All settings for durability are PostgreSQL's recommended values, stated explicitly.
 const OPTIONS: [&str; 13] = [
     "listen_addresses=",
     "port=5432",
@@ -41,18 +41,18 @@ const OPTIONS: [&str; 13] = [
     "logging_collector=off",
 ];
 
-/// The guard's process, and with it the server. Dropping it is the order to stop as well.
+/// The guard's process, and with it the server. Dropping it stops the server as well.
 #[derive(Debug)]
 pub(super) struct Server {
     guard: Child,
-    /// Closing this is the order to stop. Not left in `guard`, whose `wait` would close it.
+    /// Closing this pipe stops the server. It is not left in `guard`, whose `wait` would close it.
     pipe: Option<ChildStdin>,
     log: PathBuf,
     log_start: u64,
 }
 
 impl Server {
-    /// Starts the guard, which starts the server; `alive` goes to both. Does not wait for either.
+    /// Starts the guard, which starts the server; both inherit `alive`. Waits for neither.
     pub(super) fn start(
         guard: &Path,
         binaries: &Binaries,
@@ -79,14 +79,15 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::from(alive))
             .stderr(Stdio::from(log))
-            // Apart from the terminal's group: Ctrl-C must not reach the server before the service is done.
+            // The guard is not in the terminal's process group: Ctrl-C must not reach the server before the service has
+            // finished.
             .process_group(0)
             .spawn()
             .map_err(io(format!("run {} as PostgreSQL's guard", guard.display())))?;
         Ok(Self { pipe: guard.stdin.take(), guard, log: cluster.log_file(), log_start })
     }
 
-    /// Waits until the server answers, and makes the service's database on the first start.
+    /// Waits until the server responds, and creates the service's database at the first start.
     pub(super) async fn wait_until_ready(&mut self, maintenance: &PgConnectOptions) -> Result<()> {
         let began = Instant::now();
         let mut connection = loop {
@@ -117,7 +118,7 @@ impl Server {
         }
     }
 
-    /// Orders a fast shutdown and waits for it.
+    /// Requests a fast shutdown and waits for it.
     pub(super) async fn stop(mut self) -> Result<()> {
         drop(self.pipe.take());
         let status = self.guard.wait().await.map_err(io("wait for the guard"))?;
@@ -150,7 +151,7 @@ impl Server {
     }
 }
 
-/// Opens the log for appending; gives its length so far too.
+/// Opens the log for appending. Also returns its current length.
 fn open_log(path: &Path) -> Result<(File, u64)> {
     let failed = || io(format!("open the log {}", path.display()));
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > LOG_LIMIT) {
@@ -161,7 +162,7 @@ fn open_log(path: &Path) -> Result<(File, u64)> {
     Ok((log, length))
 }
 
-/// The directory as an element of PostgreSQL's list: quoted, because a path may have a comma in it.
+/// The directory as an element of PostgreSQL's list. It is quoted, because a path may contain a comma.
 fn socket_option(directory: &Path) -> OsString {
     let mut option = b"unix_socket_directories=\"".to_vec();
     for byte in directory.as_os_str().as_bytes() {

@@ -1,4 +1,4 @@
-//! `bootledger power`: the power of a device, from the command line.
+//! `bootledger power`: shows and changes the power state of a device.
 
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
@@ -13,18 +13,18 @@ use bootledger_projections::power_orders::{self, OrderStatus};
 use bootledger_web::commands::{Command, Commands};
 use clap::{Args, ValueEnum};
 
-/// What is to be done, and of which device.
+/// The arguments of `bootledger power`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What is to be done; off and cycle are at once, without asking the operating system.
+    /// What to do; off and cycle take effect immediately, without shutting down the operating system.
     #[arg(value_enum)]
     action: Action,
     /// The device: its id, the MAC address of an interface, or its serial number.
     device: String,
-    /// Has the next boot, and only that, be one from the network.
+    /// Boots the device from the network once, at its next boot only.
     #[arg(long)]
     network_boot: bool,
-    /// The deployment in progress whose installation may be interrupted.
+    /// The deployment in progress whose installation this action may interrupt.
     #[arg(long, value_name = "DEPLOYMENT")]
     interrupts: Option<DeploymentId>,
     #[command(flatten)]
@@ -33,21 +33,21 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Action {
-    /// Asks whether it is on.
+    /// Shows whether the device is on.
     Status,
-    /// Switches it on.
+    /// Switches the device on.
     On,
-    /// Switches it off.
+    /// Switches the device off.
     Off,
-    /// Switches it off and on, or on where it is off.
+    /// Switches the device off and on again, or on if it is off.
     Cycle,
 }
 
-/// Does it.
+/// Runs `bootledger power`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let done = act(&tool, &arguments).await;
-    // What was done is in the log; the views of a running service show it by themselves.
+    // What was done is already in the log. A running service updates its views from the log by itself.
     tool.catch_up().await?;
     tool.close().await?;
     println!("{}", done?);
@@ -83,7 +83,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
     }
 }
 
-/// The one device that is meant.
+/// Finds the one device in use that has this id, MAC address or serial number.
 async fn find(pool: &Pool, text: &str) -> Result<DeviceId> {
     if let Ok(id) = text.parse() {
         return Ok(id);

@@ -1,7 +1,7 @@
-//! User and password of a management controller, out of a secret of the form `user:password`.
+//! The user name and password of a management controller, from a secret of the form `user:password`.
 //!
-//! The only way to them is [`Credentials::for_controller`], which checks first that the secret may be sent to the controller:
-//! a connection cannot be made without that check.
+//! [`Credentials::for_controller`] is the only way to get them. It first checks that the secret may be sent to the controller,
+//! so a connection cannot be opened without that check.
 
 mod redact;
 
@@ -14,39 +14,40 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_outbound::Guard;
 use std::net::IpAddr;
 
-/// What everybody but administrators learns where credentials cannot be used, whatever the reason: the answers for a secret
-/// that is missing, damaged, or not for this controller are the same, so that they do not tell which secrets there are.
+/// The message for all users except administrators if credentials cannot be used. It is the same for a secret that is missing,
+/// damaged or not for this controller, so that it does not reveal which secrets exist.
 pub(crate) const NOT_ALLOWED: &str = "the credentials cannot be used for this management controller: the secret is missing, or it \
     may not be sent to this address, port, protocol and site. Name another secret, or have an administrator look at the scopes \
     under Settings, Secrets";
 
-/// What a controller is addressed by, beside its own settings.
+/// The facts about a controller and a secret that decide whether the secret may be sent, in addition to the controller's
+/// settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
-    /// The device's site.
+    /// The site of the device.
     pub(crate) site: &'a Name,
-    /// What the secret's scope is now, where it has one.
+    /// The current scope of the secret, if it has one.
     pub(crate) scope: Option<&'a SecretSpec>,
-    /// What else the secret is for.
+    /// The other uses of the secret.
     pub(crate) used_by: &'a [String],
-    /// Which addresses may be connected to.
+    /// The policy for outgoing connections.
     pub(crate) guard: &'a Guard,
-    /// The addresses that the controller's host stands for: those that will be connected to.
+    /// The resolved addresses of the controller's host: those that will be connected to.
     pub(crate) addresses: &'a [IpAddr],
 }
 
-/// Whom a controller knows us as.
+/// The user name and password for a controller.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub(super) user: String,
     pub(super) password: Secret,
-    /// Where they may be sent.
+    /// The addresses that the credentials may be sent to.
     pub(super) addresses: Vec<IpAddr>,
 }
 
 impl Credentials {
-    /// The credentials for a controller, where its address may be connected to and the secret may be sent there. `Err` is a
-    /// sentence for administrators and the log, which says what to do, and nothing of the secret's content.
+    /// The credentials for a controller, if its address may be connected to and the secret may be sent there. The error is a
+    /// sentence for administrators and the log, which says what to do and contains nothing of the secret's content.
     pub(crate) fn for_controller(secrets: &Secrets, management: &Management, terms: Terms<'_>) -> Result<Self, String> {
         let address = &management.address;
         let Some(name) = &management.credentials else {
@@ -84,7 +85,7 @@ impl Credentials {
         }
     }
 
-    /// A text of somebody else without the password, in whatever form it might have been sent back.
+    /// Removes the password from a text of another system, in any form in which it may have been sent back.
     pub(super) fn redact(&self, text: &str) -> String {
         let password = self.password.expose();
         let basic = STANDARD.encode(format!("{}:{password}", self.user));

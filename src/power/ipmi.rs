@@ -1,5 +1,5 @@
-//! IPMI over LAN, by `ipmitool`. The password is in the environment of the child alone, which only its own user can
-//! read; its arguments, which everybody can, have the user's name and no password.
+//! IPMI over LAN, with `ipmitool`. The password is only in the environment of the child process, which only its own user can
+//! read. Its arguments, which all users can read, contain the user name but no password.
 
 use super::{Credentials, Trouble};
 use bootledger_aggregates::device::controller::Host;
@@ -11,21 +11,21 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long one call may take, with the retries of `ipmitool` itself.
+/// How long one call may take, including the retries of `ipmitool` itself.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// The cipher suites that are offered, the better one first: HMAC-SHA256 and HMAC-SHA1, both with AES. `ipmitool` could
-/// ask which there are; controllers that do not answer that question cost seconds a call.
+/// The cipher suites to try, the better one first: HMAC-SHA256 and HMAC-SHA1, both with AES. `ipmitool` could query which
+/// suites are supported, but controllers that do not respond to that query cost seconds per call.
 const SUITES: [&str; 2] = ["17", "3"];
 
-/// The longest user name and password of IPMI 2.0, in bytes.
+/// The maximum lengths of user name and password in IPMI 2.0, in bytes.
 const LONGEST: (usize, usize) = (16, 20);
 
-/// A controller that speaks IPMI.
+/// A controller that supports IPMI.
 #[derive(Debug)]
 pub(crate) struct Ipmi {
     host: Host,
-    /// What the host stood for when it was checked: names are not looked up again.
+    /// The address that the host had when it was checked: names are not resolved again.
     address: IpAddr,
     port: u16,
     boot_mode: BootMode,
@@ -62,7 +62,7 @@ impl Ipmi {
         }
     }
 
-    /// Read back, since `ipmitool` reports success whatever the controller made of it.
+    /// The setting is read back, since `ipmitool` reports success regardless of what the controller did.
     pub(super) async fn boot_from_network_once(&self) -> Result<(), Trouble> {
         let mut set = vec!["chassis", "bootdev", "pxe"];
         if self.boot_mode == BootMode::Uefi {
@@ -84,7 +84,7 @@ impl Ipmi {
 
     pub(super) async fn set(&self, action: PowerAction) -> Result<(), Trouble> {
         let told = self.call(&["chassis", "power", action.as_str()]).await.map_err(|trouble| {
-            // What took too long may have been heard.
+            // A call that timed out may have been carried out.
             Trouble { uncertain: trouble.slow || trouble.uncertain, ..trouble }
         })?;
         let expected = match action {
@@ -99,7 +99,7 @@ impl Ipmi {
         }
     }
 
-    /// One call with the first cipher suite that the controller has. Gives what was printed.
+    /// One call with the first cipher suite that the controller supports. Returns the output.
     async fn call(&self, command: &[&str]) -> Result<String, Trouble> {
         let mut refused = None;
         for suite in SUITES {
@@ -107,7 +107,7 @@ impl Ipmi {
             if success {
                 return Ok(out);
             }
-            // The controller does not know the suite: nothing was done.
+            // The controller does not support the suite, so nothing was done.
             if errors.contains("Error in open session response message") {
                 refused = Some(self.told(&errors));
                 continue;
@@ -120,7 +120,7 @@ impl Ipmi {
     async fn run(&self, suite: &str, command: &[&str]) -> Result<(bool, String, String), Trouble> {
         let (address, port) = (self.address.to_string(), self.port.to_string());
         let mut child = Command::new("ipmitool");
-        // Verbose, since only then it says why a session was refused.
+        // Only with -v does `ipmitool` print why a session was refused.
         child.args(["-v", "-I", "lanplus", "-H", &address, "-p", &port, "-U", &self.credentials.user, "-E"]);
         child.args(["-L", "OPERATOR", "-C", suite, "-N", "1", "-R", "3"]).args(command);
         child.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
@@ -137,7 +137,7 @@ impl Ipmi {
             Err(_) => return Err(self.silent()),
         };
         let text = |bytes: &[u8]| self.credentials.redact(&String::from_utf8_lossy(bytes));
-        // What it asks at the start to know the controller better is of no concern.
+        // Errors of the initial queries, with which `ipmitool` identifies the controller, do not matter.
         let errors = text(&output.stderr).replace("Invalid completion code received: Insufficient privilege level", "");
         Ok((output.status.success(), text(&output.stdout), errors))
     }
@@ -152,7 +152,7 @@ impl Ipmi {
         Trouble { slow: true, ..Trouble::unanswered(&self.host, "IPMI", reason) }
     }
 
-    /// What `ipmitool` complains of, in words.
+    /// An explanation of the errors that `ipmitool` prints.
     fn told(&self, errors: &str) -> Trouble {
         let (address, user) = (&self.host, &self.credentials.user);
         let has = |text: &str| errors.contains(text);
@@ -169,7 +169,8 @@ impl Ipmi {
         }
         let last = errors.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
         let words = format!("the management controller {address} did not do it; ipmitool says: {last}");
-        // A completion code is an answer, and so is a session that never was; anything else may have come in between.
+        // A completion code is a response, and a session that was not established did nothing. After any other error, the
+        // request may have been carried out.
         if has("Unable to establish") {
             return Trouble::unanswered(address, "IPMI", words);
         }
@@ -188,7 +189,7 @@ impl Ipmi {
     }
 }
 
-/// Whether boot flags (IPMI 2.0, table 28-14, parameter 5) in hexadecimal digits ask for one boot from the network.
+/// Whether boot flags (IPMI 2.0, table 28-14, parameter 5), in hexadecimal digits, request one boot from the network.
 fn network_boot_once(flags: &str) -> Option<bool> {
     let byte = |place: usize| u8::from_str_radix(flags.get(place * 2..place * 2 + 2)?, 16).ok();
     let (first, second) = (byte(0)?, byte(1)?);

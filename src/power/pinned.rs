@@ -1,4 +1,4 @@
-//! Trust in one certificate, by its SHA-256: that of a management controller, which mostly signed its own.
+//! Trusts a single certificate by its SHA-256: that of a management controller, which is usually self-signed.
 
 use bootledger_aggregates::values::sha256::Sha256 as Fingerprint;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -8,7 +8,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// TLS with whoever has the key of the certificate with this fingerprint, and nobody else. Names and dates do not count.
+/// A TLS configuration that accepts only a peer with the key of the certificate with this fingerprint. Names and dates are not
+/// checked.
 pub(super) fn configuration(fingerprint: Fingerprint) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Pinned { fingerprint, provider: provider.clone() });

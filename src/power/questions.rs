@@ -1,8 +1,8 @@
-//! Questions to management controllers: limited, so that controllers which do not answer keep only their own callers waiting.
+//! Queries of management controllers, limited so that controllers which do not respond delay only their own callers.
 //!
-//! A controller is asked one question at a time; whoever asks the same meanwhile gets the same answer. A question runs in a
-//! task of its own, holds no connection to the database, and goes on where its caller goes away. Orders, those of the plugin
-//! `reboot` among them, are not questions: they have limits of their own.
+//! Each controller gets one query at a time; callers with the same query in the meantime share its response. A query runs in a
+//! task of its own, holds no database connection, and continues if its caller disconnects. Power orders, including those of the
+//! plugin `reboot`, are not queries: they have limits of their own.
 
 use super::{Controller, Trouble};
 use bootledger_aggregates::device::controller::Host;
@@ -17,33 +17,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many controllers are asked at once.
+/// The maximum number of controllers that are queried at the same time.
 const OVERALL: usize = 32;
 
-/// How many questions of one caller are answered at once.
+/// The maximum number of queries of one caller that are processed at the same time.
 const PER_CALLER: usize = 8;
 
-/// How long a question may take: a controller has 10 s for each of its two requests.
+/// How long a query may take: a controller has 10 s for each of its two requests.
 const LIMIT: Duration = Duration::from_secs(25);
 
-/// How long a question waits for another one to the same controller.
+/// How long a query waits for another one to the same controller.
 const TURN: Duration = Duration::from_secs(10);
 
-/// Of how many devices it is remembered what was heard last.
+/// The maximum number of devices whose last known power state is kept.
 const REMEMBERED: usize = 20_000;
 
-/// Why there is no answer.
+/// Why a query has no response.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
-    /// Too much is asked at once, in words.
+    /// Too many queries are in progress; the text is an explanation.
     Busy(String),
-    /// The controller did not answer as it should.
+    /// The controller did not respond correctly.
     Trouble(Trouble),
 }
 
 type Answer = Shared<BoxFuture<'static, Result<PowerState, Trouble>>>;
 
-/// All questions of this program. Cheap to clone.
+/// All queries of this process. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Questions {
     overall: Arc<Semaphore>,
@@ -52,17 +52,17 @@ pub(crate) struct Questions {
 
 #[derive(Default)]
 struct State {
-    /// The question that a controller is being asked.
+    /// The query in progress for each controller.
     under_way: HashMap<Host, (Management, Answer)>,
     callers: HashMap<String, usize>,
     heard: HashMap<DeviceId, (PowerState, Timestamp)>,
 }
 
-/// What to do with a question.
+/// What to do with a query.
 enum Next {
-    /// It is asked already, or was begun now: wait for the answer.
+    /// The same query was already in progress or has just been started: wait for its response.
     Answer(Answer),
-    /// The controller is asked something else: try again after that.
+    /// The controller has a different query in progress: try again after that.
     Turn(Answer),
 }
 
@@ -77,7 +77,7 @@ impl Questions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks whether a server has power, for a caller.
+    /// Queries the power state of a server for a caller.
     pub(crate) async fn ask(
         &self,
         caller: &str,
@@ -127,7 +127,7 @@ impl Questions {
         task.map(move |ended| ended.unwrap_or_else(lost)).boxed().shared()
     }
 
-    /// Remembers what was heard of a device.
+    /// Stores the last known power state of a device.
     pub(crate) fn heard(&self, device: DeviceId, power: PowerState, at: Timestamp) {
         let mut state = self.state();
         if state.heard.len() >= REMEMBERED && !state.heard.contains_key(&device) {
@@ -136,13 +136,13 @@ impl Questions {
         state.heard.insert(device, (power, at));
     }
 
-    /// What was last heard of a device, by this program, since it started.
+    /// The last known power state of a device, as received by this process since it started.
     pub(crate) fn last_heard(&self, device: DeviceId) -> Option<(PowerState, Timestamp)> {
         self.state().heard.get(&device).copied()
     }
 }
 
-/// A caller's place among their own questions, until it is dropped.
+/// A caller's place in the number of its own queries, until it is dropped.
 struct Place {
     questions: Questions,
     caller: String,
@@ -174,7 +174,7 @@ impl Drop for Place {
     }
 }
 
-/// Ends a question, however its task ends.
+/// Removes a query when its task ends, also if the task panics.
 struct Ended {
     questions: Questions,
     address: Host,

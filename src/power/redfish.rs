@@ -1,6 +1,6 @@
-//! Redfish (DMTF DSP0266) over HTTPS. Only what the server's own system says is used: its `PowerState`, its `Boot`
-//! override, and the targets and values that its `#ComputerSystem.Reset` offers. What makers do otherwise than the
-//! specification is in docs/controllers.md, with where that is documented; `tests/quirks.rs` beside this has each.
+//! Redfish (DMTF DSP0266) over HTTPS. Only information from the server's own system resource is used: its `PowerState`, its
+//! `Boot` override, and the targets and values of its `#ComputerSystem.Reset`. Deviations of manufacturers from the
+//! specification are in docs/controllers.md, with references; `tests/quirks.rs` tests each of them.
 
 mod boot;
 mod http;
@@ -22,18 +22,18 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Where the systems are, for every Redfish service (DSP0266, the URIs of its resources), and the service itself.
+/// The path of the systems in every Redfish service (DSP0266, resource URIs), and that of the service itself.
 const SYSTEMS: &str = "/redfish/v1/Systems";
 const ROOT: &str = "/redfish/v1/";
 
-/// How many pages of systems are read, and how many systems.
+/// The maximum number of pages of systems that are read, and of systems.
 const PAGES: usize = 10;
 const MOST: usize = 1000;
 
-/// What the id of a system is escaped for: all but what RFC 3986 reserves for nothing.
+/// The characters that are escaped in the id of a system: all except the unreserved ones of RFC 3986.
 const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A controller that speaks Redfish.
+/// A controller that supports Redfish.
 #[derive(Debug)]
 pub(crate) struct Redfish {
     http: Http,
@@ -41,7 +41,7 @@ pub(crate) struct Redfish {
     boot_mode: Option<BootMode>,
 }
 
-/// A resource with where it is and in which version.
+/// A resource with its path and version.
 struct Found<T> {
     path: String,
     version: Option<String>,
@@ -61,7 +61,7 @@ impl Redfish {
         self.http.host()
     }
 
-    /// Ends what the requests have opened.
+    /// Closes sessions that the requests have opened.
     pub(super) async fn close(&self) {
         self.http.close().await;
     }
@@ -83,8 +83,8 @@ impl Redfish {
         let of = |kinds: &[&'static str]| -> Vec<&'static str> {
             kinds.iter().copied().filter(|kind| offered.is_empty() || offered.iter().any(|offered| offered == kind)).collect()
         };
-        // The button is pressed only where there is nothing else, and where the server was found to be off: otherwise it would
-        // switch it off. In particular not after a refused `On`, which may mean that the server is on by now.
+        // The button is pressed only if there is no other way and the server was found to be off: otherwise it would switch the
+        // server off. In particular, it is not pressed after a refused `On`, which may mean that the server is on by now.
         let only_button = offered.iter().any(|kind| kind == "PushPowerButton")
             && !offered.iter().any(|kind| kind == "On" || kind == "ForceOn")
             && found == PowerState::Off;
@@ -112,20 +112,20 @@ impl Redfish {
         ))))
     }
 
-    /// The kinds of reset that are offered; none where nothing says so.
+    /// The kinds of reset that the system offers; empty if it does not say.
     async fn offered(&self, reset: &Reset) -> Result<Vec<String>, Trouble> {
         let Some(info) = reset.info().filter(|_| reset.offered.is_empty()) else { return Ok(reset.offered.clone()) };
-        // The values are advice: without them, the action itself says what it does not take.
+        // The values are only advisory: without them, the action itself reports what it does not accept.
         let Ok(found) = self.get::<ActionInfo>(info).await else { return Ok(vec![]) };
         let named = |name: &Option<String>| name.as_deref() == Some("ResetType");
         Ok(found.body.parameters.into_iter().find(|parameter| named(&parameter.name)).unwrap_or_default().values)
     }
 
-    /// Has the first of these kinds done that the controller knows.
+    /// Carries out the first of these kinds that the controller knows.
     async fn reset(&self, target: &str, kinds: &[&str]) -> Result<(), Trouble> {
         let mut refused = None;
         for kind in kinds {
-            // An action is no resource: iDRAC refuses it with a version (metal-operator issue 1015).
+            // An action is not a resource: iDRAC refuses it with a version (metal-operator issue 1015).
             match self.http.send(Method::POST, target, Some(&json!({ "ResetType": kind })), None).await {
                 Ok(answer) => return self.taken(kind, &answer).await,
                 Err(Refusal { trouble, other_form: true, .. }) if !trouble.uncertain => {
@@ -137,8 +137,8 @@ impl Redfish {
         Err(refused.unwrap_or_else(|| Trouble::certain("no kind of reset was left to try")))
     }
 
-    /// What became of a reset that the controller took: its task may have failed, or its answer be a warning. Whether a server
-    /// is on or off is read back in any case; that it was restarted cannot be.
+    /// The result of a reset that the controller accepted: its task may have failed, or its response be a warning. The power
+    /// state is read back in any case, but a restart cannot be verified in that way.
     async fn taken(&self, kind: &str, answer: &Answer) -> Result<(), Trouble> {
         if answer.status == StatusCode::ACCEPTED
             && let Err(state) = self.watch(answer).await
@@ -172,7 +172,7 @@ impl Redfish {
         )))
     }
 
-    /// The system that is named, else the only one.
+    /// The system that is named, otherwise the only one.
     async fn system(&self) -> Result<Found<System>, Trouble> {
         let Some(system) = &self.system else {
             let members = self.systems().await?;
@@ -193,7 +193,7 @@ impl Redfish {
         let system = id(system.as_str());
         match self.get(&format!("{SYSTEMS}/{}", utf8_percent_encode(system, UNSAFE))).await {
             Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble, .. }) => {
-                // It may be spelled otherwise, or be elsewhere.
+                // The name may be spelled differently, or the system may be at a different path.
                 let members = self.systems().await.unwrap_or_default();
                 match members.iter().find(|link| id(link).eq_ignore_ascii_case(system)) {
                     Some(link) => Ok(self.get(link).await?),
@@ -241,13 +241,13 @@ impl Redfish {
     }
 }
 
-/// The last part of a link, or of what a person took from one.
+/// The last segment of a link, or of a link that an operator entered.
 fn id(link: &str) -> &str {
     let link = link.trim_end_matches('/');
     link.rsplit('/').next().unwrap_or(link)
 }
 
-/// Whether the server has power. One that is starting has; one that is stopping is not off yet.
+/// The power state of a system. A system that is starting is on; one that is stopping is not off yet.
 fn state(system: &System) -> PowerState {
     let power = system.power.as_deref().unwrap_or_default();
     let is = |names: &[&str]| names.iter().any(|name| power.eq_ignore_ascii_case(name));

@@ -1,17 +1,17 @@
-//! The addresses that a controller's host stands for. They are looked up once for each order, checked, and connected to: a
-//! name that means something else a moment later changes nothing.
+//! Resolves the host of a controller. The addresses are looked up once for each power order, checked, and connected to, so that
+//! a name that resolves differently a moment later has no effect.
 
 use bootledger_aggregates::device::controller::Host;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How long a name may take.
+/// How long resolving a name may take.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The most addresses of one name that are used.
+/// The maximum number of addresses of one name that are used.
 const MOST: usize = 16;
 
-/// The addresses, sorted. `Err` says why there are none, for administrators and the log.
+/// The addresses, sorted. The error says why there are none, for administrators and the log.
 pub(crate) async fn resolve(host: &Host) -> Result<Vec<IpAddr>, String> {
     let name = match host {
         Host::Address(address) => return Ok(vec![*address]),

@@ -1,5 +1,5 @@
-//! Controllers that misbehave: silent, slow, refusing, redirecting, talking nonsense. Those that behave are real ones, in
-//! `tests/power.rs`.
+//! Tests with faulty controllers: silent, slow, refusing, redirecting, or sending nonsense. `tests/power.rs` uses real
+//! controllers.
 
 mod ipmi_six;
 mod quirks;
@@ -22,13 +22,13 @@ fn controller(protocol: ManagementProtocol, access: Access) -> Controller {
     allowed(&management, &[Ipv4Addr::LOCALHOST.into()])
 }
 
-/// A controller at this host, by Redfish.
+/// The settings of a Redfish controller at this host.
 fn management(address: &str, access: Access) -> Management {
     let (address, credentials) = (address.parse().expect("a host"), Some("bmc".parse().expect("a name")));
     Management { address, protocol: ManagementProtocol::Redfish, credentials, access }
 }
 
-/// The controller, which is allowed at these addresses, to which its host has been looked up.
+/// The controller, allowed at these addresses, to which its host has been resolved.
 fn allowed(management: &Management, addresses: &[IpAddr]) -> Controller {
     drop(rustls::crypto::ring::default_provider().install_default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -55,11 +55,11 @@ fn ipmi(port: u16) -> Controller {
     controller(ManagementProtocol::Ipmi, Access { port: Some(port), ..Access::default() })
 }
 
-/// What a scripted controller answers to a method and a path: a status line's end, headers, and a body; nothing is a
-/// connection that is closed.
+/// The response of a scripted controller to a method and a path: the rest of the status line, headers, and a body; `None`
+/// closes the connection.
 type Script = fn(&str, &str) -> Option<(&'static str, &'static str, String)>;
 
-/// A controller of a script: its port, and the requests that it had, whole.
+/// Starts a scripted controller. Returns its port, and the complete requests that it received.
 async fn scripted(script: Script) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -83,7 +83,7 @@ async fn serve(mut stream: TcpStream, script: Script, requests: &Mutex<Vec<Strin
     while complete(&text).is_none() {
         match stream.read(&mut bytes).await? {
             0 => return Ok(()),
-            // A TLS handshake is not for a controller that speaks plain HTTP.
+            // A TLS handshake, which a controller without TLS does not understand.
             _ if text.is_empty() && bytes[0] == 0x16 => return Ok(()),
             count => text.push_str(&String::from_utf8_lossy(&bytes[..count])),
         }
@@ -99,7 +99,7 @@ async fn serve(mut stream: TcpStream, script: Script, requests: &Mutex<Vec<Strin
     stream.shutdown().await
 }
 
-/// A system that is on, has taken the override, and may be reset.
+/// A system that is on, has accepted the override, and can be reset.
 const SYSTEM: &str = r##"{"PowerState": "On", "Boot": {"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Pxe"},
     "Actions": {"#ComputerSystem.Reset": {"target": "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset",
     "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "ForceRestart"]}}}"##;
@@ -188,7 +188,7 @@ async fn refusals_are_told_in_words_and_never_repeat_the_password() {
         Some(("403 Forbidden", "", body.to_owned()))
     });
     assert!(words.await.reason.ends_with("does not let user admin do this: …, or …, may not"));
-    // A text that is cut in the middle of the password has no half of it either.
+    // A text that is cut in the middle of the password must not contain a part of it either.
     let cut = state_of(|_, _| {
         let message = format!("{}sesame", "x".repeat(146));
         Some(("403 Forbidden", "", format!(r#"{{"error": {{"@Message.ExtendedInfo": [{{"Message": "{message}"}}]}}}}"#)))
@@ -250,7 +250,7 @@ async fn a_controller_without_tls_is_told_nothing_where_tls_is_wanted() {
 
 #[tokio::test]
 async fn silence_is_waited_for_only_so_long() {
-    // One that takes connections and says nothing, and one that takes packets.
+    // One controller accepts connections and sends nothing, and one accepts packets.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let by_http = redfish(listener.local_addr().expect("an address").port(), Tls::Off);
@@ -274,7 +274,7 @@ async fn a_controller_that_is_not_there_is_told_at_once() {
     assert!(!trouble.uncertain && trouble.reason.contains("answer by IPMI"), "{trouble:?}");
 }
 
-/// What an operator reads where nothing answers as a controller does is the same, whatever is or is not there.
+/// The message that operators see when nothing responds like a controller is the same for every cause.
 #[tokio::test]
 async fn what_is_at_an_address_is_not_told_to_operators() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -299,7 +299,7 @@ async fn what_is_at_an_address_is_not_told_to_operators() {
     assert!(refused.to_string().starts_with("the management controller 127.0.0.1 did not answer as Redfish"), "{refused}");
 }
 
-/// A hundred callers with the same question are one request; another question waits for it; and a caller has a limit.
+/// A hundred callers with the same query cause one request; a different query waits for it; and each caller has a limit.
 #[tokio::test]
 async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_limit() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -333,7 +333,7 @@ async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_lim
     let other = questions.ask("user bob", &second, redfish(port, Tls::Off));
     assert!(tokio::time::timeout(Duration::from_millis(100), other).await.is_err(), "it waits for its turn");
     let (mut bytes, body) = ([0; 4096], SYSTEM.replace("\"On\",", "\"Off\","));
-    // The list of systems, and the system, over one connection.
+    // Both requests, for the list of systems and for the system, use one connection.
     for body in [r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}"#, &body] {
         let _read = stream.read(&mut bytes).await.expect("a request");
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -1,4 +1,4 @@
-//! One plugin run from its start to its recorded outcome.
+//! Executes one plugin run, from its start to its recorded outcome.
 
 use crate::ledger::{Failure, Ledger};
 use crate::plugins::{self, Outcome, Report, Work};
@@ -26,16 +26,16 @@ use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use rand::RngExt;
 
-/// How often a run is decided again when others change the same things.
+/// How often a run is decided again while others change the same aggregates.
 const TRIES: u32 = 8;
 
-/// How long a run that waits rests when no event wakes it.
+/// How long a waiting run rests if no event wakes it.
 const REST_SECONDS: i64 = 60;
 
-/// The longest time between two tries of a failing plugin.
+/// The longest time between two attempts of a failing plugin.
 const LONGEST_SECONDS: i64 = 300;
 
-/// Runs the plugin and records what came of it. Returns until when the lease rests, if it does.
+/// Runs the plugin and records the outcome. Returns until when the lease rests, if it does.
 pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpec>]) -> anyhow::Result<Option<Timestamp>> {
     for _ in 0..TRIES {
         let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
@@ -52,7 +52,7 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpe
             Ok(()) if waiting => return Ok(Some(now.plus_seconds(REST_SECONDS))),
             Ok(()) => return Ok(None),
             Err(Failure::Conflict) => ledger.catch_up().await?,
-            // The deployment ended meanwhile: the run ends with it, as the views will show.
+            // The deployment ended in the meantime, and the run ends with it, as the views will show.
             Err(Failure::Refused(Refused(broken))) if broken.iter().any(|rule| rule.rule == "deployment_ended") => {
                 return Ok(None);
             }
@@ -69,13 +69,13 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpe
     bail!("others changed the same things {TRIES} times in a row")
 }
 
-/// Appends the plugin's effect on the device and its outcome together, and with them those of the plugins that come next
-/// and need nothing but that: a deployment then goes through them in one step, not in one each.
+/// Appends the plugin's effect on the device and its outcome together, and with them those of subsequent plugins that need
+/// nothing else. The deployment then passes them in one step instead of one step for each.
 async fn record(ledger: &Ledger, lease: &Lease, mut report: Report, work: &Work<'_>) -> Result<(), Failure> {
     let mut deployment = Draft::<Deployment>::load(&ledger.log, lease.deployment.to_string()).await?;
     let mut device = Draft::<Device>::fresh(work.deployment.device.to_string());
     let mut plugin = lease.plugin.clone();
-    // The device's events are for a live deployment only: nothing may have happened to it meanwhile.
+    // The device's events are only valid for a live deployment, so the deployment must be unchanged at the append.
     let mut preconditions = vec![Precondition::Sequence {
         aggregate_type: "deployment",
         aggregate_id: lease.deployment.to_string(),
@@ -90,7 +90,7 @@ async fn record(ledger: &Ledger, lease: &Lease, mut report: Report, work: &Work<
             }
             match device.decide(|device| device.decide(command)) {
                 Ok(()) => {}
-                // What came before stands; this plugin has its own run, and fails there.
+                // The events so far remain valid. This plugin has a run of its own, and fails there.
                 Err(_) if plugin != lease.plugin => break,
                 Err(refused) => return Err(refused.into()),
             }
@@ -124,7 +124,7 @@ async fn record(ledger: &Ledger, lease: &Lease, mut report: Report, work: &Work<
     ledger.append(lease.deployment, events, preconditions, &context(lease, &lease.plugin)).await.map(drop)
 }
 
-/// Records a failure, and returns until when the lease rests.
+/// Records a failure. Returns until when the lease rests.
 pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option<Timestamp> {
     tracing::warn!(reason, "a plugin failed and will be tried again");
     let retry_at = later(ledger, lease.attempts);
@@ -138,7 +138,7 @@ pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option
     Some(retry_at)
 }
 
-/// Records that a stage takes too long.
+/// Records that a stage takes longer than allowed.
 pub(super) async fn mark_overdue(ledger: &Ledger, deployment: &deployments::Deployment, now: Timestamp) -> anyhow::Result<()> {
     let stage = if deployment.status == Status::Open { Stage::Open } else { Stage::InProgress };
     let command = DeploymentCommand::MarkOverdue { stage, since: deployment.status_since, now };
@@ -151,14 +151,14 @@ pub(super) async fn mark_overdue(ledger: &Ledger, deployment: &deployments::Depl
     };
     match ledger.run::<Deployment>(deployment.id, command, Terms::default(), &context).await {
         Ok(receipt) => ledger.feed.saw_appended(receipt.position),
-        // Somebody else changed it: the next pass looks again.
+        // Another command changed the deployment. The next pass checks it again.
         Err(Failure::Conflict) => {}
         Err(failure) => return Err(chain(failure.into())),
     }
     Ok(())
 }
 
-/// When to try again: 1 s, doubled with each failure up to 5 min, with up to a fifth of jitter.
+/// When to retry: after 1 s, doubled with each failure up to 5 min, with up to a fifth of jitter.
 pub(super) fn later(ledger: &Ledger, failures: u32) -> Timestamp {
     let seconds = 1_i64.checked_shl(failures.min(16)).unwrap_or(LONGEST_SECONDS).min(LONGEST_SECONDS);
     let jitter = rand::rng().random_range(0..=seconds * 200);

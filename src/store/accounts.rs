@@ -1,4 +1,5 @@
-//! The hashes of passwords and of sessions' secrets, and where people have signed in from. The passwords and secrets themselves are nowhere.
+//! The hashes of passwords and of session secrets, and the networks that users have signed in from. The passwords and secrets
+//! themselves are not stored.
 
 use bootledger_aggregates::values::ids::{PasswordId, SessionId};
 use bootledger_aggregates::values::sha256::Sha256;
@@ -7,10 +8,10 @@ use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::pool::Pool;
 use std::net::IpAddr;
 
-/// How many networks are remembered of a user, the latest.
+/// How many networks are stored for a user, the latest ones.
 const NETWORKS: i64 = 64;
 
-/// Remembers the hash of a password. Before an event of the user names it, it lets nobody in.
+/// Stores the hash of a password. Until an event of the user names it, it cannot be used to sign in.
 pub async fn remember_password(pool: &Pool, id: PasswordId, user: &UserName, phc: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO user_passwords (password, user_name, phc) VALUES ($1, $2, $3) ON CONFLICT (password) DO NOTHING",
@@ -23,8 +24,8 @@ pub async fn remember_password(pool: &Pool, id: PasswordId, user: &UserName, phc
     .map(drop)
 }
 
-/// Forgets the hashes that are older than the one that the views name for their user. Those of the last minutes stay: a
-/// command under way may be about to name one.
+/// Deletes the hashes that are older than the one that the views name for their user. Hashes of the last minutes are kept,
+/// because a command in progress may be about to name one.
 pub async fn forget_passwords(pool: &Pool) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM user_passwords old
@@ -36,7 +37,7 @@ pub async fn forget_passwords(pool: &Pool) -> Result<u64, sqlx::Error> {
     Ok(forgotten.execute(pool).await?.rows_affected())
 }
 
-/// Remembers the hash of a session's secret. Before the session's first event it lets nobody in.
+/// Stores the hash of a session's secret. Until the session's first event, it cannot be used.
 pub async fn remember_session(
     pool: &Pool,
     session: SessionId,
@@ -57,7 +58,7 @@ pub async fn remember_session(
     .map(drop)
 }
 
-/// Remembers where a user has signed in from.
+/// Stores the network that a user has signed in from.
 pub async fn remember_client(pool: &Pool, user: &UserName, network: IpAddr, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, $3)
@@ -79,7 +80,7 @@ pub async fn remember_client(pool: &Pool, user: &UserName, network: IpAddr, now:
     .map(drop)
 }
 
-/// Notes that a session was used, and whether with its newest secret, of which the one before has an end then.
+/// Records that a session was used, and whether with its newest secret. In that case, the previous secret gets an expiry time.
 pub async fn saw_session(
     pool: &Pool,
     session: SessionId,
@@ -102,8 +103,8 @@ pub async fn saw_session(
     .map(drop)
 }
 
-/// Gives a session a new secret, if `presented` is the one that it has, or the one before of a browser that never got the new
-/// one. Whether it did: of requests at the same moment, one does.
+/// Gives a session a new secret, if `presented` is the current one, or the previous one from a browser that never received the
+/// new one. Returns whether it did: of simultaneous requests, only one succeeds.
 pub async fn rotate_session(
     pool: &Pool,
     session: SessionId,
@@ -122,7 +123,7 @@ pub async fn rotate_session(
     Ok(rotated.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Forgets the secrets of sessions that are over, and of those that never began.
+/// Deletes the secrets of sessions that have ended, and of those that never started.
 pub async fn forget_sessions(pool: &Pool, now: Timestamp) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM session_secrets x

@@ -1,15 +1,15 @@
-//! What requests with an idempotency key were answered.
+//! The stored answers to requests with an idempotency key.
 
 use bootledger_projections::pool::Pool;
 
-/// A request's answer.
+/// The stored answer to a request.
 #[derive(Debug)]
 pub struct Answered {
     /// SHA-256 of the request.
     pub fingerprint: Vec<u8>,
-    /// The position of its last event.
+    /// The position of the request's last event.
     pub position: i64,
-    /// What it was answered, JSON text.
+    /// The answer, as JSON text.
     pub answer: String,
 }
 

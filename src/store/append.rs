@@ -1,4 +1,4 @@
-//! What can be appended, under which conditions, and what comes of it.
+//! What can be appended to the log, under which conditions, and the result.
 
 use bootledger_aggregates::claims::{Claim, ClaimChange};
 use bootledger_aggregates::placement::Scope;
@@ -7,43 +7,43 @@ use bootledger_projections::cause::Impediment;
 /// An event that has no position yet.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Such as `device`.
+    /// The type of the aggregate, such as `device`.
     pub aggregate_type: String,
-    /// The aggregate's key.
+    /// The key of the aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's stream, from 1.
+    /// The event's sequence number in the aggregate's stream, from 1.
     pub sequence: i64,
-    /// Such as `DeviceVerified`.
+    /// The type of the event, such as `DeviceVerified`.
     pub event_type: String,
-    /// Of the payload's shape.
+    /// The version of the payload's form.
     pub event_version: String,
-    /// JSON text, stored to the letter.
+    /// The payload as JSON text, which is stored unchanged.
     pub payload: String,
-    /// JSON text: actor, correlation id, causation id.
+    /// The metadata as JSON text: actor, correlation id, causation id.
     pub metadata: String,
-    /// What the event releases and takes.
+    /// The claims that the event releases and takes.
     pub claims: Vec<ClaimChange>,
 }
 
-/// Something that must still hold when the events are appended.
+/// A condition that must hold when the events are appended.
 #[derive(Clone, Debug)]
 pub enum Precondition {
-    /// An aggregate whose state was looked up has had no event since.
+    /// The aggregate has had no event since its state was read.
     Sequence {
-        /// Such as `device`.
+        /// The type of the aggregate, such as `device`.
         aggregate_type: &'static str,
-        /// Its key.
+        /// The key of the aggregate.
         aggregate_id: String,
-        /// The sequence of its last event that was seen; 0 for none.
+        /// The sequence number of its last event that was read; 0 for none.
         sequence: i64,
     },
-    /// Nobody holds this.
+    /// The value is not claimed.
     Unclaimed(Claim),
-    /// Nothing that this concerns has come into use: it was looked up in the views at a position.
+    /// Nothing within the scope has come into use since the views were read.
     Unused {
-        /// The position that the views showed, at least.
+        /// The minimum position that the views showed.
         after: i64,
-        /// What was looked up.
+        /// The scope that was read.
         scope: Scope,
     },
 }
@@ -53,33 +53,33 @@ pub enum Precondition {
 pub struct Idempotency {
     /// The key that the caller chose.
     pub key: String,
-    /// SHA-256 of the request, to tell another request with the same key.
+    /// SHA-256 of the request, to detect a different request with the same key.
     pub fingerprint: [u8; 32],
-    /// What to answer again, JSON text.
+    /// The answer to repeat, as JSON text.
     pub answer: String,
 }
 
 /// Events that are appended together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// In order; sequences of one aggregate follow each other.
+    /// The events, in order; the sequence numbers of one aggregate are consecutive.
     pub events: Vec<NewEvent>,
-    /// What must still hold.
+    /// The conditions that must hold at the append.
     pub preconditions: Vec<Precondition>,
-    /// How a repeat is recognised.
+    /// How a repeated request is recognised.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What came of a batch.
+/// The result of an accepted batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It is in the log; its last event has this position (the log's last position for an empty batch).
+    /// The batch is in the log; its last event has this position (the log's last position for an empty batch).
     At(i64),
-    /// The same request was answered before, with this.
+    /// The same request was answered before.
     Repeated {
-        /// The position of its last event.
+        /// The position of the request's last event.
         position: i64,
-        /// What was answered, JSON text.
+        /// The earlier answer, as JSON text.
         answer: String,
     },
 }
@@ -87,33 +87,33 @@ pub enum Appended {
 /// Why a batch is not in the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The state that was decided on is no longer the last; load it again and decide again.
+    /// The state on which the decision was based has changed. Load it and decide again.
     #[error("{aggregate_type} {aggregate_id} was changed by somebody else at the same time")]
     Conflict {
-        /// Such as `device`.
+        /// The type of the aggregate, such as `device`.
         aggregate_type: String,
-        /// Its key.
+        /// The key of the aggregate.
         aggregate_id: String,
     },
-    /// Somebody else holds what the events take.
+    /// Another aggregate holds a value that the events claim.
     #[error("the {} {} is held by {holder}", claim.parts().0, claim.parts().1)]
     Claimed {
-        /// What is held.
+        /// The claimed value.
         claim: Claim,
-        /// By whom, such as `device 0192…`.
+        /// The aggregate that holds it, such as `device 0192…`.
         holder: String,
     },
-    /// The idempotency key was used for another request.
+    /// The idempotency key was used for a different request.
     #[error("the idempotency key was used before for another request")]
     KeyReused,
-    /// The database cannot be reached, or did not answer in time. Nothing was appended, or nobody could find out in time:
-    /// the same request with its idempotency key says.
+    /// The database cannot be reached, or did not respond in time. Nothing was appended, or the result is unknown; repeating
+    /// the request with its idempotency key gives the result.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
-    /// The database, or its disk, did not take the events; nothing was appended.
+    /// The database, or its disk, did not accept the events; nothing was appended.
     #[error(transparent)]
     Impeded(#[from] Impediment),
-    /// The database refused the statement: a defect.
+    /// The database rejected the statement, which is a defect.
     #[error("the database refused the events: {0}")]
     Defect(String),
 }

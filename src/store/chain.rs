@@ -1,38 +1,38 @@
-//! The hash chain over the log: each event's hash covers the one before it, so that an altered,
-//! inserted or missing event anywhere is found, and located.
+//! The hash chain of the log: each event's hash covers the previous one, so that an altered, inserted or missing event is
+//! detected and located.
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-/// The fields of a stored event that the chain covers: all of them.
+/// The fields of a stored event that the chain covers, which are all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Link<'a> {
-    /// The place in the log.
+    /// The event's position in the log.
     pub position: i64,
-    /// The place in the stream.
+    /// The event's sequence number in its stream.
     pub sequence: i64,
-    /// When it was appended, to the microsecond.
+    /// When the event was appended, to the microsecond.
     pub recorded_at: OffsetDateTime,
-    /// Such as `device`.
+    /// The type of the aggregate, such as `device`.
     pub aggregate_type: &'a str,
-    /// The aggregate's key.
+    /// The key of the aggregate.
     pub aggregate_id: &'a str,
-    /// Such as `DeviceVerified`.
+    /// The type of the event, such as `DeviceVerified`.
     pub event_type: &'a str,
-    /// Of the payload's shape.
+    /// The version of the payload's form.
     pub event_version: &'a str,
-    /// The payload's JSON text, to the letter.
+    /// The exact JSON text of the payload.
     pub payload: &'a str,
-    /// The metadata's JSON text, to the letter.
+    /// The exact JSON text of the metadata.
     pub metadata: &'a str,
 }
 
-/// The chain before the first event.
+/// The chain value before the first event.
 pub const START: [u8; 32] = [0; 32];
 
-/// SHA-256 of the previous chain and the event's canonical bytes: position, sequence and
-/// microseconds since 1970 as 8 bytes big-endian, then each text as its length in 8 bytes
-/// big-endian and its UTF-8 bytes.
+/// The chain value of an event: SHA-256 of the previous chain value and the event's canonical bytes. These are position,
+/// sequence and microseconds since 1970 as 8 bytes big-endian, then each text as its length in 8 bytes big-endian and its UTF-8
+/// bytes.
 pub fn next(previous: &[u8; 32], link: &Link<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(previous);

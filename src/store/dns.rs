@@ -1,55 +1,56 @@
-//! What is still to be told to DNS primaries, and what they have been told.
+//! The pending updates of DNS primaries, and the values that were sent to them.
 //!
-//! Work is by name and type: all records of both together, as the views show them when the work is done. Changes come in
-//! from the views by position, so nothing is told by anybody and nothing is forgotten.
+//! Work is by name and type: all records of both together, as the views show them when the work is done. Changes are read from
+//! the views by position, so no other code has to announce a change, and none is lost.
 
 use bootledger_projections::pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A name and a type, such as `h200.dc1.example` and `A`; names are those of the views.
+/// A name and a type, such as `h200.dc1.example` and `A`. Names are those of the views.
 pub type Key = (String, String);
 
-/// A set of records that may differ between the views and its primary.
+/// A record set that may differ between the views and its primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Its name and type.
+    /// The name and type of the record set.
     pub key: Key,
-    /// What the views show; none where the records went.
+    /// The values in the views; empty if the records were removed.
     pub wanted: BTreeSet<String>,
-    /// Which change this is about.
+    /// The number of the change that this work belongs to.
     pub generation: i64,
-    /// How often it was tried in vain.
+    /// How many attempts have failed.
     pub attempts: u32,
 }
 
-/// How far a set of records is.
+/// The progress of a record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// Its name and type.
+    /// The name and type of the record set.
     pub key: Key,
-    /// Why the last try came to nothing.
+    /// Why the last attempt failed.
     pub problem: Option<String>,
-    /// Whether that is because the primary has records of somebody else.
+    /// Whether it failed because the primary has records that others created.
     pub conflict: bool,
 }
 
-/// Takes in what has changed in the views since the last time. Another instance may be doing it. How many changes.
+/// Records what has changed in the views since the last time, unless another instance is doing that. Returns the number of
+/// changes.
 pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    // As with the projector: an instance that stands still in the middle must not keep the others from it.
+    // As with the projector, an instance that stops in the middle must not block the others.
     let from = sqlx::query_scalar!(
         "SELECT position FROM dns_checkpoint WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> ''
             FOR UPDATE SKIP LOCKED"
     );
     let Some(from) = from.fetch_optional(&mut *transaction).await? else { return Ok(0) };
-    // Read first: what the views show of a position they show for ever.
+    // The position is read first: what the views show of a position never changes.
     let to = sqlx::query_scalar!("SELECT position FROM checkpoint").fetch_one(&mut *transaction).await?;
     if to <= from {
         return Ok(0);
     }
-    // When a site changes, any record may have another primary than before.
+    // When a site changes, any record may have a different primary than before.
     let done = sqlx::query!(
         r#"WITH sites AS (
                SELECT FROM catalogue WHERE kind = 'site' AND (valid_from > $1 AND valid_from <= $2 OR valid_to > $1 AND valid_to <= $2) LIMIT 1
@@ -75,7 +76,7 @@ pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Erro
     Ok(changes)
 }
 
-/// Takes up to `limit` pieces of work that are due, or whose worker is lost; nobody else takes them before `until` while this
+/// Takes up to `limit` record sets that are due, or whose worker is lost. No other worker takes them before `until` while this
 /// worker lives.
 pub async fn take(
     pool: &Pool,
@@ -113,8 +114,9 @@ pub async fn take(
     Ok(work.collect())
 }
 
-/// Gives back what this worker has taken, but for what it still works on. A database that failed in the middle leaves work that
-/// nobody does until its time is up, and the worker may not even know of it: the answer to its taking was lost.
+/// Returns the work that this worker has taken, except for what it still processes. If the database fails during a take, that
+/// work would otherwise remain untouched until its time is up. The worker may not even know of it, because the response was
+/// lost.
 pub async fn give_back(pool: &Pool, worker: Uuid, still: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let (names, types) = columns(still);
     sqlx::query!(
@@ -130,16 +132,16 @@ pub async fn give_back(pool: &Pool, worker: Uuid, still: &[Key], now: OffsetDate
     .map(|done| done.rows_affected())
 }
 
-/// What a primary was told of a set of records.
+/// The values of a record set that were sent to a primary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// All that it was told, whatever became of it.
+    /// All values that were sent, regardless of the result.
     pub told: BTreeSet<String>,
-    /// What it has answered with since.
+    /// The values in the primary's responses since then.
     pub answered: BTreeSet<String>,
 }
 
-/// What a primary was told of these.
+/// The values of these record sets that were sent to a primary.
 pub async fn published(pool: &Pool, primary: &str, keys: &[Key]) -> Result<BTreeMap<Key, Told>, sqlx::Error> {
     let (names, types) = columns(keys);
     let rows = sqlx::query!(
@@ -163,7 +165,7 @@ pub async fn published(pool: &Pool, primary: &str, keys: &[Key]) -> Result<BTree
     Ok(published)
 }
 
-/// Remembers that a primary is about to be told what is wanted: from now on it may hold that.
+/// Stores the values that are about to be sent to a primary. From now on, the primary may hold them.
 pub async fn about_to_tell(pool: &Pool, primary: &str, work: &[&Work]) -> Result<(), sqlx::Error> {
     let wanted = || work.iter().flat_map(|work| work.wanted.iter().map(|value| (&work.key, value)));
     sqlx::query!(
@@ -179,8 +181,8 @@ pub async fn about_to_tell(pool: &Pool, primary: &str, work: &[&Work]) -> Result
     .map(drop)
 }
 
-/// Ends work that is done: the primary, where the records have one, has answered with what was wanted. What has changed
-/// again meanwhile is due at once.
+/// Ends work that is done: the primary, if the records have one, has returned the expected values. A set that has changed again
+/// in the meantime is due at once.
 pub async fn done(pool: &Pool, primary: Option<&str>, work: &[&Work], now: OffsetDateTime) -> Result<(), sqlx::Error> {
     let keys: Vec<Key> = work.iter().map(|work| work.key.clone()).collect();
     let (names, types) = columns(&keys);
@@ -226,20 +228,20 @@ pub async fn done(pool: &Pool, primary: Option<&str>, work: &[&Work], now: Offse
     transaction.commit().await
 }
 
-/// Why a piece of work came to nothing, and when it is tried again.
+/// Why the update of a record set failed, and when it is retried.
 #[derive(Clone, Debug)]
 pub struct Failed<'a> {
-    /// The work.
+    /// The record set.
     pub work: &'a Work,
-    /// Why.
+    /// The error message.
     pub problem: String,
-    /// Whether the primary has records of somebody else.
+    /// Whether the primary has records that others created.
     pub conflict: bool,
-    /// When to try again.
+    /// When to retry.
     pub next_try: OffsetDateTime,
 }
 
-/// Keeps work that came to nothing. What has changed again meanwhile knows nothing of it, and is due at once.
+/// Keeps work that has failed. A set that has changed again in the meantime is not affected by the failure, and is due at once.
 pub async fn failed(pool: &Pool, failed: &[Failed<'_>], now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"WITH failed AS (
@@ -264,7 +266,7 @@ pub async fn failed(pool: &Pool, failed: &[Failed<'_>], now: OffsetDateTime) -> 
     .map(drop)
 }
 
-/// What is pending of these; `None` before the changes up to `position` were taken in.
+/// What is pending of these record sets; `None` until the changes up to `position` have been recorded.
 pub async fn pending(pool: &Pool, keys: &[Key], position: i64) -> Result<Option<Vec<Pending>>, sqlx::Error> {
     let (names, types) = columns(keys);
     let rows = sqlx::query!(
@@ -285,7 +287,7 @@ pub async fn pending(pool: &Pool, keys: &[Key], position: i64) -> Result<Option<
     Ok(Some(pending.collect()))
 }
 
-/// Has work on these tried at once, but for what is being worked on.
+/// Makes these record sets due at once, except for those that are being processed.
 pub async fn hurry(pool: &Pool, keys: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let (names, types) = columns(keys);
     sqlx::query!(
@@ -300,8 +302,8 @@ pub async fn hurry(pool: &Pool, keys: &[Key], now: OffsetDateTime) -> Result<u64
     .map(|done| done.rows_affected())
 }
 
-/// Has the deployments that wait for records under these names look again at once: also one that is being worked on, and
-/// may have looked before. Those that have failed only where `failed` says so: they would fail again and again.
+/// Wakes the deployments that wait for records with these names, including those that are being processed and may have checked
+/// earlier. Deployments whose plugin failed are woken only if `failed` is true, because they would fail repeatedly.
 pub async fn wake(pool: &Pool, names: &[String], failed: bool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "UPDATE leases l SET woken_at = greatest($2, l.taken_at),

@@ -1,6 +1,6 @@
-//! Events of several aggregates that belong together: drafted one aggregate at a time, appended as
-//! one batch. cqrs-es knows one aggregate a command; a cancelled deployment and the entries that it
-//! takes back, a plugin's effect and its outcome, or the rows of an import need more.
+//! Drafts: events of several aggregates that belong together. They are drafted one aggregate at a time and appended as one
+//! batch. A command of cqrs-es changes one aggregate; a cancelled deployment with the entries that it removes, a plugin's
+//! effect with its outcome, and the rows of an import need more.
 
 use super::append::{NewEvent, Rejection};
 use super::writer::EventLog;
@@ -9,7 +9,7 @@ use bootledger_aggregates::rules::Refused;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde_json::Value;
 
-/// An aggregate as it would be with the events that were drafted so far.
+/// An aggregate with the events that were drafted so far.
 #[derive(Debug)]
 pub struct Draft<A: Aggregate> {
     id: String,
@@ -21,12 +21,12 @@ pub struct Draft<A: Aggregate> {
 }
 
 impl<A: Aggregate> Draft<A> {
-    /// A draft of an aggregate that has no events yet.
+    /// The draft of an aggregate that has no events yet.
     pub fn fresh(id: impl Into<String>) -> Self {
         Self { id: id.into(), aggregate: A::default(), sequence: 0, taken: 0, events: vec![] }
     }
 
-    /// A draft of an aggregate as the log has it.
+    /// The draft of an aggregate, loaded from the log.
     pub async fn load(log: &EventLog, id: impl Into<String>) -> Result<Self, Rejection> {
         let mut draft = Self::fresh(id);
         let unreadable = |error: &dyn std::fmt::Display| Rejection::Defect(format!("{} {}: {error}", A::TYPE, draft.id));
@@ -42,27 +42,27 @@ impl<A: Aggregate> Draft<A> {
         Ok(draft)
     }
 
-    /// The aggregate with everything drafted.
+    /// The aggregate after all drafted events.
     pub fn aggregate(&self) -> &A {
         &self.aggregate
     }
 
-    /// The sequence of the last event in the log, 0 for none.
+    /// The sequence number of the last event in the log, 0 for none.
     pub fn sequence(&self) -> i64 {
         self.sequence
     }
 
-    /// What was drafted since events were last taken.
+    /// The events that were drafted since events were last taken.
     pub fn drafted(&self) -> &[A::Event] {
         &self.events
     }
 
-    /// Whether nothing has happened.
+    /// Whether no events were drafted since events were last taken.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Drafts what a rule of the aggregate decides.
+    /// Drafts the events that a rule of the aggregate returns.
     pub fn decide(&mut self, rule: impl FnOnce(&A) -> Result<Vec<A::Event>, Refused>) -> Result<(), Refused> {
         for event in rule(&self.aggregate)? {
             self.aggregate.apply(event.clone());
@@ -71,18 +71,18 @@ impl<A: Aggregate> Draft<A> {
         Ok(())
     }
 
-    /// The drafted events, ready to be appended.
+    /// The drafted events, in the form in which they are appended.
     pub fn into_events(mut self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
         self.take_events(metadata)
     }
 
-    /// The events that were drafted since they were last taken; more can be drafted after them.
+    /// Takes the events that were drafted since the last call. More can be drafted after them.
     pub fn take_events(&mut self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
         let defect = |error: &dyn std::fmt::Display| Rejection::Defect(error.to_string());
         let mut events = Vec::with_capacity(self.events.len());
         for event in self.events.drain(..) {
             self.taken += 1;
-            // Through `Value`, as cqrs-es does, so that one event has one JSON text whichever way it came.
+            // The event is converted through `Value`, as in cqrs-es, so that an event always has the same JSON text.
             let payload = serde_json::to_value(&event).map_err(|error| defect(&error))?;
             let text = Value::to_string(&payload);
             let claims = Event::read(A::TYPE, &self.id, &text).map_err(|error| defect(&error))?.claims();

@@ -1,4 +1,4 @@
-//! When the servers of which site are compared with the views, and who is at it; and what is to be compared.
+//! The schedule of drift comparisons: when each site is compared, which worker does it, and what is compared.
 
 use super::dns::Key;
 use bootledger_projections::pool::Pool;
@@ -6,27 +6,27 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A site that is to be compared.
+/// A site that is due for a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Its code.
+    /// The code of the site.
     pub site: String,
-    /// Whether all of it, or only what was ordered to be repaired.
+    /// Whether everything is compared, or only what has a requested repair.
     pub whole: bool,
 }
 
-/// What a whole comparison came to.
+/// The result of a complete comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// The position of the views that it began with.
+    /// The position of the views at the start.
     pub position: i64,
-    /// How many things it compared.
+    /// How many record sets and servers were compared.
     pub compared: i64,
-    /// What kept it from comparing others.
+    /// What could not be compared, and why.
     pub problems: Vec<String>,
 }
 
-/// Makes sure that every site in use is compared some time; the first time at `first`, or when it is asked for.
+/// Schedules a comparison of every site in use; the first one at `first`, or on request.
 pub async fn plan(pool: &Pool, first: Option<OffsetDateTime>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO drift_checks (site, next_check)
@@ -38,7 +38,7 @@ pub async fn plan(pool: &Pool, first: Option<OffsetDateTime>) -> Result<(), sqlx
     .map(drop)
 }
 
-/// Takes a site that is due, or whose taker is lost; nobody else takes it before `until` while this worker lives.
+/// Takes a site that is due, or whose worker is lost. No other worker takes it before `until` while this worker lives.
 pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
@@ -57,14 +57,14 @@ pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, until: OffsetD
     .await
 }
 
-/// Says that it is still being compared; false where another worker has taken it over.
+/// Extends the lease of a comparison. Returns false if another worker has taken it over.
 pub async fn keep(pool: &Pool, site: &str, worker: Uuid, until: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let kept = sqlx::query!("UPDATE drift_checks SET busy_until = $2 WHERE site = $1 AND worker = $3", site, until, worker);
     Ok(kept.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Ends a comparison, the next one being at `next`, or at once where one was requested after its beginning. Nothing is done
-/// where another worker has taken it over.
+/// Ends a comparison. The next one starts at `next`, or at once if one was requested since the start. Does nothing if another
+/// worker has taken it over.
 pub async fn done(
     pool: &Pool,
     (site, worker): (&str, Uuid),
@@ -94,26 +94,26 @@ pub async fn done(
     .map(drop)
 }
 
-/// Forgets a site that is no longer in use.
+/// Deletes the schedule of a site that is no longer in use.
 pub async fn forget(pool: &Pool, site: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM drift_checks WHERE site = $1", site).execute(pool).await.map(drop)
 }
 
-/// Has a site compared at once; false where there is no such site.
+/// Requests an immediate comparison of a site. Returns false if there is no such site.
 pub async fn request(pool: &Pool, site: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE drift_checks SET requested_at = $2, next_check = $2 WHERE site = $1", site, now);
     Ok(done.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Has what was ordered to be repaired looked at, at once.
+/// Makes the requested repairs of a site due at once.
 pub async fn request_repair(pool: &Pool, site: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE drift_checks SET repair = true WHERE site = $1", site).execute(pool).await.map(drop)
 }
 
-/// A set of records, and what the views show of it; nothing where it went and a primary may still have it.
+/// A record set and its values in the views; empty if the records were removed and a primary may still have them.
 pub type Wanted = (Key, BTreeSet<String>);
 
-/// Up to `limit` sets that a primary should have, or was told, by name and type, behind `after`.
+/// Up to `limit` record sets that a primary should have, or that were sent to it, by name and type, after `after`.
 pub async fn sets(pool: &Pool, primary: &str, after: Option<&Key>, limit: i64) -> Result<Vec<Wanted>, sqlx::Error> {
     let (name, kind) = after.map_or(("", ""), |(name, kind)| (name, kind));
     let rows = sqlx::query!(
@@ -137,7 +137,7 @@ pub async fn sets(pool: &Pool, primary: &str, after: Option<&Key>, limit: i64) -
     Ok(rows.into_iter().map(|row| ((row.name, row.kind), row.wanted.into_iter().collect())).collect())
 }
 
-/// What the views show of these sets, in their order.
+/// The values of these record sets in the views, in their order.
 pub async fn wanted(pool: &Pool, keys: &[Key]) -> Result<Vec<Wanted>, sqlx::Error> {
     let (names, types): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
     let rows = sqlx::query!(

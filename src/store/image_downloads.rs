@@ -1,14 +1,14 @@
-//! Boot images that are being added from the library: a queue, of which one at a time is worked on.
+//! The queue of boot images to add from the library. One is processed at a time.
 
 use bootledger_projections::pool::Pool;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How many may wait at once.
+/// The maximum number of downloads that may wait.
 const MOST_LIVE: i64 = 20;
 
-/// For how long those that are over are kept, in days.
+/// For how long ended downloads are kept, in days.
 const KEPT_DAYS: i32 = 90;
 
 /// A download as it is stored.
@@ -30,7 +30,7 @@ pub struct Row {
     pub changed_at: OffsetDateTime,
 }
 
-/// A download that is wanted.
+/// A download to add to the queue.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the migration says what the columns are")]
 pub struct New<'a> {
@@ -44,7 +44,7 @@ pub struct New<'a> {
     pub correlation_id: &'a str,
 }
 
-/// Puts a download at the end of the queue; false where the queue is full, or the image is in it.
+/// Adds a download to the queue. Returns false if the queue is full, or the image is already in it.
 pub async fn insert(pool: &Pool, new: New<'_>, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM image_downloads WHERE status NOT IN ('queued', 'running') AND changed_at < $1::timestamptz - make_interval(days => $2)",
@@ -74,7 +74,7 @@ pub async fn insert(pool: &Pool, new: New<'_>, now: OffsetDateTime) -> Result<bo
     Ok(inserted.rows_affected() == 1)
 }
 
-/// The newest downloads, newest first.
+/// The latest downloads, newest first.
 pub async fn list(pool: &Pool) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
@@ -85,7 +85,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>, sqlx::Error> {
     .await
 }
 
-/// One download.
+/// The download with this id.
 pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
@@ -97,7 +97,7 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
     .await
 }
 
-/// Marks those as interrupted whose instance is lost.
+/// Marks downloads of lost instances as interrupted.
 pub async fn interrupt_lost(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let lost = sqlx::query!(
         "UPDATE image_downloads SET status = 'interrupted', changed_at = $1
@@ -107,7 +107,8 @@ pub async fn interrupt_lost(pool: &Pool, now: OffsetDateTime) -> Result<u64, sql
     Ok(lost.execute(pool).await?.rows_affected())
 }
 
-/// Takes the oldest that waits, unless another is under way. Without a word of its worker, it is taken to be lost after `lease`.
+/// Takes the download that has waited longest, unless another one is in progress. If its worker is silent, it counts as lost
+/// after `lease`.
 pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, lease: Duration) -> Result<Option<Row>, sqlx::Error> {
     let taken = sqlx::query_as!(
         Row,
@@ -123,14 +124,14 @@ pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, lease: Duratio
     .fetch_optional(pool)
     .await;
     match taken {
-        // Another instance took one at the same moment.
+        // Another instance took a download at the same moment.
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
         other => other,
     }
 }
 
-/// Says how far it has come, and that its worker lives, which may have a new name; false where it was cancelled, or another
-/// worker has it.
+/// Stores the progress, and records that the worker lives, possibly under a new name. Returns false if the download was
+/// cancelled or another worker has it.
 pub async fn keep(
     pool: &Pool,
     id: Uuid,
@@ -153,7 +154,8 @@ pub async fn keep(
     Ok(kept.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Ends a download that this worker has. One that was cancelled in its last moment is done all the same where its image is made.
+/// Ends a download of this worker. A download that was cancelled at the last moment still counts as done if its image was
+/// created.
 pub async fn end(
     pool: &Pool,
     (id, worker): (Uuid, Uuid),
@@ -175,7 +177,7 @@ pub async fn end(
     .map(drop)
 }
 
-/// Cancels a download that is not over.
+/// Cancels a download that has not ended.
 pub async fn cancel(pool: &Pool, id: Uuid, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let cancelled = sqlx::query!(
         "UPDATE image_downloads SET status = 'cancelled', changed_at = $2
@@ -186,7 +188,7 @@ pub async fn cancel(pool: &Pool, id: Uuid, now: OffsetDateTime) -> Result<bool, 
     Ok(cancelled.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Puts a download that is over without its image into the queue again.
+/// Returns a download to the queue that has ended without its image.
 pub async fn resume(pool: &Pool, id: Uuid, actor: &str, correlation_id: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let resumed = sqlx::query!(
         "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, message = NULL

@@ -1,6 +1,7 @@
-//! Who works on which plugin run, so that any number of workers share the queue and a lost worker's run is taken up by another.
+//! Leases of plugin runs, so that any number of workers share the queue and a lost worker's run is taken over by another.
 //!
-//! A lease counts while its worker lives (see [`workers`](super::workers)), and until its end, which is by the database's clock.
+//! A lease is valid while its worker lives (see [`workers`](super::workers)), and at most until its end, by the database's
+//! clock.
 
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
@@ -9,24 +10,24 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A plugin run that this worker may run until its lease ends.
+/// A plugin run that this worker may execute until the lease ends.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    /// The worker that it was taken for.
+    /// The worker that holds the lease.
     pub worker: Uuid,
-    /// Of which deployment.
+    /// The deployment of the run.
     pub deployment: DeploymentId,
-    /// Which plugin.
+    /// The plugin's name.
     pub plugin: Name,
-    /// How many failures it has had.
+    /// How many attempts have failed.
     pub attempts: u32,
 }
 
-/// Takes up to `limit` runs that are due and that nobody works on, oldest first. `now` is what the times of events are compared
-/// with, which are those of instances' clocks.
+/// Takes up to `limit` runs that are due and not leased, oldest first. `now` is compared with the times of events, which come
+/// from the clocks of instances.
 ///
-/// A resting lease (the run found nothing new to say) gives way before its end when an event has
-/// made the run due after the lease was taken, or when it was woken.
+/// A resting lease (the run had nothing new to report) ends early if an event has made the run due after the lease was taken,
+/// or if the run was woken.
 pub async fn take(
     pool: &Pool,
     worker: Uuid,
@@ -84,10 +85,10 @@ pub async fn take(
         .collect()
 }
 
-/// Lets a run rest for a while, or until an event makes it due; not at all where it was woken since it was taken. Nothing is done
-/// where another worker has taken the run over.
+/// Makes a run rest for a while, or until an event makes it due; not at all if it was woken since it was taken. Does nothing if
+/// another worker has taken the run over.
 ///
-/// It does not wait for the disk: where it is lost with the database's server, the lease ends when it would have ended anyway.
+/// The commit does not wait for the disk: if it is lost with the database server, the lease simply lasts until its end.
 pub async fn rest(pool: &Pool, lease: &Lease, rest: Duration) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE leases SET resting = true,
@@ -104,7 +105,7 @@ pub async fn rest(pool: &Pool, lease: &Lease, rest: Duration) -> Result<(), sqlx
     .map(drop)
 }
 
-/// Forgets the leases of runs that are over.
+/// Deletes the leases of runs that have ended.
 pub async fn forget_ended(pool: &Pool) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM leases l USING plugin_runs r

@@ -1,8 +1,8 @@
-//! The log as cqrs-es wants it: a repository of streams, for one command.
+//! The log as a repository of cqrs-es: the streams, for one command.
 //!
-//! Streams are read together with those of other commands; what is seldom asked, postgres-es reads; `persist` goes through the group writer. A new handle is made for
-//! each command, since it carries the command's preconditions and idempotency key in, and the
-//! position of what was appended out, which cqrs-es has no place for.
+//! Streams are read together with those of other commands; rarely used queries go through postgres-es; `persist` goes through
+//! the group writer. Each command gets a new handle, which passes the command's preconditions and idempotency key in, and the
+//! position of the appended events out. cqrs-es has no place for these.
 
 use super::append::{Appended, Batch, Idempotency, NewEvent, Precondition, Rejection};
 use super::writer::EventLog;
@@ -12,16 +12,16 @@ use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayStream,
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
-/// What a command brings beside its events.
+/// What a command needs to append its events.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
-    /// What must still hold.
+    /// The conditions that must hold at the append.
     pub preconditions: Vec<Precondition>,
-    /// How a repeat is recognised.
+    /// How a repeated request is recognised.
     pub idempotency: Option<Idempotency>,
-    /// The aggregate's id was just made, so it has no events to read.
+    /// The aggregate's id was just created, so it has no events to read.
     pub fresh: bool,
-    /// Nothing is appended; the answer is as if it were, at the end of the log as it is known.
+    /// Nothing is appended; the answer is as if it had been, at the known end of the log.
     pub dry: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct CommandRepository {
 }
 
 impl CommandRepository {
-    /// A repository on these terms, and where the outcome will be found.
+    /// A repository with these terms, and the place where the result will be stored.
     pub fn new(log: EventLog, terms: Terms) -> (Self, Arc<OnceLock<Appended>>) {
         let appended = Arc::new(OnceLock::new());
         (Self { log, terms, appended: appended.clone() }, appended)
@@ -56,7 +56,7 @@ impl PersistedEventRepository for CommandRepository {
         self.log.repository.get_last_events::<A>(aggregate_id, last).await
     }
 
-    /// There are no snapshots: our streams are short, and those of cqrs-es 0.5 apply events twice.
+    /// There are no snapshots: the streams are short, and cqrs-es 0.5 applies events twice with snapshots.
     async fn get_snapshot<A: Aggregate>(&self, _: &str) -> Result<Option<SerializedSnapshot>, PersistenceError> {
         Ok(None)
     }

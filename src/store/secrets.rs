@@ -1,10 +1,10 @@
-//! The hashes of access tokens' secrets. The secrets themselves are nowhere.
+//! The hashes of access tokens' secrets. The secrets themselves are not stored.
 
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::pool::Pool;
 
-/// Remembers the hash of a token's secret. Before the token's first event it opens nothing.
+/// Stores the hash of a token's secret. Until the token's first event, it cannot be used.
 pub async fn remember(pool: &Pool, token: TokenId, secret: Sha256) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO token_secrets (token, sha256) VALUES ($1, $2) ON CONFLICT (token) DO NOTHING",

@@ -1,7 +1,7 @@
-//! Reads the streams of aggregates in groups: what is asked for while one question is under way is asked together next.
+//! Reads the streams of aggregates in groups: requests that arrive during one query are combined in the next one.
 //!
-//! Every command begins with its aggregate's stream. Many commands at once would otherwise be as many round trips, which
-//! cost more than the rows. The rows are those that postgres-es would read.
+//! Every command starts with its aggregate's stream. Without groups, many simultaneous commands would need as many round trips,
+//! which cost more than the rows. The rows are those that postgres-es would read.
 
 use super::append::Rejection;
 use super::writer::refused;
@@ -17,23 +17,23 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, debug_span};
 
-/// How many streams are read together at most.
+/// The maximum number of streams that are read together.
 const GROUP: usize = 256;
 
-/// How many may wait; further callers wait before they may wait.
+/// The maximum number of requests in the queue; further callers wait to be queued.
 const QUEUE: usize = 4096;
 
-/// How long a caller waits for its stream, its place in the queue included.
+/// How long a caller waits for its stream, including its time in the queue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a group may take, with a second attempt.
+/// How long a group may take, including a second attempt.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// After how long without use the connection is tested, and how long that may take.
+/// How long the connection may be idle before it is tested, and how long the test may take.
 const TESTED_AFTER: Duration = Duration::from_millis(500);
 const TEST: Duration = Duration::from_millis(700);
 
-/// The reader. Cheap to clone; all clones share one connection.
+/// The stream reader. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
 pub(super) struct Streams {
     waiting: mpsc::Sender<Waiting>,
@@ -53,7 +53,7 @@ impl Streams {
         Self { waiting }
     }
 
-    /// All events of an aggregate in their order; none where it is unknown.
+    /// All events of an aggregate, in order; empty if it is unknown.
     pub(super) async fn read(&self, aggregate_type: &'static str, id: &str) -> Result<Vec<SerializedEvent>, Rejection> {
         let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
@@ -77,7 +77,7 @@ async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
                     return;
                 }
             }
-            // Nobody waits: a connection that was lost is replaced before somebody does.
+            // No request is waiting: a lost connection is replaced before one does.
             () = sleep_until(reader.used + TESTED_AFTER) => {
                 reader.test().await;
                 continue;
@@ -90,7 +90,7 @@ async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
             match reader.read(&group).await {
                 Ok(mut streams) => {
                     for (place, waiting) in (1_i64..).zip(group) {
-                        // The caller may have gone away.
+                        // The caller may have stopped waiting.
                         drop(waiting.answer.send(Ok(streams.remove(&place).unwrap_or_default())));
                     }
                 }
@@ -107,7 +107,7 @@ async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// What streams are read with.
+/// The state of the reader's task.
 struct Reader {
     sessions: Sessions,
     session: Option<Session>,
@@ -115,7 +115,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Tests the connection, and replaces it where it was lost.
+    /// Tests the connection, and replaces it if it was lost.
     async fn test(&mut self) {
         let tested = match self.session.as_mut().filter(|session| session.bound.holds()) {
             Some(session) => timeout(TEST, session.connection.ping()).await.is_ok_and(|answer| answer.is_ok()),
@@ -127,11 +127,11 @@ impl Reader {
         self.used = Instant::now();
     }
 
-    /// A group's streams by their place in it, from 1. A connection that was lost is replaced once.
+    /// The streams of a group by their place in it, from 1. A lost connection is replaced once.
     async fn read(&mut self, group: &[Waiting]) -> Result<HashMap<i64, Vec<SerializedEvent>>, Error> {
         let until = Instant::now() + LIMIT;
         if let Some(session) = self.session.take().filter(|session| session.bound.holds()) {
-            // Half of the time: the other half is for a new connection.
+            // The first attempt gets half of the time; the other half is for a new connection.
             match self.read_on(session, until - LIMIT / 2, group).await {
                 Ok(streams) => return Ok(streams),
                 Err(error) => tracing::warn!(%error, "streams could not be read; reading again on a new connection"),

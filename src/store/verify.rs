@@ -1,4 +1,4 @@
-//! Reads the whole log, or an export of it, and proves that nothing in it was altered.
+//! Reads the whole log, or an export of it, and proves that no event was altered.
 
 use super::chain::{self, Link};
 use anyhow::{Context, Result};
@@ -7,61 +7,61 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-/// How many events are read at once.
+/// How many events are read at a time.
 const PAGE: i64 = 5_000;
 
-/// An event as `bootledger export` writes it: one JSON object a line. Payload and metadata are the
-/// stored texts to the letter, since the chain covers them.
+/// An event as `bootledger export` writes it: one JSON object per line. Payload and metadata are the exact stored texts, since
+/// the chain covers them.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExportedEvent {
-    /// The place in the log.
+    /// The event's position in the log.
     pub position: i64,
-    /// Such as `device`.
+    /// The type of the aggregate, such as `device`.
     pub aggregate_type: String,
-    /// The aggregate's key.
+    /// The key of the aggregate.
     pub aggregate_id: String,
-    /// The place in the stream.
+    /// The event's sequence number in its stream.
     pub sequence: i64,
-    /// Such as `DeviceVerified`.
+    /// The type of the event, such as `DeviceVerified`.
     pub event_type: String,
-    /// Of the payload's shape.
+    /// The version of the payload's form.
     pub event_version: String,
-    /// When it was appended.
+    /// When the event was appended.
     #[serde(with = "time::serde::rfc3339")]
     pub recorded_at: OffsetDateTime,
-    /// What happened.
+    /// The content of the event.
     pub payload: Box<RawValue>,
-    /// Who did it.
+    /// The event's metadata, such as its actor.
     pub metadata: Box<RawValue>,
-    /// The chain up to and with this event, 64 hexadecimal digits.
+    /// The chain value of this event, as 64 hexadecimal digits.
     pub chain: String,
 }
 
-/// Where a log is not what it was.
+/// How a log was altered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Tampered {
-    /// An event's own bytes, or those of its chain, were altered.
+    /// The bytes of an event, or its chain value, were altered.
     #[error("the event at position {0} was altered: its hash does not follow from its bytes and the event before it")]
     Altered(i64),
-    /// Events are missing or inserted.
+    /// Events are missing or were inserted.
     #[error("behind position {after} comes position {found}: events are missing or were inserted")]
     Gap {
         /// The last position in order.
         after: i64,
-        /// The one found behind it.
+        /// The position that follows it instead.
         found: i64,
     },
-    /// The end of the log was cut off, or its head altered.
+    /// The end of the log was cut off, or its head was altered.
     #[error("the log ends at position {ends}, but its head says {head}: events were cut off at the end, or the head was altered")]
     Cut {
-        /// The last event's position.
+        /// The position of the last event.
         ends: i64,
-        /// What the head says.
+        /// The position in the head.
         head: i64,
     },
 }
 
-/// A check under way.
+/// A verification in progress.
 #[derive(Debug)]
 pub struct Verification {
     position: i64,
@@ -69,12 +69,12 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// A check from the first event.
+    /// Starts a verification at the first event.
     pub fn new() -> Self {
         Self { position: 0, chain: chain::START }
     }
 
-    /// Takes the next event in.
+    /// Verifies the next event.
     pub fn next(&mut self, link: &Link<'_>, chain: &[u8]) -> Result<(), Tampered> {
         if link.position != self.position + 1 {
             return Err(Tampered::Gap { after: self.position, found: link.position });
@@ -84,7 +84,7 @@ impl Verification {
         if self.chain[..] == *chain { Ok(()) } else { Err(Tampered::Altered(link.position)) }
     }
 
-    /// Compares the end with what the head says.
+    /// Compares the end of the log with its head.
     pub fn end(&self, head: i64, chain: &[u8]) -> Result<i64, Tampered> {
         if head == self.position && self.chain[..] == *chain {
             return Ok(head);
@@ -92,7 +92,7 @@ impl Verification {
         Err(Tampered::Cut { ends: self.position, head })
     }
 
-    /// The last position taken in.
+    /// The position of the last verified event.
     pub fn position(&self) -> i64 {
         self.position
     }
@@ -104,8 +104,8 @@ impl Default for Verification {
     }
 }
 
-/// Checks the log in the database. `progress` is told positions. The outer error is a fault of the
-/// database, the inner one what was found.
+/// Verifies the log in the database. `progress` is called with positions. The outer error is a failure of the database, the
+/// inner one the alteration that was found.
 pub async fn database(pool: &Pool, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
     let mut transaction = pool.begin().await?;
     sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
@@ -125,7 +125,7 @@ pub async fn database(pool: &Pool, mut progress: impl FnMut(i64)) -> Result<Resu
     }
 }
 
-/// Checks an export that begins with the first event, line by line.
+/// Verifies an export that starts with the first event, line by line.
 pub fn file(reader: impl std::io::BufRead, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
     let mut verification = Verification::new();
     for (number, line) in reader.lines().enumerate() {
@@ -141,7 +141,7 @@ pub fn file(reader: impl std::io::BufRead, mut progress: impl FnMut(i64)) -> Res
     Ok(Ok(verification.position()))
 }
 
-/// The events behind a position, up to a page of them, as an export has them.
+/// Up to a page of events after a position, in the form of an export.
 pub async fn export_after(pool: &Pool, position: i64) -> Result<Vec<ExportedEvent>> {
     let mut connection = pool.acquire().await?;
     page(&mut connection, position).await?.into_iter().map(StoredEvent::export).collect()
@@ -161,7 +161,7 @@ struct StoredEvent {
 }
 
 async fn page(connection: &mut Connection, after: i64) -> Result<Vec<StoredEvent>> {
-    // The order is that of the positions; a row whose position was altered appears out of it.
+    // The order is that of the positions, so a row whose position was altered appears out of order.
     let events = sqlx::query_as!(
         StoredEvent,
         r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at,

@@ -1,7 +1,8 @@
-//! How far each webhook is: up to where the log was read for it, and which aggregates it was not told all of until there.
+//! The progress of webhooks: the position up to which the log was read for each, and the aggregates with undelivered events
+//! before it.
 //!
-//! The worker that delivers to a webhook holds its row for some seconds at a time, while its worker lives, and writes nothing when another
-//! worker has taken it.
+//! The worker that delivers to a webhook holds its row for some seconds at a time, while the worker lives, and writes nothing
+//! once another worker has taken it.
 
 use bootledger_projections::catalogue::Beginning;
 use bootledger_projections::pool::Pool;
@@ -13,49 +14,49 @@ use uuid::Uuid;
 /// The type and key of an aggregate.
 pub type Key = (String, String);
 
-/// An aggregate that a webhook was not told all of.
+/// An aggregate with undelivered events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// The aggregate.
+    /// The type and key of the aggregate.
     pub key: Key,
-    /// From this place in the log on nothing of it was taken.
+    /// The position of its first undelivered event.
     pub position: i64,
-    /// The same as a place in its stream.
+    /// The sequence number of that event in its stream.
     pub sequence: i64,
-    /// How often the event there was tried in vain.
+    /// How many attempts to deliver that event have failed.
     pub attempts: u32,
-    /// Since when it is tried.
+    /// Since when delivery of that event is attempted.
     pub since: OffsetDateTime,
-    /// When it is tried next.
+    /// When the next attempt starts.
     pub next_try: OffsetDateTime,
-    /// Why the last try came to nothing.
+    /// Why the last attempt failed.
     pub problem: Option<String>,
 }
 
-/// How far a webhook is.
+/// The progress of a webhook.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// Up to where the log was read for it.
+    /// The position up to which the log was read.
     pub position: i64,
-    /// What it was not told until there.
+    /// The aggregates with undelivered events up to that position.
     pub undelivered: Vec<Undelivered>,
-    /// The positions that it is not to be told of.
+    /// The positions of events that are skipped.
     pub skipped: HashSet<i64>,
 }
 
-/// Who tells a webhook.
+/// The worker that delivers to a webhook.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder<'a> {
     /// The webhook's name.
     pub webhook: &'a str,
-    /// The worker.
+    /// The worker's id.
     pub worker: Uuid,
-    /// How long others leave it alone, from each time that it is saved.
+    /// How long other workers leave the webhook alone after each save.
     pub lease: Duration,
 }
 
-/// Becomes the one who tells a webhook, from where it was or, where its beginning was set since, from there. `None` while
-/// somebody else tells it, or knows of a later beginning.
+/// Takes a webhook for delivery, from its last progress or, if its beginning was set since, from there. `None` while another
+/// worker delivers to it, or if the database has a later beginning.
 pub async fn take(pool: &Pool, holder: Holder<'_>, begins: Beginning) -> Result<Option<Progress>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let position = sqlx::query_scalar!(
@@ -102,24 +103,25 @@ pub async fn take(pool: &Pool, holder: Holder<'_>, begins: Beginning) -> Result<
     Ok(Some(Progress { position, undelivered, skipped }))
 }
 
-/// What has changed since the last time.
+/// The changes since the last save.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'a> {
-    /// Up to where the log was read.
+    /// The position up to which the log was read.
     pub position: i64,
-    /// Aggregates that it was not told all of.
+    /// The aggregates with undelivered events.
     pub kept: &'a [&'a Undelivered],
-    /// Aggregates that it was told all of.
+    /// The aggregates whose events were all delivered.
     pub ended: &'a [&'a Key],
-    /// When it last took something, if it has.
+    /// When the receiver last accepted an event, if it has.
     pub taken_at: Option<OffsetDateTime>,
-    /// What keeps it from being told anything at all.
+    /// The problem that prevents all deliveries.
     pub problem: Option<&'a str>,
 }
 
-/// Remembers changes and holds the webhook for longer; `false`, and nothing is changed, when somebody else tells it now.
+/// Stores changes and extends the lease. Returns `false` without a change if another worker delivers to the webhook now.
 ///
-/// It does not wait for the disk, and has nobody else wait for it: what a crash of the database forgets is told again.
+/// The commit does not wait for the disk, and makes no other transaction wait for it: events whose progress is lost in a crash
+/// of the database are delivered again.
 pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Result<bool, sqlx::Error> {
     let Changes { position, kept, ended, taken_at, problem } = changes;
     let saved = sqlx::query_scalar!(
@@ -162,7 +164,7 @@ pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Resu
     saved.fetch_one(pool).await
 }
 
-/// Lets others tell the webhook at once.
+/// Releases the webhook, so that another worker can deliver to it at once.
 pub async fn give_back(pool: &Pool, holder: Holder<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE webhook_progress SET until = '-infinity' WHERE webhook = $1 AND worker = $2",
@@ -174,7 +176,7 @@ pub async fn give_back(pool: &Pool, holder: Holder<'_>) -> Result<(), sqlx::Erro
     .map(drop)
 }
 
-/// Whether a webhook fails to take the event at this position.
+/// Whether delivery of the event at this position is failing.
 pub async fn is_failing(pool: &Pool, webhook: &str, begun: i64, position: i64) -> Result<bool, sqlx::Error> {
     let failing = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM webhook_lanes
@@ -186,7 +188,7 @@ pub async fn is_failing(pool: &Pool, webhook: &str, begun: i64, position: i64) -
     failing.fetch_one(pool).await
 }
 
-/// Forgets how far webhooks were that are out of use.
+/// Deletes the progress of retired webhooks.
 pub async fn forget_retired(pool: &Pool) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM webhook_progress p USING catalogue c

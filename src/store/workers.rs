@@ -1,24 +1,25 @@
-//! Which workers live: each writes a row once a second, and a lease counts only while the row of its worker is young.
+//! The live workers: each writes a row once a second, and a lease is valid only while the row of its worker is recent.
 //!
-//! All times here are the database's, so that the clocks of the instances do not matter. How long a worker may be silent says
-//! the function `worker_lives` of the schema.
+//! All times here are the database's, so that the clocks of the instances do not matter. The function `worker_lives` of the
+//! schema defines how long a worker may be silent.
 
 use sqlx::PgConnection;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What a heartbeat found.
+/// The result of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {
-    /// Whether the worker was still taken to live. Otherwise others may do its work by now, and its name must not be used again.
+    /// Whether the worker still counted as live. Otherwise others may have taken over its work, and its name must not be used
+    /// again.
     pub kept: bool,
     /// How many other workers were found dead and removed.
     pub lost: i64,
-    /// When the next of the others will be dead, if it stays silent.
+    /// When the next of the other workers will count as dead, if it stays silent.
     pub next: Option<Duration>,
 }
 
-/// Makes a worker known. Earlier workers of the same instance are dead: their work is free at once.
+/// Registers a worker. Earlier workers of the same instance count as dead: their work is free at once.
 pub async fn register(connection: &mut PgConnection, worker: Uuid, instance: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "WITH earlier AS (DELETE FROM workers WHERE instance = $2 AND worker <> $1)
@@ -32,7 +33,7 @@ pub async fn register(connection: &mut PgConnection, worker: Uuid, instance: Uui
     .map(drop)
 }
 
-/// Says that a worker lives, and looks after the others.
+/// Records that a worker lives, and removes dead workers.
 pub async fn beat(connection: &mut PgConnection, worker: Uuid) -> Result<Beat, sqlx::Error> {
     let row = sqlx::query!(
         r#"WITH kept AS (
@@ -51,7 +52,7 @@ pub async fn beat(connection: &mut PgConnection, worker: Uuid) -> Result<Beat, s
     Ok(Beat { kept: row.kept, lost: row.lost, next })
 }
 
-/// Ends a worker, whose work is free at once.
+/// Removes a worker, whose work is free at once.
 pub async fn leave(connection: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM workers WHERE worker = $1", worker).execute(connection).await.map(drop)
 }

@@ -1,10 +1,10 @@
-//! The group writer: one task appends everything that waits in one transaction.
+//! The group writer: a single task appends all waiting batches in one transaction.
 //!
-//! Each batch is checked against what the database, in one snapshot, and the batches before it say; one that fails is
-//! answered alone, and the rest are written by a single statement. It moves the row of `log_head` from the position of
-//! that snapshot on, or writes nothing: nothing of the log, the claims or the keys ever changes without that row. So the
-//! order of positions is the order of commits, with any number of instances, and a reader never meets a gap that fills
-//! later. A group that finds the log moved on by another instance takes the row's lock first, and then cannot be passed.
+//! Each batch is checked against one snapshot of the database and against the batches before it. A batch that fails is answered
+//! alone, and the rest are written by a single statement. That statement moves the row of `log_head` on from the position of
+//! the snapshot, or writes nothing: the log, the claims and the keys never change without that row. So the order of positions
+//! is the order of commits, with any number of instances, and a reader never finds a gap that is filled later. If another
+//! instance has moved the log on, the group is repeated after locking that row, and then no other instance can be faster.
 
 mod checks;
 mod session;
@@ -29,38 +29,38 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span};
 
-/// How many batches, and about how many events, are written together at most.
+/// The maximum number of batches, and approximately of events, that are written together.
 const GROUP_BATCHES: usize = 512;
 const GROUP_EVENTS: usize = 20_000;
 
-/// How many events one statement carries: more go before it, in statements of their own of the same transaction.
+/// How many events one statement writes. If there are more, they are written first, by separate statements of the same
+/// transaction.
 const STATEMENT_EVENTS: usize = 10_000;
 
-/// How many batches may wait; further callers wait before they may wait.
+/// The maximum number of batches in the queue; further callers wait to be queued.
 const QUEUE: usize = 4096;
 
-/// Writer and reader ask the same few questions by key again and again, so that their plans are made once, and always those
-/// that go through the keys, however small a table was when they were made.
+/// Writer and reader repeat the same few queries by key, so their plans are made once. The plans always use the keys, however
+/// small a table was when they were made.
 const PLANS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
-    // What a forbidden kind of plan seems to cost would have each statement compiled first.
+    // The estimated cost of a disabled plan type would otherwise make PostgreSQL compile each statement first.
     ("jit", "off"),
 ];
 
-/// How long a caller waits for its answer, its place in the queue included; longer where it brings many events.
+/// How long a caller waits for its answer, including its time in the queue; longer if it appends many events.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a group may take, with a second attempt and with finding out what became of the first; longer where it has
-/// many events.
+/// How long a group may take, including a second attempt and determining the result of the first; longer if it has many events.
 const GROUP: Duration = Duration::from_millis(3500);
 
-/// What an event adds to these; it takes a twentieth of that.
+/// How much an event adds to these limits; it takes a twentieth of that.
 const EVENT: Duration = Duration::from_millis(1);
 
-/// After how long the database is asked for its time again.
+/// After how long the database's time is queried again.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The log, for appending. Cheap to clone; all clones share one writer.
@@ -71,7 +71,7 @@ pub struct EventLog {
     pub(super) pool: Pool,
     pulse: Pulse,
     pub(super) streams: Streams,
-    /// For what is seldom asked.
+    /// The repository of postgres-es, for rarely used queries.
     pub(super) repository: Arc<postgres_es::PostgresEventRepository>,
 }
 
@@ -81,7 +81,7 @@ struct Waiting {
 }
 
 impl EventLog {
-    /// Starts the writer and the reader of streams on connections of their own. They end with the last clone of the log.
+    /// Starts the writer and the stream reader on connections of their own. They end with the last clone of the log.
     pub fn start(pool: impl Into<Pool>, sessions: impl Into<Sessions>) -> Self {
         let (pool, sessions, pulse) = (pool.into(), sessions.into().with(PLANS), Pulse::default());
         let (waiting, receiver) = mpsc::channel(QUEUE);
@@ -91,7 +91,7 @@ impl EventLog {
         Self { waiting, condition: Condition::default(), pool, pulse, streams, repository }
     }
 
-    /// Appends the batch, or says why not. Waits for its group's commit, but not without a limit.
+    /// Appends the batch, or returns why not. Waits for its group's commit, with a time limit.
     pub async fn append(&self, batch: Batch) -> Result<Appended, Rejection> {
         self.condition.admit()?;
         let result = self.queue(batch).await;
@@ -99,7 +99,7 @@ impl EventLog {
         result
     }
 
-    /// What limits appending.
+    /// The conditions that limit appending.
     pub fn condition(&self) -> &Condition {
         &self.condition
     }
@@ -116,29 +116,29 @@ impl EventLog {
         tokio::time::timeout(limit, appended).await.map_err(late)?
     }
 
-    /// When the writer last wrote, or found that it could.
+    /// When the writer last wrote, or verified that it could.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// The pool that reads go through.
+    /// The connection pool for reads.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 }
 
-/// A limit for so many events.
+/// A time limit extended for this many events.
 fn lengthened(limit: Duration, events: usize) -> Duration {
     limit + EVENT * u32::try_from(events).unwrap_or(u32::MAX)
 }
 
-/// Where the log ended when it was last looked at or written.
+/// The end of the log when it was last read or written.
 struct End {
     head: sql::Head,
     clock: Clock,
 }
 
-/// The database's clock, and ours when it was read.
+/// The database's clock, and ours at the same moment.
 #[derive(Clone, Copy)]
 struct Clock {
     read: OffsetDateTime,
@@ -146,7 +146,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// The database's time now to the microsecond, which is what it keeps; `None` where it is to be asked again.
+    /// The database's current time to the microsecond, which is its precision; `None` if it has to be queried again.
     fn now(self) -> Option<OffsetDateTime> {
         let since = self.at.elapsed();
         let microseconds = u64::try_from(since.as_micros()).ok()?;
@@ -164,7 +164,7 @@ async fn run(mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
                     return;
                 }
             }
-            // Nobody waits: a connection that was lost is replaced before somebody does.
+            // No batch is waiting: a lost connection is replaced before one does.
             () = writer.idle() => {
                 writer.test().await;
                 continue;
@@ -175,7 +175,7 @@ async fn run(mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
             let mut events = 0;
             let mut some = Vec::new();
             while let Some(next) = rest.next_if(|next| some.is_empty() || events + next.batch.events.len() <= GROUP_EVENTS) {
-                // A caller that gave up was answered that nothing is known: what it wanted is better not done late.
+                // A caller that gave up got the answer that the result is unknown, so its batch must not be appended late.
                 if next.answer.is_closed() {
                     continue;
                 }
@@ -193,7 +193,7 @@ async fn write(writer: &mut Writer, group: Vec<Waiting>) {
     let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.batch, waiting.answer)).unzip();
     let results = match writer.attempt(&batches).await {
         Ok(results) => results,
-        // One batch that the database itself refuses must not fail the others: each has its own try.
+        // A batch that the database itself rejects must not make the others fail, so each is tried alone.
         Err(Rejection::Defect(_)) if batches.len() > 1 => {
             let mut results = Vec::with_capacity(batches.len());
             for batch in &batches {
@@ -205,18 +205,18 @@ async fn write(writer: &mut Writer, group: Vec<Waiting>) {
         Err(rejection) => batches.iter().map(|_| Err(rejection.clone())).collect(),
     };
     for (answer, result) in answers.into_iter().zip(results) {
-        // A caller that went away does not want its answer; what was appended stays.
+        // The caller may have stopped waiting; what was appended remains.
         drop(answer.send(result));
     }
 }
 
-/// What came of each batch of a group.
+/// The result of each batch of a group.
 type Results = Vec<Result<Appended, Rejection>>;
 
 enum Failed {
     /// Nothing is in the log.
     Before(sqlx::Error),
-    /// The group may be in the log, up to this end, or not.
+    /// It is unknown whether the group is in the log, up to this end.
     Commit { error: sqlx::Error, results: Results, head: sql::Head },
 }
 
@@ -226,8 +226,8 @@ impl From<sqlx::Error> for Failed {
     }
 }
 
-/// Decides and writes in one round trip where nothing but the streams matters and the end of the log is known, else in
-/// two; where another instance was in between, or where one statement cannot carry it all, behind the lock.
+/// Decides and writes in one round trip if only the streams matter and the end of the log is known, otherwise in two. If
+/// another instance wrote in between, or if one statement cannot hold everything, the group is written behind the lock.
 async fn append(
     connection: &mut PgConnection,
     limited: &Limited,
@@ -284,10 +284,10 @@ async fn append(
     }
 }
 
-/// What a group comes to, from what the log was at one position.
+/// The result of a group, decided on the state of the log at one position.
 struct Decided<'a> {
     known: Known,
-    /// What one statement cannot carry beside `rows`.
+    /// The rows that do not fit in the last statement with `rows`.
     before: Vec<sql::Rows<'a>>,
     rows: sql::Rows<'a>,
     from: i64,
@@ -310,13 +310,13 @@ impl Decided<'_> {
         (self.results, End { head: self.head, clock: self.clock })
     }
 
-    /// An error of the statement that commits. The database's own word that it refused is an answer; that it is shutting
-    /// down or has lost something is not.
+    /// Classifies an error of the statement that commits. If the database itself rejects the statement, the result is known; if
+    /// it is shutting down or has lost something, the result is unknown.
     fn failed(self, error: sqlx::Error) -> Failed {
         let refused = error.as_database_error().is_some_and(|error| {
             error.code().is_some_and(|code| !["08", "57", "58", "XX"].iter().any(|class| code.starts_with(class)))
         });
-        // Keys alone leave no event to look for; asked again, they answer the same.
+        // A group with only keys has no event to look for; repeating it gives the same answer.
         if refused || self.head.position == self.from {
             return Failed::Before(error);
         }
@@ -363,7 +363,7 @@ fn decide<'a>(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Kn
     Decided { known, before, rows, from, head: sql::Head { position, chain }, now, clock, results }
 }
 
-/// The rejection of a batch that the database did not take.
+/// The rejection of a batch that the database did not accept.
 pub(super) fn refused(error: &sqlx::Error) -> Rejection {
     let message = error.to_string();
     match Cause::of(error) {

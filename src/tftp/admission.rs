@@ -1,33 +1,33 @@
-//! Who is answered: TFTP has no login and any address can be written on a request, so that what it costs is limited. Pure: it
-//! is told the time.
+//! Decides which requests are answered. TFTP has no authentication and the source address of a request can be forged, so the
+//! cost of requests is limited. Does no I/O: callers pass in the time.
 //!
-//! What is over a limit is dropped and not refused. A client that hears nothing asks again after some seconds, which is
-//! what a rack of servers that boot at once should do; an error would end its boot.
+//! Requests over a limit are dropped, not refused. A client without a response repeats its request after some seconds, which is
+//! the right behaviour for a rack of servers that boot at once; an error would end the boot.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is answered at most.
+/// The limits on requests and transfers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Transfers at once. Each takes up to a megabyte, most a tenth of that.
+    /// Concurrent transfers. Each takes up to a megabyte of memory, most a tenth of that.
     pub transfers: usize,
-    /// Transfers at once of one address.
+    /// Concurrent transfers per address.
     pub transfers_of_client: usize,
-    /// Transfers at once that no client has answered yet: a forged address never does.
+    /// Concurrent transfers to which no client has responded yet: a forged address never does.
     pub unanswered: usize,
-    /// The same of one address. It limits what is sent to a machine that has requested nothing.
+    /// The same per address. This limits what is sent to a machine that has requested nothing.
     pub unanswered_of_client: usize,
-    /// New requests of one address that may come together.
+    /// New requests of one address that may arrive at once.
     pub requests_of_client: u32,
-    /// How often one more request of one address is answered after that.
+    /// The interval at which further requests of one address are answered.
     pub request_interval: Duration,
 }
 
 impl Default for Limits {
-    /// A server asks two or three times for each of its boot loaders; several may be behind one address.
+    /// A server sends two or three requests for each of its boot loaders, and several servers may share one address.
     fn default() -> Self {
         Self {
             transfers: 512,
@@ -43,28 +43,28 @@ impl Default for Limits {
 /// Why a request is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
-    /// Its address asks too often.
+    /// The address sends requests too often.
     TooOften,
-    /// Too many addresses ask for the first time.
+    /// Too many addresses send their first request.
     TooManyClients,
-    /// Its address has too many transfers.
+    /// The address has too many transfers.
     ClientBusy,
     /// There are too many transfers.
     Busy,
-    /// Too many transfers wait for a first answer of their client.
+    /// Too many transfers wait for the first response of their client.
     Unanswered,
-    /// It is the same as one that is being answered.
+    /// The same request is already being answered.
     Repeated,
-    /// It is no request, or was not sent to this machine alone.
+    /// The packet is not a request, or was not sent to this machine alone.
     Stray,
 }
 
 impl Dropped {
-    /// Every reason, so that each is counted from the beginning.
+    /// Every reason, so that each metric exists from the beginning.
     pub(super) const ALL: [Self; 7] =
         [Self::TooOften, Self::TooManyClients, Self::ClientBusy, Self::Busy, Self::Unanswered, Self::Repeated, Self::Stray];
 
-    /// Its name in measurements and in the log.
+    /// The name in metrics and in the log.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::TooOften => "too_often",
@@ -78,16 +78,16 @@ impl Dropped {
     }
 }
 
-/// How many addresses are remembered. Whoever writes false ones on requests fills this and no more.
+/// The maximum number of addresses that are remembered. Forged addresses cannot use more memory than this.
 const CLIENTS: usize = 16_384;
-/// How often those are looked for that can be forgotten, which takes a look at all of them.
+/// How often outdated addresses are removed, which requires reading all of them.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What is under way, and who has asked lately.
+/// The transfers in progress, and recent requests.
 #[derive(Debug)]
 pub(super) struct Admission {
     limits: Limits,
-    /// For each address, when it will have made up for what it has asked (the generic cell rate algorithm).
+    /// For each address, the time at which its past requests no longer count (the generic cell rate algorithm).
     made_up_at: HashMap<IpAddr, Instant>,
     swept_at: Option<Instant>,
     running: HashMap<IpAddr, usize>,
@@ -99,8 +99,8 @@ impl Admission {
         Self { limits, made_up_at: HashMap::new(), swept_at: None, running: HashMap::new(), total: 0 }
     }
 
-    /// Counts a request of an address, if it may be answered. `unanswered` says how many transfers have not been answered yet,
-    /// of all and of this address.
+    /// Counts a new request of an address, if it may be answered. `unanswered` is the number of transfers without a response of
+    /// the client, in total and for this address.
     pub(super) fn begin(&mut self, client: IpAddr, unanswered: (usize, usize), now: Instant) -> Result<(), Dropped> {
         self.ask(client, now)?;
         let limits = self.limits;
@@ -119,7 +119,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Counts a packet of an address that asks for something, if it may be answered.
+    /// Counts a packet of an address that requests something, if it may be answered.
     pub(super) fn ask(&mut self, client: IpAddr, now: Instant) -> Result<(), Dropped> {
         let limits = self.limits;
         if self.made_up_at.len() >= CLIENTS && !self.made_up_at.contains_key(&client) {
@@ -139,7 +139,7 @@ impl Admission {
         Ok(())
     }
 
-    /// A request that was begun has ended.
+    /// Records that an answered request has ended.
     pub(super) fn end(&mut self, client: IpAddr) {
         self.total = self.total.saturating_sub(1);
         if let Some(running) = self.running.get_mut(&client) {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    /// Every client has answered.
+    /// Every client has responded.
     const NONE: (usize, usize) = (0, 0);
 
     fn client(number: u32) -> IpAddr {

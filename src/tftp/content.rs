@@ -1,16 +1,16 @@
-//! A file as it is sent: read once from its beginning to its end, with no more of it in memory than what may still have to be
-//! sent again and what comes next.
+//! A file that is being sent. It is read once from beginning to end; only the part that may have to be sent again and the next
+//! part are in memory.
 
 use bootledger_web::boot::tftp::Opened;
 use std::io;
 
-/// An open file and a part of it.
+/// An open file, and the part of it that is in memory.
 pub(super) struct Content {
     file: Opened,
-    /// Where `held` begins in the file.
+    /// The offset of `held` in the file.
     begin: u64,
     held: Vec<u8>,
-    /// Whether the client has acknowledged some of it.
+    /// Whether the client has acknowledged a part of the file.
     given: bool,
 }
 
@@ -19,28 +19,28 @@ impl Content {
         Self { file, begin: 0, held: vec![], given: false }
     }
 
-    /// The file's length when it was opened; what is added to it later is not sent.
+    /// The length of the file when it was opened; data that is appended later is not sent.
     pub(super) fn size(&self) -> u64 {
         self.file.size()
     }
 
-    /// The client has acknowledged some of it; only the first time counts.
+    /// Records that the client has acknowledged a part of the file; only the first call has an effect.
     pub(super) async fn given(&mut self) {
         if !std::mem::replace(&mut self.given, true) {
             self.file.given().await;
         }
     }
 
-    /// Has everything from `from` to `to` in memory, and forgets what is before. Never goes back.
+    /// Reads everything from `from` to `to` into memory, and drops what is before. The range never moves back.
     pub(super) async fn hold(&mut self, from: u64, to: u64) -> io::Result<()> {
         let held_to = self.begin + self.held.len() as u64;
         let to = to.min(self.size());
         if to <= held_to {
             return Ok(());
         }
-        // Much is read at once, so that small blocks do not ask the disk each time.
+        // Much is read at once, so that small blocks do not each need a read from the disk.
         let read_to = to.max(held_to + self.file.part()).min(self.size());
-        // A file that has become shorter is an error: the client was told its size.
+        // A file that has become shorter is an error, because the client has received its size.
         let read = self.file.read(held_to, read_to).await?;
         self.held.drain(..index(from - self.begin).min(self.held.len()));
         self.held.extend_from_slice(&read);
@@ -48,7 +48,7 @@ impl Content {
         Ok(())
     }
 
-    /// What is held of the bytes from `from` to `to`, which end with the file.
+    /// The bytes in memory from `from` to `to`, or to the end of the file.
     pub(super) fn bytes(&self, from: u64, to: u64) -> &[u8] {
         let place = |at: u64| index(at.saturating_sub(self.begin)).min(self.held.len());
         self.held.get(place(from)..place(to)).unwrap_or_default()

@@ -1,25 +1,25 @@
-//! What the TFTP server tells Prometheus, by outcome and reason only: names of files and addresses are for the log.
+//! The TFTP server's Prometheus metrics, by outcome and reason only: file names and addresses are in the log.
 
 use super::admission::Dropped;
 use super::transfer::Outcome;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-/// The measurements. Cheap to clone.
+/// The metrics. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Counters {
     transfers: IntCounterVec,
     dropped: IntCounterVec,
-    /// Bytes of files, also of those sent again.
+    /// Bytes of files that were sent, including repeated ones.
     pub(super) sent_bytes: IntCounter,
     /// Requests that are being answered.
     pub(super) running: IntGauge,
 }
 
 impl Counters {
-    /// Makes them and registers them.
+    /// Creates and registers the metrics.
     ///
     /// # Errors
-    /// Where there are such measurements already.
+    /// Returns an error if such metrics are already registered.
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let counters = Self {
             transfers: IntCounterVec::new(
@@ -37,7 +37,7 @@ impl Counters {
         registry.register(Box::new(counters.dropped.clone()))?;
         registry.register(Box::new(counters.sent_bytes.clone()))?;
         registry.register(Box::new(counters.running.clone()))?;
-        // A rate needs the zero before the first one.
+        // A rate needs the zero before the first event.
         for outcome in Outcome::ALL {
             counters.transfers.with_label_values(&[outcome.name()]).inc_by(0);
         }

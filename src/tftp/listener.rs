@@ -1,5 +1,5 @@
-//! The port that requests come to, which also says what address they were sent to: the answer must come from that one, or
-//! a client that asked another address of this machine takes it for a stranger's.
+//! The port that receives requests. It also reports the address that a request was sent to: the answer must come from that
+//! address, because the client ignores packets from any other.
 
 use super::packet::LARGEST_REQUEST;
 use anyhow::{Context, Result};
@@ -15,11 +15,11 @@ use tokio::net::UdpSocket;
 
 /// A packet that has arrived.
 pub(super) struct Arrival {
-    /// Who sent it.
+    /// The sender of the packet.
     pub(super) client: SocketAddr,
-    /// Where it was sent to, with any port; `None` where it was not sent to this machine alone.
+    /// The address that the packet was sent to, with any port; `None` if it was not sent to this machine alone.
     pub(super) local: Option<SocketAddr>,
-    /// Its bytes; one more than a request may have, at most.
+    /// The content of the packet, at most one byte longer than a request may be.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
-/// The address that a packet was sent to. One to many machines is not for this one to answer (RFC 1123, 4.2.3.5).
+/// The address that a packet was sent to. Broadcast and multicast requests must not be answered (RFC 1123, 4.2.3.5).
 fn destination(message: &ControlMessageOwned) -> Option<SocketAddr> {
     match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -87,7 +87,7 @@ fn destination(message: &ControlMessageOwned) -> Option<SocketAddr> {
         }
         ControlMessageOwned::Ipv6PacketInfo(info) => {
             let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-            // An IPv4 client of a socket for both is answered over IPv4; a link's own addresses need the link.
+            // An IPv4 client of a dual-stack socket is answered over IPv4; a link-local address needs the interface.
             let scope = if asked.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
             (!asked.is_multicast()).then(|| SocketAddr::V6(SocketAddrV6::new(asked, 0, 0, scope)))
         }

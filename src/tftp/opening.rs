@@ -1,28 +1,28 @@
-//! What a request is answered with, before anything is sent: a file and how it goes, or a refusal. It looks at the disk, and at no
-//! socket and no clock.
+//! Decides the answer to a request before anything is sent: a file and the options of its transfer, or a refusal. It reads from
+//! the disk, and uses no socket and no clock.
 
 use super::options::{Agreement, agree};
 use super::packet::{Code, Packet, Request};
 use super::{Malformed, Outcome};
 use bootledger_web::boot::loaders::{Loader, LoaderError, Loaders};
 
-/// The answer to a first packet.
+/// The answer to the first packet.
 #[derive(Debug)]
 pub(super) enum Opening {
-    /// The file is sent.
+    /// The file is sent with these options.
     Send(Loader, Agreement),
-    /// It is refused in words, and counted as this.
+    /// The request is refused with this message, and counted as this outcome.
     Refuse(Code, String, Outcome),
-    /// It cannot be read.
+    /// The file cannot be read.
     Fail(LoaderError),
     /// Nothing is sent.
     Nothing,
 }
 
-/// The one mode in which files are sent.
+/// The only mode in which files are sent.
 pub(super) const OCTET: &str = "octet";
 
-/// The answer to a first packet, which may be any bytes.
+/// The answer to the first packet, which may be any bytes.
 pub(super) fn open(loaders: &Loaders, packet: &Result<Packet, Malformed>) -> Opening {
     match packet {
         Ok(Packet::Read(request)) => read(loaders, request),

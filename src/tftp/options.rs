@@ -1,31 +1,31 @@
-//! What a client asks for beside a file, and what it gets (RFC 2347, 2348, 2349 and 7440). Pure.
+//! Negotiates the options of a transfer (RFC 2347, 2348, 2349 and 7440). Does no I/O.
 
 use std::time::Duration;
 
-/// The size of a block where nothing else was agreed on (RFC 1350).
+/// The default size of a block (RFC 1350).
 const BLOCK: u64 = 512;
-/// The largest block (RFC 2348).
+/// The maximum size of a block (RFC 2348).
 const LARGEST_BLOCK: u64 = 65_464;
-/// The most blocks on their way at once. No boot loader asks for more, and each is memory here and in the client.
+/// The maximum number of blocks in transit. No boot loader requests more, and each needs memory here and in the client.
 const WIDEST_WINDOW: u64 = 64;
-/// The most bytes on their way at once: what a network card's buffers take.
+/// The maximum number of bytes in transit: what the buffers of a network card hold.
 const LARGEST_WINDOW: u64 = 256 * 1024;
 
-/// How a transfer goes.
+/// The negotiated options of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Agreement {
-    /// Bytes in a block.
+    /// The size of a block in bytes.
     pub(super) block: u64,
-    /// Blocks on their way at once.
+    /// The number of blocks in transit.
     pub(super) window: u64,
-    /// How long the client wants to be waited for before something is sent again.
+    /// The retransmission timeout that the client requested.
     pub(super) timeout: Option<Duration>,
-    /// What the client is told; empty where it asked for nothing that is known.
+    /// The options that are acknowledged; empty if the client requested none that are known.
     pub(super) told: Vec<(&'static str, u64)>,
 }
 
-/// Agrees on what a client asks for of a file of `size` bytes. Options that are unknown, repeated or have a value that is
-/// none are passed over, as RFC 2347 says, and not told.
+/// Negotiates the options that a client requests for a file of `size` bytes. Options that are unknown, repeated or invalid are
+/// ignored, as RFC 2347 specifies, and not acknowledged.
 pub(super) fn agree(options: &[(String, String)], size: u64) -> Agreement {
     let asked = |name: &str, smallest: u64, largest: u64| -> Option<u64> {
         let (_, value) = options.iter().find(|(asked, _)| asked == name)?;
@@ -37,7 +37,7 @@ pub(super) fn agree(options: &[(String, String)], size: u64) -> Agreement {
         told.extend(value.map(|value| (name, value)));
         value
     };
-    // A server may answer with less than it was asked for.
+    // A server may acknowledge a smaller value than requested.
     let block = accept("blksize", asked("blksize", 8, u64::MAX).map(|size| size.min(LARGEST_BLOCK))).unwrap_or(BLOCK);
     let widest = WIDEST_WINDOW.min((LARGEST_WINDOW / block).max(1));
     let window = accept("windowsize", asked("windowsize", 1, 65_535).map(|blocks| blocks.min(widest))).unwrap_or(1);

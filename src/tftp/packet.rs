@@ -1,12 +1,12 @@
-//! TFTP's packets as bytes (RFC 1350, 5; RFC 2347). Pure: any bytes are either a packet or not.
+//! Encodes and decodes TFTP packets (RFC 1350, 5; RFC 2347). Does no I/O: any bytes are either a packet or not.
 
-/// The largest request (RFC 2347).
+/// The maximum size of a request (RFC 2347).
 pub(super) const LARGEST_REQUEST: usize = 512;
 
-/// The bytes before a block's data.
+/// The size of the header before a block's data.
 pub(super) const DATA_HEADER: usize = 4;
 
-/// What an error packet's number means (RFC 1350, 5).
+/// The error codes of an error packet (RFC 1350, 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     NotDefined = 0,
@@ -15,29 +15,29 @@ pub(super) enum Code {
     IllegalOperation = 4,
 }
 
-/// What a client sends.
+/// A packet from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Packet {
     Read(Request),
     Write,
     Acknowledgement(u16),
     Error(u16, String),
-    /// Data, or an acknowledgement of options: nothing that a client of ours sends.
+    /// Data, or an acknowledgement of options, which no client of this server sends.
     Stray,
 }
 
 /// A request to read a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// As it was sent; nothing was checked. Firmware may have added bytes that are no text.
+    /// The file name as it was sent, unchecked. Firmware may have added bytes that are not text.
     pub(super) file: Vec<u8>,
-    /// In lower case, such as `octet`.
+    /// The mode in lower case, such as `octet`.
     pub(super) mode: String,
-    /// Names, in lower case, and values.
+    /// The options: names, in lower case, and values.
     pub(super) options: Vec<(String, String)>,
 }
 
-/// Why bytes are no packet; told to the client.
+/// Why bytes are not a packet. The message is sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     #[error("this is no TFTP packet")]
@@ -49,7 +49,7 @@ pub(super) enum Malformed {
 }
 
 impl Packet {
-    /// Takes a packet apart.
+    /// Parses a packet.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let (&operation, rest) = bytes.split_first_chunk::<2>().ok_or(Malformed::Short)?;
         let number = || rest.first_chunk::<2>().map(|number| u16::from_be_bytes(*number)).ok_or(Malformed::Short);
@@ -76,7 +76,7 @@ impl Request {
         let file = texts.next().ok_or(Malformed::Request)?.to_vec();
         let mode = lower(texts.next().ok_or(Malformed::Request)?);
         let mut options = vec![];
-        // Some firmware fills its request up with zeros: an option without a name, or without a value, is the end.
+        // Some firmware pads its request with zeros: an option without a name, or without a value, ends the list.
         while let (Some(name), Some(value)) = (texts.next().filter(|name| !name.is_empty()), texts.next()) {
             options.push((lower(name), String::from_utf8_lossy(value).into_owned()));
         }
@@ -84,12 +84,12 @@ impl Request {
     }
 }
 
-/// A word in lower case. Bytes that are no text make it one that is unknown.
+/// A word in lower case. A word with bytes that are not text becomes an unknown one.
 fn lower(word: &[u8]) -> String {
     String::from_utf8_lossy(word).to_ascii_lowercase()
 }
 
-/// Writes a block's header and data in place of what `packet` held.
+/// Writes a block's header and data into `packet`, replacing its content.
 pub(super) fn data(packet: &mut Vec<u8>, block: u64, content: &[u8]) {
     packet.clear();
     packet.extend_from_slice(&3_u16.to_be_bytes());
@@ -97,13 +97,14 @@ pub(super) fn data(packet: &mut Vec<u8>, block: u64, content: &[u8]) {
     packet.extend_from_slice(content);
 }
 
-/// A block's number on the wire. It begins again at zero after 65535, as every client expects that fetches more.
+/// The number of a block in a packet. It restarts at zero after 65535, as expected by every client that fetches larger files.
 pub(super) fn wire(block: u64) -> u16 {
     let [.., high, low] = block.to_be_bytes();
     u16::from_be_bytes([high, low])
 }
 
-/// An error packet of at most `limit` bytes, or without a message. The message must not hold a zero byte; ours do not.
+/// An error packet of at most `limit` bytes, with a shortened message or none. The message must not contain a zero byte; ours
+/// do not.
 pub(super) fn error(code: Code, message: &str, limit: usize) -> Vec<u8> {
     let room = message.floor_char_boundary(limit.saturating_sub(5));
     let fitted = message.get(..room).unwrap_or_default();
@@ -144,13 +145,13 @@ mod tests {
             read(b"a.efi\0OCTET\0BLKSIZE\x001428\0tsize\x000\0"),
             Ok(Packet::Read(request("a.efi", "octet", &[("blksize", "1428"), ("tsize", "0")])))
         );
-        // Filled up with zeros, and cut off in the middle of an option.
+        // The request is padded with zeros, or cut off in the middle of an option.
         assert_eq!(read(b"a\0octet\0\0\0\0\0"), Ok(Packet::Read(request("a", "octet", &[]))));
-        // Bytes that are no text are the file's name's; an option that has them is unknown.
+        // Bytes that are not text are kept in the file name; an option that contains them is unknown.
         let mut with_a_byte = request("", "octet", &[("\u{fffd}", "1"), ("tsize", "0")]);
         with_a_byte.file = b"a.efi\xff".to_vec();
         assert_eq!(read(b"a.efi\xff\0octet\0\xfe\x001\0tsize\x000\0"), Ok(Packet::Read(with_a_byte)));
-        // iPXE's, which ends with an option that has an empty value.
+        // A request of iPXE, which ends with an option that has an empty value.
         let sizes = [("blksize", "1432"), ("tsize", "0"), ("multicast", "")];
         let ipxe = b"a\0octet\0blksize\x001432\0tsize\x000\0multicast\0\0";
         assert_eq!(read(ipxe), Ok(Packet::Read(request("a", "octet", &sizes))));

@@ -1,23 +1,24 @@
-//! When something is sent again to a client that is silent, and when it is given up. Pure: it is told the time.
+//! Decides when packets are sent again to a silent client, and when the client is abandoned. Does no I/O: callers pass in the
+//! time.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the first answer is waited for; each further wait is twice as long.
+/// How long to wait for the first response; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest of these waits, unless the client asked for longer ones.
+/// The longest of these waits, unless the client requested longer ones.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// How soon something is sent again to a client that seems to have missed it.
+/// How soon packets are sent again to a client that seems to have missed them.
 const SUSPICION: Duration = Duration::from_millis(100);
-/// How long a client that has not answered at all is believed to be there: anybody can write any address on a request. The
-/// first packet is repeated by itself as often as [`Patience::new`] says; a client that has missed it repeats its request.
+/// How long to wait for a client that has never responded, since the source address of a request can be forged. The first
+/// packet is repeated as often as [`Patience::new`] specifies; a client that has missed it repeats its request.
 const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
-/// How long a client may be silent that has answered before, beside twice the time that it asked for.
+/// How long a client that has responded before may be silent, in addition to twice its requested timeout.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a whole transfer may take.
 const TRANSFER_LIMIT: Duration = Duration::from_mins(30);
 
-/// The waits of one transfer.
+/// The timers of one transfer.
 #[derive(Clone, Debug)]
 pub(super) struct Patience {
     timeout: Option<Duration>,
@@ -25,30 +26,30 @@ pub(super) struct Patience {
     again: Instant,
     silent_at: Instant,
     end: Instant,
-    /// How often something may still be sent again to a client that has not answered at all; `None` once it has.
+    /// How often packets may still be repeated to a client that has never responded; `None` once it has.
     unproven: Option<u32>,
 }
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Wait.
+    /// Wait until the next deadline.
     Nothing,
-    /// Send again what is under way.
+    /// Send the packets in transit again.
     Resend,
-    /// Give the client up.
+    /// Abandon the client.
     GiveUp,
 }
 
 impl Patience {
-    /// Begins with the first sending, to a client that asked for a timeout or for none. Until the client has answered, this is
-    /// sent again `repeats` times at most.
+    /// Starts with the first packet, to a client that requested this timeout, if any. Until the client has responded, the
+    /// packet is repeated at most `repeats` times.
     pub(super) fn new(timeout: Option<Duration>, repeats: u32, now: Instant) -> Self {
         let (again, silent_at, end) = (now + FIRST_WAIT, now + UNKNOWN_LIMIT, now + TRANSFER_LIMIT);
         Self { timeout, wait: FIRST_WAIT, again, silent_at, end, unproven: Some(repeats) }
     }
 
-    /// The client has got on, and more was sent.
+    /// Records that the client has acknowledged new blocks, and more were sent.
     pub(super) fn progress(&mut self, now: Instant) {
         self.unproven = None;
         self.wait = self.timeout.unwrap_or(FIRST_WAIT);
@@ -56,25 +57,25 @@ impl Patience {
         self.silent_at = now + SILENCE_LIMIT + 2 * self.timeout.unwrap_or_default();
     }
 
-    /// The client may have missed something.
+    /// Records that the client may have missed a packet.
     pub(super) fn suspect(&mut self, now: Instant) {
         self.again = self.again.min(now + SUSPICION);
     }
 
-    /// What is under way was sent again.
+    /// Records that the packets in transit were sent again.
     pub(super) fn resent(&mut self, now: Instant) {
         self.unproven = self.unproven.map(|repeats| repeats.saturating_sub(1));
         self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.timeout.unwrap_or_default()));
         self.again = now + self.wait;
     }
 
-    /// When to look again.
+    /// When to check again.
     pub(super) fn deadline(&self) -> Instant {
         let end = self.silent_at.min(self.end);
         if self.unproven == Some(0) { end } else { self.again.min(end) }
     }
 
-    /// What is to be done.
+    /// What to do at this time.
     pub(super) fn due(&self, now: Instant) -> Due {
         match now {
             _ if now >= self.silent_at.min(self.end) => Due::GiveUp,
@@ -88,7 +89,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    /// The seconds at which something is sent again, and at which the client is given up.
+    /// The seconds at which packets are repeated, and at which the client is abandoned.
     fn told(patience: &mut Patience, begun: Instant) -> (Vec<u64>, u64) {
         let mut again = vec![];
         loop {
@@ -133,7 +134,7 @@ mod tests {
         patience.suspect(now);
         assert_eq!(patience.deadline(), now + SUSPICION);
         assert_eq!(patience.due(now), Due::Nothing);
-        // Before that the client gets on: it was only an acknowledgement that came twice.
+        // The client makes progress before that: it was only a duplicate acknowledgement.
         patience.progress(now);
         assert_eq!(patience.deadline(), now + FIRST_WAIT);
     }

@@ -1,5 +1,5 @@
-//! A conversation without a network, for the fuzz target and the property tests: the packets of one client go in, and what the
-//! server would send comes out. It is made of the same parts as a transfer; only sockets and waits are missing.
+//! A conversation without a network, for the fuzz target and the property tests: it takes the packets of one client and returns
+//! what the server would send. It uses the same parts as a transfer, except for sockets and waits.
 
 use super::opening::{Opening, open};
 use super::packet::{self, Packet};
@@ -9,16 +9,17 @@ use bootledger_web::boot::loaders::Loaders;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 
-/// What would be sent.
+/// The packets that would be sent.
 #[derive(Debug, Default)]
 pub struct Rehearsal {
     /// The packets that answer each packet of the client.
     pub answers: Vec<Vec<Vec<u8>>>,
-    /// The bytes of a block and the blocks of a window that were agreed on; zero where no file is sent.
+    /// The negotiated block size in bytes and window size in blocks; zero if no file is sent.
     pub agreed: (u64, u64),
 }
 
-/// What the server sends to a client that sends these packets, the first one to its port and the others to the transfer's.
+/// The packets that the server sends to a client with these packets, the first one to the server's port and the others to the
+/// transfer's.
 pub fn rehearse(loaders: &Loaders, packets: &[&[u8]]) -> Rehearsal {
     let mut rehearsal = Rehearsal::default();
     let Some((first, later)) = packets.split_first() else { return rehearsal };
@@ -68,11 +69,11 @@ pub fn rehearse(loaders: &Loaders, packets: &[&[u8]]) -> Rehearsal {
 }
 
 impl Rehearsal {
-    /// What is wrong with what would be sent to a client that sent these packets, where the folder has files that consist of `i`
-    /// only: bytes of another file, more than was agreed on, or more than a forged request may bring.
+    /// Checks what would be sent to a client with these packets, if the files in the directory contain only `i`. It must not
+    /// contain bytes of another file, more than was negotiated, or more than a forged request may cause.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// Returns what is wrong.
     pub fn check(&self, packets: &[&[u8]]) -> Result<(), String> {
         let (block, window) = self.agreed;
         let asked = packets.first().map_or(0, |first| first.len());
@@ -91,7 +92,7 @@ impl Rehearsal {
                             ));
                         }
                     }
-                    // Each option that is answered was requested, and a value has at most 20 digits.
+                    // Each acknowledged option was requested, and a value has at most 20 digits.
                     Some(([0, 6], rest)) if number == 0 && rest.len() <= asked + 4 * 20 => {}
                     Some(([0, 5], rest)) if number == 0 && rest.len() + 2 <= (LARGEST_REFUSAL * asked).max(5) => {}
                     _ => return Err(format!("packet {number} is answered with {:?}", packet.escape_ascii().to_string())),

@@ -1,28 +1,28 @@
-//! How many lines of a kind the log gets: some at once, and then one now and again. Requests with forged addresses must not
-//! fill the disk.
+//! Limits log lines of one kind: some at once, and then one at intervals. Requests with forged addresses must not fill the
+//! disk.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many lines may come together.
+/// The number of lines that may be written at once.
 const BURST: u32 = 20;
-/// How often there is one more after that.
+/// The interval of further lines.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// The lines of one kind.
+/// The log lines of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Sampled(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When all lines so far will have been made up for.
+    /// The time at which the lines so far no longer count.
     made_up_at: Option<Instant>,
     left_out: u64,
 }
 
 impl Sampled {
-    /// Whether a line may be written now; with it, how many were left out before it.
+    /// Whether a line may be written now. If so, returns how many were left out before it.
     pub(super) fn allow(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made_up_at = state.made_up_at.unwrap_or(now).max(now) + EVERY;

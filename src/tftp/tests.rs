@@ -1,4 +1,5 @@
-//! The server from outside: a client that behaves as badly as a test likes, and the real ones that Debian has.
+//! Tests of the server over the network: with a client that misbehaves as the test requires, and with the real clients in
+//! Debian.
 
 mod limits;
 mod names;
@@ -19,14 +20,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-/// Longer than anything takes that goes well.
+/// Longer than any successful operation takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long nothing must come where nothing is to come: much longer than an answer takes, and shorter than the first wait
-/// before something is sent again.
+/// How long no packet may arrive in order to conclude that none is sent: much longer than an answer takes, and shorter than the
+/// first wait before a retransmission.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A server with a folder of its own.
+/// A server with a directory of its own.
 struct Served {
     address: SocketAddr,
     folder: TempDir,
@@ -50,27 +51,27 @@ impl Served {
         Self { address: server.address(), folder, metrics, stop, task: tokio::spawn(server.run(stopped)) }
     }
 
-    /// Puts a file of this size into the folder; its bytes.
+    /// Creates a file of this size in the directory. Returns its bytes.
     fn file(&self, name: &str, size: usize) -> Vec<u8> {
-        // Blocks that are mistaken for each other must be noticed, so that their numbers are in them.
+        // Each block contains its number, so that mixed-up blocks are detected.
         let bytes: Vec<u8> = (0..).flat_map(|number: u32| number.to_le_bytes()).take(size).collect();
         std::fs::write(self.folder.path().join("loaders").join(name), &bytes).expect("a written file");
         bytes
     }
 
-    /// A number that Prometheus is told, by the name and the value of its label.
+    /// The value of a metric, by its name and the value of its label.
     fn counted(&self, name: &str, label: &str) -> u64 {
         let families = self.metrics.gather();
         let family = families.iter().find(|family| family.name() == format!("bootledger_tftp_{name}")).expect(name);
         let of_label =
             |metric: &&prometheus::proto::Metric| label.is_empty() || metric.get_label().iter().any(|pair| pair.value() == label);
         let metric = family.get_metric().iter().find(of_label).expect(label);
-        // It is one of the two, and the other one is zero.
+        // The metric is either a counter or a gauge, and the other value is zero.
         let number = metric.get_counter().get_value() + metric.get_gauge().get_value();
         format!("{number}").parse().expect("a whole number")
     }
 
-    /// Waits until something has been counted so often.
+    /// Waits until a counter has this value.
     async fn counts(&self, name: &str, label: &str, number: u64) {
         let begun = Instant::now();
         while self.counted(name, label) != number {
@@ -84,7 +85,7 @@ impl Served {
 struct Client {
     socket: UdpSocket,
     server: SocketAddr,
-    /// Where the server's answers come from, once there was one.
+    /// The address from which the server answers, once it has.
     peer: Option<SocketAddr>,
 }
 
@@ -110,7 +111,7 @@ impl Client {
         self.socket.send_to(bytes, self.server).await.expect("a sent packet");
     }
 
-    /// Sends any bytes to whoever has answered.
+    /// Sends any bytes to the port that has answered.
     async fn answer(&self, bytes: &[u8]) {
         self.socket.send_to(bytes, self.peer.expect("an answer before")).await.expect("a sent packet");
     }
@@ -137,7 +138,7 @@ impl Client {
         }
     }
 
-    /// Fetches a file as every good client does.
+    /// Fetches a file as a correct client does.
     async fn fetch(&mut self, file: impl AsRef<[u8]>, options: &[(&str, &str)]) -> Vec<u8> {
         self.ask(file, options).await;
         let (mut bytes, mut block, mut window) = (vec![], 512, 1);
@@ -167,7 +168,7 @@ impl Client {
     }
 }
 
-/// What a server says.
+/// A packet from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Heard {
     Data(u16, Vec<u8>),

@@ -1,4 +1,4 @@
-//! One request, answered from a port of its own (RFC 1350, 4): the file, or why not.
+//! Answers one request from a port of its own (RFC 1350, 4): sends the file, or the reason why not.
 
 use super::content::Content;
 use super::counters::Counters;
@@ -20,37 +20,37 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How much is sent at once: more than that overflows the buffers of many a client, and what is lost at a window's end is
-/// noticed by nobody before a wait is over.
+/// How many bytes are sent at once. More would overflow the buffers of many clients, and losses at the end of a window are only
+/// noticed after a timeout.
 const BURST: usize = 64 * 1024;
-/// How long the client may take to empty them.
+/// How long to wait for the client to empty its buffers.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The client has the whole file.
+    /// The client has received the whole file.
     Sent,
     /// There is no such file.
     Missing,
-    /// The request was not one that is answered with a file.
+    /// The request was refused.
     Refused,
-    /// The client ended it, as firmware does that only asks for a file's size.
+    /// The client ended the transfer, as firmware does that only requests a file's size.
     Ended,
-    /// The client fell silent, or its port was closed.
+    /// The client became silent, or its port was closed.
     Silent,
-    /// Something failed here.
+    /// The server failed, for example to read the file.
     Failed,
-    /// The service stops.
+    /// The service is stopping.
     Stopped,
 }
 
 impl Outcome {
-    /// Every outcome, so that each is counted from the beginning.
+    /// Every outcome, so that each metric exists from the beginning.
     pub(super) const ALL: [Self; 7] =
         [Self::Sent, Self::Missing, Self::Refused, Self::Ended, Self::Silent, Self::Failed, Self::Stopped];
 
-    /// Its name in measurements and in the log.
+    /// The name in metrics and in the log.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -64,39 +64,39 @@ impl Outcome {
     }
 }
 
-/// A request and all that is needed to answer it.
+/// A request, with everything that is needed to answer it.
 pub(super) struct Transfer {
-    /// Connected to the client's port, so that the kernel keeps everybody else's packets away.
+    /// A socket connected to the client's port, so that the kernel drops packets from all other senders.
     pub(super) socket: UdpSocket,
-    /// Who asks.
+    /// The address of the client.
     pub(super) client: IpAddr,
     pub(super) files: Files,
     pub(super) counters: Counters,
-    /// Becomes true when the client has answered, which proves that it is there.
+    /// Becomes true when the client has responded, which proves that its address is not forged.
     pub(super) answered: Arc<AtomicBool>,
-    /// The client has asked again, as it does when it has missed the first packet.
+    /// Notified when the client has repeated its request, because it missed the first packet.
     pub(super) repeated: Arc<Notify>,
-    /// How many bytes the request had.
+    /// The size of the request in bytes.
     pub(super) asked_with: usize,
     pub(super) log: Arc<Sampled>,
 }
 
-/// How many times the bytes of its request a refusal may have: it may go to a machine that has requested nothing.
+/// The maximum size of a refusal, as a multiple of the request's size: it may be sent to a machine that has requested nothing.
 pub(super) const LARGEST_REFUSAL: usize = 3;
 
-/// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,
-/// never repeats its acknowledgement.
+/// How often acknowledged options are repeated to a client that has never responded. They are as small as the request. GRUB,
+/// for example, never repeats its acknowledgement.
 const OPTIONS_REPEATED: u32 = 2;
 
-/// The same for a first block, which is many times as long as the request that brings it. curl does not repeat its
+/// The same for a first block, which is many times as long as the request that causes it. curl does not repeat its
 /// acknowledgement.
 const BLOCK_REPEATED: u32 = 1;
 
-/// How often the first packet is sent again because the client has asked again.
+/// How often the first packet is sent again because the client has repeated its request.
 const ASKED_AGAIN: u32 = 4;
 
 impl Transfer {
-    /// Refuses a request in words.
+    /// Refuses a request with a message.
     pub(super) async fn refuse(&self, code: Code, why: &str) {
         // An error packet is sent once and never acknowledged (RFC 1350, 7).
         let limit = LARGEST_REFUSAL * self.asked_with;
@@ -158,7 +158,7 @@ impl Transfer {
         let repeats = if window.under_way().is_none() { OPTIONS_REPEATED } else { BLOCK_REPEATED };
         let mut patience = Patience::new(agreement.timeout, repeats, Instant::now());
         let mut asked_again = 0;
-        // Acknowledgements are small; of an error's message the beginning is enough.
+        // Acknowledgements are small; of an error's message, the beginning is sufficient.
         let mut received = [0; 256];
         self.send_blocks(&mut content, agreement, window.under_way()).await?;
         loop {
@@ -211,7 +211,7 @@ impl Transfer {
         }
     }
 
-    /// Sends blocks, or the options where there are none.
+    /// Sends blocks, or the acknowledged options if there are none.
     async fn send_blocks(
         &self,
         content: &mut Content,
@@ -239,7 +239,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// What the network does not take now counts as lost on the way, and is sent again in time.
+    /// A packet that the network does not accept now counts as lost, and is sent again in time.
     async fn send_packet(&self, packet: &[u8]) -> io::Result<()> {
         match self.socket.send(packet).await {
             Ok(_) => Ok(()),
@@ -252,7 +252,7 @@ impl Transfer {
     }
 }
 
-/// Whether the client's machine says that nobody listens there any more (ICMP, port unreachable).
+/// Whether the client's machine reports that no process listens on the port any more (ICMP, port unreachable).
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionRefused
 }

@@ -1,12 +1,12 @@
-//! Which blocks are on their way (RFC 1350, 2; RFC 7440). Pure: numbers in, numbers out.
+//! The window of blocks in transit (RFC 1350, 2; RFC 7440). Does no I/O: it only computes block numbers.
 //!
 //! ```text
 //!   options sent ── ACK 0 ──► blocks on their way ── ACK of the last ──► complete
 //!                                │         ▲
 //!                                └─ ACK n ─┘ what follows n
 //! ```
-//! An acknowledgement that was seen before never makes anything be sent (the "Sorcerer's Apprentice", RFC 1123, 4.2.3.1):
-//! were it answered, a single packet that the network doubled would double all that follow.
+//! A duplicate acknowledgement never causes a packet to be sent (the "Sorcerer's Apprentice" bug, RFC 1123, 4.2.3.1):
+//! otherwise, a single packet that the network duplicates would duplicate all that follow.
 
 use std::ops::RangeInclusive;
 
@@ -20,34 +20,34 @@ pub(super) struct Window {
     options_sent: bool,
 }
 
-/// What an acknowledgement means.
+/// The meaning of an acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing: it is old, or none of ours.
+    /// The acknowledgement is old or invalid, and is ignored.
     Ignore,
-    /// The client may have missed the window's first block. It says so again each time that it sees another block, so it is
-    /// believed only if nothing better is heard soon.
+    /// The client may have missed the window's first block. It repeats this acknowledgement for every other block that it
+    /// receives, so the block is sent again only if no better acknowledgement arrives soon.
     Suspect,
-    /// These blocks are to be sent.
+    /// These blocks have to be sent.
     Send(RangeInclusive<u64>),
-    /// The client has them all.
+    /// The client has received all blocks.
     Complete,
 }
 
 impl Window {
-    /// The window over a file, `with_options` where they have to be acknowledged first.
+    /// The window over a file; `with_options` if options have to be acknowledged first.
     pub(super) fn new(size: u64, block: u64, width: u64, with_options: bool) -> Self {
-        // A block that is not full ends the transfer, so that a file of whole blocks has an empty one behind it.
+        // A block that is not full ends the transfer, so a file of whole blocks is followed by an empty one.
         let last = size / block + 1;
         Self { width, last, confirmed: 0, sent: if with_options { 0 } else { width.min(last) }, options_sent: with_options }
     }
 
-    /// What is on its way, to be sent at first and whenever the client is silent; `None` for the options.
+    /// The blocks in transit, which are sent at first and whenever the client is silent; `None` for the options.
     pub(super) fn under_way(&self) -> Option<RangeInclusive<u64>> {
         (!self.options_sent).then(|| self.confirmed + 1..=self.sent)
     }
 
-    /// Takes note of an acknowledgement.
+    /// Processes an acknowledgement.
     pub(super) fn acknowledged(&mut self, number: u16) -> Step {
         if self.options_sent {
             if number != 0 {
@@ -56,7 +56,7 @@ impl Window {
             self.options_sent = false;
             return self.advance();
         }
-        // How far behind the last confirmed block it is, going round at 65536; a window is never that wide.
+        // The distance from the last confirmed block, modulo 65536; a window is never that wide.
         let ahead = u64::from(number.wrapping_sub(super::packet::wire(self.confirmed)));
         if ahead == 0 && self.width > 1 {
             return Step::Suspect;
@@ -117,7 +117,7 @@ mod tests {
     fn a_window_goes_on_behind_what_the_client_has() {
         let mut window = Window::new(8 * 512, 512, 4, false);
         assert_eq!(window.under_way(), Some(1..=4));
-        // The third got lost: the client says that it has two.
+        // The third block was lost: the client acknowledges two.
         assert_eq!(window.acknowledged(2), Step::Send(3..=6));
         assert_eq!(window.acknowledged(6), Step::Send(7..=9));
         assert_eq!(window.acknowledged(9), Step::Complete);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client says, only blocks of the file are sent, never more than a window, and never backwards.
+        /// Whichever packets a client sends, only blocks of the file are sent, never more than a window, and never backwards.
         #[test]
         fn no_client_leads_it_astray(
             size in 0..2_000_000_u64, width in 1..64_u64, with_options in any::<bool>(),
@@ -165,7 +165,7 @@ mod tests {
             }
         }
 
-        /// A client that loses what it likes, and says what it has, gets the whole file.
+        /// A client that loses any packets, and acknowledges what it has, gets the whole file.
         #[test]
         fn a_lossy_client_gets_every_block(
             size in 0..20_000_u64, width in 1..20_u64, losses in proptest::collection::vec(any::<bool>(), 0..2000)

@@ -1,4 +1,4 @@
-//! `bootledger webhook`: how webhooks are doing, and what a person does about it.
+//! `bootledger webhook`: shows the state of webhooks, and pings, pauses, resumes, moves and retires them.
 
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
@@ -11,7 +11,7 @@ use bootledger_projections::{catalogue, checkpoint, webhooks};
 use bootledger_web::commands::{Command, Commands, Kind};
 use clap::{Args, Subcommand};
 
-/// Which action.
+/// The arguments of `bootledger webhook`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -22,59 +22,59 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists the webhooks in use, and how each is doing.
+    /// Lists the webhooks in use, with the state of each.
     List,
-    /// Sends the receiver a signed test message, and shows its answer.
+    /// Sends the receiver a signed test message, and shows its response.
     Ping {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
     },
     /// Pauses deliveries until the webhook is resumed; no event is lost.
     Pause {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
-        /// Why.
+        /// The reason, which is recorded.
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: Text,
     },
     /// Resumes deliveries after the last delivered event.
     Resume {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
     },
     /// Skips an event whose delivery fails, so that later events of the same aggregate are delivered.
     Skip {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
-        /// The event's position, as the list says.
+        /// The position of the event in the log, as shown by `bootledger webhook list`.
         position: i64,
-        /// Why.
+        /// The reason, which is recorded.
         #[arg(long)]
         reason: Text,
     },
     /// Delivers all events after a position, including those that were delivered before.
     Position {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
-        /// The position; 0 is everything.
+        /// The position in the log after which delivery starts; 0 delivers everything.
         #[arg(long, value_name = "POSITION")]
         after: i64,
-        /// Why.
+        /// The reason, which is recorded.
         #[arg(long)]
         reason: Text,
     },
-    /// Takes it out of use.
+    /// Retires the webhook, which ends its deliveries.
     Retire {
-        /// The webhook.
+        /// The webhook's name.
         name: Name,
     },
 }
 
-/// Does it.
+/// Runs `bootledger webhook`.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     let done = act(&tool, arguments.action).await;
-    // What was done is in the log; the views of a running service show it by themselves.
+    // What was done is already in the log. A running service updates its views from the log by itself.
     tool.catch_up().await?;
     tool.close().await?;
     done

@@ -1,7 +1,7 @@
-//! Tells one webhook what happens, for as long as it holds it and the webhook stays as it is.
+//! Delivers events to one webhook, as long as it holds the webhook's lease and the webhook is unchanged.
 //!
-//! What a receiver has taken is remembered before the next event is sent in its place: after a crash, only what was under
-//! way is sent again.
+//! Each accepted event is recorded before the next one of its aggregate is sent: after a crash, only the events in transit are
+//! sent again.
 
 use super::lanes::{AT_ONCE, Lanes, PAGE};
 use super::measurements::Measurements;
@@ -25,21 +25,22 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-/// How long others leave the webhook alone while this instance lives. A crash ends that with the instance's heartbeat.
+/// How long other instances leave the webhook alone while this instance lives. After a crash, this ends with the instance's
+/// heartbeat.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// How often it says that it is still there.
+/// How often the courier renews its lease.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// How long it waits for answers when it is to end.
+/// How long the courier waits for responses when it has to end.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How soon a secret that cannot be used is looked at again.
+/// How soon a secret that cannot be used is read again.
 const SECRET: time::Duration = time::Duration::seconds(5);
 
 type Flight = BoxFuture<'static, (Key, Result<Tried>)>;
 
-/// The telling of one webhook.
+/// The deliveries to one webhook.
 pub(super) struct Courier {
     ledger: Ledger,
     name: Name,
@@ -47,16 +48,16 @@ pub(super) struct Courier {
     wanted: Wanted,
     receiver: Receiver,
     worker: Worker,
-    /// The worker's name under which the webhook is held.
+    /// The worker name under which the webhook is leased.
     held_as: Uuid,
     measurements: Measurements,
 }
 
-/// What changes while it runs.
+/// The state of a running courier.
 struct Run {
     lanes: Lanes,
     flights: FuturesUnordered<Flight>,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     resting: Option<OffsetDateTime>,
     taken_at: Option<OffsetDateTime>,
     problem: Option<String>,
@@ -79,7 +80,7 @@ impl Courier {
         (self.ledger.now)().0
     }
 
-    /// Runs until `end`, or until another instance has the webhook or may have it, or the database is lost.
+    /// Runs until `end` holds true, until another instance has the webhook or may have it, or until the database is lost.
     pub(super) async fn run(mut self, mut end: watch::Receiver<bool>) -> Result<()> {
         let Some(name) = self.worker.name() else { return Ok(()) };
         self.held_as = name;
@@ -104,12 +105,12 @@ impl Courier {
             Err(error) => Err(error),
         };
         self.measurements.forget(&self.name);
-        // Where that fails as well, the lease ends by itself.
+        // If that fails as well, the lease expires by itself.
         drop(webhooks::give_back(&self.ledger.views, self.holder()).await);
         ended
     }
 
-    /// `false` where somebody else tells the webhook.
+    /// Delivers events. Returns `false` if another worker delivers to the webhook.
     async fn deliver(&self, run: &mut Run, end: &mut watch::Receiver<bool>) -> Result<bool> {
         let mut shown = self.ledger.feed.projected();
         while !*end.borrow() {
@@ -145,7 +146,7 @@ impl Courier {
         Ok(true)
     }
 
-    /// Waits a while for the answers under way; what does not come in time is sent again later.
+    /// Waits a while for outstanding responses. Events without a response in time are sent again later.
     async fn finish(&self, run: &mut Run) -> Result<()> {
         let last_answers = async {
             while let Some(flight) = run.flights.next().await {
@@ -166,7 +167,7 @@ impl Courier {
         Ok(())
     }
 
-    /// The events to be sent now, with what they are signed with.
+    /// The events to send now, each with the keys that sign it.
     async fn pick(&self, run: &mut Run) -> Result<Vec<(Stored, Arc<Signer>)>> {
         let now = self.now();
         if run.resting.is_some_and(|resting| now < resting) {
@@ -177,7 +178,7 @@ impl Courier {
         if keys.is_empty() {
             return Ok(vec![]);
         }
-        // Read each time, so that a new secret needs no restart.
+        // The secret is read each time, so that a new secret needs no restart.
         let signer = match Signer::read(&self.ledger.secrets, &self.view.spec.secret) {
             Ok(signer) => Arc::new(signer),
             Err(problem) => {
@@ -221,7 +222,7 @@ impl Courier {
         flight.boxed()
     }
 
-    /// What came of a try.
+    /// Processes the result of an attempt.
     fn landed(&self, run: &mut Run, (key, tried): (Key, Result<Tried>)) {
         let now = self.now();
         let failing = run.lanes.failing();
@@ -245,14 +246,14 @@ impl Courier {
             Err(error) => (format!("the event cannot be written as a message: {error:#}"), None),
         };
         self.measurements.tried(&self.name, false);
-        // Once for each time that nothing is taken any more; the rest is told by `GET /api/v1/webhooks`.
+        // Logged once each time that the receiver stops accepting events; `GET /api/v1/webhooks` shows the details.
         if run.lanes.failed(&key, &problem, rest, now) {
             warn!(aggregate.r#type = key.0, aggregate.id = key.1, problem, "the webhook does not take an event; trying again");
         }
         self.measurements.failing(&self.name, run.lanes.failing());
     }
 
-    /// `false` where somebody else tells the webhook.
+    /// Stores the progress. Returns `false` if another worker delivers to the webhook.
     async fn save(&self, run: &mut Run) -> Result<bool> {
         let (kept, ended) = run.lanes.changes();
         let (position, taken_at, problem) = (run.lanes.read, run.taken_at, run.problem.as_deref());

@@ -1,4 +1,4 @@
-//! Has every webhook in use told by one courier, of this instance or another.
+//! Ensures that each webhook in use has one courier, of this instance or of another.
 
 use super::courier::Courier;
 use super::measurements::Measurements;
@@ -17,21 +17,21 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info_span};
 
-/// How soon it is looked again whether somebody has to tell a webhook.
+/// How often to check for a webhook that needs a courier.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Tells webhooks; any number of instances may run.
+/// Starts and stops the couriers of webhooks. Any number of instances may run.
 pub struct Dispatcher {
     ledger: Ledger,
     worker: Worker,
     measurements: Measurements,
-    /// A courier has ended.
+    /// Notified when a courier has ended.
     ended: Arc<Notify>,
 }
 
 /// A courier of this instance.
 struct Running {
-    /// How many events the webhook had when it began.
+    /// How many events the webhook had when the courier started.
     sequence: i64,
     begun: Instant,
     end: watch::Sender<bool>,
@@ -39,15 +39,15 @@ struct Running {
 }
 
 impl Dispatcher {
-    /// A dispatcher for the webhooks of this ledger's views.
+    /// Creates a dispatcher for the webhooks in this ledger's views.
     ///
     /// # Errors
-    /// Where there is another one that measures the same.
+    /// Returns an error if the metrics are already registered.
     pub fn new(ledger: Ledger, worker: Worker, metrics: &Registry) -> prometheus::Result<Self> {
         Ok(Self { ledger, worker, measurements: Measurements::register(metrics)?, ended: Arc::new(Notify::new()) })
     }
 
-    /// Runs until `stopping`; answers under way are waited for, for some seconds.
+    /// Runs until `stopping` holds true. Waits some seconds for outstanding responses.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
         let mut news = self.worker.news();
@@ -62,7 +62,7 @@ impl Dispatcher {
             }
             forget |= couriers.len() < before;
             if forget {
-                // What is not forgotten now is forgotten the next time: nobody reads it.
+                // Progress that is not deleted now is deleted the next time; nothing reads it.
                 forget = webhooks::forget_retired(&self.ledger.views).await.is_err();
             }
             tokio::select! {
@@ -81,7 +81,7 @@ impl Dispatcher {
         }
     }
 
-    /// Ends the couriers whose webhook has changed in any way, and starts those that are missing.
+    /// Ends the couriers whose webhook has changed in any way, and starts missing ones.
     async fn pass(&self, couriers: &mut HashMap<Name, Running>) -> bootledger_projections::Result<()> {
         let webhooks = catalogue::webhooks(&self.ledger.views, At::Now).await?;
         let told = webhooks.into_iter().filter(|webhook| webhook.spec.paused.is_none());
@@ -91,7 +91,7 @@ impl Dispatcher {
             if !unchanged {
                 courier.end.send_replace(true);
             }
-            // One that ended at once, since another instance tells the webhook, is not tried again at once.
+            // A courier that ended at once, because another instance delivers to the webhook, is not restarted at once.
             let ended = courier.task.is_finished() && (!unchanged || courier.begun.elapsed() >= POLL);
             if !ended {
                 missing.remove(name);

@@ -1,7 +1,7 @@
-//! The aggregates that a webhook was not told all of yet, a lane each: in a lane one event goes after the other, and lanes
-//! do not wait for each other. Nothing here does I/O or looks at a clock.
+//! The lanes of a webhook, one for each aggregate with undelivered events: the events of a lane are sent one after the other,
+//! and lanes do not wait for each other. Nothing here does I/O or reads a clock.
 //!
-//! What is in memory is bounded: a lane that fails forgets its events, which are read again from its stream.
+//! The memory is limited: a lane that fails drops its events, which are later read again from its stream.
 
 #[cfg(test)]
 mod tests;
@@ -14,32 +14,33 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 use time::{Duration, OffsetDateTime};
 
-/// How many events are sent at once.
+/// How many events are sent at the same time.
 pub(super) const AT_ONCE: usize = 8;
 
-/// How many of these may be ones that failed before, so that slow failures leave room for the others.
+/// How many of these may have failed before, so that slow failures leave room for the others.
 const FAILING_AT_ONCE: usize = AT_ONCE / 2;
 
-/// With so many events in memory no more are read; also how many are read at once.
+/// The number of events in memory at which no more are read; also how many are read at a time.
 const ENOUGH: usize = 100;
 
-/// How many events of one aggregate are read at once.
+/// How many events of one aggregate are read at a time.
 pub(super) const PAGE: i64 = 20;
 
-/// The longest time between two tries, in seconds.
+/// The longest time between two attempts, in seconds.
 const LONGEST_SECONDS: i64 = 300;
 
-/// When nothing was taken for so long, and then something is, the receiver is back: whatever failed is tried at once.
+/// If the receiver accepted nothing for this long and then accepts an event, it is available again: all failed events are
+/// retried at once.
 const AWAY: Duration = Duration::seconds(10);
 
 #[derive(Debug)]
 struct Lane {
     state: Undelivered,
-    /// Those of its events that are in memory, from the state's place on.
+    /// Those events of the lane that are in memory, starting at the state's position.
     events: VecDeque<Stored>,
-    /// Whether these are all that it has up to where the log was read.
+    /// Whether these are all events of the lane up to the position to which the log was read.
     whole: bool,
-    /// Whether its first event is being sent.
+    /// Whether the first event is being sent.
     flying: bool,
 }
 
@@ -53,19 +54,19 @@ impl Lane {
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: HashMap<Key, Lane>,
-    /// Up to where the log was read.
+    /// The position up to which the log was read.
     pub(super) read: i64,
-    /// Whether anything was taken or failed that is not remembered yet.
+    /// Whether an event was accepted or failed since the last save.
     pub(super) moved: bool,
     in_memory: usize,
     changed: HashSet<Key>,
     ended: HashSet<Key>,
-    /// When the first of the failures was after which nothing was taken.
+    /// When the first failure occurred after which nothing was accepted.
     failing_since: Option<OffsetDateTime>,
 }
 
 impl Lanes {
-    /// The lanes as they were left; what failed is tried at once, since somebody may have mended it.
+    /// Restores the lanes from their saved state. Failed events are retried at once, since the problem may have been fixed.
     pub(super) fn resume(progress: Progress, now: OffsetDateTime) -> Self {
         let mut lanes = Self {
             all: HashMap::new(),
@@ -88,13 +89,13 @@ impl Lanes {
         lanes
     }
 
-    /// How many events may be read behind those that were: none while enough are in memory or too many lanes wait.
+    /// How many further events may be read: none while enough are in memory or too many lanes wait.
     pub(super) fn room(&self) -> usize {
         let most = usize::try_from(MOST_AGGREGATES).unwrap_or(usize::MAX);
         if self.in_memory < ENOUGH { ENOUGH.min(most.saturating_sub(self.all.len())) } else { 0 }
     }
 
-    /// Takes in the events that were read, up to the position `read`.
+    /// Adds the events that were read up to the position `read`.
     pub(super) fn take_in(&mut self, events: Vec<Stored>, read: i64, now: OffsetDateTime) {
         for event in events {
             let key = (event.aggregate_type.clone(), event.aggregate_id.clone());
@@ -103,7 +104,7 @@ impl Lanes {
                     lane.events.push_back(event);
                     self.in_memory += 1;
                 }
-                // It is read from the stream when its turn comes.
+                // The event is read from the stream when its turn comes.
                 Some(_) => {}
                 None => {
                     let state = begun(key.clone(), event.position, event.sequence, now);
@@ -115,7 +116,7 @@ impl Lanes {
                 }
             }
         }
-        // Until something of it was taken or failed, it can as well be read again.
+        // An unsaved position is harmless: until an event was accepted or failed, the log can be read again.
         self.read = read;
     }
 
@@ -125,8 +126,8 @@ impl Lanes {
         flying.fold((0, 0), |(all, failing), lane| (all + 1, failing + usize::from(lane.failed_before())))
     }
 
-    /// Whose events are to be sent now, which counts as being sent from here on. One that failed before is always among
-    /// those under way, if there is one that is due; otherwise new ones go first, by position.
+    /// The lanes whose events are to be sent now; they count as being sent from here on. Events that failed before always have
+    /// a place, if one is due; otherwise new events come first, by position.
     pub(super) fn pick(&mut self, now: OffsetDateTime) -> Vec<Key> {
         let (flying, failing) = self.flying();
         let mut free = AT_ONCE.saturating_sub(flying);
@@ -156,7 +157,7 @@ impl Lanes {
         picked
     }
 
-    /// When there is something to pick, as long as nothing else happens.
+    /// When there is an event to pick, if nothing else happens.
     pub(super) fn next_try(&self) -> Option<OffsetDateTime> {
         let (flying, failing) = self.flying();
         if flying >= AT_ONCE {
@@ -167,17 +168,17 @@ impl Lanes {
         waiting.map(|lane| lane.state.next_try).min()
     }
 
-    /// The event that a lane is to send; `None` where it has to be read from its stream.
+    /// The event that a lane sends next; `None` if it has to be read from its stream.
     pub(super) fn first(&self, key: &Key) -> Option<&Stored> {
         self.all.get(key)?.events.front()
     }
 
-    /// From which sequence on a lane is to be read.
+    /// The sequence number from which a lane has to be read.
     pub(super) fn sequence(&self, key: &Key) -> i64 {
         self.all.get(key).map_or(1, |lane| lane.state.sequence)
     }
 
-    /// Gives a lane what was read from its stream, up to [`PAGE`] events. A lane without events ends here.
+    /// Adds what was read from a lane's stream, up to [`PAGE`] events. A lane without events ends here.
     pub(super) fn load(&mut self, key: &Key, events: Vec<Stored>) {
         let Some(lane) = self.all.get_mut(key) else { return };
         let Some(first) = events.first() else { return self.end(key) };
@@ -191,7 +192,7 @@ impl Lanes {
         lane.events = events.into();
     }
 
-    /// The first event of a lane was taken: on to the next one.
+    /// Records that the first event of a lane was accepted, and moves on to the next one.
     pub(super) fn taken(&mut self, key: &Key, now: OffsetDateTime) {
         let back = self.failing_since.take().is_some_and(|since| now - since >= AWAY);
         self.pass(key, now);
@@ -202,7 +203,7 @@ impl Lanes {
         }
     }
 
-    /// The first event of a lane is over, taken or skipped.
+    /// Removes the first event of a lane, which was accepted or skipped.
     fn pass(&mut self, key: &Key, now: OffsetDateTime) {
         let Some(lane) = self.all.get_mut(key) else { return };
         self.moved = true;
@@ -228,8 +229,8 @@ impl Lanes {
         self.moved = true;
     }
 
-    /// The first event of a lane was not taken: it is tried again later, and not before `rest` is over. Whether this is the
-    /// first failure since something was taken.
+    /// Records that the first event of a lane was not accepted. It is retried later, and not before `rest` has passed. Returns
+    /// whether this is the first failure since an event was accepted.
     pub(super) fn failed(&mut self, key: &Key, problem: &str, rest: Option<std::time::Duration>, now: OffsetDateTime) -> bool {
         let Some(lane) = self.all.get_mut(key) else { return false };
         lane.flying = false;
@@ -247,25 +248,25 @@ impl Lanes {
         first
     }
 
-    /// A lane that was picked is not sent after all.
+    /// Returns a picked lane whose event is not sent after all.
     pub(super) fn put_back(&mut self, key: &Key) {
         if let Some(lane) = self.all.get_mut(key) {
             lane.flying = false;
         }
     }
 
-    /// How many lanes have an event that was tried in vain.
+    /// How many lanes have an event with failed attempts.
     pub(super) fn failing(&self) -> usize {
         self.all.values().filter(|lane| lane.failed_before()).count()
     }
 
-    /// The lanes that have changed since [`Self::saved`], and those that ended.
+    /// The lanes that have changed since [`Self::saved`], and those that have ended.
     pub(super) fn changes(&self) -> (Vec<&Undelivered>, Vec<&Key>) {
         let kept = self.changed.iter().filter_map(|key| self.all.get(key)).map(|lane| &lane.state);
         (kept.collect(), self.ended.iter().collect())
     }
 
-    /// What has changed is remembered.
+    /// Records that all changes were saved.
     pub(super) fn saved(&mut self) {
         self.changed.clear();
         self.ended.clear();
@@ -277,7 +278,7 @@ fn begun(key: Key, position: i64, sequence: i64, now: OffsetDateTime) -> Undeliv
     Undelivered { key, position, sequence, attempts: 0, since: now, next_try: now, problem: None }
 }
 
-/// How long to wait after so many failures: 1 s, doubled with each, up to 5 min, and a fifth more or less by chance.
+/// How long to wait after this many failures: 1 s, doubled with each, up to 5 min, with a random fifth more or less.
 fn back_off(attempts: u32) -> Duration {
     let seconds = 1_i64.checked_shl(attempts.saturating_sub(1).min(16)).unwrap_or(LONGEST_SECONDS).min(LONGEST_SECONDS);
     Duration::milliseconds(seconds * rand::rng().random_range(800..=1_200))

@@ -1,9 +1,9 @@
-//! What is measured of webhooks, by their names.
+//! The metrics of webhooks, by webhook name.
 
 use bootledger_aggregates::values::name::Name;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
-/// The measurements. Cheap to clone.
+/// The metrics. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Measurements {
     tries: IntCounterVec,
@@ -11,10 +11,10 @@ pub(super) struct Measurements {
 }
 
 impl Measurements {
-    /// Makes them and registers them.
+    /// Creates and registers the metrics.
     ///
     /// # Errors
-    /// Where there are such measurements already.
+    /// Returns an error if such metrics are already registered.
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let measurements = Self {
             tries: IntCounterVec::new(
@@ -40,9 +40,9 @@ impl Measurements {
         self.failing.with_label_values(&[webhook.as_str()]).set(i64::try_from(aggregates).unwrap_or(i64::MAX));
     }
 
-    /// Another instance, or nobody, tells the webhook from here on.
+    /// Removes the metrics of a webhook to which this instance no longer delivers.
     pub(super) fn forget(&self, webhook: &Name) {
-        // It is not there where nothing was sent.
+        // The metric does not exist if nothing was sent.
         drop(self.failing.remove_label_values(&[webhook.as_str()]));
     }
 }

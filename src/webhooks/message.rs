@@ -1,4 +1,5 @@
-//! What a receiver is sent, signed as the Standard Webhooks specification says (version 1.0.0, www.standardwebhooks.com).
+//! The messages to receivers, signed according to the Standard Webhooks specification (version 1.0.0,
+//! www.standardwebhooks.com).
 
 use crate::secrets::{NoSecret, Secrets};
 use base64::Engine;
@@ -14,23 +15,23 @@ use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;
 use uuid::Uuid;
 
-/// The sizes of keys that the specification allows, in bytes.
+/// The key sizes that the specification allows, in bytes.
 const KEY_SIZES: RangeInclusive<usize> = 24..=64;
 
-/// The most keys of a secret: the new one and the old ones while receivers change.
+/// The maximum number of keys in a secret: the new one and old ones while receivers change over.
 const KEYS: usize = 4;
 
-/// A message without its signature, which depends on when it is sent.
+/// A message without its signature, which depends on the time of sending.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    /// The same for every try: the receiver knows a repeated one by it.
+    /// The message's id, the same for every attempt, so that the receiver can recognise a repeated message.
     pub(super) id: String,
-    /// JSON.
+    /// The body of the request, in JSON.
     pub(super) body: Bytes,
 }
 
 impl Message {
-    /// The event as `GET /api/v1/events` tells it. Its id is of this event, of this log, for this webhook.
+    /// The message with an event, in the form of `GET /api/v1/events`. Its id depends on the event, the log and the webhook.
     pub(super) fn of(webhook: &Name, stored: Stored) -> anyhow::Result<Self> {
         let mut hash = Sha256::new();
         hash.update(webhook.as_str());
@@ -41,7 +42,7 @@ impl Message {
         Ok(Self { id, body: serde_json::to_vec(&EventAnswer::of(stored)?)?.into() })
     }
 
-    /// A message that says nothing but that it is one.
+    /// A test message without an event.
     pub(super) fn ping(webhook: &Name, now: Timestamp) -> Self {
         let body = json!({ "type": "Ping", "webhook": webhook, "sent_at": now }).to_string();
         Self { id: format!("ping_{}", Uuid::now_v7().simple()), body: body.into() }
@@ -52,11 +53,11 @@ impl Message {
 pub(crate) struct Signer(Vec<Hmac<Sha256>>);
 
 impl Signer {
-    /// Reads the secret of this name: `whsec_` (which may be left out) and 24 to 64 bytes in base64. Several, with white
-    /// space between them, all sign.
+    /// Reads the secret with this name: `whsec_` (optional) and 24 to 64 bytes in base64. If there are several keys, separated
+    /// by white space, each signs.
     ///
     /// # Errors
-    /// When there is none, or it is not of that form; nothing of its content is told.
+    /// Returns an error if there is no such secret, or if it has a different form. The message contains nothing of its content.
     pub(crate) fn read(secrets: &Secrets, name: &Name) -> Result<Self, NoSecret> {
         let unusable = |problem: &str| NoSecret::Unusable { name: name.clone(), problem: problem.to_owned() };
         let secret = secrets.read(name)?;
@@ -97,7 +98,7 @@ mod tests {
         Signer::read(&Secrets::new(Some(folder.path().to_owned())), &"chat".parse().expect("a name"))
     }
 
-    /// The example of the specification's own libraries.
+    /// The example in the specification's own libraries.
     #[test]
     fn a_message_is_signed_as_the_specification_says() {
         let body = Bytes::from_static(br#"{"test": 2432232314}"#);

@@ -1,4 +1,4 @@
-//! One try to have a receiver take a message.
+//! One attempt to deliver a message to a receiver.
 
 use super::message::{Message, Signer};
 use bootledger_aggregates::values::text::Text;
@@ -10,36 +10,36 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// How long a try may take.
+/// How long an attempt may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How much of an answer is read, in bytes: its words are for whoever looks for what is wrong.
+/// How much of a response is read, in bytes: its text is only for troubleshooting.
 const READ: usize = 1024;
 
-/// The longest time that a receiver may ask to be left alone.
+/// The longest time for which a receiver may request a pause.
 const LONGEST_REST: Duration = Duration::from_mins(15);
 
-/// What came of a try.
+/// The result of an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Tried {
-    /// Whether the receiver has taken the message.
+    /// Whether the receiver has accepted the message.
     pub(super) taken: bool,
-    /// The status that it answered with, if it answered.
+    /// The status of the response, if there was one.
     pub(super) status: Option<StatusCode>,
-    /// What it said where it has taken the message, else what went wrong.
+    /// The text of the response if the receiver has accepted the message, otherwise what went wrong.
     pub(super) words: Text,
-    /// How long it wants to be left alone.
+    /// The pause that the receiver requested.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Tried {
-    /// Whether it is sent too much, whatever it is.
+    /// Whether the receiver rejects the rate of messages, regardless of their content.
     pub(super) fn too_much(&self) -> bool {
         self.status == Some(StatusCode::TOO_MANY_REQUESTS)
     }
 }
 
-/// A webhook's receiver. Connections to it are kept.
+/// A webhook's receiver. Connections to it are kept open.
 #[derive(Clone, Debug)]
 pub(super) struct Receiver {
     url: String,
@@ -49,9 +49,9 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// The receiver at this URL, for so many messages at once.
+    /// The receiver at this URL, for this many concurrent messages.
     pub(super) fn new(url: &WebhookUrl, at_once: usize, guard: &Guard) -> reqwest::Result<Self> {
-        // Only the URL that an administrator has chosen is asked: no redirect, and no proxy of the environment.
+        // Only the URL that an administrator has chosen is contacted: redirects and proxies of the environment are not used.
         let client = guard
             .client()
             .timeout(LIMIT)
@@ -61,7 +61,7 @@ impl Receiver {
         Ok(Self { url: url.as_str().to_owned(), origin: url.origin(), client, guard: guard.clone() })
     }
 
-    /// Sends the message once, signed for now. 2xx is taken, everything else is not.
+    /// Sends the message once, signed for the current time. A 2xx response accepts it; any other response does not.
     pub(super) async fn send(&self, message: &Message, signer: &Signer, now: OffsetDateTime) -> Tried {
         if let Err(refused) = self.guard.check_text(&self.url) {
             return Tried { taken: false, status: None, words: Text::fitted(&refused.to_string()), retry_after: None };
@@ -78,7 +78,7 @@ impl Receiver {
         };
         let status = answer.status();
         let mut body = vec![];
-        // The status says it all; a body that breaks off, or goes on and on, does not change it.
+        // The status decides; a body that breaks off, or does not end, does not change the result.
         while body.len() < READ
             && let Ok(Some(chunk)) = answer.chunk().await
         {
@@ -100,7 +100,7 @@ impl Receiver {
     }
 
     fn lost(&self, error: reqwest::Error) -> Tried {
-        // The URL may have words that are for the receiver alone.
+        // The URL may contain words that are confidential between service and receiver.
         let error = error.without_url();
         let words = if error.is_timeout() {
             format!("{} did not answer within {} s", self.origin, LIMIT.as_secs())
@@ -115,7 +115,7 @@ impl Receiver {
     }
 }
 
-/// What a receiver asks for (RFC 9110, 10.2.3): seconds, or a time; at most a quarter of an hour.
+/// The pause that a receiver requests (RFC 9110, 10.2.3), in seconds or as a time; at most a quarter of an hour.
 fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wanted = match text.parse() {

@@ -1,4 +1,4 @@
-//! Lists of deployments: which, in which order, from where on.
+//! Lists of deployments: filters, orders and cursors.
 
 use super::{Deployment, Raw, Status, all};
 use crate::at::At;
@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The order of a list. Each is that of an index.
+/// The order of a list. Each order is that of an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Sort {
     /// The newest first.
@@ -23,22 +23,22 @@ pub enum Sort {
     /// The oldest first.
     #[serde(rename = "started")]
     Oldest,
-    /// By host name.
+    /// By host name, ascending.
     #[serde(rename = "hostname")]
     Hostname,
-    /// By host name, backwards.
+    /// By host name, descending.
     #[serde(rename = "-hostname")]
     HostnameBackwards,
-    /// Those first that are longest in their state.
+    /// Deployments that have been in their status longest first.
     #[serde(rename = "since")]
     LongestInState,
-    /// Those first that changed their state last.
+    /// Deployments that changed their status most recently first.
     #[serde(rename = "-since")]
     ShortestInState,
 }
 
 impl Sort {
-    /// As in a URL.
+    /// The order as it is written in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Newest => "-started",
@@ -51,16 +51,16 @@ impl Sort {
     }
 }
 
-/// Where a page of a list ended. The next one begins behind it, whatever became of the deployment since.
+/// The end of a page of a list. The next page begins after it, regardless of later changes to the deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     id: DeploymentId,
-    /// What the list is sorted by, where that is not the id.
+    /// The value that the list is sorted by, unless that is the id.
     key: Option<String>,
 }
 
 impl Cursor {
-    /// Behind this deployment, in this order.
+    /// A cursor after this deployment, in this order.
     pub fn behind(deployment: &Deployment, sort: Sort) -> Self {
         let key = match sort {
             Sort::Newest | Sort::Oldest => None,
@@ -81,7 +81,7 @@ impl Cursor {
     }
 }
 
-/// `ID`, or `KEY~ID`.
+/// Writes the cursor as `ID`, or as `KEY~ID`.
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
@@ -114,41 +114,41 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// Which deployments; what is left out does not matter.
+/// A filter for deployments. Fields that are `None` match every deployment.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// With this status.
+    /// Only deployments with this status.
     pub status: Option<Status>,
-    /// Live (open or in progress), or not.
+    /// Only live deployments (open or in progress), or only ended ones.
     pub live: Option<bool>,
-    /// In this site.
+    /// Only deployments in this site.
     pub site: Option<Name>,
-    /// Of this venture.
+    /// Only deployments for this venture.
     pub venture: Option<Name>,
-    /// Of this role.
+    /// Only deployments for this role.
     pub role: Option<Name>,
-    /// With this boot image.
+    /// Only deployments with this boot image.
     pub boot_image: Option<Name>,
-    /// Of this device.
+    /// Only deployments of this device.
     pub device: Option<DeviceId>,
-    /// Of this import.
+    /// Only deployments that this import started.
     pub import: Option<ImportId>,
-    /// Overdue, or not.
+    /// Only overdue deployments, or only those that are not overdue.
     pub overdue: Option<bool>,
-    /// With a plugin that has this status now; `failed` also gives those whose installer failed. What was before is not known
-    /// of plugins.
+    /// Only deployments with a plugin that has this status now; `failed` also matches deployments whose installer failed. The
+    /// past status of plugins is not available.
     pub plugin: Option<RunStatus>,
-    /// With a plugin that waits for this now, such as `dhcp-server:kea-1`.
+    /// Only deployments with a plugin that waits for this now, such as `dhcp-server:kea-1`.
     pub awaiting: Option<String>,
-    /// With this text in its host name, address or MAC, in any case of letters.
+    /// Only deployments with this text in host name, address or MAC address, case-insensitively.
     pub q: Option<String>,
-    /// In which order.
+    /// The order of the list.
     pub sort: Sort,
-    /// Only those behind this one, in that order.
+    /// Only deployments after this cursor, in that order.
     pub after: Option<Cursor>,
 }
 
-/// A pattern of SQL's LIKE for any text with this in it, in lower case.
+/// A pattern of SQL's LIKE for any text that contains this one, in lower case.
 pub(crate) fn containing(text: &str) -> String {
     let mut pattern = "%".to_owned();
     for character in text.trim().to_lowercase().chars() {
@@ -205,7 +205,7 @@ macro_rules! listed {
 /// Up to `limit` deployments.
 ///
 /// # Errors
-/// `Cursor`, where the cursor is of a list in another order.
+/// Returns [`Error::Cursor`](crate::error::Error::Cursor) if the cursor belongs to a list in another order.
 pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Deployment>> {
     if let Some(after) = filter.after.as_ref().filter(|after| !after.fits(filter.sort)) {
         return Err(crate::Error::Cursor(after.to_string()));

@@ -1,4 +1,4 @@
-//! Lists of devices: filtered, searched, in the order that somebody chose, page by page.
+//! Lists of devices: filtered, searched, sorted and divided into pages.
 
 use super::{Device, Raw, kind_text};
 use crate::at::At;
@@ -13,69 +13,69 @@ use serde::Deserialize;
 use sqlx::PgExecutor;
 use std::str::FromStr;
 
-/// Which devices; what is left out does not matter.
+/// A filter for devices. Fields that are `None` match every device.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In this site.
+    /// Only devices in this site.
     pub site: Option<Name>,
-    /// In this rack.
+    /// Only devices in this rack.
     pub rack: Option<Name>,
-    /// Of this venture.
+    /// Only devices of this venture.
     pub venture: Option<Name>,
-    /// Of this role.
+    /// Only devices of this role.
     pub role: Option<Name>,
-    /// Checked, or not.
+    /// Only verified devices, or only unverified ones.
     pub verified: Option<bool>,
-    /// Out of use, or not.
+    /// Only decommissioned devices, or only devices in use.
     pub decommissioned: Option<bool>,
-    /// With a live deployment, or without.
+    /// Only devices with a live deployment, or only those without.
     pub deploying: Option<bool>,
-    /// With this interface.
+    /// Only devices with this MAC address.
     pub mac: Option<MacAddress>,
-    /// With this serial number.
+    /// Only devices with this serial number.
     pub serial: Option<Text>,
-    /// Of this kind.
+    /// Only devices of this kind.
     pub kind: Option<DeviceKind>,
-    /// With this text in its name, numbers, interfaces, host names or addresses, in any case of letters.
+    /// Only devices with this text in name, numbers, MAC addresses, host names or addresses, case-insensitively.
     pub q: Option<String>,
-    /// In which order.
+    /// The order of the list.
     pub sort: Sort,
-    /// Only those after the one with this cursor, in the same order.
+    /// Only devices after the one with this cursor, in the same order.
     pub after: Option<String>,
 }
 
-/// The orders of a list; those of equal rank are by id.
+/// The order of a list. Devices of equal rank are sorted by id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Sort {
-    /// Those that were registered first.
+    /// Devices that were registered first come first.
     #[default]
     #[serde(rename = "registered")]
     Oldest,
-    /// Those that were registered last.
+    /// Devices that were registered last come first.
     #[serde(rename = "-registered")]
     Newest,
-    /// By name.
+    /// By name, ascending.
     #[serde(rename = "name")]
     Name,
-    /// By name, backwards.
+    /// By name, descending.
     #[serde(rename = "-name")]
     NameBackwards,
-    /// By serial number; those without one first.
+    /// By serial number, ascending; devices without one come first.
     #[serde(rename = "serial")]
     Serial,
-    /// By serial number, backwards.
+    /// By serial number, descending.
     #[serde(rename = "-serial")]
     SerialBackwards,
-    /// Those that changed first.
+    /// Devices that have been unchanged longest come first.
     #[serde(rename = "changed")]
     LongUnchanged,
-    /// Those that changed last.
+    /// Devices that changed most recently come first.
     #[serde(rename = "-changed")]
     LatelyChanged,
 }
 
 impl Sort {
-    /// As in a URL.
+    /// The order as it is written in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Oldest => "registered",
@@ -90,7 +90,7 @@ impl Sort {
     }
 }
 
-/// A device's place in a list of this order, for the next page's `after`: its id, and what it is ordered by.
+/// A device's cursor in a list of this order, for `after` of the next page: its id, and the value that it is sorted by.
 pub fn cursor(sort: Sort, device: &Device) -> String {
     let id = device.id;
     match sort {
@@ -101,7 +101,7 @@ pub fn cursor(sort: Sort, device: &Device) -> String {
     }
 }
 
-/// A cursor's id, and what the device was ordered by; empty where it is the id.
+/// The id in a cursor, and the value that the device was sorted by; the value is empty if the list is sorted by id.
 fn place(after: Option<&str>) -> Result<(Option<DeviceId>, String)> {
     let Some(text) = after else { return Ok((None, String::new())) };
     let (id, value) = text.split_once(' ').unwrap_or((text, ""));
@@ -109,7 +109,7 @@ fn place(after: Option<&str>) -> Result<(Option<DeviceId>, String)> {
     Ok((Some(id), value.to_owned()))
 }
 
-/// A text for `LIKE` that matches where this one is a part; none where there is nothing to look for.
+/// A `LIKE` pattern for texts that contain this one; `None` if there is no text to search for.
 fn pattern(q: Option<&str>) -> Option<String> {
     let text = q?.trim().to_lowercase();
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -151,7 +151,7 @@ macro_rules! listed {
     };
 }
 
-/// What a filter is to the database.
+/// The filter's fields as parameters of the query.
 struct Parts {
     macs: Option<Vec<String>>,
     pattern: Option<String>,

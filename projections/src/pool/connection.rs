@@ -1,4 +1,4 @@
-//! A connection that was taken out of the pool. Each of its statements has a limit, and it goes back with one.
+//! A connection that was taken from the pool. Each of its statements has a limit, and so has its return to the pool.
 
 use super::is_lost;
 use super::liveness::{self, Bound};
@@ -12,14 +12,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 type Manager = <Postgres as Database>::TransactionManager;
 
-/// How long a connection may take to go back into the pool: the end of a statement that nobody waits for any more, the
-/// rollback of a transaction, a ping.
+/// How long the return of a connection to the pool may take: the end of an abandoned statement, the rollback of a transaction,
+/// and a ping.
 const RETURN: Duration = Duration::from_secs(1);
 
-/// A connection of the pool, for several statements: `&mut` of it is an executor.
+/// A connection of the pool, for several statements. `&mut Connection` is an executor.
 #[derive(Debug)]
 pub struct Connection {
-    /// `None` once it is lost: its slot is free then.
+    /// `None` once the connection is lost; its slot is then free.
     held: Option<Held>,
     bound: Bound,
     limit: Duration,
@@ -36,28 +36,28 @@ impl Connection {
         Self { held: Some(Held { connection, permit }), bound, limit }
     }
 
-    /// Gives each further statement this limit, in place of the pool's.
+    /// Sets the limit of all further statements, instead of the pool's limit.
     pub fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
-    /// The connection itself, and what ends waits on it, for work that takes several statements: it has to run within
-    /// the bound.
+    /// The connection itself, and the bound that ends waits on it, for work of several statements. The work must run within the
+    /// bound.
     ///
     /// # Errors
-    /// Where the connection is lost already.
+    /// Returns an error if the connection is already lost.
     pub fn raw(&mut self) -> Result<(&mut PgConnection, Bound), Error> {
         let held = self.held.as_mut().ok_or_else(liveness::lost)?;
         Ok((&mut *held.connection, self.bound.clone()))
     }
 
-    /// The connection, what ends a wait on it, and after how long.
+    /// The connection, the bound that ends a wait on it, and the limit of a statement.
     pub(super) fn parts(&mut self) -> Result<(&mut PgConnection, &Bound, Duration), Error> {
         let held = self.held.as_mut().ok_or_else(liveness::lost)?;
         Ok((&mut *held.connection, &self.bound, self.limit))
     }
 
-    /// Lets a connection go that is lost, and passes the outcome on.
+    /// Drops the connection if it is lost, and passes the outcome on.
     pub(super) fn checked<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &outcome
             && is_lost(error)
@@ -79,9 +79,9 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(Held { mut connection, permit }) = self.held.take() else { return };
-        // Sent with the ping that follows; nothing outside of a transaction.
+        // The rollback is sent with the ping that follows; outside a transaction it does nothing.
         Manager::start_rollback(&mut connection);
-        // By itself, sqlx would wait for that ping as long as the connection is silent.
+        // Without this limit, sqlx would wait for that ping as long as the connection is silent.
         let returned = connection.return_to_pool();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
@@ -92,7 +92,7 @@ impl Drop for Connection {
     }
 }
 
-/// A transaction; rolled back where it is dropped without [`commit`](Self::commit).
+/// A transaction. It is rolled back if it is dropped without [`commit`](Self::commit).
 #[derive(Debug)]
 pub struct Transaction(Connection);
 
@@ -101,14 +101,14 @@ impl Transaction {
         Self(begun)
     }
 
-    /// Commits. With an error, it is unknown whether it was done.
+    /// Commits the transaction. After an error, it is unknown whether the transaction was committed.
     pub async fn commit(mut self) -> Result<(), Error> {
         let (connection, bound, limit) = self.0.parts()?;
         let done = bound.within(limit, Manager::commit(connection)).await;
         self.0.checked(done)
     }
 
-    /// Takes everything back, and waits for that.
+    /// Rolls the transaction back, and waits for that.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let (connection, bound, limit) = self.0.parts()?;
         let done = bound.within(limit, Manager::rollback(connection)).await;

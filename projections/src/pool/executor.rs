@@ -1,7 +1,7 @@
-//! Statements on the pool itself, each on some connection of it, and on a connection that was taken out.
+//! Executes statements on the pool itself, each on any of its connections, and on a connection that was taken from the pool.
 //!
-//! Rows are collected before the first is given out: a caller that takes its time over them must not hold the connection,
-//! and the limit is for all of them.
+//! All rows are collected before the first is returned. A slow caller must not hold the connection, and the limit applies to
+//! all rows together.
 
 use super::{Connection, Pool};
 use futures::future::BoxFuture;

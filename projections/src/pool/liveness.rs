@@ -1,8 +1,8 @@
-//! Whether established connections still work.
+//! Detects whether established connections still work.
 //!
-//! A connection whose packets go nowhere looks like one whose answer takes long. What tells them apart is a look from
-//! outside (the service's canary): an established connection does not answer while a new one does. Then all waits that
-//! began before end at once with an error, instead of at their limits, and no connection that was established before
+//! A connection whose packets are dropped looks like one whose response takes long. Only a check from outside (the service's
+//! canary) distinguishes them: an established connection does not respond while a new one does. Then all waits that began
+//! before that moment end at once with an error, instead of at their limits, and no connection that was established before it
 //! is used again.
 
 use sqlx::Error;
@@ -11,20 +11,20 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// When connections were found lost. Cheap to clone; all clones know the same.
+/// The moments at which connections were found to be lost. Cheap to clone; all clones share them.
 #[derive(Clone, Debug)]
 pub struct Liveness(watch::Sender<State>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Connections that were established before this are lost.
+    /// Connections that were established before this moment are lost.
     lost: Option<Instant>,
-    /// Connections that were last used before this may be closed.
+    /// Connections that were last used before this moment may be closed.
     doubted: Option<Instant>,
 }
 
 impl State {
-    /// Whether what was established just before this moment is lost.
+    /// Whether connections established just before this moment are lost.
     fn has_lost(&self, moment: Instant) -> bool {
         self.lost.is_some_and(|lost| moment < lost)
     }
@@ -37,17 +37,17 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// Says that all connections that are established now are lost.
+    /// Marks all connections that are established now as lost.
     pub fn lose(&self) {
         self.lose_before(Instant::now());
     }
 
-    /// Says that all connections that were established before this moment are lost.
+    /// Marks all connections that were established before this moment as lost.
     pub fn lose_before(&self, moment: Instant) {
         self.0.send_modify(|state| state.lost = state.lost.max(Some(moment)));
     }
 
-    /// Says that a connection was closed by the other side, and others may be: they are tested before they are used.
+    /// Records that the other side closed a connection. Others may be closed too, so they are tested before they are used.
     pub fn doubt(&self) {
         self.0.send_modify(|state| state.doubted = Some(Instant::now()));
     }
@@ -57,18 +57,18 @@ impl Liveness {
         self.0.borrow().lost.is_some_and(|lost| lost.elapsed() <= age)
     }
 
-    /// Whether a connection that was not used for this long may be closed.
+    /// Whether a connection that was idle for this long may be closed.
     pub(super) fn doubts(&self, idle: Duration) -> bool {
         self.0.borrow().doubted.is_some_and(|doubted| doubted.elapsed() <= idle)
     }
 
-    /// What ends waits that begin now.
+    /// A bound that ends waits that begin now.
     pub fn bound(&self) -> Bound {
         Bound { state: self.0.subscribe(), since: Instant::now() }
     }
 }
 
-/// Ends waits on connections that were established before it was made.
+/// Ends waits on connections that were established before the bound was created.
 #[derive(Clone, Debug)]
 pub struct Bound {
     state: watch::Receiver<State>,
@@ -76,17 +76,17 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// When it was made.
+    /// When the bound was created.
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// Whether connections that were established when it was made are not lost.
+    /// Whether connections established when the bound was created are not lost.
     pub fn holds(&self) -> bool {
         !self.state.borrow().has_lost(self.since)
     }
 
-    /// Runs something for so long at most, and no longer than connections work.
+    /// Runs work until it is done, the limit has passed, or connections are lost.
     pub async fn within<T, E: From<Error>>(&self, limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         tokio::select! {
             biased;
@@ -96,7 +96,7 @@ impl Bound {
         }
     }
 
-    /// Returns when it does not hold.
+    /// Returns when connections established before the bound are lost.
     pub async fn broken(&self) {
         let mut state = self.state.clone();
         if state.wait_for(|state| state.has_lost(self.since)).await.is_err() {
@@ -105,12 +105,12 @@ impl Bound {
     }
 }
 
-/// The error of a wait on a connection that was lost.
+/// The error of a wait on a lost connection.
 pub fn lost() -> Error {
     Error::Io(io::Error::new(ErrorKind::ConnectionAborted, "the connection to the database was lost"))
 }
 
-/// The error of a wait that took longer than its limit.
+/// The error of a wait that exceeded its limit.
 pub fn late(limit: Duration) -> Error {
     Error::Io(io::Error::new(ErrorKind::TimedOut, format!("the database did not answer within {} ms", limit.as_millis())))
 }

@@ -1,7 +1,7 @@
-//! How sessions of the database are opened: with which settings, and which are open.
+//! Opens database sessions with their settings, and remembers which are open.
 //!
-//! Settings are made by `SET` after connecting. As the startup parameter `options` they would cost no round trip, but
-//! `PgBouncer` refuses that parameter.
+//! Settings are made with `SET` after connecting. The startup parameter `options` would save the round trip, but `PgBouncer`
+//! rejects that parameter.
 
 use super::liveness::{self, Liveness};
 use super::{DIAL, is_lost};
@@ -14,26 +14,26 @@ use tokio::time::{Instant, sleep, timeout};
 
 type Result<T> = sqlx::Result<T>;
 
-/// How many sessions are remembered: more than one instance has open.
+/// How many sessions are remembered: more than one instance opens.
 const REMEMBERED: usize = 256;
 
-/// How soon another attempt follows one that was refused at once.
+/// How long to wait after an attempt that was refused at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Who a session is at the server: no two of a server are the same, and a process id comes again.
+/// The identity of a session at the server, which is unique there. A process id alone is not, since it is reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// The process id.
+    /// The process id of the server's backend.
     pid: i32,
-    /// When it began, in microseconds since 1970.
+    /// When the backend started, in microseconds since 1970.
     started: i64,
 }
 
-/// Asks a session who it is. The function is many times cheaper than the view over it.
+/// The query for a session's own identity. The function is many times cheaper than the view that uses it.
 const WHO: &str = "SELECT pid::text AS pid, (extract(epoch FROM backend_start) * 1000000)::bigint::text AS started
                      FROM pg_stat_get_activity(pg_backend_pid())";
 
-/// Opens sessions. Cheap to clone; all clones remember the same ones.
+/// Opens sessions. Cheap to clone; all clones share the remembered sessions.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     options: PgConnectOptions,
@@ -42,14 +42,14 @@ pub struct Sessions {
     opened: Arc<Mutex<VecDeque<Backend>>>,
 }
 
-/// A session outside of a pool.
+/// A session outside a pool.
 #[derive(Debug)]
 pub struct Session {
-    /// The connection.
+    /// The connection of the session.
     pub connection: PgConnection,
-    /// Who it is at the server.
+    /// The session's identity at the server.
     pub backend: Backend,
-    /// What ends waits on it.
+    /// The bound that ends waits on the session.
     pub bound: liveness::Bound,
 }
 
@@ -60,7 +60,7 @@ impl From<PgConnectOptions> for Sessions {
 }
 
 impl Sessions {
-    /// Sessions with these settings beside those that they have: names and values, as in `SET name = value`.
+    /// Adds settings to those that each session gets: names and values, as in `SET name = value`.
     #[must_use]
     pub fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let further = settings.into_iter().map(|(name, value)| format!("SET {name} = {value}; "));
@@ -68,17 +68,17 @@ impl Sessions {
         self
     }
 
-    /// How a connection is made, without the settings.
+    /// The options with which a connection is opened, without the settings.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
     }
 
-    /// What knows whether connections are lost.
+    /// The state of the connections: whether they are lost.
     pub fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 
-    /// Makes the settings on a new connection, and remembers it.
+    /// Makes the settings on a new connection, and remembers the session.
     pub(super) async fn set_up(&self, connection: &mut PgConnection) -> Result<Backend> {
         let statements = format!("{}{WHO}", self.settings);
         let row: PgRow = connection.fetch_one(statements.as_str()).await?;
@@ -104,8 +104,8 @@ impl Sessions {
         Ok(Session { connection, backend, bound })
     }
 
-    /// Opens a session, with as many attempts as there is time for: a server may be restarting, and an attempt that
-    /// hangs may be the last one of a network that works again.
+    /// Opens a session, with as many attempts as the time allows. A server may be restarting, and an attempt that hangs may
+    /// have started before the network recovered.
     pub async fn open_until(&self, until: Instant) -> Result<Session> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -116,8 +116,8 @@ impl Sessions {
         }
     }
 
-    /// Listens to these channels on a connection of its own. Dropped, it leaves a task of sqlx behind that waits for the
-    /// connection without a limit: only the end of its runtime ends that for certain.
+    /// Listens on these channels on a connection of its own. When the listener is dropped, a task of sqlx continues to wait for
+    /// the connection without a limit; only the end of its runtime is certain to end that task.
     pub async fn listen(&self, channels: &[&str]) -> Result<PgListener> {
         let sessions = self.clone();
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(DIAL).after_connect(move |connection, _| {
@@ -133,14 +133,14 @@ impl Sessions {
         self.liveness.bound().within(DIAL * 2, listening).await
     }
 
-    /// A session whose statements have no limit, neither here nor at the server.
+    /// Opens a session whose statements have no limit, neither here nor at the server.
     pub(super) async fn open_unlimited(&self) -> Result<PgConnection> {
         let unlimited = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
         Ok(self.clone().with(unlimited).open(DIAL * 2).await?.connection)
     }
 
-    /// Says that all sessions but this one are lost, and ends them at the server: what they have locked is free, and what
-    /// they were sent and have not done yet is not done any more.
+    /// Marks all sessions except this one as lost, and terminates them at the server. That releases their locks, and statements
+    /// that they have not completed are not executed.
     pub async fn lose(&self, fresh: &mut Session, limit: Duration) -> Result<u64> {
         fresh.bound = self.liveness.bound();
         self.liveness.lose_before(fresh.bound.since());
@@ -156,7 +156,7 @@ impl Sessions {
     }
 }
 
-/// Ends a session at the server, and waits until it has ended: afterwards, nothing that it was sent can be committed.
+/// Terminates a session at the server, and waits until it has ended. After that, nothing that it was sent can be committed.
 pub async fn fence(session: &mut Session, lost: &Backend, limit: Duration) -> Result<()> {
     let milliseconds = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     let ended = sqlx::query_scalar::<_, bool>(
@@ -168,7 +168,7 @@ pub async fn fence(session: &mut Session, lost: &Backend, limit: Duration) -> Re
         Ok(Some(false)) => Err(liveness::late(limit)),
         Ok(Some(true) | None) => Ok(()),
         Err(error) if is_lost(&error) => Err(error),
-        // A server that does not allow it, perhaps. Locks are still waited for.
+        // The server may not permit the termination. Locks are still waited for.
         Err(error) => {
             tracing::warn!(%error, "a lost session could not be ended at the server");
             Ok(())

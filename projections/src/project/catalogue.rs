@@ -1,4 +1,4 @@
-//! What events of the catalogue do to the views.
+//! Applies catalogue events to the views.
 
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
@@ -22,10 +22,10 @@ use bootledger_aggregates::webhook::WebhookEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The kind and key of a thing of the catalogue.
+/// The kind and key of a catalogue entry.
 pub(super) type Key = (&'static str, String);
 
-/// The thing of the catalogue that an event is of.
+/// The catalogue entry that an event belongs to.
 pub(super) fn key(event: &Event) -> Option<Key> {
     match event {
         Event::Deployment(..) | Event::Device(..) => None,
@@ -44,7 +44,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
     }
 }
 
-/// What waiting plugins may wait for and this event may have brought.
+/// What plugins may be waiting for and this event may provide.
 pub(super) fn signal(event: &Event) -> Option<Signal> {
     let Event::DhcpServer(name, event) = event else { return None };
     let (site, confirmed) = match event {
@@ -55,7 +55,7 @@ pub(super) fn signal(event: &Event) -> Option<Signal> {
     Some(Signal { keys: vec![format!("dhcp-server:{name}"), format!("dhcp-site:{site}")], confirmed })
 }
 
-/// Applies the event, or changes nothing and says why it does not fit.
+/// Applies the event, or changes nothing and returns why it does not fit.
 pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String> {
     let position = recorded.position;
     match &recorded.event {
@@ -109,7 +109,8 @@ fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) 
         E::DhcpServerDefined { spec } => {
             let old = current::<DhcpServerView>(state, recorded).ok();
             sites.extend(old.iter().map(|(old, _)| old.spec.site.clone()).chain([spec.site.clone()]));
-            // As in the aggregate: a server of another site or kind has confirmed nothing yet, one that comes back neither.
+            // As in the aggregate, a server that moves to another site or kind, or that was retired and comes back, has
+            // confirmed nothing yet.
             let (confirmed, failing) = match old {
                 Some((old, false)) if old.spec.site == spec.site && old.spec.kind == spec.kind => (old.confirmed, old.failing),
                 Some((old, false)) => (None, old.failing),
@@ -222,7 +223,7 @@ fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEv
             DriftView { difference: difference.clone(), since, ordered: None, problem: None }
         }
         DriftEvent::DriftRepairOrdered {} => {
-            // A DHCP server's agent is asked to confirm once more what it runs, as after any change of its site.
+            // The DHCP server's agent has to confirm again what the server runs, as after any change of its site.
             if let Subject::Dhcp { .. } = key.subject {
                 state.touch_site(&key.site, recorded.position);
             }
@@ -252,14 +253,14 @@ fn webhook(state: &mut State, recorded: &Recorded, event: &WebhookEvent) -> Resu
         (E::WebhookPositionSet { after, .. }, known) => {
             WebhookView { begins: Beginning { after: *after, set_at: recorded.position }, ..known?.0 }
         }
-        // Whoever tells the webhook finds it in the log; the new sequence says that there is something to find.
+        // The webhook's courier reads the skip from the log. The new sequence number shows that there is something to read.
         (E::WebhookEventSkipped { .. }, known) => known?.0,
         (E::WebhookRetired {}, _) => return retire(state, recorded),
     };
     put(state, recorded, &view, false)
 }
 
-/// The description as it stands, and whether it is out of use.
+/// The current description, and whether the entry is retired.
 fn current<T: DeserializeOwned>(state: &State, recorded: &Recorded) -> Result<(T, bool), String> {
     let row = key(&recorded.event).and_then(|key| state.catalogue.current(&key)).ok_or_else(|| unknown(recorded))?;
     let spec = T::deserialize(&row.spec).map_err(|error| format!("what the views hold of it cannot be read: {error}"))?;

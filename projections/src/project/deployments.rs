@@ -1,4 +1,4 @@
-//! What a deployment's events do to the views.
+//! Applies deployment events to the views.
 
 use super::runs;
 use super::state::State;
@@ -9,7 +9,7 @@ use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::values::ids::DeploymentId;
 
-/// Whether the event fits what the views know.
+/// Whether the event fits the current state of the views.
 pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) -> Result<(), String> {
     use DeploymentEvent as E;
     let known = state.deployments.current(&id).is_some();
@@ -30,7 +30,7 @@ pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) ->
     Ok(())
 }
 
-/// How a person or server that ended a deployment is told.
+/// How the timeline names the server or operator that ended a deployment.
 pub(super) fn done_by(by: &DoneBy) -> String {
     match by {
         DoneBy::Ip { address } => format!("server {address}"),
@@ -52,7 +52,7 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
     }
     let Some(deployment) = state.deployments.current(&id) else { return };
     match event {
-        // The view of installations has these.
+        // The view of installations applies these events.
         E::DeploymentStarted(_)
         | E::InstallerReported { .. }
         | E::InstallerFailed { .. }
@@ -89,7 +89,7 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
             runs::release(state, id, Status::InProgress, recorded);
         }
         E::InstallationFinished { .. } => {
-            // What Puppet did before was not on the installed server.
+            // Puppet runs before this event were not on the installed server.
             let row = Deployment { installed_at: Some(now), puppet_failure: None, ..deployment.clone() };
             state.boot_targets.remove(&(row.ip, id), position);
             state.deployments.set(id, row, position);

@@ -1,4 +1,4 @@
-//! What a device's events do to the views.
+//! Applies device events to the views.
 
 use super::runs;
 use super::state::{DhcpRow, State};
@@ -15,7 +15,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::text::Text;
 use std::collections::BTreeSet;
 
-/// Whether the event fits what the views know.
+/// Whether the event fits the current state of the views.
 pub(super) fn check(state: &State, id: DeviceId, event: &DeviceEvent) -> Result<(), String> {
     match (state.devices.current(&id).is_some(), event) {
         (true, DeviceEvent::DeviceRegistered(_)) => Err(format!("device {id} is registered already")),
@@ -57,7 +57,7 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::DeviceDetached { .. } => device.parent = None,
         E::UptimeReset { .. } => device.uptime_seconds = None,
         E::RemarkAdded { remark, .. } => device.remarks.push(remark.clone()),
-        // A deployment that waits for its restart looks at what became of it.
+        // A deployment that waits for its restart checks the result.
         E::PowerConfirmed { restart, .. } | E::PowerFailed { restart, .. } => {
             if let Some(restart) = restart {
                 runs::look_again(state, restart.deployment, recorded);
@@ -70,7 +70,7 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
     part(state, id, event, position);
 }
 
-/// The other side of what a device says of its parent: that has it among its sub-devices, or has not.
+/// Updates the other side of a parent relation: the parent's list of sub-devices.
 fn part(state: &mut State, id: DeviceId, event: &DeviceEvent, position: i64) {
     let (parent, attached) = match event {
         DeviceEvent::DeviceRegistered(spec) => (spec.parent, true),
@@ -171,7 +171,7 @@ fn found(state: &mut State, device: &mut Device, facts: &FactsRecorded, position
     }
 }
 
-/// Removes and adds DHCP entries, and tells the sites of their networks.
+/// Removes and adds DHCP entries, and marks the DHCP configuration of their networks' sites as changed.
 fn dhcp(state: &mut State, id: DeviceId, removed: &[DhcpEntry], added: &[DhcpEntry], position: i64) {
     for entry in removed.iter().chain(added) {
         let network = state.catalogue.current(&("network", entry.network.to_string()));
@@ -189,7 +189,7 @@ fn dhcp(state: &mut State, id: DeviceId, removed: &[DhcpEntry], added: &[DhcpEnt
     }
 }
 
-/// Removes and adds A and PTR records; gives the device's names after that.
+/// Removes and adds A and PTR records. Returns the device's names afterwards.
 fn dns(state: &mut State, id: DeviceId, removed: &[DnsEntry], added: &[DnsEntry], position: i64) -> Vec<Hostname> {
     let records = state.dns_of.entry(id).or_default();
     for record in removed.iter().flat_map(|entry| pair(id, entry)) {

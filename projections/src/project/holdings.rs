@@ -1,15 +1,17 @@
-//! Claims, as a view: applied event by event, which comes to the same as the writer's command by command.
+//! Applies claims to the view of holdings, event by event. The result is the same as the writer's, which works command by
+//! command.
 
 use super::state::State;
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
 
-/// Whether every taking finds the thing free or its own.
+/// Whether each value to be claimed is free or already held by its claimant.
 pub(super) fn check(state: &State, changes: &[ClaimChange]) -> Result<(), String> {
     for change in changes {
         let ClaimChange::Take(claim, taker) = change else { continue };
         let key = claim.parts();
         let Some(holder) = state.holdings.current(&key) else { continue };
-        // Logs of before the folding of numbers may have two devices whose numbers differ in their case: the first one holds.
+        // Logs from before numbers were case-folded may have two devices whose numbers differ only in case: the first one keeps
+        // the claim.
         if claim.is_folded() {
             continue;
         }
@@ -28,7 +30,7 @@ fn releases(change: &ClaimChange, claim: &Claim, holder: Holder) -> bool {
     }
 }
 
-/// Releases, then takes.
+/// Releases values, then claims values.
 pub(super) fn apply(state: &mut State, changes: &[ClaimChange], position: i64) {
     for change in changes {
         match change {

@@ -1,4 +1,4 @@
-//! What a deployment's events do to its installation, and to what `/pxe/` answers.
+//! Applies deployment events to the deployment's installation and to its boot target.
 
 use super::state::State;
 use crate::boot_targets::BootTarget;
@@ -42,7 +42,7 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
                 }
             }
         }
-        // The server says that it is installed, which is later than what its installer said.
+        // The server reports that it is installed, which is later than its installer's last report.
         E::InstallationFinished { .. } => (row.failed, row.failing) = (false, false),
         E::DeploymentDone { .. } | E::DeploymentCancelled { .. } => row.failing = false,
         _ => return,

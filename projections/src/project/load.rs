@@ -1,4 +1,4 @@
-//! Loads the current rows that a batch of events touches, with one statement a table.
+//! Loads the current rows that a batch of events affects, with one statement per table.
 
 use super::catalogue::{self, Key};
 use super::deployments::target;
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
-/// What a batch touches.
+/// The keys of the rows that a batch affects.
 #[derive(Default)]
 struct Keys {
     devices: HashSet<DeviceId>,
@@ -32,7 +32,7 @@ struct Keys {
     dns_of: HashSet<DeviceId>,
     dhcp: HashSet<(Ipv4Addr, MacAddress, DeviceId)>,
     signals: HashSet<String>,
-    /// The furthest position of the signals.
+    /// The highest position of the signals.
     confirmed: i64,
 }
 
@@ -89,7 +89,7 @@ impl Keys {
     }
 }
 
-/// The state before the batch.
+/// Loads the state before the batch.
 pub(super) async fn load<'a>(connection: &mut PgConnection, events: impl Iterator<Item = &'a Recorded>) -> Result<State> {
     let mut keys = Keys::default();
     events.for_each(|recorded| keys.add(&recorded.event));
@@ -118,7 +118,7 @@ async fn blocked(connection: &mut PgConnection, state: &mut State) -> Result<()>
     Ok(())
 }
 
-/// Deployments, their plugins and boot targets, and the plugins that wait for what the batch brings.
+/// Loads deployments, their plugin runs and boot targets, and the plugin runs that wait for what the batch provides.
 async fn live(connection: &mut PgConnection, keys: &Keys, state: &mut State) -> Result<()> {
     let mut runs = vec![];
     if !keys.deployments.is_empty() {
@@ -172,7 +172,7 @@ async fn holdings(connection: &mut PgConnection, keys: &Keys, state: &mut State)
     Ok(())
 }
 
-/// The kind of a claim as the domain spells it.
+/// The kind of a claim, as the domain spells it.
 fn kind(text: &str) -> Option<&'static str> {
     ["ip", "hostname", "mac", "serial", "asset", "deployment", "controller"].into_iter().find(|kind| *kind == text)
 }

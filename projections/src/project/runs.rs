@@ -1,4 +1,4 @@
-//! What events do to the work queue of plugins.
+//! Applies events to the work queue of plugin runs.
 
 use super::state::State;
 use crate::deployments::Status;
@@ -10,10 +10,10 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 
-/// After how many seconds a waiting plugin looks again even if nothing told it to.
+/// After how many seconds a waiting plugin runs again even if no event has woken it.
 const LOOK_AGAIN_SECONDS: i64 = 60;
 
-/// The plugins of a new deployment; those that require nothing are due.
+/// Creates the plugin runs of a new deployment; those without requirements are due.
 pub(super) fn start(state: &mut State, id: DeploymentId, plan: &Plan, recorded: &Recorded) {
     let runs = plan.0.iter().zip(0_i32..).map(|(planned, place)| {
         let run = Run {
@@ -39,7 +39,7 @@ pub(super) fn start(state: &mut State, id: DeploymentId, plan: &Plan, recorded: 
     release(state, id, Status::Open, recorded);
 }
 
-/// Makes due what was blocked and is not any more: its requirements have succeeded, its stage has come.
+/// Makes blocked runs due whose requirements have succeeded and whose stage has begun.
 pub(super) fn release(state: &mut State, id: DeploymentId, status: Status, recorded: &Recorded) {
     let Some(runs) = state.runs.get_mut(&id) else { return };
     let free = |run: &Run| {
@@ -95,7 +95,7 @@ pub(super) fn retry(state: &mut State, id: DeploymentId, plugin: &Name, recorded
     });
 }
 
-/// The deployment ended: what has not succeeded never will.
+/// Stops the plugin runs of an ended deployment that have not succeeded.
 pub(super) fn stop(state: &mut State, id: DeploymentId, recorded: &Recorded) {
     let Some(runs) = state.runs.get_mut(&id) else { return };
     for (place, run) in runs.iter_mut().filter(|(_, run)| run.status != RunStatus::Succeeded) {
@@ -105,7 +105,7 @@ pub(super) fn stop(state: &mut State, id: DeploymentId, recorded: &Recorded) {
     }
 }
 
-/// A DHCP entry was made for the deployment: what waits for its confirmation waits from here on.
+/// Records that a DHCP entry was created for the deployment: runs that wait for its confirmation wait from this position.
 pub(super) fn entry_made(state: &mut State, id: DeploymentId, position: i64) {
     let Some(runs) = state.runs.get_mut(&id) else { return };
     for (place, run) in runs.iter_mut().filter(|(_, run)| !matches!(run.status, RunStatus::Succeeded | RunStatus::Stopped)) {
@@ -114,7 +114,7 @@ pub(super) fn entry_made(state: &mut State, id: DeploymentId, position: i64) {
     }
 }
 
-/// Something happened to the server of a deployment in progress: what waits for it looks again now.
+/// Makes the waiting runs of a deployment in progress due, because something happened to its server.
 pub(super) fn look_again(state: &mut State, id: DeploymentId, recorded: &Recorded) {
     let Some(runs) = state.runs.get_mut(&id) else { return };
     for (place, run) in runs.iter_mut() {
@@ -125,7 +125,7 @@ pub(super) fn look_again(state: &mut State, id: DeploymentId, recorded: &Recorde
     }
 }
 
-/// Something happened that waiting plugins may wait for: those that do look again now.
+/// Makes the runs due that wait for what this event provides.
 pub(super) fn signal(state: &mut State, signal: &Signal, recorded: &Recorded) {
     for (id, runs) in &mut state.runs {
         for (place, run) in runs.iter_mut() {
@@ -138,11 +138,11 @@ pub(super) fn signal(state: &mut State, signal: &Signal, recorded: &Recorded) {
     }
 }
 
-/// What waiting plugins may wait for and an event may have brought.
+/// What plugins may be waiting for and an event may provide.
 pub(super) struct Signal {
-    /// As waiting plugins name it, such as `dhcp-server:kea-1`.
+    /// The keys as waiting plugins name them, such as `dhcp-server:kea-1`.
     pub(super) keys: Vec<String>,
-    /// Up to which position a confirmed configuration goes; the greatest where the event is something else.
+    /// The position of the confirmed configuration; the maximum if the event is not a confirmation.
     pub(super) confirmed: i64,
 }
 

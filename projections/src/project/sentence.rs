@@ -1,6 +1,6 @@
-//! Says in a sentence what an event means to people.
+//! Writes the sentence that describes an event in the timeline.
 //!
-//! Names come from the event, or from the rows that it left; an identifier is told only where nothing has a name.
+//! Names come from the event, or from the rows as they are after it. An identifier appears only where nothing has a name.
 
 mod account;
 mod drift;
@@ -33,7 +33,7 @@ use bootledger_aggregates::venture::VentureEvent;
 use bootledger_aggregates::webhook::WebhookEvent;
 use std::fmt::Display;
 
-/// The event's line of the timeline, once the event is applied.
+/// The event's line in the timeline, once the event is applied.
 pub(super) fn line(state: &State, recorded: &Recorded, stored: &Stored) -> Line {
     let (device, deployment) = match &recorded.event {
         Event::Deployment(id, _) => (state.deployments.current(id).map(|row| row.device), Some(*id)),
@@ -143,7 +143,7 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
     }
 }
 
-/// What people call a device: its name, else its serial number, else its first interface.
+/// The label of a device: its name, otherwise its serial number or its first interface.
 fn device_name(state: &State, id: DeviceId) -> String {
     let Some(device) = state.devices.current(&id) else { return id.to_string() };
     if !device.name.is_empty() {
@@ -255,7 +255,7 @@ pub(super) fn device(name: &str, event: &DeviceEvent, by: &str) -> String {
     }
 }
 
-/// An order to a management controller.
+/// The description of a power order.
 fn power(action: PowerAction, network_boot: bool) -> String {
     let action = match action {
         PowerAction::On => "power on",
@@ -340,7 +340,7 @@ fn found(facts: &FactsRecorded) -> String {
     list(parts)
 }
 
-/// The first few, and how many more there are: a sentence has to stay one.
+/// The first few items, and the number of the others: the text has to remain one sentence.
 fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     const SHOWN: usize = 5;
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();

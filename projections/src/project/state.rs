@@ -1,4 +1,4 @@
-//! The rows that a batch touches, of all views, and one event's effect on them.
+//! The rows of all views that a batch affects, and the effect of one event on them.
 
 use super::versions::Versions;
 use super::{catalogue, deployments, devices, holdings, installations, sentence};
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use time::Date;
 
-/// A thing of the catalogue, without its key.
+/// An entry of the catalogue, without its key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CatalogueRow {
     pub(super) sequence: i64,
@@ -36,10 +36,10 @@ pub(super) struct DhcpRow {
     pub(super) network: Name,
 }
 
-/// The rows that a batch touches.
+/// The rows that a batch affects.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Aggregates with a parked event, and the first one's position.
+    /// Aggregates with a parked event, and the position of the first one.
     pub(super) blocked: HashMap<(String, String), i64>,
     /// Newly parked events.
     pub(super) parked: Vec<Parked>,
@@ -47,24 +47,24 @@ pub(super) struct State {
     pub(super) devices: Versions<DeviceId, Device>,
     pub(super) deployments: Versions<DeploymentId, Deployment>,
     pub(super) installations: Versions<DeploymentId, Installation>,
-    /// The plugins of a deployment by place; of some deployments only those that wait.
+    /// The plugin runs of a deployment by place; for some deployments only those that wait.
     pub(super) runs: HashMap<DeploymentId, BTreeMap<i32, Run>>,
-    /// Plugins that changed.
+    /// Plugin runs that changed.
     pub(super) changed_runs: HashSet<(DeploymentId, i32)>,
     pub(super) holdings: Versions<(&'static str, String), Holder>,
     pub(super) dns: Versions<DnsRecord, ()>,
-    /// The current records of each device that the batch touches: the index of `dns`.
+    /// The current records of each device that the batch affects: an index of `dns`.
     pub(super) dns_of: HashMap<DeviceId, HashSet<DnsRecord>>,
     pub(super) dhcp: Versions<(Ipv4Addr, MacAddress, DeviceId), DhcpRow>,
     pub(super) boot_targets: Versions<(Ipv4Addr, DeploymentId), BootTarget>,
-    /// Sites whose DHCP configuration may have changed, and where last.
+    /// Sites whose DHCP configuration may have changed, with the position of the last such event.
     pub(super) dhcp_sites: HashMap<Name, i64>,
     pub(super) statistics: HashMap<(Date, Name, &'static str), i64>,
     pub(super) timeline: Vec<Line>,
 }
 
 impl State {
-    /// Applies an event to every view, or to none and says why.
+    /// Applies an event to every view, or to none and returns why.
     pub(super) fn apply(&mut self, recorded: &Recorded, stored: &Stored) -> Result<(), String> {
         let claims = recorded.event.claims();
         holdings::check(self, &claims)?;
@@ -87,7 +87,7 @@ impl State {
         Ok(())
     }
 
-    /// A site's DHCP configuration may have changed.
+    /// Records that a site's DHCP configuration may have changed.
     pub(super) fn touch_site(&mut self, site: &Name, position: i64) {
         match self.dhcp_sites.get_mut(site) {
             Some(last) => *last = position,
@@ -95,7 +95,7 @@ impl State {
         }
     }
 
-    /// Adds to the day's sum of a site.
+    /// Adds to a site's sum for the day.
     pub(super) fn count(&mut self, recorded: &Recorded, site: &Name, measure: &'static str, amount: i64) {
         *self.statistics.entry((recorded.recorded_at.0.date(), site.clone(), measure)).or_default() += amount;
     }

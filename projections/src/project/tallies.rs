@@ -1,4 +1,4 @@
-//! How a batch changes the counts of current rows.
+//! Computes how a batch changes the counts of current rows.
 
 use super::state::State;
 use crate::deployments::{Deployment, Status};
@@ -7,7 +7,7 @@ use bootledger_aggregates::values::name::Name;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-/// How many more devices in use and live deployments a role has.
+/// By how much the numbers of devices in use and of live deployments of a role change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct OfRole {
     pub(super) devices: i64,
@@ -16,7 +16,7 @@ pub(super) struct OfRole {
     pub(super) overdue: i64,
 }
 
-/// The changes that are not nought, by venture and role.
+/// The non-zero changes, by venture and role.
 pub(super) fn of_roles(state: &State) -> Vec<((Name, Name), OfRole)> {
     let mut tallies: HashMap<(Name, Name), OfRole> = HashMap::new();
     for (_, before, after) in state.devices.ends() {
@@ -51,7 +51,7 @@ fn count(tally: &mut OfRole, deployment: &Deployment, amount: i64) {
     }
 }
 
-/// The changes that are not nought of held addresses, by the address without its last eight bits.
+/// The non-zero changes in the number of held addresses, by the address without its last eight bits.
 pub(super) fn of_addresses(state: &State) -> Vec<(i32, i64)> {
     let mut tallies: HashMap<i32, i64> = HashMap::new();
     for ((kind, value), before, after) in state.holdings.ends() {

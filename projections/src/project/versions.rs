@@ -1,12 +1,12 @@
-//! The versions of the rows of one temporal table, as a batch of events makes them.
+//! The versions of the rows of one temporal table that a batch of events creates.
 //!
-//! The fold is in memory: a version that begins and ends within the batch is written once, ended.
-//! What is written depends on the events alone, never on where the log was cut into batches.
+//! Events are applied in memory: a version that begins and ends within the batch is written once, as an ended one. What is
+//! written depends only on the events, never on how the log was divided into batches.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The rows that a batch touches.
+/// The rows that a batch affects.
 #[derive(Debug)]
 pub(crate) struct Versions<K, R> {
     slots: HashMap<K, Slot<R>>,
@@ -14,9 +14,9 @@ pub(crate) struct Versions<K, R> {
 
 #[derive(Debug)]
 struct Slot<R> {
-    /// The version that the table holds as the current one.
+    /// The current version in the table.
     stored: Option<R>,
-    /// Where that one ends.
+    /// The position at which that version ends.
     stored_ends: Option<i64>,
     /// New versions, oldest first.
     new: Vec<Version<R>>,
@@ -29,12 +29,12 @@ struct Version<R> {
     row: R,
 }
 
-/// What is to be written of a table.
+/// The changes to write to a table.
 #[derive(Debug)]
 pub(crate) struct Written<K, R> {
-    /// Keys of stored rows that end, and where.
+    /// Keys of stored rows that end, with the position.
     pub(crate) ended: Vec<(K, i64)>,
-    /// New rows with their first position and the one where they end.
+    /// New rows, with their first position and the position at which they end.
     pub(crate) begun: Vec<(K, R, i64, Option<i64>)>,
 }
 
@@ -65,29 +65,29 @@ impl<R> Slot<R> {
 }
 
 impl<K: Hash + Eq + Clone, R: PartialEq> Versions<K, R> {
-    /// Says what the table holds now, before any event.
+    /// Sets the row that the table holds before any event.
     pub(crate) fn seed(&mut self, key: K, row: R) {
         self.slots.insert(key, Slot { stored: Some(row), stored_ends: None, new: vec![] });
     }
 
-    /// The row as the events so far left it.
+    /// The row as it is after the events so far.
     pub(crate) fn current(&self, key: &K) -> Option<&R> {
         self.slots.get(key).and_then(Slot::current)
     }
 
-    /// The keys of all rows that the events so far left.
+    /// The keys and rows that exist after the events so far.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&K, &R)> {
         self.slots.iter().filter_map(|(key, slot)| slot.current().map(|row| (key, row)))
     }
 
-    /// The row is this from `position` on.
+    /// Sets the row from `position` on.
     pub(crate) fn set(&mut self, key: K, row: R, position: i64) {
         let slot = self.slots.entry(key).or_insert_with(|| Slot { stored: None, stored_ends: None, new: vec![] });
         if slot.current() == Some(&row) {
             return;
         }
         slot.end(position);
-        // One event may take a row away and put the same one back: nothing happened then.
+        // One event may remove a row and add the same one again. Then nothing has changed.
         match slot.new.last_mut() {
             Some(version) if version.to == Some(position) && version.row == row => version.to = None,
             None if slot.stored_ends == Some(position) && slot.stored.as_ref() == Some(&row) => slot.stored_ends = None,
@@ -95,19 +95,19 @@ impl<K: Hash + Eq + Clone, R: PartialEq> Versions<K, R> {
         }
     }
 
-    /// There is no such row from `position` on.
+    /// Removes the row from `position` on.
     pub(crate) fn remove(&mut self, key: &K, position: i64) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.end(position);
         }
     }
 
-    /// The rows before and after the events.
+    /// Each row before and after the events.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&K, Option<&R>, Option<&R>)> {
         self.slots.iter().map(|(key, slot)| (key, slot.stored.as_ref(), slot.current()))
     }
 
-    /// What is to be written.
+    /// The changes to write to the table.
     pub(crate) fn written(self) -> Written<K, R> {
         let mut written = Written { ended: vec![], begun: vec![] };
         for (key, slot) in self.slots {

@@ -1,4 +1,4 @@
-//! Writes what a batch came to: for each table one statement that ends rows and one that begins rows.
+//! Writes the result of a batch: for each table, one statement that ends rows and one that inserts rows.
 
 mod flat;
 mod installations;
@@ -9,9 +9,9 @@ use super::state::State;
 use crate::error::Result;
 use sqlx::PgConnection;
 
-/// Writes all of it.
+/// Writes the whole state.
 pub(super) async fn write(connection: &mut PgConnection, mut state: State) -> Result<()> {
-    // Before the rows are taken away from the state.
+    // The counts are computed before the rows are moved out of the state.
     tallies::write(connection, &state).await?;
     temporal::catalogue(connection, std::mem::take(&mut state.catalogue).written()).await?;
     temporal::devices(connection, std::mem::take(&mut state.devices).written()).await?;
@@ -36,7 +36,7 @@ macro_rules! column {
 }
 use column;
 
-/// Texts as a literal of `text[]`: an array of arrays of different lengths cannot be a parameter.
+/// Texts as a literal of `text[]`, because an array of arrays of different lengths cannot be a parameter.
 fn array_literal<T: ToString>(values: &[T]) -> String {
     let mut literal = String::from("{");
     for (index, value) in values.iter().enumerate() {

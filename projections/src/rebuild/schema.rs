@@ -1,16 +1,16 @@
-//! The schema `views_next`: made like `views`, compared with it, put in its place.
+//! The schema `views_next`: created like `views`, compared with it, and switched into its place.
 //!
-//! Names of tables come from the database's own catalogue, never from outside, so building statements of them is safe.
+//! Names of tables come from the database's own catalogue, never from outside, so building statements from them is safe.
 
 use super::Difference;
 use crate::error::Result;
 use sqlx::{Executor, PgConnection};
 
-/// Indexes that the projector asks by, beside the unique ones. All others are made when the tables are full,
+/// Indexes that the projector's queries need in addition to the unique ones. All others are created once the tables are full,
 /// which takes a fraction of the time.
 const NEEDED: [&str; 4] = ["plugin_runs_waiting", "holdings_now_holder", "dns_records_now_device", "parked_aggregates"];
 
-/// The tables that the projector asks about current rows.
+/// The tables whose current rows the projector queries.
 pub(super) const ASKED: [&str; 7] =
     ["deployments", "devices", "dhcp_entries", "dns_records", "holdings", "installations", "plugin_runs"];
 
@@ -21,7 +21,7 @@ struct Index {
     primary: Option<(String, String)>,
 }
 
-/// Makes the tables of `views` again in `views_next`, empty, at position 0.
+/// Creates the tables of `views` in `views_next`, empty, at position 0.
 pub(super) async fn create(connection: &mut PgConnection) -> Result<()> {
     connection.execute("DROP SCHEMA IF EXISTS views_old CASCADE").await?;
     drop_next(connection).await?;
@@ -39,7 +39,7 @@ pub(super) async fn create(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Makes the other indexes and gathers statistics, so that the first questions are answered as fast as the later ones.
+/// Creates the other indexes and gathers statistics, so that the first queries are as fast as later ones.
 pub(super) async fn finish(connection: &mut PgConnection) -> Result<()> {
     let made: Vec<String> = indexes(connection, "views_next").await?.into_iter().map(|index| index.name).collect();
     for index in indexes(connection, "views").await? {
@@ -59,25 +59,25 @@ pub(super) async fn analyze(connection: &mut PgConnection, tables: &[&str]) -> R
     Ok(())
 }
 
-/// Puts the new views in the place of the old ones.
+/// Replaces the old views with the new ones.
 pub(super) async fn switch(connection: &mut PgConnection) -> Result<()> {
     connection.execute("ALTER SCHEMA views RENAME TO views_old; ALTER SCHEMA views_next RENAME TO views").await?;
     Ok(())
 }
 
-/// Drops the old views. Apart from the switch, because it waits for every reader.
+/// Drops the old views. This is separate from the switch, because it waits for every reader.
 pub(super) async fn drop_old(connection: &mut PgConnection) -> Result<()> {
     connection.execute("DROP SCHEMA views_old CASCADE").await?;
     Ok(())
 }
 
-/// Drops what an interrupted rebuild or a comparison left.
+/// Drops what an interrupted rebuild or a comparison has left.
 pub(super) async fn drop_next(connection: &mut PgConnection) -> Result<()> {
     connection.execute("DROP SCHEMA IF EXISTS views_next CASCADE").await?;
     Ok(())
 }
 
-/// Where the old and the new tables differ.
+/// The differences between the old and the new tables.
 pub(super) async fn differences(connection: &mut PgConnection) -> Result<Vec<Difference>> {
     let mut found = vec![];
     for table in tables(connection).await? {
@@ -87,7 +87,7 @@ pub(super) async fn differences(connection: &mut PgConnection) -> Result<Vec<Dif
     Ok(found)
 }
 
-/// Where the claims and the new holdings differ.
+/// The differences between the claims and the new holdings.
 pub(super) async fn claims(connection: &mut PgConnection) -> Result<Option<Difference>> {
     let old = "SELECT kind, value, holder FROM public.claims";
     let new = "SELECT kind, value, holder FROM views_next.holdings WHERE valid_to IS NULL";
@@ -112,7 +112,7 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<String>> {
     Ok(names.fetch_all(connection).await?)
 }
 
-/// The indexes of a schema. The search path must not find its tables, so that their names are qualified.
+/// The indexes of a schema. The search path must not contain the schema, so that the names are qualified.
 async fn indexes(connection: &mut PgConnection, schema: &str) -> Result<Vec<Index>> {
     let rows = sqlx::query!(
         r#"SELECT i.relname::text AS "name!", pg_get_indexdef(i.oid) AS "definition!", t.relname::text AS "table!",
@@ -133,7 +133,7 @@ async fn indexes(connection: &mut PgConnection, schema: &str) -> Result<Vec<Inde
     Ok(rows.into_iter().map(|row| index(row.name, row.definition, row.table, row.constraint)).collect())
 }
 
-/// Makes an index of `views` in `views_next` under the same name, which later migrations may rely on.
+/// Creates an index of `views` in `views_next` under the same name, which later migrations may rely on.
 async fn copy(connection: &mut PgConnection, index: &Index) -> Result<()> {
     connection.execute(index.definition.replacen(" ON views.", " ON views_next.", 1).as_str()).await?;
     if let Some((table, constraint)) = &index.primary {

@@ -1,5 +1,5 @@
-//! Devices: found by their MAC addresses and numbers, registered where they are not known, and else changed in the fields that
-//! the file gives. A field that may not change is refused alone, with the reason; the others are applied.
+//! Imports devices: a device is found by its MAC addresses and numbers, registered if it does not exist, and otherwise changed
+//! in the fields that the file gives. A field that may not change is refused alone, with the reason; the others are applied.
 
 use super::{AT_ONCE, Came, Import, refused};
 use crate::catalogue_file::kinds::{self, Label};
@@ -20,13 +20,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 use uuid::Uuid;
 
-/// How many things are looked up in one query.
+/// How many values are looked up in one query.
 const CHUNK: usize = 500;
 
-/// Fields that make sense only together: where one is refused, so are the others.
+/// Groups of fields that belong together: if one is refused, so are the others.
 const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position", "parent"]];
 
-/// The devices in use that hold some labels.
+/// The devices in use that hold any of the labels.
 #[derive(Default)]
 struct Known {
     by_label: HashMap<Label, DeviceId>,
@@ -73,12 +73,12 @@ fn claim(label: &Label) -> Claim {
     }
 }
 
-/// A device of the file with what is to be done.
+/// A device of the file, with the changes to make.
 struct Due<'e> {
     place: usize,
     device: &'e Device,
     id: Option<DeviceId>,
-    /// What is given, with the parent's id.
+    /// The given fields, with the parent's id.
     given: Map<String, Value>,
     parent: Option<DeviceId>,
 }
@@ -87,7 +87,8 @@ impl Import<'_> {
     pub(super) async fn devices<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
         let mut all: Vec<(&Entry, Came)> = entries.into_iter().map(|entry| (entry, Came::default())).collect();
         let mut waiting: Vec<usize> = (0..all.len()).collect();
-        // Parents before their parts: what waits for a device of the same file is taken in a later round.
+        // Parents are imported before their sub-devices: a device that waits for another one of the same file is imported in a
+        // later round.
         while !waiting.is_empty() {
             let labels = waiting
                 .iter()
@@ -154,7 +155,7 @@ impl Import<'_> {
         if applied.is_empty() {
             return Ok(());
         }
-        // No field is passed over in silence: what was given is compared with what the catalogue now has.
+        // Every field is accounted for: the given values are compared with what the catalogue has now.
         self.target.catch_up().await?;
         let mut now = Known::default();
         now.add(&self.target.views, &applied.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
@@ -215,7 +216,7 @@ impl Import<'_> {
                         TOGETHER.iter().any(|group| group.contains(&field) && group.iter().any(|other| about(other)))
                     };
                     let any = change.keys().any(|field| about(field) || with(field));
-                    // Where the reason is about no field that changes, nothing of the rest can be applied either.
+                    // If the reason concerns none of the changing fields, no other field can be applied either.
                     let gone = change.keys().filter(|field| !any || about(field) || with(field)).cloned().collect::<Vec<_>>();
                     for field in gone {
                         change.remove(&field);
@@ -237,7 +238,7 @@ impl Import<'_> {
         Ok(came)
     }
 
-    /// Puts names in the place of devices' ids in reasons.
+    /// Replaces the ids of devices in reasons with their names.
     pub(super) async fn name_holders(&self, report: &mut Report) -> Result<()> {
         let ids: BTreeSet<DeviceId> = report
             .outcomes
@@ -267,7 +268,7 @@ impl Import<'_> {
     }
 }
 
-/// A word that is an id, with the id.
+/// The id in a word, if the word is one.
 fn id_in(word: &str) -> Option<(&str, DeviceId)> {
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     (word.len() == 36).then(|| word.parse::<Uuid>().ok()).flatten().map(|id| (word, DeviceId(id)))
@@ -280,7 +281,7 @@ fn device_of(entry: &Entry) -> Option<&Device> {
     }
 }
 
-/// The device that holds what is on the label.
+/// The device that holds the label's values.
 fn found(device: &Device, known: &Known) -> Result<Option<DeviceId>, Refusal> {
     let holders: BTreeMap<DeviceId, Label> =
         device.labels().filter_map(|label| Some((*known.by_label.get(&label)?, label))).collect();
@@ -300,7 +301,7 @@ fn given(device: &Device, parent: Option<DeviceId>) -> Map<String, Value> {
     given
 }
 
-/// The fields that are given and differ.
+/// The given fields that differ.
 fn differing(held: &Map<String, Value>, given: &Map<String, Value>) -> Vec<Change> {
     let something = |value: &&Value| !is_nothing(value);
     let mut changes = vec![];
@@ -313,7 +314,7 @@ fn differing(held: &Map<String, Value>, given: &Map<String, Value>) -> Vec<Chang
     changes
 }
 
-/// Whether a value says no more than that there is none.
+/// Whether a value means that there is nothing.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -324,7 +325,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// The command's fields for those that change, and why others cannot.
+/// The command's fields for the changes, and the reasons why other fields cannot change.
 fn change_of(
     fields: &BTreeSet<&str>,
     given: &Map<String, Value>,
@@ -348,7 +349,7 @@ fn change_of(
             }
             ("name" | "serial" | "asset", true) => drop(change.insert((*field).to_owned(), json!(""))),
             ("macs", true) => drop(change.insert("macs".to_owned(), json!([]))),
-            // As in a JSON merge patch: an explicit null removes, and the rules say where it cannot.
+            // As in a JSON merge patch, an explicit null removes a value. The rules say where that is not possible.
             ("site", true) => refuse("a device is always at a site; name another one, or leave the field out"),
             (_, true) => drop(change.insert((*field).to_owned(), Value::Null)),
             _ => drop(change.insert((*field).to_owned(), value)),

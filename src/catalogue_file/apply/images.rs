@@ -1,6 +1,7 @@
-//! Boot images: description and files are replaced in one step, so that a template and the settings it uses change together.
+//! Imports boot images: description and files are replaced in one step, so that a template and the settings it uses change
+//! together.
 //!
-//! Files that are not named stay: a kernel that was uploaded is not the file's to remove.
+//! Files of an image that the catalogue file does not name are kept: an uploaded kernel does not belong to the catalogue file.
 
 use super::{Came, Import, left};
 use crate::catalogue_file::kinds::{self, Kind};
@@ -25,11 +26,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tokio::io::AsyncReadExt;
 
-/// The most bytes of a file that is no template, as an upload's.
+/// The maximum size of a file that is not a template, in bytes; the same as for an upload.
 const LARGEST: u64 = 8 << 30;
-/// The most bytes of a template.
+/// The maximum size of a template, in bytes.
 const LARGEST_TEMPLATE: u64 = 4 << 20;
-/// How much of a file is read at once.
+/// How many bytes of a file are read at a time.
 const PART: usize = 1 << 20;
 
 impl Import<'_> {
@@ -82,7 +83,7 @@ impl Import<'_> {
         Ok(came)
     }
 
-    /// The files with their hashes and, of templates, the settings that they use. Nothing is stored.
+    /// The files with their hashes and, for templates, the settings that they use. Stores nothing.
     async fn files(&self, image: &Image, declared: &Declared) -> Result<(BTreeMap<Name, BootFile>, Vec<Refusal>)> {
         let (mut files, mut refusals) = (BTreeMap::new(), vec![]);
         for (name, file) in &image.files {
@@ -170,7 +171,7 @@ impl Import<'_> {
     }
 }
 
-/// What the catalogue holds of an image, without what the file does not name: other files, and the recipe.
+/// The catalogue's description of an image, without what the catalogue file does not name: other files, and the recipe.
 fn described(held: &BootImage, image: &Image) -> Result<Value> {
     let mut json = serde_json::to_value(held).context("a boot image is JSON")?;
     let of_kind = Kind::BootImage.held(image.name.as_str(), json.take())?;
@@ -191,7 +192,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 
-/// The hash and length of a file, read part by part.
+/// The hash and length of a file, which is read in parts.
 async fn hash(path: &Path) -> Result<(Sha256, u64), String> {
     let unreadable = |error| unreadable(path, &error);
     let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
@@ -212,7 +213,7 @@ async fn hash(path: &Path) -> Result<(Sha256, u64), String> {
     }
 }
 
-/// Stores a file; one that has changed since it was hashed is an error.
+/// Stores a file. A file that has changed since it was hashed is an error.
 async fn store_file(contents: &Contents, path: &Path, expected: Option<Sha256>) -> Result<Sha256> {
     let file = tokio::fs::File::open(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
     let parts = stream::try_unfold(file, |mut file| async move {

@@ -1,4 +1,4 @@
-//! The section of devices, which is a list: a device has no name of its own, but what is on its label.
+//! Reads the section of devices. It is a list, because a device is identified by its label instead of a name.
 
 use super::{Device, Entry, Reader, What, place_of};
 use crate::catalogue_file::kinds::{self, Kind, Label};
@@ -61,7 +61,7 @@ impl Reader {
         let (venture, role) = (name_of("venture").ok()?, name_of("role").ok()?);
         let mut parent = None;
         match fields.get("parent") {
-            // An id, as the API has it.
+            // An id, as used by the API, is also accepted.
             Some(Value::String(text)) if text.parse::<DeviceId>().is_err() => {
                 let message = format!(
                     "`{}` is no device. Write what is on its label: {{ serial: … }}, {{ asset: … }} or {{ mac: … }}",
@@ -79,7 +79,7 @@ impl Reader {
             }
             _ => {}
         }
-        // Where nothing is written, the type's own default is not given.
+        // A field without a value counts as not given, so the type's default does not apply.
         let nothing: Vec<String> = fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
         fields.retain(|_, value| !value.is_null());
         let (spec, _) = match kinds::typed::<DeviceSpec>(Value::Object(fields)) {

@@ -1,4 +1,4 @@
-//! What an import, a dry run and an export do to a database.
+//! Tests of imports, dry runs and exports with a database.
 
 use super::super::apply::held;
 use super::super::export;
@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A database, a store of boot files and a folder with secrets.
+/// A database, a store of boot files and a directory of secrets.
 struct Place {
     tool: Tool,
     files: Arc<dyn ObjectStore>,
@@ -79,7 +79,7 @@ impl Place {
         Ok(log::last_position(&self.tool.database.pool).await?)
     }
 
-    /// All that the catalogue holds, with parents by what is on their labels.
+    /// Everything in the catalogue, with parents named by their labels.
     async fn everything(&self) -> Result<BTreeMap<String, Value>> {
         let mut all = BTreeMap::new();
         for kind in Kind::ALL {
@@ -122,7 +122,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     let place = Place::create().await?;
     Contents::new(place.files.clone()).store_bytes("stored".into()).await?;
     Contents::new(place.files.clone()).store_bytes("another".into()).await?;
-    // A dry run first: it says the same, appends nothing and leaves nothing.
+    // A dry run comes first. It reports the same, appends nothing and leaves nothing behind.
     let planned = place.dry_run(EVERY_FIELD).await?;
     assert_eq!((place.position().await?, place.everything().await?.len()), (0, 0));
     let schemas: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE '%trial%'")
@@ -139,7 +139,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     assert_unchanged(&place.dry_run(EVERY_FIELD).await?);
     assert_eq!(place.position().await?, position, "what is unchanged appends nothing");
 
-    // The other file: each field is another one then, or is refused with its reason.
+    // With the other file, each field changes its value or is refused with a reason.
     let before = place.everything().await?;
     let planned = place.dry_run(OTHER_FIELDS).await?;
     assert_eq!((place.position().await?, place.everything().await?), (position, before.clone()));
@@ -153,7 +153,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
         .collect();
     for kind in Kind::ALL {
         for path in paths(kind) {
-            // A content is compared by its hash, and the parts of a mapping of any keys one by one.
+            // A file's content is compared by its hash, and a mapping with free keys by its parts.
             let path =
                 ["text", "path"].into_iter().fold(path, |path, end| path.replace(&format!("files.*.{end}"), "files.*.sha256"));
             let begins = |field: &str| {
@@ -184,7 +184,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     assert_eq!(place.position().await?, position, "{again}");
     assert_eq!(again.count(Status::Refused), 1, "{again}");
 
-    // What is exported imports to the same, here and elsewhere.
+    // An export imports to the same catalogue, here and in another installation.
     let folder = place.folder.path().join("exported");
     let exported = place.export(At::Now, Some(&folder)).await?;
     assert_eq!(exported.remarks, Vec::<String>::new());
@@ -231,7 +231,7 @@ async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state
         (&device["rack"], &device["management"]["address"], &device["verified"]),
         (&json!("r2"), &json!("10.0.0.6"), &json!(false))
     );
-    // What a file does not give stays; what it may not change is refused alone.
+    // A field that the file does not give is unchanged; one that may not change is refused alone.
     place.import(&SMALL.replace("role: web, verified: true", "verified: true")).await?;
     let report = place
         .import(&SMALL.replace("role: web", "role: db").replace("rack: r1, ", "rack: r2, name: B, ").replace("name: A, ", ""))
@@ -246,7 +246,7 @@ async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state
     assert!(text.contains("role: web → db – refused: the device is verified"), "{text}");
     assert!(text.contains("rack: r1 → r2 – applied"), "{text}");
     assert!(text.contains("device B: refused (catalogue.yaml, line 5, column 5)"), "{text}");
-    // A venture and its role go together, and nothing is passed over without a word.
+    // A venture and its role belong together, and every refused field is reported.
     let bare = SMALL.replace("venture: shop, role: web, verified: true", "venture: bare, verified: false");
     let bare = bare.replace("ventures: {", "ventures: { bare: {},").replace("name: A", "name: C");
     let report = place.import(&bare).await?;
@@ -308,10 +308,10 @@ devices:
     let image = told.iter().find(|line| line.starts_with("boot image i")).context("the image")?;
     assert!(image.contains("files.t: ") && image.contains("files.p: ") && image.contains("cannot be read"), "{image}");
     assert_eq!(report.count(Status::Refused), 6, "{told:#?}");
-    // Two devices of the catalogue are not one of the file.
+    // The labels of two devices in the catalogue do not identify one device of the file.
     let both = place.import("devices: [{ serial: S1, asset: A2, site: dc1 }]").await?;
     assert!(both.to_string().contains("this is not one device"), "{both}");
-    // A number that another device holds, which is named.
+    // A number that another device holds is refused with the name of that device.
     let holder = place.import("devices: [{ macs: [52:54:00:00:00:03], site: dc1, asset: A2, serial: S1 }]").await?;
     assert!(holder.to_string().contains("is that of A"), "{holder}");
     Ok(())
@@ -326,7 +326,7 @@ async fn entries_that_wait_for_each_other_are_tried_again() -> Result<()> {
         )
     };
     place.import(&networks("10.0.0.0/25", "10.0.0.128/25")).await?;
-    // `a` can only grow when `b` is gone from there.
+    // `a` can grow only after `b` has moved away.
     let report = place.import(&networks("10.0.0.0/24", "10.0.1.0/24")).await?;
     assert!(report.is_whole(), "{report}");
     assert_eq!(report.count(Status::Changed), 2);
@@ -374,7 +374,7 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     let tried = place.files(&SMALL.replace("r1", "r7").replace("r2", "r8"))?;
     let report = tried.dry_run((trial.views.clone(), trial.ledger.clone()), place.files.clone()).await?;
     ensure!(report.count(Status::Created) == 2, "{report}");
-    // The service goes on meanwhile, and its log is its own.
+    // The service continues during the trial, with a log of its own.
     let spec: NetworkSpec = serde_json::from_value(json!({ "cidr": "10.9.0.0/24", "site": "dc1" }))?;
     let receipt =
         place.tool.ledger.execute(Command::DefineNetwork("n".parse()?, Box::new(spec)), by("test")).await.map_err(shown)?;
@@ -382,13 +382,13 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     trial.close().await?;
     assert_eq!(place.position().await?, known + 1);
     assert!(*appended.borrow_and_update() <= known + 1, "no notice of the trial reached the service");
-    // What an interrupted trial left is removed by the next one.
+    // The next trial removes what an interrupted one left behind.
     sqlx::query("CREATE SCHEMA import_trial").execute(&place.tool.database.pool.plain()).await?;
     assert!(place.dry_run(SMALL).await?.is_whole());
     Ok(())
 }
 
-/// A dry run that is killed ends without a word: its sessions end, and its schema stays.
+/// A dry run that is killed ends abruptly: its sessions end, and its schema remains.
 #[tokio::test]
 async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
     let place = Place::create().await?;
@@ -403,21 +403,21 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
         Tool::open(&arguments.store).await
     };
     let trial = Trial::open(&place.tool.database, &place.tool.ledger).await?;
-    // What is under way is left alone by a program that starts.
+    // A program that starts does not touch a trial that is running.
     open().await?.close().await?;
     ensure!(schema().await?, "the copy of a dry run that is under way was removed");
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    // The lower half of the key.
+    // The lower half of the lock's key.
     let lease = 7_267_832_002_i64 % (1 << 32);
     let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
     ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
-    // The next one does not wait for anything, and removes it.
+    // The next trial does not wait, and removes the schema.
     let next = Trial::open(&place.tool.database, &place.tool.ledger).await?;
     next.close().await?;
     ensure!(!schema().await?, "the next dry run removes it");
     drop(trial);
-    // So does a program that starts, before it changes the schema.
+    // So does a program that starts, before it migrates the schema.
     sqlx::raw_sql("CREATE SCHEMA import_trial; CREATE VIEW import_trial.events AS SELECT * FROM public.events")
         .execute(&place.tool.database.pool.plain())
         .await?;
@@ -426,7 +426,8 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
     Ok(())
 }
 
-/// An interface has one address in a VLAN, and an address one interface: what a configuration leaves out for that is listed.
+/// An interface has one address in a VLAN, and an address one interface. Entries that a configuration leaves out for that
+/// reason are listed.
 #[tokio::test]
 async fn entries_that_repeat_an_interface_in_a_vlan_are_listed() -> Result<()> {
     let place = Place::create().await?;

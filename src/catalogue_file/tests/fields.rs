@@ -1,4 +1,4 @@
-//! The fields that there are, by the schemas, and the values of two files for each of them.
+//! The fields that exist according to the schemas, and the values of two files for each of them.
 
 use super::super::kinds::Kind;
 use super::super::shape::{Field, Shape};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const EVERY_FIELD: &str = include_str!("every_field.yaml");
 pub(super) const OTHER_FIELDS: &str = include_str!("other_fields.yaml");
 
-/// The paths of a kind's fields; a field of fields is these.
+/// The paths of a kind's fields. A field that has fields counts as those.
 pub(super) fn paths(kind: Kind) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     collect("", &kind.fields(), &mut paths);
@@ -21,7 +21,7 @@ fn collect(above: &str, fields: &BTreeMap<String, Field>, paths: &mut BTreeSet<S
         let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         match &field.shape {
             Shape::Fields(fields) => collect(&path, fields, paths),
-            // Roles are a kind of their own.
+            // Roles are a separate kind.
             _ if path == "roles" => {}
             Shape::Mapping(shape) if path == "files" => {
                 let Shape::Fields(fields) = &**shape else { continue };
@@ -32,7 +32,7 @@ fn collect(above: &str, fields: &BTreeMap<String, Field>, paths: &mut BTreeSet<S
     }
 }
 
-/// The values of a file at each path of a kind, of all entries, as they are written.
+/// The values that a file has at each path of a kind, over all entries, as they are written.
 fn written(file: &str, kind: Kind) -> BTreeMap<String, Vec<String>> {
     let (documents, problems) = yaml::read(file, 0).expect("YAML");
     assert!(problems.is_empty(), "{problems:?}");

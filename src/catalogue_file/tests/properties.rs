@@ -1,11 +1,11 @@
-//! Any text is read or refused, and what the export writes is read as the same.
+//! Property tests: any text is either parsed or refused, and exported text is parsed to the same value.
 
 use super::super::read::{FileContent, What};
 use super::reading::read;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// As the export writes it; other readers of YAML read the same.
+/// The value as the export writes it. Other YAML parsers read the same.
 fn written(value: &Value) -> String {
     let yaml = super::super::write::document(value.as_object().expect("a mapping"));
     assert_eq!(serde_norway::from_str::<Value>(&yaml).expect(&yaml), *value, "{yaml}");

@@ -1,4 +1,4 @@
-//! What is read from YAML as people and programs write it: it means what was written, or its place is named.
+//! Tests with YAML as people and programs write it: a text has the intended meaning, or the error names its place.
 
 use super::super::kinds::Kind;
 use super::super::read::{self, Entries, Source, What};
@@ -34,7 +34,7 @@ fn problem(text: &str) -> String {
     all.into_iter().next().expect("one")
 }
 
-/// What a device's field becomes.
+/// The parsed value of a device's field.
 #[track_caller]
 fn device(fields: &str) -> Value {
     let text = format!("devices:\n  - site: dc1\n    asset: X\n    {fields}\n");
@@ -99,7 +99,7 @@ fn a_text_is_what_was_written_whatever_it_looks_like() {
     ] {
         assert_eq!(device(&format!("macs: {list}"))["macs"], macs, "{list}");
     }
-    // A MAC address of digits alone is a number for most readers of YAML.
+    // Most YAML parsers take a MAC address of digits for a number.
     assert_eq!(device("macs: [525400123456]")["macs"], json!(["52:54:00:12:34:56"]));
 }
 
@@ -295,7 +295,7 @@ fn the_same_thing_twice_is_refused_with_both_places() {
         problem("racks:\n  r: { site: dc1 }\nracks:\n  s: { site: dc1 }\n"),
         "3:1 `racks` is given twice, first in line 1. Remove one of them"
     );
-    // Names are read without regard to case.
+    // Names are parsed case-insensitively.
     assert_eq!(
         problem("racks:\n  r1: { site: dc1 }\n  R1: { site: dc1 }\n"),
         "3:3 racks: the rack r1 is given twice, first in line 2. Keep one of them"

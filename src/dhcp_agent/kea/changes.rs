@@ -1,27 +1,27 @@
-//! Which reservations differ between two documents of the service, and whether anything else does.
+//! Computes which reservations differ between two documents of the service, and whether anything else does.
 //!
-//! Documents are compared as text, line by line, because reading 100,000 reservations as JSON takes longer than the commands for
-//! one that has changed. That relies on the form that the service writes: a reservation is a line of its own, in the subnet
-//! whose `id` was the last before it. Any other line must be the same in both, so that a document of another form is never
-//! taken for a change of reservations only.
+//! Documents are compared as text, line by line, because parsing 100,000 reservations as JSON takes longer than the commands
+//! for a changed one. This relies on the form that the service writes: a reservation is on a line of its own, in the subnet
+//! with the last `id` before it. All other lines must be the same in both documents, so that a document of a different form
+//! never looks like a change of reservations only.
 
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-/// What a reservation's line begins with.
+/// The beginning of a reservation's line.
 const HOST: &str = "{\"hw-address\":\"";
-/// What the line with a subnet's number begins with.
+/// The beginning of the line with a subnet's number.
 const SUBNET: &str = "\"id\": ";
 
 /// A reservation as the service writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Host<'a> {
-    /// The subnet's number.
+    /// The number of the subnet.
     pub(crate) subnet: u32,
-    /// The interface.
+    /// The MAC address of the interface.
     pub(crate) mac: &'a str,
-    /// All of it, a JSON object.
+    /// The complete reservation, a JSON object.
     pub(crate) text: &'a str,
 }
 
@@ -32,30 +32,31 @@ struct Address {
 }
 
 impl Host<'_> {
-    /// Its address; `None` where the line has none.
+    /// The reserved address; `None` if the line has none.
     pub(crate) fn address(&self) -> Option<Ipv4Addr> {
         serde_json::from_str::<Address>(self.text).ok().map(|address| address.ip)
     }
 }
 
-/// What has to be done so that one document's reservations become another's.
+/// The changes that turn one document's reservations into another's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes<'a> {
-    /// Those that go, or come back with another address; before anything is added, so that addresses and interfaces are free.
+    /// Reservations that are removed, or that get a different address. They are deleted before any are added, so that addresses
+    /// and interfaces are free.
     pub(crate) deleted: Vec<Host<'a>>,
-    /// Those that come.
+    /// Reservations to add.
     pub(crate) added: Vec<Host<'a>>,
-    /// Those that keep their interface and address, as they will be.
+    /// Reservations that keep their interface and address, in their new form.
     pub(crate) updated: Vec<Host<'a>>,
 }
 
 impl<'a> Changes<'a> {
-    /// How many there are.
+    /// The number of changes.
     pub(crate) fn count(&self) -> usize {
         self.deleted.len() + self.added.len() + self.updated.len()
     }
 
-    /// The differences; `None` where they are not only in reservations.
+    /// The differences; `None` if anything other than reservations differs.
     pub(crate) fn between(old: &'a str, new: &'a str) -> Option<Self> {
         let (start, end) = common(old, new);
         let subnet = old[..start].rfind(SUBNET).and_then(|at| number(&old[at..]));
@@ -82,7 +83,7 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// All reservations of a document; `None` where it has another form than the service's.
+/// All reservations of a document; `None` if its form is not the service's.
 pub(crate) fn hosts(document: &str) -> Option<HashMap<(u32, &str), Host<'_>>> {
     Part::read(document, None).map(|part| part.hosts)
 }
@@ -90,13 +91,14 @@ pub(crate) fn hosts(document: &str) -> Option<HashMap<(u32, &str), Host<'_>>> {
 /// Some lines of a document.
 struct Part<'a> {
     hosts: HashMap<(u32, &'a str), Host<'a>>,
-    /// The keys of `hosts`, as they came.
+    /// The keys of `hosts`, in the order of the document.
     order: Vec<(u32, &'a str)>,
     other: Vec<&'a str>,
 }
 
 impl<'a> Part<'a> {
-    /// Reads lines, the first of which are in this subnet. `None` where a reservation is in none, or two are of one interface.
+    /// Parses lines, the first of which belong to this subnet. `None` if a reservation has no subnet, or two have the same
+    /// interface.
     fn read(text: &'a str, mut subnet: Option<u32>) -> Option<Self> {
         let mut part = Self { hosts: HashMap::new(), order: vec![], other: vec![] };
         for line in text.lines() {
@@ -118,13 +120,13 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The number in the line of a subnet's `id`.
+/// The number in a subnet's `id` line.
 fn number(line: &str) -> Option<u32> {
     let digits = line.strip_prefix(SUBNET)?;
     digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
 }
 
-/// How many bytes of whole lines both texts have in common, from the beginning and, of the rest, from the end.
+/// The number of bytes, in whole lines, that both texts have in common at the beginning and, of the rest, at the end.
 fn common(old: &str, new: &str) -> (usize, usize) {
     let (old, new) = (old.as_bytes(), new.as_bytes());
     let shortest = old.len().min(new.len());
@@ -133,7 +135,7 @@ fn common(old: &str, new: &str) -> (usize, usize) {
     let (old, new) = (&old[start..], &new[start..]);
     let shortest = old.len().min(new.len());
     let same = equal_ends(&old[old.len() - shortest..], &new[new.len() - shortest..]);
-    // A line belongs to the end only if it is whole in both texts.
+    // A line belongs to the common end only if it is complete in both texts.
     let whole = |text: &[u8]| text.len() == same || text[text.len() - same - 1] == b'\n';
     if whole(old) && whole(new) {
         return (start, same);
@@ -142,17 +144,17 @@ fn common(old: &str, new: &str) -> (usize, usize) {
     (start, end)
 }
 
-/// Comparing whole blocks first is what makes the comparison of large texts fast.
+/// Comparing whole blocks first makes the comparison of large texts fast.
 const BLOCK: usize = 4096;
 
-/// How many bytes at the beginning of two texts of the same length are equal.
+/// The number of equal bytes at the beginning of two texts of the same length.
 fn equal(old: &[u8], new: &[u8]) -> usize {
     let blocks = old.chunks(BLOCK).zip(new.chunks(BLOCK)).take_while(|(old, new)| old == new).count();
     let from = (blocks * BLOCK).min(old.len());
     from + old[from..].iter().zip(&new[from..]).take_while(|(old, new)| old == new).count()
 }
 
-/// How many bytes at the end of two texts of the same length are equal.
+/// The number of equal bytes at the end of two texts of the same length.
 fn equal_ends(old: &[u8], new: &[u8]) -> usize {
     let blocks = old.rchunks(BLOCK).zip(new.rchunks(BLOCK)).take_while(|(old, new)| old == new).count();
     let same = (blocks * BLOCK).min(old.len());
@@ -169,7 +171,8 @@ mod tests {
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
-    /// A site of three networks, two of them in one VLAN, with a host for each of these: number, network, address, live.
+    /// The document of a site with three networks, two of them in one VLAN, and a host for each of these: number, network,
+    /// address, live.
     fn document(hosts: &BTreeMap<u8, (u8, u8, bool)>, lease_domain: &str) -> String {
         let site = json!({ "next_server": "10.0.0.1", "boot_url": null, "domain": lease_domain, "zones": [],
             "hostname_template": null, "dhcp_header": [{ "name": "root-path", "value": { "text": "\"id\": 7, {\"hw-address\":\"" } }] });
@@ -192,7 +195,7 @@ mod tests {
         Format::Kea.render(&configuration).expect("a document")
     }
 
-    /// The reservations of a document, read as JSON.
+    /// The reservations of a document, parsed as JSON.
     fn reservations(document: &str) -> BTreeMap<(u64, String), Value> {
         let document: Value = serde_json::from_str(document).expect("JSON");
         let server = &document["Dhcp4"];
@@ -244,7 +247,7 @@ mod tests {
         let old = document(&hosts, "dc1.example");
         assert_eq!(Changes::between(&old, &old), Some(Changes::default()));
         assert_eq!(Changes::between(&old, &document(&hosts, "dc2.example")), None);
-        // A line more, a line less, another order, and forms that the service does not write.
+        // An additional line, a missing line, a different order, and forms that the service does not write.
         let lines: Vec<&str> = old.lines().collect();
         for at in 0..lines.len() {
             if !lines[at].trim().starts_with(HOST) {

@@ -1,7 +1,8 @@
-//! Kea's file: the service's document with what only this machine knows, in the words of this machine's Kea.
+//! Kea's file: the service's document with settings that only this machine knows, in the form that this machine's version of
+//! Kea reads.
 //!
-//! What the agent adds comes first, so that the beginning of a file says whether it is written for the Kea that runs, and the
-//! revision last. Every value in between stays as it came.
+//! The agent's settings come first, so that the beginning of a file shows whether it is written for the running Kea, and the
+//! revision comes last. Every value in between is unchanged.
 
 use super::hosts::MARK;
 use super::version::Version;
@@ -15,24 +16,24 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The settings that are the agent's.
+/// The settings that the agent sets.
 const OWN: [&str; 5] = ["control-socket", "control-sockets", "hooks-libraries", "server-tag", "reservations"];
 
-/// Settings of client classes that have another name from 2.7.4 on. In JSON, a key and its colon are never part of a text:
-/// there, the quotes would have a backslash each.
+/// Settings of client classes that were renamed in 2.7.4. In JSON, a key with its colon never occurs within a text, because
+/// quotes in a text are escaped with a backslash.
 const RENAMED: [(&str, &str); 2] = [
     ("\"only-if-required\":", "\"only-in-additional-list\":"),
     ("\"require-client-classes\":", "\"evaluate-additional-classes\":"),
 ];
 
-/// What a document is written for.
+/// The version and options that a document is written for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form<'a> {
-    /// The path of the control socket, as Kea's own configuration has it.
+    /// The path of the control socket, as in Kea's own configuration.
     pub(crate) socket: &'a Path,
-    /// Which Kea it is.
+    /// The version of Kea.
     pub(crate) version: Version,
-    /// Whether its reservations are changed by commands.
+    /// Whether commands change reservations.
     pub(crate) hosts: bool,
 }
 
@@ -44,7 +45,7 @@ struct ControlSocket<'a> {
 }
 
 impl Form<'_> {
-    /// What every document of this form begins with.
+    /// The beginning of every document of this form.
     pub(crate) fn head(&self) -> Result<String> {
         let socket = serde_json::to_string(&ControlSocket { socket_type: "unix", socket_name: self.socket })?;
         let mut head = if self.version.has_control_sockets() {
@@ -53,17 +54,17 @@ impl Form<'_> {
             format!("{{\"Dhcp4\":{{\n\"control-socket\":{socket},\n")
         };
         if self.hosts {
-            // By their names, Kea finds them in the only folder that it takes them from.
+            // Libraries are given by name. Kea finds them in the only directory from which it loads libraries.
             let libraries = ["libdhcp_host_cmds.so", "libdhcp_lease_cmds.so"].map(|name| json!({ "library": name }));
             let _ = writeln!(head, "\"hooks-libraries\":{},", json!(libraries));
         }
         Ok(head)
     }
 
-    /// The service's document with the control socket, which Kea would close without it, and the revision as `server-tag`, by
-    /// which Kea can be asked what it runs, at no cost even with 100,000 reservations. Kea itself uses the tag only with a
-    /// configuration database, which is never part of the document. Where commands change the reservations, they change a
-    /// reservation that has the revision, too: see [`hosts`](super::hosts).
+    /// The service's document with the control socket, which Kea would otherwise close, and with the revision as `server-tag`.
+    /// Kea reports this tag at no cost even with 100,000 reservations, and uses it only with a configuration database, which is
+    /// never part of the document. If commands change the reservations, they also change a reservation that holds the revision:
+    /// see [`hosts`](super::hosts).
     pub(crate) fn document(&self, bytes: &[u8], revision: Sha256) -> Result<Vec<u8>> {
         ensure!(
             !self.hosts || self.version.has_host_commands(),
@@ -94,8 +95,8 @@ impl Form<'_> {
     }
 }
 
-/// The reservation that says which revision the reservations are. It is of no client: the document has the reservations of
-/// subnets looked up, and no others.
+/// The reservation that holds the revision of the reservations. It belongs to no client: in this document, Kea looks up
+/// reservations of subnets only.
 pub(crate) fn mark(revision: &str) -> String {
     json!({ "hw-address": MARK, "user-context": { "bootledger-revision": revision } }).to_string()
 }

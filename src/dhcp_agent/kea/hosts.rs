@@ -1,10 +1,11 @@
-//! Host commands (Kea Administrator Reference Manual, "Host Commands"): changing single reservations of a running Kea, which
-//! takes less than a millisecond each, where reading a file of 100,000 takes seconds in which nobody is served.
+//! Host commands (Kea Administrator Reference Manual, "Host Commands"): they change single reservations of a running Kea. A
+//! command takes less than a millisecond, while reading a file of 100,000 reservations takes seconds in which no client is
+//! served.
 //!
-//! The commands work on the configuration in memory (`operation-target`: `memory`): no database of hosts is needed. Kea does not
-//! know a revision of that, so that a reservation of no client carries it: it says that there is none while commands are
-//! under way, and the new one only after the last of them. A lease would keep an address from its new owner, and goes with its
-//! reservation, as all of them go when Kea reads its file.
+//! The commands change the configuration in memory (`operation-target`: `memory`), so no host database is needed. Kea has no
+//! revision for that configuration, so a reservation that belongs to no client holds it: this reservation says that there is no
+//! revision while commands are in progress, and has the new one only after the last of them. A lease would keep an address from
+//! its new owner, so it is deleted with its reservation, just as all leases are deleted when Kea reads its file.
 
 use super::changes::{self, Changes, Host};
 use super::document::mark;
@@ -18,20 +19,21 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// The interface of the reservation that has the revision: a local address, which no interface has by itself.
+/// The MAC address of the reservation that holds the revision: a locally administered address, which no interface has by
+/// default.
 pub(crate) const MARK: &str = "02:00:00:00:00:00";
 
-/// What that reservation has while commands are under way.
+/// The value in that reservation while commands are in progress.
 const CHANGING: &str = "changing";
 
-/// How many reservations are looked at by one command: some milliseconds in which Kea serves nobody.
+/// How many reservations one command returns: some milliseconds in which Kea serves no client.
 const PAGE: usize = 500;
 
-/// How long to wait before all reservations are compared again, and longer for each of them.
+/// How long to wait before all reservations are compared again, plus a time for each of them.
 const COMPARED: Duration = Duration::from_secs(15);
 const COMPARED_EACH: Duration = Duration::from_millis(6);
 
-/// How many differences are named.
+/// How many differences are named in a message.
 const NAMED: usize = 3;
 
 /// A page of Kea's reservations.
@@ -49,7 +51,8 @@ struct Next {
     source_index: u64,
 }
 
-/// What is compared of a reservation. Kea writes the values of options in its own way, so that their names have to do.
+/// The parts of a reservation that are compared. Kea writes the values of options in its own form, so only their names are
+/// compared.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 struct Reservation {
@@ -73,7 +76,7 @@ struct OptionName {
 }
 
 impl Kea {
-    /// Makes these changes, after which Kea runs this revision. The error is why they are not all made: then nobody knows what
+    /// Makes these changes, after which Kea runs this revision. The error says why some were not made: then it is unknown what
     /// Kea runs, and its mark says so.
     pub(crate) async fn change(&self, changes: &Changes<'_>, revision: Sha256) -> Result<(), String> {
         self.set_mark(CHANGING).await?;
@@ -94,10 +97,10 @@ impl Kea {
         self.set_mark(&revision.to_string()).await
     }
 
-    /// The revision that the mark has; empty where there is no mark.
+    /// The revision in the mark; empty if there is no mark.
     pub(crate) async fn mark(&self) -> Result<String, Failure> {
         let which = json!({ "subnet-id": 0, "identifier-type": "hw-address", "identifier": MARK, "operation-target": "memory" });
-        // A Kea without the library does not know the command, which is result 2.
+        // A Kea without the library does not know the command and returns result 2.
         let answer = self.ask_for("reservation-get", Some(&*raw(&which)?), &[0, 2, 3]).await?;
         Ok(answer.arguments["user-context"]["bootledger-revision"].as_str().unwrap_or_default().to_owned())
     }
@@ -109,11 +112,11 @@ impl Kea {
         Ok(self.ask("reservation-update", Some(&*arguments)).await.map(drop)?)
     }
 
-    /// Compares Kea's reservations with those of the document that it was given, where it is time for that. The error names the
-    /// first differences. A Kea that does not answer is another matter, and has none.
+    /// Compares Kea's reservations with those of the document that it loaded, if a comparison is due. The error names the first
+    /// differences. If Kea does not respond, that is not a difference, and the result is success.
     pub(crate) async fn compare(&self) -> Result<(), String> {
         let Some(served) = self.served().filter(|served| served.compare_at <= tokio::time::Instant::now()) else { return Ok(()) };
-        // A document of another form cannot be compared, and commands never change it.
+        // A document of a different form cannot be compared, and commands never change it.
         let Some(wanted) = changes::hosts(&served.text) else { return Ok(()) };
         let differences = match self.differences(&wanted).await {
             Ok(differences) => differences,
@@ -124,14 +127,14 @@ impl Kea {
             }
         };
         if differences.is_some() {
-            // The next look makes sure.
+            // The next check verifies the difference.
             return differences.map_or(Ok(()), Err);
         }
         self.compare_later(COMPARED + COMPARED_EACH * u32::try_from(wanted.len()).unwrap_or(u32::MAX));
         Ok(())
     }
 
-    /// What is different; `None` where nothing is. The error is why Kea's reservations are not known.
+    /// The differences; `None` if there are none. The error is why Kea's reservations are not known.
     async fn differences(&self, wanted: &HashMap<(u32, &str), Host<'_>>) -> Result<Option<String>, String> {
         let (mut seen, mut others) = (0, vec![]);
         let mut page = json!({ "limit": PAGE, "operation-target": "memory" });

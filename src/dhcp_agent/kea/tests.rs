@@ -1,4 +1,4 @@
-//! The control socket where something is wrong with it, and what is added to a document. A real Kea is in `tests/dhcp_agent.rs`.
+//! Tests of a faulty control socket, and of the settings that are added to a document. `tests/dhcp_agent.rs` uses a real Kea.
 
 use super::*;
 use crate::dhcp_agent::disk;
@@ -6,15 +6,15 @@ use std::time::Instant;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
-/// What listens in Kea's place.
+/// What listens on the socket instead of Kea.
 enum Listener {
-    /// Answers each command with the next of these, and closes.
+    /// Sends these responses, one for each command, and closes each connection.
     Answers(Vec<&'static str>),
-    /// Never answers.
+    /// Accepts a connection and never responds.
     Hangs,
 }
 
-/// The socket's folder, and an agent's side of it that waits a second at most.
+/// The socket's directory, and a client of the socket that waits at most one second.
 fn kea(listener: Option<Listener>) -> (TempDir, Kea) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
@@ -49,7 +49,7 @@ async fn refused(answers: Vec<&'static str>) -> String {
 const VERSION: &str = r#"{ "result": 0, "text": "3.0.4" }"#;
 const DONE: &str = r#"{ "result": 0, "text": "Configuration successful." }"#;
 
-/// A document as it came, and as a Kea of this version reads it.
+/// A document in the form that a Kea of this version reads.
 fn document(version: &str, hosts: bool, came: &str) -> Result<String> {
     let version = Version::parse(version).expect("a version");
     let form = Form { socket: Path::new("/run/kea/kea4-ctrl-socket"), version, hosts };
@@ -125,7 +125,7 @@ async fn a_kea_that_hangs_is_waited_for_no_longer_than_a_command_may_take() {
     assert!(said.contains("has not answered `config-reload`") && said.contains("within 1 s"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 
-    // Not even where it never reads so much as the command.
+    // The limit also applies if Kea never reads the command.
     let long = format!("\"{}\"", "x".repeat(8 << 20));
     let said = kea.test(long.as_bytes()).await.expect_err("it hangs");
     assert!(said.contains("has not answered `config-test`"), "{said}");
@@ -159,7 +159,7 @@ async fn a_kea_that_read_another_file_does_not_run_what_it_should() {
     assert!(matches!(kea.status(disk::revision(b"wanted")).await, Err(Trouble::Other(said)) if said.contains("of-another")));
 }
 
-/// What a Kea that runs what it should says of its sockets.
+/// What Kea reports about its sockets when it runs the right configuration.
 async fn status(errors: &str) -> Status {
     let revision = disk::revision(b"wanted");
     let tag = format!(r#"{{ "arguments": {{ "server-tag": "{revision}" }}, "result": 0 }}"#);

@@ -1,8 +1,8 @@
-//! Kea's version, and what of a configuration's syntax depends on it (Kea's `ChangeLog`, by the versions named here).
+//! Kea's version, and the configuration syntax that depends on it (Kea's `ChangeLog`, for the versions named here).
 
 use std::fmt;
 
-/// A version by its first three numbers, as `version-get` and `kea-dhcp4 -v` begin with it.
+/// A version's first three numbers, as in the output of `version-get` and `kea-dhcp4 -v`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(u16, u16, u16);
 
@@ -13,8 +13,8 @@ impl Version {
     /// The version in which `only-in-additional-list` and `evaluate-additional-classes` replaced `only-if-required` and
     /// `require-client-classes`.
     const ADDITIONAL_CLASSES: Self = Self(2, 7, 4);
-    /// The first version whose host commands are open source. It also finds hook libraries by their names alone (2.7.5), and has
-    /// `memory` as their target (2.5.1).
+    /// The first version whose host commands are open source. It also finds hook libraries by their names alone (2.7.5), and
+    /// supports `memory` as the target of host commands (2.5.1).
     pub(crate) const HOST_COMMANDS: Self = Self(2, 7, 7);
 
     /// The version that a text begins with, such as `3.0.4` or `2.7.9-git (isc20250528...)`.

@@ -1,4 +1,4 @@
-//! Working out what the rows left out: addresses and host names, each given once.
+//! Chooses the addresses and host names that rows leave out, each only once.
 
 use super::super::execute::Failure;
 use super::super::reservations::Reservations;
@@ -17,26 +17,26 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Free addresses by network, and free names by site, in the order in which they are given.
+/// Free addresses by network, and free names by site, in the order in which they are assigned.
 pub(super) struct Free {
     addresses: HashMap<Name, VecDeque<Ipv4Addr>>,
     hostnames: HashMap<Name, VecDeque<Hostname>>,
-    /// What was given so far.
+    /// The values that were assigned so far.
     given: Vec<Claim>,
 }
 
-/// How an import that will be carried out chooses: besides the commands that are under way.
+/// How an import that will be carried out avoids the choices of commands in progress.
 #[derive(Clone, Copy)]
 pub(super) struct Beside<'a> {
     pub(super) reservations: &'a Reservations,
-    /// From how many candidates more than are needed the first is drawn; more than one after lost races, since another
-    /// instance chooses from the same ones.
+    /// The number of candidates from which the first is drawn at random: one, or more after lost races, since another instance
+    /// chooses from the same candidates.
     pub(super) width: usize,
-    /// Set where a command under way may give back what seems to be taken.
+    /// Set if a command in progress may release a value that seems to be taken.
     pub(super) undecided: &'a AtomicBool,
 }
 
-/// The first `count` of these, or, where there are more than that, as many from a place among the next `width`.
+/// Up to `count` consecutive items. If there are enough, they begin at one of the first `width` items, chosen at random.
 fn some<T>(free: impl Iterator<Item = T>, count: usize, width: usize) -> VecDeque<T> {
     let mut found: VecDeque<T> = free.take(count + width - 1).collect();
     let spare = found.len().saturating_sub(count);
@@ -46,11 +46,11 @@ fn some<T>(free: impl Iterator<Item = T>, count: usize, width: usize) -> VecDequ
 }
 
 impl Free {
-    /// What is free for these rows: nothing that anybody holds, a row names, or a row's device keeps, and, where the import is
-    /// carried out, nothing that a command under way has chosen.
+    /// The free values for these rows: not held, not named by a row and not kept by a row's device. If the import is carried
+    /// out, values that commands in progress have chosen are excluded, too.
     pub(super) async fn find(views: &Pool, known: &Known, rows: &[Row], beside: Option<Beside<'_>>) -> Result<Self, Failure> {
         let width = beside.map_or(1, |beside| beside.width);
-        // Read before the views are: a reservation ends when they show who holds it.
+        // This is read before the views are: a reservation ends when the views show the holder.
         let (reserved_names, mut undecided) = beside.map(|beside| beside.reservations.hostnames()).unwrap_or_default();
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
@@ -79,12 +79,12 @@ impl Free {
             let mut taken = facts::hostnames(views).await?;
             taken.extend(rows.iter().filter_map(|row| row.hostname.as_ref().map(ToString::to_string)));
             taken.extend(reserved_names.iter().map(ToString::to_string));
-            // No device is given a name that a zone's extra records give to others.
+            // A device must not get a name for which a zone's extra records exist.
             taken.extend(known.sites.values().flat_map(|site| stated(&site.spec)).map(|name| name.to_string()));
             let mut given: HashSet<Hostname> = HashSet::new();
             for (name, site) in &known.sites {
                 let Some(template) = &site.spec.hostname_template else { continue };
-                // Two sites may share a template: what one gives, the other does not.
+                // Two sites may share a template, so a name that one assigns is not assigned by the other.
                 let free = template.free(taken.iter().map(String::as_str)).filter(|free| !given.contains(free));
                 let free = some(free, rows.len(), width);
                 given.extend(free.iter().cloned());
@@ -111,14 +111,14 @@ impl Free {
         Some(name)
     }
 
-    /// All that was given.
+    /// All values that were assigned.
     pub(super) fn given(self) -> Vec<Claim> {
         self.given
     }
 }
 
-/// The networks that may give the row its address, best first: the named one; else those that the
-/// device has an address in, then those that reach its rack.
+/// The networks that may provide the row's address, best first: the named one; otherwise those in which the device has an
+/// address, then those that reach its rack.
 pub(super) fn networks_of<'a>(row: &'a Row, known: &'a Known) -> Vec<&'a Name> {
     if let Some(network) = &row.network {
         return vec![network];
@@ -129,7 +129,7 @@ pub(super) fn networks_of<'a>(row: &'a Row, known: &'a Known) -> Vec<&'a Name> {
     let reaches = |network: &NetworkSpec| network.site == device.site && rack.is_some_and(|rack| network.racks.contains(rack));
     let mut ranked: BTreeSet<(bool, &Name)> = BTreeSet::new();
     for (name, entry) in &known.networks {
-        // A deployment is refused in a network without DHCP, so that none is chosen.
+        // A deployment is refused in a network without DHCP, so such a network is not chosen.
         if entry.spec.dhcp && (has_address(&entry.spec) || reaches(&entry.spec)) {
             ranked.insert((!has_address(&entry.spec), name));
         }
@@ -137,7 +137,7 @@ pub(super) fn networks_of<'a>(row: &'a Row, known: &'a Known) -> Vec<&'a Name> {
     ranked.into_iter().map(|(_, name)| name).collect()
 }
 
-/// The name that a re-used device had with its address, if it had just one.
+/// The name that a re-used device had for its address, if there was only one.
 pub(super) fn own_hostname(device: &Device, keeps_address: bool) -> Option<Hostname> {
     match &device.hostnames[..] {
         [only] if keeps_address => Some(only.clone()),

@@ -1,4 +1,4 @@
-//! Everything that the rules of an import's rows need, looked up at once.
+//! All facts that the rules of an import's rows need, looked up in a few queries.
 
 use super::super::controllers::{Owner, owners};
 use super::super::execute::Failure;
@@ -23,10 +23,10 @@ use bootledger_projections::{checkpoint, holdings, infrastructure};
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-/// How many things are asked for in one query.
+/// How many keys one query looks up.
 const CHUNK: usize = 5_000;
 
-/// The catalogue in use, the known devices by MAC, and who holds what the rows name.
+/// The catalogue in use, the known devices by MAC address, and the holders of values in the rows.
 pub(super) struct Known {
     pub(super) sites: BTreeMap<Name, Entry<SiteSpec>>,
     pub(super) racks: BTreeMap<Name, Entry<RackSpec>>,
@@ -35,15 +35,15 @@ pub(super) struct Known {
     pub(super) boot_images: BTreeMap<Name, Entry<BootImage>>,
     pub(super) devices: HashMap<MacAddress, Device>,
     pub(super) holders: HashMap<(&'static str, String), Holder>,
-    /// The management addresses that the rows name as a server's own.
+    /// The management addresses that rows name as addresses of servers.
     pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
-    /// The rows' devices with what they are parts of and their sub-devices.
+    /// The rows' devices, with the devices that contain them and their sub-devices.
     pub(super) family: Family,
-    /// The rows of devices, for those that are in a family.
+    /// The row numbers of devices that belong to a family.
     rows: HashMap<DeviceId, u64>,
-    /// What the catalogue names the rows' addresses as, for servers or for their controllers.
+    /// What the catalogue uses the rows' addresses for, whether they are of servers or of controllers.
     pub(super) declared: HashMap<Ipv4Addr, Vec<Declared>>,
-    /// The position that the views showed, at least.
+    /// The minimum position that the views showed.
     pub(super) after: i64,
     /// The devices that have a controller which a row names.
     pub(super) controllers: Vec<Owner>,
@@ -51,7 +51,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) async fn look_up(views: &Pool, rows: &[Row]) -> Result<Self, Failure> {
-        // Read first: what the views show beyond it is looked at once more.
+        // The position is read first: what the views show beyond it is checked again.
         let after = checkpoint::position(views).await?;
         let mut devices = HashMap::new();
         let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
@@ -115,14 +115,14 @@ impl Known {
         Ok(known)
     }
 
-    /// What must still hold of the rows' devices' relatives.
+    /// The preconditions about devices related to the rows' devices.
     pub(super) fn idle(&self) -> Vec<Precondition> {
         let own: BTreeMap<DeviceId, &Device> = self.devices.values().map(|device| (device.id, device)).collect();
         own.into_values().flat_map(|device| self.family.idle(device)).collect()
     }
 
-    /// The devices above this one that the file deploys too, with their rows: one deployment would detach what the other
-    /// deploys.
+    /// The devices that contain this one and that the file deploys too, with their rows. One deployment would detach what the
+    /// other deploys.
     pub(super) fn above_in_file(&self, device: &Device) -> Vec<(String, u64)> {
         let above = self.family.above(device).into_iter();
         above.filter_map(|one| Some((one.words(), *self.rows.get(&one.id)?))).collect()
@@ -132,7 +132,7 @@ impl Known {
         self.holders.extend(held.into_iter().map(|(claim, holder)| (claim.parts(), holder)));
     }
 
-    /// Who holds these, where anybody does.
+    /// The holders of those claims that are held.
     pub(super) fn holders_of(&self, claims: impl IntoIterator<Item = Claim>) -> Vec<(Claim, Holder)> {
         let of = |claim: Claim| self.holders.get(&claim.parts()).map(|holder| (claim, *holder));
         claims.into_iter().filter_map(of).collect()
@@ -155,12 +155,13 @@ impl Known {
     }
 }
 
-/// The names that are held, of all devices.
+/// The held host names of all devices.
 pub(super) async fn hostnames(views: &Pool) -> Result<Vec<String>, Failure> {
     Ok(holdings::hostnames(views, At::Now).await?)
 }
 
-/// The addresses of a network that are held, or belong to a management controller or to a router or server of the catalogue.
+/// The addresses of a network that are held, or that belong to a management controller or to a router or server of the
+/// catalogue.
 pub(super) async fn used_addresses(views: &Pool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
@@ -170,7 +171,7 @@ pub(super) async fn used_addresses(views: &Pool, network: &NetworkSpec) -> Resul
     Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(others.map(|ip| (ip, None))).collect())
 }
 
-/// Those in use, by key.
+/// The entries in use, by key.
 fn by_key<T>(entries: Vec<Entry<T>>) -> BTreeMap<Name, Entry<T>> {
     entries.into_iter().filter(|entry| !entry.retired).map(|entry| (entry.key.clone(), entry)).collect()
 }

@@ -1,4 +1,5 @@
-//! Names in a file that the catalogue does not have: fillers are passed over, and what a spreadsheet changed is recognised.
+//! Handles names in a file that the catalogue does not have: placeholders are ignored, and changes by a spreadsheet are
+//! recognised.
 
 use super::facts::Known;
 use super::read::{Row, made_of, passed_over};
@@ -7,8 +8,8 @@ use bootledger_aggregates::values::serial_number::is_filler;
 use bootledger_web::commands::RowError;
 use std::borrow::Cow;
 
-/// The rows without names such as `TBD` in the columns that may be empty, with a note for each. A rack that is named so keeps its
-/// name.
+/// The rows without placeholders such as `TBD` in optional columns, with a note for each. A rack that really has such a name
+/// keeps it.
 pub(super) fn without_fillers<'a>(rows: &'a [Row], known: &Known) -> Cow<'a, [Row]> {
     let filler = |name: Option<&Name>, exists: bool| name.is_some_and(|name| !exists && is_filler(name.as_str()));
     let has = |row: &Row| {
@@ -18,7 +19,7 @@ pub(super) fn without_fillers<'a>(rows: &'a [Row], known: &Known) -> Cow<'a, [Ro
             filler(row.rack.as_ref(), row.rack.as_ref().is_some_and(|name| known.racks.contains_key(name))),
         ]
     };
-    // Most files have none, and need no copy.
+    // Most files have no placeholders and need no copy.
     if !rows.iter().any(|row| has(row).contains(&true)) {
         return Cow::Borrowed(rows);
     }
@@ -34,7 +35,8 @@ pub(super) fn without_fillers<'a>(rows: &'a [Row], known: &Known) -> Cow<'a, [Ro
     Cow::Owned(rows.iter().map(without).collect())
 }
 
-/// The error with what a spreadsheet may have done, where it names something that the catalogue does not have.
+/// The error with a hint about what a spreadsheet may have changed, if the row names something that the catalogue does not
+/// have.
 pub(super) fn hinted(error: RowError, row: &Row, known: &Known) -> RowError {
     let name = match error.broken.rule.as_str() {
         "network_unknown" => row.network.as_ref(),

@@ -37,19 +37,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
-/// Everything that is to be appended.
+/// Everything that the import appends.
 pub(super) struct Planned {
     pub(super) rows: Vec<PlannedRow>,
     pub(super) events: Vec<NewEvent>,
     pub(super) preconditions: Vec<Precondition>,
     /// The addresses and names that were chosen for rows that leave them empty.
     pub(super) chosen: Vec<Claim>,
-    /// Those of the rows' devices that are known already.
+    /// Those of the rows' devices that already exist.
     known: BTreeSet<DeviceId>,
 }
 
 impl Planned {
-    /// The rows as a dry run tells them: without the ids of devices and deployments that will never be.
+    /// The rows for a dry run, without the ids of devices and deployments that will not be created.
     pub(super) fn without_new_ids(self) -> Vec<PlannedRow> {
         let known = self.known;
         let told = |row: PlannedRow| PlannedRow { device: row.device.filter(|id| known.contains(id)), deployment: None, ..row };
@@ -57,7 +57,7 @@ impl Planned {
     }
 }
 
-/// What is the same for all rows.
+/// The facts that all rows share.
 struct Common<'a> {
     known: &'a Known,
     plan: Plan,
@@ -115,11 +115,11 @@ pub(super) async fn plan(
 
 type Used = BTreeMap<(&'static str, String), i64>;
 
-/// The settings of each image, venture, role and site, which many rows have in common.
+/// The settings of each image, venture, role and site, which many rows share.
 type Resolved = HashMap<(Name, Name, Name, Name), Inherited>;
 
 impl Common<'_> {
-    /// What a row's image is given by device, role, venture and site.
+    /// The settings of a row's image from device, role, venture and site.
     fn settings(
         &self,
         row: &Row,
@@ -128,7 +128,7 @@ impl Common<'_> {
         site: Option<&Entry<SiteSpec>>,
         resolved: &mut Resolved,
     ) -> Resolution {
-        // Also of an image that declares no settings: the boot chain is chosen by one all the same.
+        // This also applies to an image that declares no settings, because one of them selects the boot chain.
         let Some((image, site)) = image.zip(site) else { return Resolution::default() };
         let key = (image.key.clone(), row.venture.clone(), row.role.clone(), site.key.clone());
         let inherited = resolved
@@ -250,7 +250,7 @@ impl Common<'_> {
         used.extend(seen.map(|(kind, key, sequence)| ((kind, key), sequence)));
         let stands_in = rack.as_ref().and_then(|rack| self.known.racks.get(rack));
         used.extend(stands_in.map(|entry| (("rack", entry.key.to_string()), entry.sequence)));
-        // The settings of ancestors count as well.
+        // The settings of ancestors are used as well.
         used.extend(lineage.iter().skip(1).map(|entry| (("venture", entry.key.to_string()), entry.sequence)));
         if let Some(known) = known_device {
             planned.known.insert(id);
@@ -280,7 +280,7 @@ impl Common<'_> {
         }))
     }
 
-    /// The row's network and address: the named ones, else the device's own, else the next free.
+    /// The row's network and address: the named ones, otherwise the device's own, otherwise the next free one.
     #[expect(clippy::result_large_err, reason = "the error of one cell, made once for a refused row")]
     fn address(&self, row: &Row, free: &mut Free) -> Result<(&Entry<NetworkSpec>, Ipv4Addr), RowError> {
         let names = networks_of(row, self.known);
@@ -329,7 +329,7 @@ impl Common<'_> {
         Some(BrokenRule::new("rack", "rack_unknown", message))
     }
 
-    /// The device's own events: its registration where it is new, what the row says anew where it is known.
+    /// The events of the device: its registration if it is new, otherwise the changes that the row makes.
     async fn device(
         &self,
         ledger: &Ledger,
@@ -396,7 +396,7 @@ impl Common<'_> {
     }
 }
 
-/// The column of the file that a rule's field is about.
+/// The column of the file that a rule's field refers to.
 fn column_of(field: &str) -> String {
     match field {
         "device" | "macs" => "mac".to_owned(),

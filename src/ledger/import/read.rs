@@ -1,4 +1,4 @@
-//! Reading the CSV text: every error of every cell, with row and column.
+//! Parses the CSV text and reports every error of every cell, with row and column.
 
 mod across;
 mod cell;
@@ -26,20 +26,20 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use table::{Line, Table};
 
-/// The columns in the order that a file without a header line has them.
+/// The columns in the order of a file without a header line.
 const COLUMNS: [&str; 10] =
     ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial"];
 
-/// How many of them a row needs at least.
+/// The minimum number of columns in a row.
 const NEEDED: usize = 6;
 
-/// How many rows a file may have: an import is one transaction, and is held in memory, about 10 kB a row.
+/// The maximum number of rows in a file. An import is one transaction and is held in memory, about 10 kB per row.
 const MOST: usize = 100_000;
 
-/// A row as it was written; what may be worked out is optional.
+/// A row as it was written. Values that the import can choose are optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The row of the file as a spreadsheet shows it, from 1.
+    /// The row number that a spreadsheet shows, from 1.
     pub(super) line: u64,
     pub(super) mac: MacAddress,
     pub(super) management_ip: Option<Host>,
@@ -51,7 +51,7 @@ pub(super) struct Row {
     pub(super) ip: Option<Ipv4Addr>,
     pub(super) rack: Option<Name>,
     pub(super) serial: Option<Text>,
-    /// What was passed over, and why.
+    /// The ignored values, with the reasons.
     pub(super) notes: Vec<String>,
 }
 
@@ -60,31 +60,31 @@ pub(super) fn error(row: u64, column: &str, rule: &str, message: impl Into<Strin
     RowError { row, column: column.to_owned(), broken: BrokenRule::new(column, rule, message) }
 }
 
-/// What a name of the catalogue's form may have been before a spreadsheet changed it, as the end of a message about that name.
+/// What a name may have been before a spreadsheet changed it, as the end of a message about that name.
 pub(super) fn made_of(name: &str) -> Option<String> {
     cell::changed(name).map(|what| format!(". It is {what}; {}", cell::AS_TEXT))
 }
 
-/// What says that a filler was passed over.
+/// The note that a placeholder was ignored.
 pub(super) fn passed_over(column: &str, value: &str) -> String {
     row::passed_over(column, value)
 }
 
-/// What a file holds.
+/// The content of a file.
 pub(super) struct Content {
-    /// The rows in which nothing is wrong; none where the file as a whole cannot be read.
+    /// The rows without errors; empty if the file as a whole cannot be parsed.
     pub(super) rows: Vec<Row>,
     /// All errors, by row.
     pub(super) errors: Vec<RowError>,
 }
 
-/// How many lines may stand before a header line: a title, an author, a date.
+/// How many lines may precede the header line: a title, an author, a date.
 const TITLE: usize = 10;
 
-/// How many errors are listed: more are no help, and fill memory.
+/// The maximum number of errors that are listed: more do not help, and use memory.
 const MOST_ERRORS: usize = 9_999;
 
-/// Reads a file to its end, whatever is wrong with it.
+/// Parses a file to its end, regardless of errors.
 pub(super) fn content(csv: &[u8]) -> Content {
     let whole_file = |rule: &str, message: String| Content { rows: vec![], errors: vec![error(0, "", rule, message)] };
     let table = match Table::of(csv) {
@@ -95,9 +95,9 @@ pub(super) fn content(csv: &[u8]) -> Content {
     let mut rows = vec![];
     let mut whole = true;
     let mut header: Option<Order> = None;
-    // The errors of a line that may be a header, or a heading over several columns above it.
+    // The errors of a line that may be a header, or a heading over several columns above one.
     let mut unsure: Option<Vec<RowError>> = None;
-    // Lines whose meaning is not known yet: a header may follow.
+    // Lines whose meaning is not known yet, because a header may follow.
     let mut before: Vec<Line> = vec![];
     let mut read = 0;
     for line in table.rows() {
@@ -137,7 +137,7 @@ pub(super) fn content(csv: &[u8]) -> Content {
         let looked_at = if header.is_none() || !has_mac(&line) { header::read(line.number, &texts(&line)) } else { Header::None };
         match (looked_at, &header) {
             (Header::Found(places, counting), _) => {
-                // A sheet that was copied below another has its headings again.
+                // A sheet that was copied below another one repeats the headings.
                 header = Some(Order::Named { places, counting });
                 if rows.is_empty() && errors.is_empty() {
                     read = 0;
@@ -154,7 +154,7 @@ pub(super) fn content(csv: &[u8]) -> Content {
             }
             (Header::Wrong(_), None) if unsure.is_some() => {}
             (Header::Wrong(errors), None) => unsure = Some(errors),
-            // A row of its own, so that no header follows; or one too many for a title.
+            // The line is a row of data, so no header follows; or there are too many lines for a title.
             (Header::None, None) if has_mac(&line) || before.len() == TITLE => {
                 if let Some(errors) = unsure {
                     return Content { rows: vec![], errors };
@@ -192,14 +192,14 @@ pub(super) fn content(csv: &[u8]) -> Content {
     Content { rows, errors }
 }
 
-/// Where the columns are.
+/// The order of the columns.
 enum Order {
-    /// As the documentation lists them.
+    /// The order in the documentation.
     Usual,
     Named {
-        /// For each of `COLUMNS`, its place in the file.
+        /// The place in the file of each of `COLUMNS`.
         places: Vec<Option<usize>>,
-        /// The places of what only counts the rows.
+        /// The places of columns that only number the rows.
         counting: Vec<usize>,
     },
 }
@@ -213,14 +213,14 @@ impl Order {
     }
 }
 
-/// What holds of any bytes: there are rows or errors, each names a row that the file can have, none is right and wrong, and every
-/// error says something. For tests and for the fuzz target.
+/// Checks properties that hold for any bytes: there are rows or errors, each refers to a row that the file can have, no row is
+/// both valid and an error, and every error has a message. For tests and for the fuzz target.
 ///
 /// # Errors
-/// What does not hold.
+/// Returns the property that does not hold.
 pub(super) fn consistent(csv: &[u8]) -> Result<(), String> {
     let Content { rows, errors } = content(csv);
-    // Two bytes are a character of UTF-16 at least.
+    // A character of UTF-16 has at least two bytes.
     let most = csv.len() as u64 + 1;
     if rows.is_empty() && errors.is_empty() {
         return Err("there are neither rows nor errors".to_owned());

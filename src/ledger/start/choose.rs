@@ -1,7 +1,7 @@
-//! Choosing what a deployment leaves empty: its address and its name.
+//! Chooses what a deployment leaves empty: its address and its name.
 //!
-//! A choice is a proposal until the log takes it. Where another command was faster the next free one is chosen, and "nothing
-//! is free" is only answered when no command is under way that may give something back and the views show the log's end.
+//! A choice is a proposal until the log accepts it. If another command was faster, the next free value is chosen. "Nothing is
+//! free" is the answer only if no command in progress may release a value and the views show the log's end.
 
 use super::super::execute::Failure;
 use super::super::facts::holders;
@@ -24,17 +24,17 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// The most candidates that one is drawn from after lost races.
+/// The maximum number of candidates from which one is drawn after lost races.
 const WIDEST: usize = 64;
-/// How long one wait for a command under way lasts at most.
+/// The maximum duration of one wait for a command in progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What a command has tried so far.
+/// The attempts of a command so far.
 #[derive(Debug)]
 pub(in super::super) struct Choosing {
     addresses: BTreeSet<Ipv4Addr>,
     hostnames: BTreeSet<Hostname>,
-    /// How often what was chosen turned out to be held.
+    /// How often a chosen value proved to be held.
     races: u32,
     /// Whether the views have shown the log's end since the last lost race.
     fresh: bool,
@@ -48,13 +48,13 @@ impl Default for Choosing {
 }
 
 impl Choosing {
-    /// Nothing tried yet, and so much time to try.
+    /// The state before the first attempt, with a time limit for all attempts.
     pub(in super::super) fn lasting(time: Duration) -> Self {
         let until = Instant::now() + time;
         Self { addresses: BTreeSet::new(), hostnames: BTreeSet::new(), races: 0, fresh: false, until }
     }
 
-    /// Notes that a choice turned out to be held. An error where this has gone on for too long.
+    /// Records that a chosen value proved to be held. Returns an error if the time limit has passed.
     pub(in super::super) fn lost(&mut self, claim: Claim) -> Result<(), CommandError> {
         match claim {
             Claim::Ip(ip) => drop(self.addresses.insert(ip)),
@@ -66,7 +66,7 @@ impl Choosing {
         self.in_time()
     }
 
-    /// Notes that another command of this instance chose some of the same. An error where this has gone on for too long.
+    /// Records that another command of this instance has chosen the same value. Returns an error if the time limit has passed.
     pub(in super::super) fn crowded(&mut self) -> Result<(), CommandError> {
         self.races += 1;
         self.in_time()
@@ -80,14 +80,14 @@ impl Choosing {
         Err(CommandError::Conflict(message.to_owned()))
     }
 
-    /// How many candidates one is drawn from: the next free one, but several after lost races, since another instance
-    /// chooses from the same ones.
+    /// The number of candidates from which one is drawn: one, but several after lost races, since another instance chooses from
+    /// the same candidates.
     pub(in super::super) fn width(&self) -> usize {
         1_usize.checked_shl(self.races).unwrap_or(WIDEST).clamp(1, WIDEST)
     }
 }
 
-/// One of these at random.
+/// One of the candidates, at random.
 fn drawn<T>(mut candidates: Vec<T>) -> Option<T> {
     if candidates.is_empty() {
         return None;
@@ -97,14 +97,14 @@ fn drawn<T>(mut candidates: Vec<T>) -> Option<T> {
 }
 
 impl Ledger {
-    /// Forgets the reservations that the views have caught up with; to be called before the views are read.
+    /// Removes the reservations that the views already show. Call this before the views are read.
     pub(in super::super) fn forget_shown(&self) {
         let shown = *self.feed.projected().borrow();
         self.reservations.forget(shown);
     }
 
-    /// Whether it is worth looking again although nothing is free: after commands under way have ended, and after the views
-    /// have shown the log's end.
+    /// Whether to search again although nothing is free: after commands in progress have ended, and after the views have shown
+    /// the log's end.
     pub(in super::super) async fn look_again(
         &self,
         undecided: bool,
@@ -126,15 +126,15 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Notes for the other commands of this instance that somebody else holds what was chosen.
+    /// Records for the other commands of this instance that the chosen value is held by another aggregate.
     pub(in super::super) async fn note_taken(&self, claim: Claim) -> Result<(), Failure> {
         let end = log::last_position(&self.views).await?;
         self.reservations.taken(claim, end);
         Ok(())
     }
 
-    /// The address that was named, else the suggested one if it is free, else the next free one. Without a reservation,
-    /// what would be chosen.
+    /// The address that the caller named, otherwise the suggested one if it is free, otherwise the next free one. Without a
+    /// reservation, the result is only what would be chosen.
     pub(super) async fn address(
         &self,
         wanted: &NewDeployment,
@@ -160,7 +160,7 @@ impl Ledger {
             if givable && unmanaged && undeclared && self.may_have(Claim::Ip(ip), device, reservation.as_deref_mut()).await? {
                 return Ok(Ok(ip));
             }
-            // The next one of the same network is the nearest to what was suggested.
+            // The next free address of the same network is the nearest to the suggested one.
             if let Some(network) = network.filter(|network| network.spec.site == device.site) {
                 networks.retain(|other| other.key != network.key);
                 networks.insert(0, network);
@@ -183,7 +183,7 @@ impl Ledger {
                     if reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Ip(ip)])) {
                         return Ok(Ok(ip));
                     }
-                    // Another command has chosen it since, and may give it back.
+                    // Another command has chosen it since, and may release it.
                     undecided = true;
                 }
             }
@@ -199,7 +199,7 @@ impl Ledger {
         }))
     }
 
-    /// Whether the device has this, or may have it: nobody else holds it or has just chosen it.
+    /// Whether the device holds this value, or may: nothing else holds it or has just chosen it.
     async fn may_have(&self, claim: Claim, device: &Device, reservation: Option<&mut Reservation>) -> Result<bool, Failure> {
         self.forget_shown();
         match holders(&self.views, std::slice::from_ref(&claim)).await?.first() {
@@ -217,7 +217,8 @@ impl Ledger {
         Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
     }
 
-    /// The name that was given, else the suggested one if it is free, else the next free one of the site's template.
+    /// The name that the caller gave, otherwise the suggested one if it is free, otherwise the next free one of the site's
+    /// template.
     pub(super) async fn hostname(
         &self,
         wanted: &NewDeployment,
@@ -257,7 +258,7 @@ impl Ledger {
                 if reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Hostname(name.clone())])) {
                     return Ok(Ok(name));
                 }
-                // Another command has chosen it since, and may give it back.
+                // Another command has chosen it since, and may release it.
                 undecided = true;
             }
             if reservation.is_none() || !self.look_again(undecided, generation, choosing).await? {

@@ -1,12 +1,12 @@
-//! Removes a password from a text that somebody else wrote, in any form that the text may have it in.
+//! Removes a password from a text that another system wrote, in any form in which the text may contain it.
 
 use std::collections::BTreeSet;
 
-/// What replaces a password.
+/// The text that replaces a password.
 const REMOVED: &str = "…";
 
-/// The text with `…` in place of each occurrence of the password. A controller may return it as it is, or with some or all
-/// characters encoded as in a URL (RFC 3986), JSON (RFC 8259) or HTML.
+/// The text with `…` in place of each occurrence of the password. A controller may return the password unchanged, or with some
+/// or all characters encoded as in a URL (RFC 3986), JSON (RFC 8259) or HTML.
 pub(super) fn redact(text: &str, password: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut rest = text;
@@ -25,9 +25,9 @@ pub(super) fn redact(text: &str, password: &str) -> String {
     redacted
 }
 
-/// Where the longest form of the password ends with which the text begins, in bytes.
+/// The length, in bytes, of the longest form of the password at the beginning of the text.
 fn end_of(password: &str, text: &str) -> Option<usize> {
-    // A literal `%` and an encoded one begin alike, so all readings are followed.
+    // A literal `%` and an encoded one begin in the same way, so all interpretations are followed.
     let mut ends = BTreeSet::from([0]);
     for c in password.chars() {
         let longer = |end: usize| forms(c, text.get(end..).unwrap_or_default()).into_iter().map(move |length| end + length);
@@ -39,7 +39,7 @@ fn end_of(password: &str, text: &str) -> Option<usize> {
     ends.pop_last().filter(|end| *end > 0)
 }
 
-/// The lengths, in bytes, of the forms of this character with which the text begins.
+/// The lengths, in bytes, of the forms of this character at the beginning of the text.
 fn forms(c: char, text: &str) -> Vec<usize> {
     let mut lengths = vec![];
     if text.starts_with(c) {
@@ -80,7 +80,7 @@ mod tests {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;")
     }
 
-    /// `%2F` as `%2f`; letters outside of such a code keep their case.
+    /// Writes `%2F` as `%2f`; letters outside such codes keep their case.
     fn lower_codes(text: &str) -> String {
         let mut parts = text.split('%');
         let first = parts.next().unwrap_or_default().to_owned();

@@ -1,5 +1,6 @@
-//! One boot from the network. Makers differ in where the override is written, which of its properties they take together,
-//! and which version of the resource they want to be named; each is tried in turn, and what counts is what is read back.
+//! Sets one boot from the network. Manufacturers differ in where the override is written, which of its properties they accept
+//! together, and which version of the resource they require; each variant is tried in turn, and the value that is read back
+//! decides.
 
 use super::http::{Answer, Refusal};
 use super::resources::{Boot, Future, Link, Settings, System, Task};
@@ -11,17 +12,17 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often it is looked at whether the override is there, a second apart.
+/// How often the override is read back, one second apart.
 const LOOKS: usize = 4;
 
-/// How often a task is looked at, a second apart.
+/// How often a task is queried, one second apart.
 const TASK_LOOKS: usize = 10;
 
-/// Where the override is written.
+/// A place where the override can be written.
 struct Place {
     path: String,
     version: Option<String>,
-    /// Another version that the resource itself states.
+    /// A different version that the resource itself states.
     stated: Option<String>,
     boot: Boot,
     apply_times: Vec<String>,
@@ -48,7 +49,7 @@ impl Redfish {
                 }
             }
         }
-        // A refusal says more than that nothing has changed.
+        // The reason for a refusal is more useful than the fact that nothing has changed.
         Err(match (refused, shown) {
             (Some(trouble), None) => trouble,
             (refused, shown) => self.not_taken(&shown.unwrap_or_default(), refused),
@@ -62,13 +63,13 @@ impl Redfish {
         })
     }
 
-    /// Where the override may be written: first the settings object that has one, then the system itself.
+    /// The places where the override may be written: first the settings object that has one, then the system itself.
     async fn places(&self, system: Found<System>) -> Vec<Place> {
         let mut places = vec![];
         let Settings { object, apply_times } = system.body.settings;
         if let Some(link) = object.id {
             let found: Result<Found<Future>, Refusal> = self.get(&link).await;
-            // One that cannot be read, or says nothing of the boot, is for something else.
+            // A settings object that cannot be read, or that has no boot settings, serves another purpose.
             if let Ok(Found { path, version, body: Future { boot: Some(boot), version: stated, settings } }) = found {
                 let apply_times = if apply_times.is_empty() { settings.apply_times } else { apply_times };
                 let mode = boot.mode.clone().or_else(|| system.body.boot.mode.clone());
@@ -80,10 +81,10 @@ impl Redfish {
         places
     }
 
-    /// Writes the override, with the version of the resource that the controller wants.
+    /// Writes the override, with the version of the resource that the controller requires.
     async fn write(&self, place: &Place, boot: &Value) -> Result<(), Refusal> {
         let mut body = json!({ "Boot": boot });
-        // Without a word, some apply it at once and some never.
+        // Without an apply time, some controllers apply the override at once and some never do.
         let time = ["Immediate", "OnReset"].into_iter().find(|time| place.apply_times.iter().any(|offered| offered == time));
         if let Some(time) = time {
             body["@Redfish.SettingsApplyTime"] = json!({ "ApplyTime": time });
@@ -110,16 +111,16 @@ impl Redfish {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Waits until the task of an answer has ended, but not for long: one that waits for the next reset is done as far as it can
-    /// be. `Err` is how it failed.
+    /// Waits a short time until the task of a response has ended. A task that waits for the next reset counts as done. The
+    /// error is why the task failed.
     pub(super) async fn watch(&self, answer: &Answer) -> Result<(), String> {
         let own = answer.json::<Link>().ok().and_then(|link| link.id);
         let Some(monitor) = answer.location().map(str::to_owned).or(own) else { return Ok(()) };
         for _ in 0..TASK_LOOKS {
             let answer = match self.http.get(&monitor).await {
                 Ok(answer) => answer,
-                // A monitor ends with the status that the request would have had (DSP0266, "Asynchronous operations"). One
-                // that is gone, or is not shown, says nothing.
+                // A task monitor ends with the status that the request would have had (DSP0266, "Asynchronous operations"). A
+                // monitor that no longer exists, or cannot be read, has no result.
                 Err(Refusal { status: Some(StatusCode::BAD_REQUEST | StatusCode::CONFLICT), trouble, .. }) => {
                     return Err(trouble.reason);
                 }
@@ -137,8 +138,9 @@ impl Redfish {
         Ok(())
     }
 
-    /// Whether the override is there: in the system, or in the settings that it has after its next reset. Many answer
-    /// "done" to what they leave as it was, and others show it a moment later. Gives what is there instead.
+    /// Whether the override is set: in the system, or in the settings that apply after its next reset. Many controllers report
+    /// success for a value that they leave unchanged, and others show the change a moment later. Returns the current value if
+    /// it differs.
     async fn look(&self, place: &Place) -> Result<Result<(), Boot>, Trouble> {
         let mut found = Boot::default();
         for look in 0..LOOKS {
@@ -162,7 +164,7 @@ impl Redfish {
         Ok(Err(found))
     }
 
-    /// Whether the firmware boots as it is wanted, where both are known.
+    /// Whether the firmware's boot mode is the expected one, if both are known.
     fn is_mode(&self, boot: &Boot) -> bool {
         self.mode().is_none_or(|wanted| boot.mode.as_deref().is_none_or(|mode| mode.eq_ignore_ascii_case(wanted)))
     }
@@ -186,7 +188,7 @@ impl Redfish {
     }
 }
 
-/// The forms of the override that controllers take, the usual one first.
+/// The forms of the override that controllers accept, the usual one first.
 fn forms(now: &Boot, mode: Option<&str>, manufacturer: &str) -> Vec<Value> {
     let plain = json!({ "BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Pxe" });
     let with = |mode: &str| {
@@ -194,7 +196,7 @@ fn forms(now: &Boot, mode: Option<&str>, manufacturer: &str) -> Vec<Value> {
         boot["BootSourceOverrideMode"] = mode.into();
         boot
     };
-    // Supermicro sets its own default where the mode is left out (DMTF/Redfishtool pull request 106).
+    // Supermicro sets its own default if the mode is omitted (DMTF/Redfishtool pull request 106).
     let echoes = manufacturer.contains("supermicro") || manufacturer.contains("super micro");
     let present = now.mode.as_deref().filter(|present| ["UEFI", "Legacy"].contains(present));
     let mut forms = match (mode, present) {
@@ -203,19 +205,19 @@ fn forms(now: &Boot, mode: Option<&str>, manufacturer: &str) -> Vec<Value> {
         (None, Some(present)) => vec![plain.clone(), with(present)],
         (None, None) => vec![plain.clone()],
     };
-    // Some refuse a value that is there already (OpenStack story 2007355).
+    // Some controllers refuse a value that is already set (OpenStack story 2007355).
     if now.enabled.as_deref() == Some("Once") {
         forms.push(json!({ "BootSourceOverrideTarget": "Pxe" }));
     }
     forms
 }
 
-/// The versions to name, the usual one first; without one where nothing states any.
+/// The versions to send, the usual one first; no version if none is stated.
 fn versions(header: Option<&str>, stated: Option<&str>) -> Vec<Option<String>> {
     let mut versions: Vec<Option<String>> = vec![];
     for tag in header.into_iter().chain(stated) {
-        // Some compare a weak tag with the strong one of the same name, some the name alone; and what compresses answers
-        // puts a mark behind it (gofish pull request 511).
+        // Some controllers compare a weak tag with the strong one of the same name, some compare only the name; and a proxy
+        // that compresses responses appends a mark to it (gofish pull request 511).
         let strong = tag.strip_prefix("W/").unwrap_or(tag);
         let bare = strong.trim_matches('"');
         let unmarked = bare.strip_suffix("-gzip").unwrap_or(bare);
@@ -231,7 +233,7 @@ fn versions(header: Option<&str>, stated: Option<&str>) -> Vec<Option<String>> {
     versions
 }
 
-/// Whether a refusal is about the version that was named: another one, or none, is wanted.
+/// Whether a refusal is about the version that was sent: a different one, or none, is required.
 fn is_version(status: StatusCode) -> bool {
     matches!(status, StatusCode::PRECONDITION_FAILED | StatusCode::PRECONDITION_REQUIRED)
 }

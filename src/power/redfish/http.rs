@@ -1,7 +1,7 @@
-//! Requests to a Redfish service: to its own origin only, whatever it answers, and bounded.
+//! Requests to a Redfish service. They are sent only to its own origin, regardless of its responses, and are limited.
 //!
-//! Basic authentication is sent with each request and leaves nothing behind. Where a service does not offer it, a session
-//! is opened, which is closed again: controllers have few.
+//! Basic authentication is sent with each request and leaves nothing behind. If a service does not offer it, a session is
+//! opened and closed again, because controllers allow only a few.
 
 mod links;
 mod session;
@@ -29,17 +29,18 @@ use url::Url;
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// An answer with more bytes is refused, compressed or not.
+/// The maximum size of a response, in bytes, both compressed and uncompressed. Larger responses are refused.
 const LARGEST: usize = 1024 * 1024;
 
-/// How many redirects one request follows.
+/// How many redirects of one request are followed.
 const REDIRECTS: usize = 3;
 
-/// How often a request is repeated that a starting or busy controller did not take, and how long before it at most.
+/// How often a request is repeated that a starting or busy controller did not accept, and the maximum wait before each
+/// repetition.
 const REPEATS: usize = 2;
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
-/// A service and who we are to it.
+/// A connection to a service, with our credentials.
 #[derive(Debug)]
 pub(super) struct Http {
     host: Host,
@@ -50,41 +51,41 @@ pub(super) struct Http {
     session: Mutex<Option<Session>>,
 }
 
-/// What a service answered.
+/// The response of a service.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
-    /// A warning beside a success, which may mean that the change was not made.
+    /// A warning in a successful response, which may mean that the change was not made.
     pub(super) doubt: Option<String>,
 }
 
 impl Answer {
-    /// The resource's version, as the header has it.
+    /// The resource's version, from the ETag header.
     pub(super) fn version(&self) -> Option<String> {
         self.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned)
     }
 
-    /// Where what was begun can be watched.
+    /// The URL at which the operation can be monitored.
     pub(super) fn location(&self) -> Option<&str> {
         self.headers.get(LOCATION).and_then(|location| location.to_str().ok())
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        // A byte order mark before it, or zeros behind it, are no part of the JSON.
+        // A byte order mark before the JSON, or zeros after it, are ignored.
         let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
         let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         serde_json::from_slice(&body[..end])
     }
 }
 
-/// Why a request came to nothing, with the status where there was an answer.
+/// Why a request failed, with the status if there was a response.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: Option<StatusCode>,
     pub(super) trouble: Trouble,
-    /// Whether nothing was done, and another form of the same order may be given.
+    /// Whether nothing was done, and a different form of the same request may be tried.
     pub(super) other_form: bool,
 }
 
@@ -106,7 +107,8 @@ impl Http {
         let access = &management.access;
         let client = Client::builder()
             .timeout(LIMIT)
-            // No proxy of the environment gets the password. Redirects are followed here, within the service's own origin.
+            // Proxies of the environment are not used, so that none gets the password. Redirects are followed here, within the
+            // service's own origin.
             .redirect(redirect::Policy::none())
             .no_proxy()
             .user_agent(concat!("bootledger/", env!("CARGO_PKG_VERSION")));
@@ -117,7 +119,7 @@ impl Http {
                 .tls_backend_preconfigured(pinned::configuration(fingerprint).map_err(|error| unusable(&error))?),
             Tls::Off => client,
         };
-        // A name leads to the addresses that were checked, and to no others.
+        // A name is resolved only to the addresses that were checked.
         let client = match &management.address {
             Host::Name(name) => {
                 let addresses: Vec<SocketAddr> =
@@ -142,7 +144,7 @@ impl Http {
         &self.host
     }
 
-    /// Somebody else's text without the password.
+    /// A text of the service, without the password.
     pub(super) fn redact(&self, text: &str) -> String {
         let text = self.credentials.redact(text);
         match &*self.session.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -155,9 +157,9 @@ impl Http {
         self.send(Method::GET, link, None, None).await
     }
 
-    /// One request, with what it takes to have it answered: redirects within the service, repeats where the controller is
-    /// starting, a session where it does not take Basic authentication. Failures of what changes something are uncertain
-    /// unless the controller was not reached or refused.
+    /// Sends one request, and does what is needed to get a response: follows redirects within the service, repeats the request
+    /// while the controller is starting, and opens a session if the controller does not accept Basic authentication. The
+    /// failure of a request that changes something is uncertain, unless the controller was not reached or refused the request.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -194,7 +196,7 @@ impl Http {
                 redirects += 1;
                 continue;
             }
-            // A controller that says so did nothing. An order is not given twice all the same.
+            // A controller with this response has done nothing. Still, a power order is not sent twice.
             if repeats < REPEATS && !orders && is_busy(*status, bytes) {
                 repeats += 1;
                 sleep(pause(headers)).await;
@@ -203,8 +205,8 @@ impl Http {
             if *status == StatusCode::UNAUTHORIZED && self.may_open_session(headers, &mut renewed) && self.open_session().await? {
                 continue;
             }
-            // What a controller has not implemented it has not begun. Another answer elsewhere (303) is that of an order that
-            // was taken.
+            // A request that the controller does not implement was not begun. A 303 response belongs to a request that was
+            // accepted.
             let taken = status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED || *status == StatusCode::SEE_OTHER;
             let trouble = Trouble { uncertain: orders && taken, ..self.refused(*status, url.path(), bytes) };
             let other_form = is_about_form(*status, &method) && !is_busy(*status, bytes) && !messages::is_resetting(bytes);
@@ -212,7 +214,7 @@ impl Http {
         }
     }
 
-    /// What a success says about the change in its messages.
+    /// Evaluates the messages in a successful response to a change.
     fn judge(&self, answer: &mut Answer, orders: bool) -> Result<(), Refusal> {
         match messages::verdict(&answer.body) {
             Verdict::Done => Ok(()),
@@ -223,7 +225,7 @@ impl Http {
             Verdict::Refused(words) => {
                 let words = messages::short(&self.redact(&words));
                 let trouble = Trouble::certain(format!("the management controller {} did not do it: {words}", self.host));
-                // After a success, no second order is given to switch, whatever its messages say.
+                // After a success, no second power request is sent, regardless of the messages.
                 Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: !orders })
             }
         }
@@ -246,7 +248,7 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        // A version that no header can have, which the resource states itself, is not named.
+        // A version that is not valid in a header, and which the resource itself states, is not sent.
         if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
             request = request.header(IF_MATCH, version);
         }
@@ -254,7 +256,7 @@ impl Http {
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder, orders: bool) -> Result<Answer, Trouble> {
-        // iLO 5 compresses some resources whatever is accepted, and refuses to send them as they are.
+        // iLO 5 compresses some resources regardless of the accepted encodings, and refuses to send them uncompressed.
         let request = request.header("OData-Version", "4.0").header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "gzip");
         let lost = |error: reqwest::Error| {
             let trouble = self.unreachable(&error);
@@ -290,20 +292,20 @@ impl Http {
     }
 }
 
-/// Whether a controller says that it will answer in a moment.
+/// Whether a controller reports that it will be ready in a moment.
 fn is_busy(status: StatusCode, body: &[u8]) -> bool {
     matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
         || (status.is_client_error() && messages::is_starting(body))
 }
 
-/// How long to wait before the request is repeated: what the answer says, within bounds.
+/// How long to wait before the request is repeated: the time in the response, within limits.
 fn pause(headers: &HeaderMap) -> Duration {
     let said = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
     said.map_or(PAUSE.0, Duration::from_secs).clamp(PAUSE.0, PAUSE.1)
 }
 
-/// Whether a refusal may be about the form of what was ordered, so that another form of it may be taken. A switch that conflicts
-/// with something (409) or is forbidden (403) is not tried in another form.
+/// Whether a refusal may be about the form of the request, so that a different form may be accepted. A power request that
+/// conflicts with something (409) or is forbidden (403) is not tried in a different form.
 fn is_about_form(status: StatusCode, method: &Method) -> bool {
     match status.as_u16() {
         400 | 405 | 415 | 422 | 501 => true,

@@ -1,44 +1,44 @@
-//! What a Redfish service says beside its answers: the messages of `@Message.ExtendedInfo` (DSP0266, "Error responses").
+//! Messages of a Redfish service in its responses: `@Message.ExtendedInfo` (DSP0266, "Error responses").
 
 mod known;
 
 use known::{Meaning, meaning};
 use serde_json::Value;
 
-/// The longest text of a message that is passed on, in characters.
+/// The maximum length of a message that is passed on, in characters.
 const LONGEST: usize = 150;
 
-/// The longest text of a message that is read, in characters.
+/// The maximum length of a message that is read, in characters.
 const LONGEST_LINE: usize = 16 * 1024;
 
-/// How deep annotations are looked for; a service puts them beside the property that they are about.
+/// How deep annotations are searched; a service puts them beside the property that they refer to.
 const DEEPEST: usize = 4;
 
-/// The most messages that are looked at.
+/// The maximum number of messages that are evaluated.
 const MOST: usize = 50;
 
-/// One message.
+/// One message of a response.
 struct Message {
     id: String,
     text: String,
     severity: String,
 }
 
-/// What the messages of an answer say about the change that it answers.
+/// What the messages in a response say about the requested change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The status of the answer counts.
+    /// The status of the response decides.
     Done,
     /// The change was not made, for this reason.
     Refused(String),
-    /// A warning that is not known here: the change may not have been made.
+    /// An unknown warning: the change may not have been made.
     Doubtful(String),
 }
 
 impl Message {
     fn of(value: &Value) -> Self {
         let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).unwrap_or_default().to_owned();
-        // iLO 4 writes MessageID, and no words.
+        // iLO 4 writes MessageID, without a text.
         let id = text(&["MessageId", "MessageID"]);
         let severity = text(&["MessageSeverity", "Severity"]);
         let words = text(&["Message"]);
@@ -57,8 +57,9 @@ impl Message {
         self.id.trim().rsplit('.').next().unwrap_or_default()
     }
 
-    /// What it says. The registry goes before the severity: services write `Warning` beside successes. Of a message that is
-    /// not known here, the severity counts (DSP0266: critical, warning, OK; iDRAC also writes "Informational").
+    /// The verdict of the message. The registry takes precedence over the severity, since services send `Warning` with
+    /// successes. For an unknown message, the severity decides (DSP0266: critical, warning, OK; iDRAC also writes
+    /// "Informational").
     fn verdict(&self) -> Verdict {
         let text = || if self.text.is_empty() { self.id.clone() } else { self.text.clone() };
         match meaning(self.name()) {
@@ -74,8 +75,8 @@ impl Message {
     }
 }
 
-/// The words of a Redfish error; empty where it is none. Not yet cut to the length that is passed on, which [`short`] does after
-/// passwords have been taken out: half a password would not be found.
+/// The text of a Redfish error; empty if it is not one. It is not yet cut to the length that is passed on; [`short`] does that
+/// after passwords have been removed, because a part of a password would not be found.
 pub(super) fn said(body: &[u8]) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let messages = messages(&body);
@@ -88,11 +89,11 @@ pub(super) fn said(body: &[u8]) -> String {
     line(&words)
 }
 
-/// What a successful status is worth: the strongest of what the messages say.
+/// The verdict on a successful status: the strongest of the verdicts of its messages.
 pub(super) fn verdict(body: &[u8]) -> Verdict {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Verdict::Done };
     let messages = messages(&body);
-    // "A general error has occurred" alone is one.
+    // "A general error has occurred" alone counts as an error.
     if let [only] = &messages[..]
         && only.name() == "GeneralError"
     {
@@ -109,12 +110,12 @@ pub(super) fn verdict(body: &[u8]) -> Verdict {
     doubt.map_or(Verdict::Done, |words| Verdict::Doubtful(line(&words)))
 }
 
-/// One line, bounded.
+/// The text as one line, with limited length.
 fn line(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_LINE).collect()
 }
 
-/// As much of a text as is passed on.
+/// The beginning of a text, up to the length that is passed on.
 pub(super) fn short(words: &str) -> String {
     words.chars().take(LONGEST).collect()
 }
@@ -127,7 +128,7 @@ pub(super) fn is_starting(body: &[u8]) -> bool {
     messages(&body).iter().any(|message| STARTING.contains(&message.name()))
 }
 
-/// Whether an error says that another reset is under way.
+/// Whether an error says that another reset is in progress.
 pub(super) fn is_resetting(body: &[u8]) -> bool {
     const RESETTING: [&str; 4] = ["ResetInProgress", "AlreadyInProgress", "ResourceInUse", "ResourceInUseWithDetail"];
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
@@ -161,11 +162,11 @@ mod tests {
         value.to_string().into_bytes()
     }
 
-    /// Messages as services send them, with a success as status.
+    /// Messages as services send them, with a successful status.
     #[test]
     fn a_message_is_judged_by_its_registry_and_where_it_is_unknown_by_its_severity() {
         let matrix: &[(&str, &str, &str)] = &[
-            // Base, in every way in which versions are written; what the registry says goes before the severity.
+            // Base messages with every spelling of versions; the registry takes precedence over the severity.
             ("Base.0.10.Success", "", "done"),
             ("Base.1.4.Success", "OK", "done"),
             ("Base.1.8.1.Success", "Warning", "done"),
@@ -182,20 +183,20 @@ mod tests {
             ("Base.1.8.PropertyValueNotInList", "", "refused"),
             ("Base.1.8.InsufficientPrivilege", "Critical", "refused"),
             ("Base.1.8.GeneralError", "Critical", "refused"),
-            // HPE.
+            // Messages of HPE.
             ("iLO.2.14.SystemResetRequired", "Warning", "done"),
             ("iLO.2.24.ResetInProgress", "Warning", "done"),
             ("HpeCommon.1.0.ConditionalSuccess", "Warning", "done"),
             ("iLO.0.10.PropertyValueAlreadySet", "", "done"),
             ("iLO.0.10.InvalidOperationForSystemState", "", "refused"),
             ("iLO.2.14.UnsupportedOperation", "Warning", "refused"),
-            // Dell: codes, judged by their severity.
+            // Messages of Dell: codes, judged by their severity.
             ("IDRAC.2.8.SYS413", "Informational", "done"),
             ("IDRAC.2.8.SYS413", "OK", "done"),
             ("IDRAC.2.8.SYS428", "Warning", "doubtful"),
             ("IDRAC.1.6.PSU501", "Critical", "refused"),
             ("IDRAC.2.8.SYS413", "", "done"),
-            // Words in a name mean nothing.
+            // Words within a name have no meaning.
             ("SMC.1.0.NotificationSent", "OK", "done"),
             ("SMC.1.0.NotificationSent", "", "done"),
             ("OemLenovo.1.0.ErrorLogCleared", "OK", "done"),
@@ -227,7 +228,7 @@ mod tests {
                 ids.iter().map(|(id, severity)| json!({"MessageId": id, "Message": id, "Severity": severity})).collect();
             verdict(&bytes(&json!({ "@Message.ExtendedInfo": messages })))
         };
-        // As iDRAC answers a change.
+        // The response of iDRAC to a change.
         assert_eq!(with(&[("Base.1.12.Success", "OK"), ("IDRAC.2.8.SYS413", "Informational")]), Verdict::Done);
         assert_eq!(with(&[("Base.1.8.GeneralError", "Critical"), ("Base.1.8.Success", "OK")]), Verdict::Done);
         let refused = with(&[("Base.1.12.Success", "OK"), ("X.1.Odd", "Warning"), ("Base.1.12.PropertyNotWritable", "Warning")]);

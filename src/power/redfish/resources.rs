@@ -1,10 +1,10 @@
-//! The resources of a Redfish service, as far as they are used. Controllers leave out what they like, so that almost
-//! everything has a default; null counts as left out.
+//! The resources of a Redfish service, as far as they are used. Controllers omit many properties, so almost everything has a
+//! default; null counts as omitted.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A value, or its default where it is null.
+/// A value, or its default if it is null.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -58,14 +58,14 @@ pub(super) struct Boot {
 }
 
 impl Boot {
-    /// Whether a boot from the network is set. One that is set for longer does no harm: a server that is done is told to
-    /// boot its disk.
+    /// Whether a boot from the network is set. A setting that lasts longer than one boot does no harm: a deployed server's boot
+    /// script makes it boot from its disk.
     pub(super) fn is_network(&self) -> bool {
         matches!(self.enabled.as_deref(), Some("Once" | "Continuous")) && self.target.as_deref() == Some("Pxe")
     }
 }
 
-/// Where a resource is to be changed, if not in its own place.
+/// Where a resource has to be changed, if not at its own path.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Settings {
     #[serde(rename = "SettingsObject", default, deserialize_with = "nullable")]

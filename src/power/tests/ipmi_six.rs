@@ -1,10 +1,10 @@
-//! IPMI over IPv6, with `ipmi_sim` of `OpenIPMI` as the controller.
+//! Tests of IPMI over IPv6, with `ipmi_sim` of `OpenIPMI` as the controller.
 
 use super::*;
 use std::net::Ipv6Addr;
 use std::process::{Child, Command, Stdio};
 
-/// A controller on `::1`; it ends when this is dropped.
+/// A controller on `::1`, which ends when it is dropped.
 struct Sim {
     child: Child,
     folder: tempfile::TempDir,
@@ -61,7 +61,7 @@ async fn sim() -> Sim {
 async fn a_server_is_restarted_from_the_network_by_ipmi_over_ipv6() {
     let sim = sim().await;
     let access = Access { port: Some(sim.port), ..Access::default() };
-    // By its address, in brackets or not, and by a name that has this address.
+    // The controller is named by its address, with and without brackets, and by a name that has this address.
     for address in ["::1", "[::1]", "bmc1.example"] {
         let management = Management { protocol: ManagementProtocol::Ipmi, ..management(address, access.clone()) };
         let controller = allowed(&management, &[Ipv6Addr::LOCALHOST.into()]);

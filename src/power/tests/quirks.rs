@@ -1,5 +1,5 @@
-//! What controllers of each maker do otherwise than the specification, each with where that is documented. docs/controllers.md
-//! lists the names of these tests.
+//! Tests of deviations of each manufacturer's controllers from the specification, with references. docs/controllers.md lists
+//! the names of these tests.
 
 mod boot;
 mod reset;
@@ -22,7 +22,7 @@ async fn restart(stub: &Stub) -> Result<PowerState, Trouble> {
     redfish(stub.port, Tls::Off).carry_out(PowerAction::Cycle, true).await
 }
 
-// Starts a controller with a quirk, and orders one restart from the network, which it has to do.
+// Starts a controller with a quirk, and orders one restart from the network, which must succeed.
 async fn restarted(bmc: Bmc, quirk: impl FnMut(&mut Bmc, &Request) -> Option<Reply> + Send + 'static) -> Bmc {
     let stub = Stub::start(bmc, quirk).await;
     assert_eq!(restart(&stub).await, Ok(PowerState::On));

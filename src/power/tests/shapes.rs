@@ -1,8 +1,8 @@
-//! Controllers of generated shapes: how they redirect, name themselves, version, authenticate, answer and lie. Whatever the
-//! shape, an order ends in bounded time as done, as failed with nothing done, or as unknown; nothing is switched twice; and
-//! password and session go nowhere else, nor into words.
+//! Tests with randomly generated controllers: how they redirect, name themselves, version, authenticate, respond and lie.
+//! However the controller behaves, an order ends in bounded time as done, as failed with nothing done, or as unknown; nothing
+//! is switched twice; and password and session are sent nowhere else and appear in no message.
 //!
-//! The seed is fixed; `PROPTEST_RNG_SEED` sets another one.
+//! The seed is fixed; `PROPTEST_RNG_SEED` sets a different one.
 
 use super::stub::{Bmc, RESET, Reply, Request, Stub};
 use super::*;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const SYSTEM: &str = super::stub::SYSTEM;
 const SHAPES: u64 = 160;
 
-/// Splitmix64 (Steele, Lea, Flood 2014).
+/// The Splitmix64 generator (Steele, Lea, Flood 2014).
 struct Random(u64);
 
 impl Random {
@@ -22,7 +22,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of these; the first as often as all others.
+    /// One of the choices; the first one is as frequent as all others together.
     fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         let count = u64::try_from(choices.len()).expect("a few");
         let place = (self.next() % (2 * count - 1)).saturating_sub(count - 1);
@@ -30,13 +30,13 @@ impl Random {
     }
 }
 
-/// How a controller is.
+/// The behaviour of a controller.
 #[derive(Clone, Debug)]
 struct Shape {
     action: PowerAction,
     network_boot: bool,
     power: &'static str,
-    /// The status of a redirect of paths without a slash, and where it leads.
+    /// The status of a redirect of paths without a slash, and its target.
     redirect: (u16, &'static str),
     links: &'static str,
     members: &'static str,
@@ -138,7 +138,7 @@ impl Shape {
     }
 }
 
-/// A controller of a shape with what it has done.
+/// A controller with this behaviour, and what it has done.
 struct Shaped {
     shape: Shape,
     other: u16,
@@ -152,7 +152,7 @@ impl Shaped {
         format!("http://{}", request.header("host").unwrap_or_default())
     }
 
-    /// What comes before everything else: who is let in, and redirects.
+    /// Checks that come first: authentication, and redirects.
     fn gate(&mut self, request: &Request) -> Option<Reply> {
         let shape = &self.shape;
         let at_sessions = request.path.contains("/SessionService/Sessions");
@@ -265,7 +265,7 @@ impl Shaped {
         reply
     }
 
-    /// An answer of this kind, and whether the request is carried out.
+    /// A response of this kind, and whether the request is carried out.
     fn reply(&self, kind: &str, request: &Request) -> (Reply, bool) {
         let message = |id: &str, severity: &str| {
             let message = json!({"MessageId": id, "Message": "words", "Severity": severity});
@@ -300,7 +300,7 @@ impl Shaped {
     }
 }
 
-/// What became of an order to a controller of a shape: the outcome, and what it has done.
+/// Gives an order to a generated controller, and checks the outcome and what the controller has done.
 async fn order(seed: u64) -> Result<(), String> {
     let shape = Shape::of(seed);
     let other = Stub::start(Bmc::new(), |_, _| None).await;
@@ -329,7 +329,7 @@ async fn order(seed: u64) -> Result<(), String> {
         Ok(Err(trouble)) if !trouble.uncertain && !done.is_empty() => return wrong("failed, and switched"),
         Ok(Err(trouble)) => {
             let said = format!("{} {}", trouble.reason, trouble.shown);
-            // Half of a password is one as well.
+            // A part of a password counts as a password.
             if said.contains("sesa") || said.contains("YWRtaW") || said.contains("t0ken") || trouble.reason.is_empty() {
                 return wrong("not in these words");
             }
@@ -349,7 +349,7 @@ async fn an_order_to_a_controller_of_any_shape_ends_and_switches_once() {
     assert!(wrong.is_empty(), "{} of {SHAPES}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A body without an end, as a flood and as single bytes.
+/// A body without an end, sent as a flood and as single bytes.
 #[tokio::test]
 async fn an_answer_without_an_end_is_given_up() {
     let (flood, drip) = (endless(true).await, endless(false).await);

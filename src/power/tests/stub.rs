@@ -1,4 +1,4 @@
-//! A controller of a few lines that does as the specification says; each quirk is a function that answers before it.
+//! A small test controller that follows the specification; each quirk is a function that responds instead of it.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(super) const SYSTEM: &str = "/redfish/v1/Systems/1";
 pub(super) const RESET: &str = "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset";
 
-/// A request; headers have lower-case names.
+/// A request; header names are in lower case.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -53,7 +53,7 @@ impl Reply {
         self
     }
 
-    /// An error with one message.
+    /// An error response with one message.
     pub(super) fn error(status: u16, id: &str, message: &str) -> Self {
         let message = json!({"MessageId": id, "Message": message, "Severity": "Warning"});
         Self::json(status, &json!({"error": {"code": id, "message": "See ExtendedInfo", "@Message.ExtendedInfo": [message]}}))
@@ -72,7 +72,7 @@ impl Reply {
 pub(super) struct Bmc {
     pub(super) power: String,
     pub(super) boot: Value,
-    /// What is beside power and boot in the system.
+    /// Further properties of the system, in addition to power and boot.
     pub(super) more: Value,
     pub(super) resets: Value,
     pub(super) heard: Vec<Request>,
@@ -112,7 +112,7 @@ impl Bmc {
         self.power = if on { "On" } else { "Off" }.to_owned();
     }
 
-    /// What the specification says.
+    /// The response according to the specification.
     pub(super) fn answer(&mut self, request: &Request) -> Reply {
         match (request.method.as_str(), request.path.trim_end_matches('/')) {
             ("GET", "/redfish/v1/Systems") => Reply::json(200, &json!({"Members": [{"@odata.id": SYSTEM}]})),
@@ -135,14 +135,14 @@ impl Bmc {
         changes.map(|request| (format!("{} {}", request.method, request.path), request.body.clone())).collect()
     }
 
-    /// The kinds of reset that were asked for.
+    /// The kinds of reset that were requested.
     pub(super) fn kinds(&self) -> Vec<String> {
         let resets = self.heard.iter().filter(|request| request.method == "POST");
         resets.filter_map(|request| request.body["ResetType"].as_str().map(str::to_owned)).collect()
     }
 }
 
-/// A running stub.
+/// A running test controller.
 pub(super) struct Stub {
     pub(super) port: u16,
     pub(super) bmc: Arc<Mutex<Bmc>>,
@@ -153,7 +153,8 @@ impl Stub {
         self.bmc.lock().expect("no panic").clone()
     }
 
-    /// One with a quirk, on a loopback address: what the quirk does not answer is answered by the specification.
+    /// Starts a controller with a quirk, on a loopback address. Requests that the quirk does not handle get the specified
+    /// response.
     pub(super) async fn at(
         address: IpAddr,
         bmc: Bmc,
@@ -208,7 +209,7 @@ async fn read(mut stream: TcpStream) -> std::io::Result<Option<(TcpStream, Reque
 }
 
 async fn write(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
-    // No status is a connection that is closed.
+    // Without a status, the connection is closed.
     if reply.status == 0 {
         return stream.shutdown().await;
     }

@@ -1,5 +1,5 @@
-//! What is known of streams, claims and keys while a group is decided: what the database says,
-//! changed by the batches of the group that were accepted before.
+//! The known state of streams, claims and keys while a group is decided: the database's state, changed by the batches of the
+//! group that were accepted before.
 
 use super::super::append::{Appended, Batch, Precondition, Rejection};
 use super::sql;
@@ -10,30 +10,30 @@ use sqlx::postgres::PgConnection;
 use std::collections::{BTreeSet, HashMap};
 use time::OffsetDateTime;
 
-/// A claim's kind and value.
+/// The kind and value of a claim.
 pub(super) type ClaimKey = (&'static str, String);
 
-/// Changes of claims that one batch leads to: the claim's new holder, or none.
+/// The changes of claims by one batch: the new holder of each, or none.
 type Changes = HashMap<ClaimKey, Option<String>>;
 
 #[derive(Default)]
 pub(super) struct Known {
-    /// The last sequence of each stream.
+    /// The last sequence number of each stream.
     pub(super) sequences: HashMap<(String, String), i64>,
-    /// Who holds what.
+    /// The holders of claims.
     pub(super) holders: HashMap<ClaimKey, String>,
-    /// What keys were answered with: position, fingerprint, answer.
+    /// The answers stored for keys: position, fingerprint, answer.
     pub(super) keys: HashMap<String, (i64, Vec<u8>, String)>,
-    /// Claims that changed in this group, with the position of the change.
+    /// The claims that changed in this group, with the position of the change.
     pub(super) changed: HashMap<ClaimKey, i64>,
-    /// Keys that this group answers.
+    /// The keys that this group answers.
     pub(super) answered: Vec<String>,
-    /// What has come into use lately, where a batch of the group wants to know.
+    /// What has come into use lately, if a batch of the group needs it.
     pub(super) used: Option<Used>,
 }
 
 impl Known {
-    /// Reads everything that the batches touch, and the end of the log, in one round trip.
+    /// Reads everything that the batches use, and the end of the log, in one round trip.
     pub(super) async fn look_up(
         connection: &mut PgConnection,
         batches: &[Batch],
@@ -71,15 +71,15 @@ impl Known {
             keys.extend(batch.idempotency.iter().map(|idempotency| idempotency.key.clone()));
         }
         let (head, now, mut known) = sql::look_up(connection, &streams, &claims, &holders, &keys).await?;
-        // Read after the end of the log: events behind that end among these lead to one more decision, never to a missed event.
+        // This is read after the end of the log. Events after that end cause one more decision, and no event is missed.
         if let Some(since) = since {
             known.used = Some(Used::read(connection, since, types).await?);
         }
         Ok((head, now, known))
     }
 
-    /// What the batches themselves say about their streams, where that is all that needs to be known of them: the
-    /// statement that writes them checks it.
+    /// The state that the batches themselves assume for their streams, if nothing else is needed; the statement that writes
+    /// them verifies it.
     pub(super) fn assume(batches: &[Batch]) -> Option<Self> {
         let mut known = Self::default();
         for batch in batches {
@@ -95,7 +95,7 @@ impl Known {
         Some(known)
     }
 
-    /// Whether the batch may be appended: `Some` where it was answered before.
+    /// Checks whether the batch may be appended. Returns `Some` if it was answered before.
     pub(super) fn check(&self, batch: &Batch) -> Result<Option<Appended>, Rejection> {
         if let Some(idempotency) = &batch.idempotency
             && let Some((position, fingerprint, answer)) = self.keys.get(&idempotency.key)
@@ -152,7 +152,7 @@ impl Known {
         }
     }
 
-    /// What the batch does to claims: all releases first, then all takings.
+    /// The batch's changes of claims: all releases first, then all new claims.
     fn changes(&self, batch: &Batch) -> Result<Changes, Rejection> {
         let mut changes = Changes::new();
         let all = || batch.events.iter().flat_map(|event| &event.claims);
@@ -185,7 +185,7 @@ impl Known {
         Ok(changes)
     }
 
-    /// Takes an accepted batch in; `position` is that of its last event.
+    /// Adds an accepted batch to the state; `position` is that of its last event.
     pub(super) fn accept(&mut self, batch: &Batch, position: i64) {
         let changes = self.changes(batch).unwrap_or_default();
         for (key, holder) in changes {

@@ -1,7 +1,7 @@
-//! The writer's connection: how it is opened, tested and replaced, and what becomes of a group whose connection is lost.
+//! The writer's connection: opening, testing and replacing it, and determining the result of a group whose connection was lost.
 //!
-//! Before a new connection is used, the session of the lost one is ended at the server. Afterwards nothing that it was sent
-//! can be committed any more, and no lock of it is left; what is in the log then is there, and what is not never will be.
+//! Before a new connection is used, the session of the lost one is terminated at the server. After that, nothing that it was
+//! sent can be committed, and its locks are released. A group is then either in the log, or never will be.
 
 use super::{End, Failed, GROUP, Results, append, lengthened, refused, sql};
 use crate::store::append::{Batch, Rejection};
@@ -15,16 +15,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::warn;
 
-/// After how long without use the connection is tested.
+/// How long the connection may be idle before it is tested.
 const TESTED_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a test may take.
 const TEST: Duration = Duration::from_millis(700);
 
-/// How long the end of a lost session is waited for.
+/// How long to wait for the end of a lost session.
 const FENCE: Duration = Duration::from_secs(1);
 
-/// How many lost sessions are remembered until they are ended.
+/// How many lost sessions are remembered until they have ended.
 const REMEMBERED: usize = 16;
 
 /// Ends each wait of a group at the group's limit, or when the connection is known to be lost.
@@ -39,13 +39,13 @@ impl Limited {
     }
 }
 
-/// What the group writer writes with.
+/// The state of the group writer.
 pub(super) struct Writer {
     sessions: Sessions,
     session: Option<Session>,
-    /// Where the log ended when it was last looked at or written.
+    /// The end of the log when it was last read or written.
     end: Option<End>,
-    /// Sessions that were lost in the middle of something, and may not have ended yet.
+    /// Sessions that were lost during work, and may not have ended yet.
     lost: Vec<Backend>,
     used: Instant,
     pulse: Pulse,
@@ -56,19 +56,19 @@ impl Writer {
         Self { sessions, session: None, end: None, lost: vec![], used: Instant::now(), pulse }
     }
 
-    /// Returns when the connection is to be tested.
+    /// Returns when the connection has to be tested.
     pub(super) async fn idle(&self) {
         sleep_until(self.used + TESTED_AFTER).await;
     }
 
-    /// Tests the connection, and replaces it where it was lost.
+    /// Tests the connection, and replaces it if it was lost.
     pub(super) async fn test(&mut self) {
         let tested = match self.session.as_mut().filter(|session| session.bound.holds()) {
             Some(session) => timeout(TEST, session.connection.ping()).await.is_ok_and(|answer| answer.is_ok()),
             None => false,
         };
         if !tested {
-            // Nothing was under way on it.
+            // The connection was idle, so nothing is lost with it.
             self.session = None;
             match self.open(Instant::now() + DIAL / 2).await {
                 Ok(session) => self.session = Some(session),
@@ -81,8 +81,8 @@ impl Writer {
         self.used = Instant::now();
     }
 
-    /// One group, with a second attempt where the first found its connection lost and wrote nothing. `Err` means that
-    /// nothing of it is in the log, or that nobody could say in time.
+    /// Writes one group, with a second attempt if the connection of the first was lost and nothing was written. An error means
+    /// that nothing of the group is in the log, or that the result could not be determined in time.
     pub(super) async fn attempt(&mut self, batches: &[Batch]) -> Result<Results, Rejection> {
         let until = Instant::now() + lengthened(GROUP, batches.iter().map(|batch| batch.events.len()).sum());
         match self.once(batches, until).await {
@@ -111,8 +111,8 @@ impl Writer {
                 Ok(results)
             }
             Err(Failed::Before(error)) => {
-                // The connection is dropped, and with it the transaction, unless it is surely sound. Outside of a
-                // transaction, a ROLLBACK is but a warning.
+                // The connection is dropped with its transaction, unless it certainly works. Outside a transaction, a ROLLBACK
+                // only causes a warning.
                 let sound = error.as_database_error().is_some() && !is_lost(&error);
                 if sound && limited.run(sql::rollback(&mut session.connection)).await.is_ok() {
                     self.session = Some(session);
@@ -122,7 +122,7 @@ impl Writer {
                 Err(if is_lost(&error) { Lost::Connection(error) } else { Lost::Refused(error) })
             }
             Err(Failed::Commit { error, results, head }) => {
-                // Nobody knows whether the commit was done: the log does.
+                // It is unknown whether the commit was done, so the log has to be read.
                 let position = head.position;
                 warn!(%error, position, "the connection was lost during a commit; checking whether it was committed");
                 self.forget(session);
@@ -141,7 +141,7 @@ impl Writer {
         }
     }
 
-    /// Opens a session, once those that were lost have ended at the server.
+    /// Opens a session, once the lost ones have ended at the server.
     async fn open(&mut self, until: Instant) -> Result<Session, Error> {
         let mut session = self.sessions.open_until(until).await?;
         while let Some(lost) = self.lost.last() {
@@ -151,7 +151,7 @@ impl Writer {
         Ok(session)
     }
 
-    /// Drops a session that was lost in the middle of something, and remembers to end it at the server.
+    /// Drops a session that was lost during work, and remembers to terminate it at the server.
     fn forget(&mut self, session: Session) {
         if self.lost.len() < REMEMBERED {
             self.lost.push(session.backend);
@@ -163,7 +163,7 @@ impl Writer {
 enum Lost {
     /// The connection was lost, and nothing of the group is in the log, nor will be.
     Connection(Error),
-    /// The database refused, cannot be reached, or nobody knows.
+    /// The database rejected the group or cannot be reached, or the result is unknown.
     Refused(Error),
 }
 
@@ -174,7 +174,7 @@ impl Lost {
     }
 }
 
-/// The chain at a position, once nobody is in the middle of a commit.
+/// The chain value at a position, read once no other session is in the middle of a commit.
 async fn committed(connection: &mut PgConnection, position: i64) -> Result<Option<Vec<u8>>, Error> {
     sql::begin(connection).await?;
     sql::lock_head(connection).await?;

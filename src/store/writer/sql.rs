@@ -1,4 +1,4 @@
-//! The statements of the group writer.
+//! The SQL statements of the group writer.
 
 use super::super::append::NewEvent;
 use super::checks::{ClaimKey, Known};
@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
-/// The end of the log.
+/// The end of the log: its last position and chain value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     pub(super) position: i64,
@@ -26,8 +26,9 @@ pub(super) async fn rollback(connection: &mut PgConnection) -> Result<(), sqlx::
     connection.execute("ROLLBACK").await.map(drop)
 }
 
-/// Waits for its turn: until the transaction ends, nobody else moves the end of the log. The database ends it after 5 s without a
-/// word, so that an instance that stands still, in a paused virtual machine, does not stop the others.
+/// Locks the end of the log, so that no other instance moves it until the transaction ends. The database ends the transaction
+/// after 5 s without a statement, so that an instance that is paused, for example in a virtual machine, does not block the
+/// others.
 pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "SELECT position FROM log_head WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> '' FOR UPDATE"
@@ -37,12 +38,12 @@ pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<(), sqlx:
     .map(drop)
 }
 
-/// The chain of the event at a position, for finding out whether a lost commit was done.
+/// The chain value of the event at a position, to determine whether a lost commit was done.
 pub(super) async fn chain_at(connection: &mut PgConnection, position: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar!("SELECT chain FROM events WHERE position = $1", position).fetch_optional(connection).await
 }
 
-/// The end of the log and all that is known of these at that end, in one snapshot.
+/// The end of the log, and the state of these streams, claims and keys at that end, in one snapshot.
 pub(super) async fn look_up(
     connection: &mut PgConnection,
     streams: &BTreeSet<(String, String)>,
@@ -99,7 +100,7 @@ pub(super) async fn look_up(
     Ok((head, now.ok_or(sqlx::Error::RowNotFound)?, known))
 }
 
-/// An event as it is stored, without what only readers want to know.
+/// A stored event, without the columns that only readers need.
 pub(super) struct Stored {
     pub(super) position: i64,
     pub(super) aggregate_type: String,
@@ -107,7 +108,7 @@ pub(super) struct Stored {
     pub(super) payload: String,
 }
 
-/// The events behind a position that may begin to use something of the catalogue.
+/// The events after a position that may begin to use an entry of the catalogue.
 pub(super) async fn events_after(
     connection: &mut PgConnection,
     after: i64,
@@ -127,7 +128,7 @@ pub(super) async fn events_after(
     .await
 }
 
-/// The stored kind as the constant that `Claim::parts` gives.
+/// The stored kind as the constant that `Claim::parts` returns.
 fn kind(stored: &str) -> Result<&'static str, sqlx::Error> {
     ["ip", "hostname", "mac", "serial", "asset", "deployment", "controller"]
         .into_iter()
@@ -135,7 +136,7 @@ fn kind(stored: &str) -> Result<&'static str, sqlx::Error> {
         .ok_or_else(|| sqlx::Error::Decode(format!("claims.kind {stored:?} is unknown").into()))
 }
 
-/// The columns of the events of a group, borrowed from its batches.
+/// The columns of a group's events, borrowed from its batches.
 #[derive(Default)]
 pub(super) struct Rows<'a> {
     types: Vec<&'a str>,
@@ -167,8 +168,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Events alone, inside the transaction that holds the head's lock: a large group's, before `write` brings the last of
-/// them with the rest.
+/// Writes only events, within the transaction that holds the head's lock: those of a large group, before `write` adds the last
+/// of them with the rest.
 pub(super) async fn write_part(connection: &mut PgConnection, rows: &Rows<'_>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at, chain)
@@ -191,9 +192,9 @@ pub(super) async fn write_part(connection: &mut PgConnection, rows: &Rows<'_>, n
     .map(drop)
 }
 
-/// Events, claims, keys, the head and the notice, in one statement; nothing, and `false`, where the log no longer ends
-/// at `expected`, or where a stream that was not looked up does not end as `assumed`. Everything waits for the head to
-/// be moved: whoever moves it is alone with the log until its commit.
+/// Writes events, claims, keys, the head and the notification in one statement. Writes nothing, and returns `false`, if the log
+/// no longer ends at `expected`, or if a stream that was not read does not end as `assumed`. Everything depends on moving the
+/// head first: the session that moves it has exclusive access to the log until its commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
     rows: &Rows<'_>,

@@ -1,4 +1,4 @@
-//! What events after a position have begun to use, for changes of the catalogue that were decided at that position.
+//! Finds what events after a position have begun to use, for changes of the catalogue that were decided at that position.
 
 use super::super::append::Batch;
 use super::sql;
@@ -6,19 +6,19 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::placement::{Scope, Use};
 use sqlx::postgres::PgConnection;
 
-/// How many events are looked at. A change whose views are further behind is decided again with newer ones.
+/// The maximum number of events that are read. A change whose views are further behind is decided again with newer views.
 const MOST: i64 = 10_000;
 
 /// What has come into use, by position.
 #[derive(Debug, Default)]
 pub(super) struct Used {
     uses: Vec<(i64, Use)>,
-    /// Whether there are more events than were looked at, or one that cannot be read.
+    /// Whether there are more events than were read, or one that cannot be parsed.
     uncertain: bool,
 }
 
 impl Used {
-    /// What the events of these types behind a position use.
+    /// What the events of these types after a position use.
     pub(super) async fn read(connection: &mut PgConnection, after: i64, types: &[&str]) -> Result<Self, sqlx::Error> {
         let rows = sql::events_after(connection, after, types, MOST + 1).await?;
         let mut used = Self { uses: vec![], uncertain: i64::try_from(rows.len()).is_ok_and(|count| count > MOST) };
@@ -35,14 +35,14 @@ impl Used {
         }
     }
 
-    /// Takes in a batch of the same group that comes before.
+    /// Adds an earlier batch of the same group.
     pub(super) fn add(&mut self, batch: &Batch, position: i64) {
         for event in &batch.events {
             self.note(position, &event.aggregate_type, &event.aggregate_id, &event.payload);
         }
     }
 
-    /// Whether anything behind a position concerns this.
+    /// Whether anything after a position is within this scope.
     pub(super) fn concerns(&self, after: i64, scope: &Scope) -> bool {
         self.uncertain || self.uses.iter().any(|(position, one)| *position > after && scope.concerns(one))
     }

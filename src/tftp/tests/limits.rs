@@ -1,4 +1,4 @@
-//! Many at once, and too many.
+//! Tests of many clients at once, and of too many.
 
 use super::{Client, Heard, Limits, Served};
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,7 +62,7 @@ async fn a_forged_address_gets_a_few_packets_and_those_who_answer_are_served() {
     let limits = Limits { unanswered: 12, unanswered_of_client: 8, ..Limits::default() };
     let served = Served::with(limits, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
     let bytes = served.file("file", 2000);
-    // As from a machine that has asked nothing, each time from another port.
+    // The requests seem to come from a machine that has requested nothing, each from a different port.
     let mut forged = vec![];
     for _ in 0..30 {
         let client = Client::of(&served).await;
@@ -75,7 +75,7 @@ async fn a_forged_address_gets_a_few_packets_and_those_who_answer_are_served() {
         packets += u32::from(client.hear_within(Duration::from_millis(20)).await.is_some());
     }
     assert_eq!(packets, 8);
-    // Another address is served, as often as it likes, since it answers.
+    // Another address is served without a limit, since it responds.
     for _ in 0..20 {
         let mut client = Client::at(Ipv4Addr::new(127, 0, 0, 2), served.address).await;
         assert!(client.fetch("file", &[]).await == bytes);

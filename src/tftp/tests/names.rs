@@ -1,9 +1,9 @@
-//! Requests as firmware, shim, GRUB and iPXE send them, byte by byte: every name means the file, and every option is answered or
-//! passed over. Where each was seen, says `bootledger_web::boot::loaders::name`, or the test.
+//! Requests as firmware, shim, GRUB and iPXE send them, byte by byte: every name refers to the file, and every option is
+//! acknowledged or ignored. `bootledger_web::boot::loaders::name`, or the test, says where each was observed.
 
 use super::{Client, Heard, Served, options};
 
-/// A file in a folder, and a request for it that names it in another way.
+/// Requests for a file in a directory that name it in different ways.
 const SENT: [&[u8]; 18] = [
     b"grub/x86_64-efi/Core.efi",
     b"/grub/x86_64-efi/Core.efi",
@@ -25,7 +25,7 @@ const SENT: [&[u8]; 18] = [
     b"grub/x86_64-efi/Core.efi<\x20PXEClient:Arch:00007:UNDI:003016\xff\x01",
 ];
 
-/// The options that a request is answered with; `None` is a first block at once.
+/// The options that are acknowledged; `None` if the first block is sent at once.
 type Answer = Option<&'static [(&'static str, u64)]>;
 
 #[tokio::test]
@@ -41,33 +41,33 @@ async fn a_file_is_sent_however_firmware_writes_its_name() {
     served.counts("transfers_total", "sent", SENT.len() as u64).await;
 }
 
-/// What clients of the field put behind the mode, and what they are answered with.
+/// The options of real clients after the mode, and the acknowledged ones.
 #[tokio::test]
 async fn every_option_of_the_field_is_answered_or_passed_over() {
     let served = Served::start().await;
     served.file("file", 3000);
     let requests: [(&[u8], Answer); 14] = [
-        // EDK II: the size alone, and then the file (MdeModulePkg/Universal/Network/Mtftp4Dxe).
+        // EDK II requests first only the size, and then the file (MdeModulePkg/Universal/Network/Mtftp4Dxe).
         (b"octet\0tsize\x000\0", Some(&[("tsize", 3000)])),
         (
             b"octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0",
             Some(&[("tsize", 3000), ("blksize", 1468), ("windowsize", 4)]),
         ),
-        // A size that is no zero, as some ROMs send that have read RFC 2349 the other way round.
+        // A non-zero size, as sent by some ROMs that interpret RFC 2349 the other way round.
         (b"octet\0tsize\x0012345\0", Some(&[("tsize", 3000)])),
-        // iPXE, with multicast (RFC 2090), which no unicast server answers.
+        // iPXE, with multicast (RFC 2090), which a unicast server never acknowledges.
         (b"octet\0blksize\x001432\0tsize\x000\0multicast\0\0", Some(&[("blksize", 1432), ("tsize", 3000)])),
-        // PXE ROMs: an odd block, a block larger than any, one in capitals, and filled up with zeros.
+        // PXE ROMs: an odd block size, one that is too large, one in capitals, and padding with zeros.
         (b"octet\0blksize\x001457\0", Some(&[("blksize", 1457)])),
         (b"octet\0blksize\x0065535\0", Some(&[("blksize", 65464)])),
         (b"OCTET\0BLKSIZE\x001456\0TSIZE\x000\0\0\0\0\0\0\0", Some(&[("blksize", 1456), ("tsize", 3000)])),
-        // tftp-hpa's own, and others that are no standard.
+        // Options of tftp-hpa, and other non-standard ones.
         (b"octet\0blksize2\x001024\0utimeout\x001000\0rollover\x000\0", None),
-        // A timeout that RFC 2349 does not have, beside one that it has.
+        // A timeout that RFC 2349 does not allow, and one that it allows.
         (b"octet\0timeout\x000\0", None),
         (b"octet\0timeout\x00256\0tsize\x000\0", Some(&[("tsize", 3000)])),
         (b"octet\0timeout\x00255\0", Some(&[("timeout", 255)])),
-        // Values that are none, and an option that ends in the middle.
+        // Invalid values, and an option that is cut off.
         (b"octet\0blksize\x00-1\0windowsize\0\0tsize\x00abc\0", None),
         (b"octet\0tsize\x000\0blksize\0", Some(&[("tsize", 3000)])),
         (b"octet\0\xff\xfe\x001\0tsize\x000\0", Some(&[("tsize", 3000)])),
@@ -80,14 +80,14 @@ async fn every_option_of_the_field_is_answered_or_passed_over() {
             (heard, Some(answer)) => assert_eq!(heard, options(answer), "{}", request.escape_ascii()),
             (heard, None) => panic!("{} is answered with {heard:?}", request.escape_ascii()),
         }
-        // As firmware does that has seen enough.
+        // Firmware sends this when it has received enough.
         client.answer(b"\0\x05\0\x08\0").await;
     }
     served.counts("transfers_total", "ended_by_client", 14).await;
     served.counts("transfers", "", 0).await;
 }
 
-/// A ROM that has only one port for all its requests: the size, the end of that transfer, and at once the file.
+/// A ROM that uses one port for all its requests: the size, the end of that transfer, and immediately the file.
 #[tokio::test]
 async fn a_client_that_requests_again_from_the_same_port_gets_its_file() {
     let served = Served::start().await;
@@ -111,7 +111,7 @@ async fn text_modes_are_refused_in_words() {
         let mut client = Client::of(&served).await;
         client.say(format!("\0\u{1}file\0{mode}\0").as_bytes()).await;
         let Heard::Error(0, words) = client.hear().await else { panic!("{mode} is not refused") };
-        // It has at most three times the bytes of its request.
+        // The error has at most three times the bytes of the request.
         assert!("files are sent in octet (binary) mode only".starts_with(&words), "{mode}: {words}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is said when, in good order and in bad.
+//! Tests of the protocol: which packets are sent when, with correct and with faulty clients.
 
 use super::{Client, Heard, PATIENCE, Served, options};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -69,7 +69,7 @@ async fn a_lost_block_is_sent_again_after_a_while() {
     let mut client = Client::of(&served).await;
     client.ask("file", &[]).await;
     let first = client.hear().await;
-    // It is as if it had not come: a client that asks again is answered at once.
+    // The request has no effect: a client that repeats it is answered at once.
     client.hears_nothing().await;
     client.ask("file", &[]).await;
     assert_eq!(client.hear().await, first);
@@ -89,14 +89,14 @@ async fn lost_options_are_sent_again_after_a_while() {
     client.ask("file", &[("tsize", "0")]).await;
     let first = client.hear().await;
     let peer = client.peer;
-    // What crosses the answer on its way is not answered twice.
+    // A request that was sent before the answer arrived is not answered twice.
     client.ask("file", &[("tsize", "0")]).await;
     client.hears_nothing().await;
     served.counts("dropped_total", "repeated", 1).await;
-    // A client that has not heard them asks again, from the same port, and is answered by the same transfer.
+    // A client that has not received the options repeats its request from the same port, and the same transfer answers it.
     client.ask("file", &[("tsize", "0")]).await;
     assert_eq!((client.hear().await, client.peer), (first.clone(), peer));
-    // They are also repeated by themselves.
+    // The options are also repeated without a request.
     assert_eq!((client.hear().await, client.peer), (first, peer));
 }
 
@@ -137,12 +137,12 @@ async fn a_gap_in_a_window_is_filled_at_once() {
     for number in 1..=4 {
         assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
     }
-    // The third is said to be lost; what follows the second is sent.
+    // The client reports that the third block is lost; the blocks after the second are sent.
     client.acknowledge(2).await;
     for number in 3..=6 {
         assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
     }
-    // And now the first one of a window: the client can only repeat what it said.
+    // Now the first block of a window is lost: the client can only repeat its acknowledgement.
     client.acknowledge(6).await;
     for number in 7..=10 {
         assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
@@ -171,14 +171,14 @@ async fn a_client_that_is_silent_is_given_up() {
     served.counts("transfers", "", 0).await;
 }
 
-/// What a forged request brings to the machine whose address it has, in bytes of UDP.
+/// The bytes of UDP that a forged request causes to be sent to the machine with the forged address.
 #[tokio::test]
 async fn a_forged_request_brings_little_more_than_it_has() {
     let served = Served::start().await;
     served.file("ipxe.efi", 1_100_000);
     let requests: [(&[u8], usize); 9] = [
-        // The one that is many times as long: a block of 512 bytes is what RFC 1350 gives to a request without options. Twice,
-        // for clients that do not repeat their acknowledgement.
+        // The largest answer in proportion: RFC 1350 specifies a block of 512 bytes for a request without options. It is sent
+        // twice, for clients that do not repeat their acknowledgement.
         (b"\0\x01ipxe.efi\0octet\0", 2 * 516),
         (b"\0\x01ipxe.efi\0octet\0blksize\x001468\0", 0),
         (b"\0\x01ipxe.efi\0octet\0tsize\x000\0blksize\x001468\0windowsize\x0064\0", 0),
@@ -204,7 +204,7 @@ async fn a_forged_request_brings_little_more_than_it_has() {
         assert!(bytes <= (3 * request.len()).max(*allowed), "{} bytes led to {bytes}", request.len());
     });
     futures::future::join_all(heard).await;
-    // A single byte is not answered at all.
+    // A single byte gets no answer.
     let mut client = Client::of(&served).await;
     client.say(b"\0").await;
     client.hears_nothing().await;
@@ -249,7 +249,7 @@ async fn no_request_leaves_the_folder_or_writes() {
         client.ask(name, &[("tsize", "0")]).await;
         assert!(matches!(client.hear().await, Heard::Error(2, _)), "{name}");
     }
-    // Below the folder, as all names are, there is nothing of these.
+    // All names are relative to the directory, where none of these files exists.
     let absolute = around.join("loaders/file").display().to_string();
     let mut client = Client::of(&served).await;
     for name in ["/etc/passwd", &absolute, "none"] {
@@ -284,7 +284,7 @@ async fn whatever_is_said_the_next_one_is_served() {
         let client = Client::at(Ipv4Addr::new(127, 0, 0, number), served.address).await;
         client.say(bytes).await;
     }
-    // Not even an answer may be given to these: two servers could talk to each other for ever.
+    // These packets must get no answer at all: otherwise two servers could send each other packets endlessly.
     for stray in [&b"\0\x04\0\x01"[..], b"\0\x05\0\x01no\0", b"\0\x03\0\x01data", b"\0\x06tsize\x001\0"] {
         let mut client = Client::at(Ipv4Addr::new(127, 0, 0, 40), served.address).await;
         client.say(stray).await;
@@ -309,7 +309,7 @@ async fn answers_come_from_the_address_that_was_asked() {
         assert!(client.fetch("file", &[]).await == bytes);
         assert_eq!(client.peer.map(|peer| peer.ip()), Some(asked));
     }
-    // What is sent to all machines is not for this one to answer (RFC 1123, 4.2.3.5).
+    // A broadcast request must not be answered (RFC 1123, 4.2.3.5).
     let broadcast = SocketAddr::from((Ipv4Addr::new(127, 255, 255, 255), everywhere.address.port()));
     let mut client = Client::at(Ipv4Addr::LOCALHOST, broadcast).await;
     client.socket.set_broadcast(true).expect("a broadcast");

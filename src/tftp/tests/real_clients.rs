@@ -1,4 +1,4 @@
-//! The clients that Debian has: curl, atftp and tftp-hpa. iPXE and UEFI firmware are in the stories of virtual servers.
+//! Tests with the clients in Debian: curl, atftp and tftp-hpa. The stories of virtual servers test iPXE and UEFI firmware.
 
 use super::Served;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
-/// Runs a client that writes what it gets to `target`, and says whether it is the same.
+/// Runs a client that writes a file to `target`, and checks that the content is the same.
 async fn gets(program: &str, arguments: &[&str], target: &Path, bytes: &[u8]) {
     std::fs::remove_file(target).ok();
     let run = Command::new(program).args(arguments).kill_on_drop(true).output();
@@ -32,7 +32,7 @@ async fn curl_atftp_and_tftp_hpa_get_the_same_bytes() {
         let bytes = served.file("file", size);
         gets("curl", &["-s", "-S", "--tftp-no-options", "-o", &to, &url], &target, &bytes).await;
         if size > 0 {
-            // curl calls a tsize of 0 illegal, which is what an empty file has.
+            // curl rejects a tsize of 0, which an empty file has.
             gets("curl", &["-s", "-S", "-o", &to, &url], &target, &bytes).await;
             gets("curl", &["-s", "-S", "--tftp-blksize", "1428", "-o", &to, &url], &target, &bytes).await;
         }
@@ -69,18 +69,18 @@ async fn a_refusal_is_told_in_words() {
     let served = Served::start().await;
     let url = format!("tftp://{}/none.efi", served.address);
     let output = Command::new("curl").args(["-s", "-S", "-o", "/dev/null", &url]).output().await.expect("curl");
-    // 68: no such file.
+    // Exit code 68 means that there is no such file.
     assert_eq!(output.status.code(), Some(68), "{output:?}");
 }
 
-/// What is lost of each transfer.
+/// The packets that are lost in each transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
     FirstAnswer,
     FirstAcknowledgement,
 }
 
-/// A way to the server on which something is lost.
+/// A relay to the server that loses packets.
 async fn lossy(server: SocketAddr, loss: Loss) -> SocketAddr {
     let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = front.local_addr().expect("an address");
@@ -99,7 +99,7 @@ async fn lossy(server: SocketAddr, loss: Loss) -> SocketAddr {
     address
 }
 
-/// Carries one client's packets. To the server it is the client, and to the client the port of its transfer.
+/// Relays the packets of one client. To the server it acts as the client, and to the client as the port of its transfer.
 async fn carry(client: SocketAddr, server: SocketAddr, loss: Loss, mut requests: mpsc::UnboundedReceiver<Vec<u8>>) {
     let up = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let down = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -119,7 +119,7 @@ async fn carry(client: SocketAddr, server: SocketAddr, loss: Loss, mut requests:
             }
             else => return,
         };
-        // A client that has what it wants closes its port.
+        // A client that has received the file closes its port.
         drop(sent);
     }
 }
@@ -142,7 +142,7 @@ async fn real_clients_get_the_same_bytes_where_the_first_packets_are_lost() {
             ("busybox", vec!["tftp", "-g", "-r", "file", "-l", &to[5], "127.0.0.1", &port]),
         ];
         let got = clients.iter().enumerate().map(async |(number, (program, arguments))| {
-            // atftp ends a transfer whose options come again, although RFC 2347 lets any packet be lost.
+            // atftp aborts a transfer whose options are repeated, although RFC 2347 lets any packet be lost.
             if (number, loss) != (4, Loss::FirstAcknowledgement) {
                 gets(program, arguments, &target(number), &bytes).await;
             }

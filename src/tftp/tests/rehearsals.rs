@@ -1,5 +1,5 @@
-//! Any bytes as packets, in the short form of the fuzz target `fuzz/fuzz_targets/tftp.rs`: nothing panics, nothing of another
-//! folder is sent, and never more than was agreed on.
+//! Property tests with any bytes as packets, in the compact form of the fuzz target `fuzz/fuzz_targets/tftp.rs`: nothing
+//! panics, no file of another directory is sent, and never more than was negotiated.
 
 use crate::tftp::rehearsal::rehearse;
 use bootledger_web::boot::loaders::Loaders;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
-/// A folder with files that consist of `i`, beside one that does not.
+/// A directory with files that contain only `i`, beside a file that does not.
 fn folder() -> (TempDir, Loaders) {
     let around = tempfile::tempdir().expect("a folder");
     let inside = around.path().join("loaders");
@@ -89,7 +89,7 @@ proptest! {
     }
 }
 
-/// The rehearsal is worth nothing unless it sends files and refuses.
+/// The rehearsal is only useful if it sends files and refusals.
 #[test]
 fn a_rehearsal_sends_what_a_transfer_would() {
     let (_around, loaders) = folder();

@@ -1,4 +1,4 @@
-//! What goes when, by hand-made events.
+//! Tests of the order in which events are sent, with hand-written events.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn resumed<const N: usize>(position: i64, undelivered: Vec<Undelivered>, skipped
     Lanes::resume(Progress { position, undelivered, skipped: skipped.into() }, NOON)
 }
 
-/// What is picked, as positions, in order.
+/// The positions of the picked events, in order.
 fn picked(lanes: &mut Lanes, now: OffsetDateTime) -> Vec<i64> {
     let keys = lanes.pick(now);
     keys.iter().map(|key| lanes.first(key).map_or(0, |event| event.position)).collect()
@@ -141,7 +141,7 @@ fn failing_aggregates_leave_room_for_the_others_and_are_never_forgotten() {
         lanes.failed(&key(&n.to_string()), "timeout", None, NOON);
     }
     let later = NOON + Duration::seconds(2);
-    // 17 to 20 are under way since the beginning of their round, and as many of those that failed.
+    // 17 to 20 have been in transit since the beginning of their round, with as many of those that failed.
     assert_eq!(lanes.pick(later).len(), FAILING_AT_ONCE);
     assert!(lanes.pick(later).is_empty());
     lanes.take_in((21..=60).map(|n| event(n, &n.to_string(), 1)).collect(), 60, later);

@@ -1,4 +1,4 @@
-//! Says what became of users and their sessions.
+//! Sentences about events of users and their sessions.
 
 use crate::accounts::SessionView;
 use crate::project::state::State;

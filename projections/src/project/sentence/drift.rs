@@ -1,4 +1,4 @@
-//! Says what a server has that it should not have, or the other way round.
+//! Sentences about drift: what a server has and should not have, or the reverse.
 
 use bootledger_aggregates::drift::{Difference, DriftEvent, DriftKey, Nature, RecordType, Subject};
 use bootledger_aggregates::values::text::Text;

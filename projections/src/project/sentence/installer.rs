@@ -1,4 +1,4 @@
-//! What an installer reported, and what the next network boot gets, in a sentence.
+//! Sentences about an installer's reports and about what the next network boot gets.
 
 use bootledger_aggregates::deployment::event::DeploymentEvent;
 use bootledger_aggregates::deployment::installer::{NextBoot, NextBootReason};

@@ -1,4 +1,4 @@
-//! Sentences as people read them in the timeline.
+//! Tests of the timeline's sentences.
 
 use super::*;
 use bootledger_aggregates::deployment::event::DoneBy;

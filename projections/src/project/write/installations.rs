@@ -1,4 +1,4 @@
-//! Writes the installations.
+//! Writes the table of installations.
 
 use super::column;
 use crate::convert::inet;

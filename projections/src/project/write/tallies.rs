@@ -1,4 +1,5 @@
-//! Writes the counts of current rows. Counts of nothing are taken away, so that none depends on what was there meanwhile.
+//! Writes the counts of current rows. Zero counts are deleted, so that the table does not depend on rows that existed only for
+//! a time.
 
 use super::column;
 use crate::error::Result;

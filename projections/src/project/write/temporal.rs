@@ -1,4 +1,4 @@
-//! Writes the temporal tables: ends stored rows, then begins new ones, since a key has one current row.
+//! Writes the temporal tables: ends stored rows first and then inserts new ones, because a key has only one current row.
 
 use super::{array_literal, column};
 use crate::boot_targets::BootTarget;
@@ -67,7 +67,7 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
     if begun.is_empty() {
         return Ok(());
     }
-    // All defaults are null, as in rows from before there were others.
+    // Default settings are stored as null, as in rows that were written before there were other settings.
     let particular =
         |row: &Device| row.management.clone().map(|management| management.access).filter(|access| *access != Access::default());
     let accesses = begun.iter().map(|(_, row, ..)| particular(row).map(serde_json::to_value).transpose());
@@ -200,7 +200,7 @@ pub(super) async fn deployments(
     Ok(())
 }
 
-/// The JSON of what a deployment was started with; null where there is nothing.
+/// The settings that a deployment was started with, as JSON; null if there are none.
 fn resolved(settings: &ResolvedSettings) -> serde_json::Result<Option<serde_json::Value>> {
     (!settings.is_empty()).then(|| serde_json::to_value(settings)).transpose()
 }

@@ -1,4 +1,4 @@
-//! What no two rows of a file can share.
+//! Finds values that rows of a file must not share.
 
 use super::Row;
 use bootledger_aggregates::rules::BrokenRule;
@@ -8,12 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 
-/// The errors of rows that cannot be meant together.
+/// The errors of rows that contradict each other.
 pub(super) fn errors(rows: &[Row]) -> Vec<RowError> {
     let mut errors = vec![];
     repeated(rows, |row| Some(row.mac), "mac", &mut errors);
     repeated(rows, |row| row.ip, "ip", &mut errors);
-    // A server that is there twice has its controller twice: that is one mistake.
+    // A server that is listed twice also has its controller twice; that is reported as one error.
     let mut servers = HashSet::new();
     let twice: HashSet<u64> = rows.iter().filter(|row| !servers.insert(row.mac)).map(|row| row.line).collect();
     let controller = |row: &Row| row.management_ip.clone().filter(|_| !twice.contains(&row.line));
@@ -36,7 +36,7 @@ fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
     }
 }
 
-/// A number on a label: two that differ only in case, width or blanks are the same.
+/// A number on a label. Numbers that differ only in case, width or spaces are the same.
 struct Label(Text);
 
 impl PartialEq for Label {

@@ -1,4 +1,5 @@
-//! What a cell means: what people and spreadsheets put into cells is read as it is meant, or refused where that cannot be known.
+//! Interprets a cell. Common notations of people and spreadsheets are accepted where the meaning is clear, and refused where it
+//! is not.
 
 use bootledger_aggregates::values::invisible;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -6,25 +7,25 @@ use bootledger_aggregates::values::serial_number;
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-/// A cell's value without what is only around it: spaces of any kind, an apostrophe or `="…"` that keeps a spreadsheet from
-/// taking a text for a number.
+/// A cell's value without its surroundings: spaces of any kind, and an apostrophe or `="…"` that keeps a spreadsheet from
+/// converting a text into a number.
 pub(super) fn value(cell: &str) -> &str {
     let around =
         |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{202a}'..='\u{202e}');
     let around = |c: char| around(c) || matches!(c, '\u{ad}' | '\u{180e}' | '\u{2066}'..='\u{2069}' | '\u{2800}' | '\u{3164}');
     let cell = cell.trim_matches(around);
     let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell);
-    // Programs that quote with other signs than CSV does.
+    // Some programs quote with other characters than CSV does.
     let pairs = [('\'', '\''), ('“', '”'), ('„', '“'), ('”', '”'), ('‘', '’'), ('«', '»'), ('`', '`')];
     let inner = |(open, close)| cell.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
     let cell = pairs.into_iter().find_map(inner).unwrap_or(cell);
     cell.strip_prefix(['\'', '’']).unwrap_or(cell).trim_matches(around)
 }
 
-/// How much of a value a message shows.
+/// The maximum length of a value in a message.
 const SHOWN: usize = 60;
 
-/// A value as messages show it: its control and invisible characters written out, and not longer than a line.
+/// A value for a message: control and invisible characters are escaped, and the text is not longer than a line.
 pub(super) fn quoted(value: &str) -> String {
     let start: String = value.chars().take(SHOWN).collect();
     let escaped: String = start
@@ -36,7 +37,7 @@ pub(super) fn quoted(value: &str) -> String {
     if rest > 0 { format!("\"{escaped}…\" ({rest} more characters)") } else { format!("\"{escaped}\"") }
 }
 
-/// Letters, digits and signs of East Asian keyboards as those of ASCII: `１０．０．０．１`.
+/// Converts letters, digits and signs of East Asian keyboards to ASCII: `１０．０．０．１`.
 pub(super) fn narrowed(value: &str) -> Cow<'_, str> {
     if !value.contains(|c| matches!(c, '\u{ff01}'..='\u{ff5e}')) {
         return Cow::Borrowed(value);
@@ -50,12 +51,12 @@ pub(super) fn narrowed(value: &str) -> Cow<'_, str> {
 
 pub(super) const AS_TEXT: &str = "format the column as text, and write the value again";
 
-/// That a spreadsheet may have made a value of another one, where it looks so.
+/// A hint that a spreadsheet may have created a value from another one, if it looks like that.
 pub(super) fn made_of(value: &str) -> Option<String> {
     changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)))
 }
 
-/// What a spreadsheet may have made of a value, in words: a date, a time, a number.
+/// What a spreadsheet may have turned a value into: a date, a time or a number.
 pub(super) fn changed(value: &str) -> Option<&'static str> {
     const TRUTHS: [&str; 20] = [
         "true",
@@ -97,7 +98,7 @@ pub(super) fn changed(value: &str) -> Option<&'static str> {
     }
 }
 
-/// `12:30`, `12:30:00`, `0:30 PM`.
+/// Whether a value is a time, such as `12:30`, `12:30:00` or `0:30 PM`.
 fn is_time(value: &str) -> bool {
     let upper = value.to_uppercase();
     let clock = upper.trim_end_matches(['A', 'P', 'M', '.', ' ']);
@@ -111,7 +112,7 @@ fn is_time(value: &str) -> bool {
         })
 }
 
-/// `Mar-26`, `26. Mrz`, `26-mars-2026`. A spreadsheet never writes a month in capitals only.
+/// Whether a value is a month as in `Mar-26`, `26. Mrz` or `26-mars-2026`. A spreadsheet never writes a month in capitals only.
 fn is_month(value: &str) -> bool {
     const MONTHS: [&str; 44] = [
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mrz", "mär", "mai", "okt", "dez",
@@ -131,7 +132,7 @@ fn is_month(value: &str) -> bool {
         && parts.iter().filter(|part| number(part)).count() == parts.len() - 1
 }
 
-/// What people write where there is nothing.
+/// Whether a value is one that people write for "nothing".
 pub(super) fn is_blank(value: &str) -> bool {
     let signs = !value.is_empty() && value.chars().all(|c| matches!(c, '-' | '–' | '—' | '_' | '.' | '?' | '/' | '*'));
     signs
@@ -142,9 +143,10 @@ pub(super) fn is_blank(value: &str) -> bool {
         .contains(&value.to_lowercase().as_str())
 }
 
-/// Why a value cannot be what was meant, whatever its column: an error of a formula.
+/// Why a value cannot be the intended one in any column: it is the error of a formula.
 pub(super) fn spoilt(value: &str) -> Option<String> {
-    // In English, German, French, Spanish, Portuguese and Italian; the others begin with the same sign and end so too.
+    // English, German, French, Spanish, Portuguese and Italian. The other errors begin with the same sign and have the same
+    // endings.
     let failed = ["#N/A", "#NV", "#N/D", "#ND"].iter().any(|word| value.eq_ignore_ascii_case(word));
     let narrow = value.len() > 2 && value.bytes().all(|byte| byte == b'#');
     let formula = failed || narrow || value.starts_with('#') && value.len() > 2 && value.ends_with(['!', '?']);
@@ -157,7 +159,7 @@ pub(super) fn spoilt(value: &str) -> Option<String> {
     if formula || short || office || value.eq_ignore_ascii_case("#GETTING_DATA") {
         return Some(format!("{} is the error of a formula in the spreadsheet; write the value itself", quoted(value)));
     }
-    // Excel and LibreOffice also take what begins with `@` or `+` and has parentheses for a formula.
+    // Excel and LibreOffice also treat a value as a formula if it begins with `@` or `+` and has parentheses.
     let called = value.starts_with(['@', '+', '-']) && value.ends_with(')') && value.contains('(');
     if value.starts_with('=') || called {
         return Some(format!("{} is a formula; copy the cell and paste it as a value", quoted(value)));
@@ -174,12 +176,12 @@ pub(super) fn spoilt(value: &str) -> Option<String> {
     Some(format!("{}: the character U+{:04X} {why}; type the value again", quoted(value), u32::from(c)))
 }
 
-/// A serial number, or what it is instead.
+/// A serial number, or the reason why there is none.
 pub(super) enum Serial<'a> {
     Number(Cow<'a, str>),
-    /// No serial number, but what makers leave in its place: why it is passed over.
+    /// A text that manufacturers use in place of a serial number, with the reason why it is ignored.
     PassedOver(String),
-    /// A number that a spreadsheet has changed: why it is refused.
+    /// A number that a spreadsheet has changed, with the reason why it is refused.
     Spoilt(String),
 }
 
@@ -209,12 +211,12 @@ pub(super) fn serial(value: &str) -> Serial<'_> {
             quoted(value)
         ));
     }
-    // Programs that keep whole numbers as decimal ones write `70123456.0`.
+    // Programs that store whole numbers as decimal ones write `70123456.0`.
     let whole = value.strip_suffix(".0").filter(|digits| digits.len() > 3 && digits.bytes().all(|byte| byte.is_ascii_digit()));
     Serial::Number(Cow::Borrowed(whole.unwrap_or(value)))
 }
 
-/// `1.23457E+11`, with the decimal mark of any locale.
+/// Whether a value is in scientific notation, such as `1.23457E+11`, with the decimal mark of any locale.
 pub(super) fn is_scientific(value: &str) -> bool {
     let Some((number, exponent)) = value.split_once(['E', 'e']) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -225,7 +227,7 @@ pub(super) fn is_scientific(value: &str) -> bool {
     }
 }
 
-/// `70,123,456`, by the separators of any locale.
+/// Whether a value has grouped digits, such as `70,123,456`, with the separators of any locale.
 fn is_grouped(value: &str) -> bool {
     [',', '.', '\'', '’', ' ', '\u{a0}', '\u{202f}'].into_iter().any(|separator| {
         let mut groups = value.split(separator);
@@ -236,13 +238,13 @@ fn is_grouped(value: &str) -> bool {
     })
 }
 
-/// `1.234,56`, `70123456,0`: no number on a label has a comma.
+/// Whether a value has decimals, such as `1.234,56` or `70123456,0`. No number on a label has a comma.
 fn has_decimals(value: &str) -> bool {
     let sign = |byte| matches!(byte, b'.' | b',');
     value.contains(',') && value.bytes().all(|byte| byte.is_ascii_digit() || sign(byte)) && !value.bytes().all(sign)
 }
 
-/// `2026-03-01`, `01/03/2026`, `1.3.2026`, with or without a time of day.
+/// Whether a value is a date, such as `2026-03-01`, `01/03/2026` or `1.3.2026`, with or without a time of day.
 fn is_date(value: &str) -> bool {
     let day = value.split([' ', 'T']).next().unwrap_or(value);
     ['-', '/', '.'].into_iter().any(|separator| {
@@ -267,8 +269,8 @@ fn is_date(value: &str) -> bool {
     })
 }
 
-/// A MAC address in more of the notations that inventories have: in any case, with any separators, and without leading zeros
-/// between colons.
+/// Normalises the notations of MAC addresses in inventories: upper or lower case, any separators, and no leading zeros between
+/// colons.
 pub(super) fn mac(value: &str) -> Cow<'_, str> {
     let parts: Vec<&str> = value.split([':', '-']).map(str::trim).collect();
     let hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -280,7 +282,7 @@ pub(super) fn mac(value: &str) -> Cow<'_, str> {
     if bare.len() == 12 && hexadecimal(&bare) { Cow::Owned(bare) } else { Cow::Borrowed(value) }
 }
 
-/// An address without the length of its network, as `ip address` shows it.
+/// An address without its prefix length, which `ip address` shows.
 pub(super) fn address(value: &str) -> &str {
     match value.split_once('/') {
         Some((address, length)) if length.parse::<u8>().is_ok_and(|length| length <= 128) => address,
@@ -288,7 +290,7 @@ pub(super) fn address(value: &str) -> &str {
     }
 }
 
-/// What may help with a MAC address that cannot be read.
+/// A hint about a MAC address that cannot be parsed.
 pub(super) fn mac_hint(value: &str) -> Option<String> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let several =
@@ -302,7 +304,7 @@ pub(super) fn mac_hint(value: &str) -> Option<String> {
     changed(value).map(|what| format!("{} is {what}; {AS_TEXT}, with colons", quoted(value)))
 }
 
-/// What may help with an address that cannot be read.
+/// A hint about an address that cannot be parsed.
 pub(super) fn address_hint(value: &str) -> Option<String> {
     let several = value.split([',', ';', ' ', '|', '\n', '\r']).filter(|part| part.parse::<Ipv4Addr>().is_ok()).count();
     let numbers: Vec<&str> = value.split(['.', ',']).collect();

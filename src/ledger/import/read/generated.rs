@@ -1,5 +1,5 @@
-//! Generated sheets: whatever spreadsheets and people make of one, it means the same, and what they damage is one error at its row
-//! and column.
+//! Property tests with generated sheets: however spreadsheets and people write a sheet, it has the same meaning, and a damaged
+//! value is one error at its row and column.
 
 use super::{Content, Row, content};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -18,10 +18,10 @@ const HEADINGS: [[&str; 4]; 6] = [
     ["MAC", "FQDN", "IPv4", "S/N"],
 ];
 
-/// A sheet of servers, its cells as text.
+/// A sheet of servers, with cells as text.
 fn sheet() -> impl Strategy<Value = Vec<[String; 10]>> {
     let cell = |filled: bool, text: String| if filled { text } else { String::new() };
-    // None of these words is a heading or a filler.
+    // None of these words is a heading or a placeholder.
     let row = (any::<[bool; 6]>(), "w[a-z0-9-]{0,8}").prop_map(move |(filled, word)| (filled, word));
     proptest::collection::vec(row, 1..6).prop_map(move |rows| {
         let of = |(n, ([management, network, image, name, ip, rest], word)): (usize, ([bool; 6], String))| {
@@ -62,7 +62,7 @@ struct Style {
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each habit is there or not, whatever the others are")]
 struct Habits {
-    /// 0 for none, 1 for the names of the columns, 2 for capitals, 3 and more for other languages.
+    /// 0 for no header, 1 for the names of the columns, 2 for capitals, 3 and more for other languages.
     header: usize,
     starred: u8,
     titles: usize,
@@ -84,7 +84,7 @@ fn style() -> impl Strategy<Value = Style> {
     let lines = (separator, end, any::<bool>(), 0..4_usize, any::<bool>());
     let cells = (any::<bool>(), around, 0..7_u8, 0..3_u8, 0..6_u8, padding);
     (lines, cells).prop_map(|((separator, end, quoted, trailing, last_end), (upper, around, mark, as_text, mac, padding))| {
-        // UTF-16 without a mark is known by its zeros, which padding adds to.
+        // UTF-16 without a byte order mark is recognised by its zeros, and padding would add more.
         let padding = if mark == 5 { "" } else { padding };
         Style { separator, end, quoted, trailing, upper, around, mark, last_end, as_text, mac, padding }
     })
@@ -186,14 +186,14 @@ impl Habits {
         self.counted.into_iter().map(str::to_owned).chain(HEAD.into_iter().map(heading)).collect()
     }
 
-    /// A cell that may be empty, as people fill it.
+    /// The text that people write into an empty optional cell.
     fn filled(&self, column: usize, cell: &str) -> String {
-        // What could be a name is looked up in the catalogue first.
+        // A placeholder that could be a name is looked up in the catalogue first.
         let named = [2, 5, 8].contains(&column) && self.filler.parse::<Name>().is_ok();
         if cell.is_empty() && !named { self.filler.to_owned() } else { cell.to_owned() }
     }
 
-    /// The lines of the file, and the rows of the servers in it.
+    /// The lines of the file, and the row numbers of the servers in it.
     fn write(&self, style: &Style, sheet: &[[String; 10]]) -> (Vec<String>, Vec<u64>) {
         let mut lines = vec![];
         let blanks = |lines: &mut Vec<String>| {
@@ -243,7 +243,7 @@ impl Habits {
     }
 }
 
-/// What programs make of values, with the columns in which it cannot be meant.
+/// Values as programs damage them, with the columns in which they cannot be valid.
 fn damage() -> impl Strategy<Value = (usize, String)> {
     const ANYWHERE: [&str; 12] = [
         "26/03/2026",
@@ -296,7 +296,7 @@ proptest! {
     ) {
         let place = place.index(sheet.len());
         sheet[place][column] = cell;
-        // In capitals, a date is not told from a serial number.
+        // In capitals, a date cannot be distinguished from a serial number.
         let style = Style { upper: false, ..style };
         let habits = Habits { header: habits.header.max(1), ..habits };
         let (lines, servers) = habits.write(&style, &sheet);

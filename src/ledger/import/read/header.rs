@@ -1,10 +1,10 @@
-//! Which column is what: by a header line, or in the order of the documentation.
+//! Determines the columns of a file: from a header line, or in the order of the documentation.
 
 use super::{COLUMNS, cell, error};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_web::commands::RowError;
 
-/// Other names that inventories and spreadsheets have for the columns.
+/// Other names that inventories and spreadsheets use for the columns.
 const ALSO: [(&str, &[&str]); 9] = [
     (
         "mac",
@@ -49,17 +49,17 @@ const ALSO: [(&str, &[&str]); 9] = [
 ];
 
 pub(super) enum Header {
-    /// The line is a row already, or stands before the header.
+    /// The line is already a row of data, or precedes the header.
     None,
-    /// For each of `COLUMNS`, its place in the file; and the places of what only counts the rows.
+    /// For each of `COLUMNS`, its place in the file; and the places of columns that only number the rows.
     Found(Vec<Option<usize>>, Vec<usize>),
     Wrong(Vec<RowError>),
 }
 
-/// A heading as columns are named: lower case, underscores for anything between words.
+/// A heading in the form of column names: lower case, with underscores between words.
 fn plain(cell: &str) -> String {
     let words = cell.to_lowercase();
-    // Units and remarks in parentheses, and signs of what is required, are no part of a name.
+    // Units and remarks in parentheses, and marks of required columns, do not belong to the name.
     let words = words.split(['(', '[']).next().filter(|words| !words.trim().is_empty()).unwrap_or(&words);
     let words: String = words.chars().map(folded).collect();
     let words = words.trim_matches([':', '*', ' ', '\u{a0}', '!', '?', '.']);
@@ -80,7 +80,7 @@ fn folded(c: char) -> char {
     }
 }
 
-/// Headings of a column that only counts the rows.
+/// Whether a heading is that of a column that only numbers the rows.
 fn counts_rows(cell: &str) -> bool {
     let plain = plain(cell);
     ["#", "no", "no.", "nr", "nr.", "lp", "lp.", "№", "n°", "nº", "row", "line", "zeile", "lfd._nr.", "lfd._nr", "lfd.nr."]
@@ -92,7 +92,7 @@ pub(super) fn known(cells: &[String]) -> usize {
     cells.iter().filter(|cell| column(cell::value(cell)).is_some()).count()
 }
 
-/// The column that a heading means.
+/// The column that a heading refers to.
 fn column(cell: &str) -> Option<usize> {
     let plain = plain(cell);
     let known = ALSO.iter().find(|(_, names)| names.contains(&plain.as_str())).map_or(plain.as_str(), |(name, _)| name);
@@ -102,7 +102,7 @@ fn column(cell: &str) -> Option<usize> {
 /// How many unknown columns a message lists.
 const LISTED: usize = 10;
 
-/// A line is a header if one of its cells is the name `mac`, or two are names of columns, and none is a MAC address.
+/// A line is a header if one of its cells is the name `mac` or two are names of columns, and no cell is a MAC address.
 pub(super) fn read(line: u64, cells: &[&str]) -> Header {
     let columns: Vec<Option<usize>> = cells.iter().map(|cell| column(cell)).collect();
     let known = columns.iter().flatten().count();

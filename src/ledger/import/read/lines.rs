@@ -1,4 +1,4 @@
-//! Which lines of a file are rows of servers: not those that are empty, comments, or sums.
+//! Distinguishes rows of servers from empty lines, comments and totals.
 
 use super::table::Line;
 use super::{COLUMNS, Order, Row, cell, error};
@@ -6,19 +6,19 @@ use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_web::commands::RowError;
 use std::collections::HashSet;
 
-/// Whether a line has more than empty cells, and is no comment.
+/// Whether a line has a non-empty cell and is not a comment.
 pub(super) fn has_values(line: &Line) -> bool {
     let ruled = |cell: &str| cell::is_blank(cell) || cell.chars().all(|c| matches!(c, '=' | '-' | ':' | '+'));
     let filled = |cell: &String| !ruled(cell::value(cell));
     let first = line.cells.first().map(|cell| cell::value(cell)).unwrap_or_default();
-    // A comment has nothing beside it, or a blank behind its sign: the error of a formula, or a column too narrow for its value,
-    // begins with the same sign.
+    // A comment has no other cells, or has a space after its sign. The error of a formula, or a column too narrow for its
+    // value, begins with the same sign.
     let alone = first.starts_with('#') && !line.cells.iter().skip(1).any(filled);
     let spaced = first.strip_prefix("# ").is_some_and(|rest| rest.starts_with(char::is_alphabetic)) && !has_mac(line);
     !alone && !spaced && line.cells.iter().any(filled)
 }
 
-/// Whether a line sums up those above it, as `Total;27` or `27 servers`.
+/// Whether a line summarises those above it, such as `Total;27` or `27 servers`.
 pub(super) fn is_summary(line: &Line) -> bool {
     const WORDS: [&str; 18] = [
         "total",
@@ -53,7 +53,7 @@ pub(super) fn is_summary(line: &Line) -> bool {
         && filled.all(|cell| number(cell) || counts(&cell.to_lowercase()))
 }
 
-/// The error of a file that is not UTF-8, at its first cell that matters. What stands in titles and remarks does not.
+/// The error of a file that is not UTF-8, at its first cell that matters. Titles and remarks do not matter.
 pub(super) fn not_utf8(line: &Line, order: Option<&Order>) -> Option<RowError> {
     let order = order?;
     let lost = |column: &usize| {
@@ -78,7 +78,7 @@ pub(super) fn has_mac(line: &Line) -> bool {
         .any(|cell| cell::mac(cell::narrowed(cell::value(cell)).trim_start_matches('#')).parse::<MacAddress>().is_ok())
 }
 
-/// One error for a file in which no row is one of ours, in place of one for each row.
+/// A single error for a file in which no row is valid as a row of servers, in place of one error for each row.
 pub(super) fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<RowError> {
     let strange = |error: &&RowError| ["column_count", "mac_invalid", "row_incomplete"].contains(&error.broken.rule.as_str());
     let first = errors.iter().find(strange)?;

@@ -1,4 +1,4 @@
-//! From the cells of a row to its values, or its errors.
+//! Converts the cells of a row into values, or into errors.
 
 use super::lines::has_mac;
 use super::table::Line;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Reads a row, and adds it or its errors.
+/// Parses a row. Adds it to the rows, or its errors to the errors.
 pub(super) fn read(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
     let number = line.number;
     let before = errors.len();
@@ -91,7 +91,7 @@ fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, error
             None
         }
     };
-    // What people write where an address or a name is not known yet is passed over; it never is one.
+    // Placeholders for an unknown address or name are ignored; they never are real values.
     let mut unset = |column: &str, value: &'_ str| {
         let unset = is_unset(value);
         if unset {
@@ -129,7 +129,7 @@ fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, error
     }
 }
 
-/// An address, or nothing where what is wrong with it was said.
+/// The text of an address, or an empty text if its error was already added.
 fn hinted<'a>(line: u64, index: usize, cell: &'a str, errors: &mut Vec<RowError>) -> &'a str {
     let address = cell::address(cell);
     let Some(why) = cell::address_hint(address) else { return address };
@@ -138,7 +138,7 @@ fn hinted<'a>(line: u64, index: usize, cell: &'a str, errors: &mut Vec<RowError>
     ""
 }
 
-/// A name that may be left out. A filler that could be a name is looked for in the catalogue before it is passed over.
+/// An optional name. A placeholder that could be a name is looked up in the catalogue before it is ignored.
 fn name(line: u64, index: usize, cell: &str, notes: &mut Vec<String>, errors: &mut Vec<RowError>) -> Option<Name> {
     if !cell.is_empty() && serial_number::is_filler(cell) && cell.parse::<Name>().is_err() {
         notes.push(passed_over(COLUMNS[index], cell));
@@ -147,14 +147,14 @@ fn name(line: u64, index: usize, cell: &str, notes: &mut Vec<String>, errors: &m
     optional(line, index, cell, errors)
 }
 
-/// What says that a filler was passed over.
+/// The note that a placeholder was ignored.
 pub(super) fn passed_over(column: &str, value: &str) -> String {
     format!("the {column} {} is a filler; it is left out", cell::quoted(value))
 }
 
-/// Whether a value stands where an address or a host name is not known.
+/// Whether a value is a placeholder for an unknown address or host name.
 fn is_unset(value: &str) -> bool {
-    // 12.34.56.78 has the digits of a filler, and is an address.
+    // 12.34.56.78 has the digits of a placeholder, and is an address.
     let is_address = cell::address(value).parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified());
     !value.is_empty()
         && !is_address
@@ -172,9 +172,9 @@ fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &
             return error(line, column, &format!("{column}_invalid"), message);
         }
         let why = why.to_string();
-        // Most say themselves what they are about.
+        // Most messages already name the value.
         let escaped = format!("{cell:?}");
-        // Errors that quote the value begin with it, escaped and perhaps shortened.
+        // Messages that quote the value begin with it, escaped and perhaps shortened.
         let said = why.contains(cell) || why.contains(escaped.trim_matches('"')) || why.starts_with('"');
         let message = if said { why } else { format!("{}: {why}", cell::quoted(cell)) };
         error(line, column, &format!("{column}_invalid"), message)

@@ -1,4 +1,4 @@
-//! What spreadsheets and people make of a file, case by case.
+//! Tests of what spreadsheets and people do to a file, case by case.
 
 use super::{Content, Row, content};
 use bootledger_aggregates::values::text::Text;
@@ -9,7 +9,7 @@ fn rows(csv: &[u8]) -> Vec<Row> {
     rows
 }
 
-/// What the first error of a file says, where in it.
+/// The first error of a file: its row, column and message.
 fn refusal(csv: &[u8]) -> (u64, String, String) {
     let Content { errors, .. } = content(csv);
     let error = errors.into_iter().next().expect("an error");

@@ -1,4 +1,4 @@
-//! From bytes to rows of cells: what Excel, LibreOffice and Google Sheets write on any system and in any locale.
+//! Splits bytes into rows of cells, as Excel, LibreOffice and Google Sheets write them on any system and in any locale.
 
 use super::cell::quoted;
 use std::borrow::Cow;
@@ -6,37 +6,37 @@ use std::borrow::Cow;
 /// The separators that spreadsheets use: `;` where the comma is the decimal mark, and tabs for "Unicode text".
 const SEPARATORS: [u8; 4] = *b";,\t|";
 
-/// How many bytes are looked at to find the separator.
+/// How many bytes are examined to find the separator.
 const LOOKED_AT: usize = 64 * 1024;
 
-/// How many columns a row may have: as many as a sheet of Excel has.
+/// The maximum number of columns in a row: as many as a sheet of Excel has.
 const MOST_CELLS: usize = 16_384;
 
-/// A row with its number as a spreadsheet shows it: a cell with line breaks is in one row.
+/// A row with the number that a spreadsheet shows. A cell with line breaks is in one row.
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) cells: Vec<String>,
 }
 
-/// Why the rest of a file cannot be read, and the row where that begins.
+/// Why the rest of a file cannot be parsed, and the row where that begins.
 pub(super) struct Unreadable {
     pub(super) row: u64,
     pub(super) why: String,
 }
 
-/// The rows of a file; the last item is why the rest cannot be read.
+/// The rows of a file. The last item may be the reason why the rest cannot be parsed.
 pub(super) struct Table<'a> {
     text: Cow<'a, str>,
     separator: u8,
-    /// Whether some bytes were not UTF-8; U+FFFD is in their place.
+    /// Whether some bytes were not UTF-8; they are replaced with U+FFFD.
     pub(super) lossy: bool,
 }
 
 impl<'a> Table<'a> {
-    /// Reads what kind of file it is.
+    /// Determines the kind of file.
     ///
     /// # Errors
-    /// Where it is none that is read here: what it is, and what to do.
+    /// Returns an error if the file is of a different kind: what it is, and what to do.
     pub(super) fn of(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let whole = |why| Unreadable { row: 0, why };
         if let Some(what) = of_other_kind(bytes) {
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
             });
         }
         let mut separator = None;
-        // Excel reads a first line such as `sep=;` as the separator, and does not show it as a row.
+        // Excel takes a first line such as `sep=;` as the separator, and does not show it as a row.
         let end = text.find(['\n', '\r']).unwrap_or(text.len());
         let first = text.get(..end).unwrap_or_default();
         let first = first.strip_prefix('"').and_then(|first| first.strip_suffix('"')).unwrap_or(first).as_bytes();
@@ -68,7 +68,7 @@ impl<'a> Table<'a> {
         Ok(Self { text, separator, lossy })
     }
 
-    /// Its rows in order.
+    /// The rows of the table, in order.
     pub(super) fn rows(&self) -> Rows<'_> {
         Rows { text: &self.text, separator: self.separator, at: 0, number: 0, failed: false }
     }
@@ -76,13 +76,13 @@ impl<'a> Table<'a> {
 
 const SAVE_AS: &str = "save the sheet as CSV (in Excel: \"CSV UTF-8\"), and import that";
 
-/// Finds row after row, with any of the line ends, and what is wrong with its quotes, which the reader of cells (RFC 4180)
-/// would pass over: it takes the rest of a file for one cell.
+/// Finds the rows one by one, with any kind of line break, and errors in their quotes. The CSV parser (RFC 4180) would not
+/// report those: it takes the rest of a file for one cell.
 pub(super) struct Rows<'a> {
     text: &'a str,
     separator: u8,
     at: usize,
-    /// The number of the row that was read last.
+    /// The number of the last row that was read.
     number: u64,
     failed: bool,
 }
@@ -102,7 +102,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Goes to the end of a cell.
+    /// Moves to the end of a cell.
     fn pass_cell(&mut self) -> Result<(), String> {
         if self.byte() != Some(b'"') {
             self.pass_rest_of_cell();
@@ -124,7 +124,7 @@ impl Rows<'_> {
         let behind = self.at;
         self.pass_rest_of_cell();
         let behind = self.between(behind);
-        // `"52:54:00:00:00:01" ;` has nothing but blanks there; anything else is a quote that closes elsewhere than was meant.
+        // `"52:54:00:00:00:01" ;` has only spaces there. Anything else means that a quote closes in the wrong place.
         if behind.trim().is_empty() {
             Ok(())
         } else {
@@ -132,7 +132,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Goes to the end of a row, and says what cells it has.
+    /// Moves to the end of a row, and returns its cells.
     fn row(&mut self) -> Result<Vec<String>, String> {
         let from = self.at;
         self.pass_cell()?;
@@ -177,7 +177,7 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// How many lines end in it: `\r\n` is one end.
+/// The number of line breaks in the bytes; `\r ` is one.
 fn line_ends(bytes: &[u8]) -> u64 {
     let mut count = 0;
     let mut before = 0;
@@ -188,7 +188,7 @@ fn line_ends(bytes: &[u8]) -> u64 {
     count
 }
 
-/// The separator that is there most often outside of quotes, in the first lines.
+/// The separator that occurs most often outside quotes in the first lines.
 fn separator_of(text: &[u8]) -> u8 {
     let mut counts = [0_usize; SEPARATORS.len()];
     let mut quoted = false;
@@ -205,7 +205,8 @@ fn separator_of(text: &[u8]) -> u8 {
     }
     let most = counts.iter().max().copied().unwrap_or_default();
     let by_count = SEPARATORS.into_iter().zip(counts).find(|(_, count)| *count == most).map_or(b';', |(separator, _)| separator);
-    // Titles and values may have more of another sign than the rows have separators: a heading line decides.
+    // Titles and values may contain another character more often than the rows contain separators, so a heading line takes
+    // precedence.
     let headings = |separator: u8| {
         let Ok(text) = std::str::from_utf8(text) else { return 0 };
         let rows = Rows { text, separator, at: 0, number: 0, failed: false };
@@ -215,7 +216,7 @@ fn separator_of(text: &[u8]) -> u8 {
     best.unwrap_or(by_count)
 }
 
-/// What a file is that is no text with separators, by its first bytes.
+/// The kind of a file that is not delimited text, by its first bytes.
 fn of_other_kind(bytes: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 22] = [
         (b"PK\x03\x04", "a workbook of Excel, LibreOffice or Numbers (or another ZIP file)"),
@@ -246,17 +247,17 @@ fn of_other_kind(bytes: &[u8]) -> Option<&'static str> {
         let rest = start.strip_prefix(sign)?.trim_ascii_start();
         rest.first().is_none_or(|byte| next(*byte)).then_some(())
     };
-    // A title may begin with such a sign: `[Servers]`.
+    // A title may begin with such a character, as in `[Servers]`.
     let json = follows(b"[", |byte| b"{[\"]".contains(&byte)).map(|()| "JSON");
     let markup = follows(b"<", |byte| byte.is_ascii_alphabetic() || b"!?/".contains(&byte)).map(|()| "HTML or XML");
     let known = KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
     known.or(json).or(markup)
 }
 
-/// The text, and whether some of its bytes are not UTF-8: those are replaced, and are an error only where they matter.
+/// The text, and whether some bytes are not UTF-8. Those are replaced, and are an error only where they matter.
 fn decoded(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), String> {
     let mut bytes = bytes;
-    // A file that was joined from several may have more than one.
+    // A file that was joined from several may have more than one byte order mark.
     while let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         bytes = rest;
     }
@@ -275,7 +276,7 @@ fn decoded(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), String> {
         [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
         _ => {}
     }
-    // Without a mark at its beginning: of ASCII in UTF-16, every other byte is zero.
+    // Without a byte order mark: in UTF-16, every second byte of ASCII text is zero.
     let start = bytes.get(..bytes.len().min(1_024)).unwrap_or_default();
     let zeros = |first: usize| start.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
@@ -285,7 +286,7 @@ fn decoded(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), String> {
     if start.len() > 3 && odd == 0 && even * 4 > start.len() {
         return wide(bytes, u16::from_be_bytes);
     }
-    // Programs of DOS and CP/M end a file with Ctrl-Z, and fill it up.
+    // Programs of DOS and CP/M end a file with Ctrl-Z and pad it.
     while let [rest @ .., 0x1a | 0] = bytes {
         bytes = rest;
     }

@@ -1,4 +1,4 @@
-//! What rows and errors a file gives.
+//! Tests of the rows and errors of a file.
 
 use super::{Content, MOST, Row, consistent, content};
 use bootledger_aggregates::values::name::Name;

@@ -1,4 +1,4 @@
-//! Where requests go: to the service's own origin, whatever its links and redirects say.
+//! Restricts requests to the service's own origin, whatever its links and redirects say.
 
 use super::Http;
 use crate::power::Trouble;
@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 impl Http {
-    /// The URL of a link that the service gave. One that names another origin would lead the password there.
+    /// The URL of a link from the service. A link to a different origin would send the password there.
     pub(super) fn locate(&self, link: &str) -> Result<Url, Trouble> {
         let foreign = || {
             let link = self.redact(link);
@@ -20,7 +20,7 @@ impl Http {
         self.own(url).ok_or_else(foreign)
     }
 
-    /// A URL of this service, with its path: a gateway need not change the links of the controllers behind it.
+    /// A URL of this service, with its path: a gateway may pass on the links of the controllers behind it unchanged.
     fn own(&self, mut url: Url) -> Option<Url> {
         let credentials = !url.username().is_empty() || url.password().is_some();
         if url.origin() != self.base.origin() || credentials {
@@ -37,7 +37,7 @@ impl Http {
         Some(url)
     }
 
-    /// Where a redirect leads, where that is within the service.
+    /// The target of a redirect, if it is within the service.
     pub(super) fn follow(&self, from: &Url, location: &str) -> Result<Url, String> {
         let Ok(url) = from.join(location) else { return Err("its Location is not a URL".to_owned()) };
         if location.is_empty() {
@@ -62,7 +62,7 @@ impl Http {
     }
 }
 
-/// Whether an answer says where the same request goes. 303 asks for another one, which only a GET is.
+/// Whether a response redirects the same request. 303 redirects to a GET, so it only counts for a GET.
 pub(super) fn is_redirect(status: StatusCode, method: &Method) -> bool {
     matches!(status.as_u16(), 301 | 302 | 307 | 308) || (status == StatusCode::SEE_OTHER && method == Method::GET)
 }

@@ -1,5 +1,5 @@
-//! Sessions: opened where a service takes no Basic authentication, opened again where one has expired, and closed after the
-//! order.
+//! Sessions: opened if a service does not accept Basic authentication, opened again if one has expired, and closed after the
+//! request.
 
 use super::links::is_redirect;
 use super::{Http, REDIRECTS, Refusal};
@@ -12,14 +12,14 @@ use serde_json::json;
 use std::sync::PoisonError;
 use url::Url;
 
-/// Where sessions are opened (DSP0266, the URIs of resources).
+/// The path at which sessions are opened (DSP0266, resource URIs).
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
 /// A session that was opened here.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) token: String,
-    /// Where it is closed.
+    /// The URL at which the session is closed.
     at: Option<Url>,
 }
 
@@ -30,14 +30,14 @@ impl std::fmt::Debug for Session {
 }
 
 impl Http {
-    /// Whether a session may be opened after a refusal: where there is none and the service does not take Basic
-    /// authentication, and once again where the one that there is has expired or was closed (401: nothing was done).
+    /// Whether a session may be opened after a refusal: if there is none and the service does not accept Basic authentication,
+    /// and again if the current one has expired or was closed (401: nothing was done).
     pub(super) fn may_open_session(&self, headers: &HeaderMap, renewed: &mut bool) -> bool {
         let expired = self.session.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
         if expired { !std::mem::replace(renewed, true) } else { !*renewed && !offers_basic(headers) }
     }
 
-    /// Opens a session. `false` where the service refuses that as it refused Basic authentication.
+    /// Opens a session. Returns `false` if the service refuses that in the same way as Basic authentication.
     pub(super) async fn open_session(&self) -> Result<bool, Refusal> {
         let mut url = self.locate(SESSIONS).map_err(Refusal::without_answer)?;
         let body = json!({ "UserName": self.credentials.user, "Password": self.credentials.password.expose() });
@@ -47,7 +47,7 @@ impl Http {
             let token = answer.headers.get("x-auth-token").and_then(|token| token.to_str().ok());
             if let (true, Some(token)) = (answer.status.is_success(), token) {
                 let own = answer.json::<Link>().ok().and_then(|link| link.id);
-                // Some name themselves in another way in Location than they are reached.
+                // Some services use a different name for themselves in Location than the one at which they are reached.
                 let at = answer.location().map(str::to_owned).into_iter().chain(own).find_map(|link| self.locate(&link).ok());
                 let session = Session { token: token.to_owned(), at };
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
@@ -60,7 +60,7 @@ impl Http {
                 continue;
             }
             let words = messages::short(&self.redact(&messages::said(&answer.body)));
-            // iDRAC answers 503 and RAC0218, others 400 or 507 and SessionLimitExceeded.
+            // iDRAC responds with 503 and RAC0218, others with 400 or 507 and SessionLimitExceeded.
             let full = answer.status == StatusCode::SERVICE_UNAVAILABLE || words.to_lowercase().contains("session");
             if full && answer.status != StatusCode::UNAUTHORIZED {
                 let trouble = Trouble::certain(format!(
@@ -75,7 +75,7 @@ impl Http {
         Ok(false)
     }
 
-    /// Closes the session, where one was opened.
+    /// Closes the session, if one was opened.
     pub(in crate::power::redfish) async fn close(&self) {
         if let Some(closing) = self.closing() {
             closing.await;
@@ -85,7 +85,7 @@ impl Http {
     fn closing(&self) -> Option<impl Future<Output = ()> + use<>> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let client = self.client.clone();
-        // One that is not closed expires.
+        // A session that is not closed expires.
         Some(async move {
             if let Some(at) = session.at {
                 drop(client.delete(at).header("X-Auth-Token", session.token).send().await);
@@ -95,7 +95,7 @@ impl Http {
 }
 
 impl Drop for Http {
-    /// What was given up in the middle leaves no session behind either.
+    /// A request that is cancelled leaves no session behind either.
     fn drop(&mut self) {
         if let (Ok(runtime), Some(closing)) = (tokio::runtime::Handle::try_current(), self.closing()) {
             runtime.spawn(closing);
@@ -103,7 +103,7 @@ impl Drop for Http {
     }
 }
 
-/// Whether a service that refused takes Basic authentication: then the password is wrong, and is not sent twice.
+/// Whether a service that refused the request accepts Basic authentication: then the password is wrong, and is not sent again.
 pub(super) fn offers_basic(headers: &HeaderMap) -> bool {
     let offers = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
     headers.get_all(WWW_AUTHENTICATE).iter().any(offers)

@@ -1,4 +1,4 @@
-//! Failed requests in words, without the password.
+//! Explains failed requests, without the password.
 
 use super::{Http, LIMIT};
 use crate::power::Trouble;
@@ -51,7 +51,7 @@ impl Http {
         }
         let path = self.redact(path);
         let reason = format!("the management controller {host} answered {path} with {status}{said}");
-        // Only what has the form of a Redfish error is an answer of a controller.
+        // Only a response in the form of a Redfish error comes from a controller.
         if words.is_empty() { self.unanswered(reason) } else { Trouble::certain(reason) }
     }
 }

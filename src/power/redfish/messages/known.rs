@@ -1,21 +1,22 @@
-//! What messages mean, by their names in the registries that define them. Names are the same in all versions of a registry.
+//! The meaning of messages, by their names in the registries that define them. A name is the same in all versions of a
+//! registry.
 //!
 //! - Base: DMTF's registry (DSP8011), as bmcweb's `base_message_registry.hpp` and HPE's iLO 6 documentation (1.70) list it.
 //! - iLO, `HpeCommon`: the message registries in HPE's documentation of iLO 6 1.70 (HPEDevCom/redfishdocs).
-//! - SWC, SYS, RAC, PSU: iDRAC's codes have no meaning that can be read off them: their severity counts.
+//! - SWC, SYS, RAC, PSU: iDRAC's codes do not reveal their meaning, so their severity decides.
 
-/// What a message says about the change that it answers.
+/// What a message says about the change that it responds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The change was made, or will be at the next reset.
     Done,
     /// The change was not made.
     Refused,
-    /// Nothing: it refers to the other messages.
+    /// The message has no meaning of its own: it refers to the other messages.
     Nothing,
 }
 
-/// Changes that were made. Some of these are warnings in their registry.
+/// Messages about changes that were made. Some of these are warnings in their registry.
 const DONE: &[&str] = &[
     // Base
     "Success",
@@ -49,7 +50,7 @@ const DONE: &[&str] = &[
     "iLOResetAndSystemRebootRequired",
 ];
 
-/// Changes that were not made.
+/// Messages about changes that were not made.
 const REFUSED: &[&str] = &[
     // Base
     "AccessDenied",
@@ -171,7 +172,7 @@ const REFUSED: &[&str] = &[
     "UnsupportedOperationInSystemBIOS",
 ];
 
-/// What a message of this name means; `None` for one that is not known here.
+/// The meaning of the message with this name; `None` if it is not known here.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
     match name {
         "GeneralError" | "ExtendedInfo" => Some(Meaning::Nothing),

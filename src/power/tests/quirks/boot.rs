@@ -1,8 +1,8 @@
-//! One boot from the network.
+//! Tests of one boot from the network.
 
 use super::*;
 
-// iDRAC 10 has `Boot` read-only, and takes it at the object of `@Redfish.Settings` (ansible-collections/community.general
+// In iDRAC 10, `Boot` is read-only, and the object of `@Redfish.Settings` accepts it (ansible-collections/community.general
 // issue 11297, dsx-ai-factory/libredfish pull request 33, stmcginnis/gofish pull request 511).
 #[tokio::test]
 async fn the_override_is_written_to_the_settings_object_where_the_system_has_one() {
@@ -33,7 +33,7 @@ async fn the_override_is_written_to_the_settings_object_where_the_system_has_one
     }
 }
 
-// AMI MegaRAC names its settings object SD, and says so in an error (DMTF/Redfish-Tacklebox issues 111 and 144).
+// AMI MegaRAC names its settings object SD, and mentions it in an error (DMTF/Redfish-Tacklebox issues 111 and 144).
 #[tokio::test]
 async fn the_override_is_written_to_the_future_state_of_ami() {
     let future = "/redfish/v1/Systems/1/SD";
@@ -45,7 +45,7 @@ async fn the_override_is_written_to_the_future_state_of_ami() {
         ("GET", path) if path == future => {
             Some(Reply::json(200, &json!({"Boot": bmc.more["Oem"]})).with("ETag", "W/\"1682532272\""))
         }
-        // The weak version that it states is not the one that it wants (community.general pull request 6434).
+        // The weak version that the resource states is not the one that it requires (community.general pull request 6434).
         ("PATCH", _) if request.header("if-match") == Some("\"1682532272\"") => {
             bmc.more["Oem"] = request.body["Boot"].clone();
             Some(Reply::empty(204))
@@ -57,7 +57,7 @@ async fn the_override_is_written_to_the_future_state_of_ami() {
     assert_eq!(bmc.more["Oem"], network_once());
 }
 
-// iDRAC 9 has a settings object that takes the order of boot devices only (dsx-ai-factory/libredfish pull request 75).
+// The settings object of iDRAC 9 accepts only the order of boot devices (dsx-ai-factory/libredfish pull request 75).
 #[tokio::test]
 async fn the_system_itself_is_written_where_its_settings_object_refuses() {
     let mut bmc = Bmc::new();
@@ -71,8 +71,8 @@ async fn the_system_itself_is_written_where_its_settings_object_refuses() {
     assert_eq!(bmc.boot, network_once());
 }
 
-// HPE iLO refuses the mode (ansible-collections/community.general issue 3509 and pull request 3581). Where it boots as it
-// is wanted anyway, that does.
+// HPE iLO refuses the boot mode (ansible-collections/community.general issue 3509 and pull request 3581). If the firmware
+// already boots in the right mode, that is sufficient.
 #[tokio::test]
 async fn the_mode_is_left_out_where_it_cannot_be_written() {
     for (present, taken) in [("UEFI", true), ("Legacy", false)] {
@@ -95,7 +95,7 @@ async fn the_mode_is_left_out_where_it_cannot_be_written() {
     }
 }
 
-// Supermicro resets the mode where it is left out (DMTF/Redfishtool pull request 106), and X10 has none
+// Supermicro resets the mode if it is omitted (DMTF/Redfishtool pull request 106), and X10 has none
 // (ironcore-dev/metal-operator issue 982).
 #[tokio::test]
 async fn supermicro_is_given_the_mode_that_it_has() {
@@ -117,8 +117,8 @@ async fn supermicro_is_given_the_mode_that_it_has() {
     }
 }
 
-// Some refuse what is set already (OpenStack story 2007355, as ironic's redfish driver says), and Supermicro wants it all
-// the same (story 2008547).
+// Some controllers refuse values that are already set (OpenStack story 2007355, as described in ironic's redfish driver), while
+// Supermicro requires all values nevertheless (story 2008547).
 #[tokio::test]
 async fn a_value_that_is_there_already_is_left_out_where_it_is_refused() {
     let mut bmc = Bmc::new();
@@ -132,9 +132,9 @@ async fn a_value_that_is_there_already_is_left_out_where_it_is_refused() {
     assert_eq!(bmc.boot, network_once());
 }
 
-// Which version of the resource a change has to name: AMI and Lenovo SR655 want one (stmcginnis/gofish issue 171,
-// DMTF/Redfish-Tacklebox issue 22), others another spelling (ansible-collections/community.general pull requests 3268 and
-// 3296, issue 11261; gofish pull request 511 for `-gzip`), others none.
+// The version that a change has to name: AMI and Lenovo SR655 require one (stmcginnis/gofish issue 171, DMTF/Redfish-Tacklebox
+// issue 22), others a different spelling (ansible-collections/community.general pull requests 3268 and 3296, issue 11261;
+// gofish pull request 511 for `-gzip`), others none.
 #[tokio::test]
 async fn a_change_names_the_version_that_the_controller_wants() {
     for (header, stated, wanted, refused) in [
@@ -165,8 +165,8 @@ async fn a_change_names_the_version_that_the_controller_wants() {
     }
 }
 
-// iDRAC and others answer 202 with a task; one that waits for the next reset has done what it can (dell/
-// iDRAC-Redfish-Scripting issue 116).
+// iDRAC and others respond with 202 and a task. A task that waits for the next reset has done what it can
+// (dell/iDRAC-Redfish-Scripting issue 116).
 #[tokio::test]
 async fn a_task_is_watched_until_it_has_ended_or_waits_for_the_reset() {
     for (state, done) in [("Completed", true), ("Pending", true), ("Exception", false)] {
@@ -188,7 +188,7 @@ async fn a_task_is_watched_until_it_has_ended_or_waits_for_the_reset() {
     }
 }
 
-// 200 for a change that was not made, with the reason beside the property (DSP0266, "Extended information").
+// A 200 response to a change that was not made, with the reason beside the property (DSP0266, "Extended information").
 #[tokio::test]
 async fn a_refusal_with_the_status_of_a_success_is_one() {
     let stub = Stub::start(Bmc::new(), |bmc, request| {
@@ -205,7 +205,7 @@ async fn a_refusal_with_the_status_of_a_success_is_one() {
     assert!(stub.bmc().kinds().is_empty());
 }
 
-// IBM's OpenBMC leaves the boot override out (ibm-openbmc/bmcweb pull requests 209 and 939).
+// IBM's OpenBMC omits the boot override (ibm-openbmc/bmcweb pull requests 209 and 939).
 #[tokio::test]
 async fn a_controller_without_a_boot_override_is_said_to_have_none() {
     let mut bmc = Bmc::new();

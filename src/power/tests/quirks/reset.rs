@@ -1,8 +1,8 @@
-//! Switching and restarting, and the power that is read.
+//! Tests of switching and restarting, and of reading the power state.
 
 use super::*;
 
-// A success with a message whose name has "Not" in it was taken for a refusal, and a second reset followed.
+// A success with a message whose name contains "Not" was taken for a refusal, and a second reset followed.
 #[tokio::test]
 async fn a_success_whose_message_only_sounds_like_a_refusal_is_one_reset() {
     for (id, severity) in [("SMC.1.0.NotificationSent", "OK"), ("Base.1.12.NoOperation", "Warning"), ("IDRAC.2.8.SYS413", "")] {
@@ -16,7 +16,7 @@ async fn a_success_whose_message_only_sounds_like_a_refusal_is_one_reset() {
         .await;
         assert_eq!(bmc.kinds(), ["ForceRestart"], "{id}");
     }
-    // One that is not known here may mean anything: the order is not given again, and a person looks.
+    // An unknown message may mean anything: the order is not repeated, and an operator has to check.
     for (id, severity, uncertain) in [("Contoso.1.0.Odd", "Warning", true), ("Base.1.0.PropertyNotUpdated", "Warning", false)] {
         let stub = Stub::start(Bmc::new(), move |_, request| {
             let message = json!([{"MessageId": id, "Message": "words", "Severity": severity}]);
@@ -29,7 +29,7 @@ async fn a_success_whose_message_only_sounds_like_a_refusal_is_one_reset() {
     }
 }
 
-// A task that fails, and a conflict: neither is ordered again in another form.
+// A task that fails, and a conflict: neither order is repeated in a different form.
 #[tokio::test]
 async fn a_reset_whose_task_fails_or_that_conflicts_is_not_ordered_again() {
     for (answer, uncertain, words) in [("task", true, "its task ended with Exception"), ("conflict", false, "busy")] {
@@ -46,8 +46,8 @@ async fn a_reset_whose_task_fails_or_that_conflicts_is_not_ordered_again() {
     }
 }
 
-// OpenBMC describes the values in `@Redfish.ActionInfo`, and IBM's has no ForceRestart (ibm-openbmc/bmcweb pull request 522;
-// DMTF/Redfishtool pull request 24).
+// OpenBMC describes the values in `@Redfish.ActionInfo`, and IBM's version has no ForceRestart (ibm-openbmc/bmcweb pull request
+// 522; DMTF/Redfishtool pull request 24).
 #[tokio::test]
 async fn the_kinds_of_reset_are_read_from_the_description_of_the_action() {
     for link in [json!("/redfish/v1/Systems/1/ResetActionInfo"), json!({"@odata.id": "/redfish/v1/Systems/1/ResetActionInfo"})] {
@@ -63,7 +63,7 @@ async fn the_kinds_of_reset_are_read_from_the_description_of_the_action() {
     }
 }
 
-// Without values and description, the action itself says what it does not know (sushy takes all values then).
+// Without values and description, the action itself reports what it does not know (sushy then tries all values).
 #[tokio::test]
 async fn the_next_kind_of_reset_is_tried_where_one_is_unknown() {
     let mut bmc = Bmc::new();
@@ -75,7 +75,7 @@ async fn the_next_kind_of_reset_is_tried_where_one_is_unknown() {
     assert_eq!(bmc.kinds(), ["ForceRestart", "PowerCycle"]);
 }
 
-// Where there is neither ForceRestart nor PowerCycle, a restart is off and on (quadsproject/quads issue 311).
+// Without ForceRestart and PowerCycle, a restart consists of off and on (quadsproject/quads issue 311).
 #[tokio::test]
 async fn a_restart_is_off_and_on_where_there_is_no_other() {
     let mut bmc = Bmc::new();
@@ -83,7 +83,7 @@ async fn a_restart_is_off_and_on_where_there_is_no_other() {
     assert_eq!(restarted(bmc, |_, _| None).await.kinds(), ["ForceOff", "On"]);
 }
 
-// Where the power button is all there is, it switches a server on, and never off (gofish pull request 57 lists the kind).
+// If there is only the power button, it is used to switch a server on, but never off (gofish pull request 57 lists this kind).
 #[tokio::test]
 async fn the_power_button_is_pressed_to_switch_on_only() {
     let with = |power: &str| {
@@ -100,7 +100,8 @@ async fn the_power_button_is_pressed_to_switch_on_only() {
     assert!(stub.bmc().kinds().is_empty());
 }
 
-// The same race where the controller offers the button as well, as iLO does: a press would switch off what is on by now.
+// The same race with a controller that also offers the button, such as iLO: a press would switch off a server that is on by
+// now.
 #[tokio::test]
 async fn the_power_button_is_not_pressed_after_a_refused_order() {
     for offered in [json!(["On", "ForceOff", "PushPowerButton"]), json!([])] {
@@ -118,8 +119,8 @@ async fn the_power_button_is_not_pressed_after_a_refused_order() {
     }
 }
 
-// iDRAC answers 409 "Server is already powered ON" (dell/dellemc-openmanage-ansible-modules issue 132), iLO 400 (goldyfruit/
-// ansible-ilo issue 1): the state that is wanted is there.
+// iDRAC responds with 409 "Server is already powered ON" (dell/dellemc-openmanage-ansible-modules issue 132), iLO with 400
+// (goldyfruit/ansible-ilo issue 1): the requested state has been reached.
 #[tokio::test]
 async fn an_order_for_what_came_about_meanwhile_is_done() {
     for status in [400, 409] {
@@ -135,7 +136,7 @@ async fn an_order_for_what_came_about_meanwhile_is_done() {
     }
 }
 
-// iLO 4 answers a success in the form of an error, without words (goldyfruit/ansible-ilo issue 1).
+// iLO 4 reports a success in the form of an error, without a text (goldyfruit/ansible-ilo issue 1).
 #[tokio::test]
 async fn a_success_in_the_form_of_an_error_is_one() {
     let bmc = restarted(Bmc::new(), |bmc, request| {
@@ -152,7 +153,7 @@ async fn a_success_in_the_form_of_an_error_is_one() {
     assert_eq!(bmc.kinds(), ["ForceRestart"]);
 }
 
-// A server that is starting has power; one that is stopping has not gone off yet (ironic maps the first; DMTF's PowerState).
+// A server that is starting is on; one that is stopping is not off yet (ironic maps the first; DMTF's PowerState).
 #[tokio::test]
 async fn every_power_state_is_read() {
     for (power, state) in [

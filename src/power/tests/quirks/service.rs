@@ -1,9 +1,9 @@
-//! The service itself: redirects, links, sessions, encodings, systems and where it is.
+//! Tests of the service itself: redirects, links, sessions, encodings, systems and addresses.
 
 use super::*;
 
-// HPE iLO and Lenovo XCC answer paths without a final slash with 308 to the one with it (issue 13, B2;
-// HewlettPackard/oneview-redfish-toolkit pull request 374 says what becomes of a POST whose method is not kept).
+// HPE iLO and Lenovo XCC respond to paths without a final slash with a 308 redirect to the path with one (issue 13, B2;
+// HewlettPackard/oneview-redfish-toolkit pull request 374 describes the result of a POST whose method is not kept).
 #[tokio::test]
 async fn a_redirect_to_the_path_with_a_slash_is_followed_with_method_and_body() {
     for status in [301, 302, 307, 308] {
@@ -26,7 +26,7 @@ async fn a_redirect_to_the_path_with_a_slash_is_followed_with_method_and_body() 
     }
 }
 
-// Nothing but the same scheme, host and port is the same controller.
+// Only the same scheme, host and port belong to the same controller.
 #[tokio::test]
 async fn a_redirect_that_leads_elsewhere_is_refused_with_where_to() {
     let other = Stub::start(Bmc::new(), |_, _| None).await;
@@ -70,7 +70,7 @@ async fn an_expired_session_is_opened_again() {
         if request.is("POST", "/redfish/v1/SessionService/Sessions") {
             uses = 0;
             let reply = Reply::json(201, &json!({"@odata.id": "/redfish/v1/SessionService/Sessions/9"}));
-            // The name that it has for itself is another one.
+            // The controller uses a different name for itself.
             return Some(reply.with("X-Auth-Token", "t0ken").with("Location", "https://bmc.example/redfish/v1/Sessions/9"));
         }
         uses += 1;
@@ -93,8 +93,8 @@ async fn a_controller_without_systems_says_so() {
     }
 }
 
-// iLO 5 from 2.30 on compresses some resources, and refuses who does not accept that (DMTF/Redfish-Mockup-Creator issues 56
-// and 58); other answers begin with a byte order mark, end in zeros, or have another content type.
+// iLO 5 from 2.30 on compresses some resources, and refuses clients that do not accept that (DMTF/Redfish-Mockup-Creator issues
+// 56 and 58); other responses begin with a byte order mark, end in zeros, or have a different content type.
 #[tokio::test]
 async fn answers_are_read_compressed_or_not_and_whatever_is_around_them() {
     for form in ["gzip", "mark", "zeros", "type"] {
@@ -122,8 +122,8 @@ async fn answers_are_read_compressed_or_not_and_whatever_is_around_them() {
     assert!(trouble.reason.contains("more than 1048576 bytes"), "{}", trouble.reason);
 }
 
-// iDRAC that is starting answers 503 (ironcore-dev/metal-operator issue 170) or 400 (quadsproject/badfish issue 129), and
-// says when to come back.
+// A starting iDRAC responds with 503 (ironcore-dev/metal-operator issue 170) or 400 (quadsproject/badfish issue 129), and says
+// when to retry.
 #[tokio::test]
 async fn a_controller_that_is_starting_is_asked_again_and_an_order_is_given_once() {
     for (status, id) in [(503, "IDRAC.2.8.SYS518"), (400, "IDRAC.1.6.SWC0700")] {
@@ -143,8 +143,8 @@ async fn a_controller_that_is_starting_is_asked_again_and_an_order_is_given_once
     assert!(trouble.uncertain && stub.bmc().kinds().len() == 1, "{trouble:?}");
 }
 
-// Where Basic authentication is switched off, as OpenBMC and others can, a session is opened, used and closed: controllers
-// have few (theforeman/smart-proxy pull requests 895 and 896).
+// If Basic authentication is disabled, as OpenBMC and others allow, a session is opened, used and closed, because controllers
+// allow only a few (theforeman/smart-proxy pull requests 895 and 896).
 #[tokio::test]
 async fn a_session_is_opened_where_basic_is_not_offered_and_closed_again() {
     let bmc = restarted(Bmc::new(), |_, request| match (request.method.as_str(), request.path.as_str()) {
@@ -163,7 +163,8 @@ async fn a_session_is_opened_where_basic_is_not_offered_and_closed_again() {
     assert_eq!(changes.first().map(String::as_str), Some("POST /redfish/v1/SessionService/Sessions"));
     assert_eq!(changes.last().map(String::as_str), Some("DELETE /redfish/v1/SessionService/Sessions/9"));
     assert_eq!(changes.iter().filter(|change| change.ends_with("/Sessions")).count(), 1, "{changes:?}");
-    // Wrong by session as well, and wrong where Basic is offered: then it is not sent a second time.
+    // The credentials are wrong both for a session and for Basic authentication. If Basic is offered, they are not sent a
+    // second time.
     for (basic, posts) in [(true, 0), (false, 1)] {
         let stub = Stub::start(Bmc::new(), move |_, _| {
             let reply = Reply::empty(401);
@@ -176,7 +177,7 @@ async fn a_session_is_opened_where_basic_is_not_offered_and_closed_again() {
     }
 }
 
-// iDRAC answers 503 and RAC0218 where it has no session left (stmcginnis/gofish issue 75, bb-Ricardo/check_redfish issue 89).
+// iDRAC responds with 503 and RAC0218 if no session is free (stmcginnis/gofish issue 75, bb-Ricardo/check_redfish issue 89).
 #[tokio::test]
 async fn a_controller_without_a_free_session_is_said_to_have_none() {
     let stub = Stub::start(Bmc::new(), |_, request| {
@@ -194,8 +195,8 @@ async fn a_controller_without_a_free_session_is_said_to_have_none() {
     );
 }
 
-// Collections come in pages (DSP0266, "Pagination"), may be elsewhere (sushy reads the service root), and ids are written as
-// people copy them.
+// Collections are paged (DSP0266, "Pagination") and may have a different path (sushy reads the service root), and operators
+// enter ids in various forms.
 #[tokio::test]
 async fn the_system_is_found_wherever_it_is_and_however_its_id_is_written() {
     let paged = |_: &mut Bmc, request: &Request| match request.path.as_str() {
@@ -247,7 +248,7 @@ async fn a_controller_is_reached_by_ipv6_by_name_and_below_a_path() {
     assert_eq!(by_name.carry_out(PowerAction::Cycle, true).await, Ok(PowerState::On), "the address that was checked is used");
     assert_eq!(stub.bmc().heard[0].header("host"), Some(format!("bmc1.example:{}", stub.port).as_str()));
 
-    // One gateway gives the links of the controller as they are, another one its own.
+    // One gateway passes on the links of the controller unchanged; the other one rewrites them.
     for rewrites in [false, true] {
         let stub = Stub::start(Bmc::new(), move |bmc, request| {
             let Some(path) = request.path.strip_prefix("/rack1/node7") else { return Some(Reply::empty(404)) };
