@@ -1,4 +1,4 @@
-//! The page of the API, which everybody may read.
+//! The page of the API's documentation, which everyone may read.
 
 use crate::support::browser::{Browsers, Look, Scheme};
 use crate::support::service::Service;
@@ -15,7 +15,7 @@ async fn the_api_explains_itself_to_everybody() -> Result<()> {
             page.says("Send Authorization: Bearer").await?;
             page.follow("deployments").await?;
             page.arrives_at("/api/docs#tag-deployments").await?;
-            // axe-core is a script itself.
+            // axe-core is itself a script.
             let barriers = if script { page.barriers().await? } else { String::new() };
             ensure!(barriers.is_empty(), "/api/docs {} {width}: {barriers}", scheme.name());
         }

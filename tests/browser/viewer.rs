@@ -1,11 +1,11 @@
-//! A viewer sees everything, and beside each button why it does nothing; who asks all the same is refused.
+//! A viewer sees everything, and beside each disabled button the reason; a request that a viewer sends anyway is refused.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look, Page};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-/// What a form that was sent from this page would be answered.
+/// The status of the answer to a form sent from this page.
 async fn posted(page: &Page, path: &str) -> Result<i64> {
     let script = "const done = arguments[arguments.length - 1];
         fetch(arguments[0], { method: 'POST', body: new URLSearchParams({ reason: 'because', key: crypto.randomUUID() }) })

@@ -1,4 +1,4 @@
-//! Rebuilding: damage is found, told, and mended, and nothing but the rows changes.
+//! Rebuilding: damage is found, reported and repaired, and only the rows change.
 
 use crate::history::History;
 use crate::world::{World, deployment_id, device_id};

@@ -1,4 +1,4 @@
-//! One deployment from its start to its end, and what each view tells of it.
+//! One deployment from its start to its end, and what each view shows of it.
 
 use crate::history::{History, beginning};
 use crate::world::{World, deployment_id, device_id, mac, v};
@@ -14,7 +14,7 @@ use bootledger_projections::{
 
 struct Story {
     history: History,
-    /// Positions after its start, when it was in progress, and at its end.
+    /// The positions right after its start, when it was in progress, and at its end.
     started: i64,
     in_progress: i64,
     done: i64,
