@@ -1,4 +1,4 @@
-//! A deployment that is only checked: it is refused exactly as it would be when started, and leaves nothing behind.
+//! A deployment that is only checked: it is refused exactly as if it were started, and leaves no trace.
 
 use crate::support::books::{Books, context, read};
 use anyhow::{Result, bail, ensure};
@@ -85,7 +85,7 @@ async fn a_check_tells_what_a_start_then_fills_in() -> Result<()> {
     let started = bootledger_projections::deployments::find(&books.pool, id, at).await?;
     let started = started.map(|started| (started.ip, started.hostname, started.boot_image));
     ensure!(started == Some((proposed.ip, proposed.hostname, proposed.boot_image)), "{started:?}");
-    // Now the device has a live deployment, which is said as well.
+    // Now the device has a live deployment, which is reported as well.
     let again = broken(books.ledger.check_deployment(&new).await)?;
     ensure!(again.iter().any(|broken| broken.rule == "already_deploying" && broken.holder.is_some()), "{again:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A server that restarts, closes idle sessions, stands still, or is gone.
+//! A server that restarts, closes idle sessions, hangs, or is gone.
 
 use super::{ends, once, read, start, until_success, works_again, write};
 use crate::support::cluster::OwnCluster;
@@ -10,10 +10,10 @@ use std::time::Duration;
 #[tokio::test]
 async fn after_a_restart_and_with_idle_sessions_closed_the_first_requests_succeed() -> Result<()> {
     let cluster = OwnCluster::start()?;
-    // Otherwise a crash takes back what was answered, which no client could live with.
+    // Otherwise a crash undoes commands that were answered, which no client could handle.
     cluster.configure("synchronous_commit = on")?;
     let process = start(cluster.url()).await?;
-    // Some connections of the pool that are dead afterwards.
+    // Open some connections in the pool that are dead afterwards.
     futures::future::try_join_all((0..8).map(|_| read(&process))).await?;
     for round in 0..3 {
         cluster.restart()?;
