@@ -1,5 +1,4 @@
-//! What a JSON body may have is what the description of the API says, at every level of it: for each route, each object and
-//! each field that the description has.
+//! JSON bodies accept what the API description says, at every level: for each route, object and field that the description has.
 
 use crate::support::{Answer, TestSite};
 use actix_web::dev::Service;
@@ -8,7 +7,7 @@ use bootledger_aggregates::token::Scope;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Something that a body can have: where it is, how it is written in an error, and its schema.
+/// A part of a body: its path, its name in an error, and its schema.
 struct Part {
     /// The fields that lead to it; `[]` is the first item of a list.
     path: Vec<String>,
@@ -16,12 +15,12 @@ struct Part {
 }
 
 impl Part {
-    /// As errors name it.
+    /// The part's name in errors.
     fn field(&self) -> String {
         self.path.join(".").replace(".[]", "[0]")
     }
 
-    /// A body that has nothing but this value at this place.
+    /// A body with only this value at this path.
     fn body(&self, value: Value) -> Value {
         self.path.iter().rev().fold(value, |inner, name| if name == "[]" { json!([inner]) } else { json!({ name: inner }) })
     }
@@ -59,13 +58,13 @@ impl Description {
         types
     }
 
-    /// Whether a text here is one of a type of our own.
+    /// Whether a text at this part has a type of our own.
     fn choices_named(&self, schema: &Value) -> bool {
         let of = |schema: &Value| schema["$ref"].is_string() && self.resolved(schema)["type"] == "string";
         of(schema) || schema["oneOf"].as_array().is_some_and(|choices| choices.iter().any(of))
     }
 
-    /// The fields of an object that is the only kind of object there, else nothing.
+    /// The fields of the schema's object if it allows only one kind of object; otherwise none.
     fn fields(&self, schema: &Value) -> Vec<(String, Value)> {
         let objects: Vec<&Value> =
             self.choices(schema).into_iter().filter(|choice| self.types(choice).contains("object")).collect();
@@ -106,7 +105,7 @@ fn samples() -> [(&'static str, Value); 7] {
     ]
 }
 
-/// Words of Rust and of its libraries, which mean nothing to the sender of a request.
+/// Terms of Rust and its libraries, which mean nothing to the sender of a request.
 const OURS: [&str; 21] = [
     "`",
     "invalid type",
@@ -131,20 +130,20 @@ const OURS: [&str; 21] = [
     "line 1",
 ];
 
-/// Whether an answer has such words.
+/// Whether an answer contains such terms.
 pub(crate) fn is_ours(text: &str) -> bool {
-    // Problems refer to their own list.
+    // Problems refer to their own list of errors.
     let text = text.replace("`errors`", "errors").replace("(line 1, column", "");
     OURS.iter().any(|word| text.contains(word))
 }
 
-/// A path with something for each of its variables.
+/// A path with a value for each of its variables.
 pub(crate) fn filled(path: &str) -> String {
     let filled = path.replace("{id}", "0192f0c0-0000-7000-8000-000000000001");
     filled.split('/').map(|part| if part.starts_with('{') { "x1" } else { part }).collect::<Vec<_>>().join("/")
 }
 
-/// Texts that no number of a schema's format is in.
+/// Numbers outside the range of a schema's format.
 fn beyond(schema: &Value) -> Option<[Value; 2]> {
     let most = match schema["format"].as_str()? {
         "uint8" => json!(256),
@@ -206,7 +205,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                 }
                 fields += 1;
                 let allowed = |name: &str| types.contains(name) || (name == "integer" && types.contains("number"));
-                // Every second one: the whole matrix takes long, and says no more.
+                // Every second one only: the whole matrix takes long and finds no more.
                 for (_, value) in samples().into_iter().filter(|(name, _)| !allowed(name)).step_by(2) {
                     refused(&body(value), 422, &["wrong_type"], &part.field()).await;
                 }
@@ -216,7 +215,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                         refused(&body(value), 422, &["malformed", "wrong_type"], &part.field()).await;
                     }
                 }
-                // A type of our own takes no control character.
+                // A type of our own accepts no control character.
                 let named = description.choices_named(&part.schema);
                 if types.contains("string") && named {
                     texts += 1;

@@ -1,4 +1,4 @@
-//! The pages of devices: lists in every order, exports, forms that are refused and done, and many devices at once.
+//! The pages of devices: lists in every order, exports, forms that are refused and accepted, and many devices at once.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -9,7 +9,7 @@ use scraper::{Html, Selector};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A device of the site `dc1` with this name and number.
+/// A device of the site `dc1` with this number, name and serial number.
 fn named(number: u32, name: &str, serial: Option<&str>) -> Value {
     let mut device = device_registered(&format!("52:54:00:00:00:{number:02x}"), None);
     (device["name"], device["serial"]) = (json!(name), json!(serial));
@@ -54,7 +54,7 @@ async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
         named(4, "", Some("S1")),
         named(5, "c", None),
     ];
-    // Equal serial numbers do not happen; equal names do.
+    // Serial numbers are unique; names need not be.
     let devices: Vec<Value> = devices
         .into_iter()
         .enumerate()

@@ -1,4 +1,4 @@
-//! What watches the service asks.
+//! Health checks and metrics.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;
@@ -74,7 +74,8 @@ async fn requests_are_measured_by_route_and_never_by_path() {
     assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
 }
 
-/// 50 requests at once, while a table that readiness reads is locked, have one connection wait for it; all have the same answer.
+/// 50 requests at once, while a table that readiness reads is locked: only one connection waits for the lock, and all requests
+/// get the same answer.
 #[actix_web::test]
 async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() {
     let site = TestSite::create().await;
@@ -88,7 +89,7 @@ async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() 
     let watch = async move {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let (mut most, mut seen, started) = (0, 0, std::time::Instant::now());
-        // The requests give up after three seconds.
+        // The requests time out after three seconds.
         while seen < 20 && started.elapsed().as_millis() < 2_000 {
             let now: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.expect("a count");
             (most, seen) = (most.max(now), seen + now);

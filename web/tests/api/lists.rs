@@ -1,4 +1,4 @@
-//! Lists: pages, filters, and what is free.
+//! Lists: pagination, filters, and free addresses and names.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;

@@ -1,5 +1,5 @@
-//! The API from outside: the same configuration as in production, a database of its own for each
-//! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
+//! The API from outside: the same configuration as in production, a database of its own for each test, and a domain that
+//! answers as a test decides. The root package tests the answers of the real domain.
 
 mod accounts;
 mod authorisation;

@@ -1,11 +1,11 @@
-//! Pages, whoever asks for them.
+//! Pages, for every kind of caller.
 
 use crate::support::TestSite;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
 
-/// What each page needs: those that everybody who signed in may see, and those for administrators.
+/// The role that each page needs: pages that every signed-in user may see, and those for administrators.
 const FOR_VIEWERS: [&str; 1] = ["/settings"];
 const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/users",
@@ -16,7 +16,7 @@ const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/secrets",
     "/settings/secrets/new",
 ];
-/// Pages that others make, and one that nobody makes.
+/// Pages that other handlers serve, and one that none does.
 const OTHERS: [&str; 12] = [
     "/",
     "/deployments",

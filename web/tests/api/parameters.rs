@@ -1,5 +1,5 @@
-//! Every parameter of the API's description: a value that is none is refused with the parameter's name, and a parameter that an
-//! operation does not have is refused by all of them.
+//! Every parameter of the API's description: an invalid value is refused with the parameter's name, and every operation refuses
+//! a parameter that it does not have.
 
 use crate::bodies::{filled, is_ours};
 use crate::support::{Answer, TestSite};
@@ -37,7 +37,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
                 assert!(message.matches("perhaps").count() <= 1, "{text}");
             };
             let place = filled(path);
-            // A body may be refused first, where it is read before.
+            // A route that reads its body first may refuse the body before the parameter.
             if kind.is_empty() {
                 unknown += 1;
                 refused(format!("{place}?nope=1"), "nope").await;
@@ -45,7 +45,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
             }
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             if method != "get" && !parameters.clone().any(|parameter| parameter["name"] == "dry_run") {
-                // It is not done: the domain of the test would answer 404.
+                // The change is not made: the scripted domain would answer 404.
                 let (answer, text) = send(format!("{place}?dry_run=true")).await;
                 assert!([400, 415, 422].contains(&answer.status.as_u16()), "{text}");
                 assert!(!kind.is_empty() || answer.json()["errors"][0]["field"] == "dry_run", "{text}");
@@ -123,7 +123,7 @@ async fn headers_and_forms_that_are_wrong_are_refused_in_words() {
         let answer = site.ask_as(&administrator, request.insert_header(("accept", "application/json"))).await;
         let text = format!("{what}: {} {}", answer.status, answer.text);
         assert!(answer.status.is_client_error() && !is_ours(&answer.text), "{text}");
-        // A key may be anything that can be seen.
+        // A key may be any visible text.
         let is_key = what.starts_with("Idempotency-Key: \"1e3") || what.starts_with("Idempotency-Key: \"-1");
         assert!(is_key || answer.problem().1["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{text}");
     }

@@ -1,4 +1,4 @@
-//! People of a test's site, and what they ask.
+//! Users of a test's site, and their requests.
 
 use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;
@@ -11,14 +11,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 impl TestSite {
-    /// A new user of this role, who has no password.
+    /// Creates a user with this role and without a password.
     pub(crate) async fn user(&self, name: &str, role: Role) {
         let sign_in = json!({"password": {"password": Uuid::now_v7(), "one_time": false}});
         let created = json!({"type": "UserCreated", "display_name": "", "role": role, "sign_in": sign_in});
         self.append("user", name, created).await;
     }
 
-    /// A new user with this password, which is for one time or not.
+    /// Creates a user with this password, which is a one-time password or not.
     pub(crate) async fn user_with(&self, name: &str, password: &str, one_time: bool) {
         let id = Uuid::now_v7();
         let hash = Password::chosen(password, name).expect("a password").hash().await.expect("a hash");
@@ -34,7 +34,7 @@ impl TestSite {
         self.append("user", name, created).await;
     }
 
-    /// A new session of a user: its id and its cookie.
+    /// Creates a session of a user. Returns its id and its cookie.
     pub(crate) async fn session(&self, name: &str) -> (SessionId, String) {
         let (id, secret) = (SessionId(Uuid::now_v7()), Secret::random());
         sqlx::query(
@@ -52,14 +52,14 @@ impl TestSite {
         (id, format!("{}={}", cookie::name(false), cookie::text(id, &secret)))
     }
 
-    /// The cookie of a new user of this role.
+    /// Creates a user with this role and a session, and returns the session's cookie.
     pub(crate) async fn signed_in(&self, role: Role) -> String {
         let name = format!("the-{role}");
         self.user(&name, role).await;
         self.session(&name).await.1
     }
 
-    /// Asks once as a browser does from one of our own pages, with this cookie.
+    /// Sends a request as a browser does from one of our own pages, with this cookie.
     pub(crate) async fn browse(&self, cookie: &str, request: TestRequest) -> Answer {
         let request = request.insert_header(("cookie", cookie)).insert_header(("sec-fetch-site", "same-origin"));
         self.ask(request.insert_header(("accept", "text/html,application/xhtml+xml"))).await

@@ -1,4 +1,4 @@
-//! Which position an answer shows, and how a client waits for one or goes back to one.
+//! Which position an answer shows, and how a client waits for one or reads a past one.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;

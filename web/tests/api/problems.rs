@@ -1,4 +1,4 @@
-//! What a client is told when something is wrong.
+//! The error answers that a client gets.
 
 use crate::support::{Answer, TestSite, sending};
 use actix_web::test::TestRequest;

@@ -1,4 +1,4 @@
-//! The pages of racks: what stands in one, and servers from a CSV file.
+//! The pages of racks: the devices in one, and servers from a CSV file.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -24,7 +24,7 @@ async fn site_with_rack() -> TestSite {
     site
 }
 
-/// A form with a file, as browsers send it.
+/// A form with a file, encoded as browsers send it.
 fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
     let mut body = vec![];
     for (name, value) in fields {

@@ -1,4 +1,4 @@
-//! What a session opens, and when it opens nothing any more.
+//! What a session gives access to, and when that ends.
 
 use crate::support::{TestSite, sending};
 use actix_web::body::MessageBody;

@@ -86,7 +86,7 @@ async fn an_unknown_user_a_disabled_one_and_a_wrong_password_are_told_alike() {
         told.push((answer.text.replace(&html(name), "NAME"), elapsed));
     }
     assert!(told.iter().all(|(text, _)| *text == told[0].0), "the words differ: {told:?}");
-    // A hash takes some tens of milliseconds; what did without one would be back in a few.
+    // A password hash takes some tens of milliseconds; an answer without one would take a few.
     let (fastest, slowest) = (told.iter().map(|(_, t)| t).min(), told.iter().map(|(_, t)| t).max());
     assert!(fastest.expect("times").as_millis() >= 5, "{fastest:?} {slowest:?}");
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
@@ -103,7 +103,7 @@ async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
     for _ in 0..5 {
         assert_eq!(sign_in(&site, "ada", "wrong", "/").await.status, 401);
     }
-    // On a busy machine the first wait may be over before the next attempt; the waits grow.
+    // On a busy machine the first lock-out may expire before the next attempt; each one lasts longer.
     for _ in 0..4 {
         if sign_in(&site, "ada", "wrong", "/").await.status == 429 {
             break;
@@ -138,18 +138,18 @@ async fn the_form_is_open_to_anybody_and_kept_by_nobody() {
     assert!(page.text.contains("autocomplete=\"username\"") && !page.text.contains("\"<b>"), "{}", page.text);
 }
 
-/// An attempt to sign in from an address.
+/// An attempt to sign in from this address.
 async fn sign_in_from(site: &TestSite, address: [u8; 4], name: &str, password: &str) -> Answer {
     site.ask(form(name, password, "/").peer_addr(SocketAddr::from((address, 4711)))).await
 }
 
-/// Notes that a user has signed in from an address before.
+/// Records that a user has signed in from this address before.
 async fn has_signed_in_from(site: &TestSite, name: &str, address: &str) {
     let insert = sqlx::query("INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, clock_timestamp())");
     insert.bind(name).bind(address).execute(&site.pool).await.expect("a network");
 }
 
-/// The lock-outs that the domain was asked to record: which user, and whether everywhere.
+/// The lock-outs that the domain received: the user, and whether for all addresses.
 async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -192,7 +192,7 @@ async fn a_locked_name_is_refused_in_the_same_words_whether_it_exists_or_not() {
     site.user_with("ada", RIGHT, false).await;
     let mut refusals = vec![];
     for (name, address) in [("ada", [10, 7, 0, 1]), ("nobody", [10, 7, 0, 2])] {
-        // On a busy machine the first waits may be over before the next attempt.
+        // On a busy machine the first lock-outs may expire before the next attempt.
         for _ in 0..9 {
             let answer = sign_in_from(&site, address, name, "wrong").await;
             if answer.status == 429 {

@@ -29,7 +29,7 @@ impl Client {
         client
     }
 
-    /// The next part; none at the end.
+    /// The next part; `None` at the end.
     async fn next(&mut self) -> Option<String> {
         let part = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
         let part = tokio::time::timeout(Duration::from_secs(20), part).await.expect("something comes")?;

@@ -29,11 +29,11 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A domain that answers what it is told to, and remembers what it was asked.
+/// A domain that gives the answers that a test has prepared, and records the commands that it received.
 pub(crate) struct Scripted {
-    /// What each command uses a connection of, where it does.
+    /// The pool that each command takes a connection of, if any.
     pub(crate) pool: Mutex<Option<sqlx::PgPool>>,
-    /// Whether controllers keep whoever asks them waiting.
+    /// Whether requests to controllers hang.
     pub(crate) hanging: watch::Sender<bool>,
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
@@ -123,7 +123,7 @@ pub(crate) struct TestSite {
     _database: TestDatabase,
 }
 
-/// The clock of the tests.
+/// The clock of the tests, which always shows this time.
 pub(crate) fn now() -> Timestamp {
     Timestamp(OffsetDateTime::now_utc())
 }
@@ -159,13 +159,13 @@ impl TestSite {
         Self { pool, agents, domain, application, site, shown, stopping, _database: database }
     }
 
-    /// Closes every connection, as if the database were gone.
+    /// Closes every connection, as if the database had disappeared.
     pub(crate) async fn close_database(&self) {
         self.pool.close().await;
         self.agents.close().await;
     }
 
-    /// Appends an event and has the views show it; its position.
+    /// Appends an event, shows it in the views, and returns its position.
     pub(crate) async fn append(&self, kind: &str, id: &str, payload: Value) -> i64 {
         let position = self.append_unseen(kind, id, payload).await;
         self.show().await;
@@ -203,7 +203,7 @@ impl TestSite {
         assert!(parked.is_empty(), "{parked:?}");
     }
 
-    /// A new token of this scope: its id and text.
+    /// Creates a token with this scope. Returns its id and text.
     pub(crate) async fn token(&self, scope: Scope, expires: Option<Timestamp>) -> (TokenId, String) {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         sqlx::query("INSERT INTO token_secrets (token, sha256) VALUES ($1, $2)")
@@ -217,34 +217,34 @@ impl TestSite {
         (id, secret.bearer(id))
     }
 
-    /// The text of a new token of this scope.
+    /// Creates a token with this scope and returns its text.
     pub(crate) async fn bearer(&self, scope: Scope) -> String {
         self.token(scope, None).await.1
     }
 
-    /// Has the domain answer the next command so.
+    /// Sets the domain's answer to the next command.
     pub(crate) fn answer(&self, answer: Result<Receipt, CommandError>) {
         self.domain.answers.lock().expect("no panic").push_back(answer);
     }
 
-    /// The site as a service.
+    /// Starts the site as a service.
     pub(crate) async fn start(&self) -> impl Service<Request, Response = ServiceResponse<BoxBody>, Error = actix_web::Error> {
         init_service(App::new().configure(self.site.configure(Part::Whole))).await
     }
 
-    /// Asks once.
+    /// Sends one request.
     pub(crate) async fn ask(&self, request: TestRequest) -> Answer {
         let service = self.start().await;
         Answer::of(service.call(request.to_request()).await.expect("an answer")).await
     }
 
-    /// Asks once as the bearer of a token.
+    /// Sends one request with this token.
     pub(crate) async fn ask_as(&self, bearer: &str, request: TestRequest) -> Answer {
         self.ask(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
     }
 }
 
-/// An answer, read whole.
+/// An answer with its complete body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -267,7 +267,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The status, having checked that the answer is a problem that says the same.
+    /// The status and body of a problem, after checking that both have the same status.
     pub(crate) fn problem(&self) -> (u16, Value) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -277,7 +277,8 @@ impl Answer {
     }
 }
 
-/// The same with the fields of every object in order: whether `serde_json` keeps theirs depends on what else is built with it.
+/// The same value with the fields of every object sorted: whether `serde_json` keeps their order depends on what else is in the
+/// build.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -295,7 +296,7 @@ pub(crate) fn sending(request: TestRequest, body: &Value) -> TestRequest {
     request.insert_header(("content-type", "application/json")).set_payload(body.to_string())
 }
 
-/// The description of a site.
+/// The event that defines a site.
 pub(crate) fn site_defined() -> Value {
     json!({"type": "SiteDefined", "spec": {
         "name": "First", "next_server": null, "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"],
@@ -303,7 +304,7 @@ pub(crate) fn site_defined() -> Value {
     }})
 }
 
-/// The description of a network of that site.
+/// The event that defines a network of that site.
 pub(crate) fn network_defined() -> Value {
     json!({"type": "NetworkDefined", "spec": {
         "cidr": "10.0.0.0/24", "site": "dc1", "racks": [], "gateway": "10.0.0.12", "vlan": null, "dns_servers": [], "domain": null,
@@ -311,7 +312,7 @@ pub(crate) fn network_defined() -> Value {
     }})
 }
 
-/// The registration of a device of that site.
+/// The event that registers a device at that site.
 pub(crate) fn device_registered(mac: &str, management: Option<&str>) -> Value {
     json!({"type": "DeviceRegistered", "kind": "physical", "name": "", "serial": null, "asset": null, "site": "dc1", "rack": null,
         "position": null, "macs": [mac], "parent": null,

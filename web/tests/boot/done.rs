@@ -17,9 +17,9 @@ async fn a_server_says_that_it_is_done_and_boots_its_disk_from_then_on() {
             assert_eq!(asked.len(), 1);
             assert!(asked[0].contains("MarkDone") && asked[0].contains("Ip { address: 10.0.0.20 }"), "{asked:?}");
             assert_eq!(harness.domain.asked.lock().expect("asked")[0].1.actor, "server 10.0.0.20");
-            // At once, although the views do not show it yet.
+            // Immediately, although the views do not show it yet.
             assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
-            // Loading again what the views still show does not bring it back.
+            // A reload of what the views still show does not bring it back.
             harness.load(&[&target]);
             assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
         }
@@ -88,7 +88,7 @@ async fn a_database_that_is_away_is_worth_asking_again() {
     *harness.domain.away.lock().expect("away") = true;
     let answer = harness.get("/pxe/DONE/", "10.0.0.20").await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"));
-    // It is not done, and still boots its installer.
+    // The deployment is not done, and the server still boots its installer.
     assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("h200.dc1.example"));
     *harness.domain.away.lock().expect("away") = false;
     assert_eq!(harness.get("/pxe/DONE/", "10.0.0.20").await.status, 200);

@@ -1,4 +1,4 @@
-//! `/pxe/DONE/` by address, where nothing is in progress for it (any more).
+//! `/pxe/DONE/` by address, when no deployment is in progress for the address, or no longer.
 
 use crate::harness::Harness;
 use crate::log::Log;
@@ -78,7 +78,7 @@ async fn a_server_that_only_waits_for_puppet_boots_its_disk_and_its_done_is_ok_a
     follower.step(&log.harness.application.boot).await.expect("the views answer");
     assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "it would be installed again");
     assert_eq!(log.harness.get("/pxe/vmlinuz", "10.0.0.20").await.status, 404);
-    // Of a follower that begins now, too.
+    // This also holds for a follower that starts now.
     assert_eq!(done(&log.harness, "10.0.0.20").await, (200, "OK".to_owned()));
     assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "after a restart");
     assert!(log.harness.asked().is_empty(), "nothing is left to be said");

@@ -111,7 +111,7 @@ async fn a_wrong_old_or_foreign_token_is_answered_with_a_sentence_and_nothing_el
     let mut sentences = std::collections::BTreeSet::new();
     for token in [spliced, foreign, old, "x".to_owned(), right[1..].to_owned(), right.to_uppercase()] {
         for rest in ["", "/", "/vmlinuz", "/_kickstart"] {
-            // The client's own address has a deployment, which a wrong token must not fall back to.
+            // The client's own address has a deployment; a wrong token must not fall back to it.
             let answer = harness.get(&format!("/pxe/t/{token}{rest}"), "10.0.0.20").await;
             assert_eq!(answer.status, 404, "{token}{rest}");
             sentences.insert(answer.text().to_owned());

@@ -1,5 +1,5 @@
-//! A boot service with nothing real missing but the domain behind it: its routes, its table, a folder for contents, and
-//! commands that are written down.
+//! A boot service in which only the domain is a stand-in: with its routes, its table, a folder for contents, and recorded
+//! commands.
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::HeaderValue;
@@ -34,11 +34,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The domain as far as boot asks it: what is asked is written down, and answered as a deployment's state says.
+/// The domain as far as boot uses it: it records each command and answers according to the deployment's state.
 #[derive(Default)]
 pub(crate) struct Domain {
     pub(crate) asked: Mutex<Vec<(Command, Context)>>,
-    /// Deployments that are not in progress: the rule that `MarkDone` breaks, or `None` where it is done already.
+    /// Deployments that are not in progress: the rule code with which `MarkDone` is refused, or `None` if the deployment is
+    /// already done.
     pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
     pub(crate) away: Mutex<bool>,
     pub(crate) secrets: Mutex<HashMap<String, String>>,
@@ -124,7 +125,7 @@ boot
 ";
 
 impl Harness {
-    /// A service whose database, should it be asked, is not there.
+    /// A service whose database does not exist, so that any query fails.
     pub(crate) fn new() -> Self {
         Self::with_views(sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL"))
     }
@@ -158,7 +159,7 @@ impl Harness {
         Self { application, domain, folder, stop, position }
     }
 
-    /// A request from an address, with headers.
+    /// Sends a request from this address, with headers.
     pub(crate) async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
         let data = web::Data::new(self.application.clone());
         let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
@@ -177,7 +178,7 @@ impl Harness {
         Answer { status, headers, body }
     }
 
-    /// A GET without headers.
+    /// Sends a GET without headers.
     pub(crate) async fn get(&self, path: &str, client: &str) -> Answer {
         self.ask(Method::GET, path, client, &[]).await
     }
@@ -192,7 +193,7 @@ impl Harness {
         BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new(), needs: Needs::default() }
     }
 
-    /// The sample image, its contents stored.
+    /// The sample image, with its contents in the store.
     pub(crate) async fn image(&self) -> Arc<Image> {
         let files = BTreeMap::from([
             (name("boot.ipxe"), self.stored(FileKind::BootIpxe, true, IPXE).await),
@@ -205,7 +206,7 @@ impl Harness {
         Arc::new(Image { name: name("debian-13"), revision: 6, files, network_boot, settings })
     }
 
-    /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
+    /// A target in progress, in a network that does or does not answer by address alone. It is not in the table yet.
     pub(crate) async fn target(&self, ip: &str, ip_only_done: bool) -> Arc<Target> {
         let place = Place {
             network: name("dc1-servers"),
@@ -220,12 +221,12 @@ impl Harness {
         Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place), ResolvedSettings::default()))
     }
 
-    /// The table has exactly these.
+    /// Loads exactly these targets into the table.
     pub(crate) fn load(&self, targets: &[&Arc<Target>]) {
         self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
     }
 
-    /// The commands that were executed, without their contexts.
+    /// The executed commands, without their contexts.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.domain.asked.lock().expect("asked").iter().map(|(command, _)| format!("{command:?}")).collect()
     }
@@ -235,7 +236,7 @@ pub(crate) fn name(text: &str) -> Name {
     text.parse().expect(text)
 }
 
-/// More than one read of the store.
+/// A kernel larger than one read of the store.
 pub(crate) fn kernel() -> Vec<u8> {
     (0..100_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
 }
@@ -256,7 +257,7 @@ pub(crate) fn address(text: &str) -> Ipv4Addr {
     text.parse().expect(text)
 }
 
-/// What came back.
+/// An answer of the service.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HashMap<String, String>,

@@ -1,4 +1,4 @@
-//! `GET /boot/loaders/{name}`: what UEFI firmware fetches that boots over HTTP.
+//! `GET /boot/loaders/{name}`: what UEFI firmware with HTTP boot fetches.
 
 use crate::harness::Harness;
 use actix_web::http::Method;
@@ -90,7 +90,7 @@ async fn a_loader_is_served_however_firmware_writes_its_name() {
     assert_eq!(answer.text(), "loader");
 }
 
-/// Firmware asks for the length with a HEAD, makes room for that, and may continue where a connection broke (EDK II, `HttpBootDxe`).
+/// Firmware sends a HEAD for the length, allocates memory, and may resume after a broken connection (EDK II, `HttpBootDxe`).
 #[actix_web::test]
 async fn a_download_can_be_measured_and_continued() {
     let harness = harness();
@@ -109,13 +109,13 @@ async fn a_download_can_be_measured_and_continued() {
     assert_eq!((part.status.as_u16(), part.body.len()), (206, 512));
     let head = ask(Method::HEAD, &[("range", "bytes=-1")]).await;
     assert_eq!((head.status.as_u16(), head.header("content-length"), head.body.len()), (206, "1", 0));
-    // What it began with is no longer there.
+    // The file with which the download began no longer exists.
     assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-match", "\"other\"")]).await.status, 412);
     assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-range", "\"other\"")]).await.status, 200);
     let behind = ask(Method::GET, &[("range", "bytes=200000-")]).await;
     assert_eq!((behind.status.as_u16(), behind.header("content-range")), (416, "bytes */200000"));
     assert_eq!(ask(Method::GET, &[("if-none-match", &tag)]).await.status, 304);
-    // What is no range is answered with all of it.
+    // An invalid range is answered with the whole file.
     for range in ["bytes=1-2,5-6", "lines=1-2", "bytes=x"] {
         assert_eq!(ask(Method::GET, &[("range", range)]).await.status, 200, "{range}");
     }

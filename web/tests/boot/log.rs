@@ -1,4 +1,4 @@
-//! A log and its views for tests: events are written as the store writes them, but for claims and hashes, and projected.
+//! A log and its views for tests: events are written as the store writes them, except for claims and hashes, and projected.
 
 use crate::harness::{Harness, identity, name};
 use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, EndedBy, FileKind};
@@ -34,7 +34,7 @@ impl Log {
         Self { harness, database }
     }
 
-    /// Appends an event, and shows it in the views.
+    /// Appends an event and shows it in the views.
     pub(crate) async fn happens<E: DomainEvent + Serialize>(&self, aggregate: &str, id: &str, event: E) -> i64 {
         let views = &self.harness.application.views;
         let appended = sqlx::query_scalar::<_, i64>(
@@ -89,7 +89,7 @@ impl Log {
         self.happens("boot_image", "debian-13", BootImageEvent::BootFilePut { name: name(file_name), file }).await
     }
 
-    /// A deployment that is being prepared, of the image as it is after `data_centre`.
+    /// An open deployment of the image as `data_centre` defines it.
     pub(crate) async fn open(&self, ip: &str) -> DeploymentId {
         self.open_as(identity(ip).deployment, ip).await
     }
@@ -142,7 +142,7 @@ impl Log {
         self.deployment(deployment, DeploymentEvent::DeploymentDone { device: DeviceId(deployment.0), by }).await;
     }
 
-    /// The server said DONE, and Puppet has not had its word yet.
+    /// The server reports DONE; Puppet has not reported yet.
     pub(crate) async fn installed(&self, deployment: DeploymentId) {
         let by = DoneBy::Operator { name: "server".parse().expect("text") };
         self.deployment(deployment, DeploymentEvent::InstallationFinished { by }).await;
@@ -163,7 +163,7 @@ impl Log {
         self.happens("deployment", &deployment.to_string(), event).await;
     }
 
-    /// A token that may do what `scope` says, as in `Authorization`.
+    /// Creates a token with this scope, for the header `Authorization`.
     pub(crate) async fn bearer(&self, scope: Scope) -> String {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         let created = TokenEvent::TokenCreated { name: "ops".parse().expect("text"), scope, expires: None };
@@ -177,7 +177,7 @@ impl Log {
         format!("Bearer {}", secret.bearer(id))
     }
 
-    /// Keeps the database until here.
+    /// Keeps the database until this call.
     pub(crate) fn end(self) {
         drop(self.harness);
         drop(self.database);

@@ -1,4 +1,4 @@
-//! Network boot from outside, request by request: who is given what, and who is not.
+//! Network boot from outside, request by request: which server gets what, and which gets nothing.
 #![expect(clippy::expect_used, reason = "a test ends where its preparation fails")]
 
 mod any_input;

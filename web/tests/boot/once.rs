@@ -1,4 +1,4 @@
-//! Installers that restart the server before they are done: which file ends the network boots of an image, and what a server
+//! Installers that restart the server before they are done: which file ends the network boots of an image, and what the server
 //! gets then.
 
 use crate::harness::{Harness, address, identity, name};
@@ -99,7 +99,7 @@ async fn the_table_follows_what_the_next_boot_is_and_until_then_the_script_comes
         log.deployment(deployment, DeploymentEvent::NextBootSet { boot, reason: reason.clone() }).await;
         assert_eq!(script(&mut follower).await, installs, "{boot:?}");
     }
-    // A second instance, or the same one after a restart, loads the same.
+    // A second instance, or the same one after a restart, loads the same state.
     let mut second = Follower::new(harness.application.views.clone());
     assert!(!script(&mut second).await);
     assert!(harness.get("/pxe/", "10.0.0.21").await.text().contains("h201.dc1.example"), "another server is not concerned");

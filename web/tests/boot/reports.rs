@@ -1,4 +1,4 @@
-//! What an installer reports at `/pxe/t/{token}/progress` and `…/log`, as far as it is answered before the domain decides.
+//! Installer reports to `/pxe/t/{token}/progress` and `…/log`, as far as they are answered before the domain decides.
 
 use crate::harness::{Answer, Harness};
 use actix_web::http::Method;

@@ -67,7 +67,7 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
         assert!(answer.text().contains("several deployments are in progress for 10.0.0.20"), "{}", answer.text());
     }
     assert!(harness.asked().is_empty(), "{:?}", harness.asked());
-    // A token says which of them is meant.
+    // The token identifies the deployment.
     let path = format!("/pxe/t/{}/", harness.token(other.identity.deployment));
     assert_eq!(harness.get(&path, "10.0.0.20").await.status, 200);
     harness.application.boot.apply(&[(address("10.0.0.20"), other.identity.deployment)].into(), vec![], 2);

@@ -1,4 +1,4 @@
-//! Contents are whole or not there.
+//! Contents in the store are complete or absent.
 
 use crate::harness::Harness;
 use bootledger_web::boot::store::{Contents, StoreError};

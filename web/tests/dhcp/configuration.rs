@@ -1,4 +1,4 @@
-//! `GET /dhcp/{site}/…`: what it says, at which position, and when a client is told that it has it already.
+//! `GET /dhcp/{site}/…`: its content, its position, and when a client gets a 304.
 
 use crate::data_centre::{cancel, data_centre, deployment, elsewhere, entry, get, get_unless};
 use crate::support::{network_defined, site_defined};

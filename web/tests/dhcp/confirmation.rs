@@ -1,4 +1,4 @@
-//! `PUT /dhcp/servers/{name}/confirmation`: who may, and what the domain is asked.
+//! `PUT /dhcp/servers/{name}/confirmation`: who may send it, and which command the domain receives.
 
 use crate::data_centre::data_centre;
 use crate::support::{Answer, TestSite, sending};
@@ -70,7 +70,7 @@ async fn that_there_is_nothing_to_run_is_a_failure_without_a_revision() {
             ["token ops: ReportConfigurationFailure { server: \"isc-1\", revision: None, message: \"no\" }"]
         );
     }
-    // Nothing is confirmed without saying what.
+    // A confirmation must name what it confirms.
     for (report, missing) in [
         (json!({"ok": true, "position": 7}), "revision"),
         (json!({"ok": true, "revision": "ab".repeat(32)}), "position"),

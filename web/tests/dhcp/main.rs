@@ -1,5 +1,5 @@
-//! DHCP configurations, confirmations and zone files from outside: the same routes as in production, and views that
-//! the real projector made.
+//! DHCP configurations, confirmations and zone files from outside: the same routes as in production, and views written by the
+//! real projector.
 
 mod accepted;
 mod configuration;

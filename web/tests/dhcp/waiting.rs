@@ -3,7 +3,7 @@
 use crate::data_centre::{data_centre, elsewhere, entry, get, get_unless};
 use std::time::{Duration, Instant};
 
-/// Well below the wait of every request here, well above what an answer takes.
+/// Far shorter than the wait of every request here, and far longer than an answer takes.
 const SOON: Duration = Duration::from_secs(20);
 const PATH: &str = "/dhcp/dc1/isc.conf?wait=60";
 
@@ -51,7 +51,7 @@ async fn a_change_that_leaves_the_bytes_ends_the_wait_of_whoever_is_to_confirm_i
     let started = Instant::now();
     let (answer, position) = tokio::join!(get_unless(&site, &path, &tag), touched);
     assert_eq!((answer.status.as_u16(), answer.header("bootledger-changed-position")), (304, position.to_string().as_str()));
-    // Whoever missed it does not wait either.
+    // A client that missed the change does not wait either.
     assert_eq!(get_unless(&site, &path, &tag).await.status, 304);
     assert!(started.elapsed() < SOON);
 }

@@ -1,4 +1,4 @@
-//! Files of zones with extra records, as BIND's own checker takes them.
+//! Files of zones with extra records, checked by BIND's own checker.
 
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::zone;
@@ -12,7 +12,7 @@ fn record(name: &str, value: &str) -> DnsRecord {
     DnsRecord { name: name.to_owned(), r#type: "A".to_owned(), value: value.to_owned(), device: DeviceId::default() }
 }
 
-/// What `named-checkzone` says of a file of dc1.example that it accepts.
+/// The output of `named-checkzone` for a file of dc1.example that it accepts.
 fn checked(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("zone");
@@ -24,7 +24,7 @@ fn checked(text: &str) -> String {
     said
 }
 
-/// Whatever the rules accept, in whatever company, BIND loads without a warning.
+/// BIND loads every combination of accepted records without a warning.
 #[test]
 fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
     let lines = [

@@ -42,7 +42,7 @@ async fn a_zone_name_that_is_none_is_refused() {
     }
 }
 
-/// The site's zones are now these.
+/// Changes the site's zones to these.
 async fn zones(site: &TestSite, zones: Value) -> i64 {
     let mut dc1 = site_defined();
     dc1["spec"]["zones"] = zones;

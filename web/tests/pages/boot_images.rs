@@ -1,4 +1,4 @@
-//! Boot images: files that are uploaded by a form, the editor of templates, and previews.
+//! Boot images: files uploaded by a form, the editor of templates, and previews.
 
 use crate::catalogue::{attributes, data_centre, done, form, get, texts};
 use crate::support::{Answer, TestSite, device_registered};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 const SCRIPT: &str = "#!ipxe\necho {{ hostname }} {{ ip }} {{ venture }} {{ mac|none }}\nchain {{ done_url }}\n";
 
-/// A form with a file, as browsers send it.
+/// A form with a file, encoded as browsers send it.
 fn upload(path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> TestRequest {
     const BOUNDARY: &str = "----bootledger";
     let mut body = vec![];
@@ -38,7 +38,7 @@ fn upload(path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> T
         .set_payload(body)
 }
 
-/// The site with an image that has no file yet.
+/// A site with an image that has no file yet.
 async fn image() -> (TestSite, String) {
     let site = data_centre().await;
     let spec = json!({"description": "Debian", "open_minutes": 30, "in_progress_minutes": 120});
@@ -47,7 +47,7 @@ async fn image() -> (TestSite, String) {
     (site, bearer)
 }
 
-/// What the last command put, as the event that it leads to.
+/// The event that the last command leads to.
 async fn put(site: &TestSite) -> serde_json::Value {
     let event = {
         let asked = site.domain.asked.lock().expect("no panic");
@@ -58,7 +58,7 @@ async fn put(site: &TestSite) -> serde_json::Value {
     event
 }
 
-/// The image with a script, saved by the editor.
+/// An image with a script that was saved in the editor.
 async fn with_script() -> (TestSite, String) {
     let (site, bearer) = image().await;
     site.answer(Ok(done("debian")));
@@ -141,7 +141,7 @@ async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 3: there is no variable passwd"), "{}", refused.text);
     assert_eq!(texts(&refused, "#field-content"), [wrong.trim()]);
     assert!(!refused.text.contains("<script>x"));
-    // Somebody else saved meanwhile.
+    // Another user has saved in the meantime.
     let fields = [("kind", "boot_ipxe"), ("was", "0000"), ("content", SCRIPT)];
     let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
     assert!(texts(&refused, "#refused li")[0].contains("somebody changed boot.ipxe"), "{}", refused.text);
@@ -194,7 +194,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     let image = site.ask_as(&bearer, get("/boot-images/debian")).await;
     assert_eq!(texts(&image, "#used tbody th"), ["h207.dc1.example"]);
     assert_eq!(texts(&image, "#history tbody th"), ["2", "1"]);
-    // What is written but not saved.
+    // The text that is entered but not saved.
     let fields = [("kind", "boot_ipxe"), ("content", "unsaved {{ role }}"), ("server", &*id.to_string()), ("do", "preview")];
     let asked = site.domain.asked.lock().expect("no panic").len();
     let page = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
@@ -202,7 +202,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
 }
 
-/// Everything that a template can do to a text, on everything that holds the token.
+/// Every operation of a template on a text, applied to every variable that contains the token.
 fn written() -> Vec<String> {
     let texts = ["token", "files_url", "done_url", "progress_url", "log_url"];
     let changes = [
@@ -297,7 +297,7 @@ async fn a_template_beyond_the_bounds_is_refused_and_one_that_is_stored_already_
     let refused = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 2: a tag has at most 1000 names"), "{}", refused.text);
-    // A version without bounds saved it.
+    // An earlier version without this limit saved it.
     site.answer(Ok(done("debian")));
     let fields = [("called", "stored"), ("kind", "other")];
     let stored = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("stored", nest.as_bytes())))).await;

@@ -1,4 +1,4 @@
-//! The catalogue: lists, pages, forms, and the question before something is retired.
+//! The catalogue: lists, pages, forms, and the confirmation before something is retired.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -9,7 +9,7 @@ use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
 
-/// The site and its network, without devices.
+/// A site and its network, without devices.
 pub(crate) async fn data_centre() -> TestSite {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
@@ -48,7 +48,7 @@ pub(crate) fn done(id: &str) -> Receipt {
     Receipt { position: 1, id: id.to_owned() }
 }
 
-/// A device with this host name and address; its id.
+/// Creates a device with this host name and address and returns its id.
 pub(crate) async fn device(site: &TestSite, mac: &str, hostname: &str, ip: &str) -> Uuid {
     let id = Uuid::now_v7();
     site.append("device", &id.to_string(), device_registered(mac, Some("10.0.0.13"))).await;
@@ -133,7 +133,7 @@ async fn a_refused_form_tells_every_rule_beside_its_field_and_keeps_what_was_wri
     assert_eq!(attributes(&refused, "#field-vlan", "value"), ["4095"]);
     assert_eq!(texts(&refused, "#field-racks"), ["r1"]);
     assert_eq!(attributes(&refused, "#field-site option[selected]", "value"), ["dc1"]);
-    // What cannot be read is told without asking the domain, and all of it at once.
+    // Values that cannot be parsed are reported together, without a command to the domain.
     let asked = site.domain.asked.lock().expect("no panic").len();
     let fields = [("called", "prod"), ("cidr", "x"), ("site", "dc 1"), ("gateway", "10.0.0")];
     let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
@@ -204,7 +204,7 @@ async fn retiring_says_what_it_does_and_what_stands_against_it() {
     let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
     let named = texts(&asked, "#question li");
     assert_eq!((named.len(), named.last().map(String::as_str)), (5, Some("further devices")), "{named:?}");
-    // Somebody else may be faster than the page.
+    // Another user may make a change between the page and its form.
     site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "site_in_use", "the site is still used by rack <r1>")])));
     let refused = site.ask_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;
     assert_eq!(refused.status, 422);
@@ -307,7 +307,7 @@ async fn a_dhcp_server_tells_what_it_holds_up() {
     let list = site.ask_as(&bearer, get("/dhcp-servers")).await;
     assert_eq!(texts(&list, "td[data-label='Holds up']"), ["1 deployment"]);
     assert_eq!(texts(&list, "td[data-label=State] .badge"), ["Failing"]);
-    // An option that dnsmasq cannot be told is told to people.
+    // An option that dnsmasq's format cannot express is reported on the page.
     let mut network = network_defined();
     network["spec"]["dhcp_options"] = json!([{"name": "no-such-option", "value": {"flag": true}}]);
     site.append("network", "prod", network).await;
@@ -337,7 +337,7 @@ async fn a_repair_names_what_shall_go() {
         };
         assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dc1/dns/h200.dc1.example/A"]);
     }
-    // Without a name nothing is repaired, and nobody is sent to another host.
+    // Without a key nothing is repaired, and no redirect leads to another host.
     let fields = [("to", "//evil.example")];
     let refused = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
     assert_eq!(refused.status, 422);

@@ -1,4 +1,4 @@
-//! Live pages: what is sent when something happens, and what is not.
+//! Live pages: which messages an event causes, and which it does not.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
@@ -27,7 +27,7 @@ impl Browser {
         Self(Box::pin(response.into_body()))
     }
 
-    /// The next part that is no beat; none at the end.
+    /// The next part that is not a heartbeat; `None` at the end.
     async fn next(&mut self) -> Option<String> {
         loop {
             let part = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));

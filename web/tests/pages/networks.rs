@@ -61,7 +61,7 @@ async fn the_address_map_says_who_has_what() {
     );
     let list = site.ask_as(&bearer, get("/networks")).await;
     assert_eq!(attributes(&list, "meter", "value"), ["1"]);
-    // As it was before the device came.
+    // As it was before the device was registered.
     let past = site.ask_as(&bearer, get("/networks/prod?at=2")).await;
     assert_eq!(texts(&past, ".cells .used").len(), 0);
     assert!(texts(&past, "#change-reason")[0].contains("the past"), "{}", past.text);

@@ -1,4 +1,4 @@
-//! The page of a zone: it shows what the file says, at a cost that does not grow with the zone.
+//! The page of a zone: it shows what the zone file contains, at a cost that does not grow with the zone.
 
 use crate::catalogue::{get, texts};
 use crate::support::{TestSite, site_defined};
@@ -6,8 +6,8 @@ use bootledger_aggregates::token::Scope;
 use serde_json::json;
 use std::time::Instant;
 
-/// 10,000 records of devices, in a zone whose extra records contradict three of them: one by its name, one by a delegation, and in
-/// a reverse zone of RFC 2317 one by its address.
+/// 10,000 records of devices, in a zone whose extra records conflict with three of them: one by its name, one by a delegation,
+/// and in a reverse zone of RFC 2317 one by its address.
 #[actix_web::test]
 async fn the_page_of_a_large_zone_names_its_servers_and_each_extra_record_that_is_not_served() {
     let site = TestSite::create().await;
@@ -40,7 +40,7 @@ async fn the_page_of_a_large_zone_names_its_servers_and_each_extra_record_that_i
     assert!(!shown.contains("free.dc1"), "{shown}");
     let shown = texts(&site.ask_as(&bearer, get("/zones/rev.dc1.example")).await, "#soa").concat();
     assert!(shown.contains("line 1: 7.rev.dc1.example. IN PTR other.example.net.") && !shown.contains("line 2"), "{shown}");
-    // The same addresses with a final dot, and in capital letters.
+    // The same names with a trailing dot, and in capital letters.
     for same in ["/zones/dc1.example.", "/zones/DC1.EXAMPLE", "/dns/zones/Dc1.example."] {
         assert_eq!(site.ask_as(&bearer, get(same)).await.status, 200, "{same}");
     }

@@ -19,30 +19,30 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long an answer may take; far more than it needs.
+/// How long an answer may take: far longer than it needs.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// What the scripted domain says of whatever it has no answer for; see `support.rs`.
+/// The scripted domain's error when it has no answer prepared; see `support.rs`.
 const SCRIPTED: &str = "the test has no";
-/// What the edge says where no route matched; see `error/problem.rs`.
+/// The error when no route matched; see `error/problem.rs`.
 const NO_ROUTE: &str = "there is nothing at this path";
 
 /// How far a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Past all checks, to what the route does.
+    /// Past all checks, to the handler.
     Passes,
-    /// 401
+    /// 401: the caller is not authenticated.
     Unknown,
-    /// 403
+    /// 403: the caller may not do this.
     Forbidden,
     /// 404 of the listener itself: it has no such route.
     NoRoute,
-    /// 405
+    /// 405: the route does not have this method.
     NoMethod,
 }
 
 impl Class {
-    /// The word of the snapshot.
+    /// The word in the snapshot.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Passes => "ok",
@@ -54,13 +54,13 @@ impl Class {
     }
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     pub(super) class: Class,
     /// Whether the request's body was read.
     pub(super) read_body: bool,
-    /// Whether the domain was given a command.
+    /// Whether the domain received a command.
     pub(super) commanded: bool,
     /// Whether the handler found nothing at the path.
     pub(super) absent: bool,
@@ -75,7 +75,7 @@ impl Cell {
 
 type Answered = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
-/// A listener that is asked.
+/// A listener under test.
 pub(super) struct Probe {
     call: Box<dyn Fn(Request) -> LocalBoxFuture<'static, Answered>>,
     domain: Arc<Scripted>,
@@ -117,7 +117,7 @@ impl Probe {
             _ if commanded => Class::Passes,
             401 => Class::Unknown,
             403 => Class::Forbidden,
-            // `/pxe/` answers in sentences of its own where there is nothing.
+            // `/pxe/` has error messages of its own for a path that does not exist.
             404 if said.contains(NO_ROUTE) || path.starts_with("/pxe") => Class::NoRoute,
             405 => Class::NoMethod,
             _ => Class::Passes,
@@ -134,7 +134,7 @@ impl Probe {
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A body that breaks off when it is first read, which it notes.
+/// A body that breaks off when it is first read, and records that.
 fn broken_off(read: Rc<Flag<bool>>) -> Payload {
     let body = stream::poll_fn(move |_| {
         read.set(true);
