@@ -1,5 +1,5 @@
-# Everything that a developer or CI does here. Each target does its own set-up (see scripts/setup) and works as root
-# and as an ordinary user, who needs sudo to install packages and to build the virtual servers' networks.
+# All tasks of developers and of CI. Each target installs what it needs (see scripts/setup) and works as root and as an ordinary
+# user, who needs sudo to install packages and to create the virtual servers' networks.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,14 +7,14 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-# Queries are checked against the committed .sqlx, even where a .env names a database for running the service.
-# scripts/sqlx-prepare, which refreshes it, says otherwise.
+# Queries are checked against the committed .sqlx, even if a .env names a database for running the service.
+# scripts/sqlx-prepare, which refreshes .sqlx, overrides this.
 export SQLX_OFFLINE := true
 
 CARGO ?= cargo
 # Arguments for `bootledger demo`, as in `make demo ARGS='--listen 127.0.0.1:8088'`.
 ARGS ?=
-# Parts of the measurements for `make bench`; all of them when empty.
+# Parts of the bench for `make bench`; all of them if empty.
 PARTS ?=
 
 .PHONY: help
@@ -55,7 +55,7 @@ check: ## The quick loop: formatting, clippy, unit tests
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	scripts/with-postgres $(CARGO) nextest run --workspace --lib
 
-# Parts of it alone: make bench PARTS='append bulk'. It takes about ten minutes, and the first build as long again.
+# To run some parts only: make bench PARTS='append bulk'. All of it takes about ten minutes, and the first build as long again.
 .PHONY: bench
 bench: ## Measures everything that has a target, each beside what this machine can do, and prints a table
 	@scripts/setup bench
@@ -68,7 +68,7 @@ lint: ## Licences, sources and unused dependencies, and the shell scripts
 	$(CARGO) machete
 	$(CARGO) deny --locked check bans licenses sources
 
-# Apart from lint, since it asks GitHub for today's list.
+# Separate from lint, because it downloads the current list from GitHub.
 .PHONY: audit
 audit: ## Known faults of the dependencies (RustSec), and yanked ones
 	@scripts/setup lint

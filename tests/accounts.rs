@@ -74,7 +74,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     let of_ada = listed.lines().find(|line| line.starts_with("ada ")).context("ada is not in the list")?;
     ensure!(of_ada.split_whitespace().take(3).eq(["ada", "disabled", "viewer"]), "{listed}");
 
-    // The last administrator stays, whoever sends the command.
+    // The last administrator stays, regardless of which command would remove it.
     for arguments in [["user", "disable", "admin"].as_slice(), &["user", "role", "admin", "viewer"]] {
         let refused = service.run(arguments).await.err().context("the last administrator is gone")?.to_string();
         ensure!(refused.contains("last administrator"), "{refused}");

@@ -22,7 +22,7 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
             ensure!(output.stdout == original, "{url} has other bytes");
         }
     }
-    // Firmware writes the name this way.
+    // Firmware sends the name like this.
     let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}//snponly.efi")]).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // The name is a link to /boot.

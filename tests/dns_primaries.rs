@@ -20,8 +20,8 @@ struct Kind {
     zones: fn(&str, &str) -> String,
     /// Lines of the forward zone's file.
     records: &'static str,
-    /// The configuration around the zones: `{zones}` stands for the zone clauses, `{others}` for the same clauses with other
-    /// files.
+    /// The configuration around the zones, in which `{zones}` is replaced by the zone clauses and `{others}` by the same
+    /// clauses with other files.
     around: &'static str,
 }
 
@@ -208,8 +208,8 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
         let drift = checked(&service).await?;
         ensure!(drift["items"] == json!([]), "{}: {drift}", kind.name);
 
-        // A removed record is gone even though a wildcard may still answer, and a record that disappears is reported as
-        // missing.
+        // A removed record no longer exists even though a wildcard may still answer, and a record that disappears is reported
+        // as missing.
         service.put(&facts, &entries(&[("h201", "10.0.0.12")])).await?;
         // An existing record in upper case is the same record, and is removed too.
         let left = ["h201.dc1.example. A 10.0.0.12"];

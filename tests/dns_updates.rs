@@ -1,4 +1,5 @@
-//! Real DNS servers receive records by signed updates; the records are removed again, and nobody else's records are touched.
+//! Real DNS servers receive records by signed updates. The records are removed again, and records of other owners are not
+//! touched.
 
 use crate::support::dns::{Between, DnsServer, KEY, Software};
 use crate::support::service::{Service, wait_for};

@@ -32,7 +32,7 @@ const SERVERS: usize = 200;
 const LONGEST: Duration = Duration::from_secs(40);
 /// How soon after the last fault everything must work again.
 const WELL_WITHIN: Duration = Duration::from_secs(3);
-/// How long `/pxe/` may take for a server whose deployment is in progress, whatever the database does. The boot table is in
+/// How long `/pxe/` may take for a server whose deployment is in progress, regardless of the database. The boot table is in
 /// memory, so the rest is the load of this test on a busy machine.
 const BOOT_WITHIN: Duration = Duration::from_secs(2);
 /// How long the service may take to stop.

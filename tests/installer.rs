@@ -89,7 +89,7 @@ impl Installing {
         }
     }
 
-    /// Waits until the server is told to boot its disk, or gets its image's script.
+    /// Waits until the server gets the script that boots its disk, or its image's script.
     async fn boots_into(&self, what: &str) -> Result<()> {
         wait_for(&format!("/pxe/ has {what}"), PATIENCE, async || {
             self.boots().await.ok().filter(|script| script.contains(what)).map(drop)

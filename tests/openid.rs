@@ -90,7 +90,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     // This provider's error does not say which sign-in it belongs to.
     refused(&page, "did not begin here")?;
 
-    // A user who is disabled here can no longer sign in, whatever the provider reports.
+    // A user who is disabled here can no longer sign in, regardless of the provider.
     provider.knows("sub-1", &of_ada(&["dc-ops"])).await?;
     service.post("/api/v1/users/ada/disable", &json!({})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;

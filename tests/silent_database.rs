@@ -1,5 +1,5 @@
-//! A database that falls silent, restarts, hangs or is gone: every wait ends, nothing accepted is lost or recorded twice, and
-//! the process can always be stopped.
+//! A database that falls silent, restarts, hangs or disappears: every wait ends, nothing accepted is lost or recorded twice,
+//! and the process can always be stopped.
 
 mod appends;
 mod servers;
@@ -21,7 +21,7 @@ const WORKS_AGAIN: Duration = Duration::from_secs(3);
 /// How soon after SIGTERM the process must have ended.
 const ENDED: Duration = Duration::from_secs(5);
 
-/// The longest time that any answer may take, whatever the database does.
+/// The longest time that any answer may take in any state of the database.
 const LONGEST: Duration = Duration::from_secs(12);
 
 /// A service behind a proxy. The database is dropped last.

@@ -67,7 +67,8 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         told(&service, &deployment, "dns", "waiting", "has another secret for the key").await?;
         service.write_secret("tsig-lab", KEY.1)?;
 
-        // The DHCP server: without an agent; with an agent whose check fails; with a slow reload. The controller is down.
+        // The DHCP server: without an agent; with an agent whose check fails; with a slow reload. The controller is down from
+        // here on.
         bmc.stop()?;
         told(&service, &deployment, "dhcp", "waiting", "dhcp-1").await?;
         let (refuse, slow) = (lab.folder().join("refuse"), lab.folder().join("slow"));

@@ -18,7 +18,7 @@ const SITES: [u32; 2] = [10_000, 100_000];
 /// How long the largest configuration may take to write, in seconds.
 const ALLOWED: f64 = 1.0;
 
-/// How many hosts a network of the site has at most.
+/// The number of hosts in one network of the site.
 pub(crate) const IN_A_NETWORK: u32 = 65_000;
 
 /// Writes each site in each format and runs the real server's check on the file.

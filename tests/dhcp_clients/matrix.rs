@@ -2,7 +2,7 @@
 
 use crate::support::lab::Options;
 
-/// What a client with a live deployment must be told to boot.
+/// The boot file that a client with a live deployment must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Boots {
     /// Nothing: an address and options only.

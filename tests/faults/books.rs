@@ -113,7 +113,7 @@ impl Books {
         if status.is_client_error() { Outcome::Refused(text) } else { Outcome::Unknown(text) }
     }
 
-    /// Records an answer that is wrong whatever the network does.
+    /// Records an answer that is wrong in any state of the network.
     pub(super) fn judge(&self, path: &str, status: StatusCode, text: &str) {
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             locked(&self.wrong).push(format!("{path} answered {status}: {text}"));

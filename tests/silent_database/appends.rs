@@ -1,4 +1,4 @@
-//! Whatever happens to connections at any moment: an accepted command is in the log once, and none is there twice.
+//! Connections fail in any way at any moment: an accepted command is in the log once, and none is there twice.
 
 use super::{Behind, once};
 use anyhow::{Result, ensure};

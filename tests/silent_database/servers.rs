@@ -1,4 +1,4 @@
-//! A server that restarts, closes idle sessions, hangs, or is gone.
+//! A server that restarts, closes idle sessions, hangs, or disappears.
 
 use super::{ends, once, read, start, until_success, works_again, write};
 use crate::support::cluster::OwnCluster;

@@ -264,7 +264,7 @@ impl Lab {
         command::run(&format!("kill -USR1 {}", pid.trim())).map(drop)
     }
 
-    /// A kernel and an initrd that stand in for an operating system's installer.
+    /// A kernel and an initrd that play an operating system's installer.
     pub(crate) fn installer(&self) -> Result<Installer> {
         Installer::build(&crate::support::target().join("lab/kernel"), &self.folder)
     }

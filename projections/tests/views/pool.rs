@@ -1,4 +1,4 @@
-//! The pool when a database falls silent.
+//! The pool when the database falls silent.
 
 use anyhow::Result;
 use bootledger_projections::pool::sessions::Sessions;

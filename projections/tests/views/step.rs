@@ -1,4 +1,4 @@
-//! The projector's step: one at a time, in the log's order, and it notifies whoever waits for a position.
+//! The projector's step: one at a time and in the log's order. It notifies callers that wait for a position.
 
 use crate::history::History;
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! The migrated database that tests copy, created once per run by the test that runs first.
 //!
-//! It is marked `datistemplate` only when it is complete, so that nobody takes the leftover of a killed process for a template.
-//! Its name contains a hash of the migrations: a changed migration creates another template.
+//! It is marked `datistemplate` only when it is complete, so that what a killed process leaves is never mistaken for a
+//! template. Its name contains a hash of the migrations: a changed migration creates another template.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;

@@ -258,7 +258,7 @@ impl Page {
         self.by_text(&format!("//a[@href][normalize-space()={text}]")).await.with_context(|| format!("there is no link {text}"))
     }
 
-    /// The first visible element. This asks the browser itself: for `WebDriver` nothing in a closed `details` is visible,
+    /// The first visible element. A script in the page decides this: for `WebDriver` nothing in a closed `details` is visible,
     /// though a style sheet may show it, as ours does with the menu.
     async fn seen(&self, elements: Vec<WebElement>) -> Result<Option<WebElement>> {
         for element in elements {

@@ -1,9 +1,9 @@
 //! What virtual servers boot over the network: Debian's cloud kernel, and an initial file system of busybox and a network
 //! driver.
 //!
-//! It stands in for an operating system's installer and behaves like one as far as Bootledger is concerned: it takes its
-//! configuration from the kernel's command line, fetches a kickstart, and reports that it is done. `init.sh` lists the
-//! arguments that it knows.
+//! It plays an operating system's installer and behaves like one as far as Bootledger is concerned: it takes its configuration
+//! from the kernel's command line, fetches a kickstart, and reports that it is done. `init.sh` lists the arguments that it
+//! knows.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -18,8 +18,7 @@ use super::command::run;
 /// The bridge's name, the same in every namespace: DHCP servers listen on it.
 pub(super) const BRIDGE: &str = "br0";
 
-/// One folder for all users and checkouts, because the networks and interfaces that the numbers stand for belong to the
-/// machine.
+/// One folder for all users and checkouts, because the numbers name networks and interfaces, which belong to the machine.
 const LOCKS: &str = "/tmp/bootledger-lab";
 
 const PREFIX: &str = "bootlab-";

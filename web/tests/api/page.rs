@@ -16,7 +16,7 @@ const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/secrets",
     "/settings/secrets/new",
 ];
-/// Pages that other handlers serve, and one that none does.
+/// Pages with tests of their own elsewhere, and a path without a page.
 const OTHERS: [&str; 12] = [
     "/",
     "/deployments",

@@ -123,7 +123,7 @@ pub(crate) struct TestSite {
     _database: TestDatabase,
 }
 
-/// The clock of the tests, which always shows this time.
+/// The current time.
 pub(crate) fn now() -> Timestamp {
     Timestamp(OffsetDateTime::now_utc())
 }

@@ -110,7 +110,7 @@ fn meant(text: &str, address: &str) -> BTreeSet<String> {
 async fn request(harness: &Harness, address: &str) -> (u16, Vec<u8>) {
     let path = address.strip_prefix(BASE).unwrap_or(address);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    // The log is uploaded with a body, so only its route is checked.
+    // The installer uploads its log, which a GET cannot do; a HEAD shows whether the path exists.
     let method = if path.ends_with("/log") { Method::HEAD } else { Method::GET };
     let query = match query {
         // The query that an installer adds.

@@ -38,7 +38,7 @@ async fn ask(log: &Log, bearer: &str, method: Method, path: &str, headers: &[(&s
     Answer { status: response.status().as_u16(), position, body: test::read_body(response).await.to_vec() }
 }
 
-/// The files in the store's folder, whatever their names.
+/// All files in the store's folder.
 fn kept(log: &Log) -> Vec<String> {
     let mut folders = vec![log.harness.folder.path().join("files")];
     let mut found = vec![];
