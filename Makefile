@@ -18,7 +18,7 @@ ARGS ?=
 PARTS ?=
 
 .PHONY: help
-help: ## Says what there is
+help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
 
 .PHONY: demo
@@ -49,7 +49,7 @@ demo-vm: ## Boots a virtual server beside the running demo, into a real installa
 	@scripts/demo-vm
 
 .PHONY: check
-check: ## The quick loop: formatting, clippy, unit tests
+check: ## Runs the quick checks: formatting, clippy, unit tests
 	@scripts/setup check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -62,7 +62,7 @@ bench: ## Measures everything that has a target, each beside what this machine c
 	$(CARGO) bench --locked --package bootledger --bench table -- $(PARTS)
 
 .PHONY: lint
-lint: ## Licences, sources and unused dependencies, and the shell scripts
+lint: ## Checks licences, sources and unused dependencies, and the shell scripts
 	@scripts/setup lint
 	shellcheck -x .ci/run $$(grep -rlE '^#(!.*\b(ba)?sh\b| shellcheck shell=)' scripts)
 	$(CARGO) machete
@@ -70,6 +70,6 @@ lint: ## Licences, sources and unused dependencies, and the shell scripts
 
 # Separate from lint, because it downloads the current list from GitHub.
 .PHONY: audit
-audit: ## Known faults of the dependencies (RustSec), and yanked ones
+audit: ## Checks the dependencies for known vulnerabilities (RustSec) and yanked versions
 	@scripts/setup lint
 	$(CARGO) deny --locked check advisories
