@@ -109,7 +109,7 @@ async fn gone(person: &mut Person) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -> Result<()> {
+async fn a_sessions_secret_is_rotated_without_interrupting_the_user() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     service
         .post("/api/v1/users", &json!({"name": "ada", "role": "viewer", "password": CHOSEN, "must_change_password": false}))

@@ -70,7 +70,7 @@ async fn no_request_is_answered_in_a_way_that_the_description_does_not_know() ->
 
 /// Random requests never name anything that exists; here every request does.
 #[tokio::test]
-async fn what_there_is_can_be_asked_and_changed_as_the_description_says() -> Result<()> {
+async fn existing_objects_are_read_and_changed_as_the_description_says() -> Result<()> {
     let service = service().await?;
     let id = |answer: &Value| answer["id"].as_str().map(str::to_owned).context("an id");
     let devices = service.get("/api/v1/devices").await?;

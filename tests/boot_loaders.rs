@@ -38,7 +38,7 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
+async fn a_missing_folder_is_reported_at_the_start() -> Result<()> {
     for option in ["--tftp-folder", "--loaders"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(["serve", "--tftp-listen", "127.0.0.1:0", option, "/nowhere/loaders"]);
@@ -98,7 +98,7 @@ async fn tftp_with_nothing_to_serve_is_refused_at_the_start_with_what_to_install
 
 /// The operator's loader takes precedence over the package's, and the log of the start names architectures without one.
 #[tokio::test]
-async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
+async fn the_operators_loaders_take_precedence_over_the_packages() -> Result<()> {
     let own = tempfile::tempdir()?;
     std::fs::write(own.path().join("snponly.efi"), "the operator's own")?;
     std::fs::write(own.path().join("ipxe-i386.efi"), "for 32-bit UEFI")?;
@@ -122,7 +122,7 @@ async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_grub_without_a_deployment_is_told_over_tftp_to_start_the_disk_and_gets_no_file_of_anybody() -> Result<()> {
+async fn without_a_deployment_grub_gets_a_configuration_that_boots_the_disk_and_no_other_servers_file() -> Result<()> {
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
     let options = vec!["--tftp-listen".to_owned(), format!("127.0.0.1:{port}")];

@@ -112,7 +112,7 @@ async fn start_with_key_is_refused(database: &TestDatabase, key: &Path) -> Resul
 }
 
 #[tokio::test]
-async fn of_two_first_starts_at_once_with_two_keys_one_goes_on() -> Result<()> {
+async fn of_two_first_starts_at_once_with_different_keys_one_succeeds() -> Result<()> {
     let database = TestDatabase::create().await?;
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     let mut starts = vec![];

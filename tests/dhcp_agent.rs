@@ -210,7 +210,7 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
 }
 
 #[tokio::test]
-async fn a_kea_that_is_upgraded_gets_its_file_in_its_own_words() -> Result<()> {
+async fn an_upgraded_kea_gets_its_file_with_its_own_keywords() -> Result<()> {
     const FILE: &str = "/dhcp/dc1/kea.json";
     let lab = Lab::new().await?;
     let service = service(&lab, "kea").await?;

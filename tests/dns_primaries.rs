@@ -235,7 +235,7 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
 }
 
 #[tokio::test]
-async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in_words() -> Result<()> {
+async fn a_wrong_key_secret_clock_or_answering_server_is_reported_with_its_cause() -> Result<()> {
     let mut made: Option<(Service, String)> = None;
     let cases: [(&str, &str, &str, &[&str]); 3] = [
         ("other", KEY.1, "hmac-sha256", &["does not know the key bootledger with hmac-sha256 (BADKEY)"]),

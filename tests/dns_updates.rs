@@ -75,7 +75,7 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
 /// A deployment waits for a primary that is down, silent or refusing, and names it. It continues by itself when the primary is
 /// back.
 #[tokio::test]
-async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()> {
+async fn a_deployment_waits_for_its_primary_and_continues_by_itself() -> Result<()> {
     let mut dns = DnsServer::start(Software::Bind, &ZONES).await?;
     dns.stop()?;
     let service = service(dns.port(), &ZONES).await?;

@@ -43,7 +43,7 @@ fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> 
 }
 
 #[tokio::test]
-async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
+async fn clients_get_options_of_every_type_and_their_host_names() -> Result<()> {
     let lab = Lab::new().await?;
     let options = json!([
         { "name": "time-offset", "value": { "number": -1 } },
@@ -181,7 +181,7 @@ async fn a_running_host_keeps_its_address_when_dnsmasq_is_restarted() -> Result<
 }
 
 #[tokio::test]
-async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() -> Result<()> {
+async fn a_site_that_dnsmasq_cannot_express_reports_that_and_keeps_the_last_configuration() -> Result<()> {
     let lab = Lab::new().await?;
     let service = Service::start(lab.host_address()).await?;
     let [a, b, c, _] = lab.host_address().octets();

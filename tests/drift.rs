@@ -71,7 +71,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
 }
 
 #[tokio::test]
-async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Result<()> {
+async fn an_unreachable_primary_is_reported_and_the_known_differences_stay() -> Result<()> {
     let mut dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     hosts(&service, 2).await?;
@@ -121,7 +121,7 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
 }
 
 #[tokio::test]
-async fn a_dhcp_server_that_does_not_run_what_it_should_is_told_until_it_does() -> Result<()> {
+async fn a_dhcp_server_with_the_wrong_configuration_is_reported_until_it_has_the_right_one() -> Result<()> {
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;

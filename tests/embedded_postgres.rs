@@ -72,7 +72,7 @@ async fn root_may_follow_an_ordinary_user_on_the_same_data() {
 }
 
 #[tokio::test]
-async fn a_second_service_on_the_same_data_is_refused_and_told_by_whom() {
+async fn a_second_service_on_the_same_data_is_refused_with_the_first_ones_process_id() {
     let sandbox = sandbox();
     let service = Service::start(&sandbox);
     let refusal = run(&sandbox, &[]);
@@ -161,7 +161,7 @@ async fn a_long_data_directory_gets_a_short_socket_that_goes_with_the_server() {
 }
 
 #[test]
-fn a_system_without_postgresql_is_told_what_to_install() {
+fn without_postgresql_the_error_names_what_to_install() {
     let sandbox = sandbox();
     let said = run(&sandbox, &["--postgres-bin", "/nonexistent/bin"]);
     for words in ["/nonexistent/bin", "apt install postgresql", "dnf install", "brew install", "DATABASE_URL"] {

@@ -166,7 +166,7 @@ async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_foll
 }
 
 #[tokio::test]
-async fn a_claim_of_another_is_told_with_kind_value_and_holder() -> Result<()> {
+async fn a_claim_held_by_another_is_refused_with_kind_value_and_holder() -> Result<()> {
     let database = TestDatabase::create().await?;
     let log = log_of(&database).await?;
     let (claim, owner, other) = (Claim::Ip(Ipv4Addr::new(10, 0, 0, 7)), device(), device());

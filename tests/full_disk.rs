@@ -86,7 +86,7 @@ async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once(
 }
 
 #[tokio::test]
-async fn with_its_own_postgresql_the_service_refuses_changes_before_the_disk_is_full_and_goes_on_serving() -> Result<()> {
+async fn with_embedded_postgresql_the_service_refuses_changes_before_the_disk_is_full_and_keeps_serving() -> Result<()> {
     let Some(disk) = Disk::mount(240, "filling the disk of the embedded PostgreSQL")? else { return Ok(()) };
     let options = vec!["--data-dir".to_owned(), disk.path().join("data").display().to_string()];
     let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));

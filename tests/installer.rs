@@ -107,7 +107,7 @@ const SCRIPT: &str = "echo h";
 const DISK: &str = "sanboot";
 
 #[tokio::test]
-async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_installed_once() -> Result<()> {
+async fn a_server_that_its_installer_restarts_boots_its_disk_and_is_installed_once() -> Result<()> {
     let installing = Installing::start().await?;
     // An attempt that stops before it fetches the answer file changes nothing, and neither does a HEAD request.
     for _ in 0..3 {

@@ -125,7 +125,7 @@ async fn what_a_killed_instance_was_doing_another_does_within_seconds() -> Resul
 }
 
 #[tokio::test]
-async fn a_restarted_instance_goes_on_at_once() -> Result<()> {
+async fn a_restarted_instance_resumes_its_work_immediately() -> Result<()> {
     let mut story = Story::begins().await?;
     story.import().await?;
     story.busy().await?;

@@ -217,7 +217,7 @@ async fn without_a_controller_a_deployment_waits_for_a_hand_and_says_so() -> Res
 }
 
 #[tokio::test]
-async fn a_person_asks_for_the_power_and_switches_it() -> Result<()> {
+async fn an_operator_reads_and_switches_the_power() -> Result<()> {
     let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
     let device = device(&service, ipmi(&sim)).await?;
     let power = format!("{device}/power");

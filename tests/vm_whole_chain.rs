@@ -46,7 +46,7 @@ async fn a_uefi_server_is_deployed_with_no_hand_in_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand_when_it_is_back() -> Result<()> {
+async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_continues_by_itself() -> Result<()> {
     let lab = Lab::new().await?;
     let (mut dns, mut bmc) = (bind(&lab).await?, IpmiSim::start().await?);
     let (mut service, puppet) = service(&lab, &dns).await?;

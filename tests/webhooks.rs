@@ -248,7 +248,7 @@ async fn a_receiver_that_is_down_costs_500_rows_and_no_more_and_loses_nothing() 
 }
 
 #[tokio::test]
-async fn one_instance_tells_a_webhook_and_another_goes_on_when_it_is_killed() -> Result<()> {
+async fn one_instance_delivers_a_webhook_and_another_takes_over_when_it_is_killed() -> Result<()> {
     let (mut first, receiver) = (service().await?, Receiver::start()?);
     let mut second = Process::start(Ipv4Addr::LOCALHOST, first.database().url()).await?;
     second.write_secret("hook", SECRET)?;
@@ -318,7 +318,7 @@ async fn a_webhook_is_paused_resumed_and_retired() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_told() -> Result<()> {
+async fn an_invalid_webhook_is_refused_and_a_later_failure_is_reported() -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     let url = receiver.url();
     for (spec, rules) in [

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use std::net::Ipv4Addr;
 
 #[tokio::test]
-async fn the_api_explains_itself_to_everybody() -> Result<()> {
+async fn the_api_documentation_is_public() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     Browsers::tell("api_docs", async |browsers| {
         for (scheme, width, script) in [(Scheme::Light, 1280, true), (Scheme::Dark, 390, true), (Scheme::Light, 1280, false)] {

@@ -6,7 +6,7 @@ use crate::support::browser::{Browsers, Look};
 use anyhow::Result;
 
 #[tokio::test]
-async fn who_looks_for_why_a_server_is_not_done_finds_the_dhcp_server_that_is_behind() -> Result<()> {
+async fn the_page_of_a_waiting_deployment_leads_to_the_dhcp_server_that_is_behind() -> Result<()> {
     let centre = Centre::start().await?;
     centre.confirm("kea-dc1").await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;

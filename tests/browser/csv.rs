@@ -6,7 +6,7 @@ use crate::support::browser::{Browsers, Look};
 use anyhow::{Result, ensure};
 
 #[tokio::test]
-async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
+async fn a_file_is_checked_fixed_on_the_page_and_started() -> Result<()> {
     let centre = Centre::start().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("servers.csv");

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 const CHOSEN: &str = "seven green bicycles";
 
 #[tokio::test]
-async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
+async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
     let centre = Centre::start().await?;
     let once = centre.run(&["user", "create", "ada", "--role", "operator"]).await?.trim().to_owned();
     Browsers::tell("first_sign_in", async |browsers| {

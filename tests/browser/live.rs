@@ -143,7 +143,7 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_noticed_though_its_connection_stands() -> Result<()> {
+async fn a_silent_server_is_noticed_while_its_connection_stays_open() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     Browsers::tell("silent", async |browsers| {

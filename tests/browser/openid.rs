@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 #[tokio::test]
-async fn who_is_known_to_the_provider_gets_to_the_page_that_was_asked_for() -> Result<()> {
+async fn a_user_of_the_provider_signs_in_and_arrives_at_the_requested_page() -> Result<()> {
     let provider = Provider::start().await?;
     // For a browser, localhost is a different site from 127.0.0.1, where the service is.
     let service = crate::openid::start(&provider.url().replace("127.0.0.1", "localhost")).await?;

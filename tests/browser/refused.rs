@@ -5,7 +5,7 @@ use crate::support::browser::{Browsers, Look};
 use anyhow::{Result, ensure};
 
 #[tokio::test]
-async fn a_refused_form_says_every_rule_keeps_what_was_written_and_is_mended() -> Result<()> {
+async fn a_refused_form_shows_every_problem_keeps_the_input_and_can_be_fixed() -> Result<()> {
     let centre = Centre::start().await?;
     Browsers::tell("refused", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;

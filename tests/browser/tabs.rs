@@ -8,7 +8,7 @@ use serde_json::json;
 const NAMES: [&str; 6] = ["R640 no. 1", "R640 no. 2", "R640 no. 3", "R640 no. 4", "XL170r no. 1", "XL170r no. 2"];
 
 #[tokio::test]
-async fn each_of_thirteen_tabs_is_live_when_it_is_looked_at() -> Result<()> {
+async fn each_of_thirteen_tabs_is_live_while_it_is_visible() -> Result<()> {
     let centre = Centre::start().await?;
     Browsers::tell("tabs", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;

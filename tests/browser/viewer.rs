@@ -15,7 +15,7 @@ async fn posted(page: &Page, path: &str) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_viewer_is_told_why_nothing_can_be_done() -> Result<()> {
+async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;

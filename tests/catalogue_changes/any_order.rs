@@ -266,7 +266,7 @@ async fn run(all: Vec<Step>) -> Result<(usize, usize)> {
 }
 
 #[test]
-fn whatever_is_held_keeps_its_place_in_any_order_of_changes() -> Result<()> {
+fn everything_held_stays_valid_in_any_order_of_changes() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut runner = TestRunner::new(Config { cases: 8, max_shrink_iters: 40, failure_persistence: None, ..Config::default() });
     let counts = std::sync::Mutex::new((0, 0));

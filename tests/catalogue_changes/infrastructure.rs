@@ -219,7 +219,7 @@ fn json_site(change: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_server_that_is_being_installed_was_given_is_replaced_but_not_taken_away() -> Result<()> {
+async fn what_a_server_being_installed_received_can_be_replaced_but_not_removed() -> Result<()> {
     let books = with_infrastructure().await?;
     let device = books.server(1).await?;
     books.deploying(device, 1, "10.20.0.50").await?;

@@ -44,7 +44,7 @@ async fn after_a_restart_and_with_idle_sessions_closed_the_first_requests_succee
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_gets_bounded_answers_and_does_not_keep_the_process_from_ending() -> Result<()> {
+async fn with_a_suspended_server_answers_are_bounded_and_the_process_can_stop() -> Result<()> {
     let cluster = OwnCluster::start()?;
     let mut process = start(cluster.url()).await?;
     write(&process, "before").await?;

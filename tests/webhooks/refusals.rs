@@ -45,7 +45,7 @@ async fn refused(answer: Answer, words: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_error_is_told_in_the_words_of_the_receiver_and_its_event_can_be_skipped() -> Result<()> {
+async fn an_error_is_reported_with_the_receivers_message_and_its_event_can_be_skipped() -> Result<()> {
     refused((500, None, "the disk is full\nreally"), "answered 500 Internal Server Error: the disk is full really").await
 }
 
@@ -77,7 +77,7 @@ async fn a_receiver_that_does_not_answer_holds_back_one_aggregate_alone() -> Res
 }
 
 #[tokio::test]
-async fn a_receiver_is_left_alone_for_as_long_as_it_asks() -> Result<()> {
+async fn the_receivers_retry_after_is_respected() -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     let asked = || Some(("retry-after", "4".to_owned()));
     receiver.answer(move |_, tries| Some(if tries == 1 { (429, asked(), "too much") } else { (200, None, "") }));

@@ -60,7 +60,7 @@ async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -
 }
 
 #[tokio::test]
-async fn a_failed_installer_has_to_be_seen_to_until_its_next_stage_or_the_end() -> Result<()> {
+async fn a_failed_installer_needs_attention_until_its_next_stage_or_the_end() -> Result<()> {
     for end in ["stage", "done", "cancel"] {
         let mut world = World::furnished();
         in_progress(&mut world, 1)?;

@@ -8,7 +8,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::{checkpoint, devices, parked, timeline};
 
 #[tokio::test]
-async fn an_unreadable_event_parks_itself_and_its_followers_while_others_go_on() -> Result<()> {
+async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result<()> {
     let mut world = World::furnished();
     world.register(1, "dc1")?;
     world.damage(1);

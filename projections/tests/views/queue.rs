@@ -91,7 +91,7 @@ async fn a_waiting_plugin_looks_again_when_what_it_awaits_reports_or_after_a_min
 }
 
 #[tokio::test]
-async fn a_failed_plugin_tries_again_at_its_time_or_when_told_to() -> Result<()> {
+async fn a_failed_plugin_is_due_at_its_retry_time_or_on_request() -> Result<()> {
     let history = History::new(&[]).await?;
     let mut world = World::furnished();
     world.register(1, "dc1")?;

@@ -235,7 +235,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
 }
 
 #[actix_web::test]
-async fn bodies_of_hostile_clients_are_refused_in_words() {
+async fn malicious_bodies_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let put = |kind: &str, body: &[u8]| {

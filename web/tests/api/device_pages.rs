@@ -235,7 +235,7 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
 }
 
 #[actix_web::test]
-async fn many_devices_are_frozen_by_id_before_anything_is_done_and_each_is_told_of() {
+async fn a_bulk_action_fixes_its_devices_by_id_first_and_reports_each_result() {
     let site = TestSite::create().await;
     let operator = site.bearer(Scope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;

@@ -34,7 +34,7 @@ fn request(method: &Method, path: &str) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn every_route_of_the_api_asks_for_a_token() {
+async fn every_route_of_the_api_requires_a_token() {
     let site = TestSite::create().await;
     let mut asked = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/")) {

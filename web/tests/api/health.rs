@@ -6,7 +6,7 @@ use bootledger_aggregates::token::Scope;
 use serde_json::json;
 
 #[actix_web::test]
-async fn readiness_tells_of_lag_and_parked_events() {
+async fn readiness_reports_lag_and_parked_events() {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
     site.append_unseen("site", "dc1", json!({"type": "SiteRetired"})).await;
@@ -40,7 +40,7 @@ async fn readiness_tells_of_lag_and_parked_events() {
 }
 
 #[actix_web::test]
-async fn readiness_tells_of_secrets_that_cannot_be_read_and_who_needs_them() {
+async fn readiness_reports_unreadable_secrets_and_what_needs_them() {
     let site = TestSite::create().await;
     let key = json!({ "name": "bootledger", "algorithm": "hmac-sha256", "secret": "tsig-dc1" });
     let mut defined = site_defined();
@@ -77,7 +77,7 @@ async fn requests_are_measured_by_route_and_never_by_path() {
 /// 50 requests at once, while a table that readiness reads is locked: only one connection waits for the lock, and all requests
 /// get the same answer.
 #[actix_web::test]
-async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() {
+async fn a_flood_of_requests_for_readiness_and_metrics_queries_the_database_once() {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
     let mut lock = site.pool.begin().await.expect("a transaction");

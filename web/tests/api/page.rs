@@ -37,7 +37,7 @@ fn all() -> impl Iterator<Item = &'static str> {
 }
 
 #[actix_web::test]
-async fn every_page_asks_for_a_sign_in() {
+async fn every_page_requires_a_sign_in() {
     let site = TestSite::create().await;
     for path in all() {
         let (status, problem) = site.ask(TestRequest::get().uri(path)).await.problem();
@@ -54,7 +54,7 @@ async fn every_page_asks_for_a_sign_in() {
 }
 
 #[actix_web::test]
-async fn a_page_for_administrators_is_for_nobody_else() {
+async fn a_page_for_administrators_is_refused_to_others() {
     let site = TestSite::create().await;
     let [viewer, operator, administrator] = [Role::Viewer, Role::Operator, Role::Administrator];
     for (role, may) in [(viewer, false), (operator, false), (administrator, true)] {

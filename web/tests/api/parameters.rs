@@ -88,7 +88,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
 }
 
 #[actix_web::test]
-async fn headers_and_forms_that_are_wrong_are_refused_in_words() {
+async fn invalid_headers_and_forms_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let spec = serde_json::json!({"site": "dc1", "description": "", "units": 42});

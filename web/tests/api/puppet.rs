@@ -69,7 +69,7 @@ fn detail(answer: &Answer) -> String {
 }
 
 #[actix_web::test]
-async fn a_node_is_told_its_classes_parameters_and_environment() {
+async fn a_node_gets_its_classes_parameters_and_environment() {
     let site = data_centre().await;
     let position = assign(&site, "web").await;
     let answer = node(&site).await;

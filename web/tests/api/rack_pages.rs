@@ -41,7 +41,7 @@ fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn a_rack_shows_what_stands_in_it_and_how_much_of_its_networks_is_used() {
+async fn a_rack_shows_its_devices_and_the_usage_of_its_networks() {
     let site = site_with_rack().await;
     let viewer = site.bearer(Scope::Viewer).await;
     let mut network = network_defined();

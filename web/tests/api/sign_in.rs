@@ -57,7 +57,7 @@ async fn the_right_password_begins_a_session_of_its_own_and_leads_where_one_want
 }
 
 #[actix_web::test]
-async fn whoever_has_a_one_time_password_is_led_to_change_it() {
+async fn a_sign_in_with_a_one_time_password_leads_to_the_password_form() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, true).await;
     site.answer(Ok(Receipt { position: 1, id: String::new() }));
@@ -131,7 +131,7 @@ async fn another_sites_form_signs_nobody_in() {
 }
 
 #[actix_web::test]
-async fn the_form_is_open_to_anybody_and_kept_by_nobody() {
+async fn the_sign_in_form_is_public_and_never_cached() {
     let site = TestSite::create().await;
     let page = site.ask(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
     assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{page:?}");
@@ -187,7 +187,7 @@ async fn a_user_signs_in_from_an_address_of_before_whatever_others_do() {
 }
 
 #[actix_web::test]
-async fn a_locked_name_is_refused_in_the_same_words_whether_it_exists_or_not() {
+async fn a_locked_name_is_refused_with_the_same_message_whether_it_exists_or_not() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     let mut refusals = vec![];

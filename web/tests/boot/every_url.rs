@@ -208,7 +208,7 @@ async fn every_address_that_a_recipe_makes_a_server_fetch_is_there_for_it() {
 }
 
 #[actix_web::test]
-async fn an_address_that_is_not_there_is_found_wherever_it_stands() {
+async fn a_url_that_does_not_exist_is_found_in_every_file() {
     for (file, kind, text) in [
         ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\nkernel {{ files_url }}/none\nboot\n"),
         ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\nkernel --name linux none\nboot\n"),

@@ -66,7 +66,7 @@ async fn a_deployment_keeps_its_images_revision_and_follows_its_network_and_site
 }
 
 #[actix_web::test]
-async fn a_rebuilt_view_that_starts_again_is_loaded_anew() {
+async fn a_rebuilt_view_that_starts_over_is_loaded_again() {
     let log = Log::new().await;
     let harness = &log.harness;
     let mut follower = Follower::new(harness.application.views.clone());

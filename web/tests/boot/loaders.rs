@@ -17,7 +17,7 @@ fn harness() -> Harness {
 }
 
 #[actix_web::test]
-async fn boot_loaders_are_served_whole_to_anybody() {
+async fn boot_loaders_are_public_and_served_completely() {
     let harness = harness();
     let answer = harness.get("/boot/loaders/snponly.efi", "10.0.0.99").await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/efi"));

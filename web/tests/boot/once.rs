@@ -29,7 +29,7 @@ async fn target(harness: &Harness, network_boot: NetworkBoot, next_boot: NextBoo
 }
 
 #[actix_web::test]
-async fn only_the_answers_of_an_image_that_boots_once_end_its_network_boots_else_its_kernel() {
+async fn the_answer_file_ends_the_network_boots_of_an_image_that_boots_once_or_else_its_kernel() {
     use FileKind::{Kernel, Kickstart};
     use NetworkBoot::{Once, UntilDone};
     let table: &[(NetworkBoot, NextBoot, &[FileKind], Option<&str>)] = &[

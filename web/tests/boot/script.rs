@@ -33,7 +33,7 @@ async fn every_other_server_boots_its_local_disk() {
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_for_json_is_told_that_there_is_no_deployment() {
+async fn a_client_that_accepts_json_gets_a_problem_when_there_is_no_deployment() {
     let harness = Harness::new();
     harness.load(&[]);
     let answer = harness.ask(Method::GET, "/pxe/", "10.0.0.20", &[("Accept", "application/json")]).await;

@@ -42,7 +42,7 @@ async fn a_server_confirms_with_its_own_token() {
 }
 
 #[actix_web::test]
-async fn a_failure_is_reported_with_the_checkers_words() {
+async fn a_failure_is_reported_with_the_checkers_message() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
     for (said, kept) in [("line 3:\tsemicolon\nexpected", "line 3: semicolon expected"), ("", "the server gave no reason")] {
@@ -120,7 +120,7 @@ async fn who_it_is_comes_before_what_is_wrong_with_the_body() {
 }
 
 #[actix_web::test]
-async fn a_report_that_cannot_be_read_is_told_where() {
+async fn a_report_that_cannot_be_parsed_is_refused_with_the_field() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     for (body, field) in [

@@ -129,7 +129,7 @@ async fn a_refused_upload_says_which_rule_and_keeps_the_fields() {
 }
 
 #[actix_web::test]
-async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
+async fn the_editor_shows_the_line_of_an_error_and_keeps_the_text() {
     let (site, bearer) = with_script().await;
     let shown = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/edit")).await;
     assert_eq!(texts(&shown, "#field-content"), [SCRIPT.trim()]);
@@ -149,7 +149,7 @@ async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
 }
 
 #[actix_web::test]
-async fn a_preview_is_what_a_device_would_get_with_what_is_assumed_told_and_the_token_masked() {
+async fn a_preview_shows_what_a_device_would_get_names_assumptions_and_masks_the_token() {
     let (site, bearer) = with_script().await;
     let id = Uuid::now_v7();
     site.append("device", &id.to_string(), device_registered("52:54:00:00:00:01", None)).await;
@@ -290,7 +290,7 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
 }
 
 #[actix_web::test]
-async fn a_template_beyond_the_bounds_is_refused_and_one_that_is_stored_already_is_told_in_its_preview() {
+async fn a_template_beyond_the_limits_is_refused_and_a_stored_one_is_reported_in_its_preview() {
     let (site, bearer) = with_script().await;
     let nest = format!("#!ipxe\n{{{{ {}1 }}}}\n", "- ".repeat(4776));
     let fields = [("called", "other.ipxe"), ("kind", "boot_ipxe"), ("content", nest.as_str())];

@@ -117,7 +117,7 @@ async fn a_viewer_sees_why_nothing_can_be_changed_and_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_refused_form_tells_every_rule_beside_its_field_and_keeps_what_was_written() {
+async fn a_refused_form_shows_every_problem_beside_its_field_and_keeps_the_input() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let broken =
@@ -187,7 +187,7 @@ async fn hostile_names_are_refused_and_never_become_markup() {
 }
 
 #[actix_web::test]
-async fn retiring_says_what_it_does_and_what_stands_against_it() {
+async fn the_confirmation_of_retiring_shows_its_effect_and_what_prevents_it() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
@@ -217,7 +217,7 @@ async fn retiring_says_what_it_does_and_what_stands_against_it() {
 }
 
 #[actix_web::test]
-async fn a_change_that_somebody_else_made_meanwhile_is_not_taken_back_unseen() {
+async fn a_concurrent_change_by_another_user_is_not_overwritten_unnoticed() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let shown = site.ask_as(&bearer, get("/sites/dc1/edit")).await;
@@ -280,7 +280,7 @@ async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
 }
 
 #[actix_web::test]
-async fn a_dhcp_server_tells_what_it_holds_up() {
+async fn a_dhcp_server_shows_the_deployments_that_wait_for_it() {
     let site = data_centre().await;
     let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "dnsmasq"}});
     site.append("dhcp_server", "edge", defined).await;
@@ -316,7 +316,7 @@ async fn a_dhcp_server_tells_what_it_holds_up() {
 }
 
 #[actix_web::test]
-async fn a_repair_names_what_shall_go() {
+async fn a_repair_names_what_it_removes() {
     let site = data_centre().await;
     let difference = json!({"nature": "foreign", "server": "10.0.0.53:53", "expected": [], "found": ["10.9.9.9"], "message": "made by somebody else"});
     site.append("drift", "dc1/dns/h200.dc1.example/A", json!({"type": "DriftFound", "difference": difference})).await;
@@ -347,7 +347,7 @@ async fn a_repair_names_what_shall_go() {
 }
 
 #[actix_web::test]
-async fn a_role_is_defined_with_yaml_and_what_is_wrong_with_it_is_told() {
+async fn a_role_is_defined_with_yaml_and_its_errors_are_shown() {
     let site = TestSite::create().await;
     let venture = json!({"type": "VentureDefined", "spec": {"description": "", "parent": null, "default_boot_image": "debian"}});
     site.append("venture", "shop", venture).await;

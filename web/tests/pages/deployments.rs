@@ -137,7 +137,7 @@ async fn a_viewer_sees_why_and_is_refused() {
 }
 
 #[actix_web::test]
-async fn many_are_cancelled_after_a_preview_and_each_result_is_told() {
+async fn many_deployments_are_cancelled_after_a_preview_and_each_result_is_shown() {
     let (site, ids) = data_centre(&["a.dc1.example", "b.dc1.example", "c.dc1.example"]).await;
     let bearer = site.bearer(Scope::Operator).await;
     let rows = format!("id={}&id={}", ids[0], ids[1]);
