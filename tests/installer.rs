@@ -21,7 +21,7 @@ pub(crate) struct Installing {
     /// The API path of its deployment.
     deployment: String,
     device: String,
-    /// `/pxe/t/TOKEN`
+    /// The path of its boot files: `/pxe/t/TOKEN`.
     files: String,
     client: Client,
 }

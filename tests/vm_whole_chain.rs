@@ -106,7 +106,7 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
         installed(&service, &deployment).await?;
         ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.told());
 
-        // Puppet fails first.
+        // Puppet's first run fails.
         let token = puppet_token(&service).await?;
         puppet.apply(NODE, &token).await?;
         wait_for("the failed run is shown", PATIENCE, async || {

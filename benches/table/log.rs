@@ -158,8 +158,8 @@ impl Log {
         self.position
     }
 
-    /// Appends these events at a thousand per second, the last one a moment ago, so that no deployment is overdue. Otherwise
-    /// the reactor would be busy marking overdue deployments while something else is measured.
+    /// Appends these events. Their times begin an hour ago, a thousand events per second, so that no deployment is overdue.
+    /// Otherwise the reactor would be busy marking overdue deployments while something else is measured.
     async fn write(&mut self, events: &[Written]) -> Result<()> {
         let mut numbers = vec![];
         for (kind, id, _) in events {

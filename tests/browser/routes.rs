@@ -30,7 +30,7 @@ impl Routes {
         Ok(Self(routes))
     }
 
-    /// All routes.
+    /// Every route of a page.
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

@@ -142,7 +142,7 @@ fn particular() -> Vec<Sample> {
         // A Raspberry Pi identifies itself as a PC; it ignores the boot file and loads its own files from the next server.
         sample("a Raspberry Pi", &[(VENDOR_CLASS, pxe), bios, (97, b"\0RPi4")], Tftp("undionly.kpxe")),
         sample("a Raspberry Pi's second message", &[bios], Tftp("undionly.kpxe")),
-        // UEFI.
+        // UEFI firmware.
         sample(
             "HPE's boot over HTTP",
             &[(VENDOR_CLASS, b"HTTPClient:Arch:00016:UNDI:003001"), (ARCHITECTURE, &[0, 16])],

@@ -39,7 +39,7 @@ struct Order {
     outcome: Outcome,
 }
 
-/// All commands.
+/// The record of all commands and their answers.
 #[derive(Default)]
 pub(super) struct Books {
     orders: Mutex<Vec<Order>>,

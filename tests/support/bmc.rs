@@ -70,7 +70,7 @@ impl IpmiSim {
         Ok(())
     }
 
-    /// The server behind it.
+    /// The server behind the controller.
     pub(crate) fn chassis(&self) -> Chassis {
         Chassis(self.folder.path().to_owned())
     }

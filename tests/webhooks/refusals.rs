@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The receiver gives this answer to the second rack's events; the delivery shows these words.
+/// The receiver gives this answer to the first event of rack r1, and the delivery shows these words.
 async fn refused(answer: Answer, words: &str) -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     receiver.answer(move |event, _| {
@@ -20,7 +20,7 @@ async fn refused(answer: Answer, words: &str) -> Result<()> {
         delivery["failing"][0]["problem"].as_str().is_some_and(|problem| problem.contains(words))
     });
     let failing = failing.await?;
-    // The other racks' events are delivered, and the second rack's later ones wait.
+    // The other racks' events are delivered, and the later ones of r1 wait.
     let taken = receiver.has_taken(6, PATIENCE).await?;
     ensure!(taken.iter().all(|event| event["aggregate_id"] != "r1"), "{taken:?}");
     assert_eq!(failing["failing_aggregates"], 1);

@@ -1,5 +1,6 @@
-//! Writes the archive format of Linux's initial file systems ("newc", the kernel's Documentation/driver-api/early-userspace/
-//! buffer-format.rst), so that building one needs neither root's rights for device nodes nor another program.
+//! Writes the archive format of Linux's initial file systems ("newc", described in the kernel's
+//! Documentation/driver-api/early-userspace/buffer-format.rst), so that building one needs neither root's rights for device
+//! nodes nor another program.
 
 /// An archive in memory. Folders must be added before their contents.
 pub(super) struct Archive {

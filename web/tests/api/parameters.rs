@@ -123,7 +123,7 @@ async fn invalid_headers_and_forms_are_refused_with_a_clear_message() {
         let answer = site.ask_as(&administrator, request.insert_header(("accept", "application/json"))).await;
         let text = format!("{what}: {} {}", answer.status, answer.text);
         assert!(answer.status.is_client_error() && !is_ours(&answer.text), "{text}");
-        // A key may be any visible text.
+        // A key may be any visible text, so these two are valid keys.
         let is_key = what.starts_with("Idempotency-Key: \"1e3") || what.starts_with("Idempotency-Key: \"-1");
         assert!(is_key || answer.problem().1["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{text}");
     }

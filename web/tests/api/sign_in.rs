@@ -1,4 +1,4 @@
-//! Signing in.
+//! Signing in with a password: sessions, redirects, and lock-outs after failed attempts.
 
 use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;

@@ -1,4 +1,4 @@
-//! `/pxe/DONE/`.
+//! `/pxe/DONE/`: a server reports that it is installed.
 
 use crate::harness::Harness;
 use actix_web::http::Method;

@@ -1,4 +1,4 @@
-//! `GET /pxe/`.
+//! `GET /pxe/`: the boot script for each server.
 
 use crate::harness::{Harness, address, identity};
 use actix_web::http::Method;

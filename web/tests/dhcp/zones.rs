@@ -1,4 +1,4 @@
-//! `GET /dns/zones/{zone}`.
+//! `GET /dns/zones/{zone}`: zone files.
 
 use crate::data_centre::{data_centre, elsewhere, get, get_unless, records};
 use crate::support::{TestSite, site_defined};
