@@ -1,5 +1,5 @@
-# Everything that a developer or CI does here. Each target does its own set-up (see scripts/setup) and works as root
-# and as an ordinary user, who needs sudo to install packages and to build the virtual servers' networks.
+# All tasks of developers and of CI. Each target installs what it needs (see scripts/setup) and works as root and as an ordinary
+# user, who needs sudo to install packages and to create the virtual servers' networks.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,18 +7,18 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-# Queries are checked against the committed .sqlx, even where a .env names a database for running the service.
-# scripts/sqlx-prepare, which refreshes it, says otherwise.
+# Queries are checked against the committed .sqlx, even if a .env names a database for running the service.
+# scripts/sqlx-prepare, which refreshes .sqlx, overrides this.
 export SQLX_OFFLINE := true
 
 CARGO ?= cargo
 # Arguments for `bootledger demo`, as in `make demo ARGS='--listen 127.0.0.1:8088'`.
 ARGS ?=
-# Parts of the measurements for `make bench`; all of them when empty.
+# Parts of the bench for `make bench`; all of them if empty.
 PARTS ?=
 
 .PHONY: help
-help: ## Says what there is
+help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
 
 .PHONY: demo
@@ -49,27 +49,27 @@ demo-vm: ## Boots a virtual server beside the running demo, into a real installa
 	@scripts/demo-vm
 
 .PHONY: check
-check: ## The quick loop: formatting, clippy, unit tests
+check: ## Runs the quick checks: formatting, clippy, unit tests
 	@scripts/setup check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	scripts/with-postgres $(CARGO) nextest run --workspace --lib
 
-# Parts of it alone: make bench PARTS='append bulk'. It takes about ten minutes, and the first build as long again.
+# To run some parts only: make bench PARTS='append bulk'. All of it takes about ten minutes, and the first build as long again.
 .PHONY: bench
 bench: ## Measures everything that has a target, each beside what this machine can do, and prints a table
 	@scripts/setup bench
 	$(CARGO) bench --locked --package bootledger --bench table -- $(PARTS)
 
 .PHONY: lint
-lint: ## Licences, sources and unused dependencies, and the shell scripts
+lint: ## Checks licences, sources and unused dependencies, and the shell scripts
 	@scripts/setup lint
 	shellcheck -x .ci/run $$(grep -rlE '^#(!.*\b(ba)?sh\b| shellcheck shell=)' scripts)
 	$(CARGO) machete
 	$(CARGO) deny --locked check bans licenses sources
 
-# Apart from lint, since it asks GitHub for today's list.
+# Separate from lint, because it downloads the current list from GitHub.
 .PHONY: audit
-audit: ## Known faults of the dependencies (RustSec), and yanked ones
+audit: ## Checks the dependencies for known vulnerabilities (RustSec) and yanked versions
 	@scripts/setup lint
 	$(CARGO) deny --locked check advisories

@@ -108,7 +108,7 @@ def read(file, with_tests):
 
 
 def resolve_start(inside, text):
-    """An absolute path, as far as the words say; a path that begins with another name is relative to `inside`."""
+    """The absolute path, as far as the text shows it; a path that begins with another name is relative to `inside`."""
     parts, here = [part for part in text.split("::") if part], list(inside)
     if parts[:1] in (["crate"], ["$crate"]):
         return tuple(inside[:1]) + tuple(parts[1:])

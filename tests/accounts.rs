@@ -1,4 +1,4 @@
-//! People: the first start, signing in, a password for one time, sessions that end, and no secret on record.
+//! Users: the first start, signing in, one-time passwords, sessions that end, and no secret in the log or the events.
 
 use crate::support::person::Person;
 use crate::support::process::wait_for;
@@ -44,7 +44,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     let mut secrets = vec![one_time.clone(), CHOSEN.to_owned(), admin.secret()?];
     ensure!(Person::signed_in(&service, "admin", &one_time).await.is_err(), "a one-time password is for one time");
 
-    // Another browser of the same person, which the first one ends.
+    // Another browser of the same user; the first browser ends its session.
     let mut other = Person::signed_in(&service, "admin", CHOSEN).await?;
     secrets.push(other.secret()?);
     let page = admin.look("/settings").await?;
@@ -52,7 +52,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     ensure!(admin.send(&end, &[("to", "/settings")]).await?.location == "/settings");
     ensure!(other.look("/settings").await?.location.starts_with("/sign-in"), "an ended session lets somebody in");
 
-    // Somebody new, who may only look.
+    // A new user, with the role viewer.
     let fields = [("name", "ada"), ("display_name", "Ada Lovelace"), ("role", "viewer"), ("sign_in", "password")];
     let made = admin.send("/settings/users", &fields).await?;
     let one_time = made.text.split(['<', '>']).find(|part| part.len() == 23 && part.split('-').count() == 4);
@@ -62,7 +62,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     ensure!(ada.look("/settings/users").await?.status == StatusCode::FORBIDDEN);
     ensure!(ada.send("/settings/users", &fields).await?.status == StatusCode::FORBIDDEN);
 
-    // A new password, from the command line, ends what there is.
+    // A new password, set from the command line, ends all sessions.
     let reset = service.run(&["user", "passwd", "ada"]).await?.trim().to_owned();
     gone(&mut ada).await?;
     let mut ada = first_sign_in(&service, "ada", &reset, "another one of Ada's").await?;
@@ -74,7 +74,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     let of_ada = listed.lines().find(|line| line.starts_with("ada ")).context("ada is not in the list")?;
     ensure!(of_ada.split_whitespace().take(3).eq(["ada", "disabled", "viewer"]), "{listed}");
 
-    // The last administrator stays, whoever asks.
+    // The last administrator stays, regardless of which command would remove it.
     for arguments in [["user", "disable", "admin"].as_slice(), &["user", "role", "admin", "viewer"]] {
         let refused = service.run(arguments).await.err().context("the last administrator is gone")?.to_string();
         ensure!(refused.contains("last administrator"), "{refused}");
@@ -82,7 +82,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     ensure!(admin.send("/sign-out", &[]).await?.location == "/sign-in");
     ensure!(admin.cookie.is_none(), "the browser keeps the cookie");
 
-    // No secret is on record, and what is told of who came is.
+    // No secret is on record, but the sign-ins and the browsers are.
     let export = service.run(&["export"]).await?;
     let log = service.log()?;
     let log = log.replace(&secrets[0], "");
@@ -98,7 +98,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     Ok(())
 }
 
-/// Waits until somebody is let in no longer: a command beside the service is seen a moment later.
+/// Waits until the user's session is refused: the service notices a command that ran beside it a moment later.
 async fn gone(person: &mut Person) -> Result<()> {
     let person = tokio::sync::Mutex::new(person);
     let turned_away = async || {
@@ -109,7 +109,7 @@ async fn gone(person: &mut Person) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -> Result<()> {
+async fn a_sessions_secret_is_rotated_without_interrupting_the_user() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     service
         .post("/api/v1/users", &json!({"name": "ada", "role": "viewer", "password": CHOSEN, "must_change_password": false}))
@@ -120,7 +120,7 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     let opens = async |cookie: &Option<String>| -> Result<bool> {
         Ok(Person::with(&service, cookie.clone())?.look("/settings").await?.status == StatusCode::OK)
     };
-    // The secret that a browser with this one is given. What was known a moment ago counts for some seconds.
+    // The new secret that the service gives to a browser that sends this one. The service caches sessions for some seconds.
     let renewed = async |cookie: &Option<String>| {
         let asked = async || {
             let mut person = Person::with(&service, cookie.clone()).ok()?;
@@ -133,7 +133,8 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     change("rotated_at = rotated_at - interval '1 hour'").await?;
     let new = renewed(&old).await?;
 
-    // Requests that were under way with the old one are answered; when the new one was seen, for a minute more.
+    // The service still accepts the old secret for requests that were under way, and for a minute after the new one was first
+    // used.
     ensure!(opens(&old).await? && opens(&new).await?);
     change("previous_until = previous_until - interval '1 minute'").await?;
     let refused = async || {
@@ -143,7 +144,7 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     wait_for("the old secret opens nothing", Duration::from_secs(30), refused).await?;
     ensure!(opens(&new).await?);
 
-    // An answer that was lost: the browser has the secret before, and is given another new one.
+    // When an answer is lost, the browser still has the previous secret and gets another new one.
     change("rotated_at = rotated_at - interval '1 hour'").await?;
     let lost = renewed(&new).await?;
     change("rotated_at = rotated_at - interval '1 minute'").await?;
@@ -152,7 +153,7 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     Ok(())
 }
 
-/// A wrong password from an address, through the trusted proxy that the test is.
+/// Sends a wrong password from this address; the test acts as a trusted proxy.
 async fn guesses(
     service: &Service,
     client: &reqwest::Client,
@@ -178,7 +179,7 @@ async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in
 
     let before = service.memory("VmRSS")?;
     let others = (0..360_u32).map(|number| {
-        // First many names, each of which is hashed, and then one that is locked.
+        // First many names, each of which costs a password hash, and then one that becomes locked.
         let name = if number < 60 { format!("user{number}") } else { "ada".to_owned() };
         let (service, client) = (&service, &client);
         async move { guesses(service, client, Ipv4Addr::from(0x0a00_0000 + number * 256), &name, "wrong").await }
@@ -189,10 +190,10 @@ async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in
     let grown = service.memory("VmHWM")?.saturating_sub(before) / 1024;
     ensure!(grown < 60, "the service took {grown} MB more for failed sign-ins");
 
-    // Elsewhere the name is locked; where she signed in before she still does.
+    // The name is locked for new addresses; from the address where she signed in before, she still can.
     let mut elsewhere = vec![];
     for number in 1..=3 {
-        // The wait may be over for the first one, and begins again with it.
+        // The lock may have expired for the first attempt, which starts it again.
         elsewhere.push(guesses(&service, &client, Ipv4Addr::new(198, 51, 100, number), "ada", "wrong").await?);
     }
     ensure!(elsewhere.contains(&StatusCode::TOO_MANY_REQUESTS), "{elsewhere:?}");

@@ -1,5 +1,5 @@
-//! Many clients that leave addresses and names empty, at the same moment: none is refused while there is a free one, and none
-//! is given twice.
+//! Many clients leave addresses and names empty at the same moment: none is refused while a free one exists, and none is
+//! assigned twice.
 
 use crate::support::process::Process;
 use crate::support::service::Service;
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// A request that starts deployments, and how many.
+/// A request that starts deployments; its result has the status and the body.
 type Deploying = BoxFuture<'static, Result<(StatusCode, String)>>;
 
 fn mac(number: usize) -> String {
     format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256)
 }
 
-/// A site whose network has this many addresses to give, and this many verified servers, by id.
+/// A service with a site whose network has this many free addresses, and the ids of this many verified servers.
 async fn data_centre(addresses: usize, servers: usize) -> Result<(Service, Vec<String>)> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let site = json!({
@@ -43,7 +43,7 @@ async fn data_centre(addresses: usize, servers: usize) -> Result<(Service, Vec<S
     Ok((service, devices))
 }
 
-/// Another instance on the same database, reached with the first one's token.
+/// Another instance on the same database, reached with the first instance's token.
 struct Instance {
     url: String,
     token: String,
@@ -78,18 +78,18 @@ impl Instance {
         Self::sent(request.body(body.finish()))
     }
 
-    /// Through the API.
+    /// Deploys through the API.
     fn api(&self, device: &str) -> Deploying {
         Self::sent(self.post("/api/v1/deployments").json(&json!({ "device": device })))
     }
 
-    /// On the page, with address and name emptied.
+    /// Deploys on the page, with address and name emptied.
     fn page(&self, device: &str, mac: &str) -> Deploying {
         let fields = [("venture", "shop"), ("role", "web"), ("boot_image", "debian"), ("mac", mac), ("ip", ""), ("hostname", "")];
         self.form(&format!("/devices/{device}/deploy"), &fields)
     }
 
-    /// On the page, with all that it suggests left as it is.
+    /// Deploys on the page, with all suggested values unchanged.
     async fn page_untouched(&self, device: &str) -> Result<Deploying> {
         let path = format!("/devices/{device}/deploy");
         let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token).header("Accept", "text/html");
@@ -119,14 +119,14 @@ impl Instance {
         Ok(self.form(&path, &fields))
     }
 
-    /// From the list, several at once.
+    /// Deploys several servers from the list.
     fn bulk(&self, devices: &[String]) -> Deploying {
         let mut fields = vec![("what", "deploy"), ("list", "/devices")];
         fields.extend(devices.iter().map(|device| ("do", device.as_str())));
         self.form("/devices/bulk/do", &fields)
     }
 
-    /// From a CSV file, new servers.
+    /// Deploys new servers from a CSV file.
     fn csv(&self, macs: impl IntoIterator<Item = String>) -> Deploying {
         let rows: Vec<String> = macs.into_iter().map(|mac| format!("{mac},shop,web,debian,prod\n")).collect();
         let rows = rows.concat();
@@ -135,7 +135,7 @@ impl Instance {
     }
 }
 
-/// The addresses and names of all deployments.
+/// The distinct addresses and names of all deployments, and the number of deployments.
 async fn given(service: &Service) -> Result<(BTreeSet<String>, BTreeSet<String>, usize)> {
     let all = service.get("/api/v1/deployments?limit=1000").await?;
     let all = all["items"].as_array().context("no deployments")?;
@@ -187,7 +187,7 @@ async fn with_one_address_too_few_exactly_one_client_is_refused_for_a_full_netwo
 }
 
 #[tokio::test]
-async fn an_address_that_a_person_wrote_is_refused_with_its_holder_and_a_suggestion_is_replaced_and_said() -> Result<()> {
+async fn a_taken_address_that_was_entered_is_refused_with_its_holder_and_a_suggested_one_is_replaced() -> Result<()> {
     let (service, devices) = data_centre(8, 3).await?;
     let instance = Instance::of(&service, service.token());
     let suggested = instance.page_untouched(&devices[1]).await?;

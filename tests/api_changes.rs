@@ -1,5 +1,5 @@
-//! Changes over the API, generated from its description: what is read can be put back as it is, and a dry run is answered like
-//! the change itself.
+//! Changes over the API, generated from its description: a spec that was read can be put back unchanged, and a dry run is
+//! answered like the change itself.
 
 mod dry_runs;
 mod put_back;
@@ -13,14 +13,14 @@ use sqlx::PgPool;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// A service with a catalogue that has a value of every field.
+/// A service with a catalogue in which every field has a value.
 struct Place {
     service: Service,
     pool: PgPool,
     description: Value,
 }
 
-/// An operation of the description.
+/// An operation of the API description.
 struct Operation {
     method: Method,
     path: String,
@@ -38,7 +38,7 @@ impl Place {
         std::fs::create_dir(folder.path().join("content"))?;
         std::fs::write(folder.path().join("content/linux"), "kernel\n")?;
         let every_field = include_str!("../src/catalogue_file/tests/every_field.yaml");
-        // It names a file that a store has already.
+        // These lines name a file that must already be in the store.
         let catalogue: Vec<&str> = every_field.lines().filter(|line| !line.trim_start().starts_with("stored:")).collect();
         let file = folder.path().join("catalogue.yaml");
         std::fs::write(&file, catalogue.join("\n"))?;
@@ -52,7 +52,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The end of the log.
+    /// The position of the log's last event.
     async fn position(&self) -> Result<i64> {
         Ok(log::last_position(&self.pool).await?)
     }
@@ -73,14 +73,14 @@ impl Place {
         Ok(operations)
     }
 
-    /// Everything of a kind: that of `/api/v1/sites/{key}` is listed at `/api/v1/sites`.
+    /// All entries of a kind: those of `/api/v1/sites/{key}` are listed at `/api/v1/sites`.
     async fn all(&self, path: &str) -> Result<Vec<Value>> {
         let list = path.rsplit_once('/').context("a list")?.0;
         let found = self.service.get(&format!("{list}?limit=1000")).await?;
         Ok(found["items"].as_array().context("items")?.clone())
     }
 
-    /// The status and the body of an answer.
+    /// Sends a request and returns the status and body of the answer.
     async fn send(&self, token: &str, method: &Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
         let mut request = Client::new().request(method.clone(), self.service.url(path));
         if !token.is_empty() {
@@ -95,7 +95,7 @@ impl Place {
         Ok((status, serde_json::from_str(&text).with_context(|| format!("{method} {path}: {status} {text}"))?))
     }
 
-    /// The same, where it has to be done.
+    /// Sends a request that must succeed.
     async fn done(&self, method: &Method, path: &str, body: &Value) -> Result<Value> {
         let (status, answer) = self.send(self.service.token(), method, path, Some(body)).await?;
         ensure!((200..300).contains(&status), "{method} {path} {body}: {status} {answer}");
@@ -115,7 +115,7 @@ fn only(object: &Value, names: &[&str]) -> Value {
     Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-/// The names of a schema's fields.
+/// The names of a schema's properties.
 fn names<'a>(description: &'a Value, schema: &str) -> Result<Vec<&'a str>> {
     let fields = description["components"]["schemas"][schema]["properties"].as_object().context("fields of the schema")?;
     Ok(fields.keys().map(String::as_str).collect())

@@ -1,5 +1,5 @@
-//! The API keeps to its own description: schemathesis reads that and asks thousands of things, good and bad. No answer is an
-//! error of the server, and each has a status, a form, headers and a body that the description knows.
+//! The API keeps to its own description: schemathesis reads it and sends thousands of requests, valid and invalid. No answer is
+//! a server error, and each has a status, content type, headers and body that the description lists.
 
 use crate::support::process::Process;
 use crate::support::service::Service;
@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// What is looked at in each answer.
+/// What schemathesis checks in each answer.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance";
 
-/// A service with the data centre of the demo.
+/// Starts a service with the data centre of the demo.
 async fn service() -> Result<Service> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/catalogue.yaml");
@@ -22,13 +22,13 @@ async fn service() -> Result<Service> {
     Ok(service)
 }
 
-/// The description, with the parameters of each operation as this changes them.
+/// The description, with each operation's parameters changed by `change`.
 async fn description(service: &Process, change: impl Fn(&str, &mut Vec<Value>)) -> Result<Value> {
     let mut description = service.get("/api/openapi.json").await?;
     for (path, item) in description["paths"].as_object_mut().context("paths")? {
         for operation in item.as_object_mut().context("operations")?.values_mut() {
             if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
-                // It has a request wait until a position is reached, which at random it never is.
+                // This parameter makes a request wait for a position, which a random value never reaches.
                 parameters.retain(|parameter| parameter["name"] != "Bootledger-Min-Position");
                 change(path, parameters);
             }
@@ -37,7 +37,7 @@ async fn description(service: &Process, change: impl Fn(&str, &mut Vec<Value>)) 
     Ok(description)
 }
 
-/// Has schemathesis ask what the description says, the same each time.
+/// Runs schemathesis over the description, with a fixed seed, and fails if it finds a problem.
 async fn keeps_to(service: &Process, description: &Value, options: &[&str]) -> Result<()> {
     let program = crate::support::target().join("lab/schemathesis/bin/schemathesis");
     ensure!(program.exists(), "there is no {}; run scripts/setup test", program.display());
@@ -48,14 +48,14 @@ async fn keeps_to(service: &Process, description: &Value, options: &[&str]) -> R
     command.arg("run").arg(&file).args(["--url", &service.url("")]);
     command.args(["-H", &format!("Authorization: Bearer {}", service.token())]);
     command.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--generation-deterministic"]);
-    // One at a time: CPython 3.11 stumbles now and then where several threads read their own source at once.
+    // One worker at a time: CPython 3.11 occasionally fails when several threads read their own source at once.
     command
         .args(["--workers", "1", "--no-shrink", "--continue-on-failure", "--request-timeout", "30", "--no-color"])
         .args(options);
     let output = command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true).output().await?;
     let said = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
     ensure!(output.status.success(), "{said}");
-    // That all of it was tried, and how much that was.
+    // Make sure that everything ran, and print how much that was.
     ensure!(said.contains("Test cases:"), "{said}");
     println!("{}", said.split("SUMMARY").last().unwrap_or_default());
     Ok(())
@@ -68,9 +68,9 @@ async fn no_request_is_answered_in_a_way_that_the_description_does_not_know() ->
     keeps_to(&service, &description, &["--max-examples", "15"]).await
 }
 
-/// At random nothing is asked about that exists; here everything does.
+/// Random requests never name anything that exists; here every request does.
 #[tokio::test]
-async fn what_there_is_can_be_asked_and_changed_as_the_description_says() -> Result<()> {
+async fn existing_objects_are_read_and_changed_as_the_description_says() -> Result<()> {
     let service = service().await?;
     let id = |answer: &Value| answer["id"].as_str().map(str::to_owned).context("an id");
     let devices = service.get("/api/v1/devices").await?;
@@ -80,7 +80,7 @@ async fn what_there_is_can_be_asked_and_changed_as_the_description_says() -> Res
     };
     let wanted = json!({ "device": device("R640 no. 1")?, "venture": "shop", "role": "web" });
     let deployment = id(&service.post("/api/v1/deployments", &wanted).await?)?;
-    // Nothing answers at the management controllers of the others.
+    // Nothing answers at the management controllers of the other devices.
     let idle = device("R640 no. 4")?;
     let token = id(&service.post("/api/v1/tokens", &json!({ "name": "nobody", "scope": "viewer" })).await?)?;
     service.write_secret("hook", "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=")?;
@@ -112,7 +112,7 @@ async fn what_there_is_can_be_asked_and_changed_as_the_description_says() -> Res
         }
     };
     let description = description(&service, name_what_exists).await?;
-    // What is decommissioned stays so, and answers nothing else any more.
+    // A decommissioned device stays decommissioned and refuses everything else.
     let options = ["--mode", "positive", "--max-examples", "15", "--exclude-path-regex", "decommission$"];
     keeps_to(&service, &description, &options).await
 }

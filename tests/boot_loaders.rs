@@ -1,4 +1,4 @@
-//! Boot loaders from the service as it is started: over TFTP and over HTTP, from Debian's package.
+//! Boot loaders served by a running service: over TFTP and over HTTP, from Debian's package.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -22,13 +22,13 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
             ensure!(output.stdout == original, "{url} has other bytes");
         }
     }
-    // As firmware writes it.
+    // Firmware sends the name like this.
     let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}//snponly.efi")]).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // It is a link to /boot.
+    // The name is a link to /boot.
     let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/ipxe.efi")]).output().await?;
     ensure!(!output.status.success(), "a link that leaves the folder was followed");
-    // A transfer is counted when it is over, which its client may know first.
+    // A transfer is counted when it ends, which its client may notice first.
     wait_for("the transfers are counted", Duration::from_secs(20), async || {
         let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await.ok()?;
         let refused = service.measured("bootledger_tftp_transfers_total{outcome=\"refused\"}").await.ok()?;
@@ -38,7 +38,7 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
+async fn a_missing_folder_is_reported_at_the_start() -> Result<()> {
     for option in ["--tftp-folder", "--loaders"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(["serve", "--tftp-listen", "127.0.0.1:0", option, "/nowhere/loaders"]);
@@ -50,7 +50,7 @@ async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
     Ok(())
 }
 
-/// As on a machine that has Debian's `shim-signed`, or files of the operator's, and not the package `ipxe`.
+/// As on a machine with Debian's `shim-signed`, or with the operator's own files, but without the package `ipxe`.
 #[tokio::test]
 async fn tftp_serves_a_folder_of_the_operators_without_the_package_ipxe() -> Result<()> {
     let own = tempfile::tempdir()?;
@@ -63,7 +63,7 @@ async fn tftp_serves_a_folder_of_the_operators_without_the_package_ipxe() -> Res
     let service = Service::start_with(Ipv4Addr::LOCALHOST, program, options.map(str::to_owned).to_vec()).await?;
     let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/shimx64.efi")]).output().await?;
     ensure!(output.stdout == b"a signed shim", "{output:?}");
-    // Over HTTP the chain would end at a prompt, so neither the service nor the DHCP configuration leads to it.
+    // Over HTTP the chain would end at a GRUB prompt, so neither the service nor the DHCP configuration leads to it.
     let output = Command::new("curl").args(["-sS", &service.url("/boot/loaders/shimx64.efi")]).output().await?;
     let refused = String::from_utf8_lossy(&output.stdout);
     ensure!(refused.contains("grubx64.efi, which it starts, has no HTTP"), "{refused}");
@@ -84,7 +84,7 @@ async fn tftp_with_nothing_to_serve_is_refused_at_the_start_with_what_to_install
     command.args(["serve", "--tftp-listen", "127.0.0.1:0", "--tftp-folder", "/nowhere/ipxe"]);
     let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
-    // Where this machine has the package, the signed loaders are served, and only the database is missing.
+    // Where this machine has the package, the service serves the signed loaders and only the database is missing.
     if PathBuf::from("/usr/lib/shim/shimx64.efi.signed").exists() {
         ensure!(said.contains("only the signed loaders"), "{said}");
         return Ok(());
@@ -96,9 +96,9 @@ async fn tftp_with_nothing_to_serve_is_refused_at_the_start_with_what_to_install
     Ok(())
 }
 
-/// A loader of the operator's goes before the package's, and the start of the log says who has none.
+/// The operator's loader takes precedence over the package's, and the log of the start names architectures without one.
 #[tokio::test]
-async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
+async fn the_operators_loaders_take_precedence_over_the_packages() -> Result<()> {
     let own = tempfile::tempdir()?;
     std::fs::write(own.path().join("snponly.efi"), "the operator's own")?;
     std::fs::write(own.path().join("ipxe-i386.efi"), "for 32-bit UEFI")?;
@@ -122,7 +122,7 @@ async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_grub_without_a_deployment_is_told_over_tftp_to_start_the_disk_and_gets_no_file_of_anybody() -> Result<()> {
+async fn without_a_deployment_grub_gets_a_configuration_that_boots_the_disk_and_no_other_servers_file() -> Result<()> {
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
     let options = vec!["--tftp-listen".to_owned(), format!("127.0.0.1:{port}")];

@@ -1,4 +1,4 @@
-//! Stories of people at the pages: each starts the service over a database of its own, and drives real pages in a browser.
+//! User stories on the pages: each starts the service over a database of its own and drives real pages in a browser.
 
 mod api_docs;
 mod axe;

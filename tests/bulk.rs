@@ -1,4 +1,4 @@
-//! A thousand servers from a CSV, exactly as the rules say, even where the service is killed on the way.
+//! A thousand servers from a CSV file, exactly as the rules say, even when the service is killed on the way.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ROWS: usize = 1_000;
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 fn csv() -> String {
@@ -30,7 +30,7 @@ async fn service_with_catalogue() -> Result<Service> {
     Ok(service)
 }
 
-/// Confirms for the one DHCP server whenever it is all that is waited for, until all are in progress.
+/// Confirms for the only DHCP server whenever deployments wait for nothing else, until all are in progress.
 async fn confirm_until_in_progress(service: &Service) -> Result<()> {
     wait_for("every deployment is in progress", PATIENCE, async || {
         let open = count(service, "SELECT count(*) FROM deployments WHERE valid_to IS NULL AND status = 'open'").await.ok()?;
@@ -53,7 +53,7 @@ async fn count(service: &Service, sql: &str) -> Result<i64> {
     Ok(sqlx::query_scalar(sql).fetch_one(&pool).await?)
 }
 
-/// What the rules give for rows of new servers: nothing less, nothing twice.
+/// Asserts that the rows have exactly the events and rows that the rules prescribe: nothing missing, nothing twice.
 async fn assert_exact(service: &Service) -> Result<()> {
     let failed = count(service, "SELECT count(*) FROM events WHERE event_type = 'PluginFailed'").await?;
     ensure!(failed == 0, "{failed} plugins failed");
@@ -62,7 +62,8 @@ async fn assert_exact(service: &Service) -> Result<()> {
 
 async fn assert_exact_but_for_failures(service: &Service) -> Result<()> {
     let rows = i64::try_from(ROWS)?;
-    // Registered, venture and role set, verified, remark, address, DNS entry, DHCP entry; the role is already the new one.
+    // Registered, venture and role set, verified, remark, address, DNS entry, DHCP entry. No role change: the device already
+    // has the role.
     for (event, of_each) in [
         ("DeviceRegistered", 1),
         ("VentureRoleSet", 1),
@@ -115,7 +116,7 @@ async fn a_thousand_servers_of_a_csv_reach_in_progress_exactly_once() -> Result<
 #[tokio::test]
 async fn killed_in_the_middle_of_import_and_plugins_the_numbers_are_the_same() -> Result<()> {
     let mut service = service_with_catalogue().await?;
-    // Killed while the import is under way: it is there whole or not at all, and asked again it is there once.
+    // The service is killed during the import: the import is there completely or not at all, and once after a repeated request.
     let url = service.url("/api/v1/imports");
     let request = reqwest::Client::new()
         .post(url)
@@ -128,7 +129,7 @@ async fn killed_in_the_middle_of_import_and_plugins_the_numbers_are_the_same() -
     let started = count(&service, "SELECT count(*) FROM events WHERE event_type = 'DeploymentStarted'").await?;
     ensure!(started == 0 || started == i64::try_from(ROWS)?, "a part of the import is there: {started}");
     service.import(csv(), "bulk-1").await?;
-    // Killed again and again while the plugins run.
+    // The service is killed several times while the plugins run.
     for share in 1..=4 {
         let wanted = i64::try_from(ROWS)? * share;
         wait_for("plugins have done a part of their work", PATIENCE, async || {
@@ -164,7 +165,7 @@ async fn cut_off_from_its_database_again_and_again_the_numbers_are_the_same() ->
     }
     ensure!(cut >= 30, "only {cut} connections were cut");
     confirm_until_in_progress(&service).await?;
-    // A plugin that could not look at the views has failed, and was tried again.
+    // A plugin that could not read the views has failed and was retried.
     assert_exact_but_for_failures(&service).await
 }
 
@@ -235,7 +236,7 @@ fn rows_of(answer: &Value) -> Result<&Vec<Value>> {
         .with_context(|| format!("an import has rows: {}", answer.to_string().chars().take(300).collect::<String>()))
 }
 
-/// Each leaves address and name free, and all choose the same ones first.
+/// All imports leave address and name empty, so they all choose the same ones first.
 #[tokio::test]
 async fn imports_of_the_same_moment_get_addresses_of_their_own() -> Result<()> {
     const IMPORTS: usize = 40;

@@ -1,5 +1,5 @@
-//! No change of the catalogue takes away what is held or live: through the ledger, at the same moment as others, in any order,
-//! and from outside.
+//! No catalogue change takes anything from a held address or a live deployment: through the command service, concurrently with
+//! other changes, in any order, and over the API.
 
 mod any_order;
 mod at_once;

@@ -1,4 +1,4 @@
-//! Catalogue files by the command line, beside a running service: what is printed, where, and with which exit code.
+//! Catalogue files on the command line, beside a running service: what is printed, where, and with which exit code.
 
 use crate::support::service::Service;
 use anyhow::{Context, Result, ensure};
@@ -46,7 +46,7 @@ async fn a_file_is_tried_imported_changed_and_exported_beside_the_running_servic
     let devices: Value = service.get("/api/v1/devices").await?;
     assert_eq!(devices["items"][0]["rack"], "r2");
 
-    // What is refused is on standard error, and in the exit code; what is wrong has its line.
+    // A refusal is on standard error and in the exit code; each problem has its line number.
     let wider = moved.replace("networks: {", "networks: { other: { cidr: 10.0.0.0/16, site: dc1 },");
     let refused = import(&wider, &[]).await.expect_err("overlapping networks").to_string();
     ensure!(

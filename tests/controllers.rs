@@ -1,4 +1,4 @@
-//! Two devices with the same management controller would switch each other's server: none gets there, whichever way it comes.
+//! Two devices with the same management controller would switch each other's server: no registration or change can cause that.
 
 use crate::support::service::Service;
 use anyhow::{Context, Result, ensure};
@@ -47,7 +47,7 @@ async fn a_controller_belongs_to_one_device_however_it_is_written() -> Result<()
     ] {
         refused(&service, "two", same, "one").await?;
     }
-    // Another one by a forwarded port, by IPv6, and by a name; each in its own spellings.
+    // Other controllers: behind a forwarded port, by IPv6, and by name, each in its own spellings.
     register(&service, "forwarded", json!({ "address": "10.0.9.1", "port": 6230 })).await?;
     register(&service, "six", json!({ "address": "[FD00:0:0::9:1]", "protocol": "redfish" })).await?;
     refused(&service, "two", json!({ "address": "fd00::9:1" }), "six").await?;
@@ -56,14 +56,14 @@ async fn a_controller_belongs_to_one_device_however_it_is_written() -> Result<()
     refused(&service, "two", json!({ "address": "127.0.0.1", "port": 6231 }), "named").await?;
     register(&service, "address", json!({ "address": "127.0.0.1", "port": 6232 })).await?;
     refused(&service, "two", json!({ "address": "localhost", "port": 6232 }), "address").await?;
-    // A controller of several servers has a system for each.
+    // A controller of several servers has one system for each.
     let blade = |system: Value| json!({ "address": "10.0.9.2", "protocol": "redfish", "system": system });
     register(&service, "blade a", blade(json!("Blade1"))).await?;
     register(&service, "blade b", blade(json!("Blade2"))).await?;
     for system in [json!("blade1"), json!("/redfish/v1/Systems/Blade1/"), Value::Null] {
         refused(&service, "two", blade(system), "blade a").await?;
     }
-    // A change of a device is judged like a registration, and what a device has already stays its own.
+    // A change of a device is checked like a registration, and a device may keep what it already has.
     let two = register(&service, "two", json!({ "address": "10.0.9.3" })).await?;
     let path = format!("/api/v1/devices/{two}");
     let told =
@@ -71,7 +71,7 @@ async fn a_controller_belongs_to_one_device_however_it_is_written() -> Result<()
     ensure!(told.contains("controller of server one"), "{told}");
     service.patch(&path, &json!({ "management": { "address": "10.0.9.3", "credentials": null } })).await?;
     service.patch(&path, &json!({ "name": "again", "management": { "address": "10.0.9.3", "boot_mode": "uefi" } })).await?;
-    // What a device gives back is free.
+    // An address that a device gave up is free again.
     service.patch(&path, &json!({ "management": { "address": "10.0.9.4" } })).await?;
     register(&service, "three", json!({ "address": "10.0.9.3" })).await?;
     service.post(&format!("/api/v1/devices/{first}/decommission"), &json!({ "reason": "sold" })).await?;

@@ -1,4 +1,4 @@
-//! Which databases the service starts on: what would fail or lose data later is refused at the start, with what to do.
+//! Which databases the service starts on: one that would fail or lose data later is refused at the start, with what to do.
 
 use crate::support::postgres::{execute, unprivileged};
 use crate::support::process::{Process, wait_for};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the program over a database until it ends; whether it did its work, and what it said.
+/// Runs the program over a database until it ends. Returns whether it succeeded, and its output.
 async fn run(url: &str, data: &Path, arguments: &[&str]) -> Result<(bool, String)> {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
     command.args(arguments).env("DATABASE_URL", url).env("BOOTLEDGER_DATA_DIR", data).env_remove("BOOTLEDGER_KEY_FILE");
@@ -22,7 +22,7 @@ async fn run(url: &str, data: &Path, arguments: &[&str]) -> Result<(bool, String
     Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-/// Refuses to start, with these words.
+/// The service refuses to start, with these words.
 async fn is_refused(url: &str, words: &[&str]) -> Result<()> {
     let data = tempfile::tempdir()?;
     let (done, said) = run(url, data.path(), &["serve", "--listen", "127.0.0.1:0"]).await?;
@@ -33,7 +33,7 @@ async fn is_refused(url: &str, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// An empty database of the run's cluster, made by these options.
+/// Creates an empty database in the run's cluster with these options.
 async fn empty_database(options: &str) -> Result<String> {
     let cluster = std::env::var(bootledger_test_cluster::VARIABLE)?;
     let name = format!("bare_{}", uuid::Uuid::now_v7().simple());
@@ -86,7 +86,7 @@ async fn an_instance_with_another_key_is_refused_until_the_key_is_replaced() -> 
     let second = start_with_key(&database, &first).await.context("the same key")?;
     drop((running, second));
 
-    // One without a key does not make one of its own.
+    // An instance without the key does not create one.
     is_refused(&database.url(), &["service.key", "does not exist", "copy the key of a running instance"]).await?;
     let other_path = other.display().to_string();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--key-file", &other_path];
@@ -112,7 +112,7 @@ async fn start_with_key_is_refused(database: &TestDatabase, key: &Path) -> Resul
 }
 
 #[tokio::test]
-async fn of_two_first_starts_at_once_with_two_keys_one_goes_on() -> Result<()> {
+async fn of_two_first_starts_at_once_with_different_keys_one_succeeds() -> Result<()> {
     let database = TestDatabase::create().await?;
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     let mut starts = vec![];
@@ -140,7 +140,7 @@ impl Drop for Running {
     }
 }
 
-/// `PgBouncer` before the run's cluster, in a pool mode; and the URL of a database through it.
+/// Starts `PgBouncer` in front of the run's cluster, in this pool mode. Returns it and the database's URL through it.
 fn pgbouncer(folder: &Path, mode: &str, database: &TestDatabase) -> Result<(Running, String)> {
     crate::support::postgres::prepare(folder)?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();

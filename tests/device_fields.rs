@@ -1,5 +1,5 @@
-//! The fields of a device: null removes what is optional, numbers are unique however they are written, and a reference by name
-//! has to exist.
+//! The fields of a device: null removes an optional one, numbers are unique regardless of their spelling, and a reference by
+//! name must exist.
 
 use crate::support::service::Service;
 use anyhow::{Context, Result, ensure};
@@ -53,7 +53,7 @@ async fn null_removes_each_optional_field_of_a_device_and_no_other() -> Result<(
     for field in ["name", "serial", "asset", "position", "management", "parent", "role", "settings", "macs"] {
         let before = service.get(&path).await?;
         if field == "macs" {
-            // The last thing that tells a device from others stays.
+            // The last identifier of a device cannot be removed.
             let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "macs": null })).await?;
             ensure!(status == 422 && refused["errors"][0]["rule"] == "device_unidentified", "{status} {refused}");
             continue;
@@ -76,7 +76,7 @@ async fn null_removes_each_optional_field_of_a_device_and_no_other() -> Result<(
     let (status, out) = answer(&service, Method::PATCH, &path, &json!({ "rack": null, "venture": null })).await?;
     ensure!(status == 200 && out["rack"].is_null() && out["position"].is_null(), "the unit goes with the rack: {out}");
     ensure!(out["venture"].is_null() && out["role"].is_null(), "the role goes with the venture: {out}");
-    // What was the device's is free again, but for its interface.
+    // The device's old values are free again, except its MAC address.
     let mut other = whole();
     other["macs"] = json!(["52:54:00:00:00:09"]);
     register(&service, &other).await?;
@@ -122,7 +122,7 @@ async fn a_number_is_the_same_in_either_case_and_in_any_width() -> Result<()> {
     let path = format!("/api/v1/devices/{other}");
     let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "serial": "abc 1x" })).await?;
     ensure!(status == 422 && refused["errors"][0]["rule"] == "serial_claimed", "{status} {refused}");
-    // A device's own number can be written differently, and is free when it is removed.
+    // A device may change the spelling of its own number, and a removed number is free.
     let (status, rewritten) = answer(&service, Method::PATCH, &path, &json!({ "serial": "xyz", "asset": "A9" })).await?;
     ensure!(status == 200 && rewritten["serial"] == "xyz", "{rewritten}");
     let (status, _) = answer(&service, Method::PATCH, &path, &json!({ "serial": null })).await?;

@@ -1,4 +1,4 @@
-//! The agent beside real DHCP servers that clients ask: what is running after each step, and what is when something fails.
+//! The agent beside real DHCP servers with real clients: what the server runs after each step and after each failure.
 
 use crate::support::agent;
 use crate::support::lab::{DhcpServer, Lab};
@@ -24,7 +24,7 @@ async fn service(lab: &Lab, kind: &str) -> Result<Service> {
     Ok(service)
 }
 
-/// The lab's network, with what a test says of it.
+/// The spec of the lab's network, with a test's changes.
 fn network(lab: &Lab, other: Value) -> Value {
     let mut network = json!({ "cidr": lab.network(), "site": "dc1", "gateway": lab.host_address() });
     if let (Value::Object(network), Value::Object(other)) = (&mut network, other) {
@@ -37,12 +37,12 @@ async fn set_network(service: &Service, lab: &Lab, other: Value) -> Result<()> {
     service.put("/api/v1/networks/prod", &network(lab, other)).await.map(drop)
 }
 
-/// Has a server deployed that is waited for until it may boot, and gives its address.
+/// Deploys a server, waits until it may boot, and returns its address.
 async fn deploy(service: &Service) -> Result<String> {
     deploy_another(service, MAC, "prod").await
 }
 
-/// Has another server deployed, in this network.
+/// Deploys another server in this network.
 async fn deploy_another(service: &Service, mac: &str, network: &str) -> Result<String> {
     let device = json!({ "site": "dc1", "macs": [mac], "serial": mac, "venture": "shop", "role": "web" });
     let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
@@ -57,14 +57,15 @@ async fn deploy_another(service: &Service, mac: &str, network: &str) -> Result<S
     Ok(deployment["ip"].as_str().context("an address")?.to_owned())
 }
 
-/// The client with our MAC is given this address, and these words are among what else it is told.
+/// The client with our MAC gets this address, and the answer contains these words.
 async fn client_gets(lab: &Lab, ip: &str, words: &str) -> Result<()> {
     let told = lab.ask_dhcp(MAC, "").await?.join("\n");
     ensure!(told.contains(&format!("ip={ip}")) && told.contains(words), "the client is not told {ip} and {words:?}:\n{told}");
     Ok(())
 }
 
-/// A Kea that begins, as Debian's package has it, with a file of its own that names its socket; server, file and socket.
+/// Starts a Kea as Debian's package does, with a configuration file that names its control socket. Returns server, file and
+/// socket.
 async fn start_kea(lab: &Lab) -> Result<(DhcpServer, PathBuf, PathBuf)> {
     let (configuration, socket) = (lab.folder().join("served.conf"), lab.folder().join("kea-dhcp4").join("socket"));
     let first = json!({ "Dhcp4": { "control-socket": { "socket-type": "unix", "socket-name": socket } } });
@@ -72,7 +73,7 @@ async fn start_kea(lab: &Lab) -> Result<(DhcpServer, PathBuf, PathBuf)> {
     Ok((lab.start_kea(&configuration).await?, configuration, socket))
 }
 
-/// The same with a Kea of today; `None` where there is none.
+/// The same with a recent Kea; `None` where it is not installed.
 async fn start_newer_kea(lab: &Lab) -> Result<Option<(DhcpServer, PathBuf, PathBuf)>> {
     let (configuration, socket) = (lab.folder().join("served.conf"), lab.folder().join("kea-dhcp4").join("socket"));
     let first = json!({ "Dhcp4": { "control-sockets": [{ "socket-type": "unix", "socket-name": socket }] } });
@@ -80,12 +81,12 @@ async fn start_newer_kea(lab: &Lab) -> Result<Option<(DhcpServer, PathBuf, PathB
     Ok(lab.start_newer_kea(&configuration).await?.map(|kea| (kea, configuration, socket)))
 }
 
-/// What Kea itself answers on its socket.
+/// Kea's answer to a command on its control socket.
 async fn ask_kea(socket: &Path, command: &str) -> Result<Value> {
     tell_kea(socket, &json!({ "command": command })).await
 }
 
-/// The same for a command with arguments.
+/// Kea's answer to a command with arguments.
 async fn tell_kea(socket: &Path, command: &Value) -> Result<Value> {
     let mut stream = UnixStream::connect(socket).await.with_context(|| format!("{} is away", socket.display()))?;
     stream.write_all(command.to_string().as_bytes()).await?;
@@ -94,7 +95,7 @@ async fn tell_kea(socket: &Path, command: &Value) -> Result<Value> {
     Ok(serde_json::from_slice(&answer)?)
 }
 
-/// Kea runs this revision, and its running configuration has these words.
+/// Kea runs this revision, and its running configuration contains these words.
 async fn kea_runs(socket: &Path, revision: &str, words: &[&str]) -> Result<()> {
     let running = ask_kea(socket, "config-get").await?["arguments"]["Dhcp4"].take();
     let text = running.to_string();
@@ -121,8 +122,8 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
     client_gets(&lab, &ip, "").await?;
 
-    // What no server can be given is refused when it is saved. What an earlier version stored is never written into a file,
-    // and said to whoever looks.
+    // An option that no DHCP server accepts is refused when it is saved. One that an earlier version stored is never written
+    // into a file, and is reported.
     let wrong = json!([{ "name": "rooters", "value": { "number": 1 } }]);
     let refused = set_network(&service, &lab, json!({ "dhcp_options": wrong })).await.expect_err("it was saved");
     ensure!(format!("{refused:#}").contains("did you mean routers?"), "{refused:#}");
@@ -131,7 +132,7 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
     client_gets(&lab, &ip, "").await?;
 
-    // A Kea that is not there is waited for.
+    // The agent waits for a Kea that is not running.
     ask_kea(&socket, "shutdown").await?;
     wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
     let right = json!([{ "name": "ntp-servers", "value": { "addresses": ["192.0.2.9"] } }]);
@@ -146,7 +147,7 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     client_gets(&lab, &ip, "ntpsrv=192.0.2.9").await
 }
 
-/// How often Kea has read its whole configuration.
+/// How often Kea has read its whole configuration file.
 fn loads(kea: &DhcpServer) -> usize {
     kea.log().matches("DHCP4_CONFIG_COMPLETE").count()
 }
@@ -163,7 +164,7 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
     agent::confirms(&service, "dhcp-1", FILE).await?;
     let loaded = loads(&kea);
 
-    // Two servers come, and both boot; the second also while the first is there.
+    // Two servers are added, and both boot; the second one also while the first exists.
     let first = deploy(&service).await?;
     agent::confirms(&service, "dhcp-1", FILE).await?;
     client_gets(&lab, &first, "").await?;
@@ -175,20 +176,20 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
     let file = tokio::fs::read_to_string(&configuration).await?;
     ensure!(file.contains(&revision) && file.contains(&first) && file.contains(&second), "the file is behind: {file}");
 
-    // An address that another server gets is not kept by a lease.
+    // An old lease does not keep an address that another server gets.
     let deployments = service.get("/api/v1/deployments").await?;
     let deployment = deployments["items"].as_array().context("deployments")?.iter().find(|one| one["ip"] == *first);
     let path = format!("/api/v1/deployments/{}", deployment.context("the first")?["id"].as_str().context("an id")?);
     service.post(&format!("{path}/cancel"), &json!({ "reason": "a test" })).await?;
     agent::confirms(&service, "dhcp-1", FILE).await?;
 
-    // Something else has changed: the whole file is read.
+    // A different kind of change: the whole file is read.
     ensure!(loads(&kea) == loaded, "Kea has read its whole file again");
     set_network(&service, &lab, json!({ "dns_servers": ["192.0.2.53"] })).await?;
     agent::confirms(&service, "dhcp-1", FILE).await?;
     ensure!(loads(&kea) == loaded + 1, "Kea was to read its whole file: {}", kea.log());
 
-    // What another program changes is found, reported and put right.
+    // A change by another program is detected, reported and corrected.
     let which = json!({ "subnet-id": u32::from(lab.server_address(0)) & 0xffff_ff00, "identifier-type": "hw-address",
         "identifier": OTHER_MAC, "operation-target": "memory" });
     let deleted = tell_kea(&socket, &json!({ "command": "reservation-del", "arguments": which })).await?;
@@ -198,7 +199,7 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
     let found = tell_kea(&socket, &json!({ "command": "reservation-get", "arguments": which })).await?;
     ensure!(found["arguments"]["ip-address"] == *second, "{found}");
 
-    // A Kea that is started again has everything.
+    // A restarted Kea has everything.
     ask_kea(&socket, "shutdown").await?;
     wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
     kea.reload().await?;
@@ -209,11 +210,11 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
 }
 
 #[tokio::test]
-async fn a_kea_that_is_upgraded_gets_its_file_in_its_own_words() -> Result<()> {
+async fn an_upgraded_kea_gets_its_file_with_its_own_keywords() -> Result<()> {
     const FILE: &str = "/dhcp/dc1/kea.json";
     let lab = Lab::new().await?;
     let service = service(&lab, "kea").await?;
-    // Another network of the VLAN, for which Kea 2.2 and 3 have different words.
+    // Another network of the VLAN, for which Kea 2.2 and 3 use different keywords.
     set_network(&service, &lab, json!({ "vlan": 12 })).await?;
     let [a, _, c, _] = lab.host_address().octets();
     let gateway = format!("{a}.214.{c}.1");
@@ -227,7 +228,7 @@ async fn a_kea_that_is_upgraded_gets_its_file_in_its_own_words() -> Result<()> {
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
     let file = tokio::fs::read_to_string(&configuration).await?;
     ensure!(file.contains("\"control-socket\":") && file.contains("\"only-if-required\":"), "{file}");
-    // Host commands are not for this Kea, and what it runs stays.
+    // This Kea has no host commands, so the agent reports that, and what Kea runs stays.
     let mut hosts = options.to_vec();
     hosts.push("--kea-hosts");
     let stranger = lab.folder().join("hosts");
@@ -285,8 +286,8 @@ async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one
     client_gets(&lab, &ip, "").await?;
     let serves = tokio::fs::read_to_string(&configuration).await?;
 
-    // Without a network for its interface, dhcpd finds nothing wrong with the file, and ends when it is started.
-    // The range still holds the client's address and a gateway for it, but not the server's address.
+    // Without a network for its interface, dhcpd accepts the file in its check and exits when it is started. The range still
+    // holds the client's address and a gateway for it, but not the server's address.
     let [a, b, c, _] = lab.host_address().octets();
     set_network(
         &service,
@@ -302,7 +303,7 @@ async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one
     ensure!(tokio::fs::read_to_string(&configuration).await? == serves, "the old file is not back");
     client_gets(&lab, &ip, "").await?;
 
-    // Where the machine is to blame, neither file works, and the newest is loaded as soon as one does.
+    // When the cause is the machine, neither file works; the newest one is loaded as soon as the machine works again.
     lab.take_dhcp_address().await?;
     set_network(&service, &lab, json!({ "dns_servers": ["192.0.2.53"] })).await?;
     agent::reports(&service, "dhcp-1", "the old configuration cannot be loaded either").await?;
@@ -348,14 +349,14 @@ async fn a_kea_that_hears_nobody_confirms_nothing_until_it_hears_again() -> Resu
     agent::confirms(&service, "dhcp-1", FILE).await?;
     client_gets(&lab, &ip, "dns=192.0.2.53").await?;
 
-    // Between reloads: the interface is removed, and comes back as another one, which Kea itself does not notice.
+    // Between reloads: the interface is removed and comes back as another one, which Kea itself does not notice.
     lab.ip("link delete br0").await?;
     agent::reports(&service, "dhcp-1", "hears no clients").await?;
     lab.make_interface().await?;
     agent::confirms(&service, "dhcp-1", FILE).await?;
     client_gets(&lab, &ip, "dns=192.0.2.53").await?;
 
-    // The address is taken away, and when it comes back, another program has the port.
+    // The address is removed, and when it comes back, another program has the port.
     lab.take_dhcp_address().await?;
     agent::reports(&service, "dhcp-1", "no interface has an address in this network any more").await?;
     ask_kea(&socket, "config-reload").await?;
@@ -377,7 +378,8 @@ async fn a_dnsmasq_that_hears_nobody_is_failing_until_it_hears_again() -> Result
     hears_again("dnsmasq", "dnsmasq", "/dhcp/dc1/dnsmasq.conf").await
 }
 
-/// A server whose interface goes down, is made again, and that is killed, is failing each time, until that is over.
+/// A server whose interface goes down, whose interface is recreated, or that is killed is reported as failing each time, until
+/// the fault has ended.
 async fn hears_again(kind: &str, program: &str, file: &str) -> Result<()> {
     let lab = Lab::new().await?;
     let service = service(&lab, kind).await?;

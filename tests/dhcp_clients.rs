@@ -1,5 +1,6 @@
-//! Which clients get a boot file: real DHCP servers beside clients of every kind, looked at on the wire. Only a client that boots
-//! from the network gets one; an installer and a running system get an address and options, even while their deployment is live.
+//! Which clients get a boot file: real DHCP servers beside clients of every kind, observed on the wire. Only a client that
+//! boots from the network gets one; an installer and a running system get an address and options, even while their deployment
+//! is live.
 
 mod matrix;
 
@@ -25,19 +26,20 @@ const STRANGER: &str = "52:54:00:00:0c:99";
 
 const BASE_URL: &str = "http://boot.example:8080";
 
-/// It is nobody's own address, so that no server can name it by itself.
+/// It belongs to no machine, so that no server can name it on its own.
 const NEXT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
 
-/// What the site's header and the network say for option 42, to servers with a live deployment and to others.
+/// The values of option 42 in the site's header and in the network: for servers with a live deployment, and for others.
 const LIVE_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 8);
 const OTHER_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 
-/// A real server for a network in which one host has a live deployment, one has none, and one has one and the signed boot chain.
+/// Starts a real server for a network in which one host has a live deployment, one has none, and one has a live deployment and
+/// the signed boot chain.
 pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server: Ipv4Addr) -> Result<DhcpServer> {
     serve_from(lab, format, base_url.parse::<BootUrl>()?.into(), next_server).await
 }
 
-/// The same, where the service has these boot loaders.
+/// The same, for a service with these boot loaders.
 async fn serve_from(lab: &Lab, format: Format, source: BootSource, next_server: Ipv4Addr) -> Result<DhcpServer> {
     let site = json!({
         "next_server": next_server, "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
@@ -74,8 +76,8 @@ fn bytes(mac: &str) -> Result<[u8; 6]> {
     bytes.try_into().map_err(|_| anyhow::anyhow!("{mac} is no MAC"))
 }
 
-/// An answer gives this address and, where it was requested, this NTP server, and names what its client boots, and nothing more
-/// of that kind.
+/// Checks that an answer gives this address and, where it was requested, this NTP server, names what its client boots, and
+/// contains nothing more of that kind.
 fn gives(answer: &Message, address: Ipv4Addr, time: impl Into<Option<Ipv4Addr>>, boots: &Boots) -> Result<()> {
     let (next_server, boot_file, vendor_class) = match boots {
         Boots::Nothing => (Ipv4Addr::UNSPECIFIED, String::new(), ""),
@@ -87,11 +89,11 @@ fn gives(answer: &Message, address: Ipv4Addr, time: impl Into<Option<Ipv4Addr>>,
     let time = time.into().map(|time| time.octets().to_vec());
     ensure!(answer.options.get(&42) == time.as_ref(), "not its options: {answer:?}");
     ensure!(answer.next_server == next_server, "next server {}, not {next_server}: {answer:?}", answer.next_server);
-    // Where the message has its room to spare, the boot file may be in option 67 as well.
+    // When the message has room, the boot file may be in option 67 as well.
     let named = [String::from_utf8_lossy(&answer.boot_file).into_owned(), answer.text(67)];
     ensure!(named[0] == boot_file && (named[1].is_empty() || named[1] == boot_file), "boot file {named:?}, not {boot_file:?}");
     ensure!(answer.text(60) == vendor_class, "vendor class {:?}, not {vendor_class:?}: {answer:?}", answer.text(60));
-    // The name of a TFTP server, PXE's own options, Cisco's and PXELINUX's.
+    // The TFTP server's name, PXE's own options, Cisco's and PXELINUX's.
     let others: Vec<&u8> = answer.options.keys().filter(|code| [43, 66, 97, 128, 150, 209, 210].contains(code)).collect();
     ensure!(others.is_empty() && answer.server_name.is_empty(), "options {others:?}: {answer:?}");
     Ok(())
@@ -132,13 +134,13 @@ async fn every_client_gets_what_it_can_use(format: Format) -> Result<()> {
     }
     ensure!(wrong.is_empty(), "{format}, {} answers:\n{}", wrong.len(), wrong.join("\n"));
 
-    // Firmware that boots over HTTP gets the vendor class that it needs even where it has not requested option 60.
+    // Firmware that boots over HTTP gets the vendor class that it needs even if it has not requested option 60.
     let http: Options = [(60, b"HTTPClient:Arch:00016:UNDI:003001".to_vec()), (93, vec![0, 16]), (55, vec![1, 3, 42])].into();
     for answer in wire.lease(bytes(MAC)?, &http).await? {
         gives(&answer, lab.server_address(0), LIVE_TIME, &Boots::Http("snponly.efi"))?;
     }
 
-    // An interface that no entry has gets no answer: the server has seen its message before the next one's.
+    // A MAC address without an entry gets no answer: the server has seen its message before the next one.
     let transaction = wire.send(MessageKind::Discover, bytes(STRANGER)?, &http).await?;
     wire.send(MessageKind::Discover, bytes(MAC)?, &http).await?;
     loop {
@@ -170,7 +172,7 @@ async fn dnsmasq_names_no_boot_file_to_firmware_without_a_loader() -> Result<()>
     firmware_without_a_loader_gets_no_boot_file(Format::Dnsmasq).await.map(drop)
 }
 
-/// The service has the loaders of Debian 12, and one of the operator's whose name is another one; what the server logs.
+/// The service has the loaders of Debian 12 and one of the operator's with a different name. Returns the server's log.
 async fn firmware_without_a_loader_gets_no_boot_file(format: Format) -> Result<String> {
     let lab = Lab::new().await?;
     let (own, package) = (lab.folder().join("own"), lab.folder().join("package"));
@@ -213,7 +215,7 @@ async fn dnsmasq_names_the_signed_chain_over_http_only_where_its_grub_has_http()
     only_a_signed_chain_that_goes_on_is_named_over_http(Format::Dnsmasq).await
 }
 
-/// The service has both shims. The GRUB for x86-64 has HTTP, and that for ARM has none, as Debian's.
+/// The service has both shims. The GRUB for x86-64 supports HTTP and the one for ARM does not, as in Debian.
 async fn only_a_signed_chain_that_goes_on_is_named_over_http(format: Format) -> Result<()> {
     let lab = Lab::new().await?;
     let own = lab.folder().join("own");
@@ -264,8 +266,8 @@ async fn dnsmasq_gives_every_client_of_an_interface_the_same_address_at_once() -
     every_client_of_an_interface_gets_the_same_address(Format::Dnsmasq).await
 }
 
-/// Firmware, iPXE, installer and installed system of one interface, one after the other, with a client identifier of its own
-/// each, and none releases its lease.
+/// Firmware, iPXE, installer and installed system use one MAC address in turn, each with a client identifier of its own, and
+/// none releases its lease.
 async fn every_client_of_an_interface_gets_the_same_address(format: Format) -> Result<()> {
     let lab = Lab::new().await?;
     let dhcp = serve(&lab, format, BASE_URL, NEXT_SERVER).await?;
@@ -292,11 +294,11 @@ async fn every_client_of_an_interface_gets_the_same_address(format: Format) -> R
         for answer in wire.lease(mac, &network_manager.options).await.with_context(|| dhcp.log())? {
             gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: NetworkManager"))?;
         }
-        // A system that has only restarted is confirmed what it has.
+        // A system that has only restarted gets its address confirmed.
         let answer = wire.confirm(mac, address, &network_manager.options).await.with_context(|| dhcp.log())?;
         gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: a restarted system"))?;
-        // A DHCP server that has since read its configuration again, and may know of no lease, may also refuse; then it gives the
-        // same address to the client that begins again.
+        // A DHCP server that has reloaded its configuration in between may have lost the lease and may refuse; then it gives
+        // the same address to the client when that starts over.
         dhcp.reload().await?;
         let answer = wire.confirm(mac, address, &network_manager.options).await.with_context(|| dhcp.log())?;
         if answer.kind == MessageKind::Nak {
@@ -310,13 +312,14 @@ async fn every_client_of_an_interface_gets_the_same_address(format: Format) -> R
     Ok(())
 }
 
-/// The messages of a client up to its address: each answer names this address, nothing to boot, and none refuses.
+/// The messages of a client until it has its address: each answer names this address and nothing to boot, and none is a
+/// refusal.
 async fn is_answered_at_once(wire: &mut Wire, address: Ipv4Addr) -> Result<()> {
     let (mut time, mut discovered) = (None, false);
     loop {
         let message = wire.next().await.context("its address has not been given to it")?;
         match message.kind {
-            // dhcpcd requests no NTP server unless it is set to.
+            // dhcpcd requests an NTP server only when it is configured to.
             MessageKind::Discover | MessageKind::Request => {
                 discovered |= message.kind == MessageKind::Discover;
                 time = message.options.get(&55).is_some_and(|requested| requested.contains(&42)).then_some(LIVE_TIME);

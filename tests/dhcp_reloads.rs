@@ -50,14 +50,15 @@ async fn three_agents_load_two_hundred_entries_with_a_few_reloads_before_any_ser
     .await?;
     let took = begun.elapsed();
 
-    // An agent lets changes gather for half a second after a reload.
+    // After a reload, an agent collects changes for half a second.
     let most = usize::try_from(took.as_millis() / 500)? + 2;
     for (n, before) in (1..=AGENTS).zip(before) {
         let made = reloads(n) - before;
         ensure!((1..=most.min(ROWS / 4)).contains(&made), "kea-{n} was reloaded {made} times in {took:?}");
     }
 
-    // The log itself: no deployment is in progress before each server has confirmed a configuration that has its entry.
+    // Check the log itself: no deployment is in progress before each server has confirmed a configuration that contains its
+    // entry.
     let early: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM events AS entry
            JOIN events AS ready ON ready.event_type = 'DeploymentInProgress'

@@ -1,5 +1,5 @@
-//! Primaries as people configure them: views that a key selects, queries that need the key, signed zones, wildcards, other
-//! algorithms; and what is said where the key, the clock or the answers are wrong.
+//! Primaries as administrators configure them: views selected by a key, queries that need the key, signed zones, wildcards and
+//! other algorithms. Also the messages for a wrong key, clock or answer.
 
 use crate::dns_updates::{PATIENCE, ZONES};
 use crate::support::dns::{DnsServer, KEY, Software};
@@ -16,11 +16,12 @@ struct Kind {
     name: &'static str,
     algorithm: &'static str,
     key: &'static str,
-    /// The zones' clauses, from each zone's file.
+    /// The zone clauses, from each zone's file.
     zones: fn(&str, &str) -> String,
     /// Lines of the forward zone's file.
     records: &'static str,
-    /// What is around the zones: `{zones}` are they, `{others}` are the same with other files.
+    /// The configuration around the zones, in which `{zones}` is replaced by the zone clauses and `{others}` by the same
+    /// clauses with other files.
     around: &'static str,
 }
 
@@ -129,7 +130,7 @@ fn site(port: u16, key: &str, algorithm: &str) -> Value {
     })
 }
 
-/// A service with a device that can be given records; the path of its facts.
+/// A service with a device that can get records, and the path of the device's facts.
 async fn service(port: u16) -> Result<(Service, String)> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     service.write_secret("tsig-dc1", KEY.1)?;
@@ -145,12 +146,12 @@ fn entries(hosts: &[(&str, &str)]) -> Value {
     json!({ "dns_entries": entries })
 }
 
-/// What is still to be published.
+/// The records that are not published yet.
 async fn pending(service: &Service) -> Result<Vec<Value>> {
     Ok(service.get("/api/v1/dns-updates").await?["items"].as_array().cloned().unwrap_or_default())
 }
 
-/// The differences that a check finds which is ordered now.
+/// Requests a check and returns the differences that it finds.
 async fn checked(service: &Service) -> Result<Value> {
     let asked = time::OffsetDateTime::now_utc();
     service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
@@ -163,7 +164,7 @@ async fn checked(service: &Service) -> Result<Value> {
     .await
 }
 
-/// The records of hosts at a primary, in small letters, sorted.
+/// The records of hosts at a primary, in lower case, sorted.
 fn ours(dns: &DnsServer, kind: &Kind) -> Result<Vec<String>> {
     let all = dns.axfr("dc1.example", (kind.algorithm, kind.key))?;
     let hosts = all.iter().map(|record| record.replace("H200.DC1.EXAMPLE", "h200.dc1.example"));
@@ -207,9 +208,10 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
         let drift = checked(&service).await?;
         ensure!(drift["items"] == json!([]), "{}: {drift}", kind.name);
 
-        // What goes is gone, although a wildcard may still answer; and what vanishes is found missing.
+        // A removed record no longer exists even though a wildcard may still answer, and a record that disappears is reported
+        // as missing.
         service.put(&facts, &entries(&[("h201", "10.0.0.12")])).await?;
-        // A record that was there in capital letters is the same one, and goes too.
+        // An existing record in upper case is the same record, and is removed too.
         let left = ["h201.dc1.example. A 10.0.0.12"];
         let gone = wait_for(kind.name, PATIENCE, async || (ours(&dns, &kind).ok()? == left).then_some(())).await;
         gone.with_context(|| format!("{:?}", ours(&dns, &kind)))?;
@@ -233,7 +235,7 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
 }
 
 #[tokio::test]
-async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in_words() -> Result<()> {
+async fn a_wrong_key_secret_clock_or_answering_server_is_reported_with_its_cause() -> Result<()> {
     let mut made: Option<(Service, String)> = None;
     let cases: [(&str, &str, &str, &[&str]); 3] = [
         ("other", KEY.1, "hmac-sha256", &["does not know the key bootledger with hmac-sha256 (BADKEY)"]),
@@ -256,7 +258,7 @@ async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in
     let words = ["its clock is 3", "s ahead of this machine's (BADTIME)", "set both clocks"];
     made = Some(told(made, late.port(), &words).await?);
 
-    // A secondary that passes updates on, and does not hear of what they changed.
+    // A secondary that forwards updates to its primary and does not receive the changes.
     let primary = DnsServer::bind(|folder, port| USUAL.configure(folder, port)).await?;
     let through = |folder: &Path, port: u16| {
         let mut zones = String::new();
@@ -277,7 +279,7 @@ async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in
     Ok(())
 }
 
-/// Waits until a record that goes to this port is pending with these words.
+/// Waits until a record for the primary on this port is pending with a problem that contains these words.
 async fn told(made: Option<(Service, String)>, port: u16, words: &[&str]) -> Result<(Service, String)> {
     let (service, facts) = match made {
         Some(made) => made,

@@ -1,4 +1,4 @@
-//! Secondaries follow zone files of Bootledger: a BIND loads each file, another one pulls it.
+//! Secondaries follow Bootledger's zone files: one BIND loads each file and another transfers it.
 
 use crate::dns_updates::PATIENCE;
 use crate::support::dns::{DnsServer, KEY};
@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 const ZONE: &str = "dc1.example";
-/// How many changes there are with each policy.
+/// How many changes are made with each serial policy.
 const CHANGES: u32 = 13;
 
 fn options(folder: &Path, port: u16, more: &str) -> String {
@@ -24,7 +24,7 @@ fn options(folder: &Path, port: u16, more: &str) -> String {
     )
 }
 
-/// The records of a file as a transfer has them.
+/// The records of a file in the form of a zone transfer.
 fn records(file: &str) -> Result<BTreeSet<String>> {
     let ttl = file.lines().find_map(|line| line.strip_prefix("$TTL ")).context("no TTL")?;
     let lines = file.lines().filter(|line| !line.starts_with([';', '$']));
@@ -44,7 +44,7 @@ fn serial(records: &BTreeSet<String>) -> Result<u32> {
     Ok(soa.split(' ').nth(5).context("no serial")?.parse()?)
 }
 
-/// Whether a secondary that has `old` takes `new` (RFC 1982).
+/// Whether a secondary that has serial `old` accepts serial `new` (RFC 1982).
 fn newer(new: u32, old: u32) -> bool {
     (1..1 << 31).contains(&new.wrapping_sub(old))
 }
@@ -58,8 +58,8 @@ fn site(policy: &str, extra: u32) -> Value {
     json!({ "domain": ZONE, "zones": [zone, "10.in-addr.arpa"] })
 }
 
-/// The zone replaces one that the secondary has with a far higher serial than the log has positions. It then changes with each
-/// policy, by devices' records and by extra ones; the secondary has every single change.
+/// The zone replaces one that the secondary has with a far higher serial than the log has positions. It then changes under each
+/// policy, by devices' records and by extra records; the secondary receives every single change.
 #[tokio::test]
 async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
@@ -68,7 +68,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
     let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
     let secondary = DnsServer::bind(|folder, port| {
         let zone = format!("zone \"{ZONE}\" {{ type secondary; file \"second\"; masterfile-format text; primaries {{ 127.0.0.1 port 1 key {}; }}; }};", KEY.0);
-        // Its primary is known once that has a port; until then it answers with what it has of the old one.
+        // The secondary gets its primary as soon as that has a port; until then it answers from the old zone's file.
         std::fs::write(folder.join("second"), format!("$TTL 60\n{ZONE}. SOA old.example. host.example. 1000000000 3600 600 1209600 60\n{ZONE}. NS old.example.\n"))?;
         Ok([options(folder, port, "notify no; allow-notify { 127.0.0.1; }; serial-query-rate 1000; min-refresh-time 1; max-refresh-time 1; min-retry-time 1; max-retry-time 1;"), zone].concat())
     })
@@ -93,7 +93,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
     for (round, policy) in ["position", "unixtime", "date", "position"].into_iter().enumerate() {
         let round = u32::try_from(round)?;
         for change in 0..CHANGES {
-            // Every fourth change is of the zone's own fields, and the first one of the policy.
+            // Every fourth change is to the zone's own fields, and so is the first one of each policy.
             if change.is_multiple_of(4) {
                 service.put("/api/v1/sites/dc1", &site(policy, round * CHANGES + change)).await?;
             } else {
@@ -118,7 +118,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
         let [low, high] = match policy {
             "position" if round == 0 => [1_000_000_001, 1_000_000_100],
             "unixtime" => [1_700_000_000, 1_999_999_999],
-            // Positions go on from the last date.
+            // Serials continue from the last date.
             _ => [2_020_000_000, 2_099_000_000],
         };
         ensure!((low..high).contains(&last), "{policy}: {last}");

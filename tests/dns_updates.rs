@@ -1,4 +1,5 @@
-//! Records reach real DNS servers by signed updates, are taken back, and nothing of anybody else is touched.
+//! Real DNS servers receive records by signed updates. The records are removed again, and records of other owners are not
+//! touched.
 
 use crate::support::dns::{Between, DnsServer, KEY, Software};
 use crate::support::service::{Service, wait_for};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) const ZONES: [&str; 2] = ["dc1.example", "10.in-addr.arpa"];
@@ -31,7 +32,7 @@ async fn power_dns_has_the_records_of_a_deployment_and_loses_them_with_it() -> R
 async fn published_and_withdrawn(software: Software) -> Result<()> {
     let dns = DnsServer::start(software, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
-    // Somebody else's records beside ours.
+    // Records of another owner beside ours.
     dns.update("dc1.example", "update add www.dc1.example 60 A 10.0.0.9\nupdate add www.dc1.example 60 TXT hello")?;
     let before = dns.serial("dc1.example")?;
 
@@ -41,7 +42,7 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
     assert_eq!(dns.dig(&["-x", "10.0.0.10"])?, "h200.dc1.example.");
     ensure!(dns.serial("dc1.example")? > before, "the serial number did not move");
 
-    // A name that somebody else has is left alone, and the deployment says who is in the way.
+    // A name with another owner's record is left alone, and the deployment reports the conflicting record.
     dns.update("dc1.example", "update add h201.dc1.example 60 A 10.9.9.9")?;
     let refused = deploy(&service, "52:54:00:00:00:02", &json!({})).await?;
     let told = wait_for("the conflict is told", PATIENCE, async || {
@@ -56,7 +57,7 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
     dns_succeeds(&service, &refused).await?;
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.0.0.11");
 
-    // Ours goes, and a second address that somebody put beside it stays.
+    // Our record is removed, and a second address that another owner added beside it stays.
     dns.update("dc1.example", "update add h200.dc1.example 60 A 10.8.8.8")?;
     for deployment in [&deployment, &refused] {
         service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "a test" })).await?;
@@ -71,9 +72,10 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
     Ok(())
 }
 
-/// A primary that is down, that is silent, or that refuses is waited for by name, and needs no hand when it is back.
+/// A deployment waits for a primary that is down, silent or refusing, and names it. It continues by itself when the primary is
+/// back.
 #[tokio::test]
-async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()> {
+async fn a_deployment_waits_for_its_primary_and_continues_by_itself() -> Result<()> {
     let mut dns = DnsServer::start(Software::Bind, &ZONES).await?;
     dns.stop()?;
     let service = service(dns.port(), &ZONES).await?;
@@ -93,7 +95,7 @@ async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()
     let waited = plugin(&service, &deployment, "dns").await?;
     assert_eq!(waited["attempts"], 0, "waiting is not failing: {waited}");
 
-    // The service itself may be away: what is taken back meanwhile by nobody is taken back later.
+    // The service may be down in between: it removes the records after its restart.
     dns.stop()?;
     service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "a test" })).await?;
     let mut service = service;
@@ -102,7 +104,7 @@ async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()
     wait_for("the records are gone", PATIENCE, async || dns.zone("dc1.example").ok()?.is_empty().then_some(())).await
 }
 
-/// An update may be done although nobody hears the answer; it is taken back all the same.
+/// The primary may apply an update whose answer is lost; the service still removes it.
 #[tokio::test]
 async fn what_a_primary_did_without_being_heard_is_taken_back() -> Result<()> {
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
@@ -123,7 +125,7 @@ async fn what_a_primary_did_without_being_heard_is_taken_back() -> Result<()> {
     .await
 }
 
-/// RFC 2317: the zone of a part of a network, which the provider's zone refers to.
+/// RFC 2317: the zone for a part of a network, to which the provider's zone refers.
 #[tokio::test]
 async fn the_reverse_zone_of_a_part_of_a_network_has_its_own_names() -> Result<()> {
     let part = "0/25.0.0.10.in-addr.arpa";
@@ -139,7 +141,7 @@ async fn the_reverse_zone_of_a_part_of_a_network_has_its_own_names() -> Result<(
     Ok(())
 }
 
-/// A service whose site dc1 has its zones at the primary on this port.
+/// A service whose site dc1 has its zones on the primary at this port.
 pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let key = json!({ "name": KEY.0, "algorithm": "hmac-sha256", "secret": "tsig-dc1" });
@@ -154,7 +156,7 @@ pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
     Ok(service)
 }
 
-/// Starts a deployment of a new server; its id.
+/// Starts a deployment of a new server and returns its id.
 async fn deploy(service: &Service, mac: &str, more: &Value) -> Result<String> {
     let device = json!({ "site": "dc1", "macs": [mac], "venture": "shop", "role": "web" });
     let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
@@ -182,7 +184,7 @@ async fn dns_succeeds(service: &Service, deployment: &str) -> Result<()> {
     }
 }
 
-/// Waits until the deployment says that it waits, with these words.
+/// Waits until the deployment reports that it waits, with these words.
 async fn waits(service: &Service, deployment: &str, words: &str) -> Result<()> {
     let waits = async || {
         let plugin = plugin(service, deployment, "dns").await.ok()?;
@@ -199,7 +201,7 @@ async fn retry(service: &Service, deployment: &str) -> Result<()> {
     service.post(&format!("/api/v1/deployments/{deployment}/plugins/dns/retry"), &json!({})).await.map(drop)
 }
 
-/// As `cargo nextest run --no-capture ten_thousand` tells, with how long it took.
+/// `cargo nextest run --no-capture ten_thousand` prints how long each step took.
 #[tokio::test]
 async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()> {
     const HOSTS: u32 = 5_000;
@@ -218,7 +220,7 @@ async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()
     reverse.sort();
     ensure!(dns.zone("dc1.example")? == forward && dns.zone("10.in-addr.arpa")? == reverse, "the zones are not what was told");
 
-    // Every second goes.
+    // Every second record is removed.
     let kept: Vec<&Value> = entries.iter().step_by(2).collect();
     service.put(&facts, &json!({ "dns_entries": kept })).await?;
     settled(&service, HOSTS, "left").await?;
@@ -229,7 +231,7 @@ async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()
     Ok(())
 }
 
-/// Waits until nothing is left to be told to the primary, and so many records are there.
+/// Waits until nothing is left to publish to the primary and it has this many records.
 pub(crate) async fn settled(service: &Service, records: u32, how: &str) -> Result<()> {
     let pool = service.database().pool(1).await?;
     let (begun, records) = (Instant::now(), i64::from(records));

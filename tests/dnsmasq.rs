@@ -1,5 +1,5 @@
-//! What only dnsmasq does in its own way: real options for real clients, a restart for every change, and a site whose
-//! configuration it cannot be told.
+//! What only dnsmasq does in its own way: real options for real clients, a restart for every change, and a site with a
+//! configuration that the format cannot express.
 
 use crate::support::lab::Lab;
 use crate::support::service::{Service, wait_for};
@@ -14,10 +14,10 @@ use std::time::Duration;
 const MAC: &str = "52:54:00:00:0d:01";
 const OTHER_MAC: &str = "52:54:00:00:0d:02";
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A site with two hosts, the first of which has a live deployment, as dnsmasq reads it.
+/// The configuration for dnsmasq of a site with two hosts, the first of which has a live deployment.
 fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> Result<String> {
     let site = json!({
         "next_server": null, "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
@@ -34,7 +34,7 @@ fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> 
     let configuration = Configuration::new(
         "lab".parse()?,
         &serde_json::from_value(site)?,
-        // Longer than BOOTP's field for it.
+        // Longer than BOOTP's field for the file name.
         &format!("http://{}", "b".repeat(150)).parse()?,
         [("lab-net".parse()?, serde_json::from_value(network)?)],
         [entry(0, MAC, true, hostname)?, entry(1, OTHER_MAC, false, "h2.lab.example")?],
@@ -43,7 +43,7 @@ fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> 
 }
 
 #[tokio::test]
-async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
+async fn clients_get_options_of_every_type_and_their_host_names() -> Result<()> {
     let lab = Lab::new().await?;
     let options = json!([
         { "name": "time-offset", "value": { "number": -1 } },
@@ -81,7 +81,7 @@ async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
         ensure!(told.contains(&line.to_owned()), "no {line} in {told:?}");
     }
     ensure!(!told.iter().any(|line| line.starts_with("siaddr=") || line.contains("boot")), "it is told to boot: {told:?}");
-    // The site's header goes before the network's options; a name of another domain is told whole.
+    // The site's header takes precedence over the network's options; a name in another domain is sent in full.
     let told = lab.ask_dhcp(MAC, &format!("-x 0x4d:69505845{asked}")).await.with_context(|| dhcp.log())?;
     let long = format!("bootfile=http://{}/pxe/", "b".repeat(150));
     for line in ["mtu=1400", "hostname=h1.other.example", &long] {
@@ -90,7 +90,7 @@ async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
     Ok(())
 }
 
-/// Options of texts that busybox's client does not know, so that it shows their bytes.
+/// Options with a text value that busybox's client does not know, so that it shows their bytes.
 const TEXTS: [(&str, u8); 6] = [
     ("merit-dump", 14),
     ("extensions-path", 18),
@@ -129,7 +129,7 @@ async fn any_text_arrives_at_the_client_byte_for_byte() -> Result<()> {
     let strategy = "([\"\\\\,#:;=/ .0-9a-fsi-]|\\PC){1,12}".prop_map(|text| text.trim().to_owned());
     while texts.len() < 48 {
         let text = strategy.new_tree(&mut random).map_err(|error| anyhow::anyhow!("{error}"))?.current();
-        // The rest is refused before it reaches a server.
+        // Other texts are refused before they reach a server.
         let control = text.chars().any(char::is_control);
         if !control && !["", "s", "i"].contains(&text.trim_start_matches('-')) {
             texts.push(text);
@@ -155,7 +155,7 @@ async fn any_text_arrives_at_the_client_byte_for_byte() -> Result<()> {
     Ok(())
 }
 
-/// Every change restarts dnsmasq, which then knows of no lease: that must take the address of nobody.
+/// Every change restarts dnsmasq, which then knows no leases: no client may lose its address because of that.
 #[tokio::test]
 async fn a_running_host_keeps_its_address_when_dnsmasq_is_restarted() -> Result<()> {
     let lab = Lab::new().await?;
@@ -181,7 +181,7 @@ async fn a_running_host_keeps_its_address_when_dnsmasq_is_restarted() -> Result<
 }
 
 #[tokio::test]
-async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() -> Result<()> {
+async fn a_site_that_dnsmasq_cannot_express_reports_that_and_keeps_the_last_configuration() -> Result<()> {
     let lab = Lab::new().await?;
     let service = Service::start(lab.host_address()).await?;
     let [a, b, c, _] = lab.host_address().octets();
@@ -218,7 +218,7 @@ async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() 
     let starts = dhcp.log().matches("started, version").count();
     ensure!(starts > 1, "dnsmasq was not restarted:\n{}", dhcp.log());
 
-    // What an earlier version stored and cannot be written for it is said where operators look.
+    // Values that an earlier version stored and that cannot be written for dnsmasq are reported where operators look.
     let long = ["a", "b", "c", "d", "e"].map(|letter| letter.repeat(55)).join(", ");
     for (options, words) in [
         (json!([{ "name": "rooters", "value": { "text": "x" } }]), "the DHCP option rooters of network prod"),
@@ -234,7 +234,7 @@ async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() 
     }
     ensure!(dhcp.log().matches("started, version").count() == starts, "dnsmasq was restarted:\n{}", dhcp.log());
 
-    // Mended, the server is confirmed again; done, the host is told nothing to boot any more.
+    // Once the network is fixed, the server is confirmed again; once the deployment is done, the host gets nothing to boot.
     service.put("/api/v1/networks/prod", &network(json!([]))).await?;
     wait_for("the failure is over", PATIENCE, async || {
         service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["failing"].is_null().then_some(())

@@ -1,4 +1,4 @@
-//! What servers have otherwise than they should is found, told, and repaired when a person says so; and only then.
+//! Differences between servers and the desired state are found and reported, and repaired only when an operator requests it.
 
 use crate::dns_updates::{PATIENCE, ZONES, service, settled};
 use crate::support::dns::{DnsServer, Software};
@@ -18,7 +18,8 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     hosts(&service, 3).await?;
     assert_eq!(found(&service).await?, json!([]), "all is as it should be");
 
-    // Two records vanish, as with a zone from a back-up, somebody points a name elsewhere, and adds one of their own.
+    // Two records disappear, as after a zone was restored from a backup; another owner points a name elsewhere and adds a
+    // record.
     dns.update("dc1.example", "update delete h200.dc1.example A\nupdate add www.dc1.example 60 A 10.9.9.9")?;
     dns.update("dc1.example", "update delete h201.dc1.example A\nupdate add h201.dc1.example 60 A 10.9.9.9")?;
     dns.update("10.in-addr.arpa", "update delete 10.0.0.10.in-addr.arpa PTR")?;
@@ -35,7 +36,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is repaired unasked");
     let before = service.get(DRIFT).await?["count"].clone();
 
-    // What nobody else has made comes back; what somebody made stays, until it is named.
+    // A missing record comes back; another owner's record stays until an operator names it.
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     drifted(&service, &json!([expected[2]])).await?;
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "10.0.0.10");
@@ -48,7 +49,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
         "{told}"
     );
 
-    // An order is for what was seen. Whoever changes it meanwhile is not overwritten.
+    // A repair applies to the difference that the operator saw. A record that has changed since then is not overwritten.
     dns.update("dc1.example", "update delete h201.dc1.example A\nupdate add h201.dc1.example 60 A 10.8.8.8")?;
     service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [OTHER] })).await?;
     drifted(&service, &json!([[OTHER, "foreign", ["10.0.0.11"], ["10.8.8.8"]]])).await?;
@@ -60,7 +61,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     let told = service.run(&["drift", "dc1", "--check"]).await?;
     ensure!(told.starts_with("site dc1: differences: 0; things compared: 6, at "), "{told}");
 
-    // The history knows all of it.
+    // The history contains all of it.
     let told = service.text("/api/v1/events?limit=1000").await?;
     ensure!(told.contains("DriftRepairOrdered") && told.contains("DriftEnded"), "{told}");
     let position = service.get("/api/v1/events?type=DriftRepairOrdered").await?["items"][0]["position"].clone();
@@ -70,7 +71,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
 }
 
 #[tokio::test]
-async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Result<()> {
+async fn an_unreachable_primary_is_reported_and_the_known_differences_stay() -> Result<()> {
     let mut dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     hosts(&service, 2).await?;
@@ -99,7 +100,7 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
         (item["ordered"].is_null() && item["problem"].as_str()?.contains("did not answer as a DNS primary")).then_some(())
     })
     .await?;
-    // What was ordered is done although the service is killed.
+    // A requested repair is carried out even if the service is killed.
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     let mut service = service;
     service.kill()?;
@@ -111,7 +112,7 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
     })
     .await?;
     if service.get(DRIFT).await?["count"] != 0 {
-        // It had failed before the service was killed.
+        // The repair had already failed before the service was killed.
         service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     }
     drifted(&service, &json!([])).await?;
@@ -120,7 +121,7 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
 }
 
 #[tokio::test]
-async fn a_dhcp_server_that_does_not_run_what_it_should_is_told_until_it_does() -> Result<()> {
+async fn a_dhcp_server_with_the_wrong_configuration_is_reported_until_it_has_the_right_one() -> Result<()> {
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
@@ -143,7 +144,7 @@ async fn a_dhcp_server_that_does_not_run_what_it_should_is_told_until_it_does() 
     confirm(&service, &json!({ "revision": wrong, "position": position, "ok": false, "message": "no such subnet" })).await?;
     told("failing", "no such subnet").await?;
 
-    // The order asks its agent to confirm once more, which ends a long poll.
+    // The request makes the agent confirm again, which ends a long poll.
     let (_, confirmed) = configuration(&service).await?;
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     ensure!(configuration(&service).await?.1 > confirmed, "the agent is not asked again");
@@ -155,7 +156,7 @@ async fn a_dhcp_server_that_does_not_run_what_it_should_is_told_until_it_does() 
     Ok(())
 }
 
-/// Makes a device with so many names, from h200 and 10.0.0.10 on, and waits until the primary has them.
+/// Creates a device with this many names, from h200 and 10.0.0.10 on, and waits until the primary has them.
 async fn hosts(service: &Service, count: u8) -> Result<()> {
     let device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web" });
     let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
@@ -165,12 +166,12 @@ async fn hosts(service: &Service, count: u8) -> Result<()> {
     settled(service, 2 * u32::from(count), "published").await
 }
 
-/// Has the site checked, and waits until that is done: what is found.
+/// Requests a check of the site, waits until it ends and returns what it found.
 async fn found(service: &Service) -> Result<Value> {
     let before = service.post(&format!("{DRIFT}/check"), &json!({})).await?["check"].clone();
     wait_for("it is checked", PATIENCE, async || {
         let check = service.get(DRIFT).await.ok()?["check"].clone();
-        // Times of one format and one zone.
+        // Both times have the same format and time zone, so that they compare as text.
         (check["checked_at"].as_str()? >= before["requested_at"].as_str()? && check["under_way_since"].is_null()).then_some(())
     })
     .await?;

@@ -1,4 +1,4 @@
-//! A deployment that is only checked: it is refused exactly as it would be when started, and leaves nothing behind.
+//! A deployment that is only checked: it is refused exactly as if it were started, and leaves no trace.
 
 use crate::support::books::{Books, context, read};
 use anyhow::{Result, bail, ensure};
@@ -50,7 +50,7 @@ fn broken<T>(outcome: Result<T, CommandError>) -> Result<Vec<BrokenRule>> {
 }
 
 #[tokio::test]
-async fn a_check_refuses_what_a_start_refuses_in_the_same_words_and_appends_nothing() -> Result<()> {
+async fn a_check_refuses_like_a_start_with_the_same_message_and_appends_nothing() -> Result<()> {
     let (books, device) = Books::with_a_server().await?;
     let refused = [
         json!({"ip": "10.0.0.1"}),
@@ -72,7 +72,7 @@ async fn a_check_refuses_what_a_start_refuses_in_the_same_words_and_appends_noth
 }
 
 #[tokio::test]
-async fn a_check_tells_what_a_start_then_fills_in() -> Result<()> {
+async fn a_check_returns_the_values_that_a_start_fills_in() -> Result<()> {
     let (books, device) = Books::with_a_server().await?;
     let new = wanted(device, json!({}))?;
     let before = log::last_position(&books.pool).await?;
@@ -85,7 +85,7 @@ async fn a_check_tells_what_a_start_then_fills_in() -> Result<()> {
     let started = bootledger_projections::deployments::find(&books.pool, id, at).await?;
     let started = started.map(|started| (started.ip, started.hostname, started.boot_image));
     ensure!(started == Some((proposed.ip, proposed.hostname, proposed.boot_image)), "{started:?}");
-    // Now the device has a live deployment, which is said as well.
+    // Now the device has a live deployment, which is reported as well.
     let again = broken(books.ledger.check_deployment(&new).await)?;
     ensure!(again.iter().any(|broken| broken.rule == "already_deploying" && broken.holder.is_some()), "{again:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A service without `DATABASE_URL` brings its own PostgreSQL, and takes it along however it goes.
+//! A service without `DATABASE_URL` starts its own PostgreSQL, which stops with it however the service ends.
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot be set up has failed")]
 
@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 use service::{Service, run, sandbox};
 
-/// Whether this test runs as root. If not, says what is left out, and fails where nothing may be.
+/// Whether this test runs as root. If not, prints what is left out; in CI that is a failure.
 fn is_root(left_out: &str) -> bool {
     let root = Uid::effective().is_root();
     if !root {
@@ -72,7 +72,7 @@ async fn root_may_follow_an_ordinary_user_on_the_same_data() {
 }
 
 #[tokio::test]
-async fn a_second_service_on_the_same_data_is_refused_and_told_by_whom() {
+async fn a_second_service_on_the_same_data_is_refused_with_the_first_ones_process_id() {
     let sandbox = sandbox();
     let service = Service::start(&sandbox);
     let refusal = run(&sandbox, &[]);
@@ -96,7 +96,7 @@ fn a_stop_of_the_service_waits_for_the_server() {
     let sandbox = sandbox();
     let service = Service::start(&sandbox);
     let server = service.server();
-    // A server that takes its time: it cannot even begin before it is woken.
+    // A slow server: it cannot begin to stop before it is resumed.
     service::send(server, Signal::SIGSTOP);
     let waking = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(500));
@@ -114,7 +114,7 @@ async fn sigkill_of_the_service_leaves_no_server_and_no_obstacle() {
     service.query("SELECT ''; CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')").await;
     let server = service.server();
     service.kill();
-    // At once, while the guard may still be stopping the old server.
+    // Immediately, while the guard may still be stopping the old server.
     let service = Service::start(&sandbox);
     assert!(!service::is_alive(server), "two servers at once");
     assert_eq!(service.query("SELECT word FROM kept").await, "here");
@@ -161,7 +161,7 @@ async fn a_long_data_directory_gets_a_short_socket_that_goes_with_the_server() {
 }
 
 #[test]
-fn a_system_without_postgresql_is_told_what_to_install() {
+fn without_postgresql_the_error_names_what_to_install() {
     let sandbox = sandbox();
     let said = run(&sandbox, &["--postgres-bin", "/nonexistent/bin"]);
     for words in ["/nonexistent/bin", "apt install postgresql", "dnf install", "brew install", "DATABASE_URL"] {

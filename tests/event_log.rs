@@ -1,4 +1,4 @@
-//! The event log against a real PostgreSQL: nothing is lost, nothing is taken twice, nothing can be altered unseen.
+//! The event log against a real PostgreSQL: nothing is lost, nothing is appended twice, and nothing can be altered unnoticed.
 
 mod tampering;
 
@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// A log with one writer over a database of its own.
+/// A log with one writer on this database.
 async fn log_of(database: &TestDatabase) -> Result<EventLog> {
     Ok(EventLog::start(database.pool(8).await?, database.connect_options()))
 }
@@ -71,7 +71,7 @@ async fn a_reader_misses_nothing_of_twelve_writers_and_sees_the_order_of_commits
         async move {
             let mut positions = vec![];
             for sequence in 1..=i64::try_from(each)? {
-                // Delays that differ, and batches that are rejected in between: sequences that are too high.
+                // Delays of different lengths, and rejected batches in between: their sequences are too high.
                 for _ in 0..rand::random::<u8>() % 7 {
                     tokio::task::yield_now().await;
                 }
@@ -122,7 +122,7 @@ async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
     Ok(())
 }
 
-/// More events than one statement carries go into the log in several, of one transaction.
+/// A batch with more events than one statement carries is written with several statements of one transaction.
 #[tokio::test]
 async fn a_batch_of_many_events_is_in_the_log_whole_or_not_at_all() -> Result<()> {
     let database = TestDatabase::create().await?;
@@ -139,7 +139,7 @@ async fn a_batch_of_many_events_is_in_the_log_whole_or_not_at_all() -> Result<()
     Ok(())
 }
 
-/// What is appended in a row by one writer is not looked up before; the statement that writes it checks the same.
+/// A single writer does not read the log's end before a consecutive append; the statement that writes makes the same check.
 #[tokio::test]
 async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_follow() -> Result<()> {
     let database = TestDatabase::create().await?;
@@ -155,7 +155,7 @@ async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_foll
     assert_eq!(append(&log, "a", 4).await, -1, "a gap");
     assert_eq!(append(&log, "b", 2).await, -1, "a stream that does not exist");
     assert_eq!(append(&log, "b", 1).await, 3);
-    // The other writer moves the end of the log, and each finds out.
+    // The other writer moves the log's end, and each writer notices.
     assert_eq!(append(&other, "a", 3).await, 4);
     assert_eq!(append(&log, "a", 3).await, -1);
     assert_eq!(append(&log, "a", 4).await, 5);
@@ -166,7 +166,7 @@ async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_foll
 }
 
 #[tokio::test]
-async fn a_claim_of_another_is_told_with_kind_value_and_holder() -> Result<()> {
+async fn a_claim_held_by_another_is_refused_with_kind_value_and_holder() -> Result<()> {
     let database = TestDatabase::create().await?;
     let log = log_of(&database).await?;
     let (claim, owner, other) = (Claim::Ip(Ipv4Addr::new(10, 0, 0, 7)), device(), device());

@@ -1,8 +1,8 @@
-//! Half an hour of mixed work in a minute, while the network between the service and everything that it talks to misbehaves
-//! at random and PostgreSQL is restarted: whatever was accepted is in the log once, nothing is there twice, servers boot all
-//! the time, and three seconds after the last fault everything is well.
+//! Half an hour of mixed work in a minute, while the network between the service and everything that it connects to fails at
+//! random and PostgreSQL is restarted. Everything accepted is in the log once, nothing is there twice, servers boot all the
+//! time, and three seconds after the last fault everything works.
 //!
-//! The seed is printed. `BOOTLEDGER_FAULTS_SEED` sets it, which repeats the plan of work and faults, though not their exact
+//! The seed is printed. Set `BOOTLEDGER_FAULTS_SEED` to repeat the plan of work and faults, though not their exact
 //! interleaving.
 
 mod books;
@@ -21,22 +21,23 @@ use weather::Weather;
 use work::Shift;
 use world::World;
 
-/// The variable with the seed.
+/// The environment variable with the seed.
 const SEED: &str = "BOOTLEDGER_FAULTS_SEED";
-/// How many servers are deployed before the faults begin, after which memory and connections are compared with the end.
+/// How many servers are deployed before the faults begin. Memory and connections at that point are compared with those at the
+/// end.
 const WARM_UP: usize = 40;
-/// How many servers are deployed in all.
+/// How many servers are deployed in total.
 const SERVERS: usize = 200;
-/// How long the faults go on at most; work that is not begun by then is left.
+/// How long the faults last at most; work that has not begun by then is skipped.
 const LONGEST: Duration = Duration::from_secs(40);
-/// How soon after the last fault everything has to be well.
+/// How soon after the last fault everything must work again.
 const WELL_WITHIN: Duration = Duration::from_secs(3);
-/// How long `/pxe/` may take for a server whose deployment is in progress, whatever the database does. The table is in
-/// memory; what remains is the load of this test on a busy machine.
+/// How long `/pxe/` may take for a server whose deployment is in progress, regardless of the database. The boot table is in
+/// memory, so the rest is the load of this test on a busy machine.
 const BOOT_WITHIN: Duration = Duration::from_secs(2);
-/// How long the service may take to end.
+/// How long the service may take to stop.
 const END_WITHIN: Duration = Duration::from_secs(5);
-/// How long it may take until queues are empty, waiting workers have tried again, and memory is given back.
+/// How long it may take until queues are empty, waiting workers have retried, and memory is freed.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 fn seed() -> Result<u64> {
@@ -62,7 +63,7 @@ async fn story(seed: u64) -> Result<()> {
     let (over, is_over) = watch::channel(false);
     let agents = machines::poll(&world, &is_over);
 
-    // Quiet work first: its memory and connections are those of a service in use.
+    // Work without faults first: its memory and connections are those of a service in use.
     let shift = Shift::new(seed, Arc::clone(&boots));
     shift.work(&world, 0..WARM_UP, Instant::now() + LONGEST).await;
     world.catches_up(SETTLED_WITHIN).await?;

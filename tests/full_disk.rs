@@ -1,4 +1,4 @@
-//! A disk is full: what is refused says so, what was accepted stays, and the service recovers by itself.
+//! A full disk: a refusal names the cause, accepted changes stay, and the service recovers by itself.
 
 use crate::support::disk::Disk;
 use crate::support::postgres::Postgres;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One file of write-ahead log is enough for the whole story: a server that cannot create the next one stops.
+/// One file of write-ahead log is enough for the whole test: a server that cannot create the next one stops.
 const SMALL: &str = "shared_buffers = 16MB\nmin_wal_size = 128MB\nmax_wal_size = 256MB\nmax_connections = 60\nautovacuum = off\n";
 
-/// The status and body of a request with a JSON body.
+/// Sends a JSON body. Returns the status and body of the answer.
 async fn put(service: &Process, path: &str, body: &Value) -> Result<(u16, Value)> {
     let request = reqwest::Client::new().put(service.url(path)).bearer_auth(service.token()).json(body);
     let answer = request.send().await?;
@@ -86,7 +86,7 @@ async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once(
 }
 
 #[tokio::test]
-async fn with_its_own_postgresql_the_service_refuses_changes_before_the_disk_is_full_and_goes_on_serving() -> Result<()> {
+async fn with_embedded_postgresql_the_service_refuses_changes_before_the_disk_is_full_and_keeps_serving() -> Result<()> {
     let Some(disk) = Disk::mount(240, "filling the disk of the embedded PostgreSQL")? else { return Ok(()) };
     let options = vec!["--data-dir".to_owned(), disk.path().join("data").display().to_string()];
     let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
@@ -122,7 +122,7 @@ async fn upload(service: &Process, size: usize) -> Result<(u16, Value)> {
     Ok((answer.status().as_u16(), answer.json().await?))
 }
 
-/// An upload that does not fit is refused with these words, leaves nothing behind, and a smaller one goes on to work.
+/// An upload that does not fit is refused with these words and leaves nothing behind; a smaller one still works.
 async fn refuses_what_does_not_fit(service: &Process, folder: &Path, words: &str) -> Result<()> {
     service.put("/api/v1/boot-images/debian", &json!({})).await?;
     let before = files(folder);

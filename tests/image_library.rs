@@ -1,5 +1,5 @@
-//! Boot images of the library as operators add them: in the background, from the command line, interrupted, resumed, updated;
-//! from a real HTTP server and a vendor that signs with GnuPG. Nothing is ever half added.
+//! Boot images from the library as operators add them: in the background, from the command line, interrupted, resumed and
+//! updated, from a real HTTP server and a vendor that signs with GnuPG. No image is ever half added.
 
 #[allow(dead_code, reason = "this story uses only a part of it")]
 #[path = "../images/tests/obtain/server.rs"]
@@ -24,7 +24,7 @@ use vendor::Vendor;
 const PATIENCE: Duration = Duration::from_mins(1);
 const SCRIPT: &str = "#!ipxe\nkernel {{ kernel_url }}\nboot\n";
 
-/// A mirror whose files can be changed, and which stops in the middle of the kernel for as long as a test wants.
+/// A mirror whose files can be changed, and which pauses in the middle of the kernel for as long as a test wants.
 struct Mirror {
     server: Server,
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -68,7 +68,7 @@ impl Mirror {
     }
 }
 
-/// A folder of recipes of an operator's.
+/// A folder with an operator's own recipes.
 fn recipes(mirror: &Mirror) -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     write_recipe(folder.path(), &mirror.url(), "")?;
@@ -112,7 +112,7 @@ async fn add(service: &Service, order: Value) -> Result<String> {
     Ok(answer["id"].as_str().context("an id")?.to_owned())
 }
 
-/// Waits until a download has a status, and gives it.
+/// Waits until a download has this status and returns the download.
 async fn becomes(service: &Service, id: &str, wanted: &str) -> Result<Value> {
     let path = format!("/api/v1/image-downloads/{id}");
     let found = async || service.get(&path).await.ok().filter(|download| download["status"] == wanted);

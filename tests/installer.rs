@@ -1,4 +1,4 @@
-//! An installer against the running service: what it reports, a restart in the middle of it, and calls in a loop.
+//! An installer against the running service: its reports, a restart in the middle, and requests in a loop.
 
 mod bounds;
 
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// What stands for the server: the service trusts a proxy on this machine.
+/// The address that represents the server: the service trusts a proxy on this machine.
 const SERVER: &str = "10.0.0.11";
 
-/// A server that is being installed from an image that boots the network once, and what its installer knows.
+/// A server that is being installed from an image that boots once from the network, and the URLs that its installer knows.
 pub(crate) struct Installing {
     service: Service,
-    /// The path of its deployment in the API.
+    /// The API path of its deployment.
     deployment: String,
     device: String,
-    /// `/pxe/t/TOKEN`
+    /// The path of its boot files: `/pxe/t/TOKEN`.
     files: String,
     client: Client,
 }
@@ -42,7 +42,7 @@ impl Installing {
         let deployment = service.post("/api/v1/deployments", &wanted).await?;
         let deployment = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
         wait_for("the deployment is in progress", PATIENCE, async || {
-            // The DHCP server runs what the views show, so that the entry is confirmed once it is there.
+            // Confirms the position that the views show, so that the entry is confirmed as soon as it exists.
             let position = service.get("/readyz").await.ok()?["views_position"].clone();
             let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
             service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
@@ -59,13 +59,13 @@ impl Installing {
         Ok(installing)
     }
 
-    /// What the server gets at `/pxe/`.
+    /// The answer that the server gets at `/pxe/`.
     async fn boots(&self) -> Result<String> {
         let request = self.client.get(self.service.url("/pxe/")).header("X-Forwarded-For", SERVER);
         Ok(request.send().await?.error_for_status()?.text().await?)
     }
 
-    /// The status of a request below the token's URL, from an address.
+    /// Sends a request below the token's URL from this address and returns the status.
     async fn ask(&self, method: Method, path: &str, from: &str, body: Vec<u8>) -> Result<u16> {
         let url = self.service.url(&format!("{}/{path}", self.files));
         let request = self.client.request(method, url).header("X-Forwarded-For", from).body(body);
@@ -80,7 +80,7 @@ impl Installing {
         Ok(self.service.get(&self.deployment).await?["installer"].clone())
     }
 
-    /// Waits until what is shown of the installer is so.
+    /// Waits until what the API shows of the installer meets this condition.
     async fn shows(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let shown = wait_for(what, PATIENCE, async || self.installer().await.ok().filter(|installer| is(installer))).await;
         match shown {
@@ -89,7 +89,7 @@ impl Installing {
         }
     }
 
-    /// Waits until the server gets its disk, or its image's script.
+    /// Waits until the server gets the script that boots its disk, or its image's script.
     async fn boots_into(&self, what: &str) -> Result<()> {
         wait_for(&format!("/pxe/ has {what}"), PATIENCE, async || {
             self.boots().await.ok().filter(|script| script.contains(what)).map(drop)
@@ -107,9 +107,9 @@ const SCRIPT: &str = "echo h";
 const DISK: &str = "sanboot";
 
 #[tokio::test]
-async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_installed_once() -> Result<()> {
+async fn a_server_that_its_installer_restarts_boots_its_disk_and_is_installed_once() -> Result<()> {
     let installing = Installing::start().await?;
-    // An attempt that broke off before the answers were fetched, and HEAD requests, change nothing.
+    // An attempt that stops before it fetches the answer file changes nothing, and neither does a HEAD request.
     for _ in 0..3 {
         ensure!(installing.boots().await?.contains(SCRIPT));
         ensure!(installing.ask(Method::HEAD, "preseed.cfg", SERVER, vec![]).await? == 200);
@@ -117,7 +117,7 @@ async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_inst
     installing.boots_into(SCRIPT).await?;
     ensure!(installing.installer().await?["next_boot"] == "network");
 
-    // Stages of the installer fetch the same file, from other interfaces and addresses.
+    // Stages of the installer fetch the same file from other interfaces and addresses.
     for from in [SERVER, "10.0.0.99", "203.0.113.7"] {
         for _ in 0..3 {
             ensure!(installing.ask(Method::GET, "preseed.cfg", from, vec![]).await? == 200);
@@ -130,7 +130,7 @@ async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_inst
     ensure!(installing.ask(Method::GET, "preseed.cfg", SERVER, vec![]).await? == 200, "files stay");
     installing.shows("the restart is visible", |installer| installer["last_file"] == "local-disk").await?;
 
-    // A person has it installed again, and the installer says itself what comes next.
+    // An operator requests another installation, and the installer itself decides the next boot.
     installing.service.post(&format!("{}/next-boot", installing.deployment), &json!({ "boot": "network" })).await?;
     installing.boots_into(SCRIPT).await?;
     ensure!(installing.report("next_boot=disk").await? == 200);
@@ -160,7 +160,7 @@ async fn what_an_installer_reports_is_shown_and_a_failure_until_the_next_stage()
     let shown = installing.shows("it failed", |installer| installer["failed"] == true).await?;
     ensure!(shown["text"] == "cannot fetch http://boot/pxe/t/••••••/x: <b>404</b>" && shown["percent"] == 40, "{shown}");
 
-    // Wherever a failed plugin counts, so does a failed installer.
+    // A failed installer counts wherever a failed plugin counts.
     let id = installing.deployment.rsplit('/').next().context("an id")?;
     let failing = installing.service.get("/api/v1/deployments?plugin=failed").await?;
     ensure!(failing["items"][0]["id"] == id, "{failing}");
@@ -187,7 +187,7 @@ async fn what_an_installer_reports_is_shown_and_a_failure_until_the_next_stage()
     let failing = installing.service.get("/api/v1/deployments?plugin=failed").await?;
     ensure!(failing["items"].as_array().is_some_and(Vec::is_empty), "{failing}");
 
-    // Nothing that is kept has the token.
+    // Nothing that is stored contains the token.
     let pool = installing.service.database().pool(1).await?;
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%' || $1 || '%'")
         .bind(&token[33..])

@@ -1,4 +1,4 @@
-//! Several instances over one database: what one was doing when it was killed, or stood still, another does within seconds.
+//! Several instances over one database: when an instance is killed or stopped, another one takes over its work within seconds.
 
 use crate::support::process::Process;
 use crate::support::service::{Service, wait_for};
@@ -13,16 +13,16 @@ use uuid::Uuid;
 
 const ROWS: i64 = 300;
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How long the work of an instance that is gone may wait for another one: four seconds of silence, and the work itself.
+/// How long the work of a lost instance may wait for another one: four seconds of silence, and the work itself.
 const TAKEN_OVER: Duration = Duration::from_secs(6);
 
-/// An instance whose plugins have begun to work on many deployments, and what else the tests look at.
+/// An instance whose plugins are working on many deployments, and what else the tests look at.
 struct Story {
     first: Service,
-    /// Without it, two instances over one database would not be one service.
+    /// Without the shared key, two instances over one database would not be one service.
     key: tempfile::TempDir,
     pool: PgPool,
     worker: Uuid,
@@ -74,14 +74,15 @@ impl Story {
         anyhow::bail!("the first instance never had ten leases at once");
     }
 
-    /// How many runs the first instance was in the middle of, and nobody has done since.
+    /// How many runs the first instance had begun that no other instance has finished since.
     async fn left(&self) -> Result<i64> {
         let sql = "SELECT count(*) FROM leases l JOIN plugin_runs r USING (deployment, plugin)
                     WHERE l.worker = $1 AND NOT l.resting AND r.retry_at <= now()";
         Ok(sqlx::query_scalar(sql).bind(self.worker).fetch_one(&self.pool).await?)
     }
 
-    /// Waits until each deployment waits for its DHCP server, which is as far as they get, and looks that no event is there twice.
+    /// Waits until each deployment waits for its DHCP server, which is as far as they get, and checks that no event is recorded
+    /// twice.
     async fn everything_is_done_once(&self) -> Result<()> {
         wait_for("every plugin has done its work", PATIENCE, async || {
             let waiting = "SELECT count(*) FROM plugin_runs WHERE plugin = 'dhcp' AND status = 'waiting'";
@@ -124,7 +125,7 @@ async fn what_a_killed_instance_was_doing_another_does_within_seconds() -> Resul
 }
 
 #[tokio::test]
-async fn a_restarted_instance_goes_on_at_once() -> Result<()> {
+async fn a_restarted_instance_resumes_its_work_immediately() -> Result<()> {
     let mut story = Story::begins().await?;
     story.import().await?;
     story.busy().await?;
@@ -164,7 +165,7 @@ async fn an_instance_that_stood_still_does_nothing_that_another_has_done() -> Re
     .await?;
     story.everything_is_done_once().await?;
 
-    // It is of use again: alone, it gets a deployment as far as it can get.
+    // The first instance is usable again: alone, it takes a deployment as far as possible.
     second.kill()?;
     let csv = "mac;network;venture;role;boot_image\n52:54:00:00:ff:ff;prod;shop;web;debian\n".to_owned();
     story.first.import(csv, "one-more").await?;

@@ -1,4 +1,4 @@
-//! The service from outside, one module a story, in one program.
+//! The service from outside: one program, with one module per topic.
 
 mod accounts;
 mod allocations;

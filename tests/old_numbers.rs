@@ -1,4 +1,4 @@
-//! An installation of a version in which `ABC1` and `abc1` were two serial numbers: it starts with this version, and the first of
+//! An installation of a version in which `ABC1` and `abc1` were two serial numbers: this version starts on it, and the first of
 //! two devices keeps its number.
 
 use crate::support::postgres::execute;
@@ -31,7 +31,7 @@ async fn is_held(service: &Service, serial: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes a device's number as it was written when another writing was another number.
+/// Rewrites a device's number as it was stored when a different spelling was a different number.
 async fn rewrite(service: &Service, id: &str, old: &str, new: &str) -> Result<()> {
     let payload = json!({
         "type": "DeviceChanged", "serial": { "old": old, "new": new }, "asset": null, "name": null, "site": null, "rack": null,
@@ -45,7 +45,7 @@ async fn rewrite(service: &Service, id: &str, old: &str, new: &str) -> Result<()
     .await
 }
 
-/// Makes the database what the version before these migrations left.
+/// Restores the database to the state before these migrations.
 async fn take_back(service: &Service, held: &[(&str, &str)]) -> Result<()> {
     let rows: Vec<String> = held.iter().map(|(serial, id)| format!("('serial', '{serial}', 'device {id}', 1)")).collect();
     let rows = rows.join(", ");
@@ -85,7 +85,7 @@ async fn two_devices_with_numbers_that_differ_in_case_alone_are_kept_and_the_fir
         ensure!(service.get(&path).await?["serial"] == serial, "{path} keeps its number");
     }
     is_held(&service, "Abc1").await?;
-    // The second one is changed, with its number and without.
+    // The second device is changed, with its number and without.
     for body in [json!({ "name": "second" }), json!({ "serial": "abc1" }), json!({ "asset": "A2" })] {
         let (status, changed) = answer(&service, Method::PATCH, &second_path, &body).await?;
         ensure!(status == 200 && changed["serial"] == "abc1", "{body}: {status} {changed}");
@@ -96,7 +96,7 @@ async fn two_devices_with_numbers_that_differ_in_case_alone_are_kept_and_the_fir
     ensure!(status == 200, "{status} {changed}");
     is_held(&service, "abc1").await?;
 
-    // The other second one goes out of use, then the first of them.
+    // The second device of the other pair is decommissioned, then the first.
     let reason = json!({ "reason": "sold" });
     let (status, gone) = answer(&service, Method::POST, &format!("{fourth_path}/decommission"), &reason).await?;
     ensure!(status == 200, "{status} {gone}");
@@ -105,7 +105,7 @@ async fn two_devices_with_numbers_that_differ_in_case_alone_are_kept_and_the_fir
     ensure!(status == 200, "{status} {gone}");
     registered(&service, "x9").await?;
 
-    // A rebuild finds the same holders in the log.
+    // A rebuild from the log finds the same holders.
     service.run(&["rebuild"]).await?;
     service.run(&["rebuild", "--compare"]).await?;
     is_held(&service, "aBC1").await?;

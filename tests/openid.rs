@@ -27,7 +27,7 @@ fn path(url: &str) -> Result<&str> {
     Ok(&rest[rest.find('/').context("no path")?..])
 }
 
-/// Goes to the provider, is this one there, and comes back: what came of it, and the path that the browser came back to.
+/// Signs in at the provider as this subject and returns to the service. Returns the final page and the path of the callback.
 async fn through(person: &mut Person, provider: &Provider, subject: Option<&str>) -> Result<(Page, String)> {
     let away = person.look("/sign-in/openid?to=/settings").await?;
     ensure!(away.status == StatusCode::SEE_OTHER && away.location.starts_with(provider.url()), "{away:?}");
@@ -58,7 +58,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     ensure!(settings.text.contains("Ada Lovelace") && settings.text.contains("through OpenID Connect"), "{settings:?}");
     ensure!(ada.look("/settings/users").await?.status == StatusCode::FORBIDDEN, "an operator sees users");
 
-    // What came back once brings nobody in again, neither here nor in another browser.
+    // A callback works only once, in this browser and in any other.
     ensure!(ada.look(&callback).await?.status == StatusCode::UNAUTHORIZED, "a callback counts twice");
     let mut thief = Person::new(&service)?;
     refused(&thief.look(&callback).await?, "did not begin here")?;
@@ -66,7 +66,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     refused(&thief.look(&callback).await?, "did not begin here")?;
     ensure!(thief.look("/settings").await?.location.starts_with("/sign-in"));
 
-    // The role is what the provider says now.
+    // The role follows what the provider reports at each sign-in.
     provider.knows("sub-1", &of_ada(&["dc-admins"])).await?;
     let mut again = Person::new(&service)?;
     through(&mut again, &provider, Some("sub-1")).await?;
@@ -75,7 +75,8 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
     refused(&page, "gives you no role here")?;
 
-    // A name is not a person: neither another one's at the provider, nor one of a user who has a password here.
+    // A name does not identify a user: neither the name of another user at the provider, nor that of a user with a password
+    // here.
     provider.knows("sub-2", &of_ada(&["dc-admins"])).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-2")).await?;
     refused(&page, "somebody else to the provider")?;
@@ -86,10 +87,10 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-4")).await?;
     refused(&page, "cannot be a user name here")?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, None).await?;
-    // This provider does not say of which sign-in that is the end.
+    // This provider's error does not say which sign-in it belongs to.
     refused(&page, "did not begin here")?;
 
-    // Whoever is disabled here comes in no longer, whatever the provider says.
+    // A user who is disabled here can no longer sign in, regardless of the provider.
     provider.knows("sub-1", &of_ada(&["dc-ops"])).await?;
     service.post("/api/v1/users/ada/disable", &json!({})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
@@ -118,7 +119,7 @@ async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
     Ok(())
 }
 
-/// What people are called at Entra, Okta and others, on every page and path that has their names.
+/// User names as Entra, Okta and others have them, on every page and path that contains them.
 #[tokio::test]
 async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Result<()> {
     let provider = Provider::start().await?;
@@ -143,14 +144,14 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
         ensure!((page.status, page.location.as_str()) == (StatusCode::SEE_OTHER, "/settings"), "{name}: {page:?}");
         let user = service.get(&format!("/api/v1/users/{segment}")).await?;
         ensure!(user["name"] == stored, "{user}");
-        // What the person does is on record by that name.
+        // The user's actions are recorded under that name.
         service.post(&format!("/api/v1/users/{segment}/disable"), &json!({})).await?;
         let (page, _) = through(&mut Person::new(&service)?, &provider, Some(subject)).await?;
         refused(&page, "user is disabled")?;
         service.post(&format!("/api/v1/users/{segment}/enable"), &json!({})).await?;
         ensure!(service.run(&["user", "list"]).await?.contains(stored), "the command line lists {stored}");
     }
-    // An administrator's pages lead to each.
+    // An administrator's pages link to each user.
     known("s-9", "root@corp.example", &["dc-admins"]).await?;
     let mut root = Person::new(&service)?;
     through(&mut root, &provider, Some("s-9")).await?;
@@ -160,7 +161,7 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
         ensure!(root.look(&format!("/settings/users/{segment}")).await?.status == StatusCode::OK, "{segment}");
     }
 
-    // Who is called something else keeps the user; who is called as somebody else is refused.
+    // A renamed user stays the same user; a user with another one's name is refused.
     known("s-1", "ada.lovelace@corp.example", &["dc-ops"]).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-1")).await?;
     ensure!(page.status == StatusCode::SEE_OTHER, "{page:?}");
@@ -170,7 +171,7 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-5")).await?;
     refused(&page, "somebody else to the provider")?;
 
-    // What is missing is said by the names of the claims, and nothing of what they say.
+    // The message names the missing claims, and contains none of their values.
     provider.knows("s-6", &json!({"email": "secret@corp.example", "groups": ["dc-ops"]})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-6")).await?;
     refused(&page, "does not send the claim preferred_username")?;

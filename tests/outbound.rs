@@ -1,4 +1,4 @@
-//! Whereto the service connects, and with which secrets: listeners of the test's own hear nothing that they may not hear.
+//! Where the service connects to, and with which secrets: the test's own listeners receive nothing that they must not receive.
 
 use crate::support::bmc::{IpmiSim, PASSWORD};
 use crate::support::service::{Service, wait_for};
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A listener that keeps what it hears, and answers everything with this.
+/// A listener that keeps everything that it receives and sends this answer to everything.
 struct Trap {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
@@ -45,7 +45,7 @@ impl Trap {
     }
 }
 
-/// What somebody is answered: the status, and the body without what differs from request to request.
+/// The answer to a request: its status, and its body without the parts that differ between requests.
 async fn asks(service: &Service, token: &str, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
     let request = reqwest::Client::new().request(method, service.url(path)).bearer_auth(token);
     let answer = if body.is_null() { request } else { request.json(body) }.send().await?;
@@ -99,12 +99,12 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     service.put("/api/v1/secrets/gone", &scope).await?;
     let (operator, viewer, root) = (token(&service, "operator").await?, token(&service, "viewer").await?, service.token());
 
-    // Who may set a scope, and of which secrets.
+    // Operators and viewers may not set or read the scope of any secret.
     for (who, path) in [(&operator, "/api/v1/secrets/unscoped"), (&viewer, "/api/v1/secrets/unscoped")] {
         for (method, body) in [(Method::PUT, &scope), (Method::GET, &Value::Null), (Method::DELETE, &Value::Null)] {
             assert_eq!(asks(&service, who, method, path, body).await?.0, StatusCode::FORBIDDEN);
         }
-        // Nor do they name the secrets of primaries and receivers.
+        // Nor may they name the secrets of DNS primaries and webhook receivers.
         assert_eq!(asks(&service, who, Method::PUT, "/api/v1/sites/dc1", &site).await?.0, StatusCode::FORBIDDEN);
         assert_eq!(asks(&service, who, Method::PUT, "/api/v1/webhooks/chat", &hook).await?.0, StatusCode::FORBIDDEN);
     }
@@ -117,7 +117,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     let twice = json!({ "url": "http://127.0.0.1:9/", "events": ["rack.*"], "secret": "bmc" });
     assert_eq!(rules(&asks(&service, root, Method::PUT, "/api/v1/webhooks/other", &twice).await?.1), ["secret_missing"]);
 
-    // Every way out of the scope, for an operator: one answer, byte for byte, and nothing is sent.
+    // Every way to leave the scope, as an operator: always the same answer, byte for byte, and nothing is sent.
     let with = |key: &str, value: Value| {
         let mut management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port });
         management[key] = value;
@@ -147,7 +147,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     }
     ensure!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
 
-    // Without TLS: not by an operator, even within the scope.
+    // Without TLS: not allowed for an operator, even within the scope.
     let plain = device("S-plain", "dc1", &with("tls", json!("off")));
     let (_, refused) = asks(&service, &operator, Method::POST, "/api/v1/devices", &plain).await?;
     assert_eq!(rules(&refused), ["tls_off_not_allowed"], "{refused}");
@@ -156,7 +156,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     let change = json!({ "management": with("tls", json!("off")) });
     assert_eq!(asks(&service, &operator, Method::PATCH, &path, &change).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
 
-    // A certificate of one's own is a way to the password, too.
+    // A pinned certificate would also give away the password.
     let pinned = format!("sha256:{}", "ab".repeat(32));
     let (_, refused) =
         asks(&service, &operator, Method::POST, "/api/v1/devices", &device("S-pin", "dc1", &with("tls", json!(pinned)))).await?;
@@ -165,7 +165,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     let (_, refused) = asks(&service, &operator, Method::PATCH, &path, &change).await?;
     assert_eq!(rules(&refused), ["tls_pin_not_allowed"], "{refused}");
 
-    // A viewer's question sends nothing; an operator's does, and is then what the viewer learns.
+    // A viewer's request sends nothing to the controller. An operator's does, and the viewer then sees its result.
     let (status, unknown) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
     assert_eq!(
         (status, &unknown["state"], &unknown["asked_at"], &unknown["live"]),
@@ -183,7 +183,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     let (_, last) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
     assert_eq!((&last["state"], &last["asked_at"], &last["live"]), (&json!("on"), &asked["asked_at"], &json!(false)));
 
-    // A scope that was narrowed or retired counts at once, for devices of before too.
+    // A narrowed or retired scope takes effect immediately, for existing devices too.
     let before = controller.heard().len();
     for narrowed in [
         Some(
@@ -248,11 +248,11 @@ async fn a_redirect_leads_no_credentials_elsewhere_and_an_operator_does_not_lear
     Ok(())
 }
 
-/// Addresses of this machine, of the link, of many machines and of metadata services, in all forms, by everybody.
+/// Loopback, link-local, multicast and metadata addresses in all notations, named by every role.
 #[tokio::test]
 async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<()> {
     let trap = Trap::start(Ipv4Addr::LOCALHOST, 0, SYSTEM).await?;
-    // A proxy of the environment would connect where the service may not.
+    // A proxy from the environment would connect to addresses that the service may not connect to.
     let (folder, program) = (tempfile::tempdir()?, env!("CARGO_BIN_EXE_bootledger"));
     let script: PathBuf = folder.path().join("behind-a-proxy");
     let proxy = format!("http://127.0.0.1:{}", trap.port);
@@ -305,7 +305,7 @@ async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<(
             "{host}: {refused}"
         );
     }
-    // A name says nothing before it is resolved.
+    // A host name can only be judged once it is resolved.
     let hook = json!({ "url": format!("http://localhost:{}/", trap.port), "events": ["rack.*"], "secret": "hook" });
     service.put("/api/v1/webhooks/chat", &hook).await?;
     let ping = service.post("/api/v1/webhooks/chat/ping", &json!({})).await?;
@@ -335,7 +335,7 @@ async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<(
     Ok(())
 }
 
-/// Sixty controllers take connections and say nothing.
+/// Sixty controllers accept connections and never answer.
 #[tokio::test]
 async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()> {
     const HANGING: u8 = 60;
@@ -367,7 +367,7 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
     let well =
         register(99, json!({ "address": "127.0.0.1", "protocol": "ipmi", "credentials": "bmc", "port": good.port })).await?;
 
-    // All are asked at once by one operator; a viewer, a probe and another caller go on meanwhile.
+    // One operator queries all of them at once; a viewer, a probe and another caller continue to work.
     let (operator, viewer) = (token(&service, "operator").await?, token(&service, "viewer").await?);
     let others = async || -> Result<Duration> {
         let begun = Instant::now();
@@ -392,7 +392,7 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
     });
     let questions: Vec<_> = questions.collect();
     let beside = others().await?;
-    // Each of the hanging ones is given 10 s.
+    // Each unresponsive controller has 10 s to answer.
     ensure!(
         beside < 3 * quiet + Duration::from_secs(2),
         "others took {beside:?} beside controllers that hang, {quiet:?} without"
@@ -403,11 +403,11 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
         ensure!(status != StatusCode::SERVICE_UNAVAILABLE || retry, "{status} without Retry-After");
         statuses.push(status);
     }
-    // Eight of one caller are under way at once; when they end, as many of those that wait begin.
+    // Eight requests of one caller run at once; as they end, the same number of waiting ones begin.
     let asked = statuses.iter().filter(|status| **status == StatusCode::BAD_GATEWAY).count();
     ensure!((8..=16).contains(&asked), "{statuses:?}");
 
-    // Deployments whose restarts wait for controllers do not hold up one whose controller is well.
+    // Deployments whose restarts wait for unresponsive controllers do not delay one whose controller works.
     let deploy = async |id: &str| -> Result<String> {
         let wanted = json!({ "device": id, "boot_image": "debian", "network": "prod" });
         Ok(service.post("/api/v1/deployments", &wanted).await?["id"].as_str().context("an id")?.to_owned())

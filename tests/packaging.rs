@@ -1,4 +1,4 @@
-//! The systemd unit of the DHCP agent, as far as that can be known without a systemd that runs.
+//! The systemd unit of the DHCP agent, as far as it can be tested without a running systemd.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn packaged(file: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// A copy of the unit that starts the program that was built.
+/// A copy of the unit that starts the program that this build made.
 fn unit_in(folder: &Path) -> Result<PathBuf> {
     let text = packaged(UNIT)?;
     ensure!(text.contains("/usr/local/bin/bootledger "), "the unit starts another program");
@@ -41,7 +41,7 @@ fn systemd_finds_nothing_wrong_with_the_agents_unit() -> Result<()> {
 #[test]
 fn systemd_finds_the_agent_hardly_exposed() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    // From 0 to 10, here in tenths; without any of the restrictions it is 9.6.
+    // The scale is 0 to 10, here in tenths; without any of the restrictions the unit scores 9.6.
     let output = analyze(&["security", "--offline=yes", "--no-pager", "--threshold=30"], &unit_in(folder.path())?)?;
     ensure!(output.status.success(), "{}", said(&output));
     Ok(())
@@ -61,7 +61,7 @@ fn the_units_command_and_the_examples_of_its_settings_are_understood() -> Result
             settings.map(|line| line.split_once('=').context("NAME=VALUE")).collect::<Result<_>>()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(line.split(' ')).arg("--once").current_dir(folder.path()).env_clear().envs(settings);
-        // Nobody listens there, and the file is in a folder that every machine can write to.
+        // Nothing listens at this address, and the file is in a folder that every machine allows writing to.
         command.env("BOOTLEDGER_URL", "http://127.0.0.1:1").env("BOOTLEDGER_CONFIG", folder.path().join("served.conf"));
         let output = command.output()?;
         let said = said(&output);

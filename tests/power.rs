@@ -1,4 +1,5 @@
-//! Servers are restarted through their management controllers: once, into the network, with credentials that nobody sees.
+//! Servers are restarted through their management controllers: once, from the network, and without showing the credentials
+//! anywhere.
 
 use crate::support::bmc::{Emulator, IpmiSim, PASSWORD, SYSTEM};
 use crate::support::service::{Service, wait_for};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 const IP: &str = "10.0.0.11";
@@ -34,7 +35,7 @@ fn redfish(emulator: &Emulator) -> Value {
     json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": tls })
 }
 
-/// A verified server with this controller; its path.
+/// Creates a verified server with this controller and returns its path.
 async fn device(service: &Service, management: Value) -> Result<String> {
     let mut device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "serial": "S-1", "venture": "shop", "role": "web" });
     if !management.is_null() {
@@ -51,7 +52,7 @@ async fn device(service: &Service, management: Value) -> Result<String> {
     Ok(format!("/api/v1/devices/{id}"))
 }
 
-/// Starts a deployment of the server and has its DHCP entry confirmed; the deployment's path.
+/// Starts a deployment of the server, confirms its DHCP entry and returns the deployment's path.
 async fn deploy(service: &Service, device: &str) -> Result<String> {
     let wanted = json!({ "device": device.rsplit('/').next(), "boot_image": "debian", "network": "prod" });
     let deployment = service.post("/api/v1/deployments", &wanted).await?;
@@ -87,7 +88,7 @@ async fn reboot_is(service: &Service, deployment: &str, status: &str) -> Result<
     }
 }
 
-/// The types of a device's events about its power.
+/// The types of a device's power events.
 async fn power_events(service: &Service, device: &str) -> Result<Vec<String>> {
     let id = device.rsplit('/').next().unwrap_or_default();
     let events = service.get(&format!("/api/v1/events?aggregate=device/{id}&limit=1000")).await?;
@@ -95,7 +96,7 @@ async fn power_events(service: &Service, device: &str) -> Result<Vec<String>> {
     Ok(types.filter(|name| name.starts_with("Power")).map(str::to_owned).collect())
 }
 
-/// The server asks for its boot script, as it does when it has restarted into the network.
+/// Requests the server's boot script, as the server does after it restarted from the network.
 async fn boots(service: &Service) -> Result<()> {
     wait_for("the server gets its script", PATIENCE, async || {
         let asked = reqwest::Client::new().get(service.url("/pxe/")).header("X-Forwarded-For", IP).send().await.ok()?;
@@ -104,7 +105,7 @@ async fn boots(service: &Service) -> Result<()> {
     .await
 }
 
-/// Neither the password nor what Basic authentication makes of it is in the log, in an event, or in what the API says.
+/// Neither the password nor its encoding for Basic authentication is in the log, in an event, or in an answer of the API.
 async fn is_told_nowhere(service: &Service, device: &str, deployment: &str) -> Result<()> {
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
@@ -174,7 +175,7 @@ async fn killed_while_the_controller_works_the_service_does_not_restart_the_serv
     assert_eq!(power_events(&service, &device).await?, ["PowerRequested"]);
     boots(&service).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
-    // The controller goes on with what it was told before the service was killed.
+    // The controller continues with the order that it received before the service was killed.
     wait_for("the controller has switched the server on again", PATIENCE, async || {
         sim.told().contains(&"set power 1".to_owned()).then_some(())
     })
@@ -216,7 +217,7 @@ async fn without_a_controller_a_deployment_waits_for_a_hand_and_says_so() -> Res
 }
 
 #[tokio::test]
-async fn a_person_asks_for_the_power_and_switches_it() -> Result<()> {
+async fn an_operator_reads_and_switches_the_power() -> Result<()> {
     let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
     let device = device(&service, ipmi(&sim)).await?;
     let power = format!("{device}/power");
@@ -227,7 +228,7 @@ async fn a_person_asks_for_the_power_and_switches_it() -> Result<()> {
     let again = service.post_with_key(&power, &off, "once").await?;
     assert_eq!(answered, again, "the first answer is given again");
     assert_eq!(sim.told(), ["set power 0"]);
-    // The command line takes the same way.
+    // The command line uses the same code.
     assert_eq!(service.run(&["power", "status", "S-1"]).await?.trim(), "off");
     assert_eq!(service.run(&["power", "cycle", "52:54:00:00:00:01", "--network-boot"]).await?.trim(), "on");
     assert_eq!(sim.told(), ["set power 0", "set boot pxe", "set power 1"], "what is off is switched on");

@@ -1,9 +1,9 @@
-//! `make prove`: a bare virtual server becomes an installed Debian that boots its own disk and is given its role by Puppet, and
-//! then another one, with nobody touching it. `make test` leaves this out, since it takes half an hour without KVM.
+//! `make prove`: a bare virtual server becomes an installed Debian that boots its own disk, gets its role from Puppet, and then
+//! gets another role, without any manual step. `make test` leaves this out, because it takes half an hour without KVM.
 //!
-//! Debian's own installer, the recipe that ships with the product, a mirror of Debian's packages that `scripts/debian-mirror`
-//! has made, Kea, BIND, and Debian's Puppet in the installed system. What happened when is written to
-//! `target/prove/transcript.md`.
+//! It uses Debian's own installer, the recipe that ships with the product, a mirror of Debian's packages made by
+//! `scripts/debian-mirror`, Kea, BIND, and Debian's Puppet in the installed system. `target/prove/transcript.md` gets the times
+//! of all steps.
 
 use crate::support::debian::{Debian, WebServer, define_site};
 use crate::support::dns::{DnsServer, KEY, Software};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const MAC: &str = "52:54:00:00:0e:01";
 
-/// For one step of an installation. Unpacking the base system is the longest.
+/// The limit for one step of an installation. Unpacking the base system takes longest.
 const PATIENCE: Duration = Duration::from_mins(45);
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_bare_server_becomes_an_installed_debian_and_then_another_one() -> Res
     let second = run.install("db", &mut transcript).await?;
     keeper.kill().await?;
 
-    // Of the first role nothing is left but the log.
+    // Nothing of the first role is left except in the log.
     ensure!(first.hostname != second.hostname, "{first:?} {second:?}");
     assert_eq!(dns.dig(&[&second.hostname, "A"])?, second.ip);
     assert_eq!(dns.dig(&["-x", &second.ip])?, format!("{}.", second.hostname));
@@ -65,7 +65,7 @@ async fn a_bare_server_becomes_an_installed_debian_and_then_another_one() -> Res
     Ok(())
 }
 
-/// What an installation was given.
+/// The values that an installation was assigned.
 #[derive(Debug)]
 struct Installed {
     hostname: String,
@@ -80,7 +80,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Deploys the server for a role, and follows it until Puppet has ended the deployment.
+    /// Deploys the server for a role and follows it until Puppet ends the deployment.
     async fn install(&self, role: &str, transcript: &mut Transcript) -> Result<Installed> {
         let service = self.service;
         transcript.begin(role);
@@ -153,7 +153,8 @@ impl Run<'_> {
     }
 }
 
-/// What an installed system fetches while it is installed: Puppet's code, our node classifier, and what is run at the first boot.
+/// What a system fetches during its installation: Puppet's code, our node classifier, and the script that runs at the first
+/// boot.
 async fn first_boot(service: &Service, lab: &Lab) -> Result<WebServer> {
     let folder = lab.folder().join("first-boot");
     std::fs::create_dir_all(&folder)?;
@@ -220,7 +221,7 @@ async fn define(
     Ok(())
 }
 
-/// What happened when, for people.
+/// The times of all steps, written for people.
 struct Transcript {
     text: String,
     begun: Instant,
@@ -246,7 +247,7 @@ impl Transcript {
         }
     }
 
-    /// A stage that has just ended.
+    /// Records that a stage has just ended.
     fn stage(&mut self, name: &str) {
         let now = Instant::now();
         let line = format!("| {name} | {} s | {} s |", (now - self.before).as_secs(), (now - self.begun).as_secs());

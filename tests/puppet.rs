@@ -1,5 +1,5 @@
-//! Debian's Puppet against the running service: it asks for classes with the ENC script, applies them, and its reports end
-//! a deployment or say why it does not end.
+//! Debian's Puppet against the running service: it gets its classes from the ENC script and applies them, and its reports end a
+//! deployment or show why it does not end.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -13,20 +13,20 @@ use tokio::process::Command;
 
 const NODE: &str = "h200.dc1.example";
 const MAC: &str = "52:54:00:00:00:01";
-/// What stands for the booting server: the service trusts a proxy on this machine.
+/// The header that represents the booting server: the service trusts a proxy on this machine.
 const SERVER: (&str, &str) = ("X-Forwarded-For", "10.0.0.20");
 
-/// Long enough for a machine that is busy with other things.
+/// Long enough for a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Puppet with folders of its own, which asks this service and reports to it.
+/// Puppet with folders of its own. It gets its classes from this service and reports to it.
 pub(crate) struct Puppet {
     folder: TempDir,
     url: String,
 }
 
 impl Puppet {
-    /// With two classes: one that fails as long as a file is missing, and one that says who it is.
+    /// Puppet with two classes: one that fails while a file is missing, and one that prints its node.
     pub(crate) fn new(service: &Service) -> Result<Self> {
         let puppet = Self { folder: tempfile::tempdir()?, url: service.url("") };
         for environment in ["production", "staging"] {
@@ -59,14 +59,14 @@ impl Puppet {
         command.kill_on_drop(true).output().await.context("puppet cannot be run: install puppet-agent, as scripts/setup does")
     }
 
-    /// What Puppet is told of a node, or what it says where it is told nothing.
+    /// The classification that Puppet gets for a node, or its error when there is none.
     async fn node(&self, certname: &str) -> Result<Result<String, String>> {
         let output = self.run(&["node", "find", certname, "--render-as", "yaml"]).await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
     }
 
-    /// Applies what the node is told, and reports it with this token; gives all that Puppet said.
+    /// Applies the node's classes and sends the report with this token. Returns all output of Puppet.
     pub(crate) async fn apply(&self, node: &str, token: &str) -> Result<String> {
         let url = self.url.replace("http://", &format!("http://puppet:{token}@")) + "/puppet/reports";
         let site = self.path("site.pp");
@@ -98,7 +98,7 @@ async fn define_catalogue(service: &Service, flag: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Deploys the device as this role, and plays the DHCP server; gives the deployment's path once it is in progress.
+/// Deploys the device with this role and plays the DHCP server. Returns the deployment's path once it is in progress.
 async fn deploy(service: &Service, device: &str, role: &str) -> Result<String> {
     let wanted = json!({ "device": device, "venture": "shop", "role": role, "ip": SERVER.1, "hostname": NODE });
     let deployment = service.post("/api/v1/deployments", &wanted).await?;
@@ -117,7 +117,7 @@ async fn deploy(service: &Service, device: &str, role: &str) -> Result<String> {
     Ok(path)
 }
 
-/// What the booting server is answered, once the boot table has heard of everything.
+/// Waits until the booting server gets this answer; the boot table may need a moment to follow.
 async fn boot(service: &Service, path: &str, wanted: &str) -> Result<()> {
     let asked = async || {
         let answer = reqwest::Client::new().get(service.url(path)).header(SERVER.0, SERVER.1).send().await.ok()?;
@@ -126,7 +126,7 @@ async fn boot(service: &Service, path: &str, wanted: &str) -> Result<()> {
     wait_for(&format!("{path} answers {wanted}"), PATIENCE, asked).await
 }
 
-/// Waits until a deployment is like this; what was just done may not be in the views yet.
+/// Waits until a deployment meets a condition; the views may not show the last change yet.
 async fn reaches(service: &Service, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
     let reached = async || service.get(path).await.ok().filter(&is);
     match wait_for(&format!("the deployment {what}"), PATIENCE, reached).await {
@@ -157,7 +157,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     }
     ensure!(!told.contains("role::db"), "{told}");
 
-    // The old system, still running: it has the new role, but it is not the new server.
+    // The old system is still running: it has the new role, but it is not the new server.
     boot(&service, "/pxe/", "echo installs h200").await?;
     std::fs::write(&flag, "")?;
     let said = puppet.apply(NODE, &token).await?;
@@ -165,14 +165,14 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     let deployment = service.get(&path).await?;
     ensure!(deployment["status"] == "in_progress", "a run before the server was installed ended its deployment: {deployment}");
 
-    // Installed: from now on it boots its disk.
+    // The server is installed: from now on it boots its disk.
     boot(&service, "/pxe/DONE/", "OK").await?;
     boot(&service, "/pxe/", "sanboot").await?;
     boot(&service, "/pxe/DONE/", "OK").await?;
     let installed = |deployment: &Value| deployment["status"] == "in_progress" && deployment["installed_at"].is_string();
     reaches(&service, &path, "is installed", installed).await?;
 
-    // A run that fails is shown, with what the agent said.
+    // A failed run is shown with the agent's message.
     std::fs::remove_file(&flag)?;
     puppet.apply(NODE, &token).await?;
     let failed = |deployment: &Value| {
@@ -188,7 +188,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
         lines["items"].as_array().context("items")?.iter().filter(|line| line["event_type"] == "PuppetRunFailed").count();
     assert_eq!(failures, 1, "the same failure again is no news: {lines}");
 
-    // Reports without a good token end nothing.
+    // Reports without a valid token end nothing.
     std::fs::write(&flag, "")?;
     let wrong = format!("{}0", &token[..token.len() - 1]);
     let wrong = if wrong == token { format!("{}1", &token[..token.len() - 1]) } else { wrong };
@@ -196,14 +196,14 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     ensure!(said.contains("Unable to submit report") && said.contains("401"), "{said}");
     ensure!(service.get(&path).await?["status"] == "in_progress", "a report with a wrong token ended the deployment");
 
-    // The first run that succeeds ends it.
+    // The first successful run ends the deployment.
     puppet.apply(NODE, &token).await?;
     let done = |deployment: &Value| deployment["status"] == "done";
     let deployment = reaches(&service, &path, "is done", done).await?;
     ensure!(deployment["ended_by"] == "Puppet for h200.dc1.example" && deployment["puppet_failure"].is_null(), "{deployment}");
     boot(&service, "/pxe/", "sanboot").await?;
 
-    // With another role, Puppet is told of that and no more of the old one.
+    // After the change of role, Puppet gets the new role and nothing of the old one.
     let path = deploy(&service, &device, "db").await?;
     let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
     ensure!(told.contains("role::db") && !told.contains("role::web") && told.contains("tier: 3"), "{told}");
@@ -220,7 +220,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     Ok(())
 }
 
-/// What a script of a few lines can get wrong: names that are none, and a service that is away, slow or something else.
+/// What a short script can get wrong: invalid names, and a service that is down, slow, or not Bootledger at all.
 #[tokio::test]
 async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node() -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bootledger-enc");
@@ -246,7 +246,7 @@ async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node()
     }
     let (good, said) = run(&url, &[NODE]).await?;
     ensure!(!good && said.contains("no device has ever had the host name"), "{said}");
-    // Somebody else answers 200 there.
+    // This path answers 200 with something else.
     let (good, said) = run(&service.url("/api/docs?x="), &[NODE]).await?;
     ensure!(!good && said.contains("text/html"), "{said}");
     let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

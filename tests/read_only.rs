@@ -1,5 +1,5 @@
-//! A database that takes no writes but has the whole schema: reads and boots are served, changes are refused with the reason,
-//! and the service takes them again without a restart.
+//! A database that accepts no writes but has the whole schema: reads and boots are served, changes are refused with the reason,
+//! and the service accepts them again without a restart.
 
 use crate::support::postgres::{Postgres, execute};
 use crate::support::process::{Process, wait_for};
@@ -15,7 +15,7 @@ fn site(name: &str) -> Value {
     json!({"name": name, "domain": "dc1.example", "zones": ["dc1.example"]})
 }
 
-/// Reads work, changes are refused for this reason, and readiness says it.
+/// Reads work, changes are refused for this reason, and readiness reports it.
 async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
     assert_eq!(service.get("/api/v1/sites/dc1").await?["spec"]["name"], "Before");
     let pxe = reqwest::get(service.url("/pxe/")).await?;
@@ -36,7 +36,7 @@ async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
     Ok(())
 }
 
-/// Changes are taken, and shown by the views.
+/// Changes are accepted and the views show them.
 async fn becomes_writable(service: &Process, url: &str) -> Result<()> {
     let taken = async || service.put("/api/v1/sites/dc2", &site("After")).await.ok();
     wait_for("changes are taken again", PATIENCE, taken).await?;
@@ -44,7 +44,7 @@ async fn becomes_writable(service: &Process, url: &str) -> Result<()> {
     wait_for("the views move again", PATIENCE, shown).await?;
     let ready: Value = reqwest::get(service.url("/readyz")).await?.json().await?;
     ensure!(!ready["degraded"].to_string().contains("read-only"), "{ready}");
-    // Without a heartbeat, no plugin, webhook or DNS update would be worked on.
+    // Without a heartbeat, no worker would process plugins, webhooks or DNS updates.
     let pool = sqlx::PgPool::connect(url).await?;
     let alive = async || {
         let alive = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT FROM public.workers WHERE public.worker_lives(worker))");
@@ -84,7 +84,7 @@ async fn a_standby_serves_reads_until_it_is_promoted() -> Result<()> {
     service.start_again().await?;
     serves_reads_only(&service, "standby").await?;
 
-    // One without the schema cannot be used.
+    // A database without the schema cannot be used.
     service.kill()?;
     service.use_database(standby.url("empty"));
     let refused = service.run(&["token", "list"]).await.expect_err("it cannot get a schema").to_string();

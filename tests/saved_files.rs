@@ -1,4 +1,5 @@
-//! What is saved can be written, and is accepted by the servers that get it; and an image that lacks a file is not deployed.
+//! Everything that can be saved can be written and is accepted by the servers that receive it. An image that lacks a file is
+//! not deployed.
 
 use crate::support::books::{Books, context, read};
 use crate::support::process::wait_for;
@@ -52,7 +53,7 @@ fn broken(outcome: Result<String>) -> Result<BrokenRule> {
     }
 }
 
-/// A folder with a `dnsmasq` that is this shell script.
+/// A folder with a program `dnsmasq` that is this shell script, and the checkers that use it.
 fn dnsmasq(script: &str) -> Result<(tempfile::TempDir, Checkers)> {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("dnsmasq");
@@ -73,7 +74,7 @@ async fn a_typo_in_the_options_of_a_site_or_network_is_refused_with_what_was_mea
     }
     let stored = catalogue::site(&books.pool, &"dc1".parse()?, At::Now).await?.map(|entry| entry.spec.dhcp_header);
     ensure!(stored == Some(vec![]), "{stored:?}");
-    // What is right is saved, checked by the real programs.
+    // A valid value passes the check of the real programs and is saved.
     let right = json!([{"name": "ntp-servers", "value": {"addresses": ["10.0.0.2"]}},
         {"name": "site-tag", "code": 224, "type": "hex", "value": {"hex": "01:ff"}}]);
     books.site(&right).await?;
@@ -95,7 +96,7 @@ async fn a_file_that_a_servers_checker_rejects_refuses_the_change_unless_it_was_
         ensure!(!rule.message.contains("/tmp"), "{rule:?}");
     }
     books.network(&path("/allowed")).await?;
-    // Stored before there was a check, it keeps nobody from changing the rest.
+    // An invalid value that was stored before this check existed does not block changes to other fields.
     let unchecked = books.ledger.clone().with_checkers(Checkers::off());
     let (key, spec) = ("prod".parse()?, read(network(&path("/forbidden")))?);
     unchecked.execute(Command::DefineNetwork(key, spec), context()).await?;
@@ -112,7 +113,7 @@ async fn a_checker_that_hangs_delays_a_change_for_seconds_and_holds_no_connectio
     let hanging = json!([{"name": "root-path", "value": {"text": "/hang"}}]);
     let change = books.network(&hanging);
     let others = async {
-        // All connections of the pool at once, while the checker hangs.
+        // All connections of the pool are used at once, while the checker hangs.
         let hangs = async || folder.path().join("hangs").exists().then_some(());
         wait_for("the checker hangs", Duration::from_secs(10), hangs).await?;
         let mut held = vec![];

@@ -1,10 +1,10 @@
-//! The threat model names the test for each thing that is stopped. A name that no test has would be a promise without proof.
+//! The threat model names a test for each attack that is stopped. A name that no test has would be a promise without proof.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The folders that have tests.
+/// The folders that contain tests.
 const SOURCES: [&str; 8] = ["aggregates", "images", "outbound", "projections", "src", "tests", "web/src", "web/tests"];
 
 #[test]
@@ -31,13 +31,13 @@ fn named_tests_exist(page: &str, least: usize) -> Result<()> {
     Ok(())
 }
 
-/// Whether a word in code style is a test's name: words with underscores between, and more of them than an option has.
+/// Whether a word in code style is a test's name: words joined by underscores, and more of them than an option has.
 fn is_sentence(word: &str) -> bool {
     let plain = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     plain && word.matches('_').count() >= 3
 }
 
-/// The functions behind `#[test]` and its sisters, below a folder.
+/// Collects the names of functions marked `#[test]` and similar, below a folder.
 fn collect(folder: &Path, tests: &mut BTreeSet<String>) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Settings of boot images from the catalogue to the served file: which value counts, what is missing, and that a secret is
-//! in nothing but the file that needs it.
+//! Settings of boot images from the catalogue to the served file: which value takes precedence, what is missing, and that a
+//! secret is only in the file that needs it.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// The secret. Nothing but the rendered file may have it, in whatever notation.
+/// The secret. Only the rendered file may contain it, in any encoding.
 const SECRET: &str = "Xy7-hush.$6$salt/hash";
 const TEMPLATE: &str = "disk {{ settings.disk|shell }}\nzone {{ settings.time_zone }}\nkeys {{ settings.ssh_keys|json }}\n\
     root {{ settings.root_password_hash|shell }}\nupper {{ settings.root_password_hash|upper }}\n";
-/// What stands for the booting server: the service trusts a proxy on this machine.
+/// The header that represents the booting server: the service trusts a proxy on this machine.
 const SERVER: (&str, &str) = ("X-Forwarded-For", "10.0.0.20");
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -35,7 +35,7 @@ async fn service() -> Result<Service> {
     Ok(service)
 }
 
-/// A verified device of shop/web with this MAC; its path.
+/// Creates a verified device of shop/web with this MAC and returns its path.
 async fn device(service: &Service, mac: &str) -> Result<String> {
     let device = json!({ "site": "dc1", "macs": [mac], "venture": "shop", "role": "web" });
     let device = service.post("/api/v1/devices", &device).await?;
@@ -48,7 +48,7 @@ fn id(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Each setting's value and source for the image, as `name=value from source`.
+/// The effective value and source of each setting for the image, as `name=value from source`.
 async fn counting(service: &Service, device: &str) -> Result<Vec<String>> {
     let found = service.get(&format!("{device}/settings?image=debian")).await?;
     let settings = found["settings"].as_array().context("settings")?;
@@ -70,7 +70,7 @@ async fn prepared(service: &Service, path: &str) -> Result<()> {
     .await
 }
 
-/// What the booting server is answered for a path.
+/// The answer to the booting server for a path.
 async fn fetched(service: &Service, path: &str) -> Result<(StatusCode, String)> {
     let answer = reqwest::Client::new().get(service.url(path)).header(SERVER.0, SERVER.1).send().await?;
     Ok((answer.status(), answer.text().await?))
@@ -81,7 +81,7 @@ async fn deploy(service: &Service, device: &str) -> Result<Value> {
     service.post("/api/v1/deployments", &wanted).await
 }
 
-/// iPXE has no quotes, so a value can end a command of the script and begin another one.
+/// iPXE has no quoting, so a value can end a command of the script and begin another one.
 #[tokio::test]
 async fn a_value_that_would_change_the_boot_script_is_refused_when_the_deployment_starts_and_not_before() -> Result<()> {
     let service = service().await?;
@@ -140,7 +140,7 @@ async fn the_nearest_setting_is_rendered_and_a_deployment_keeps_what_it_was_star
     let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
     prepared(&service, &path).await?;
 
-    // The script is served by address and leads to the token.
+    // The script is served by address and contains the URL with the token.
     let script = wait_for("the script is served", PATIENCE, async || {
         let (status, text) = fetched(&service, "/pxe/").await.ok()?;
         (status == StatusCode::OK && text.contains("/DONE/")).then_some(text)
@@ -157,7 +157,7 @@ async fn the_nearest_setting_is_rendered_and_a_deployment_keeps_what_it_was_star
     let (status, _) = fetched(&service, "/pxe/answers").await?;
     assert_eq!(status, StatusCode::FORBIDDEN, "a file with a secret takes the token");
 
-    // Whatever is set now is for the next deployment.
+    // A later change of a setting applies to the next deployment.
     service.patch(&device, &json!({ "settings": { "disk": null } })).await?;
     service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
     assert_eq!(counting(&service, &device).await?[0], "disk=/dev/venture from venture shop");
@@ -166,7 +166,7 @@ async fn the_nearest_setting_is_rendered_and_a_deployment_keeps_what_it_was_star
     secret_goes(&service, &path, &answers).await
 }
 
-/// No event, no page, no answer of the API and no line of the log has the secret.
+/// No event, page, answer of the API or line of the log contains the secret.
 async fn nothing_has_the_secret(service: &Service, device: &str, deployment: &str) -> Result<()> {
     let recorded = wait_for("the served file is recorded", PATIENCE, async || {
         let pool = service.database().pool(1).await.ok()?;
@@ -217,7 +217,7 @@ async fn nothing_has_the_secret(service: &Service, device: &str, deployment: &st
     Ok(())
 }
 
-/// A secret that is gone ends nothing: the file waits, and the operator sees why.
+/// A missing secret ends nothing: the file waits, and the operator sees the reason.
 async fn secret_goes(service: &Service, deployment: &str, answers: &str) -> Result<()> {
     service.write_secret("boot-root", "")?;
     let (status, text) = fetched(service, answers).await?;

@@ -1,5 +1,5 @@
-//! Several networks in one VLAN: a client of any of them gets its own address and its own network's options, on the interface
-//! of the DHCP server and through a relay, whichever of the networks the server or the relay has its address in.
+//! Several networks in one VLAN: a client of any of them gets its own address and its own network's options, on the DHCP
+//! server's interface and through a relay, whichever of the networks the server or the relay has its address in.
 
 use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Relay};
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,7 @@ const NEXT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
 const NEAR: u16 = 120;
 const FAR: u16 = 130;
 
-/// A network of the test and the client that has an address in it.
+/// A network of the test, and the client that has an address in it.
 struct Case {
     name: &'static str,
     network: Ipv4Addr,
@@ -35,12 +35,12 @@ impl Case {
     }
 }
 
-/// Networks in and out of both VLANs. Their order by address is not the one of their VLANs.
+/// Networks inside and outside both VLANs. Their order by address differs from the order of their VLANs.
 fn cases(lab: &Lab) -> Vec<Case> {
     let [a, _, c, _] = lab.host_address().octets();
     let case = |name, second, vlan, live| Case { name, network: Ipv4Addr::new(a, second, c, 0), vlan, live };
     vec![
-        // 10.213.N.0/24 is the lab's own.
+        // 10.213.N.0/24 belongs to the lab.
         case("near", 213, Some(NEAR), false),
         case("far", 214, Some(FAR), true),
         case("near-2", 215, Some(NEAR), true),
@@ -80,13 +80,13 @@ fn configuration(cases: &[Case]) -> Result<Configuration> {
     Ok(Configuration::new("lab".parse()?, &serde_json::from_value(site)?, &BASE_URL.parse()?, networks, entries))
 }
 
-/// What UEFI firmware sends, with all requested that a network says.
+/// The options that UEFI firmware sends, with requests for everything that a network defines.
 fn firmware() -> Options {
     let class = b"PXEClient:Arch:00007:UNDI:003016".to_vec();
     [(55, vec![1, 3, 6, 12, 15, 28, 42, 66, 67]), (60, class), (93, vec![0, 7])].into()
 }
 
-/// The answer gives the client's address and everything that its network says.
+/// The answer gives the client's address and all options of its network.
 fn is_of(answer: &Message, case: &Case) -> Result<()> {
     ensure!(answer.kind != MessageKind::Nak && answer.address == case.host(50), "not its address: {answer:?}");
     let octets = |address: Ipv4Addr| Some(address.octets().to_vec());
@@ -141,7 +141,7 @@ async fn every_network_of_a_vlan_is_served(format: Format, newer: bool) -> Resul
     let options = firmware();
     let mut wrong = vec![];
 
-    // On the interface of the server, which has an address in the first network of its VLAN.
+    // On the server's interface, which has an address in the first network of its VLAN.
     for case in cases.iter().filter(|case| case.vlan == Some(NEAR)) {
         for answer in
             wire.lease(case.mac(), &options).await.with_context(|| format!("{format}: {}\n{}", case.name, dhcp.log()))?
@@ -151,7 +151,7 @@ async fn every_network_of_a_vlan_is_served(format: Format, newer: bool) -> Resul
             }
         }
     }
-    // Through relays with addresses in each of the networks, as the router has one or another machine.
+    // Through relays with addresses in each of the networks, as a router or another machine would have.
     let far: Vec<&Case> = cases.iter().filter(|case| case.vlan == Some(FAR)).collect();
     for relay in &far {
         for last in [254, 3] {
@@ -168,7 +168,7 @@ async fn every_network_of_a_vlan_is_served(format: Format, newer: bool) -> Resul
             }
         }
     }
-    // Two networks without a VLAN have nothing in common.
+    // Two networks without a VLAN are unrelated.
     let [.., alone, too, _] = &cases[..] else { anyhow::bail!("the cases are others") };
     lab.route_through_client(&format!("{}/24", alone.network), alone.host(254)).await?;
     wire.relay(Some(Relay { address: alone.host(254), server: lab.dhcp_address() }));
@@ -186,7 +186,7 @@ async fn a_server_with_its_address_in_the_second_network_of_a_vlan_serves_the_fi
     for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
         let lab = Lab::new().await?;
         let cases = cases(&lab);
-        // The address in the lab's own network goes, so that the interface is in `near-2` alone.
+        // Remove the address in the lab's own network, so that the interface is in `near-2` alone.
         lab.take_dhcp_address().await?;
         lab.ip(&format!("address add {}/24 dev {}", cases[2].host(9), Lab::INTERFACE)).await?;
         let dhcp = start(&lab, format, false, &cases).await?.context("a server")?;

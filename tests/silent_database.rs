@@ -1,4 +1,4 @@
-//! A database that falls silent, restarts, stands still or is gone: every wait ends, nothing accepted is lost or there twice,
+//! A database that falls silent, restarts, hangs or disappears: every wait ends, nothing accepted is lost or recorded twice,
 //! and the process can always be stopped.
 
 mod appends;
@@ -15,16 +15,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Within this time of the network, reads and writes work again.
+/// How soon after the network is back reads and writes must work.
 const WORKS_AGAIN: Duration = Duration::from_secs(3);
 
-/// Within this time of SIGTERM, the process has ended.
+/// How soon after SIGTERM the process must have ended.
 const ENDED: Duration = Duration::from_secs(5);
 
-/// No answer takes longer, whatever the database does.
+/// The longest time that any answer may take in any state of the database.
 const LONGEST: Duration = Duration::from_secs(12);
 
-/// A service behind a proxy. The database is the last to go.
+/// A service behind a proxy. The database is dropped last.
 struct Behind {
     process: Process,
     proxy: Proxy,
@@ -40,13 +40,13 @@ impl Behind {
     }
 }
 
-/// The service over this database. `BOOTLEDGER_PROGRAM` names another build, to compare with.
+/// Starts the service over this database. `BOOTLEDGER_PROGRAM` names another build to compare with.
 async fn start(database_url: String) -> Result<Process> {
     let program = std::env::var_os("BOOTLEDGER_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_bootledger").into());
     Process::start_with(Ipv4Addr::LOCALHOST, database_url, program.into(), vec![]).await
 }
 
-/// What came of a request, and how long that took.
+/// The result of a request, and how long it took.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -54,7 +54,7 @@ struct Answer {
     took: Duration,
 }
 
-/// Sends a request once. No answer in time is an error.
+/// Sends a request once. A missing answer is an error.
 async fn once(process: &Process, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
     let begun = Instant::now();
     let mut request = Client::new().request(method, process.url(path)).bearer_auth(process.token()).timeout(LONGEST);
@@ -74,8 +74,8 @@ async fn write(process: &Process, name: &str) -> Result<Answer> {
     once(process, Method::PUT, &format!("/api/v1/ventures/{name}"), Some(&json!({}))).await
 }
 
-/// How long it takes until a request succeeds that is sent again and again; an attempt that gets no answer is given up
-/// after a second, as a person would.
+/// How long it takes until a repeated request succeeds. An attempt without an answer is abandoned after a second, as a user
+/// would do.
 async fn until_success(attempt: impl AsyncFn() -> Result<Answer>) -> Result<Duration> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
@@ -141,7 +141,7 @@ async fn silent_connections_are_replaced_while_the_service_is_idle_and_while_all
     Ok(())
 }
 
-/// The second fault hits connections that are as new as that with which the service watches over them, or newer.
+/// The second fault affects connections that are as new as the one with which the service monitors them, or newer.
 #[tokio::test]
 async fn no_request_waits_long_on_connections_that_fall_silent_soon_after_others_were_reset() -> Result<()> {
     let service = Behind::start().await?;
@@ -162,7 +162,7 @@ async fn no_request_waits_long_on_connections_that_fall_silent_soon_after_others
     let faults = async {
         for round in 0..6_u64 {
             service.proxy.set_established(Mode::Reset);
-            // From at once to after the service has noticed that its own connection was closed.
+            // From immediately to after the service has noticed that its own connection was closed.
             tokio::time::sleep(Duration::from_millis(50 * (1 + round))).await;
             service.proxy.set_established(if round % 2 == 0 { Mode::Silent } else { Mode::LosesAnswers });
             until_success(async || write(&service.process, &format!("silent-{round}")).await).await?;

@@ -1,4 +1,4 @@
-//! Many requests of one caller at once: all of them are done, and nobody else notices.
+//! Many requests of one caller at once: all of them succeed, and no other caller is affected.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -9,11 +9,11 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 const FORMS: usize = 60;
-/// What an agent's poll may take while one caller is busy. The machine of the tests may be busy with others, too.
+/// How long an agent's poll may take while one caller is busy. The machine may also be busy with other tests.
 const PROMPT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Deployments of so many new servers: their ids.
+/// Deploys this many new servers and returns the deployments' ids.
 async fn deployed(service: &Service) -> Result<Vec<String>> {
     let csv = (0..FORMS).fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
         let _ = writeln!(csv, "52:54:00:00:00:{n:02x};prod;shop;web;debian");
@@ -45,7 +45,7 @@ async fn sixty_cancels_at_once_are_all_done_while_agents_are_answered_and_the_re
         let request = client.post(service.url(&format!("/deployments/{id}/cancel"))).bearer_auth(&operator);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let request = request.body(format!("reason=too+many&key={id}"));
-        // It leads to the deployment, which is not followed: the answer itself counts.
+        // The answer redirects to the deployment. It is not followed: the answer itself counts.
         request.send().await.map(|answer| answer.status().as_u16())
     };
     let agent = async {
@@ -103,7 +103,7 @@ async fn a_key_is_bound_to_the_bytes_of_its_request() -> Result<()> {
     let (status, _) = put("/api/v1/racks/r01", r#"{"site":"dc1","units":42}"#).await?;
     ensure!(status == 200, "{status}");
     let before = events().await?;
-    // What is stored is this hash of the request's bytes; `web/src/request/fingerprint.rs` says how it is made.
+    // This hash of the request's bytes is stored; `web/src/request/fingerprint.rs` describes how it is computed.
     let request = bootledger_web::request::fingerprint::Fingerprint::of(
         "PUT",
         "/api/v1/racks/r01",
@@ -116,7 +116,7 @@ async fn a_key_is_bound_to_the_bytes_of_its_request() -> Result<()> {
     ensure!(stored == request.sha256(), "another hash is stored");
     let (status, again) = put("/api/v1/racks/r01", r#"{"site":"dc1","units":42}"#).await?;
     ensure!(status == 200 && events().await? == before, "a retry is done again: {again}");
-    // The same values in other bytes, and the same bytes for another thing, are other requests.
+    // The same values in other bytes, and the same bytes for another path, are different requests.
     for (path, body) in [
         ("/api/v1/racks/r01", r#"{"units":42,"site":"dc1"}"#),
         ("/api/v1/racks/r01", r#"{"site":"dc1","units":43}"#),

@@ -1,4 +1,4 @@
-//! A chassis and its blades are one relation, whichever of them says it; a deployment of the chassis ends it on both sides.
+//! A chassis and its blades are one relation, whichever of them reports it; a deployment of the chassis ends it on both sides.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -58,7 +58,7 @@ async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_o
     let (service, chassis, blade) = service().await?;
     ensure!(device(&service, &chassis).await?["sub_devices"] == json!([blade]), "the chassis has the blade");
 
-    // While the blade is being deployed, the chassis is not, neither alone nor from a file.
+    // While the blade is being deployed, the chassis cannot be, neither alone nor from a file.
     let (status, busy) = post(&service, "/api/v1/deployments", &wanted(&blade)).await?;
     ensure!(status == 201, "{busy}");
     let (status, refused) = post(&service, "/api/v1/deployments", &wanted(&chassis)).await?;
@@ -69,7 +69,7 @@ async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_o
     let error = &refused["errors"][0];
     ensure!(status == 422 && error["rule"] == "sub_device_deploying" && error["row"] == 2, "{status} {refused}");
 
-    // Holders are named as people call them.
+    // Messages name holders by the names that operators use.
     let body = json!({ "device": chassis, "boot_image": "debian", "ip": "10.0.0.11", "hostname": "h200.dc1.example" });
     let (status, refused) = post(&service, "/api/v1/deployments", &body).await?;
     let detail = refused["detail"].as_str().context("a detail")?;
@@ -181,7 +181,7 @@ async fn of_a_chassis_and_its_blade_that_start_at_the_same_moment_the_second_wai
             ensure!(*status == 201 || ["chassis_deploying", "sub_device_deploying"].contains(&rule), "{status} {refused}");
         }
         if first.0 == 201 && second.0 == 201 {
-            // The blade may start when the clean of the chassis has detached it.
+            // The blade may start once the chassis's clean plugin has detached it.
             let events = service.get(&format!("/api/v1/events?limit=1000&after={before}")).await?;
             let items = events["items"].as_array().context("events")?;
             let at = |text: &str, of: &str| {
@@ -238,7 +238,7 @@ async fn a_sub_device_is_where_its_chassis_is_and_moves_with_it() -> Result<()> 
     Ok(())
 }
 
-/// A page's answer to a form.
+/// Submits a form. Returns the status and text of the page.
 async fn form(service: &Service, path: &str, fields: &[(&str, &str)]) -> Result<(u16, String)> {
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(fields);
@@ -248,7 +248,7 @@ async fn form(service: &Service, path: &str, fields: &[(&str, &str)]) -> Result<
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// Puts them into a rack that the network reaches, so that a list's deployments find their addresses.
+/// Puts the devices into a rack that the network serves, so that deployments from a list find their addresses.
 async fn in_rack(service: &Service, devices: &[&String]) -> Result<()> {
     service.put("/api/v1/racks/r1", &json!({ "site": "dc1", "units": 42 })).await?;
     service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "racks": ["r1"] })).await?;
@@ -307,19 +307,19 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     });
     let node = register(&service, node).await?;
     in_rack(&service, &[&chassis, &blade, &node]).await?;
-    // What is wrong with the chassis itself is said of it.
+    // A problem of the chassis itself is reported for the chassis.
     service.put("/api/v1/sites/dc2", &json!({ "domain": "dc2.example", "zones": ["dc2.example"] })).await?;
     let path = format!("/api/v1/devices/{chassis}");
     let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "site": "dc2" })).await?;
     ensure!(status == 422 && refused["errors"][0]["rule"] == "rack_of_other_site", "{status} {refused}");
     ensure!(!refused["detail"].as_str().unwrap_or_default().contains("sub-device"), "{refused}");
-    // The blade between them is not chosen.
+    // The blade between them is not selected.
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", chassis.as_str()), ("id", node.as_str())];
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
     ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices?"), "{status} {page}");
     ensure!(page.contains("It is a sub-device of chassis 1, which would be deployed too"), "{page}");
-    // The node may be deployed where the chassis cannot be.
+    // The node may be deployed even if the chassis cannot be.
     post(&service, &format!("/api/v1/devices/{chassis}/unverify"), &json!({})).await?;
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
     ensure!(
@@ -328,7 +328,7 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     );
     post(&service, &format!("/api/v1/devices/{chassis}/verify"), &json!({})).await?;
 
-    // A form that asks for both, and for the blade: each row is started, or is refused with words.
+    // A form that selects both and the blade: each row is started, or refused with a reason.
     let all = [&chassis, &blade, &node];
     let chosen: Vec<(&str, &str)> = [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian")]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What the stories share: the service as a process of its own, browsers, and a lab in which servers boot.
+//! What the tests share: the service as a process of its own, browsers, and a lab in which servers boot.
 
 pub(crate) mod agent;
 pub(crate) mod bmc;
@@ -18,7 +18,7 @@ pub(crate) mod service;
 
 use std::path::{Path, PathBuf};
 
-/// The build folder, where `scripts/setup test` puts what the stories need and the stories leave what they wrote.
+/// The build folder. `scripts/setup test` puts there what the tests need, and the tests leave their output there.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

@@ -1,5 +1,5 @@
-//! A server with 64-bit ARM processors is deployed over the network: its UEFI firmware gets an iPXE of the operator's folder, which
-//! Debian 12's package does not have, that iPXE its script, and the script says DONE.
+//! A server with 64-bit ARM processors is deployed over the network. Its UEFI firmware gets an iPXE from the operator's folder,
+//! because Debian 12's package has none; that iPXE gets its script, and the script reports DONE.
 
 use crate::support::lab::{Firmware, Lab, VmOptions};
 use crate::support::service::Service;

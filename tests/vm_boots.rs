@@ -1,4 +1,4 @@
-//! What `/pxe/` answers a virtual server that has no deployment, and what the server does then.
+//! The answer of `/pxe/` to a virtual server without a deployment, and what the server does then.
 
 use crate::dhcp_clients::{MAC, serve};
 use crate::support::lab::{Firmware, LOCAL_DISK_BOOTED, Lab, VmOptions};
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use bootledger_web::dhcp::configuration::Format;
 use std::time::Duration;
 
-/// Long enough for an emulated processor on a machine that is busy with other things.
+/// Long enough for an emulated processor on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn a_uefi_server_without_a_deployment_boots_its_disk() -> Result<()> {
     boots_its_disk(Firmware::UefiPxe).await
 }
 
-/// DHCP still names the boot file, as another DHCP server might, or ours for a moment; `/pxe/` knows of no deployment.
+/// DHCP still names the boot file, as another DHCP server might, or ours for a moment; `/pxe/` finds no deployment.
 async fn boots_its_disk(firmware: Firmware) -> Result<()> {
     let lab = Lab::new().await?;
     let tftp = ["--tftp-listen".to_owned(), format!("{}:69", lab.host_address())];

@@ -1,7 +1,7 @@
-//! Debian's own installer in a virtual server, deployed with the recipe that ships with the product: it is booted, reads the
-//! answers that were rendered for it, asks nothing, loads its components from a signed mirror, and partitions the disk.
+//! Debian's own installer in a virtual server, deployed with the recipe that ships with the product: it boots, reads the answer
+//! file rendered for it, prompts for nothing, loads its components from a signed mirror, and partitions the disk.
 //!
-//! The installation ends there, since the mirror of these tests has no packages; `make prove` goes on to its end.
+//! The installation ends there, because the mirror of these tests has no packages; `make prove` continues to the end.
 
 use crate::support::debian::{Debian, define_site};
 use crate::support::lab::{Firmware, Lab, VmOptions};
@@ -17,10 +17,10 @@ use std::time::Duration;
 const MAC: &str = "52:54:00:00:0d:02";
 const IDLE_MAC: &str = "52:54:00:00:0d:01";
 
-/// The type of the partition that UEFI firmware boots from.
+/// The GUID for the type of the partition that UEFI firmware boots from.
 const EFI_SYSTEM: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
 
-/// Without KVM, and with other tests on the same cores, the installer takes minutes for what takes seconds otherwise.
+/// Without KVM and with other tests on the same cores, the installer takes minutes for what otherwise takes seconds.
 const PATIENCE: Duration = Duration::from_mins(12);
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn debians_installer_partitions_a_uefi_server_that_boots_from_its_second_c
     Ok(())
 }
 
-/// Deploys a server, and gives the partition table of its disk once the installer goes on to the base system.
+/// Deploys a server and returns the partition table of its disk once the installer reaches the base system.
 async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<&'static str>) -> Result<Value> {
     let lab = Lab::new().await?;
     let debian = Debian::installer()?;
@@ -73,7 +73,7 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     for argument in ["/preseed.cfg", &boot_card] {
         ensure!(console.contains(argument), "the kernel's arguments lack {argument}:\n{console}");
     }
-    // The base system's first file is requested when the disk is partitioned, formatted and mounted.
+    // The first file of the base system is requested once the disk is partitioned, formatted and mounted.
     let partitioned = tokio::select! {
         partitioned = mirror.wait_for_request("/InRelease", PATIENCE) => partitioned,
         Ok(_) = server.wait_for_any(&["!! ERROR", "Prompt: '?'"], PATIENCE) => {
@@ -100,7 +100,7 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     Ok(table)
 }
 
-/// The files of the boot image that were served for a deployment, by its events.
+/// The boot image's files that were served for a deployment, according to its events.
 async fn served(service: &Service, deployment: &str) -> Result<BTreeSet<String>> {
     let events = service.get(&format!("/api/v1/events?aggregate=deployment/{deployment}&limit=1000")).await?;
     let events = events["items"].as_array().context("items")?.clone();
@@ -108,7 +108,7 @@ async fn served(service: &Service, deployment: &str) -> Result<BTreeSet<String>>
     Ok(served.filter_map(|event| Some(event["payload"]["file"].as_str()?.to_owned())).collect())
 }
 
-/// The stages that the installer reported, by the deployment's events.
+/// The stages that the installer reported, according to the deployment's events.
 async fn reported(service: &Service, deployment: &str) -> Result<BTreeSet<String>> {
     let events = service.get(&format!("/api/v1/events?aggregate=deployment/{deployment}&limit=1000")).await?;
     let events = events["items"].as_array().context("items")?.clone();
@@ -116,7 +116,7 @@ async fn reported(service: &Service, deployment: &str) -> Result<BTreeSet<String
     Ok(reports.filter_map(|event| Some(event["payload"]["stage"].as_str()?.to_owned())).collect())
 }
 
-/// What `sfdisk` reads from a disk's file.
+/// The partition table in a disk's file, as `sfdisk` reads it.
 fn partition_table(disk: &Path) -> Result<Value> {
     let output =
         Command::new("sfdisk").arg("--json").arg(disk).output().context("sfdisk cannot be run; has `scripts/setup test` run?")?;
@@ -124,7 +124,7 @@ fn partition_table(disk: &Path) -> Result<Value> {
     Ok(serde_json::from_slice::<Value>(&output.stdout)?["partitiontable"].take())
 }
 
-/// Whether a partition holds an ext4 file system: its magic number is at byte 0x438 of it.
+/// Whether a partition has an ext4 file system, whose magic number is at byte 0x438.
 fn has_ext4(disk: &Path, table: &Value) -> Result<bool> {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::open(disk)?;

@@ -1,5 +1,5 @@
-//! The main job, end to end: a virtual server with nothing on its disk is deployed through a real
-//! DHCP server whose configuration the agent keeps, and says itself that it is done.
+//! The main use, end to end: a virtual server with an empty disk is deployed through a real DHCP server whose configuration the
+//! agent keeps, and reports by itself that it is done.
 
 use crate::support::lab::{DhcpServer, Firmware, INSTALLED, Installer, LOCAL_DISK_BOOTED, Lab, VmOptions};
 use crate::support::service::{Service, wait_for};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(crate) const MAC: &str = "52:54:00:00:0b:01";
 
-/// Long enough for an emulated processor on a machine that is busy with other things.
+/// Long enough for an emulated processor on a machine that is busy with other work.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A DHCP server's software.
@@ -94,12 +94,12 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     reaches(&service, &path, "done", Duration::from_secs(30)).await?;
     server.wait_exit(PATIENCE).await?;
     let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await?;
-    // Nothing was fetched over TFTP but what the firmware needed: undionly.kpxe by the iPXE of the card, see the script;
-    // snponly.efi by UEFI's PXE.
+    // The firmware fetched over TFTP only what it needed: the card's iPXE fetched undionly.kpxe (see the script), and UEFI's
+    // PXE snponly.efi.
     ensure!(sent == u64::from(firmware != Firmware::UefiHttp), "{sent} files were sent over TFTP");
 
-    // Whatever is left on network boot afterwards is never installed again: nothing is offered to it. UEFI firmware says so,
-    // and tries its other ways of network boot before the disk, which is waited for in `vm_boots`.
+    // A server that is left on network boot afterwards is never installed again, because DHCP offers it nothing. UEFI firmware
+    // reports that and tries its other ways of network boot before the disk; `vm_boots` waits for the disk.
     let mut again = lab.boot_vm(MAC, &options)?;
     let nothing_offered = match firmware {
         Firmware::Bios => LOCAL_DISK_BOOTED,
@@ -132,13 +132,13 @@ pub(crate) async fn reaches(service: &Service, path: &str, status: &str, limit: 
     }
 }
 
-/// The forward and the reverse zone of the lab.
+/// The lab's forward and reverse zones.
 pub(crate) fn zones(lab: &Lab) -> [String; 2] {
     let [a, b, c, _] = lab.host_address().octets();
     ["lab.example".to_owned(), format!("{c}.{b}.{a}.in-addr.arpa")]
 }
 
-/// The lab's site as the service is told of it.
+/// The spec of the lab's site.
 pub(crate) fn site(lab: &Lab) -> Value {
     json!({
         "next_server": lab.host_address(), "domain": "lab.example", "zones": zones(lab),
@@ -158,7 +158,7 @@ pub(crate) async fn define_catalogue(service: &Service, lab: &Lab, kind: Kind) -
     let files = "/api/v1/boot-images/installer/files";
     service.put_bytes(&format!("{files}/vmlinuz?kind=kernel"), tokio::fs::read(installer.kernel).await?).await?;
     service.put_bytes(&format!("{files}/initrd?kind=initrd"), tokio::fs::read(installer.initrd).await?).await?;
-    // The iPXE in a virtual card's ROM stands for a ROM that is none, and fetches what such a one is told to.
+    // The iPXE in a virtual card's ROM plays a ROM without iPXE, and fetches the loader that such a ROM would be given.
     let script = format!(
         "#!ipxe\niseq ${{net0/chip}} virtio-net && chain tftp://${{next-server}}/undionly.kpxe ||\n\
          echo {{{{ hostname }}}} is installed for {{{{ venture }}}}/{{{{ role }}}}\n\

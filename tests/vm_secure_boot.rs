@@ -1,5 +1,5 @@
-//! Secure Boot: a server with Microsoft's keys boots Debian's installer by shim and GRUB as Debian signs them, refuses an iPXE, and
-//! starts its own disk by them, too.
+//! Secure Boot: a server with Microsoft's keys boots Debian's installer through shim and GRUB as Debian signs them, refuses an
+//! iPXE, and also starts its own disk through them.
 
 use crate::support::debian::{Debian, define_site};
 use crate::support::lab::{Firmware, Lab, VmOptions};
@@ -14,10 +14,10 @@ use std::time::Duration;
 const SIGNED_MAC: &str = "52:54:00:00:0e:01";
 const UNSIGNED_MAC: &str = "52:54:00:00:0e:02";
 
-/// Long enough for an emulated processor on a machine that is busy with other things.
+/// Long enough for an emulated processor on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// shim and GRUB as Debian signs them, where `scripts/setup test` has unpacked their packages.
+/// shim and GRUB as Debian signs them, from the packages that `scripts/setup test` has unpacked.
 pub(crate) fn signed_loaders() -> Result<[(&'static str, PathBuf); 2]> {
     let packages = crate::support::target().join("lab/signed");
     let loaders = [
@@ -60,7 +60,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
         async |id: &str| Ok::<_, anyhow::Error>(service.get(&format!("/api/v1/deployments/{id}")).await?["boot_chain"].clone());
     ensure!(chain(&signed).await? == "signed" && chain(&unsigned).await? == "ipxe", "the device goes before the site");
 
-    // Both firmwares are the same; only the loader differs.
+    // Both servers have the same firmware; only the loader differs.
     let options = VmOptions { firmware: Firmware::UefiSecure, memory_megabytes: 1024, ..VmOptions::default() };
     let mut refusing = lab.boot_vm(UNSIGNED_MAC, &options)?;
     let mut installing = lab.boot_vm(SIGNED_MAC, &options)?;
@@ -87,7 +87,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     }
     ensure!(!files.contains("boot.ipxe"), "it has asked for the iPXE script: {files:?}");
 
-    // Its installer restarts it, and firmware boots from the network again.
+    // Its installer restarts the server, and the firmware boots from the network again.
     let next = json!({ "boot": "disk" });
     service.post(&format!("/api/v1/deployments/{signed}/next-boot"), &next).await?;
     install_signed_loaders(&lab.folder().join("vm-525400000e01.uefi/disk"))?;
@@ -104,7 +104,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
 
 const DISK_BOOTED: &str = "the installed system boots";
 
-/// What an installer leaves on the EFI system partition, for a distribution that nobody has heard of.
+/// Writes what an installer leaves on the EFI system partition, for a distribution that the service does not know.
 fn install_signed_loaders(disk: &Path) -> Result<()> {
     let folder = disk.join("EFI/strange");
     std::fs::create_dir_all(&folder)?;
@@ -119,7 +119,7 @@ fn install_signed_loaders(disk: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Starts the deployment of a new device, and gives its id once it is in progress.
+/// Starts the deployment of a new device and returns its id once it is in progress.
 async fn deploy(service: &Service, serial: &str, mac: &str, settings: &Value) -> Result<String> {
     let device = json!({
         "site": "lab", "rack": "r1", "macs": [mac], "serial": serial, "venture": "shop", "role": "web", "settings": settings,
@@ -132,7 +132,7 @@ async fn deploy(service: &Service, serial: &str, mac: &str, settings: &Value) ->
     Ok(id)
 }
 
-/// The files that were served for a deployment, by its events.
+/// The files that were served for a deployment, according to its events.
 async fn served(service: &Service, deployment: &str) -> Result<BTreeSet<String>> {
     let events = service.get(&format!("/api/v1/events?aggregate=deployment/{deployment}&limit=1000")).await?;
     let events = events["items"].as_array().context("items")?.clone();

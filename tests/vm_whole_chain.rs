@@ -1,5 +1,5 @@
-//! The whole chain with no hand in it: an API call, and a UEFI server whose management controller is told to restart it is
-//! installed and has its role, by way of BIND, Kea, TFTP, iPXE and Puppet. Each of them is away, slow, and refuses in turn.
+//! The whole chain without a manual step: after one API call, a UEFI server restarts through its management controller, is
+//! installed and gets its role, by way of BIND, Kea, TFTP, iPXE and Puppet. Each of them is down, slow, and refuses in turn.
 
 use crate::puppet::Puppet;
 use crate::support::bmc::{Chassis, IpmiSim, PASSWORD};
@@ -46,13 +46,13 @@ async fn a_uefi_server_is_deployed_with_no_hand_in_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand_when_it_is_back() -> Result<()> {
+async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_continues_by_itself() -> Result<()> {
     let lab = Lab::new().await?;
     let (mut dns, mut bmc) = (bind(&lab).await?, IpmiSim::start().await?);
     let (mut service, puppet) = service(&lab, &dns).await?;
     let (vm, chassis) = (Mutex::default(), bmc.chassis());
     let story = async {
-        // The DNS primary: away, silent, and with another key.
+        // The DNS primary: down, silent, and with another key.
         dns.stop()?;
         let (kea, mut keeper) = kea(&service, &lab).await?;
         keeper.kill().await?;
@@ -67,7 +67,8 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         told(&service, &deployment, "dns", "waiting", "has another secret for the key").await?;
         service.write_secret("tsig-lab", KEY.1)?;
 
-        // The DHCP server: nobody keeps it; it refuses its configuration; it takes long to load it. The controller is away.
+        // The DHCP server: without an agent; with an agent whose check fails; with a slow reload. The controller is down from
+        // here on.
         bmc.stop()?;
         told(&service, &deployment, "dhcp", "waiting", "dhcp-1").await?;
         let (refuse, slow) = (lab.folder().join("refuse"), lab.folder().join("slow"));
@@ -82,7 +83,7 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         std::fs::remove_file(&slow)?;
         reaches(&service, &deployment, "in_progress", PATIENCE).await?;
 
-        // The management controller: away, with another password, slow. What was never ordered is ordered later.
+        // The management controller: down, with another password, slow. An order that never reached it is sent again later.
         told(&service, &deployment, "reboot", "failed", "127.0.0.1").await?;
         service.write_secret("bmc", "admin:open-barley\n")?;
         bmc.resume().await?;
@@ -93,11 +94,11 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         wait_for("the controller switches it off", PATIENCE, async || (restarts(&bmc) == ["set power 0"]).then_some(())).await?;
         bmc.release()?;
 
-        // The service itself: it stands still while the firmware asks for its loader, and is killed while the server installs.
+        // The service itself: suspended while the firmware requests its loader, and killed while the server installs.
         wait_for("the server is switched on", PATIENCE, async || (restarts(&bmc).len() == 2).then_some(())).await?;
         console(&vm, "Start PXE over IPv4").await?;
         service.signal("STOP")?;
-        // Longer than the firmware waits for an answer before it asks again.
+        // Longer than the firmware waits for an answer before it retries.
         tokio::time::sleep(Duration::from_secs(5)).await;
         service.signal("CONT")?;
         console(&vm, "installer: started").await?;
@@ -105,7 +106,7 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         installed(&service, &deployment).await?;
         ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.told());
 
-        // Puppet fails first.
+        // Puppet's first run fails.
         let token = puppet_token(&service).await?;
         puppet.apply(NODE, &token).await?;
         wait_for("the failed run is shown", PATIENCE, async || {
@@ -124,7 +125,7 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
     with_board(&lab, &chassis, &vm, story).await
 }
 
-/// Tells a story beside a server behind a controller.
+/// Runs a test's steps while a virtual server follows the controller's orders.
 async fn with_board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>, story: impl Future<Output = Result<()>>) -> Result<()> {
     let told = tokio::select! {
         told = story => told,
@@ -134,7 +135,7 @@ async fn with_board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>, story:
     told.with_context(|| format!("the server's console:\n{shown}"))
 }
 
-/// What the controller does with the power happens to the server.
+/// Carries out the controller's power orders on the virtual server.
 async fn board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>) -> Result<Infallible> {
     let (mut done, mut interval) = (0, tokio::time::interval(Duration::from_millis(50)));
     loop {
@@ -170,7 +171,7 @@ async fn bind(lab: &Lab) -> Result<DnsServer> {
     DnsServer::start(Software::Bind, &zones.each_ref().map(String::as_str)).await
 }
 
-/// A service with a catalogue whose site updates this primary, and whose role is Puppet's to end.
+/// A service with a catalogue whose site updates this primary, and whose role's deployments are ended by Puppet.
 async fn service(lab: &Lab, dns: &DnsServer) -> Result<(Service, Puppet)> {
     let tftp = ["--tftp-listen".to_owned(), format!("{}:69", lab.host_address())];
     let service = Service::start_with(lab.host_address(), lab.program()?, tftp.to_vec()).await?;
@@ -193,7 +194,7 @@ async fn puppet_token(service: &Service) -> Result<String> {
     Ok(service.run(&["token", "create", "puppet", "--puppet-reports"]).await?.trim().to_owned())
 }
 
-/// Kea, and the agent that keeps it.
+/// Starts Kea and the agent that keeps it.
 async fn kea(service: &Service, lab: &Lab) -> Result<(DhcpServer, Child)> {
     let configuration = lab.folder().join("served.conf");
     let agent = service.dhcp_agent("lab", "kea", &configuration).await?;
@@ -203,7 +204,7 @@ async fn kea(service: &Service, lab: &Lab) -> Result<(DhcpServer, Child)> {
     Ok((kea, keeper))
 }
 
-/// The agent again, with a check that fails while one file is there, and a reload that waits while another is.
+/// Starts the agent with a check that fails while one file exists, and a reload that waits while another does.
 async fn keeper_with_faults(service: &Service, lab: &Lab, kea: &DhcpServer, refuse: &Path, slow: &Path) -> Result<Child> {
     let script = |name: &str, text: String| -> Result<String> {
         let path = lab.folder().join(name);
@@ -219,7 +220,7 @@ async fn keeper_with_faults(service: &Service, lab: &Lab, kea: &DhcpServer, refu
     service.dhcp_agent("lab", "kea", &lab.folder().join("served.conf")).await?.keep(&check, &reload)
 }
 
-/// Registers the server behind a controller and starts its deployment; the deployment's path.
+/// Registers the server with its controller, starts its deployment, and returns the deployment's path.
 async fn deploy(service: &Service, bmc: &IpmiSim) -> Result<String> {
     let scope = json!({ "networks": ["127.0.0.1/32"], "protocols": ["ipmi"], "ports": [bmc.port], "sites": ["lab"] });
     service.put("/api/v1/secrets/bmc", &scope).await?;
@@ -235,18 +236,18 @@ async fn deploy(service: &Service, bmc: &IpmiSim) -> Result<String> {
     Ok(format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?))
 }
 
-/// What was done with the power: once each is a restart.
+/// The power orders; one off and one on are a restart.
 fn restarts(bmc: &IpmiSim) -> Vec<String> {
     bmc.told().into_iter().filter(|told| told.starts_with("set power")).collect()
 }
 
-/// Waits until the server has said that it is installed.
+/// Waits until the server has reported that it is installed.
 async fn installed(service: &Service, deployment: &str) -> Result<()> {
     let installed = async || service.get(deployment).await.ok()?["installed_at"].is_string().then_some(());
     wait_for("the server says that it is installed", PATIENCE, installed).await
 }
 
-/// Waits until the deployment says that a plugin is in this state, since when, and why, with these words.
+/// Waits until the deployment shows a plugin with this status, since when, and a reason with these words.
 async fn told(service: &Service, deployment: &str, name: &str, status: &str, words: &str) -> Result<()> {
     let plugin = async || -> Option<Value> {
         let plugins = service.get(deployment).await.ok()?["plugins"].as_array()?.clone();

@@ -1,4 +1,4 @@
-//! Receivers are told what happens: every event that they want, signed, in the order of its aggregate, until it is taken.
+//! Receivers get every event that they subscribe to, signed, in the order of its aggregate, until they accept it.
 
 mod refusals;
 
@@ -12,12 +12,12 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// How long everything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 const SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=";
 
-/// How many messages are under way at once, which may be sent again after a crash.
+/// How many messages are in flight at once, which may be sent again after a crash.
 const AT_ONCE: usize = 8;
 
 /// A service with a site, and the secret of its webhooks.
@@ -33,7 +33,7 @@ async fn define(service: &Process, name: &str, receiver: &Receiver, events: &[&s
     service.put(&format!("/api/v1/webhooks/{name}"), &spec).await
 }
 
-/// Defines racks again and again: so many events, each changed in the order of its numbers.
+/// Defines racks repeatedly, so that each has this many events, numbered in order.
 async fn change_racks(service: &Process, racks: usize, changes: usize) -> Result<()> {
     let rack = async |n: usize| {
         for change in 1..=changes {
@@ -51,7 +51,7 @@ async fn delivery(service: &Process, name: &str) -> Result<Value> {
     Ok(service.get(&format!("/api/v1/webhooks/{name}")).await?["delivery"].clone())
 }
 
-/// Waits until the webhook's delivery is like this.
+/// Waits until the webhook's delivery meets a condition.
 async fn waits_until(service: &Process, name: &str, what: &str, like: impl Fn(&Value) -> bool) -> Result<Value> {
     let looked = wait_for(what, PATIENCE, async || delivery(service, name).await.ok().filter(|delivery| like(delivery)));
     match looked.await {
@@ -64,7 +64,7 @@ async fn up_to_date(service: &Process, name: &str) -> Result<Value> {
     waits_until(service, name, "everything is taken", |delivery| delivery["status"] == "up_to_date").await
 }
 
-/// Every event of a type of aggregate, as the API tells it.
+/// Every event of a type of aggregate, from the API.
 async fn told(service: &Process, aggregate: &str) -> Result<Vec<Value>> {
     let (mut all, mut after) = (vec![], "0".to_owned());
     loop {
@@ -77,7 +77,7 @@ async fn told(service: &Process, aggregate: &str) -> Result<Vec<Value>> {
     }
 }
 
-/// Whether each aggregate's events came in their order, where what came again does not count; and how many came again.
+/// Checks that each aggregate's events arrived in order, not counting repeated ones. Returns how many were repeated.
 fn in_order(taken: &[Value]) -> Result<usize> {
     let (mut last, mut seen, mut again) = (HashMap::new(), HashSet::new(), 0);
     for event in taken {
@@ -109,7 +109,7 @@ async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Re
     up_to_date(&service, "all").await?;
     let mut taken = receiver.taken();
     ensure!(in_order(&taken)? == 0, "something came twice");
-    // The same JSON as the API's, of what came after the webhook was defined.
+    // The same JSON as the API's, for the events after the webhook was defined.
     let mut expected = told(&service, "rack").await?;
     expected.retain(|event| event["aggregate_id"] != "before");
     expected.extend(told(&service, "site").await?.into_iter().filter(|event| event["type"] == "SiteRetired"));
@@ -117,7 +117,7 @@ async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Re
     expected.sort_by_key(by_position);
     taken.sort_by_key(by_position);
     assert_eq!(taken, expected);
-    // Everything, in its own words and with its own ids.
+    // The webhook for all events gets every position, with message ids of its own.
     let position = |event: &Value| event["position"].as_i64();
     let first = all.taken().iter().filter_map(position).min().context("nothing was told")?;
     let mut positions: Vec<i64> = all.taken().iter().filter_map(position).collect();
@@ -130,7 +130,7 @@ async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Re
     receiver.verify(SECRET)?;
     ensure!(receiver.verify("whsec_YW5vdGhlciBzZWNyZXQsIGFsc28gMzIgYnl0ZXMgbG8=").is_err(), "any key will do");
     assert_eq!(service.measured("bootledger_webhook_tries_total{outcome=\"taken\",webhook=\"racks\"}").await?, 21);
-    // A new secret is used at once, beside the old one for as long as both are there.
+    // A new secret is used immediately, beside the old one while both are in the file.
     let new = "whsec_bmV3IHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGU=";
     service.write_secret("hook", &format!("{new}\n{SECRET}"))?;
     change_racks(&service, 1, 1).await?;
@@ -143,7 +143,7 @@ async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Re
     Ok(())
 }
 
-/// As `cargo nextest run --no-capture five_thousand` tells, with how fast it went.
+/// `cargo nextest run --no-capture five_thousand` prints the events per second.
 #[tokio::test]
 async fn five_thousand_events_arrive_each_in_its_order_although_some_fail_at_first() -> Result<()> {
     const RACKS: usize = 100;
@@ -161,7 +161,7 @@ async fn five_thousand_events_arrive_each_in_its_order_although_some_fail_at_fir
     let failed = receiver.all().len() - taken.len();
     ensure!(failed >= RACKS * CHANGES / 499 - 1, "only {failed} failed");
 
-    // All of it again, with the same ids, from a position that a person sets.
+    // Everything is sent again, with the same ids, from a position that an operator sets.
     let ids = || receiver.all().into_iter().map(|message| message.id).collect::<HashSet<_>>();
     let before = ids();
     receiver.answer(|_, _| Some((200, None, "")));
@@ -186,7 +186,7 @@ async fn nothing_is_lost_when_the_service_is_killed_and_a_receiver_is_down() -> 
     define(&service, "down", &down, &["rack.*"]).await?;
     for round in 1..=ROUNDS {
         change_racks(&service, 40, 5).await?;
-        // In the middle of telling it.
+        // In the middle of the delivery.
         receiver.has_taken((round - 1) * 200 + 20, PATIENCE).await?;
         service.kill_and_restart().await?;
     }
@@ -195,7 +195,7 @@ async fn nothing_is_lost_when_the_service_is_killed_and_a_receiver_is_down() -> 
     ensure!(again <= ROUNDS * AT_ONCE, "{again} events came again");
     eprintln!("killed {ROUNDS} times: {again} of {} events came again, none was lost", ROUNDS * 200);
 
-    // The other one has heard nothing, and that is told.
+    // The other receiver has got nothing, and the service reports that.
     let failing = waits_until(&service, "down", "it fails", |delivery| delivery["failing_aggregates"] == 40).await?;
     assert_eq!(failing["status"], "failing");
     let message = failing["message"].as_str().context("a message")?;
@@ -207,13 +207,13 @@ async fn nothing_is_lost_when_the_service_is_killed_and_a_receiver_is_down() -> 
     let listed = service.run(&["webhook", "list"]).await?;
     ensure!(listed.contains("down  http://127.0.0.1:") && listed.contains("Connection refused"), "{listed}");
     ensure!(listed.contains("it has taken everything"), "{listed}");
-    // What is kept does not grow with the events.
+    // The stored state does not grow with the events.
     let pool = service.database().pool(1).await?;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM webhook_lanes").fetch_one(&pool).await?;
     ensure!(rows <= 40 + i64::try_from(AT_ONCE)?, "{rows} rows for 600 events");
 
     down.up()?;
-    // Whoever has mended it need not wait for the next try.
+    // After a fix, the operator need not wait for the next retry.
     service.run(&["webhook", "pause", "down", "--reason", "a test"]).await?;
     service.run(&["webhook", "resume", "down"]).await?;
     let taken = down.has_taken(ROUNDS * 200, PATIENCE).await?;
@@ -248,7 +248,7 @@ async fn a_receiver_that_is_down_costs_500_rows_and_no_more_and_loses_nothing() 
 }
 
 #[tokio::test]
-async fn one_instance_tells_a_webhook_and_another_goes_on_when_it_is_killed() -> Result<()> {
+async fn one_instance_delivers_a_webhook_and_another_takes_over_when_it_is_killed() -> Result<()> {
     let (mut first, receiver) = (service().await?, Receiver::start()?);
     let mut second = Process::start(Ipv4Addr::LOCALHOST, first.database().url()).await?;
     second.write_secret("hook", SECRET)?;
@@ -256,7 +256,8 @@ async fn one_instance_tells_a_webhook_and_another_goes_on_when_it_is_killed() ->
     change_racks(&first, 20, 10).await?;
     let taken = receiver.has_taken(200, PATIENCE).await?;
     assert_eq!(in_order(&taken)?, 0, "two told the same");
-    // Whoever has told anything has told everything, and is killed. The last ones are counted when their answers are there.
+    // The instance that delivered the first event delivered all of them; it is killed. The last deliveries are counted when
+    // their answers have arrived.
     let name = "bootledger_webhook_tries_total{outcome=\"taken\",webhook=\"racks\"}";
     let counted = async || {
         let (by_first, by_second) = (first.measured(name).await.unwrap_or(0), second.measured(name).await.unwrap_or(0));
@@ -264,7 +265,7 @@ async fn one_instance_tells_a_webhook_and_another_goes_on_when_it_is_killed() ->
     };
     let (by_first, by_second) = wait_for("200 are counted", PATIENCE, counted).await?;
     ensure!(by_first * by_second == 0, "{by_first} and {by_second}");
-    // The token is that of the first start.
+    // The token was created at the first start.
     let bearer = first.token().to_owned();
     let left = if by_first > 0 {
         first.kill()?;
@@ -288,7 +289,7 @@ async fn a_webhook_is_paused_resumed_and_retired() -> Result<()> {
     change_racks(&service, 1, 1).await?;
     receiver.has_taken(1, PATIENCE).await?;
     service.post("/api/v1/webhooks/racks/pause", &json!({ "reason": "the receiver moves" })).await?;
-    // A second webhook is told what the paused one is not: when it was, the paused one would have been.
+    // The second webhook gets what the paused one does not: once it has, the paused one would have too.
     let witness = Receiver::start()?;
     define(&service, "witness", &witness, &["rack.*"]).await?;
     change_racks(&service, 4, 2).await?;
@@ -307,7 +308,7 @@ async fn a_webhook_is_paused_resumed_and_retired() -> Result<()> {
     assert_eq!((&retired["retired"], &retired["delivery"]), (&json!(true), &Value::Null));
     service.put("/api/v1/racks/r9", &json!({ "site": "dc1" })).await?;
     witness.has_taken(8, PATIENCE).await?;
-    // Defined again, it begins anew.
+    // When it is defined again, it starts over.
     define(&service, "racks", &receiver, &["rack.*"]).await?;
     service.put("/api/v1/racks/r10", &json!({ "site": "dc1" })).await?;
     receiver.has_taken(9, PATIENCE).await?;
@@ -317,7 +318,7 @@ async fn a_webhook_is_paused_resumed_and_retired() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_told() -> Result<()> {
+async fn an_invalid_webhook_is_refused_and_a_later_failure_is_reported() -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     let url = receiver.url();
     for (spec, rules) in [
@@ -337,7 +338,7 @@ async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_to
     let answer = service.put("/api/v1/webhooks/racks", &spec).await.err().context("it was accepted")?.to_string();
     ensure!(answer.contains("24 to 64 bytes") && !answer.contains("c2hvcnQ"), "{answer}");
 
-    // A ping tells what the receiver says, before anything is to be told.
+    // A ping shows the receiver's answer before there is anything to deliver.
     define(&service, "racks", &receiver, &["rack.*"]).await?;
     let ping = service.post("/api/v1/webhooks/racks/ping", &Value::Null).await?;
     assert_eq!((&ping["taken"], &ping["status"]), (&json!(true), &json!(200)));
@@ -352,14 +353,14 @@ async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_to
     ensure!(failed.contains("not taken") && failed.contains("who are you?"), "{failed}");
     receiver.answer(|_, _| Some((200, None, "")));
 
-    // Only administrators change webhooks, and only of what is known.
+    // Only administrators change webhooks, and only those that exist.
     let viewer = service.run(&["token", "create", "--role", "operator", "ops"]).await?;
     let request = reqwest::Client::new().post(service.url("/api/v1/webhooks/racks/pause")).bearer_auth(viewer.trim());
     assert_eq!(request.send().await?.status().as_u16(), 403);
     let unknown = service.post("/api/v1/webhooks/nobody/pause", &json!({})).await.err().context("paused")?.to_string();
     ensure!(unknown.contains("404"), "{unknown}");
 
-    // A catalogue has webhooks as well; the same again changes nothing.
+    // A catalogue file can contain webhooks as well; importing it again changes nothing.
     let file = tempfile::NamedTempFile::new()?;
     let catalogue = json!({ "webhooks": { "from-file": { "url": url, "events": ["site.*"], "secret": "hook" } } });
     std::fs::write(file.path(), catalogue.to_string())?;
@@ -369,7 +370,7 @@ async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_to
         assert_eq!(service.get("/api/v1/webhooks/from-file").await?["sequence"], sequence);
     }
 
-    // A secret that goes is told, by name, and used as soon as it is there again.
+    // A secret that disappears is reported by name, and used as soon as it is back.
     service.write_secret("hook", "no longer a key")?;
     change_racks(&service, 1, 1).await?;
     let failing = waits_until(&service, "racks", "nothing can be sent", |delivery| delivery["status"] == "failing").await?;

@@ -1,8 +1,8 @@
-//! Ten agents that long-poll one service: from a deployment's command until all of their servers have confirmed its entry, and
+//! Ten agents that long-poll one service: the time from a deployment's command until every server has confirmed its entry, and
 //! how often a server is reloaded when many entries change.
 //!
-//! The agents are the real ones, in the bench's own process, over HTTP. Their servers are `true` as checker and a reload
-//! command that counts, since what a server takes is its own affair.
+//! The agents are the real ones. They run in the bench's own process and use HTTP. Their DHCP servers are stand-ins: `true` as
+//! the checker and a reload command that counts, because the time that a DHCP server needs is not what this bench measures.
 
 use crate::bulk;
 use crate::catalogue;
@@ -21,17 +21,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const AGENTS: usize = 10;
-/// Deployments, one after the other.
+/// How many deployments are measured, one after the other.
 const ROUNDS: usize = 100;
-/// Entries that change in a minute, and again all at once.
+/// How many entries change, first over a minute and then all at once.
 const ENTRIES: usize = 1_000;
-/// Seconds from the command until all have confirmed.
+/// Allowed seconds from the command until all servers have confirmed.
 const TARGET: f64 = 2.0;
-/// Reloads a second at most: an agent lets changes gather for half a second after each.
+/// Allowed reloads per second: after each reload an agent collects changes for half a second.
 const RELOADS: f64 = 2.0;
-/// How long the entries that change in a minute take to be asked for.
+/// The time over which the commands for these entries are spread.
 const MINUTE: Duration = Duration::from_mins(1);
-/// How long anything may take before the bench gives up.
+/// How long a step may take before the bench fails.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The service with its agents.
@@ -41,11 +41,11 @@ struct Fleet {
     counters: Vec<PathBuf>,
     stop: watch::Sender<bool>,
     agents: JoinSet<Result<()>>,
-    /// How many servers were deployed so far.
+    /// How many servers have been deployed so far.
     deployed: usize,
 }
 
-/// Measures both.
+/// Measures the delay of single deployments and the reloads under many.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("agents").await?;
     let service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
@@ -128,7 +128,7 @@ impl Fleet {
         Ok(Self { service, pool, counters, stop, agents, deployed: 0 })
     }
 
-    /// Commands so many deployments of new servers.
+    /// Sends one command that deploys this many new servers.
     async fn deploy(&mut self, servers: usize) -> Result<()> {
         let csv = bulk::csv(self.deployed..self.deployed + servers);
         self.service.import(csv, &format!("agents-{}", self.deployed)).await?;
@@ -136,8 +136,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// Commands so many deployments, one each, evenly over this time whatever one takes. Address and name are given, so that
-    /// those which are asked for at the same moment do not choose the same.
+    /// Sends this many commands of one deployment each, spread evenly over this time, however long each takes. Address and name
+    /// are given, so that commands sent at the same moment do not choose the same ones.
     async fn deploy_one_by_one(&mut self, servers: usize, over: Duration) -> Result<()> {
         let (service, first, begun) = (&self.service, self.deployed, tokio::time::Instant::now());
         let between = over / u32::try_from(servers)?;
@@ -156,7 +156,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until every entry is there and confirmed by every server.
+    /// Waits until every entry exists and every server has confirmed it.
     async fn confirmed(&mut self) -> Result<()> {
         let (wanted, begun) = (i64::try_from(self.deployed)?, Instant::now());
         while begun.elapsed() < PATIENCE {
@@ -181,7 +181,7 @@ impl Fleet {
         bail!("in {PATIENCE:?} not every server has confirmed {wanted} entries")
     }
 
-    /// How often each server was reloaded so far.
+    /// How often each server has been reloaded so far.
     fn reloads(&self) -> Result<Vec<usize>> {
         self.counters.iter().map(|counter| Ok(std::fs::read(counter)?.len())).collect()
     }

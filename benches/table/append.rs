@@ -1,7 +1,7 @@
-//! Commands a second that reach the log, durable, against one-row INSERTs of pgbench with the same concurrency.
+//! Durable commands per second that reach the log, compared with pgbench's one-row INSERTs at the same concurrency.
 //!
-//! A command is one that operators give: verify a device. Its stream is read, the device decides, and its event is
-//! appended with chain and notice.
+//! The command is one that operators send: verify a device. The service reads the device's stream, the device decides, and the
+//! store appends its event with hash chain and notice.
 
 use crate::cluster::Cluster;
 use crate::log::{Log, device};
@@ -20,14 +20,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many devices wait to be verified in each round.
+/// How many devices are ready to be verified in each round.
 const DEVICES: u32 = 500_000;
 /// How long a round takes.
 const ROUND: Duration = Duration::from_secs(5);
-/// How many rounds the median is of.
+/// How many rounds each median is taken over.
 const ROUNDS: u32 = 3;
 
-/// Measures it with 1, 16 and 64 at once.
+/// Measures with 1, 16 and 64 concurrent commands.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("append").await?;
     let database = cluster.open(&url).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     database.close().await
 }
 
-/// Verifies devices for a while, so many at once.
+/// Verifies devices for one round, with this many commands at once. Returns commands per second.
 async fn verify(ledger: &Ledger, at_once: u32, next: &Arc<AtomicU32>) -> Result<f64> {
     let begun = Instant::now();
     let before = next.load(Ordering::Relaxed);

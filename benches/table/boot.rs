@@ -1,7 +1,8 @@
-//! A data centre with 100,000 servers in progress: the views rebuilt, the start, the boot script, the DHCP configuration.
+//! A data centre with 100,000 servers in progress: the rebuild of the views, the start, the boot script, the DHCP
+//! configuration.
 //!
-//! The boot script is asked for with wrk through a trusted proxy's header, so that each request is of another server; a bare
-//! actix-web handler that answers as many bytes is asked the same way, in turns with the service.
+//! wrk requests the boot script with a trusted proxy's header, so that each request is for another server. A bare actix-web
+//! handler that answers with the same number of bytes is measured the same way, in turns with the service.
 
 use crate::cluster::Cluster;
 use crate::log::{Log, address};
@@ -18,17 +19,17 @@ use std::time::{Duration, Instant};
 
 /// How many servers are in progress.
 const SERVERS: [u32; 2] = [100, 100_000];
-/// How many of them ask: so many that their first scripts are in the log and in the views long before a minute is over,
-/// after which what is served is told to the log again.
+/// How many of them request their script. There are so many that all first scripts are in the log and in the views well before
+/// a minute has passed, after which the service records a served script again.
 const ASKING: u32 = 10_000;
-/// Turns of service and bare handler, seconds each.
+/// How many turns the service and the bare handler get, in alternation.
 const ROUNDS: u32 = 3;
-/// Seconds of a turn.
+/// Length of a turn, in seconds.
 const TURN: u32 = 2;
-/// Connections of wrk.
+/// Concurrent connections of wrk.
 const CONNECTIONS: u32 = 64;
 
-/// Asks each server's script in turn: `wrk.headers` alone would always be the same server.
+/// Requests each server's script in turn: `wrk.headers` alone would always send the same server's address.
 const LUA: &str = r#"
 local requests, n = {}, 0
 function init(args)
@@ -47,7 +48,7 @@ function request()
 end
 "#;
 
-/// Measures all of it.
+/// Measures each of these.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let mut reached = vec![];
     for servers in SERVERS {
@@ -119,7 +120,7 @@ async fn caught_up(service: &Process) -> Result<()> {
     .await
 }
 
-/// Scripts a second, as a share of what the bare handler reaches.
+/// Measures scripts per second, as a share of what the bare handler reaches.
 async fn scripts(cluster: &Cluster, service: &Process, servers: u32, report: &mut Report) -> Result<f64> {
     let script = cluster.folder().join("boot.lua");
     std::fs::write(&script, LUA)?;
@@ -128,7 +129,8 @@ async fn scripts(cluster: &Cluster, service: &Process, servers: u32, report: &mu
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let _bare = Bare::start(port, bytes).await?;
 
-    // The first that a server is served within a minute is told to the log; that is done before anything is measured.
+    // The service records the first script that it serves to a server within a minute. Get these records out of the way before
+    // measuring.
     let begun = Instant::now();
     let first = wrk(&script, &service.url("/pxe/"), servers, 1)?;
     crate::process::wait_for("all of it is recorded", Duration::from_mins(1), async || {
@@ -157,7 +159,7 @@ async fn scripts(cluster: &Cluster, service: &Process, servers: u32, report: &mu
     Ok(ours / theirs)
 }
 
-/// Requests a second that were answered with 200.
+/// Requests per second that were answered with 200.
 fn wrk(script: &Path, url: &str, servers: u32, seconds: u32) -> Result<f64> {
     let mut command = Command::new("wrk");
     command.args(["--threads=1", &format!("--connections={CONNECTIONS}"), &format!("--duration={seconds}s"), "--script"]);
@@ -174,7 +176,7 @@ fn wrk(script: &Path, url: &str, servers: u32, seconds: u32) -> Result<f64> {
     Ok(line.trim().parse()?)
 }
 
-/// The bare handler, in a process of its own as the service is.
+/// The bare handler, in a process of its own like the service.
 struct Bare(Child);
 
 impl Bare {
@@ -197,7 +199,7 @@ impl Drop for Bare {
     }
 }
 
-/// Answers `GET /pxe/` with so many bytes until it is killed.
+/// Answers `GET /pxe/` with this many bytes until the process is killed.
 pub(crate) fn bare(port: u16, bytes: usize) -> Result<()> {
     let body = Bytes::from("x".repeat(bytes));
     actix_web::rt::System::new().block_on(async move {

@@ -1,7 +1,8 @@
-//! Many servers from one CSV: the import against one COPY of the same rows, and the reactor until all are in progress.
+//! Many servers from one CSV file: the import compared with one COPY of the same rows, and the reactor's work until all servers
+//! are in progress.
 //!
-//! The service runs as a process of its own. A DHCP agent of the bench takes the configuration as the real one does, and
-//! confirms what it has got, without a DHCP server behind it.
+//! The service runs as a process of its own. The bench's DHCP agent fetches the configuration as the real one does and confirms
+//! it, without a DHCP server behind it.
 
 use crate::catalogue;
 use crate::cluster::Cluster;
@@ -14,14 +15,14 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// Seconds that 10,000 rows may take, and how much longer a row may take among 100,000.
+/// Seconds that 10,000 rows may take, and the factor by which a row may take longer in a file of 100,000.
 const TARGET: f64 = 10.0;
-/// Memory of the service while it imports the smaller file, in MB.
+/// Memory that the service may use while it imports the smaller file, in MB.
 const MEMORY: u64 = 200;
-/// Deployments a second.
+/// Deployments per second that the reactor must reach.
 const REACTOR: f64 = 300.0;
 
-/// New servers of these numbers.
+/// A CSV file with new servers of these numbers.
 pub(crate) fn csv(numbers: std::ops::Range<usize>) -> String {
     numbers.fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
         let _ = writeln!(csv, "52:54:00:{:02x}:{:02x}:{:02x};prod;shop;web;debian-12", n >> 16, n >> 8 & 255, n & 255);
@@ -46,7 +47,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
     let memory = service.memory("VmHWM")? / 1024;
     ensure!(answer["rows"].as_array().is_some_and(|answered| answered.len() == rows), "not all rows were started");
     let allowed = TARGET * rate(rows, 10_000.0);
-    // How a row's cost grows is what the larger file is for.
+    // The larger file exists to measure how the cost of a row grows.
     let larger = rows > 10_000;
     report.add(Row {
         what: format!("CSV of {rows} rows: validated, filled in, started"),
@@ -75,7 +76,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
     database.close().await
 }
 
-/// Writes the rows as they are into a table of text columns, with one COPY.
+/// Writes the rows unchanged into a table of text columns, with one COPY.
 async fn copy(pool: &Pool, text: &str) -> Result<f64> {
     sqlx::query("CREATE TABLE public.bench_copy (mac text, network text, venture text, role text, boot_image text)")
         .execute(pool)
@@ -89,7 +90,7 @@ async fn copy(pool: &Pool, text: &str) -> Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Takes the configuration whenever it has changed, and confirms it; seconds until all are in progress.
+/// Fetches the configuration whenever it changes and confirms it. Returns the seconds until all servers are in progress.
 async fn confirm_until_in_progress(service: &Process, pool: &Pool, rows: usize, report: &Report) -> Result<f64> {
     let begun = Instant::now();
     let client = reqwest::Client::new();
@@ -118,7 +119,7 @@ async fn confirm_until_in_progress(service: &Process, pool: &Pool, rows: usize, 
             report.say(&format!("{ready} of {rows} in progress after {:.0} s", begun.elapsed().as_secs_f64()));
             told = Instant::now();
         }
-        // A real agent lets changes settle, checks, and reloads.
+        // A real agent waits for changes to settle, checks the file and reloads.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
@@ -129,7 +130,7 @@ async fn events(pool: &Pool) -> Result<f64> {
     Ok(count as f64)
 }
 
-/// Every plugin did its work exactly once for every server, and no address or name was given twice.
+/// Whether every plugin did its work exactly once for every server and each address and name was assigned only once.
 async fn nothing_twice(pool: &Pool, rows: usize) -> Result<bool> {
     let rows = i64::try_from(rows)?;
     for (event, of_each) in [

@@ -1,10 +1,10 @@
-//! The data centre of every part, made over the API.
+//! The data centre that every part of the bench uses, created over the API.
 
 use crate::process::Process;
 use anyhow::Result;
 use serde_json::json;
 
-/// The boot script; as long as those of real installers.
+/// The boot script, as long as those of real installers.
 const SCRIPT: &str = "#!ipxe\n\
     echo {{ hostname }} installs for {{ venture }}/{{ role }}\n\
     kernel {{ kernel_url }} initrd=initrd auto=true priority=critical interface={{ mac }} url={{ kickstart_url }}\n\

@@ -1,4 +1,4 @@
-//! The PostgreSQL of a run: the service's own embedded server, durable, in a folder that goes afterwards.
+//! The PostgreSQL of a run: the service's own embedded server, durable, in a folder that is removed afterwards.
 
 use anyhow::{Context, Result, ensure};
 use bootledger::config::{FileChecks, StoreArguments};
@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tempfile::TempDir;
 
-/// A running server.
+/// A running PostgreSQL server.
 pub(crate) struct Cluster {
     postgres: Postgres,
     folder: TempDir,
 }
 
 impl Cluster {
-    /// Starts it.
+    /// Starts the server.
     pub(crate) async fn start() -> Result<Self> {
-        // Beside the build, on the disk that a project is on: /tmp may be memory.
+        // The folder is beside the build, on the disk that holds the project: /tmp may be in memory.
         let folder = tempfile::Builder::new().prefix("bench.").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        // Where this is root's, the server runs as a user who has to get in.
+        // When the bench runs as root, PostgreSQL runs as another user, who needs access to the folder.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let settings = Settings {
             data_directory: folder.path().to_owned(),
@@ -30,7 +30,7 @@ impl Cluster {
         Ok(Self { postgres: Postgres::start(&settings).await?, folder })
     }
 
-    /// The URL of a new, empty database.
+    /// Creates an empty database and returns its URL.
     pub(crate) async fn database(&self, name: &str) -> Result<String> {
         let mut connection = self.postgres.connect_options().database("postgres").connect().await?;
         connection.execute(format!("CREATE DATABASE {name}").as_str()).await?;
@@ -54,12 +54,12 @@ impl Cluster {
         .await
     }
 
-    /// Where files can be written beside the database.
+    /// A folder for other files, on the same disk as the database.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// One-row INSERTs a second that pgbench reaches, prepared, with so many connections.
+    /// One-row INSERTs per second that pgbench reaches with prepared statements and this many connections.
     pub(crate) async fn pgbench(&self, url: &str, clients: u32) -> Result<f64> {
         let database = self.open(url).await?;
         database
@@ -80,7 +80,7 @@ impl Cluster {
         Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
     }
 
-    /// Ends it.
+    /// Stops the server.
     pub(crate) async fn stop(self) -> Result<()> {
         Ok(self.postgres.stop().await?)
     }

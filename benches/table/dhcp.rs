@@ -1,4 +1,5 @@
-//! DHCP configurations of large sites: what each format takes to write, and what its server takes to read it.
+//! DHCP configurations of large sites: how long the service takes to write each format, and how long the server takes to read
+//! it.
 
 use super::report::{Report, Row};
 use anyhow::{Context, Result, ensure};
@@ -11,16 +12,16 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
-/// So many hosts a site, to see what grows faster than they do.
+/// Hosts per site: two sizes, to show whether the cost grows faster than the number of hosts.
 const SITES: [u32; 2] = [10_000, 100_000];
 
-/// How long the largest may take to be written, in seconds.
+/// How long the largest configuration may take to write, in seconds.
 const ALLOWED: f64 = 1.0;
 
-/// The hosts of one network of the site.
+/// The number of hosts in one network of the site.
 pub(crate) const IN_A_NETWORK: u32 = 65_000;
 
-/// Writes each site in each format, and has the real server check it.
+/// Writes each site in each format and runs the real server's check on the file.
 pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     for hosts in SITES {
         let configuration = site(hosts, None)?;
@@ -45,7 +46,7 @@ pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A site with so many hosts; every tenth has a live deployment, and so has the one that is given with its name.
+/// A site with this many hosts. Every tenth has a live deployment, and so does the host of `changed`, which gets this name.
 pub(crate) fn site(hosts: u32, changed: Option<(u32, &str)>) -> Result<Configuration> {
     let site = json!({
         "next_server": "10.0.0.1", "boot_url": null, "domain": "dc1.example", "zones": [], "hostname_template": null,
@@ -74,14 +75,14 @@ pub(crate) fn site(hosts: u32, changed: Option<(u32, &str)>) -> Result<Configura
     Ok(Configuration::new("dc1".parse()?, &serde_json::from_value(site)?, &"http://10.0.0.1:8080".parse()?, networks, entries))
 }
 
-/// The seconds and the megabytes that a server's own checker needs.
+/// The seconds and the megabytes that a server's own checker uses.
 async fn checked(format: Format, folder: &Path, file: &Path) -> Result<(f64, u64)> {
     let (program, arguments): (_, &[&str]) = match format {
         Format::Isc => ("dhcpd", &["-4", "-t", "-cf"]),
         Format::Kea => ("kea-dhcp4", &["-t"]),
         Format::Dnsmasq => ("dnsmasq", &["--test", "-C"]),
     };
-    // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this file.
+    // AppArmor identifies a server by its path and confines it to its system folders. A copy of the program can read this file.
     let copy = folder.join(program);
     std::fs::copy(Path::new("/usr/sbin").join(program), &copy).with_context(|| format!("{program} is not installed"))?;
     let begun = Instant::now();
@@ -101,7 +102,7 @@ async fn checked(format: Format, folder: &Path, file: &Path) -> Result<(f64, u64
         tokio::select! {
             ended = child.wait() => break ended?,
             _ = looks.tick() => {
-                // It may end between two looks; what it had at the last one is close.
+                // The process may end between two samples; its memory at the last sample is close enough.
                 let status = std::fs::read_to_string(&status).unwrap_or_default();
                 let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
                 most = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(most);

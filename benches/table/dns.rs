@@ -1,4 +1,5 @@
-//! Records told to BIND by signed updates, compared with what BIND has, and taken back; beside `nsupdate` telling the same.
+//! Records published to BIND by signed updates, compared with what BIND has, and removed again. The same records sent by
+//! `nsupdate` are the reference.
 
 use crate::catalogue;
 use crate::cluster::Cluster;
@@ -13,14 +14,14 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// Each has an A and a PTR record.
+/// How many hosts there are, each with an A and a PTR record.
 const HOSTS: u32 = 5_000;
 const RECORDS: usize = 2 * HOSTS as usize;
 /// How many records `nsupdate` sends in one message.
 const TOGETHER: usize = 200;
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Measures the publisher and the comparison.
+/// Measures the DNS publisher and the drift check.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let zones = ["dc1.example", "10.in-addr.arpa"];
     let limit = by_nsupdate(&DnsServer::start(Software::Bind, &zones).await?)?;
@@ -52,7 +53,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     })
     .await?;
     let compared = begun.elapsed().as_secs_f64();
-    // Each set of records, and the DHCP server.
+    // Each set of records counts once, and so does the DHCP server.
     ensure!(check["compared"] == RECORDS + 1, "{check}");
     report.add(row("compared with what BIND has (drift)", compared, "–".to_owned()));
 
@@ -71,7 +72,7 @@ fn hosts() -> impl Iterator<Item = (String, Ipv4Addr)> {
     (0..HOSTS).map(|n| (format!("host-{n}.dc1.example"), Ipv4Addr::from(0x0a00_0100 + n)))
 }
 
-/// Seconds that the system's own client takes to tell the same records.
+/// Seconds that BIND's own client, `nsupdate`, takes to send the same records.
 fn by_nsupdate(dns: &DnsServer) -> Result<f64> {
     let forward = hosts().map(|(hostname, ip)| format!("update add {hostname} 300 A {ip}\n"));
     let reverse = hosts().map(|(hostname, ip)| format!("update add {} 300 PTR {hostname}.\n", reverse_name(ip)));
@@ -86,7 +87,7 @@ fn by_nsupdate(dns: &DnsServer) -> Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Seconds until nothing is left to be told, and the primary has so many records of ours.
+/// Seconds until nothing is left to publish and the primary has this many of our records.
 async fn settled(pool: &Pool, records: usize) -> Result<f64> {
     let (begun, records) = (Instant::now(), i64::try_from(records)?);
     wait_for("the records are told", PATIENCE, async || {

@@ -1,4 +1,5 @@
-//! Catalogue files of 10,000 entries: a dry run, an import, and the same file again, through the program's own code.
+//! Catalogue files of 10,000 entries: a dry run, an import, and an import of the same file again, all through the program's own
+//! code.
 
 use crate::cluster::Cluster;
 use crate::report::{Report, Row};
@@ -16,12 +17,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Seconds that an import, and its dry run, may take.
+/// Seconds that an import, or its dry run, may take.
 const TARGET: f64 = 60.0;
-/// Seconds for the same file again.
+/// Seconds that a second import of the same file may take.
 const AGAIN: f64 = 5.0;
 
-/// 20 sites, 480 racks, 100 networks, 100 ventures, 300 roles and 9,000 verified devices.
+/// A file with 20 sites, 480 racks, 100 networks, 100 ventures, 300 roles and 9,000 verified devices.
 fn file() -> String {
     let mut text = String::from("sites:\n");
     for n in 0..20 {
@@ -56,7 +57,7 @@ fn file() -> String {
     text
 }
 
-/// Measures the three.
+/// Measures the dry run and both imports.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("files").await?;
     let arguments = Arguments::try_parse_from(["bootledger", "deploy", "--database-url", &url])?;

@@ -1,7 +1,9 @@
-//! A reservation that changes among many: how long until a real Kea serves it, by host commands and by reading its whole file.
+//! One reservation changes among many: how long until a real Kea serves the change, with host commands and with a reload of the
+//! whole file.
 //!
-//! The agent is the real one, in the bench's own process. The service is a few lines, so that what the service takes to write
-//! the file does not count, and Kea is the one that `scripts/newer-kea` unpacks, in a network namespace of its own.
+//! The agent is the real one, in the bench's own process. The service is a small stand-in, so that the time in which the real
+//! service writes the file does not count. Kea is the version that `scripts/newer-kea` unpacks, in a network namespace of its
+//! own.
 
 use super::dhcp;
 use super::report::{Report, Row, percentile};
@@ -25,16 +27,17 @@ const SITES: [u32; 2] = [1_000, 100_000];
 const ROUNDS: usize = 10;
 /// Milliseconds from the file's arrival at the agent until Kea serves the change.
 const TARGET: f64 = 50.0;
-/// The agent confirms nothing while Kea hears no clients, so an interface of Kea's namespace is in a network of the site.
+/// The agent confirms nothing while Kea cannot receive clients' messages, so an interface of Kea's namespace is in a network of
+/// the site.
 const NETWORK: &str = r#"ip link add eth0 type veth peer name eth1
 ip address add 10.0.0.2/16 dev eth0
 ip link set eth1 up
 ip link set eth0 up
 exec "$@""#;
-/// How long Kea may take to serve a change, and the agent to confirm it.
+/// How long Kea may take to serve a change, and the agent to confirm it, before the bench fails.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The service: a file, and what was last confirmed.
+/// The stand-in for the service: the file that it serves, and the agent's last confirmation.
 #[derive(Default)]
 struct Service {
     state: Mutex<State>,
@@ -46,9 +49,9 @@ struct State {
     bytes: web::Bytes,
     revision: String,
     position: i64,
-    /// The revision that the agent has confirmed, or why it has not.
+    /// The revision that the agent has confirmed, or the error that it reported.
     confirmed: Option<Result<String, String>>,
-    /// When the agent had the whole answer, as far as the service can know.
+    /// When the agent had received the whole answer, as far as the service can know.
     answered: Option<Instant>,
 }
 
@@ -93,7 +96,7 @@ async fn confirmation(service: web::Data<Service>, report: web::Json<Value>) -> 
     HttpResponse::NoContent().finish()
 }
 
-/// Measures both ways for each size.
+/// Measures both ways at each size.
 pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     let unpacked = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("lab/kea");
     if !unpacked.join("kea-dhcp4").exists() {
@@ -125,14 +128,14 @@ pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The milliseconds from each changed file until Kea serves it, and until the agent has confirmed it.
+/// The milliseconds from each changed file until Kea serves the change, and until the agent has confirmed it.
 async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -> Result<(Vec<f64>, Vec<f64>)> {
     std::fs::create_dir_all(folder)?;
     std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o750))?;
     let (file, socket) = (folder.join("kea.conf"), folder.join("socket"));
     let first = json!({ "Dhcp4": { "control-sockets": [{ "socket-type": "unix", "socket-name": socket }] } });
     std::fs::write(&file, first.to_string())?;
-    // Root's rights are needed for the namespace alone.
+    // Root's rights are needed only to create the namespace.
     let log = std::fs::File::create(folder.join("log"))?;
     let folders = ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_CONTROL_SOCKET_DIR", "KEA_DHCP_DATA_DIR", "KEA_LOG_FILE_DIR"];
     let mut kea = Command::new("unshare")
@@ -157,7 +160,7 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
             .route("/dhcp/dc1/kea.json", web::get().to(configuration))
             .route("/dhcp/servers/kea-1/confirmation", web::put().to(confirmation))
     });
-    // The service sends without Nagle's delay, too.
+    // The real service also sends without Nagle's delay.
     let server = server.workers(1).tcp_nodelay(true).disable_signals().bind("127.0.0.1:0")?;
     let url = format!("http://{}", server.addrs()[0]);
     let server = tokio::spawn(server.run());
@@ -184,7 +187,7 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
     confirmed(&service).await?;
     let (mut force, mut confirm) = (vec![], vec![]);
     for round in 0..ROUNDS {
-        // One host in the middle gets another name and is deployed.
+        // One host in the middle gets another name and a live deployment.
         let name = format!("r{round}.dc1.example");
         let changed = hosts / 2;
         service.has(Format::Kea.render(&dhcp::site(hosts, Some((changed, &name)))?)?);
@@ -202,8 +205,8 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
     Ok((force, confirm))
 }
 
-/// Waits until Kea serves the host, and says since when. Without its host commands, Kea is known to serve it when it runs the
-/// revision.
+/// Waits until Kea serves the host and returns when that began. Without its host commands, Kea serves the host as soon as it
+/// runs the revision.
 async fn served(service: &Service, socket: &Path, by_commands: bool, which: &Value) -> Result<Instant> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

@@ -1,4 +1,5 @@
-//! A long log written straight into the table, as a data centre would have written it that deploys server after server.
+//! Writes a long log straight into the table, as the service would have written it in a data centre that deploys server after
+//! server.
 
 use anyhow::{Context, Result};
 use bootledger_aggregates::boot_image::EndedBy;
@@ -18,18 +19,18 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
-/// How many deployments go on at once.
+/// How many deployments are live at once.
 const AT_ONCE: u32 = 50;
 
-/// Type, key and JSON of an event.
+/// Type, aggregate key and JSON of an event.
 type Written = (&'static str, String, String);
 
-/// The device of a number.
+/// The id of the device with this number.
 pub(crate) fn device(n: u32) -> DeviceId {
     DeviceId(Uuid::from_u128(u128::from(n)))
 }
 
-/// The address of a server's number.
+/// The address of the server with this number.
 pub(crate) fn address(n: u32) -> Ipv4Addr {
     Ipv4Addr::from(0x0a00_000b + n)
 }
@@ -42,7 +43,7 @@ fn written(aggregate: &'static str, id: &impl ToString, event: &impl Serialize) 
     Ok((aggregate, id.to_string(), serde_json::to_string(event)?))
 }
 
-/// A device that is registered, with venture and role.
+/// The events that register a device and set its venture and role.
 fn registered(n: u32) -> Result<[Written; 2]> {
     let [_, a, b, c] = n.to_be_bytes();
     let json = serde_json::json!({
@@ -108,7 +109,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
     ])
 }
 
-/// A log that grows behind what the service has written into it.
+/// A log that continues after the events that the service has already written.
 pub(crate) struct Log {
     pool: Pool,
     position: i64,
@@ -116,7 +117,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The log of a database whose service is not running.
+    /// Opens the log of a database whose service is not running.
     pub(crate) async fn open(pool: Pool) -> Result<Self> {
         let position = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
         let confirmations = sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_id = 'kea-1'");
@@ -124,7 +125,7 @@ impl Log {
         Ok(Self { pool, position, sequences })
     }
 
-    /// Devices that are registered, and no more.
+    /// Registers devices of these numbers, and does nothing else with them.
     pub(crate) async fn register(&mut self, numbers: std::ops::Range<u32>) -> Result<()> {
         let events = numbers.map(registered).collect::<Result<Vec<_>>>()?.concat();
         for part in events.chunks(5_000) {
@@ -133,7 +134,7 @@ impl Log {
         self.analyze().await
     }
 
-    /// So many servers in progress, `AT_ONCE` interleaved, with a confirmation every hundred events.
+    /// Brings this many servers to "in progress", `AT_ONCE` interleaved, with a DHCP confirmation every hundred events.
     pub(crate) async fn deploy(&mut self, servers: u32, revision: u32) -> Result<()> {
         for first in (0..servers).step_by(AT_ONCE as usize) {
             let numbers = first..servers.min(first + AT_ONCE);
@@ -152,13 +153,13 @@ impl Log {
         self.analyze().await
     }
 
-    /// The last position.
+    /// The position of the last event.
     pub(crate) fn position(&self) -> i64 {
         self.position
     }
 
-    /// A thousand events a second until lately, so that no deployment is overdue: the reactor would be busy with marking
-    /// them while something else is measured.
+    /// Appends these events. Their times begin an hour ago, a thousand events per second, so that no deployment is overdue.
+    /// Otherwise the reactor would be busy marking overdue deployments while something else is measured.
     async fn write(&mut self, events: &[Written]) -> Result<()> {
         let mut numbers = vec![];
         for (kind, id, _) in events {

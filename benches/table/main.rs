@@ -1,7 +1,8 @@
-//! `make bench`: what Bootledger reaches, each figure beside a limit of the same machine measured in the same run.
+//! `make bench`: what Bootledger reaches. Each figure is shown beside a limit of the same machine, measured in the same run.
 //!
-//! Everything runs over a PostgreSQL that is durable as in production, on the machine that also makes the load. A row says
-//! what was measured, the limit, their ratio, and the target. Names of parts as arguments run those only.
+//! Everything uses a PostgreSQL that is as durable as in production, on the machine that also generates the load. A row has
+//! what was measured, the limit, their ratio, and the target. Arguments name the parts to run; without arguments, all parts
+//! run.
 
 mod agents;
 mod append;

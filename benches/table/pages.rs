@@ -1,5 +1,5 @@
-//! The pages with 100,000 devices and deployments: how long the server takes for each, how many bytes it sends, how soon a live
-//! page shows what happened, and what 500 live pages at once cost.
+//! The pages with 100,000 devices and deployments: how long the server takes for each page, how many bytes it sends, how soon a
+//! live page shows an event, and what 500 live pages at once cost.
 
 use crate::catalogue;
 use crate::cluster::Cluster;
@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// How many devices, each in deployment.
+/// How many devices there are, each with a live deployment.
 const SERVERS: u32 = 100_000;
-/// How often each page is asked for.
+/// How often each page is requested.
 const TIMES: u32 = 200;
 /// How many pages are open at once.
 const OPEN: usize = 500;
-/// How many things happen while they are.
+/// How many events occur while the pages are open.
 const HAPPENINGS: u32 = 40;
 
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Measures all of it.
+/// Measures each of these.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("pages").await?;
     let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
         (left == 0 && !behind).then_some(())
     };
     wait_for("DNS is told", LIMIT, told).await?;
-    // What autovacuum does within a minute.
+    // Autovacuum would do this within a minute.
     sqlx::query("VACUUM ANALYZE dns_work").execute(&database.pool).await?;
     database.close().await?;
     for (name, path) in paths() {
@@ -66,7 +66,7 @@ fn deployment(n: u32) -> DeploymentId {
     DeploymentId(Uuid::from_u128((1 << 64) + u128::from(n)))
 }
 
-/// Every page with a name for the table.
+/// The name in the table and the path of every page that is measured.
 fn paths() -> Vec<(String, String)> {
     let (device, deployment) = (device(5_000), deployment(5_000));
     let lists = [
@@ -108,7 +108,8 @@ fn paths() -> Vec<(String, String)> {
     paths
 }
 
-/// One page: median and 99th percentile of the time until all of it is there, and its bytes, compressed.
+/// Measures one page: median and 99th percentile of the time until the whole page has arrived, and its compressed size in
+/// bytes.
 async fn page(service: &Process, name: &str, path: &str, report: &mut Report) -> Result<()> {
     let client = reqwest::Client::new();
     let mut figures = vec![];
@@ -141,7 +142,7 @@ fn kilo(bytes: usize) -> f64 {
     bytes as f64 / 1e3
 }
 
-/// The bytes of the first page that a browser loads: the page and everything that it names.
+/// The bytes that a browser loads for the first page: the page itself and every file that it refers to.
 async fn first_page(service: &Process, report: &mut Report) -> Result<()> {
     let client = reqwest::Client::new();
     let get = async |path: &str| -> Result<bytes::Bytes> {
@@ -167,7 +168,8 @@ async fn first_page(service: &Process, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Opens pages, has things happen, and tells how long after an event its page was told, and what the pages cost.
+/// Opens pages and makes events occur. Reports how soon each live page receives the message about an event, and what the open
+/// pages cost.
 async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
     let before = service.memory("VmRSS")?;
     let position = service.get("/readyz").await?["views_position"].as_i64().context("the views show no position")?;
@@ -201,7 +203,7 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
         let begun = Instant::now();
         let answered = service.post(&path, &reason).await?;
         ensure!(answered["status"] == "cancelled", "{answered}");
-        // Each page that is about it, and each dashboard and list, is to be told.
+        // Each page about this deployment must receive a message, and so must each dashboard and list.
         let concerned = |page: usize| page % 5 < 2 || u32::try_from(page).unwrap_or(0) % HAPPENINGS == n;
         let mut missing: std::collections::HashSet<usize> = (0..OPEN).filter(|page| concerned(*page)).collect();
         while !missing.is_empty() {
@@ -211,7 +213,7 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
                 delays.push((at - begun).as_secs_f64() * 1e3);
             }
         }
-        // What else comes of it, such as records that are taken back, is told together; then it is quiet again.
+        // Later effects, such as records that are removed, arrive in one message; after that no messages arrive.
         while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(700), heard.recv()).await {}
     }
     let during = service.memory("VmRSS")?;

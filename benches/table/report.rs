@@ -1,32 +1,32 @@
-//! The table that is printed.
+//! The report that the bench prints.
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) what: String,
-    /// The figure.
+    /// The measured figure.
     pub(crate) measured: String,
-    /// What the machine does at best, measured in the same run.
+    /// The best that this machine can do, measured in the same run.
     pub(crate) limit: String,
-    /// Figure to limit, and what is asked for.
+    /// The ratio of figure to limit, and the target.
     pub(crate) target: String,
-    /// Whether it is reached; `None` for a figure without a target.
+    /// Whether the target is met; `None` for a figure without a target.
     pub(crate) met: Option<bool>,
 }
 
-/// All lines so far; each is told at once on standard error as well.
+/// All rows so far. Each is also printed to standard error as soon as it is added.
 #[derive(Debug, Default)]
 pub(crate) struct Report(Vec<Row>);
 
 impl Report {
-    /// Adds a line.
+    /// Adds a row.
     pub(crate) fn add(&mut self, row: Row) {
         eprintln!("{}", line(&row));
         self.0.push(row);
     }
 
-    /// Says what goes on.
+    /// Prints what the bench is doing.
     pub(crate) fn say(&self, text: &str) {
         eprintln!("    [{} rows] {text}", self.0.len());
     }
@@ -49,19 +49,19 @@ fn line(row: &Row) -> String {
     format!("| {} | {} | {} | {} | {met} |", row.what, row.measured, row.limit, row.target)
 }
 
-/// How many a second.
+/// `count` per second.
 #[expect(clippy::cast_precision_loss, reason = "a rate is told to three digits")]
 pub(crate) fn rate(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds
 }
 
-/// The middle one.
+/// The median of the figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The figure below which this share of all lies; 0.99 is the 99th percentile.
+/// The figure at this percentile; a `share` of 0.99 is the 99th percentile.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index, of hundreds")]
 pub(crate) fn percentile(figures: &mut [f64], share: f64) -> f64 {
     figures.sort_by(f64::total_cmp);

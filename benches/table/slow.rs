@@ -1,6 +1,6 @@
-//! What slow clients and hanging controllers cost those who are neither: how long a booting server and a DHCP agent wait for
-//! their answers while 200 clients send a byte every two seconds or read as slowly, and 60 people ask controllers that never
-//! answer, against a quiet service.
+//! What slow clients and unresponsive controllers cost other callers: how long a booting server and a DHCP agent wait for their
+//! answers while 200 clients send or read one byte every two seconds, and 60 users query controllers that never answer. A quiet
+//! service is the reference.
 
 use crate::catalogue;
 use crate::cluster::Cluster;
@@ -17,24 +17,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// Servers in progress, whose scripts are asked for.
+/// Servers in progress whose scripts are requested.
 const SERVERS: u32 = 100;
 /// Slow clients of each of the three kinds, 200 in all.
 const SLOW: [usize; 3] = [67, 67, 66];
-/// People who ask controllers, or order something of them.
+/// Users who query a controller or send it an order.
 const HANGING: usize = 60;
 /// How often a slow client sends or reads.
 const DRIP: Duration = Duration::from_secs(2);
-/// How long each turn is measured, quiet and loaded by turns.
+/// How long each turn is measured. Turns alternate between quiet and loaded.
 const TURN: Duration = Duration::from_secs(8);
 const TURNS: usize = 3;
-/// How many ask at once, and how often each does.
+/// How many clients send measured requests at once, and how often each does.
 const ASKING: u32 = 4;
 const PACE: Duration = Duration::from_millis(10);
 /// How many times as long as on a quiet service an answer may take.
 const TARGET: f64 = 2.0;
 
-/// Measures both.
+/// Measures boot scripts and DHCP polls, quiet and loaded.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("slow").await?;
     let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
@@ -81,7 +81,8 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// Servers with a controller that never answers; their ids. An administrator allows the loopback address and the secret.
+/// Creates servers with a controller that never answers and returns their ids. An administrator allows the loopback address and
+/// the secret.
 async fn managed(service: &Process, port: u16) -> Result<Vec<String>> {
     service.write_secret("bmc", "admin:of-the-bench")?;
     let scope = json!({ "networks": ["127.0.0.1/32"], "protocols": ["redfish"], "ports": [port], "sites": ["dc1"] });
@@ -95,7 +96,7 @@ async fn managed(service: &Process, port: u16) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Seconds that answers took.
+/// How long the answers took, in seconds.
 #[derive(Default)]
 struct Waits {
     boots: Vec<f64>,
@@ -103,7 +104,7 @@ struct Waits {
 }
 
 impl Waits {
-    /// Asks for a turn.
+    /// Sends requests for one turn and records how long the answers take.
     async fn measure(&mut self, service: &Process) -> Result<()> {
         let tag = service.answer("/dhcp/dc1/kea.json").await?.headers().get("etag").context("no tag")?.to_str()?.to_owned();
         let mut asking = JoinSet::new();
@@ -139,7 +140,7 @@ impl Waits {
     }
 }
 
-/// A controller that takes connections and never says anything.
+/// A controller that accepts connections and never sends anything.
 struct Hole {
     port: u16,
     held: Arc<AtomicUsize>,
@@ -167,9 +168,9 @@ impl Hole {
     }
 }
 
-/// The slow clients and those who ask controllers; all end when it is dropped.
+/// The slow clients, and the users who query controllers. All of them end when this value is dropped.
 struct Load {
-    /// How many slow clients are connected.
+    /// How many slow clients are connected now.
     slow: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
@@ -184,7 +185,7 @@ impl Load {
                 tasks.spawn(async move {
                     loop {
                         drop(one_slow(address, kind, &token, &slow).await);
-                        // One that is turned away comes again.
+                        // A client that the service disconnects connects again.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 });
@@ -204,8 +205,8 @@ impl Load {
         Ok(Self { slow, _tasks: tasks })
     }
 
-    /// Waits until the slow clients are connected and controllers are asked: all of them, or as many as the service lets
-    /// be asked at once.
+    /// Waits until the slow clients are connected and controllers are queried: all of them, or as many as the service queries
+    /// at once.
     async fn is_there(&self, hole: &Hole) -> Result<()> {
         wait_for("the load is there", Duration::from_secs(30), async || {
             let asked = hole.held.load(Ordering::Relaxed) > 0;
@@ -215,7 +216,7 @@ impl Load {
     }
 }
 
-/// Counts a client for as long as it is connected.
+/// Counts a client while it is connected.
 struct Counted<'a>(&'a AtomicUsize);
 
 impl Drop for Counted<'_> {
@@ -224,7 +225,8 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// A client that is slow until the service ends the connection: with its head, with its body, or in reading.
+/// A client that is slow until the service ends the connection. Depending on `kind`, it sends its head slowly, sends its body
+/// slowly, or reads slowly.
 async fn one_slow(address: SocketAddr, kind: usize, token: &str, slow: &AtomicUsize) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(4096)?;
@@ -254,7 +256,7 @@ async fn one_slow(address: SocketAddr, kind: usize, token: &str, slow: &AtomicUs
     }
 }
 
-/// Sends a byte at a time until the service has answered or ended the connection.
+/// Sends one byte at a time until the service answers or ends the connection.
 async fn drips(stream: TcpStream) -> Result<()> {
     let (mut answers, mut to_service) = stream.into_split();
     let sends = async {

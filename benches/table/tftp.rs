@@ -1,4 +1,4 @@
-//! Boot loaders over TFTP, to real clients on loopback.
+//! Boot loaders over TFTP, sent to real clients on loopback.
 
 use super::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
@@ -9,14 +9,14 @@ use std::time::Instant;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-/// A large file, for one client alone; and the size of Debian's `ipxe.efi`, for many.
+/// The size of a file for a single client, and for many clients the size of Debian's `ipxe.efi`.
 const LARGE: usize = 100_000_000;
 const LOADER: usize = 850_528;
 
-/// Clients at once, each from an address of its own.
+/// How many clients there are at once, each with an address of its own.
 const CLIENTS: usize = 200;
 
-/// Measures one client with several options, and many at once.
+/// Measures a single client with several options, and many clients at once.
 pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let originals = folder.path().join("loaders");
@@ -74,7 +74,8 @@ fn row(what: &str, measured: String) -> Row {
     Row { what: what.to_owned(), measured, limit: "–".to_owned(), target: "–".to_owned(), met: None }
 }
 
-/// Runs a client, whose words are separated by blanks and have `_` for a blank within, and compares what it got.
+/// Runs a client and compares the file that it received. Blanks separate the words of its command line; `_` is a blank within a
+/// word.
 async fn fetch(line: &str, target: &Path, original: &Path) -> Result<()> {
     let mut words = line.split(' ').map(|word| if word.contains("size_") { word.replace('_', " ") } else { word.to_owned() });
     let output = Command::new(words.next().context("no program")?).args(words).output().await.context(line.to_owned())?;

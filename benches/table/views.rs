@@ -1,4 +1,4 @@
-//! The views of a log of over a million events: rebuilt, asked about the past, and as a DHCP configuration.
+//! The views of a log of over a million events: a rebuild, queries about the past, and the DHCP configuration.
 
 use crate::cluster::Cluster;
 use crate::process::Process;
@@ -10,10 +10,10 @@ use bootledger_projections::rebuild;
 use std::io::Write;
 use std::time::Instant;
 
-/// How often each question is asked.
+/// How often each query is sent.
 const TIMES: u32 = 41;
 
-/// Rebuilds all views, against reading the same events and discarding them.
+/// Measures a rebuild of all views, compared with reading the same events and discarding them.
 pub(crate) async fn rebuilt(pool: &Pool, events: i64, report: &mut Report) -> Result<()> {
     let count = usize::try_from(events)?;
     report.say(&format!("rebuilding the views from {events} events"));
@@ -36,7 +36,7 @@ pub(crate) async fn rebuilt(pool: &Pool, events: i64, report: &mut Report) -> Re
     Ok(())
 }
 
-/// The DHCP configuration, whole and unchanged, and questions about the past.
+/// Measures the DHCP configuration, complete and unchanged, and queries about the past.
 pub(crate) async fn served(cluster: &Cluster, service: &Process, events: i64, report: &mut Report) -> Result<()> {
     let client = reqwest::Client::new();
     let url = service.url("/dhcp/dc1/kea.json");
@@ -97,7 +97,7 @@ async fn get(client: &reqwest::Client, service: &Process, path: &str) -> Result<
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// The median time of a question in seconds, after it was asked once.
+/// The median time of a query in seconds. The first query is a warm-up and does not count.
 async fn times(question: impl AsyncFn() -> Result<f64>) -> Result<f64> {
     question().await?;
     let mut figures = vec![];

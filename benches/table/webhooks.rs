@@ -1,4 +1,4 @@
-//! Events a second that a webhook's receiver is told, against the same number of posts with nothing behind them.
+//! Events per second delivered to a webhook's receiver, compared with the same number of bare POST requests.
 
 use crate::cluster::Cluster;
 use crate::log::Log;
@@ -13,15 +13,15 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many devices are registered, of two events each.
+/// How many devices are registered, with two events each.
 const DEVICES: u32 = 25_000;
 
-/// How many posts are under way at once, as the service has it.
+/// How many POST requests are in flight at once, as in the service.
 const AT_ONCE: usize = 8;
 
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Has a webhook told a whole log.
+/// Delivers a whole log to a webhook.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let url = cluster.database("webhooks").await?;
     let database = cluster.open(&url).await?;
@@ -65,7 +65,7 @@ async fn hear(heard: Data<AtomicUsize>, _: Bytes) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-/// Posts of the size of an event, a second.
+/// POST requests of the size of an event, per second.
 async fn posted(receiver: &str, count: usize) -> Result<f64> {
     let (client, body) = (reqwest::Client::new(), "x".repeat(500));
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! A dry run is answered with the status and in the words of the change itself, and leaves nothing behind.
+//! A dry run is answered with the same status and text as the change itself, and leaves no trace.
 
 use super::{Operation, Place};
 use anyhow::{Context, Result, ensure};
@@ -6,16 +6,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An id that nothing has.
+/// An id that does not exist.
 const NOBODY: &str = "01920000-0000-7000-8000-0000000000ff";
 
-/// What a request can be made of.
+/// What requests are made of.
 struct Requests {
     place: Place,
-    /// What each kind of the catalogue has, by the path of an entry: the entries as they were first read.
+    /// The catalogue's entries by their path, as they were first read.
     entries: BTreeMap<String, Vec<Value>>,
     devices: Vec<String>,
-    /// Which statuses each operation answered.
+    /// The statuses that each operation has answered with.
     seen: BTreeMap<String, BTreeSet<u16>>,
 }
 
@@ -31,7 +31,7 @@ impl Requests {
         Ok(Self { place, entries, devices, seen: BTreeMap::new() })
     }
 
-    /// The paths of what exists, each with a body that its operation takes.
+    /// The paths of existing entries, each with a body that its operation accepts.
     fn existing(&self, operation: &Operation) -> Result<Vec<(String, Option<Value>)>> {
         let path = &operation.path;
         let changes = operation.method != Method::DELETE;
@@ -62,7 +62,7 @@ impl Requests {
         Ok(found)
     }
 
-    /// Sends a request without doing it, and then does it. Whether it was done.
+    /// Sends a request as a dry run and then for real. Returns whether the change was made.
     async fn compare(&mut self, token: &str, operation: &Operation, path: &str, body: Option<&Value>) -> Result<bool> {
         let method = &operation.method;
         let before = self.place.position().await?;
@@ -78,7 +78,7 @@ impl Requests {
         Ok(real < 300)
     }
 
-    /// What exists of this operation, in a few rounds: what is in use can go once its users have gone.
+    /// Runs the operations on all existing entries, in several rounds: an entry in use can be retired once its users are.
     async fn rounds(&mut self, operations: &[&Operation]) -> Result<()> {
         let administrator = self.place.service.token().to_owned();
         for _ in 0..3 {
@@ -98,7 +98,7 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
     let administrator = requests.place.service.token().to_owned();
     let (viewer, operator) = (requests.place.token("viewer").await?, requests.place.token("operator").await?);
     let all = requests.place.operations()?;
-    // Files with rows answer 201 where they are carried out, and have tests of their own.
+    // Imports answer 201 when they are carried out, and have tests of their own.
     let all: Vec<&Operation> =
         all.iter().filter(|operation| operation.has_dry_run && !operation.path.ends_with("/imports")).collect();
     ensure!(all.len() >= 19, "{} operations have a dry run", all.len());
@@ -107,11 +107,11 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
         let existing = requests.existing(operation)?;
         let (path, body) = existing.first().with_context(|| format!("nothing of {}", operation.path))?;
         let changes = body.is_some();
-        // Without rights, and without a name.
+        // Without sufficient rights, and without a valid token.
         for token in [viewer.as_str(), "", "bl_nobody"] {
             requests.compare(token, operation, path, body.as_ref()).await?;
         }
-        // Malformed, with rights and without.
+        // A malformed request, with rights and without.
         for token in [&administrator, &operator, &viewer] {
             requests.compare(token, operation, &format!("{path}?nope=1"), body.as_ref()).await?;
             for variable in ["{key}", "{id}", "{role}"].iter().filter(|variable| operation.path.contains(**variable)) {
@@ -123,7 +123,7 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
                 requests.compare(token, operation, path, Some(wrong)).await?;
             }
         }
-        // What never existed; a definition creates it.
+        // An entry that never existed; a definition creates it.
         let name = if operation.method == Method::PUT && operation.path.ends_with("/{key}") { "never" } else { "unheard" };
         let never = operation.path.replace("{key}", name).replace("{role}", "never").replace("{id}", NOBODY);
         requests.compare(&administrator, operation, &never, body.as_ref()).await?;
@@ -132,10 +132,10 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
             requests.compare(&administrator, operation, &never, None).await?;
         }
     }
-    // What exists is changed, then taken out of use, again and again, and at last defined once more.
+    // Existing entries are changed, then retired in several rounds, and at last defined again.
     let of = |wanted: &[Method]| -> Vec<&Operation> { all.iter().copied().filter(|one| wanted.contains(&one.method)).collect() };
     let (define, mut retire) = (of(&[Method::PUT, Method::PATCH]), of(&[Method::DELETE, Method::POST]));
-    // Ventures and sites before what is in them: at first they are refused.
+    // Ventures and sites come before their contents, so the first round is refused.
     retire.reverse();
     requests.rounds(&define).await?;
     requests.rounds(&retire).await?;

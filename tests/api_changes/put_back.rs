@@ -1,4 +1,4 @@
-//! What `GET` answers, `PUT` and `PATCH` take as it is, and nothing changes.
+//! `PUT` and `PATCH` accept what `GET` returns, unchanged, and change nothing.
 
 use super::{Place, names, only};
 use anyhow::{Context, Result, ensure};
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 impl Place {
-    /// Puts something back as it was read: the log is as it was, and so is the answer.
+    /// Puts an entry back as it was read: the log and the answer must stay the same.
     async fn put_back(&self, method: &Method, path: &str, body: &Value, before: &Value) -> Result<()> {
         let position = self.position().await?;
         let after = self.done(method, path, body).await?;
@@ -25,7 +25,7 @@ async fn what_is_read_can_be_put_back_as_it_is_and_changes_nothing() -> Result<(
         let before = kinds.len();
         for entry in place.all(&operation.path).await? {
             let path = operation.path.replace("{key}", entry["key"].as_str().context("a key")?);
-            // Where a webhook is, only its own answer says.
+            // Only a webhook's own entry shows its URL.
             let entry = place.service.get(&path).await?;
             place.put_back(&Method::PUT, &path, &entry["spec"], &entry).await?;
             for (name, role) in entry["roles"].as_object().into_iter().flatten() {
@@ -39,7 +39,7 @@ async fn what_is_read_can_be_put_back_as_it_is_and_changes_nothing() -> Result<(
     ensure!(kinds.len() >= 8, "{kinds:?}");
 
     let (change, mut facts) = (names(&place.description, "DeviceChange")?, names(&place.description, "Facts")?);
-    // Sub-devices that said so themselves are recorded once more, as the chassis' own words.
+    // Sub-devices that reported themselves are recorded again as reported by the chassis.
     facts.retain(|name| *name != "sub_devices");
     let devices = place.all("/api/v1/devices/{id}").await?;
     ensure!(devices.len() >= 3, "{devices:?}");

@@ -1,4 +1,4 @@
-//! The copy of axe-core is the one that its manifest says.
+//! The copy of axe-core matches its manifest.
 
 use crate::support::browser::AXE;
 use anyhow::{Context, Result, ensure};

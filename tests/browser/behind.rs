@@ -1,12 +1,12 @@
-//! A DHCP server that does not confirm: the deployment that it holds up says whom it waits for and since when, and the
-//! server's page says how far it is and what it holds up.
+//! A DHCP server does not confirm. The page of the deployment that waits for it shows which server it waits for and since when;
+//! the server's page shows its progress and which deployments wait for it.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look};
 use anyhow::Result;
 
 #[tokio::test]
-async fn who_looks_for_why_a_server_is_not_done_finds_the_dhcp_server_that_is_behind() -> Result<()> {
+async fn the_page_of_a_waiting_deployment_leads_to_the_dhcp_server_that_is_behind() -> Result<()> {
     let centre = Centre::start().await?;
     centre.confirm("kea-dc1").await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
@@ -23,7 +23,7 @@ async fn who_looks_for_why_a_server_is_not_done_finds_the_dhcp_server_that_is_be
         page.arrives_at("/dhcp-servers/kea-dc1").await?;
         page.says("h200.dc1.example").await?;
         page.says("Behind").await?;
-        // It confirms, and both pages say so by themselves.
+        // When the server confirms, both pages update by themselves.
         let watching = centre.person(browsers, "viewer", Look::default()).await?;
         watching.visit(&format!("/deployments/{deployment}")).await?;
         watching.shows("#live-state", "Live").await?;

@@ -1,4 +1,4 @@
-//! A deployment is given up, with a reason, after its page has said what that does.
+//! A user cancels a deployment with a reason, after its page has explained the consequences.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look};
@@ -19,7 +19,7 @@ async fn an_operator_cancels_a_deployment_and_says_why() -> Result<()> {
         page.press("Cancel the deployment").await?;
         page.arrives_at(&format!("/deployments/{deployment}")).await?;
         page.says("Cancelled: the wrong rack").await?;
-        // What can no longer be done says why.
+        // An action that is no longer possible shows why.
         let over = async || Ok(page.texts_of("#head .reason").await?.len() == 2);
         page.wait_until("both actions say why they are over", over).await?;
         page.shows("#timeline", "the wrong rack").await?;

@@ -1,5 +1,5 @@
-//! The data centre of the stories: the demo's, with people who sign in, a DHCP server whose agent is played, and servers that
-//! are played by requests.
+//! The data centre of the stories: the demo's, with signed-in users, a DHCP server whose agent the test plays, and servers that
+//! the test plays by requests.
 
 use crate::support::browser::{Browsers, Look, PATIENCE, Page};
 use crate::support::process::Process;
@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-/// The service with the data centre.
+/// A service with the data centre.
 pub(super) struct Centre(Service);
 
 impl Deref for Centre {
@@ -27,10 +27,10 @@ impl DerefMut for Centre {
     }
 }
 
-/// The interface of a server that nobody knows yet.
+/// The MAC address of a server that is not registered yet.
 pub(super) const NEW: &str = "52:54:00:d1:00:99";
 
-/// Registers a server through the pages, from the dashboard on; the path of its page.
+/// Registers a server through the pages, starting from the dashboard. Returns the path of its page.
 pub(super) async fn register(page: &Page) -> Result<String> {
     page.visit("/").await?;
     page.follow("Devices").await?;
@@ -44,15 +44,15 @@ pub(super) async fn register(page: &Page) -> Result<String> {
     page.arrives_at("/devices/0").await
 }
 
-/// A user with this role, who has chosen a password; gives that.
+/// Creates a user with this role who has already chosen a password. Returns that password.
 pub(super) async fn user(service: &Process, name: &str, role: &str) -> Result<String> {
     let password = format!("{name} likes long passwords");
     service.run_with(&["user", "create", name, "--role", role, "--password-stdin"], &password).await?;
     Ok(password)
 }
 
-/// Fills in the sign-in page, sends it, and waits for the answer, which would else come in the place of the page that is
-/// visited next.
+/// Fills in and submits the sign-in page and waits for the answer. Without the wait, the answer would replace the page that the
+/// test visits next.
 pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<()> {
     page.visit("/sign-in").await?;
     page.fill("User name", name).await?;
@@ -63,28 +63,28 @@ pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<(
     page.wait_until("signing in is answered", async || Ok(page.run(answered, vec![]).await? == true)).await
 }
 
-/// What an answer names as its id.
+/// The id in an answer.
 pub(super) fn id(answer: &Value) -> Result<String> {
     answer["id"].as_str().map(str::to_owned).context("an id")
 }
 
 impl Centre {
-    /// Starts it.
+    /// Starts the service with the data centre.
     pub(super) async fn start() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let recipes = root.join("images/tests/library").display().to_string();
         let program = env!("CARGO_BIN_EXE_bootledger").into();
         let service = Service::start_with(Ipv4Addr::LOCALHOST, program, vec!["--image-recipes".to_owned(), recipes]).await?;
-        // A download whose mirror does not exist, so that there is a page of one.
+        // A download whose mirror does not exist, so that a page of a download exists.
         service.post("/api/v1/image-library/netboot/add", &json!({})).await?;
         let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/catalogue.yaml");
         service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
         Ok(Self(service))
     }
 
-    /// A window in which somebody with this role has signed in.
+    /// A window in which a user with this role has signed in.
     pub(super) async fn person(&self, browsers: &Browsers, role: &str, look: Look) -> Result<Page> {
-        // Each person is somebody else.
+        // Each window has a user of its own.
         let name = format!("{role}-{}", browsers.count());
         let password = user(self, &name, role).await?;
         let page = browsers.open(self, look).await?;
@@ -92,21 +92,21 @@ impl Centre {
         Ok(page)
     }
 
-    /// The identifier of a device of the demo.
+    /// The id of a device of the demo.
     pub(super) async fn device(&self, name: &str) -> Result<String> {
         let devices = self.get("/api/v1/devices").await?;
         let mut all = devices["items"].as_array().into_iter().flatten();
         id(all.find(|device| device["name"] == name).with_context(|| format!("there is no device {name}"))?)
     }
 
-    /// Starts a deployment of this device of the demo, by the API.
+    /// Starts a deployment of this device of the demo through the API.
     pub(super) async fn deploy(&self, device: &str, ip: &str) -> Result<String> {
         let device = self.device(device).await?;
         let wanted = json!({ "device": device, "venture": "shop", "role": "web", "ip": ip });
         id(&self.post("/api/v1/deployments", &wanted).await?)
     }
 
-    /// Waits until a plugin of a deployment stands so.
+    /// Waits until a plugin of a deployment has this status.
     pub(super) async fn plugin_is(&self, deployment: &str, plugin: &str, status: &str) -> Result<()> {
         let path = format!("/api/v1/deployments/{deployment}");
         let stands = async || {
@@ -116,7 +116,7 @@ impl Centre {
         wait_for(&format!("{plugin} is {status}"), PATIENCE, stands).await
     }
 
-    /// Has a DHCP server confirm everything that there is, as its agent does.
+    /// Confirms the newest configuration for a DHCP server, as its agent does.
     pub(super) async fn confirm(&self, server: &str) -> Result<()> {
         let position = self.get("/readyz").await?["views_position"].clone();
         let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
@@ -124,20 +124,20 @@ impl Centre {
         Ok(())
     }
 
-    /// The server of this address boots from the network, and is answered something with these words.
+    /// Boots the server with this address from the network and expects these words in the answer.
     pub(super) async fn boots(&self, ip: &str, words: &str) -> Result<()> {
         let asked = async || self.asks("/pxe/", ip).await.ok().filter(|answer| answer.contains(words)).map(drop);
         wait_for(&format!("{ip} is told {words:?}"), PATIENCE, asked).await
     }
 
-    /// The server of this address says that it is installed.
+    /// Reports for the server with this address that it is installed.
     pub(super) async fn is_installed(&self, ip: &str) -> Result<()> {
         let answer = self.asks("/pxe/DONE/", ip).await?;
         ensure!(answer.contains("OK"), "{answer}");
         Ok(())
     }
 
-    /// What a server of this address is answered; the service trusts a proxy on this machine.
+    /// The service's answer to a server with this address; the service trusts a proxy on this machine.
     async fn asks(&self, path: &str, ip: &str) -> Result<String> {
         let request = reqwest::Client::new().get(self.url(path)).header("X-Forwarded-For", ip);
         Ok(request.send().await?.error_for_status()?.text().await?)

@@ -1,11 +1,12 @@
-//! Servers from a CSV file: what is wrong with it is told by row and column, it is mended on the page, and all of it is started.
+//! Servers from a CSV file: the page reports errors by row and column, the user fixes them on the page, and all rows are
+//! started.
 
 use super::centre::{Centre, NEW};
 use crate::support::browser::{Browsers, Look};
 use anyhow::{Result, ensure};
 
 #[tokio::test]
-async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
+async fn a_file_is_checked_fixed_on_the_page_and_started() -> Result<()> {
     let centre = Centre::start().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("servers.csv");
@@ -18,7 +19,7 @@ async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
         page.follow("Add device → servers").await?;
         page.choose_file("File", &file).await?;
         page.press("Start").await?;
-        // What cannot be read, and what the data centre does not have, at once.
+        // Unreadable values and values that the data centre does not have are reported together.
         page.shows("#refused", "Nothing was started: 2 errors in 2 rows").await?;
         let errors = page.texts_of("main table tbody tr").await?;
         ensure!(errors.len() == 2, "{errors:?}");

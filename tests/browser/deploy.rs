@@ -1,4 +1,4 @@
-//! One server, from its registration to the end of its deployment, by pages alone; the server itself is played.
+//! One server, from its registration to the end of its deployment, through pages alone; the test plays the server.
 
 use super::centre::{Centre, NEW, register};
 use crate::support::browser::{Browsers, Look};
@@ -19,13 +19,13 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         page.wait_until("the device is verified", async || Ok(page.text_of("#assignment .badge").await? == "Verified")).await?;
         page.follow("Deploy…").await?;
         page.arrives_at(&format!("{device}/deploy")).await?;
-        // What the device has and what is free is there already.
+        // The form is already filled in with the device's values and free ones.
         let filled = [page.value("Venture").await?, page.value("Role").await?, page.value("MAC").await?];
         ensure!(filled == ["shop", "web", NEW], "the form has {filled:?}");
         ensure!(page.value("Boot image").await? == "debian-12", "the role's image is not there");
         ensure!(page.value("Host name").await? == "h200.dc1.example", "the next host name is not there");
         page.says("next free in 10.20.0.0/22").await?;
-        // Rules are checked as one types.
+        // The page checks values as the user types.
         page.fill("IP address", "10.20.0.1").await?;
         page.shows("#error-ip", "10.20.0.1").await?;
         page.fill("IP address", ip).await?;
@@ -46,7 +46,7 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         ensure!(page.run("return window.unloaded", vec![]).await? == "no", "the page was loaded again");
         let done = centre.get(&format!("/api/v1/deployments/{deployment}")).await?;
         ensure!(done["status"] == "done", "{done}");
-        // The device knows of it.
+        // The device's history shows it.
         page.visit(&format!("{device}/history")).await?;
         page.says("h200.dc1.example").await?;
         Ok(())

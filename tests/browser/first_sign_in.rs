@@ -1,4 +1,4 @@
-//! Somebody who was given a password for one time signs in, chooses another, and gets where he or she wanted to.
+//! A user with a one-time password signs in, chooses another, and arrives at the page that he or she requested.
 
 use super::centre::{Centre, sign_in};
 use crate::support::browser::{Browsers, Look};
@@ -7,12 +7,12 @@ use anyhow::{Result, ensure};
 const CHOSEN: &str = "seven green bicycles";
 
 #[tokio::test]
-async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
+async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
     let centre = Centre::start().await?;
     let once = centre.run(&["user", "create", "ada", "--role", "operator"]).await?.trim().to_owned();
     Browsers::tell("first_sign_in", async |browsers| {
         let page = browsers.open(&centre, Look::default()).await?;
-        // Who is not signed in is asked to, and gets to the page afterwards.
+        // A user who is not signed in is sent to the sign-in page, and arrives at the requested page afterwards.
         page.visit("/timeline").await?;
         page.arrives_at("/sign-in").await?;
         page.fill("User name", "ada").await?;
@@ -23,7 +23,7 @@ async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
         page.fill("Password", &once).await?;
         page.press("Sign in").await?;
         page.says("Choose a password").await?;
-        // Nothing else is to be had before.
+        // Until then, every other page redirects.
         let script = "const done = arguments[arguments.length - 1];
             fetch('/deployments', { headers: { accept: 'text/html' } }).then(answer => done(new URL(answer.url).pathname));";
         let elsewhere = page.run_async(script, vec![]).await?;
@@ -44,7 +44,7 @@ async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
         page.arrives_at("/sign-in").await?;
         page.visit("/timeline").await?;
         page.arrives_at("/sign-in").await?;
-        // The new password is good for another browser, and the old one is not.
+        // The new password works in another browser, and the old one does not.
         let other = browsers.open(&centre, Look::default()).await?;
         sign_in(&other, "ada", CHOSEN).await?;
         other.arrives_at("/").await?;

@@ -1,4 +1,4 @@
-//! An installation as a person follows it: its stage, its failure in the installer's words, and the next network boot.
+//! An installation as a user follows it: its stage, its failure in the installer's own message, and the next network boot.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look};

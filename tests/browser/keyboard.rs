@@ -1,11 +1,12 @@
-//! The job without a mouse: every link, field and button is reached with Tab, is seen to have the focus, and works with Enter.
+//! The whole job without a mouse: every link, field and button can be reached with Tab, shows that it has the focus, and works
+//! with Enter.
 
 use super::centre::{Centre, user};
 use crate::support::browser::{Browsers, Look, Page};
 use anyhow::{Result, bail, ensure};
 use thirtyfour::Key;
 
-/// Presses Tab until what has the focus is called so.
+/// Presses Tab until the focused element has this name.
 async fn tab_to(page: &Page, called: &str) -> Result<()> {
     let mut passed = vec![];
     for _ in 0..150 {
@@ -21,7 +22,7 @@ async fn tab_to(page: &Page, called: &str) -> Result<()> {
     bail!("Tab does not lead to {called:?}, but to {passed:?}")
 }
 
-/// Whether what has the focus is in the window, and drawn otherwise than without the focus.
+/// Whether the focused element is inside the window and looks different from the same element without the focus.
 const VISIBLE: &str = "const e = document.activeElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
     return box.width > 0 && box.bottom > 0 && box.top < innerHeight
         && (style.outlineStyle !== 'none' || style.boxShadow !== 'none');";
@@ -40,7 +41,7 @@ async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
         page.typed(&password).await?;
         page.key(Key::Enter).await?;
         page.arrives_at("/devices").await?;
-        // The navigation can be reached, and the first thing leads past it.
+        // The navigation can be reached, and the first link skips it.
         tab_to(&page, "a Deployments /deployments").await?;
         page.key(Key::Enter).await?;
         page.arrives_at("/deployments").await?;

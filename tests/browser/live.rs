@@ -1,4 +1,4 @@
-//! Pages that are open follow what happens: soon, without moving what somebody reads, and again after the connection was lost.
+//! Open pages follow events: soon, without moving what the user is reading, and again after a lost connection.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look, Page};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// How many events are measured.
 const SAMPLES: usize = 60;
-/// What is promised for the median, in milliseconds.
+/// The promised median, in milliseconds.
 const TARGET: i64 = 300;
 
-/// Notes when each event of a page's timeline is seen for the first time, by the clock of this machine.
+/// Records when each event of a page's timeline is first visible, by this machine's clock.
 const WATCH: &str = "window.seen = {};
     const look = () => requestAnimationFrame(() => {
         for (const line of document.querySelectorAll('#timeline li[id^=event-]')) window.seen[line.id.slice(6)] ??= Date.now();
@@ -24,7 +24,7 @@ async fn seen(page: &Page) -> Result<HashMap<String, i64>> {
     Ok(serde_json::from_value(page.run("return window.seen", vec![]).await?)?)
 }
 
-/// When each event of a deployment was recorded, in milliseconds since 1970, by its position.
+/// When each event of a deployment was recorded, in milliseconds since 1970, by event number.
 async fn recorded(centre: &Centre, deployment: &str, after: i64) -> Result<HashMap<String, i64>> {
     let path = format!("/api/v1/events?after={after}&limit=1000&aggregate=deployment/{deployment}");
     let events = centre.get(&path).await?;
@@ -50,7 +50,7 @@ async fn what_happens_is_seen_at_once_in_every_browser() -> Result<()> {
             page.run(WATCH, vec![]).await?;
         }
         let begun = centre.get("/readyz").await?["views_position"].as_i64().context("a position")?;
-        // At the pace of people: what happens within a quarter of a second is told together.
+        // At the pace of people: events within a quarter of a second arrive in one message.
         let mut pace = tokio::time::interval(Duration::from_millis(330));
         for _ in 0..SAMPLES {
             pace.tick().await;
@@ -73,10 +73,10 @@ async fn what_happens_is_seen_at_once_in_every_browser() -> Result<()> {
                 delays.len()
             );
             ensure!(median > 0 && median <= TARGET, "the median is {median} ms");
-            // A machine that also does other things may take longer now and then.
+            // A machine that is also busy with other work may occasionally take longer.
             ensure!(last <= 10 * TARGET, "the 99th percentile is {last} ms");
         }
-        // Ada gives it up, and Ben sees it without doing anything.
+        // Ada cancels the deployment, and Ben's page shows it without any action.
         ada.follow("Cancel…").await?;
         ada.fill("Reason", "Ben shall see it").await?;
         ada.press("Cancel the deployment").await?;
@@ -108,7 +108,7 @@ async fn a_list_does_not_jump_but_says_how_many_are_new() -> Result<()> {
         page.shows("#news", "2 new rows").await?;
         let after = rows(&page).await?;
         ensure!(before == after, "the list was {before} and is {after}");
-        // What changes in a row that is there is shown in its place.
+        // A change in an existing row appears in place.
         centre.post(&format!("/api/v1/deployments/{first}/cancel"), &json!({ "reason": "to be seen" })).await?;
         page.shows(&format!("#deployment-{first}"), "Cancelled").await?;
         page.follow("Show").await?;
@@ -143,7 +143,7 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_noticed_though_its_connection_stands() -> Result<()> {
+async fn a_silent_server_is_noticed_while_its_connection_stays_open() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     Browsers::tell("silent", async |browsers| {

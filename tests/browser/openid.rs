@@ -1,4 +1,4 @@
-//! Signing in through a provider, in a browser, which has its own mind of what a page of another site may bring along.
+//! Signing in through a provider in a browser, which has its own rules about what a page of another site may send.
 
 use crate::support::browser::{Browsers, Look};
 use crate::support::provider::Provider;
@@ -6,15 +6,15 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 #[tokio::test]
-async fn who_is_known_to_the_provider_gets_to_the_page_that_was_asked_for() -> Result<()> {
+async fn a_user_of_the_provider_signs_in_and_arrives_at_the_requested_page() -> Result<()> {
     let provider = Provider::start().await?;
-    // For a browser, localhost is another site than 127.0.0.1, where the service is.
+    // For a browser, localhost is a different site from 127.0.0.1, where the service is.
     let service = crate::openid::start(&provider.url().replace("127.0.0.1", "localhost")).await?;
     let ada = json!({ "preferred_username": "ada", "name": "Ada Lovelace", "groups": ["dc-ops"] });
     provider.knows("sub-1", &ada).await?;
     Browsers::tell("openid", async |browsers| {
         let page = browsers.open(&service, Look::default()).await?;
-        // The provider's page wants a style sheet from elsewhere, and has no icon.
+        // The provider's page loads a style sheet from elsewhere and has no icon.
         for words in ["net::ERR_", "/favicon.ico"] {
             page.expects(words);
         }

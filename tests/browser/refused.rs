@@ -1,17 +1,17 @@
-//! A form that breaks rules comes back with all of them, linked to its fields, and with everything that was written.
+//! A form with invalid values comes back with every problem, linked to its fields, and with everything that the user entered.
 
 use super::centre::{Centre, NEW};
 use crate::support::browser::{Browsers, Look};
 use anyhow::{Result, ensure};
 
 #[tokio::test]
-async fn a_refused_form_says_every_rule_keeps_what_was_written_and_is_mended() -> Result<()> {
+async fn a_refused_form_shows_every_problem_keeps_the_input_and_can_be_fixed() -> Result<()> {
     let centre = Centre::start().await?;
     Browsers::tell("refused", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit("/devices/new").await?;
         page.fill("Name", "R650 no. 1").await?;
-        // One that another device has, and something that is none.
+        // A serial number that another device has, and a text that is no MAC address.
         page.fill("Serial number", "SVC7Q01").await?;
         page.fill("Interfaces", "52:54:00:zz").await?;
         page.fill("Site", "dc1").await?;
@@ -27,7 +27,7 @@ async fn a_refused_form_says_every_rule_keeps_what_was_written_and_is_mended() -
         ensure!(described.contains("error-macs"), "the field does not name its error: {described}");
         page.fill("Interfaces", NEW).await?;
         page.press("Register").await?;
-        // Who holds the serial number is told, with a link to it.
+        // The page names the device with that serial number and links to it.
         let held = page.shows("#refused", "SVC7Q01").await?;
         ensure!(held.contains("Show the device"), "{held}");
         page.fill("Serial number", "SVC7Q99").await?;

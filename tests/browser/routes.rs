@@ -1,20 +1,20 @@
-//! The routes of pages, read from their sources, so that no page can be forgotten by who looks at all of them.
+//! The routes of pages, read from their sources, so that tests over all pages cannot miss one.
 
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// What is read from, and is no page for people: streams, files.
+/// Routes that are not pages for people: streams and files.
 const OTHERS: [&str; 3] = ["/live/", ".csv", "/assets/"];
-/// Handlers that only lead to a page: what only forms are sent to is not to be an error for who loads it again.
+/// Handlers that only redirect to a page: reloading a path that only forms are sent to must not be an error.
 const LEADING: [&str; 2] = [".get(to_site)", ".get(back)"];
-/// Those that the sources name by constants.
+/// Routes that the sources name by constants.
 const NAMED: [&str; 1] = ["/settings/password"];
 
-/// All routes that a page is at, such as `/devices/{id}/deploy`.
+/// All routes of pages, such as `/devices/{id}/deploy`.
 pub(super) struct Routes(Vec<String>);
 
 impl Routes {
-    /// Reads the sources.
+    /// Reads the routes from the sources.
     pub(super) fn read() -> Result<Self> {
         let mut text = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/pages"), &mut text)?;
@@ -30,12 +30,12 @@ impl Routes {
         Ok(Self(routes))
     }
 
-    /// All of them.
+    /// Every route of a page.
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// The route of a path: that which names most of its parts.
+    /// The route that matches a path; if several do, the one with the most literal parts.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
         let named = |route: &str| {
             let (parts, wanted): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), route.split('/').collect());
@@ -47,7 +47,7 @@ impl Routes {
     }
 }
 
-/// A route that has alternatives, such as `{tab:components|addresses}`, once for each.
+/// A route with alternatives, such as `{tab:components|addresses}`, once for each alternative.
 fn each(route: &str) -> Vec<String> {
     let alternatives = route.split_once('{').and_then(|(before, rest)| {
         let (inner, after) = rest.rsplit_once('}')?;

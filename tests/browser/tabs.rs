@@ -1,4 +1,4 @@
-//! Who opens more tabs than a browser keeps connections to one server, which are six, has live pages all the same.
+//! A user with more open tabs than a browser's six connections to one server still has live pages.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look};
@@ -8,7 +8,7 @@ use serde_json::json;
 const NAMES: [&str; 6] = ["R640 no. 1", "R640 no. 2", "R640 no. 3", "R640 no. 4", "XL170r no. 1", "XL170r no. 2"];
 
 #[tokio::test]
-async fn each_of_thirteen_tabs_is_live_when_it_is_looked_at() -> Result<()> {
+async fn each_of_thirteen_tabs_is_live_while_it_is_visible() -> Result<()> {
     let centre = Centre::start().await?;
     Browsers::tell("tabs", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
@@ -22,7 +22,7 @@ async fn each_of_thirteen_tabs_is_live_when_it_is_looked_at() -> Result<()> {
             page.shows("h1", "no.").await?;
             page.shows("#live-state", "Live").await?;
         }
-        // What happened meanwhile is shown by a tab that comes back.
+        // A tab that comes to the front shows what happened while it was hidden.
         let device = centre.device(NAMES[3]).await?;
         centre.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
         page.turn_to(0).await?;

@@ -1,11 +1,11 @@
-//! A viewer sees everything, and beside each button why it does nothing; who asks all the same is refused.
+//! A viewer sees everything, and beside each disabled button the reason; a request that a viewer sends anyway is refused.
 
 use super::centre::Centre;
 use crate::support::browser::{Browsers, Look, Page};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-/// What a form that was sent from this page would be answered.
+/// The status of the answer to a form sent from this page.
 async fn posted(page: &Page, path: &str) -> Result<i64> {
     let script = "const done = arguments[arguments.length - 1];
         fetch(arguments[0], { method: 'POST', body: new URLSearchParams({ reason: 'because', key: crypto.randomUUID() }) })
@@ -15,7 +15,7 @@ async fn posted(page: &Page, path: &str) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_viewer_is_told_why_nothing_can_be_done() -> Result<()> {
+async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;

@@ -1,5 +1,5 @@
-//! Every page that links lead to, in light and dark, narrow and wide: nothing on it is a barrier by axe-core, nothing sticks
-//! out of a narrow window, no script fails and no policy is broken. Pictures of all of them are left in
+//! Every page that links lead to, in light and dark, narrow and wide: axe-core finds no barrier, nothing overflows a narrow
+//! window, no script fails and no content security policy is violated. Screenshots of all pages are left in
 //! `target/browser/screenshots/`.
 
 use super::centre::{Centre, sign_in, user};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-/// What pages look like that no link leads to: what is filtered has no rows, the past, what there is not.
+/// Pages that no link leads to: a filter without results, a past position, and things that do not exist.
 const ODDITIES: [(&str, &str); 7] = [
     ("deployments filtered", "/deployments?q=nobody"),
     ("devices filtered", "/devices?q=nobody"),
@@ -23,10 +23,10 @@ const ODDITIES: [(&str, &str); 7] = [
     ("missing", "/deployments/00000000-0000-0000-0000-000000000000"),
 ];
 
-/// The widths of the pictures, in CSS pixels.
+/// The widths of the screenshots, in CSS pixels.
 const PICTURED: [u32; 3] = [390, 1280, 1920];
 
-/// What is wrong with the pages that were looked at.
+/// The problems found on the pages so far.
 struct Inspection {
     scheme: Scheme,
     problems: Vec<String>,
@@ -42,13 +42,13 @@ impl Inspection {
         crate::support::target().join("browser/screenshots").join(self.scheme.name())
     }
 
-    /// Looks at what is shown, under this name, in all widths.
+    /// Inspects the page that is shown, at all widths, and records it under this name.
     async fn look(&mut self, page: &Page, name: &str) -> Result<()> {
         let words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
         let file = words.collect::<Vec<_>>().join("_");
         let file = if file.is_empty() { "dashboard".to_owned() } else { file };
         std::fs::create_dir_all(self.folder())?;
-        // Pages in all widths; what is odd about one, in two.
+        // Pages at all widths; variants of a page at two.
         let widths = if name.starts_with('/') { &PICTURED[..] } else { &PICTURED[..2] };
         for &width in widths {
             page.width(width).await?;
@@ -80,7 +80,7 @@ impl Inspection {
         Ok(())
     }
 
-    /// Sends the page's form with nothing filled in, and looks at the refusal.
+    /// Submits the page's form empty and inspects the refusal.
     async fn look_refused(&mut self, page: &Page, name: &str, path: &str) -> Result<()> {
         page.visit(path).await?;
         let script =
@@ -95,12 +95,12 @@ impl Inspection {
         if page.run(script, vec![]).await? != true {
             return Ok(());
         }
-        // A form that uploads puts the answer into the same page.
+        // An upload form puts the answer into the same page.
         let answered = "return document.readyState === 'complete' && !document.documentElement.dataset.old
             || !!document.querySelector('#refused')";
         page.wait_until(&format!("the form of {path} is answered"), async || Ok(page.run(answered, vec![]).await? == true))
             .await?;
-        // Some can be sent empty, and do something then.
+        // Some forms may be submitted empty, and then do something.
         if page.has("#refused").await? { self.look(page, &format!("{name} refused")).await } else { Ok(()) }
     }
 
@@ -111,7 +111,7 @@ impl Inspection {
     }
 }
 
-/// Whether it is a page at all, and not a file.
+/// Whether the path leads to a page and not to a file.
 async fn is_page(page: &Page, path: &str) -> Result<bool> {
     let script = "const done = arguments[arguments.length - 1];
         fetch(arguments[0], { headers: { accept: 'text/html' } }).then(answer => {
@@ -123,13 +123,13 @@ async fn is_page(page: &Page, path: &str) -> Result<bool> {
     Ok(answer["kind"].as_str().is_some_and(|kind| kind.starts_with("text/html")))
 }
 
-/// Where the page's links lead to.
+/// The targets of the page's links.
 async fn links(page: &Page) -> Result<Vec<String>> {
     let all = page.attributes("a[href^='/']", "href").await?;
     Ok(all.into_iter().map(|href| href.split(['?', '#']).next().unwrap_or_default().to_owned()).collect())
 }
 
-/// Looks at one page of each route that can be reached from these; what was found, by its name or route.
+/// Inspects one page of each route that can be reached from these. Returns their paths by name or route.
 async fn all(page: &Page, inspection: &mut Inspection, begin: Vec<(String, String)>) -> Result<BTreeMap<String, String>> {
     let routes = Routes::read()?;
     let mut known: BTreeMap<String, String> = begin.iter().cloned().collect();
@@ -154,7 +154,7 @@ async fn all(page: &Page, inspection: &mut Inspection, begin: Vec<(String, Strin
     Ok(known)
 }
 
-/// Makes deployments in every state, and names pages to begin with: how each is called, and where it is.
+/// Creates deployments in every state. Returns the name and path of each page to begin with.
 async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     let done = centre.deploy("R640 no. 2", "10.20.0.12").await?;
     let cancelled = centre.deploy("R640 no. 3", "10.20.0.13").await?;
@@ -174,7 +174,7 @@ async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     let all = [("open", waiting), ("in progress", progress), ("done", done), ("cancelled", cancelled)];
     let mut begin = vec![("/".to_owned(), "/".to_owned())];
     begin.extend(all.map(|(state, id)| (format!("deployment {state}"), format!("/deployments/{id}"))));
-    // One with a management controller that is not being deployed, and one that nobody has verified.
+    // A device with a management controller that is not being deployed, and one that is not verified.
     for (name, device) in [("device deployed", "R640 no. 2"), ("device not verified", "R640 no. 4")] {
         begin.push((name.to_owned(), format!("/devices/{}", centre.device(device).await?)));
     }

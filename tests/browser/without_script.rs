@@ -1,11 +1,11 @@
-//! The whole job in a browser that runs no script: every step is a link or a form, and what is new is there after a reload.
+//! The whole job in a browser that runs no script: every step is a link or a form, and changes appear after a reload.
 
 use super::centre::{Centre, register};
 use crate::support::browser::{Browsers, Look, PATIENCE, Page};
 use crate::support::service::wait_for;
 use anyhow::Result;
 
-/// Loads the page until it says so, as a person does who waits.
+/// Reloads the page until it shows these words, as a waiting user does.
 async fn says_once_loaded_again(page: &Page, selector: &str, words: &str) -> Result<()> {
     let said = async || {
         page.reload().await.ok()?;
@@ -25,7 +25,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         page.press("Verify").await?;
         page.arrives_at(&device).await?;
         page.follow("Deploy…").await?;
-        // A refused form is the form again, with what was written.
+        // After a refusal the page shows the form again, with what the user entered.
         page.fill("IP address", "10.20.0.1").await?;
         page.press("Start the deployment").await?;
         page.shows("#refused", "10.20.0.1").await?;
@@ -45,7 +45,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         centre.boots(ip, "installs Debian 12").await?;
         centre.is_installed(ip).await?;
         says_once_loaded_again(&page, "#states [aria-current]", "Done").await?;
-        // Another one is given up; many at once are, after a preview.
+        // Another deployment is cancelled; many are cancelled at once after a preview.
         centre.deploy("R640 no. 1", other).await?;
         page.visit("/deployments?status=open").await?;
         says_once_loaded_again(&page, "main", other).await?;
@@ -55,7 +55,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         page.says("1 of 1").await?;
         page.visit("/deployments?status=cancelled").await?;
         page.says(other).await?;
-        // The colours are a form as well.
+        // The choice of colours is a form too.
         page.fill("Colours", "dark").await?;
         page.press("Use").await?;
         page.wait_until("it is dark", async || Ok(page.attributes("html", "data-theme").await? == ["dark"])).await?;

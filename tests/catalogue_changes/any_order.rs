@@ -1,5 +1,5 @@
-//! Any sequence of catalogue changes, deployments and cancellations: whatever is held keeps its place, and the three files are
-//! accepted by their servers.
+//! Any sequence of catalogue changes, deployments and cancellations: everything held remains valid, and the DHCP servers accept
+//! all three files.
 
 use super::books::{Books, key, mac, network, read, site};
 use anyhow::{Result, ensure};
@@ -19,7 +19,7 @@ use std::path::Path;
 
 const SERVERS: usize = 4;
 
-/// Something that a person does; what is impossible is refused.
+/// An action of an operator; an impossible one is refused.
 #[derive(Clone, Debug)]
 enum Step {
     Network(Value),
@@ -142,7 +142,7 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
         },
         Step::Install(server, host) => {
             let ip = format!("10.20.0.{host}");
-            // An inventory reports addresses as they are; only entries that would not be served are refused.
+            // An inventory may report any address; only entries that would not be served are refused.
             let facts = json!({
                 "addresses": [ip], "dns_entries": [],
                 "dhcp_entries": [{"ip": ip, "mac": mac(server + 1), "hostname": null, "network": "prod"}],
@@ -163,7 +163,7 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
 
 type Lost = BTreeMap<DeviceId, BTreeSet<Misfit>>;
 
-/// What has no place of each device.
+/// Everything that no longer fits the catalogue, by device.
 async fn lost(books: &Books) -> Result<Lost> {
     let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
     let now = held::catalogue(connection, At::Now).await?;
@@ -176,8 +176,8 @@ async fn lost(books: &Books) -> Result<Lost> {
     Ok(all.into_iter().map(|held| (held.device, without_place(&now, &held))).collect())
 }
 
-/// A device may begin with something that has no place, such as a deployment at a site without a DHCP server. What has its place
-/// keeps it.
+/// A device may start with something that does not fit, such as a deployment at a site without a DHCP server. What fits must
+/// still fit afterwards.
 fn keeps(what: &Step, before: &Lost, after: &Lost) -> Result<()> {
     let begins = matches!(what, Step::Deploy(..) | Step::Install(..) | Step::Device(..));
     for (device, lost) in after {
@@ -194,7 +194,7 @@ fn keeps(what: &Step, before: &Lost, after: &Lost) -> Result<()> {
     Ok(())
 }
 
-/// Whether a name was outside its network's domain before. The domain that it is outside of can change.
+/// Whether a name was already outside its network's domain; which domain that is may change.
 fn had_no_domain(misfit: &Misfit, known: &BTreeSet<Misfit>) -> bool {
     let outside = |misfit: &Misfit| match misfit {
         Misfit::Domain { hostname, .. } => Some(hostname.clone()),
@@ -203,7 +203,7 @@ fn had_no_domain(misfit: &Misfit, known: &BTreeSet<Misfit>) -> bool {
     outside(misfit).is_some_and(|hostname| known.iter().filter_map(outside).any(|other| other == hostname))
 }
 
-/// The three files of the sites, as their servers' own checkers see them.
+/// Checks the three files of the sites with the servers' own checkers.
 async fn accepted(books: &Books) -> Result<()> {
     ensure!(strays::list(&books.pool, None, At::Now).await?.is_empty(), "an entry fits no network");
     let entries_of = async |site: &Name| dhcp_entries::of_site(&books.pool, site, At::Now).await;
@@ -232,7 +232,7 @@ fn check(format: Format, text: &str) -> Result<()> {
         Format::Kea => ("kea-dhcp4", vec!["-t"]),
         Format::Dnsmasq => ("dnsmasq", vec!["--test", "-C"]),
     };
-    // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this one.
+    // AppArmor identifies a server by its path and confines it to its system folders. A copy of the program can read this file.
     let copy = folder.path().join(program);
     let installed =
         ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program)).into_iter().find(|path| path.exists());
@@ -266,7 +266,7 @@ async fn run(all: Vec<Step>) -> Result<(usize, usize)> {
 }
 
 #[test]
-fn whatever_is_held_keeps_its_place_in_any_order_of_changes() -> Result<()> {
+fn everything_held_stays_valid_in_any_order_of_changes() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut runner = TestRunner::new(Config { cases: 8, max_shrink_iters: 40, failure_persistence: None, ..Config::default() });
     let counts = std::sync::Mutex::new((0, 0));

@@ -1,4 +1,5 @@
-//! A change and what it would take away, at the same moment and by two instances: one of both is refused, every time.
+//! A catalogue change and something that it would break, at the same moment by two instances: one of them is refused, every
+//! time.
 
 use super::books::{Books, broken, context, key, mac, network, read, site, start};
 use anyhow::{Result, ensure};
@@ -11,10 +12,10 @@ use serde_json::json;
 
 type Outcome = Result<Receipt, CommandError>;
 
-/// A change by what it is called.
+/// The name of a change, and the change.
 type Change = (&'static str, fn() -> Command);
 
-/// Both at the same moment, by two instances.
+/// Runs both commands at the same moment, one on each instance.
 async fn both(books: &Books, one: Command, other: Command) -> (Outcome, Outcome) {
     let outcomes = tokio::join!(books.ledger.execute(one, context()), books.other.execute(other, context()));
     books.shown().await;
@@ -50,7 +51,7 @@ async fn a_deployment_that_starts_while_its_place_goes_does_not_slip_through() -
     Ok(())
 }
 
-/// Gives up the deployment, if there is one, and brings the catalogue back.
+/// Cancels the deployment, if there is one, and restores the catalogue.
 async fn as_before(books: &Books, device: DeviceId) -> Result<()> {
     if let Some(live) = deployments::live_of_device(&books.pool, device, At::Now).await? {
         books.done(Command::CancelDeployment { deployment: live.id, reason: key("a round is over") }).await?;
@@ -84,7 +85,7 @@ async fn a_server_that_moves_in_while_its_rack_goes_does_not_slip_through() -> R
                 books.done(Command::ChangeDevice(inside, read(json!({"rack": "r1"})))).await?;
             }
         }
-        // Empty, it may go anywhere and come back.
+        // An empty rack may move to another site and back.
         books.done(Command::DefineRack(key("r2"), read(json!({"site": "dc1"})))).await?;
     }
     Ok(())
@@ -110,7 +111,7 @@ async fn the_last_two_dhcp_servers_do_not_both_go_and_networks_do_not_overlap() 
     Ok(())
 }
 
-/// Networks that are saved at the same moment by two instances.
+/// Saves these networks at the same moment, through both instances.
 async fn save(books: &Books, networks: &[(String, String)]) -> Vec<Outcome> {
     let barrier = &tokio::sync::Barrier::new(networks.len());
     let saves = networks.iter().enumerate().map(|(number, (name, cidr))| async move {
@@ -133,7 +134,7 @@ async fn of_networks_that_would_share_addresses_no_two_are_saved_at_the_same_mom
     for round in 0..3_u8 {
         let named = |what: &str, number: usize| format!("{what}-{round}-{number}");
         let within = |third: usize, length: u8| format!("10.{}.{third}.0/{length}", 100 + round);
-        // New ones of all sizes at the same place; new ones within one that is widened; neighbours that are both widened.
+        // New networks of all sizes at the same place; new ones within one that is widened; neighbours that are both widened.
         let new: Vec<_> =
             (0..8).map(|number| (named("new", number), within(0, 18 + u8::try_from(number % 5).unwrap_or(0)))).collect();
         let outcomes = save(&books, &new).await;
@@ -164,7 +165,7 @@ async fn of_networks_that_would_share_addresses_no_two_are_saved_at_the_same_mom
     Ok(())
 }
 
-/// A command that names an address.
+/// A command that assigns this address to the infrastructure.
 type Naming = fn(&str) -> Command;
 
 #[tokio::test]
@@ -196,7 +197,7 @@ async fn an_address_is_not_given_and_named_at_the_same_moment() -> Result<()> {
             let facts = json!({"dhcp_entries": [{"ip": ip, "mac": mac(1), "hostname": null, "network": "prod"}]});
             Command::RecordFacts(device, read(facts))
         };
-        // A device that has it already may be named; an address that is named gets no entry.
+        // An address that a device already has may be assigned to the infrastructure; then it gets no DHCP entry.
         let other = format!("10.20.0.{}", 200 + round);
         let (one, two) = both(&books, command(&other), facts(&other)).await;
         ensure!(one.is_ok() || two.is_ok(), "{what}: {one:?} and {two:?}");

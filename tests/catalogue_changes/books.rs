@@ -1,4 +1,4 @@
-//! A ledger over a database of its own, whose views follow by themselves, with a small data centre.
+//! A command service over a database of its own, whose views follow by themselves, with a small data centre.
 
 pub(super) use crate::support::books::context;
 use anyhow::Result;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-/// The ledgers of two instances, over one database.
+/// The command services of two instances over one database.
 pub(super) struct Books {
     pub(super) ledger: Ledger,
     pub(super) other: Ledger,
@@ -39,12 +39,12 @@ pub(super) fn mac(number: usize) -> String {
     format!("52:54:00:00:00:{number:02x}")
 }
 
-/// The site dc1, with changes.
+/// The spec of the site dc1, with changes.
 pub(super) fn site(change: &Value) -> Value {
     merged(json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.20.0.2"}), change)
 }
 
-/// The network `prod` of dc1, with changes.
+/// The spec of the network `prod` of dc1, with changes.
 pub(super) fn network(change: &Value) -> Value {
     merged(json!({"cidr": "10.20.0.0/24", "site": "dc1", "racks": ["r1"], "gateway": "10.20.0.1", "vlan": 120}), change)
 }
@@ -91,19 +91,19 @@ impl Books {
         Ok(books)
     }
 
-    /// Does something; the id that it is about.
+    /// Runs a command that must succeed. Returns the id of its aggregate.
     pub(super) async fn done(&self, command: Command) -> Result<String, CommandError> {
         let receipt = self.ledger.execute(command, context()).await?;
         self.shown().await;
         Ok(receipt.id)
     }
 
-    /// Waits until the views show everything.
+    /// Waits until the views show the end of the log.
     pub(super) async fn shown(&self) {
         catch_up(self.pool.clone(), &self.feed).await.expect("the views");
     }
 
-    /// A verified server in the rack r1 of dc1.
+    /// Registers and verifies a server in the rack r1 of dc1.
     pub(super) async fn server(&self, number: usize) -> Result<DeviceId> {
         let spec = json!({"site": "dc1", "rack": "r1", "name": format!("R640 no. {number}"), "macs": [mac(number)]});
         let (venture, role) = (Some(key("shop")), Some(key("web")));
@@ -112,7 +112,7 @@ impl Books {
         Ok(device)
     }
 
-    /// Gives a server what a deployment that is done leaves: address, reservation and name.
+    /// Gives a server what a finished deployment leaves: address, DHCP reservation and name.
     pub(super) async fn installed(&self, device: DeviceId, number: usize, ip: &str) -> Result<()> {
         let facts = json!({
             "addresses": [ip], "dns_entries": [{"hostname": format!("h{number}.dc1.example"), "ip": ip}],
@@ -122,19 +122,19 @@ impl Books {
         Ok(())
     }
 
-    /// Begins a deployment at an address.
+    /// Starts a deployment at this address.
     pub(super) async fn deploying(&self, device: DeviceId, number: usize, ip: &str) -> Result<DeploymentId> {
         Ok(self.done(start(device, number, ip)).await?.parse()?)
     }
 }
 
-/// The start of a deployment at an address.
+/// The command that starts a deployment at this address.
 pub(super) fn start(device: DeviceId, number: usize, ip: &str) -> Command {
     let hostname = format!("h{number}.dc1.example");
     Command::StartDeployment(Box::new(read(json!({"device": device, "ip": ip, "hostname": hostname}))))
 }
 
-/// The rules that something was refused for.
+/// The rules that a command was refused for.
 pub(super) fn broken<T: std::fmt::Debug>(outcome: Result<T, CommandError>) -> Vec<BrokenRule> {
     match outcome {
         Err(CommandError::Refused(broken)) => broken,

@@ -1,5 +1,5 @@
-//! Each change of the catalogue with a server that is installed and one that is being deployed: refused by name, and previewed
-//! in the same words.
+//! Each catalogue change with an installed server and one that is being deployed: it is refused with their names, and the
+//! preview has the same text.
 
 use super::books::{Books, broken, context, key, mac, network, read, site};
 use anyhow::{Result, ensure};
@@ -11,7 +11,7 @@ fn entry_at(ip: &str) -> Value {
     json!({"dhcp_entries": [{"ip": ip, "mac": mac(1), "hostname": null, "network": "prod"}]})
 }
 
-/// Every change that takes something away, with words of the refusal.
+/// Every change that would take something from a server, with words of its refusal.
 fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'static str, Command, &'static str)> {
     let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
     let to_site = |change: Value| Command::DefineSite(key("dc1"), read(site(&change)));
@@ -99,7 +99,7 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
     let changes = [
         (to_network(json!({"cidr": "10.20.0.0/23", "dns_servers": ["10.20.0.3"]})), 0),
-        // The DNS servers go.
+        // The network's DNS servers are removed.
         (to_network(json!({"cidr": "10.20.0.0/23", "vlan": 121})), 2),
         (
             Command::DefineSite(
@@ -116,7 +116,7 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     for (command, moved) in changes {
         let what = format!("{command:?}");
         if matches!(command, Command::Retire(Kind::Site, _)) {
-            // Its rack goes first.
+            // Its rack has to be retired first.
             broken(books.ledger.preview(command.clone(), context()).await);
             books.done(Command::Retire(Kind::Rack, key("x1"))).await?;
         }
@@ -136,7 +136,7 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     Ok(())
 }
 
-/// The list of docs/catalogue-changes.md is complete.
+/// Checks that the list in docs/catalogue-changes.md is complete.
 #[test]
 fn every_command_has_its_line_in_the_documentation() {
     let commands = include_str!("../../web/src/commands.rs");

@@ -1,4 +1,4 @@
-//! Addresses of routers, servers and management controllers: no device gets one, and no address that a device has becomes one.
+//! Addresses of routers, servers and management controllers: no device can get one, and no device's address can become one.
 
 use super::books::{Books, broken, context, key, mac, network, read, site, start};
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// Every way to name an address, each another one from 10.20.0.1 on, with what a refusal calls it.
+/// Every way to assign an address to infrastructure, each with an address of its own from 10.20.0.1 on, and the words of the
+/// refusal.
 const NAMED: [(u8, &str); 12] = [
     (1, "the gateway"),
     (2, "is the next server of site dc1"),
@@ -99,7 +100,7 @@ async fn no_device_gets_the_address_of_a_router_a_server_or_a_controller() -> Re
         refused(&books, start(device, 1, &ip), words).await?;
         refused(&books, entries(device, &["dhcp_entries"], &ip, 1), words).await?;
         refused(&books, entries(device, &["dns_entries"], &ip, 1), words).await?;
-        // To record the address with its entry helps nobody to a gateway or to the controller of another.
+        // Recording the address together with a DHCP entry does not get a device the gateway's or another controller's address.
         if [1, 11].contains(&host) {
             refused(&books, entries(device, &["addresses", "dhcp_entries"], &ip, 1), words).await?;
         }
@@ -107,7 +108,7 @@ async fn no_device_gets_the_address_of_a_router_a_server_or_a_controller() -> Re
     for ip in ["10.20.0.0", "10.20.0.255"] {
         refused_entry(&books, entries(device, &["dhcp_entries"], ip, 1)).await?;
     }
-    // Destinations and plain A records are not those of servers.
+    // Destinations of routes and plain A records are not addresses of infrastructure.
     let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
     let spec = catalogue::network(&mut *connection, &key("prod"), At::Now).await?.context("the network")?.spec;
     let next = free::addresses(connection, &spec, &BTreeSet::new(), At::Now, 100).await?;
@@ -134,15 +135,15 @@ async fn refused_entry(books: &Books, command: Command) -> Result<()> {
 async fn a_server_that_has_the_address_of_a_service_keeps_it_and_is_deployed_with_it() -> Result<()> {
     let books = with_infrastructure().await?;
     let (dns, other) = (books.server(1).await?, books.server(2).await?);
-    // An inventory reports what is there.
+    // An inventory may report the address.
     books.done(entries(dns, &["addresses"], "10.20.0.3", 1)).await?;
     books.done(entries(dns, &["dhcp_entries", "dns_entries"], "10.20.0.3", 1)).await?;
     refused(&books, start(other, 2, "10.20.0.3"), "is held by").await?;
     books.deploying(dns, 1, "10.20.0.3").await?;
-    // One request says as much as two.
+    // One request with all facts is judged like two.
     let ntp = books.server(3).await?;
     books.done(entries(ntp, &["addresses", "dhcp_entries", "dns_entries"], "10.20.0.4", 3)).await?;
-    // The gateway's address can be there too, and is still given to nobody.
+    // An inventory may also report the gateway's address; deployments still cannot use it.
     books.done(entries(other, &["addresses"], "10.20.0.1", 2)).await?;
     refused(&books, start(other, 2, "10.20.0.1"), "the gateway of network prod").await?;
     refused(&books, entries(other, &["dns_entries"], "10.20.0.1", 2), "the gateway of network prod").await
@@ -197,11 +198,11 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
         refused(&books, controlled(&format!("new {number}"), &json!({"address": ip})), words).await?;
         refused(&books, Command::ChangeDevice(live, read(json!({"management": {"address": ip}}))), words).await?;
     }
-    // A router that passes orders on to controllers at other ports, and a server's own address.
+    // A router that forwards ports to controllers, and a server whose controller has the server's own address.
     books.done(controlled("behind the router", &json!({"address": "10.20.0.1", "port": 6230}))).await?;
     books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.51"}})))).await?;
     books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.60"}})))).await?;
-    // A deployed server may be named.
+    // A deployed server's address may be assigned to infrastructure.
     for command in naming("10.20.0.51") {
         books.done(command).await?;
     }
@@ -218,7 +219,7 @@ fn json_site(change: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_server_that_is_being_installed_was_given_is_replaced_but_not_taken_away() -> Result<()> {
+async fn what_a_server_being_installed_received_can_be_replaced_but_not_removed() -> Result<()> {
     let books = with_infrastructure().await?;
     let device = books.server(1).await?;
     books.deploying(device, 1, "10.20.0.50").await?;

@@ -1,4 +1,4 @@
-//! From outside: a server that is done keeps its lease, and the log of an earlier version is served and reported.
+//! From outside: an installed server keeps its lease, and a log of an earlier version is served and its problems are reported.
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -16,7 +16,7 @@ fn network(cidr: &str) -> Value {
     json!({"cidr": cidr, "site": "dc1", "racks": ["r1"], "gateway": "10.20.0.1"})
 }
 
-/// A data centre in which `R640 no. 1` is done at 10.20.1.50.
+/// A data centre in which `R640 no. 1` is installed at 10.20.1.50.
 async fn with_a_server() -> Result<Service> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let site = json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.20.0.2"});
@@ -69,7 +69,7 @@ async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_repo
     ensure!(served(&service).await?);
     ensure!(service.measured("bootledger_dhcp_entries_without_network{site=\"dc1\"}").await? == 0);
 
-    // What an earlier version let happen: the network is narrowed under the server.
+    // An earlier version allowed this: the network is narrowed so that the server's address is outside.
     let pool = service.database().pool(2).await?;
     let sequence = before["sequence"].as_i64().context("a sequence")?;
     let narrowed = json!({"type": "NetworkDefined", "spec": {
@@ -98,7 +98,7 @@ async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_repo
     service.start_again().await?;
     reported(&service).await?;
 
-    // The way out that the report names.
+    // The fix that the report names.
     service.put("/api/v1/networks/prod", &network("10.20.0.0/23")).await?;
     wait_for("nothing is left to report", PATIENCE, async || {
         let ready: Value = serde_json::from_str(&service.text("/readyz").await.ok()?).ok()?;
@@ -109,10 +109,10 @@ async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_repo
     Ok(())
 }
 
-/// The last good files are served, and everything says by name what is wrong.
+/// The service serves the last good files and reports by name what is wrong.
 async fn reported(service: &Service) -> Result<()> {
     ensure!(served(service).await?, "the reservation is gone");
-    // An answer may be half a second old.
+    // The answer may be cached for half a second.
     let ready = wait_for("readiness reports it", PATIENCE, async || {
         let ready: Value = serde_json::from_str(&service.text("/readyz").await.ok()?).ok()?;
         (ready["dhcp_strays"][0]["ip"] == "10.20.1.50").then_some(ready)

@@ -1,8 +1,8 @@
-//! Clients of every kind and architecture, and which of them may be given a boot file.
+//! Clients of every kind and architecture, and which of them get a boot file.
 
 use crate::support::lab::Options;
 
-/// What a client with a live deployment is to boot.
+/// The boot file that a client with a live deployment must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Boots {
     /// Nothing: an address and options only.
@@ -16,8 +16,8 @@ pub(crate) enum Boots {
 }
 
 impl Boots {
-    /// The same for a server of the signed boot chain: shim instead of each iPXE for UEFI, and over HTTP nothing, since Debian's signed
-    /// GRUB has no HTTP.
+    /// The same for a server of the signed boot chain: shim instead of each iPXE for UEFI, and nothing over HTTP, because
+    /// Debian's signed GRUB does not support HTTP.
     pub(crate) fn signed(&self) -> Self {
         let shim = |loader: &'static str| match loader {
             "snponly.efi" => "shimx64.efi",
@@ -40,8 +40,8 @@ pub(crate) struct Sample {
     pub(crate) boots: Boots,
 }
 
-/// The processor architectures that IANA has numbered so far, and what firmware of each can run: written down here once more, since a
-/// number that is wrong in the service's table would otherwise be right in the test.
+/// The processor architectures that IANA has numbered so far, and what the firmware of each can run. The list is repeated here,
+/// because otherwise a wrong number in the service's table would look right in the test.
 pub(crate) fn firmware(architecture: u16) -> Boots {
     match architecture {
         0 => Boots::Tftp("undionly.kpxe"),
@@ -66,7 +66,7 @@ pub(crate) fn firmware(architecture: u16) -> Boots {
 
 pub(crate) const LAST_ARCHITECTURE: u16 = 41;
 
-/// The architectures that boot over HTTP, and call themselves so.
+/// The architectures that boot over HTTP and identify themselves that way.
 const OVER_HTTP: [u16; 12] = [15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 38, 40];
 
 const VENDOR_CLASS: u8 = 60;
@@ -74,7 +74,8 @@ const CLIENT_IDENTIFIER: u8 = 61;
 const USER_CLASS: u8 = 77;
 const ARCHITECTURE: u8 = 93;
 
-/// A client that sends these options, beside those that every client sends: it requests all that any of them might.
+/// A client that sends these options in addition to those that every client sends. It requests every option that any client
+/// might.
 fn sample(name: impl Into<String>, own: &[(u8, &[u8])], boots: Boots) -> Sample {
     let requested = [1, 3, 6, 12, 13, 15, 17, 28, 42, 43, 51, 54, 60, 66, 67, 97, 119, 128, 150, 175, 209, 210];
     let mut options = Options::from([(55, requested.to_vec()), (57, 1472_u16.to_be_bytes().to_vec())]);
@@ -82,7 +83,7 @@ fn sample(name: impl Into<String>, own: &[(u8, &[u8])], boots: Boots) -> Sample 
     Sample { name: name.into(), options, boots }
 }
 
-/// Firmware, iPXE and everything between of one architecture.
+/// Firmware, iPXE and every intermediate loader of one architecture.
 fn of_architecture(architecture: u16) -> Vec<Sample> {
     let (bytes, boots) = (architecture.to_be_bytes(), firmware(architecture));
     let class = if OVER_HTTP.contains(&architecture) { "HTTPClient" } else { "PXEClient" };
@@ -107,13 +108,13 @@ fn of_architecture(architecture: u16) -> Vec<Sample> {
     ]
 }
 
-/// Well-known clients and odd ones, with the reasons for what they get.
+/// Well-known clients and unusual ones, with the reasons for what they get.
 fn particular() -> Vec<Sample> {
     use Boots::{Http, Nothing, Script, Tftp};
     let pxe: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
     let bios: (u8, &[u8]) = (ARCHITECTURE, &[0, 0]);
     vec![
-        // Installers and running systems boot from nothing, and take a boot file for something else.
+        // Installers and running systems do not boot over the network, and use a boot file for something else.
         sample("Debian's installer", &[(VENDOR_CLASS, b"d-i")], Nothing),
         sample("busybox", &[(VENDOR_CLASS, b"udhcp 1.36.1")], Nothing),
         sample("dhclient", &[(CLIENT_IDENTIFIER, b"\xff\0\0\0\x01\0\x01\0\x01\x2c\x01\x02\x03RT\0\0\x0c\x01")], Nothing),
@@ -126,21 +127,22 @@ fn particular() -> Vec<Sample> {
         sample("a system with a user class", &[(USER_CLASS, b"\x03web\x06iPXEen")], Nothing),
         sample("a system whose user class contains iPXE", &[(USER_CLASS, b"not-iPXE")], Nothing),
         sample("a client that says nothing", &[], Nothing),
-        // A GRUB that uses DHCP by itself, with `net_bootp`, boots from its own configuration, and cannot run an iPXE script.
+        // A GRUB that itself uses DHCP, with `net_bootp`, boots from its own configuration and cannot run an iPXE script.
         sample("GRUB", &[(CLIENT_IDENTIFIER, b"\x01RT\0\0\x0c\x01")], Nothing),
-        // Network cards of a BIOS.
+        // Network cards of machines with BIOS.
         sample("Intel Boot Agent", &[(VENDOR_CLASS, pxe), bios, (94, &[1, 2, 1]), (97, &[0; 17])], Tftp("undionly.kpxe")),
         sample("Broadcom's PXE, which names option 43", &[(VENDOR_CLASS, pxe), bios, (43, &[1, 1, 0])], Tftp("undionly.kpxe")),
-        // gPXE cannot run an iPXE script, and an iPXE with another user class cannot be known: both start our iPXE, as firmware.
+        // gPXE cannot run an iPXE script, and an iPXE with another user class cannot be recognized: both start our iPXE, like
+        // firmware.
         sample("gPXE", &[(VENDOR_CLASS, pxe), bios, (USER_CLASS, b"gPXE"), (175, &[0xb1, 1, 1])], Tftp("undionly.kpxe")),
         sample("an iPXE that has another name", &[(ARCHITECTURE, &[0, 7]), (USER_CLASS, b"ours")], Tftp("snponly.efi")),
         sample("FlexBoot", &[(VENDOR_CLASS, pxe), bios, (USER_CLASS, b"iPXE")], Script),
-        // Etherboot 5 starts images of its own format only, and says of itself no more than this.
+        // Etherboot 5 starts only images of its own format, and sends nothing else that identifies it.
         sample("Etherboot", &[(VENDOR_CLASS, b"Etherboot-5.4")], Nothing),
-        // A Raspberry Pi says that it is a PC; it ignores the boot file, and takes its own files from the next server.
+        // A Raspberry Pi identifies itself as a PC; it ignores the boot file and loads its own files from the next server.
         sample("a Raspberry Pi", &[(VENDOR_CLASS, pxe), bios, (97, b"\0RPi4")], Tftp("undionly.kpxe")),
         sample("a Raspberry Pi's second message", &[bios], Tftp("undionly.kpxe")),
-        // UEFI.
+        // UEFI firmware.
         sample(
             "HPE's boot over HTTP",
             &[(VENDOR_CLASS, b"HTTPClient:Arch:00016:UNDI:003001"), (ARCHITECTURE, &[0, 16])],
@@ -154,7 +156,7 @@ fn particular() -> Vec<Sample> {
             Tftp("snponly.efi"),
         ),
         sample("firmware that prefers HTTP of two ways", &[(ARCHITECTURE, &[0, 16, 0, 7])], Http("snponly.efi")),
-        // U-Boot has a number of its own where it looks for its own files, and UEFI's where it starts a UEFI program.
+        // U-Boot sends a number of its own when it looks for its own files, and UEFI's when it starts a UEFI program.
         sample("U-Boot", &[(VENDOR_CLASS, b"U-Boot.armv8"), (ARCHITECTURE, &[0, 22])], Nothing),
         sample(
             "U-Boot as UEFI",
@@ -162,7 +164,7 @@ fn particular() -> Vec<Sample> {
             Tftp("ipxe-arm64.efi"),
         ),
         sample("U-Boot without PXE", &[(VENDOR_CLASS, b"U-Boot.armv8")], Nothing),
-        // What cannot be read as an architecture, or as one that we have nothing for.
+        // Architectures that cannot be parsed, and one that has no loader.
         sample("PXE without an architecture", &[(VENDOR_CLASS, b"PXEClient")], Nothing),
         sample("Sun's firmware", &[(VENDOR_CLASS, b"SUNW.Sun-Fire-V240")], Nothing),
         sample("Apple's firmware", &[(VENDOR_CLASS, b"AAPLBSDPC/i386/MacPro4,1")], Nothing),
@@ -179,7 +181,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     (0..=LAST_ARCHITECTURE).flat_map(of_architecture).chain(particular()).collect()
 }
 
-/// The firmware of a server, and the iPXE that it starts, with a client identifier of its own each, as they are before an
+/// The firmware of a server and the iPXE that it starts, each with a client identifier of its own, as they appear before an
 /// installer.
 pub(crate) fn before_an_installer() -> [Sample; 2] {
     let class: &[u8] = b"PXEClient:Arch:00007:UNDI:003016";

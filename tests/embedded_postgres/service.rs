@@ -14,7 +14,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-/// How long anything here may take.
+/// How long a step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A directory that every user can write to, with a program that every user can run.
@@ -42,7 +42,7 @@ impl Service {
         Self::spawn(&mut command, sandbox.path().join(data))
     }
 
-    /// As `nobody` if this test runs as root; for which the program must be where `nobody` can read it.
+    /// Starts the service as `nobody` if this test runs as root. For this, the program must be where `nobody` can read it.
     pub(super) fn start_unprivileged(sandbox: &TempDir) -> Self {
         if !Uid::effective().is_root() {
             return Self::start(sandbox);
@@ -74,7 +74,7 @@ impl Service {
         Pid::from_raw(self.process.id().try_into().unwrap())
     }
 
-    /// The server's first process.
+    /// The process id of the PostgreSQL server's first process.
     pub(super) fn server(&self) -> Pid {
         self.recorded_server().unwrap()
     }
@@ -88,18 +88,18 @@ impl Service {
         self.options.get_socket().unwrap().clone()
     }
 
-    /// Its database's URL through a proxy in front of its socket.
+    /// The database's URL through a proxy in front of its socket.
     pub(crate) fn url_through(&self, proxy: SocketAddr) -> String {
         let (user, database) = (self.options.get_username(), self.options.get_database().unwrap());
         format!("postgres://{user}@{proxy}/{database}?sslmode=disable&options=-c%20search_path%3Dviews,public")
     }
 
-    /// A connection of its own, past every proxy.
+    /// A separate connection that bypasses every proxy.
     pub(crate) async fn connect(&self) -> sqlx::PgConnection {
         self.options.connect().await.unwrap()
     }
 
-    /// Runs SQL; gives the text in the first row's first column.
+    /// Runs SQL and returns the text in the first row's first column.
     pub(crate) async fn query(&self, sql: &str) -> String {
         let mut connection = self.options.connect().await.unwrap();
         let rows = sqlx::Executor::fetch_all(&mut connection, sql).await.unwrap();
@@ -107,19 +107,19 @@ impl Service {
         sqlx::Row::try_get(&rows[0], 0).unwrap()
     }
 
-    /// Asks the service to stop and waits until it has, which is when the server must have.
+    /// Sends the service SIGTERM and waits until it has ended; by then the server must have stopped.
     pub(crate) fn stop(mut self) {
         self.leaves_server = true;
         send(self.pid(), Signal::SIGTERM);
         assert!(self.process.wait().unwrap().success());
     }
 
-    /// Waits until the service ends by itself and gives its last words.
+    /// Waits until the service ends by itself and returns its last output.
     pub(super) fn end(mut self) -> String {
         last_words(&mut self.process)
     }
 
-    /// SIGKILL, without a look at what becomes of the server.
+    /// Sends SIGKILL without waiting for the server to end.
     pub(super) fn kill(mut self) {
         self.leaves_server = true;
     }
@@ -129,14 +129,14 @@ impl Drop for Service {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
-        // The sandbox is about to be removed under the server.
+        // The sandbox is about to be removed while the server uses it.
         if let Some(server) = self.recorded_server().filter(|_| !self.leaves_server) {
             wait_until_gone(server);
         }
     }
 }
 
-/// Runs the program where it must refuse to start; gives what it says.
+/// Runs the program where it must refuse to start, and returns its output.
 pub(super) fn run(sandbox: &TempDir, arguments: &[&str]) -> String {
     let mut process = Command::new(env!("CARGO_BIN_EXE_bootledger"))
         .arg("postgres")
@@ -150,7 +150,7 @@ pub(super) fn run(sandbox: &TempDir, arguments: &[&str]) -> String {
     last_words(&mut process)
 }
 
-/// What a process said that ends by itself, and with a failure.
+/// The output of a process that ends by itself with a failure.
 fn last_words(process: &mut Child) -> String {
     let began = Instant::now();
     let status = loop {
@@ -169,7 +169,7 @@ fn last_words(process: &mut Child) -> String {
     said
 }
 
-/// Whether a process runs; one that has ended and is waited for by nobody does not.
+/// Whether a process is running. A zombie is not.
 pub(super) fn is_alive(process: Pid) -> bool {
     status(process).is_some_and(|status| !status.contains("State:\tZ"))
 }
@@ -188,7 +188,7 @@ pub(super) fn send(process: Pid, signal: Signal) {
     nix::sys::signal::kill(process, signal).unwrap();
 }
 
-/// SIGKILL, and the end of it.
+/// Sends SIGKILL and waits for the end of the process.
 pub(super) fn kill(process: Pid) {
     send(process, Signal::SIGKILL);
     wait_until_gone(process);

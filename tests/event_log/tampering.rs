@@ -1,4 +1,4 @@
-//! Nothing in the log can be changed by the service's own means, and what is changed by others is found.
+//! The service itself cannot change anything in the log, and a change by other means is detected.
 
 use super::{batch, event, log_of};
 use anyhow::Result;
@@ -26,7 +26,7 @@ async fn one_altered_byte_anywhere_is_found_and_located() -> Result<()> {
         log.append(batch(vec![event(format!("r{n}"), 1)])).await?;
     }
     assert_eq!(verify::database(log.pool(), |_| {}).await?, Ok(30));
-    // As somebody would who owns the database: with the trigger out of the way.
+    // As the owner of the database could do it: with the trigger disabled.
     let mut forger = log.pool().acquire().await?;
     sqlx::query("SET session_replication_role = replica").execute(&mut forger).await?;
     let altered = [

@@ -1,4 +1,4 @@
-//! What was asked for and what was answered, to be compared with the log.
+//! The commands that were sent and the answers to them, to be compared with the log.
 
 use super::reckoning::Log;
 use super::world::World;
@@ -14,41 +14,41 @@ use uuid::Uuid;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What a client knows of a command.
+/// What a client knows about the result of a command.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// It was done.
+    /// The command succeeded.
     Accepted(Value),
-    /// It was not done, and will not be.
+    /// The command was refused and will have no effect.
     Refused(String),
-    /// It may have been done: there was no answer, or one that says to try again.
+    /// The command may have succeeded: there was no answer, or one that says to retry.
     Unknown(String),
 }
 
-/// A command, with all tries of it.
+/// A command with all attempts to send it.
 #[derive(Clone, Debug)]
 struct Order {
-    /// The event that it leads to, once.
+    /// The type of the event that the command leads to, once.
     event: &'static str,
     method: Method,
     path: String,
     body: Value,
     key: String,
-    /// Each try has its own correlation id, which is in the events.
+    /// The correlation id of each attempt; the events contain it.
     tries: Vec<String>,
     outcome: Outcome,
 }
 
-/// All commands.
+/// The record of all commands and their answers.
 #[derive(Default)]
 pub(super) struct Books {
     orders: Mutex<Vec<Order>>,
     client: reqwest::Client,
-    /// Deployments whose server was answered that its DONE is taken.
+    /// Deployments whose server received the answer that its DONE was recorded.
     done: Mutex<Vec<String>>,
-    /// Answers that nobody should ever get.
+    /// Answers that no caller may ever get.
     wrong: Mutex<Vec<String>>,
-    /// How many answers of each status there were.
+    /// How many answers there were with each status.
     answers: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -57,7 +57,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Books {
-    /// Gives a command, once; its number and what came of it.
+    /// Sends a command once. Returns its number and its outcome.
     pub(super) async fn order(&self, world: &World, event: &'static str, path: String, body: Value) -> (usize, Outcome) {
         let order = Order {
             event,
@@ -77,7 +77,7 @@ impl Books {
         (number, outcome)
     }
 
-    /// Gives a command again, with the same key.
+    /// Sends a command again with the same idempotency key.
     pub(super) async fn try_again(&self, world: &World, number: usize) -> Outcome {
         let correlation = format!("try-{}", Uuid::now_v7());
         let order = {
@@ -104,7 +104,7 @@ impl Books {
     }
 
     fn outcome(&self, path: &str, event: &str, status: StatusCode, text: String) -> Outcome {
-        // An order to a controller is on record before the controller is asked: 502 and 504 are about what came of it.
+        // An order to a controller is recorded before the controller receives it: 502 and 504 report the order's result.
         let recorded = event == "PowerRequested" && [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT].contains(&status);
         if status.is_success() || recorded {
             return Outcome::Accepted(serde_json::from_str(&text).unwrap_or_default());
@@ -113,25 +113,25 @@ impl Books {
         if status.is_client_error() { Outcome::Refused(text) } else { Outcome::Unknown(text) }
     }
 
-    /// Notes an answer that is wrong whatever the network does.
+    /// Records an answer that is wrong in any state of the network.
     pub(super) fn judge(&self, path: &str, status: StatusCode, text: &str) {
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             locked(&self.wrong).push(format!("{path} answered {status}: {text}"));
         }
     }
 
-    /// A server's DONE was taken.
+    /// Records that a server's DONE was accepted.
     pub(super) fn is_done(&self, deployment: &str) {
         locked(&self.done).push(deployment.to_owned());
     }
 
-    /// Counts an answer to somebody who reads.
+    /// Counts an answer to a read request.
     pub(super) fn count<T>(&self, status: &str, result: T) -> T {
         *locked(&self.answers).entry(status.to_owned()).or_default() += 1;
         result
     }
 
-    /// Repeats what has an unknown outcome until it has another.
+    /// Repeats commands with an unknown outcome until the outcome is known.
     pub(super) async fn insist(&self, world: &World, limit: Duration) -> Result<()> {
         let begun = Instant::now();
         let unknown = |number: &usize| matches!(locked(&self.orders)[*number].outcome, Outcome::Unknown(_));
@@ -148,7 +148,7 @@ impl Books {
         try_join_all(insisting).await.map(drop)
     }
 
-    /// What was answered, and how often.
+    /// The statuses of the answers, with counts.
     pub(super) fn report(&self) -> String {
         let orders = locked(&self.orders);
         let again = orders.iter().filter(|order| order.tries.len() > 1).count();
@@ -157,16 +157,16 @@ impl Books {
         format!("{} commands, {again} given more than once, {refused} refused; answers: {}", orders.len(), answers.join(", "))
     }
 
-    /// Whether everything that was accepted is in the log once, and nothing else is.
+    /// Checks that everything accepted is in the log once, and that nothing else is.
     pub(super) fn compare(&self, log: &Log) -> Result<()> {
         let mut wrong = locked(&self.wrong).clone();
         for order in locked(&self.orders).iter() {
             let times: usize = order.tries.iter().map(|id| log.times(id, order.event)).sum();
             let right = match &order.outcome {
                 Outcome::Accepted(_) => times == 1,
-                // Address and name are left to the service, which finds others where those that it chose are taken.
+                // Address and name are left to the service, which chooses others when the first choices are taken.
                 Outcome::Refused(_) if order.event == "DeploymentStarted" => false,
-                // Also where it was tried again: the key of a first try that was done answers for it.
+                // This also holds after a retry: if an earlier attempt succeeded, the answer comes from its idempotency key.
                 Outcome::Refused(_) => times == 0,
                 Outcome::Unknown(_) => times <= 1,
             };

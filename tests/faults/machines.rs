@@ -1,4 +1,4 @@
-//! Machines, which never stop asking: servers that boot, and DHCP agents.
+//! Machines that never stop sending requests: servers that boot, and DHCP agents.
 
 use super::world::World;
 use anyhow::{Result, ensure};
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How many servers ask at once, and how many agents.
+/// How many servers and how many agents send requests at once.
 const SERVERS: u64 = 4;
 const AGENTS: usize = 4;
-/// How long a machine waits for an answer before it asks again.
+/// How long a machine waits for an answer before it retries.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The pause between two questions of a server.
+/// The pause between two requests of a server.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The servers whose deployments are in progress for certain, and what they were answered.
+/// The servers whose deployments are certainly in progress, and the answers that they got.
 #[derive(Default)]
 pub(super) struct Boots {
     state: Mutex<State>,
@@ -39,7 +39,7 @@ impl Boots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// This server has had its script, and has to get it from now on.
+    /// This server has received its script and must receive it from now on.
     pub(super) fn expect(&self, ip: &str, hostname: &str) {
         self.locked().known.insert(ip.to_owned(), hostname.to_owned());
     }
@@ -57,7 +57,7 @@ impl Boots {
 
     fn answered(&self, (ip, hostname): &(String, String), took: Duration, answer: &str) {
         let mut state = self.locked();
-        // What ended in the middle may be answered either way.
+        // If the deployment ended during the request, both answers are right.
         if state.known.get(ip) != Some(hostname) {
             return;
         }
@@ -68,13 +68,13 @@ impl Boots {
         }
     }
 
-    /// How many there were, and the slowest.
+    /// How many requests there were, and the slowest answer.
     pub(super) fn report(&self) -> String {
         let state = self.locked();
         format!("{} scripts were served, the slowest in {:?}", state.answers, state.worst)
     }
 
-    /// Whether every server got its script in time, always.
+    /// Checks that every server always got its script in time.
     pub(super) fn judge(&self, within: Duration) -> Result<()> {
         let state = self.locked();
         let (wrong, few) = (&state.wrong, &state.wrong[..state.wrong.len().min(5)]);
@@ -85,11 +85,11 @@ impl Boots {
     }
 }
 
-/// Machines that ask until it is over.
+/// Machines that send requests until `over` is set.
 pub(super) struct Machines(JoinSet<usize>);
 
 impl Machines {
-    /// Waits for their last questions; how many there were.
+    /// Waits for the last answers and returns how many there were.
     pub(super) async fn join(mut self) -> Result<usize> {
         let mut asked = 0;
         while let Some(ended) = self.0.join_next().await {
@@ -99,7 +99,7 @@ impl Machines {
     }
 }
 
-/// Servers that ask for their script again and again.
+/// Servers that request their script repeatedly.
 pub(super) fn boot(world: &World, boots: &Arc<Boots>, seed: u64, over: &watch::Receiver<bool>) -> Machines {
     let mut machines = JoinSet::new();
     for number in 0..SERVERS {
@@ -130,7 +130,7 @@ pub(super) fn boot(world: &World, boots: &Arc<Boots>, seed: u64, over: &watch::R
     Machines(machines)
 }
 
-/// Agents that wait for configurations; the first is that of the site's only DHCP server, and confirms them.
+/// Agents that long-poll for configurations; the first one is the agent of the site's only DHCP server, and confirms them.
 pub(super) fn poll(world: &World, over: &watch::Receiver<bool>) -> Machines {
     let mut machines = JoinSet::new();
     for number in 0..AGENTS {

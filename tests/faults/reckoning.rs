@@ -1,4 +1,4 @@
-//! What the log says in the end, and what the service takes up.
+//! What the log contains at the end, and the resources that the service uses.
 
 use super::world::World;
 use anyhow::{Result, ensure};
@@ -6,7 +6,7 @@ use sqlx::Connection;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// How often each kind of event happened because of a request, and to an aggregate.
+/// How often each type of event was recorded for a request, and for an aggregate.
 pub(super) struct Log {
     by_request: HashMap<(String, String), usize>,
     by_aggregate: BTreeMap<(String, String), usize>,
@@ -32,20 +32,20 @@ impl Log {
         self.by_request.get(&(request.to_owned(), event.to_owned())).copied().unwrap_or_default()
     }
 
-    /// What happens once in the life of a deployment and happened more often.
+    /// Events that occur once in the life of a deployment but were recorded more often.
     pub(super) fn done_twice(&self) -> Vec<String> {
         const ONCE: [&str; 4] = ["DeploymentStarted", "DeploymentInProgress", "DeploymentDone", "DeploymentCancelled"];
         let twice = self.by_aggregate.iter().filter(|((_, event), times)| ONCE.contains(&event.as_str()) && **times > 1);
         twice.map(|((aggregate, event), times)| format!("{event} of {aggregate} is in the log {times} times")).collect()
     }
 
-    /// Whether this happened to an aggregate.
+    /// Whether the aggregate has this event.
     pub(super) fn has(&self, aggregate: &str, event: &str) -> bool {
         self.by_aggregate.contains_key(&(aggregate.to_owned(), event.to_owned()))
     }
 }
 
-/// Memory in kB, and connections of the database.
+/// Memory in kB, and the number of database connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Footprint {
     memory: u64,
@@ -58,7 +58,7 @@ pub(super) async fn footprint(world: &World) -> Result<Footprint> {
     Ok(Footprint { memory: world.service.memory("VmRSS")?, connections })
 }
 
-/// Waits until memory and connections are what they were before, give or take a tenth.
+/// Waits until memory and connections are back to what they were before, within a tenth.
 pub(super) async fn compare(world: &World, before: &Footprint, limit: Duration) -> Result<()> {
     let begun = Instant::now();
     let mut interval = tokio::time::interval(Duration::from_millis(500));

@@ -1,4 +1,4 @@
-//! What goes wrong, where, and for how long: drawn from the seed.
+//! Which fault occurs, where, and for how long: drawn from the seed.
 
 use super::world::World;
 use anyhow::Result;
@@ -14,24 +14,24 @@ use tokio::sync::watch;
 /// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// Each piece comes late.
+    /// Each piece of data arrives late.
     Delays,
-    /// What is established is never heard of again, and never closed, while new connections work: a failover, or a firewall
-    /// that lost its state.
+    /// Established connections fall silent and are never closed, while new connections work: a failover, or a firewall that
+    /// lost its state.
     Forgets,
-    /// Nothing comes through, and then everything does.
+    /// Nothing gets through, and then everything does.
     Pauses,
-    /// What is established is reset.
+    /// Established connections are reset.
     Resets,
-    /// What is done is not answered, until the connection is reset.
+    /// Requests arrive but answers do not, until the connection is reset.
     LosesAnswers,
-    /// What is sent does not arrive, until the connection is reset.
+    /// Requests do not arrive, until the connection is reset.
     LosesRequests,
     /// PostgreSQL is restarted.
     Restarts,
 }
 
-/// To whom.
+/// The connections that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Database,
@@ -40,7 +40,7 @@ enum Place {
     Hook,
 }
 
-/// The faults that there were.
+/// The faults that occurred.
 pub(super) struct Weather {
     seed: u64,
     had: Mutex<BTreeMap<(Place, Fault), usize>>,
@@ -51,8 +51,8 @@ impl Weather {
         Self { seed, had: Mutex::default() }
     }
 
-    /// Lets all of it misbehave, each place by itself, until the work is done or the time is over; in the end everything
-    /// relays again.
+    /// Injects faults into each place independently until the work is done or the time has passed. Afterwards everything relays
+    /// again.
     pub(super) async fn rages(&self, world: &World, last: Instant, done: &watch::Receiver<bool>) -> Result<()> {
         let places = [
             (Place::Database, &world.database),
@@ -63,7 +63,7 @@ impl Weather {
         let each = places.map(|(place, proxy)| self.at(place, proxy, last, done.clone()));
         let ((), restarted) = tokio::join!(async { drop(join_all(each).await) }, self.restart(world, last, done.clone()));
         restarted?;
-        // The last of all is the one that nothing but the service itself gets over: no other fault ends these connections.
+        // The last fault is one that only the service itself can recover from: no other fault ends these connections.
         self.note(Place::Database, Fault::Forgets);
         begin(&world.database, Fault::Forgets, Duration::ZERO);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -95,7 +95,7 @@ impl Weather {
                 4 => Fault::LosesAnswers,
                 _ => Fault::LosesRequests,
             };
-            // Long ones are rare, so that there are many.
+            // Long faults are rare, so that there are many.
             let longest = if random.random_range(0..4) == 0 { 5_000 } else { 1_200 };
             let time = Duration::from_millis(random.random_range(100..longest));
             let delay = Duration::from_millis(random.random_range(5..100));
@@ -116,7 +116,7 @@ impl Weather {
         *self.had().entry((place, fault)).or_default() += 1;
     }
 
-    /// The faults by place and kind.
+    /// The number of faults by place and kind.
     pub(super) fn report(&self) -> String {
         let had = self.had();
         let words = had.iter().map(|((place, fault), count)| format!("{place:?} {fault:?} {count}"));
@@ -136,7 +136,7 @@ fn begin(proxy: &Proxy, fault: Fault, delay: Duration) {
     }
 }
 
-/// TCP loses nothing in the middle of a connection: where something is lost, the connection ends.
+/// TCP loses nothing in the middle of a connection: after a loss, the connection must end.
 fn end(proxy: &Proxy, fault: Fault) {
     proxy.set_new(Mode::Relay);
     match fault {

@@ -1,5 +1,5 @@
-//! What people and programs do with servers, drawn from the seed: each server is deployed, boots, and is done or given up;
-//! between that, power is switched and pages are read.
+//! What users and programs do with servers, drawn from the seed. Each server is deployed, boots, and is done or cancelled; in
+//! between, power is switched and pages are read.
 
 use super::books::{Books, Outcome};
 use super::machines::Boots;
@@ -14,19 +14,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many are at work at once.
+/// How many workers there are at once.
 const AT_ONCE: usize = 32;
-/// How long somebody waits for a deployment to be in progress before they turn to other things.
+/// How long a worker waits for a deployment to be in progress before going on to other work.
 const PREPARED_WITHIN: Duration = Duration::from_secs(15);
 /// How long a reader waits for a page.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often a person looks again.
+/// How often a user checks again.
 const GLANCE: Duration = Duration::from_millis(150);
 
 const PAGES: [&str; 7] =
     ["/", "/deployments", "/devices?q=h2", "/timeline", "/networks/prod", "/api/v1/devices?limit=50", "/api/v1/events?limit=50"];
 
-/// Those who work.
+/// The workers of one phase.
 pub(super) struct Shift {
     pub(super) books: Books,
     seed: u64,
@@ -52,7 +52,7 @@ impl Shift {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Deploys these servers; none is begun after `last`.
+    /// Deploys these servers; no deployment begins after `last`.
     pub(super) async fn work(&self, world: &World, servers: Range<usize>, last: Instant) {
         let lives = servers.map(async |number| {
             if Instant::now() < last {
@@ -74,7 +74,7 @@ impl Shift {
         let Some(id) = started["id"].as_str() else { return };
         self.read(world, random.random_range(0..PAGES.len())).await;
         if random.random_range(0..10) == 0 {
-            // Given up before it is prepared.
+            // Cancelled before it is prepared.
             self.cancel(world, id, last).await;
             return;
         }
@@ -90,7 +90,7 @@ impl Shift {
             self.read(world, random.random_range(0..PAGES.len())).await;
         }
         match random.random_range(0..8) {
-            // It installs until the end of the story.
+            // This one keeps installing until the test ends.
             0 => {}
             1..3 => {
                 self.boots.forget(&deployment.ip);
@@ -108,8 +108,8 @@ impl Shift {
         }
     }
 
-    /// Gives a command, and again with the same key while its outcome is unknown; what it was answered. The last tries are
-    /// left to the end of the story.
+    /// Sends a command, and repeats it with the same key while its outcome is unknown. Returns the answer. The last attempts
+    /// are left to the end of the test.
     async fn insisting(&self, world: &World, event: &'static str, path: String, body: Value, last: Instant) -> Option<Value> {
         let (number, mut outcome) = self.books.order(world, event, path, body).await;
         loop {
@@ -129,7 +129,7 @@ impl Shift {
         self.insisting(world, "DeploymentCancelled", path, json!({ "reason": "a test" }), last).await;
     }
 
-    /// Switches the power of a server with a controller, once: what came of an order is for people to see.
+    /// Switches the power of a server with a controller, once: an operator would look at the result of the order.
     async fn power(&self, world: &World, random: &mut StdRng) {
         let device = &world.managed[random.random_range(0..world.managed.len())];
         let body = json!({ "action": if random.random() { "on" } else { "cycle" } });
@@ -151,7 +151,7 @@ impl Shift {
         None
     }
 
-    /// The server gets its script.
+    /// Requests the server's script, as a booting server does.
     async fn boots(&self, world: &World, deployment: &Deployment) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < PREPARED_WITHIN {
@@ -166,7 +166,7 @@ impl Shift {
         false
     }
 
-    /// The server says that it is installed, as an installer does: with one request, which is repeated where it got no answer.
+    /// Reports that the server is installed, as an installer does: with one request, which it repeats if there is no answer.
     async fn says_done(&self, world: &World, deployment: &Deployment, last: Instant) {
         let Deployment { id, ip, .. } = deployment;
         loop {
@@ -195,7 +195,7 @@ impl Shift {
         self.get(world, PAGES[page]).await;
     }
 
-    /// What a reader gets, where it is JSON and in time.
+    /// The answer to a read request, if it is JSON and arrives in time.
     async fn get(&self, world: &World, path: &str) -> Option<Value> {
         let request = self.client.get(world.service.url(path)).bearer_auth(world.service.token());
         let Ok(answer) = request.timeout(PATIENCE).send().await else {
@@ -203,7 +203,7 @@ impl Shift {
         };
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
-        // 502 and 504 are about a controller.
+        // 502 and 504 report a controller's failure.
         if !path.ends_with("/power") {
             self.books.judge(path, status, &text);
         }

@@ -1,4 +1,4 @@
-//! The service, and everything that it talks to, each behind a proxy of its own.
+//! The service and everything that it connects to, each behind a proxy of its own.
 
 use crate::embedded_postgres::service as postgres;
 use crate::support::bmc::{Emulator, PASSWORD};
@@ -20,22 +20,22 @@ use tokio::time::timeout;
 
 const ZONES: [&str; 2] = ["dc1.example", "10.in-addr.arpa"];
 const HOOK_SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=";
-/// How many servers besides those that are deployed have a management controller.
+/// How many servers have a management controller and are not deployed.
 const MANAGED: usize = 8;
 
-/// How long somebody who looks whether all is well waits for the answers.
+/// How long a health check waits for its answers.
 const GLANCE: Duration = Duration::from_millis(1_500);
 
-/// All of it. The first field is the first to go.
+/// The fields are dropped in order, the first one first.
 pub(super) struct World {
     pub(super) service: Process,
     pub(super) database: Proxy,
     pub(super) controller: Proxy,
     pub(super) primary: Proxy,
     pub(super) hook: Proxy,
-    /// The servers to deploy.
+    /// The ids of the servers to deploy.
     pub(super) servers: Vec<String>,
-    /// Servers that have a controller and are not deployed.
+    /// The ids of servers that have a controller and are not deployed.
     pub(super) managed: Vec<String>,
     pub(super) agent_token: String,
     dns: DnsServer,
@@ -112,7 +112,7 @@ impl World {
         service.put("/api/v1/webhooks/all", &webhook).await.map(drop)
     }
 
-    /// Registers and verifies so many servers; their ids.
+    /// Registers and verifies this many servers. Returns their ids.
     async fn register(&self, count: usize, management: &[Value]) -> Result<Vec<String>> {
         let kind = if management.is_empty() { 1 } else { 2 };
         let register = async |n: usize| {
@@ -128,7 +128,7 @@ impl World {
         stream::iter(0..count).map(register).buffered(32).try_collect().await
     }
 
-    /// Restarts PostgreSQL; the proxy leads to the new one.
+    /// Restarts PostgreSQL and points the proxy to the new server.
     pub(super) async fn restart_postgres(&self) -> Result<()> {
         let mut running = self.postgres.write().await;
         let old = running.take().context("a running PostgreSQL")?;
@@ -141,20 +141,20 @@ impl World {
         Ok(())
     }
 
-    /// The text of a question's first field, asked past the proxy.
+    /// Runs a query past the proxy and returns the text of its first field.
     pub(super) async fn query(&self, sql: &str) -> Result<String> {
         let running = self.postgres.read().await;
         Ok(running.as_ref().context("a running PostgreSQL")?.query(sql).await)
     }
 
-    /// A connection past the proxy.
+    /// A connection that bypasses the proxy.
     pub(super) async fn connect(&self) -> Result<PgConnection> {
         let running = self.postgres.read().await;
         Ok(running.as_ref().context("a running PostgreSQL")?.connect().await)
     }
 
-    /// Waits until the service is ready, takes a change, shows it in an answer, and has its views at the end of the log; how
-    /// long after the last fault that was.
+    /// Waits until the service is ready, accepts a change, shows it in an answer, and has its views at the end of the log.
+    /// Returns how long after the last fault that was.
     pub(super) async fn recovers(&self, last_fault: Instant, limit: Duration) -> Result<Duration> {
         let mut reasons: Vec<(Duration, String)> = vec![];
         while last_fault.elapsed() < limit {
@@ -183,14 +183,14 @@ impl World {
         glance("a list", service.get("/api/v1/deployments?limit=10")).await.map(drop)
     }
 
-    /// The last warnings and errors of the service.
+    /// The last warnings and errors in the service's log.
     pub(super) fn complaints(&self) -> Result<String> {
         let log = self.service.log()?;
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
         Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
     }
 
-    /// Waits until the views show all of the log.
+    /// Waits until the views show the end of the log.
     pub(super) async fn catches_up(&self, limit: Duration) -> Result<()> {
         wait_for("the views show all of the log", limit, async || {
             (self.service.get("/readyz").await.ok()?["lag"] == 0).then_some(())
@@ -198,7 +198,7 @@ impl World {
         .await
     }
 
-    /// Waits until the primary and the receiver have all that they should, and compares what they have.
+    /// Waits until the primary and the receiver have everything that they should, and compares what they have.
     pub(super) async fn settles(&self, limit: Duration) -> Result<()> {
         let waiting = async || self.service.get("/api/v1/dns-updates").await;
         let taken = wait_for("the primary has taken all updates", limit, async || {
@@ -227,7 +227,7 @@ fn socket(postgres: &postgres::Service) -> PathBuf {
     postgres.socket_directory().join(".s.PGSQL.5432")
 }
 
-/// Ports that all lead to one controller: two devices cannot have the same port.
+/// Ports that all lead to one controller, because two devices cannot have the same address and port.
 async fn doors(count: usize, to: std::net::SocketAddr) -> Result<Vec<u16>> {
     let mut ports = vec![];
     for _ in 0..count {

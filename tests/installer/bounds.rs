@@ -1,4 +1,4 @@
-//! Installers that call in a loop, send much, or slowly, and a service that is killed between a report and its event.
+//! Installers that send requests in a loop, send much or slowly, and a service that is killed between a report and its event.
 
 use super::{Installing, SERVER};
 use anyhow::{Context, Result, ensure};
@@ -65,7 +65,7 @@ async fn bodies_that_do_not_come_are_given_up_and_hold_up_nobody() -> Result<()>
         stream.write_all(head.as_bytes()).await?;
         slow.push(stream);
     }
-    // Others of this server are answered, or slowed down since it has called so often; the pages are not concerned.
+    // Other requests of this server are answered, or rate-limited because it has sent so many; the pages are not affected.
     ensure!([200, 429].contains(&installing.report("stage=late").await?));
     ensure!(installing.service.get(&installing.deployment).await?["status"] == "in_progress");
     let first = slow.first_mut().context("a stream")?;
@@ -81,7 +81,7 @@ async fn a_report_that_was_answered_is_recorded_once_however_often_the_service_i
     let mut installing = Installing::start().await?;
     let mut stages = vec![];
     for round in 0..5 {
-        // Some are answered, and one is cut off at any moment of its way.
+        // Some requests are answered, and one is cut off at an arbitrary moment.
         for n in 0..4 {
             stages.push(format!("round-{round}-{n}"));
             let report = format!("stage=round-{round}-{n}");
@@ -94,7 +94,7 @@ async fn a_report_that_was_answered_is_recorded_once_however_often_the_service_i
             }
         }
         installing.service.start_again().await?;
-        // As an installer would that had no answer.
+        // As an installer does that got no answer.
         let last = stages.last().context("a stage")?;
         ensure!(installing.report(&format!("stage={last}")).await? == 200);
     }

@@ -1,4 +1,4 @@
-//! Whatever happens to connections at whatever moment: a command that was accepted is in the log once, and none is twice.
+//! Connections fail in any way at any moment: an accepted command is in the log once, and none is there twice.
 
 use super::{Behind, once};
 use anyhow::{Result, ensure};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How many faults there are, and how many commands each of so many clients sends at least.
+/// How many faults there are, how many clients, and how many commands each client sends at least.
 const FAULTS: u64 = 12;
 const CLIENTS: usize = 6;
 
@@ -25,7 +25,7 @@ async fn accepted_commands_are_in_the_log_once_and_none_is_twice() -> Result<()>
             let mut number = 0;
             while going.load(Ordering::Relaxed) {
                 let path = format!("/api/v1/ventures/v{client}-{number}");
-                // Sent again until it is accepted, as a careful client does.
+                // Repeated until it is accepted, as a careful client does.
                 loop {
                     match once(&service.process, Method::PUT, &path, Some(&json!({}))).await {
                         Ok(answer) if answer.status.is_success() => break,
@@ -42,14 +42,14 @@ async fn accepted_commands_are_in_the_log_once_and_none_is_twice() -> Result<()>
     let faults = async {
         let mut random = seed;
         for fault in 0..FAULTS {
-            // SplitMix64, so that the seed alone decides.
+            // SplitMix64, so that only the seed decides.
             random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let modes = [Mode::LosesAnswers, Mode::Reset, Mode::Silent, Mode::LosesRequests];
             let before = accepted.load(Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(20 + mixed % 200)).await;
             service.proxy.set_established(modes[usize::try_from(fault).unwrap_or(0) % modes.len()]);
-            // The next fault comes when commands are accepted again.
+            // The next fault comes when the service accepts commands again.
             crate::support::process::wait_for("commands are accepted again", Duration::from_secs(15), async || {
                 (accepted.load(Ordering::Relaxed) > before + CLIENTS * 2).then_some(())
             })

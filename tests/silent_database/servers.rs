@@ -1,4 +1,4 @@
-//! A server that restarts, closes idle sessions, stands still, or is gone.
+//! A server that restarts, closes idle sessions, hangs, or disappears.
 
 use super::{ends, once, read, start, until_success, works_again, write};
 use crate::support::cluster::OwnCluster;
@@ -10,10 +10,10 @@ use std::time::Duration;
 #[tokio::test]
 async fn after_a_restart_and_with_idle_sessions_closed_the_first_requests_succeed() -> Result<()> {
     let cluster = OwnCluster::start()?;
-    // Otherwise a crash takes back what was answered, which no client could live with.
+    // Otherwise a crash undoes commands that were answered, which no client could handle.
     cluster.configure("synchronous_commit = on")?;
     let process = start(cluster.url()).await?;
-    // Some connections of the pool that are dead afterwards.
+    // Open some connections in the pool that are dead afterwards.
     futures::future::try_join_all((0..8).map(|_| read(&process))).await?;
     for round in 0..3 {
         cluster.restart()?;
@@ -44,7 +44,7 @@ async fn after_a_restart_and_with_idle_sessions_closed_the_first_requests_succee
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_gets_bounded_answers_and_does_not_keep_the_process_from_ending() -> Result<()> {
+async fn with_a_suspended_server_answers_are_bounded_and_the_process_can_stop() -> Result<()> {
     let cluster = OwnCluster::start()?;
     let mut process = start(cluster.url()).await?;
     write(&process, "before").await?;

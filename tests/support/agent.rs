@@ -1,4 +1,4 @@
-//! `bootledger dhcp-agent` as a process of its own, and what its server is asked about it.
+//! `bootledger dhcp-agent` as a process of its own, and queries to the service about it.
 
 use super::process::{Process, wait_for};
 use anyhow::{Context, Result};
@@ -8,10 +8,10 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// How long an agent may take on a machine that is busy with other things; it also tries again ever more rarely.
+/// How long an agent may take on a machine that is busy with other work; it also retries at growing intervals.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
-/// An agent that keeps `configuration` for the DHCP server `name` of a site. Killed when dropped.
+/// Starts an agent that keeps `configuration` for the DHCP server `name` of a site. It is killed when dropped.
 pub(crate) async fn start(
     service: &Process,
     (name, site, kind): (&str, &str, &str),
@@ -23,7 +23,7 @@ pub(crate) async fn start(
     command.args(options).spawn().context("the agent cannot be started")
 }
 
-/// The program, to be told how it checks and reloads; what it starts is killed when dropped.
+/// The program, without the options that say how it checks and reloads; its process is killed when dropped.
 pub(crate) fn command(url: &str, (name, site, kind): (&str, &str, &str), token: &str, configuration: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
     command.args(["dhcp-agent", "--server-name", name, "--site", site, "--kind", kind, "--url", url]);
@@ -31,7 +31,7 @@ pub(crate) fn command(url: &str, (name, site, kind): (&str, &str, &str), token: 
     command
 }
 
-/// Waits until the server has confirmed the newest configuration of its site, and gives its revision.
+/// Waits until the server has confirmed the newest configuration of its site, and returns its revision.
 pub(crate) async fn confirms(service: &Process, name: &str, file: &str) -> Result<String> {
     wait_for(&format!("{name} runs the newest configuration"), PATIENCE, async || {
         let newest = service.answer(file).await.ok()?.headers().get("ETag")?.to_str().ok()?.trim_matches('"').to_owned();
@@ -41,7 +41,7 @@ pub(crate) async fn confirms(service: &Process, name: &str, file: &str) -> Resul
     .await
 }
 
-/// Waits until the server has reported a failure with these words, and gives all of them.
+/// Waits until the server has reported a failure with these words, and returns the whole message.
 pub(crate) async fn reports(service: &Process, name: &str, words: &str) -> Result<String> {
     let path = format!("/api/v1/dhcp-servers/{name}");
     let what = format!("{name} reports {words:?}");

@@ -1,5 +1,5 @@
-//! Management controllers that are real programs: `ipmi_sim` and the Redfish emulator of sushy-tools. What they were told
-//! is in their logs; the servers behind them are states.
+//! Management controllers that are real programs: `ipmi_sim` and the Redfish emulator of sushy-tools. The commands that they
+//! received are in their logs; the servers behind them are only states.
 
 use super::process::wait_for;
 use anyhow::{Context, Result, ensure};
@@ -10,12 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The password of every controller; it must turn up nowhere.
+/// The password of every controller; it must not appear anywhere.
 pub(crate) const PASSWORD: &str = "open:sesame-17";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A controller that speaks IPMI. Each thing that it does to its server is a line of its log.
+/// A controller with IPMI. Each action on its server is a line of its log.
 pub(crate) struct IpmiSim {
     child: Option<Child>,
     folder: TempDir,
@@ -23,7 +23,7 @@ pub(crate) struct IpmiSim {
 }
 
 impl IpmiSim {
-    /// Starts one whose server is on.
+    /// Starts a controller whose server is on.
     pub(crate) async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
@@ -49,7 +49,7 @@ impl IpmiSim {
         Ok(controller)
     }
 
-    /// Starts it again after it was stopped; its server is as it was.
+    /// Starts the controller again; its server is as it was.
     pub(crate) async fn resume(&mut self) -> Result<()> {
         let at = |name: &str| self.folder.path().join(name);
         let mut command = Command::new("ipmi_sim");
@@ -61,7 +61,7 @@ impl IpmiSim {
         wait_for("ipmi_sim listens", PATIENCE, ready).await
     }
 
-    /// Stops it: nobody answers on its port.
+    /// Stops the controller: nothing answers on its port.
     pub(crate) fn stop(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
@@ -70,50 +70,50 @@ impl IpmiSim {
         Ok(())
     }
 
-    /// The server behind it.
+    /// The server behind the controller.
     pub(crate) fn chassis(&self) -> Chassis {
         Chassis(self.folder.path().to_owned())
     }
 
-    /// What it was told to do with its server, in order: `set boot pxe`, `set power 1`, …
+    /// The orders that the controller received for its server, in order: `set boot pxe`, `set power 1`, …
     pub(crate) fn told(&self) -> Vec<String> {
         self.chassis().told()
     }
 
-    /// The arguments of all processes of this machine, as they were each time that it was told or asked something.
+    /// The arguments of all processes of this machine, at each moment when the controller received a command or a query.
     pub(crate) fn arguments_seen(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("arguments")).unwrap_or_default()
     }
 
-    /// Has it hang in the middle of switching its server off.
+    /// Makes the controller hang in the middle of switching its server off.
     pub(crate) fn hold(&self) -> Result<()> {
         Ok(std::fs::write(self.folder.path().join("hold"), "")?)
     }
 
-    /// Has it go on.
+    /// Lets the controller continue.
     pub(crate) fn release(&self) -> Result<()> {
         Ok(std::fs::remove_file(self.folder.path().join("hold"))?)
     }
 }
 
-/// The server behind a controller, as far as that knows it.
+/// The server behind a controller, as the controller knows it.
 #[derive(Clone)]
 pub(crate) struct Chassis(PathBuf);
 
 impl Chassis {
-    /// What is done with it, in order.
+    /// The actions on the server, in order.
     pub(crate) fn told(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.0.join("log")).unwrap_or_default();
         log.lines().filter(|line| line.starts_with("set ")).map(str::to_owned).collect()
     }
 
-    /// It has switched itself off.
+    /// Records that the server has switched itself off.
     pub(crate) fn switched_off(&self) -> Result<()> {
         Ok(std::fs::write(self.0.join("power"), "0")?)
     }
 }
 
-/// What stands for the server: a program that the controller runs for each thing that it wants of it.
+/// The program that represents the server: the controller runs it for each action.
 fn chassis(folder: &Path) -> String {
     format!(
         r#"#!/bin/sh
@@ -138,12 +138,12 @@ impl Drop for IpmiSim {
     }
 }
 
-/// A controller that speaks Redfish, with a certificate of its own making. Its server takes seconds to change its power.
+/// A Redfish controller with a self-signed certificate. Its server takes seconds to change its power.
 pub(crate) struct Emulator {
     child: Child,
     folder: TempDir,
     pub(crate) port: u16,
-    /// As `management.tls` names it.
+    /// The certificate's fingerprint, as `management.tls` has it.
     pub(crate) fingerprint: String,
 }
 
@@ -151,7 +151,7 @@ pub(crate) struct Emulator {
 pub(crate) const SYSTEM: &str = "27946b59-9e44-4fa7-8e91-f3527a1ef094";
 
 impl Emulator {
-    /// Starts one whose server is on.
+    /// Starts an emulator whose server is on.
     pub(crate) async fn start() -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir()?;
@@ -164,7 +164,7 @@ impl Emulator {
         let mut asked = Command::new("openssl");
         let printed = run(asked.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(at("certificate.pem")))?;
         let fingerprint = printed.trim().rsplit('=').next().context("a fingerprint")?;
-        // Not among the arguments: another test looks at those of all processes.
+        // Not passed as an argument: another test reads those of all processes.
         let hash = "import bcrypt, os; print(bcrypt.hashpw(os.environb[b'PASSWORD'], bcrypt.gensalt(4)).decode())";
         let hash = run(Command::new(programs.join("python3")).args(["-c", hash]).env("PASSWORD", PASSWORD))?;
         std::fs::write(at("users"), format!("admin:{hash}"))?;
@@ -191,13 +191,13 @@ impl Emulator {
     /// The requests that changed something, such as `PATCH /redfish/v1/Systems/…`.
     pub(crate) fn told(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        // Between quotation marks, and in colours.
+        // The request is in quotation marks and has colour codes.
         let requests = log.lines().filter_map(|line| Some(line.split('"').nth(1)?.split_once(" HTTP/1.1")?.0));
         let requests = requests.map(|request| request.trim_start_matches(|c: char| !c.is_ascii_uppercase()));
         requests.filter(|request| request.starts_with("PATCH") || request.starts_with("POST")).map(str::to_owned).collect()
     }
 
-    /// What it says about its server, asked by somebody else.
+    /// The emulator's view of its server, requested independently of the service.
     pub(crate) fn system(&self) -> Result<serde_json::Value> {
         let url = format!("https://127.0.0.1:{}/redfish/v1/Systems/{SYSTEM}", self.port);
         let known = self.folder.path().join("netrc");
@@ -213,7 +213,7 @@ impl Drop for Emulator {
     }
 }
 
-/// Where `scripts/setup test` puts the emulator.
+/// The folder where `scripts/setup test` installs the emulator.
 fn programs() -> Result<PathBuf> {
     let programs = super::target().join("lab/sushy/bin");
     ensure!(

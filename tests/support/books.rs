@@ -1,4 +1,4 @@
-//! A ledger in the test's own process, with its own database. The views are brought up to date after each command.
+//! A command service in the test's own process, with its own database. The views are brought up to date after each command.
 
 use anyhow::Result;
 use bootledger::feed::Feed;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-/// A ledger and what it needs to run.
+/// A command service and what it needs to run.
 pub(crate) struct Books {
     pub(crate) ledger: Ledger,
     pub(crate) pool: PgPool,
@@ -40,7 +40,7 @@ pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
 }
 
 impl Books {
-    /// An empty ledger whose pool has this many connections.
+    /// A command service over an empty database, with a pool of this many connections.
     pub(crate) async fn empty(connections: u32) -> Result<Self> {
         let database = TestDatabase::create().await?;
         let pool = database.pool(connections).await?;
@@ -51,7 +51,7 @@ impl Books {
         Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
     }
 
-    /// Runs a command, brings the views up to date, and returns the id of what the command is about.
+    /// Runs a command, brings the views up to date, and returns the id of the command's aggregate.
     pub(crate) async fn execute(&self, command: Command) -> Result<String, CommandError> {
         let receipt = self.ledger.execute(command, context()).await?;
         catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;

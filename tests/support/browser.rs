@@ -1,6 +1,6 @@
-//! Debian's Chromium, driven like a person drives it: chromedriver on a port of its own, and windows with empty profiles.
-//! A story that fails leaves a picture and the source of each of its pages in `target/browser/`; one that ends well but had
-//! a browser complain (an error of a script, something that the Content-Security-Policy forbids) fails too.
+//! Debian's Chromium, driven as a user would: chromedriver on a port of its own, and windows with empty profiles. A test that
+//! fails leaves a screenshot and the source of each of its pages in `target/browser/`. A test that succeeds although a browser
+//! complained (a script error, a violation of the Content-Security-Policy) fails too.
 
 mod axe;
 mod evidence;
@@ -22,24 +22,24 @@ use std::time::Duration;
 use tempfile::TempDir;
 use thirtyfour::WebDriver;
 
-/// How long anything may take on a machine that is busy with other things.
+/// How long a step may take on a machine that is busy with other work.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A chromedriver and the pages that were opened with it. All of it ends when this is dropped: each browser hangs on a pipe
-/// of chromedriver, and ends when that breaks.
+/// A chromedriver and the pages that it opened. All browsers end when this is dropped: each is connected to chromedriver by a
+/// pipe and ends when that breaks.
 pub(crate) struct Browsers {
     child: Child,
     port: u16,
     pages: Mutex<Vec<Page>>,
-    // Profiles, sockets and whatever else they write; removed last.
+    // Profiles, sockets and other files that the browsers write; removed last.
     folder: TempDir,
 }
 
 impl Browsers {
-    /// Runs a story with browsers, and closes them.
+    /// Runs a test's steps with browsers, and closes them.
     pub(crate) async fn tell(story: &str, steps: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
         let browsers = Self::start().await?;
-        // A failed assertion is to leave the same traces as an error.
+        // A failed assertion must leave the same traces as an error.
         let told = AssertUnwindSafe(steps(&browsers)).catch_unwind().await;
         let pages = std::mem::take(&mut *browsers.pages.lock().unwrap_or_else(PoisonError::into_inner));
         let mut complaints = vec![];
@@ -60,7 +60,7 @@ impl Browsers {
     }
 
     async fn start() -> Result<Self> {
-        // A second one does nothing. It is asked for though nothing here speaks TLS.
+        // A second call has no effect. It is needed although nothing here uses TLS.
         drop(rustls::crypto::ring::default_provider().install_default());
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
@@ -79,17 +79,17 @@ impl Browsers {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// How many windows there are.
+    /// How many windows have been opened.
     pub(crate) fn count(&self) -> usize {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// A new window of this look, with an empty profile, for the pages of a service.
+    /// Opens a window with this look and an empty profile, for the pages of a service.
     pub(crate) async fn open(&self, service: &Process, look: Look) -> Result<Page> {
         self.open_at(&service.url(""), look).await
     }
 
-    /// The same, for the pages of this address.
+    /// Opens a window for the pages at this address.
     pub(crate) async fn open_at(&self, base: &str, look: Look) -> Result<Page> {
         let driver = WebDriver::new(self.url(""), look.capabilities()?).await.context("no Chromium was started")?;
         let page = Page::new(driver, base.to_owned());
@@ -101,10 +101,10 @@ impl Browsers {
 
 impl Drop for Browsers {
     fn drop(&mut self) {
-        // Its browsers end with it. All of them are in the test's own group of processes, which nextest ends when it gives up.
+        // Its browsers end with it. All of them are in the test's own process group, which nextest ends when it times out.
         drop(self.child.kill());
         drop(self.child.wait());
-        // A browser may still be writing there: what is left now is left to the system.
+        // A browser may still be writing there: the operating system removes what is left.
         drop(std::fs::remove_dir_all(self.folder.path()));
     }
 }

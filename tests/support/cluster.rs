@@ -1,11 +1,11 @@
-//! A PostgreSQL of a test's own, which it may stop, restart and configure.
+//! A PostgreSQL of a test's own, which the test may stop, restart and configure.
 
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A cluster of `scripts/with-postgres`; it ends with this value.
+/// A cluster from `scripts/with-postgres`; it ends when this value is dropped.
 pub(crate) struct OwnCluster {
     script: Child,
     folder: PathBuf,
@@ -24,17 +24,17 @@ impl OwnCluster {
         Ok(Self { script, folder })
     }
 
-    /// The URL of its one database, which the service migrates.
+    /// The URL of its only database, which the service migrates.
     pub(crate) fn url(&self) -> String {
         format!("postgres:///postgres?host={}&user=postgres", self.folder.display())
     }
 
-    /// Restarts it as after a crash.
+    /// Restarts the server as after a crash.
     pub(crate) fn restart(&self) -> Result<()> {
         self.control("restart --mode=immediate --wait")
     }
 
-    /// Has it read its configuration, with this line added.
+    /// Adds this line to the configuration and reloads it.
     pub(crate) fn configure(&self, line: &str) -> Result<()> {
         use std::io::Write;
         let file = self.folder.join("data/postgresql.conf");
@@ -42,7 +42,7 @@ impl OwnCluster {
         self.control("reload")
     }
 
-    /// Sends a signal to the server and all of its processes: `STOP` has them stand still, `CONT` go on.
+    /// Sends a signal to the server and all of its processes: `STOP` suspends them, `CONT` resumes them.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
         let server = file.lines().next().context("a process id")?;
@@ -72,7 +72,7 @@ impl OwnCluster {
 impl Drop for OwnCluster {
     fn drop(&mut self) {
         drop(self.signal("CONT"));
-        // Its command ends with its input, and the cluster with its command.
+        // The command ends when its input does, and the cluster ends with the command.
         drop(self.script.stdin.take());
         drop(self.script.wait());
     }

@@ -1,5 +1,5 @@
-//! Debian's own installer, and a small Debian mirror that it installs from: what `scripts/debian-mirror` has made of Debian's
-//! packages, served over HTTP beside the service under test.
+//! Debian's own installer, and a small Debian mirror that it installs from. `scripts/debian-mirror` makes the mirror from
+//! Debian's packages; it is served over HTTP beside the service under test.
 
 use super::lab::Lab;
 use super::process::wait_for;
@@ -20,12 +20,12 @@ pub(crate) struct Debian {
 }
 
 impl Debian {
-    /// Debian's installer and its components, which `make test` makes.
+    /// Debian's installer and its components, prepared by `make test`.
     pub(crate) fn installer() -> Result<Self> {
         Self::at("lab/debian", "scripts/setup test")
     }
 
-    /// The same with all that a small system needs, which `make prove` makes.
+    /// The same with everything that a small system needs, prepared by `make prove`.
     pub(crate) fn full() -> Result<Self> {
         Self::at("lab/debian-full", "scripts/prove")
     }
@@ -36,7 +36,7 @@ impl Debian {
         Ok(Self { folder })
     }
 
-    /// The installer's components that came from `scripts/debian-stand-ins`, as a text for people; empty where all are Debian's.
+    /// The installer's components that came from `scripts/debian-stand-ins`, as text for people; empty if all are Debian's.
     pub(crate) fn stand_ins(&self) -> Result<Vec<String>> {
         let Ok(folder) = fs::read_dir(self.folder.join("stand-ins")) else { return Ok(vec![]) };
         let mut names: Vec<String> = Vec::new();
@@ -48,12 +48,12 @@ impl Debian {
         Ok(names)
     }
 
-    /// Serves the mirror on a free port of this address; its requests are written into a file of the folder `log`.
+    /// Serves the mirror on a free port of this address and logs its requests to a file in the folder `log`.
     pub(crate) fn serve(&self, address: Ipv4Addr, log: &Path) -> Result<WebServer> {
         WebServer::start(&self.folder.join("mirror"), address, log.join("mirror.log"))
     }
 
-    /// Defines the boot image `debian-12` as the recipe that ships with the product has it.
+    /// Defines the boot image `debian-12` from the recipe that ships with the product.
     pub(crate) async fn define(&self, service: &Service, done_by: &str) -> Result<()> {
         let recipe: Value = serde_norway::from_str(&recipe("debian-12/recipe.yaml")?)?;
         let image = json!({
@@ -74,7 +74,7 @@ impl Debian {
         Ok(())
     }
 
-    /// A site's settings for small systems from this mirror.
+    /// A site's settings for small systems installed from this mirror.
     pub(crate) fn settings(&self, mirror: &WebServer) -> Result<Value> {
         let key = fs::read(self.folder.join("archive.gpg")).context("the key of the mirror")?;
         Ok(json!({
@@ -98,7 +98,7 @@ pub(crate) async fn define_site(service: &Service, lab: &Lab, dhcp: &str, site: 
     Ok(())
 }
 
-/// A web server of files; stopped when dropped.
+/// A web server for files; stopped when dropped.
 pub(crate) struct WebServer {
     server: Child,
     address: String,
@@ -116,17 +116,17 @@ impl WebServer {
         Ok(Self { server, address: format!("{address}:{port}"), log })
     }
 
-    /// Its URL, and a path of it without the first slash.
+    /// The URL of a path, which is given without the leading slash.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
     }
 
-    /// Forgets what was requested so far.
+    /// Clears the log of requests.
     pub(crate) fn forget(&self) -> Result<()> {
         Ok(File::options().write(true).open(&self.log)?.set_len(0)?)
     }
 
-    /// Waits until something with these words in its name was requested.
+    /// Waits until a path that contains these words is requested.
     pub(crate) async fn wait_for_request(&self, words: &str, limit: Duration) -> Result<()> {
         let requested = async || fs::read_to_string(&self.log).ok()?.contains(words).then_some(());
         wait_for(&format!("the server requests {words}"), limit, requested).await

@@ -1,4 +1,4 @@
-//! A small disk that can be filled: a tmpfs, which takes root to mount.
+//! A small disk that can be filled: a tmpfs, which only root can mount.
 
 use anyhow::{Result, ensure};
 use nix::unistd::Uid;
@@ -13,7 +13,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// A disk of so many MiB; `None`, after saying so, where there is no root to mount it. CI must have one.
+    /// Mounts a disk of this many MiB. Without root, prints what is left out and returns `None`; in CI that is an error.
     pub(crate) fn mount(mebibytes: u64, left_out: &str) -> Result<Option<Self>> {
         if !Uid::effective().is_root() {
             ensure!(std::env::var_os("CI").is_none(), "CI must run this as root: {left_out}");
@@ -27,17 +27,17 @@ impl Disk {
         Ok(Some(Self { folder }))
     }
 
-    /// Where it is.
+    /// The folder where the disk is mounted.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Fills it to the last byte.
+    /// Fills the disk to the last byte.
     pub(crate) fn fill(&self) -> Result<()> {
         self.fill_but(0)
     }
 
-    /// Fills it to all but so many MiB.
+    /// Fills the disk except for this many MiB.
     pub(crate) fn fill_but(&self, mebibytes: u64) -> Result<()> {
         let mut file = std::fs::File::create(self.path().join("filler"))?;
         for size in [1 << 20, 4096, 1] {
@@ -48,7 +48,7 @@ impl Disk {
         Ok(file.set_len(size.saturating_sub(mebibytes << 20))?)
     }
 
-    /// Frees what filled it.
+    /// Frees the space that the fill took.
     pub(crate) fn free(&self) -> Result<()> {
         Ok(std::fs::remove_file(self.path().join("filler"))?)
     }

@@ -1,4 +1,4 @@
-//! Authoritative DNS servers that nobody here wrote, each on a port of its own with zones that take signed updates.
+//! Authoritative DNS servers by other authors, each on a port of its own, with zones that accept signed updates.
 
 use super::process::wait_for;
 use anyhow::{Context, Result, ensure};
@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// The key that all of them take updates with: its name, and 32 bytes in base64.
+/// The key with which all of them accept updates: its name, and 32 bytes in base64.
 pub(crate) const KEY: (&str, &str) = ("bootledger", "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=");
 
 /// The library of Debian's package libfaketime for programs with threads, which the loader finds by itself.
 const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
-/// A server's software.
+/// The software of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Software {
     Bind,
@@ -30,7 +30,7 @@ pub(crate) enum Software {
 /// A DNS server; killed when dropped.
 pub(crate) struct DnsServer {
     software: Software,
-    /// How its clock differs; empty where it does not.
+    /// The clock's offset; empty if it has none.
     clock: &'static str,
     child: Option<Child>,
     port: u16,
@@ -38,12 +38,12 @@ pub(crate) struct DnsServer {
 }
 
 impl DnsServer {
-    /// Starts one with these zones, each of which has nothing but its own SOA and NS.
+    /// Starts a server with these zones, each of which has only its SOA and NS records.
     pub(crate) async fn start(software: Software, zones: &[&str]) -> Result<Self> {
         Self::start_at(software, "", zones).await
     }
 
-    /// The same with a clock that differs, such as `+1h`, by Debian's faketime, which BIND does not run with.
+    /// Starts a server with an offset clock, such as `+1h`, through Debian's faketime. BIND does not run with that.
     pub(crate) async fn start_at(software: Software, clock: &'static str, zones: &[&str]) -> Result<Self> {
         let mut server = Self { software, clock, child: None, port: free_port()?, folder: tempfile::tempdir()? };
         server.configure(zones)?;
@@ -51,7 +51,8 @@ impl DnsServer {
         Ok(server)
     }
 
-    /// Starts BIND with a configuration of one's own, which may have files in its folder. `configure` gets folder and port.
+    /// Starts BIND with a configuration of the test's own, which may have files in its folder. `configure` gets folder and
+    /// port.
     pub(crate) async fn bind(configure: impl FnOnce(&Path, u16) -> Result<String>) -> Result<Self> {
         let (software, folder) = (Software::Bind, tempfile::tempdir()?);
         let mut server = Self { software, clock: "", child: None, port: free_port()?, folder };
@@ -61,18 +62,18 @@ impl DnsServer {
         Ok(server)
     }
 
-    /// The folder with its files.
+    /// The folder with the server's files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Has it read its files again.
+    /// Reloads the server's files.
     pub(crate) fn reload(&self) -> Result<()> {
         let child = self.child.as_ref().context("it does not run")?;
         run(Command::new("kill").args(["-HUP", &child.id().to_string()]))
     }
 
-    /// All records of a zone as a transfer has them: `NAME TTL TYPE DATA`, each once, in order.
+    /// All records of a zone from a transfer: `NAME TTL TYPE DATA`, each once, sorted.
     pub(crate) fn transfer(&self, zone: &str) -> Result<BTreeSet<String>> {
         let key = format!("hmac-sha256:{}:{}", KEY.0, KEY.1);
         let output = Command::new("dig")
@@ -92,7 +93,7 @@ impl DnsServer {
         self.port
     }
 
-    /// Stops it.
+    /// Stops the server.
     pub(crate) fn stop(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
@@ -101,7 +102,7 @@ impl DnsServer {
         Ok(())
     }
 
-    /// Starts it again, with the zones that it had.
+    /// Starts the server again, with the zones that it had.
     pub(crate) async fn resume(&mut self) -> Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"))?;
         let at = |file: &str| self.folder.path().join(file).display().to_string();
@@ -122,7 +123,7 @@ impl DnsServer {
         up.await.with_context(log)
     }
 
-    /// What `dig` prints for a question, without a line end.
+    /// The output of `dig` for a query, without a line end.
     pub(crate) fn dig(&self, question: &[&str]) -> Result<String> {
         let output = Command::new("dig")
             .args(["@127.0.0.1", "-p", &self.port.to_string(), "+short", "+norecurse", "+onesoa"])
@@ -133,12 +134,12 @@ impl DnsServer {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
-    /// The A and PTR records of a zone, as `NAME TYPE VALUE`, by a zone transfer.
+    /// The A and PTR records of a zone, as `NAME TYPE VALUE`, from a zone transfer.
     pub(crate) fn zone(&self, zone: &str) -> Result<Vec<String>> {
         self.axfr(zone, ("hmac-sha256", KEY.0))
     }
 
-    /// The same with a key of this algorithm and name.
+    /// The same, with a key of this algorithm and name.
     pub(crate) fn axfr(&self, zone: &str, (algorithm, name): (&str, &str)) -> Result<Vec<String>> {
         let key = format!("{algorithm}:{name}:{}", KEY.1);
         let output = Command::new("dig")
@@ -165,7 +166,7 @@ impl DnsServer {
         Ok(soa.split_whitespace().nth(2).context("no serial")?.parse()?)
     }
 
-    /// Somebody else's change, with `nsupdate`: lines such as `update add h1.dc1.example 60 A 10.9.9.9`.
+    /// A change by another owner, with `nsupdate`: lines such as `update add h1.dc1.example 60 A 10.9.9.9`.
     pub(crate) fn update(&self, zone: &str, lines: &str) -> Result<()> {
         let text = format!("server 127.0.0.1 {}\nkey hmac-sha256:{} {}\nzone {zone}\n{lines}\nsend\n", self.port, KEY.0, KEY.1);
         let file = self.folder.path().join("nsupdate");
@@ -183,7 +184,7 @@ impl DnsServer {
         }
     }
 
-    /// Writes each zone's file; their names, which have no slash.
+    /// Writes each zone's file. Returns the file names, which contain no slash.
     fn files(&self, zones: &[&str]) -> Result<Vec<String>> {
         let write = |(n, zone): (usize, &&str)| {
             let text = format!("$TTL 300\n{zone}. SOA localhost. host.localhost. 1 3600 600 1209600 60\n{zone}. NS localhost.\n");
@@ -256,7 +257,7 @@ impl Drop for DnsServer {
     }
 }
 
-/// A network between a client and a DNS server that may lose the answers.
+/// A relay between a client and a DNS server that can drop the answers.
 pub(crate) struct Between {
     pub(crate) port: u16,
     /// Whether answers arrive.
@@ -264,7 +265,7 @@ pub(crate) struct Between {
 }
 
 impl Between {
-    /// Listens, and hands everything on to the server.
+    /// Listens and relays everything to the server.
     pub(crate) async fn start(server: u16) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (answers, arrive) = watch::channel(true);
@@ -298,7 +299,7 @@ async fn hand_on(client: TcpStream, server: u16, arrive: watch::Receiver<bool>) 
     Ok(())
 }
 
-/// A program of the system's, which is not in every user's path.
+/// A program of the system that is not in every user's path.
 fn program(name: &str, arguments: &[&str]) -> Command {
     let system = Path::new("/usr/sbin").join(name);
     let mut command = Command::new(if system.exists() { system } else { Path::new("/usr/bin").join(name) });
@@ -316,7 +317,7 @@ fn told(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
-/// A port that is free for both protocols.
+/// A port that is free for both UDP and TCP.
 fn free_port() -> Result<u16> {
     for _ in 0..20 {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();

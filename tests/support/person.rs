@@ -1,40 +1,40 @@
-//! A person with a browser that follows nothing by itself and keeps one cookie.
+//! A user with a browser that does not follow redirects and keeps one cookie.
 
 use super::process::Process;
 use anyhow::{Context, Result, ensure};
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 
-/// The person.
+/// A user with a browser.
 pub(crate) struct Person {
     client: Client,
     base: String,
-    /// What the browser keeps: `name=value`.
+    /// The browser's cookie: `name=value`.
     pub(crate) cookie: Option<String>,
 }
 
-/// What a page answered.
+/// The answer of a page.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) status: StatusCode,
-    /// Where it leads.
+    /// The redirect's target; empty without one.
     pub(crate) location: String,
     pub(crate) text: String,
 }
 
 impl Person {
-    /// Somebody who has never been here.
+    /// A user without a cookie.
     pub(crate) fn new(service: &Process) -> Result<Self> {
         let client = Client::builder().redirect(redirect::Policy::none()).user_agent("Test browser").build()?;
         Ok(Self { client, base: service.url(""), cookie: None })
     }
 
-    /// Somebody whose browser keeps this cookie.
+    /// A user whose browser has this cookie.
     pub(crate) fn with(service: &Process, cookie: Option<String>) -> Result<Self> {
         Ok(Self { cookie, ..Self::new(service)? })
     }
 
-    /// Somebody who signs in.
+    /// Signs a user in.
     pub(crate) async fn signed_in(service: &Process, name: &str, password: &str) -> Result<Self> {
         let mut person = Self::new(service)?;
         let page = person.send("/sign-in", &[("user", name), ("password", password)]).await?;
@@ -42,18 +42,18 @@ impl Person {
         Ok(person)
     }
 
-    /// The secret that the browser keeps.
+    /// The secret in the browser's cookie.
     pub(crate) fn secret(&self) -> Result<String> {
         let cookie = self.cookie.as_deref().context("no cookie")?;
         Ok(cookie.rsplit_once('_').context("no secret")?.1.to_owned())
     }
 
-    /// Looks at a page.
+    /// Requests a page.
     pub(crate) async fn look(&mut self, path: &str) -> Result<Page> {
         self.ask(self.client.get(format!("{}{path}", self.base))).await
     }
 
-    /// Sends a form.
+    /// Submits a form.
     pub(crate) async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(fields);

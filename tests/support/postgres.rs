@@ -8,13 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A server over a folder. Stopped when dropped; the folder is the test's.
+/// A server over a folder. It is stopped when dropped; the folder belongs to the test.
 pub(crate) struct Postgres {
     folder: PathBuf,
 }
 
 impl Postgres {
-    /// Makes a cluster in an empty folder, with these options and lines of configuration, and starts it.
+    /// Creates a cluster in an empty folder, with these options and lines of configuration, and starts it.
     pub(crate) fn create(folder: &Path, options: &[&str], configuration: &str) -> Result<Self> {
         prepare(folder)?;
         let data = folder.join("data");
@@ -26,7 +26,7 @@ impl Postgres {
         Self::start(folder, configuration)
     }
 
-    /// Copies a running server as its standby into an empty folder, and starts that.
+    /// Copies a running server into an empty folder as its standby, and starts that.
     pub(crate) fn standby_of(primary: &Self, folder: &Path) -> Result<Self> {
         prepare(folder)?;
         let data = folder.join("data");
@@ -56,7 +56,7 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Makes a standby a primary.
+    /// Promotes a standby to a primary.
     pub(crate) fn promote(&self) -> Result<()> {
         run(command("pg_ctl")?.arg("--pgdata").arg(self.folder.join("data")).args(["--silent", "--wait", "promote"]))
     }
@@ -81,14 +81,14 @@ impl Drop for Postgres {
     }
 }
 
-/// Runs statements over a URL.
+/// Runs statements in the database at this URL.
 pub(crate) async fn execute(url: &str, statements: &str) -> Result<()> {
     let mut connection = url.parse::<PgConnectOptions>()?.connect().await?;
     sqlx::raw_sql(statements).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 
-/// The user that servers run as: root may not.
+/// The user that runs the servers, since PostgreSQL refuses to run as root; `None` if the test does not run as root.
 pub(crate) fn owner() -> Result<Option<User>> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -97,7 +97,7 @@ pub(crate) fn owner() -> Result<Option<User>> {
     Ok(Some(user.context("neither a user postgres nor nobody")?))
 }
 
-/// Gives a folder to that user.
+/// Makes that user the owner of a folder.
 pub(crate) fn prepare(folder: &Path) -> Result<()> {
     if let Some(owner) = owner()? {
         chown(folder, Some(owner.uid), Some(owner.gid))?;
@@ -105,7 +105,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<()> {
     Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
 }
 
-/// A program as that user.
+/// A command that runs a program as that user.
 pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
     let mut command = match owner()? {
         None => Command::new(program),
@@ -123,7 +123,7 @@ pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A program of PostgreSQL, of the newest version.
+/// The command for a program of the newest installed PostgreSQL.
 fn command(program: &str) -> Result<Command> {
     let mut folders: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")?.flatten().map(|entry| entry.path().join("bin")).collect();
     folders.sort();
@@ -132,7 +132,8 @@ fn command(program: &str) -> Result<Command> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    // The server inherits the streams: to wait for the end of a pipe would be to wait for its end.
+    // The server inherits the streams. With a pipe, waiting for its end would mean waiting for the server's end, so this uses a
+    // file.
     let output = tempfile::tempfile()?;
     let status = command.stdout(output.try_clone()?).stderr(output.try_clone()?).status()?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `bootledger serve` as a process of its own, asked over HTTP like everybody asks it.
+//! `bootledger serve` as a process of its own, used over HTTP like by any client.
 
 use anyhow::{Context, Result, bail, ensure};
 use bootledger_aggregates::values::ids::TokenId;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-/// How long a start may take on a machine that is busy with other things.
+/// How long a start may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running service; killed when dropped.
@@ -28,19 +28,19 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it over a database, on a free port of this address, and waits until it is ready.
+    /// Starts the service over a database, on a free port of this address, and waits until it is ready.
     pub(crate) async fn start(address: Ipv4Addr, database_url: String) -> Result<Self> {
         Self::start_with(address, database_url, PathBuf::from(env!("CARGO_BIN_EXE_bootledger")), vec![]).await
     }
 
-    /// The same, with this file as the program, and further options. Without a URL, it starts a PostgreSQL of its own.
+    /// Starts the service with this file as the program and further options. Without a URL, it starts a PostgreSQL of its own.
     pub(crate) async fn start_with(
         address: Ipv4Addr,
         database_url: String,
         program: PathBuf,
         options: Vec<String>,
     ) -> Result<Self> {
-        // A second start does nothing.
+        // A second call has no effect.
         drop(rustls::crypto::ring::default_provider().install_default());
         let port = TcpListener::bind((address, 0))?.local_addr()?.port();
         let address = SocketAddr::from((address, port));
@@ -53,32 +53,32 @@ impl Process {
         Ok(process)
     }
 
-    /// Kills it with SIGKILL, in the middle of whatever it does, and starts it again.
+    /// Kills the service with SIGKILL at an arbitrary moment and starts it again.
     pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
         self.kill()?;
         self.start_again().await
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills the service with SIGKILL.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Has it use another database from its next start.
+    /// Makes the service use another database from its next start.
     pub(crate) fn use_database(&mut self, url: String) {
         self.database_url = url;
     }
 
-    /// Sends it a signal by its name: `STOP` has it stand still, `CONT` go on.
+    /// Sends a signal by its name: `STOP` suspends the service, `CONT` resumes it.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
         ensure!(status.success(), "the service cannot be sent {name}");
         Ok(())
     }
 
-    /// Sends it SIGTERM, and says how long it took to end; `None` where it did not within the limit.
+    /// Sends SIGTERM and returns how long the service took to end; `None` if it did not end within the limit.
     pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<Option<Duration>> {
         let begun = Instant::now();
         self.signal("TERM")?;
@@ -92,7 +92,7 @@ impl Process {
         Ok(None)
     }
 
-    /// Starts it after it was killed, and waits until it is ready.
+    /// Starts the service again after it was killed, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let folder = self.folder.path();
         self.child = spawn(&self.program, &self.options, self.address, &self.token, folder, &self.database_url)?;
@@ -107,7 +107,7 @@ impl Process {
         wait_for("the service is ready", PATIENCE, ready).await
     }
 
-    /// The service's URL, and a path of it.
+    /// The URL of a path of the service.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -117,17 +117,17 @@ impl Process {
         &self.token
     }
 
-    /// What a GET answers, with its headers.
+    /// The answer to a GET, with its headers.
     pub(crate) async fn answer(&self, path: &str) -> Result<reqwest::Response> {
         Ok(self.client.get(self.url(path)).bearer_auth(&self.token).send().await?.error_for_status()?)
     }
 
-    /// What a GET answers, as text.
+    /// The answer to a GET, as text.
     pub(crate) async fn text(&self, path: &str) -> Result<String> {
         Ok(self.answer(path).await?.text().await?)
     }
 
-    /// A number of kB out of `/proc/PID/status`, such as `VmRSS`, the memory it has now, or `VmHWM`, the most it had.
+    /// A number of kB from `/proc/PID/status`, such as `VmRSS`, the memory in use now, or `VmHWM`, its peak.
     pub(crate) fn memory(&self, what: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
@@ -135,62 +135,62 @@ impl Process {
         Ok(number.parse()?)
     }
 
-    /// What a GET answers, as JSON.
+    /// The answer to a GET, as JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
-    /// One of the whole numbers that Prometheus is told, by its whole name with labels.
+    /// The value of an integer metric for Prometheus, by its full name with labels.
     pub(crate) async fn measured(&self, name: &str) -> Result<u64> {
         let text = self.client.get(self.url("/metrics")).send().await?.error_for_status()?.text().await?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(line.with_context(|| format!("nobody measures {name}"))?.parse()?)
     }
 
-    /// Sends a JSON body.
+    /// Sends a POST with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         json(path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
-    /// Sends a JSON body with an idempotency key.
+    /// Sends a POST with a JSON body and an idempotency key.
     pub(crate) async fn post_with_key(&self, path: &str, body: &Value, key: &str) -> Result<Value> {
         let request = self.client.post(self.url(path)).bearer_auth(&self.token).header("Idempotency-Key", key);
         json(path, request.json(body).send().await?).await
     }
 
-    /// Changes what a JSON body says.
+    /// Sends a PATCH with a JSON body.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
         json(path, self.client.patch(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
-    /// Puts a secret where the service looks for it.
+    /// Writes a secret to the service's folder of secrets.
     pub(crate) fn write_secret(&self, name: &str, text: &str) -> Result<()> {
         let folder = self.folder.path().join("secrets");
         std::fs::create_dir_all(&folder)?;
         Ok(std::fs::write(folder.join(name), text)?)
     }
 
-    /// What it has logged.
+    /// The service's log so far.
     pub(crate) fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
     }
 
-    /// Puts a JSON body.
+    /// Sends a PUT with a JSON body.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
         json(path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
-    /// What a DELETE answers.
+    /// The answer to a DELETE.
     pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
         json(path, self.client.delete(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
-    /// Puts bytes.
+    /// Sends a PUT with bytes.
     pub(crate) async fn put_bytes(&self, path: &str, bytes: impl Into<reqwest::Body>) -> Result<Value> {
         json(path, self.client.put(self.url(path)).bearer_auth(&self.token).body(bytes).send().await?).await
     }
 
-    /// Sends a CSV text with an idempotency key. `Err` where the connection broke.
+    /// Sends a CSV text with an idempotency key. `Err` if the connection broke.
     pub(crate) async fn import(&self, csv: String, key: &str) -> Result<Value> {
         let path = "/api/v1/imports";
         let request = self
@@ -202,12 +202,12 @@ impl Process {
         json(path, request.body(csv).send().await?).await
     }
 
-    /// Runs a subcommand over the service's database, and gives what it prints.
+    /// Runs a subcommand over the service's database and returns its output.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with(arguments, "").await
     }
 
-    /// The same, with this on its standard input.
+    /// Runs a subcommand with this text on its standard input.
     pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(arguments).env("DATABASE_URL", &self.database_url).env("BOOTLEDGER_DATA_DIR", self.folder.path());
@@ -215,7 +215,7 @@ impl Process {
         command.env("BOOTLEDGER_OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take().context("a standard input")?;
-        // Who reads nothing may have ended already.
+        // A program that does not read its input may have ended already.
         drop(stdin.write_all(input.as_bytes()).await);
         drop(stdin);
         let output = child.wait_with_output().await?;
@@ -261,7 +261,7 @@ async fn json(path: &str, answer: reqwest::Response) -> Result<Value> {
     Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))? })
 }
 
-/// Waits until a condition gives something, looking again at once.
+/// Waits until a condition returns `Some`, checking it in short intervals.
 pub(crate) async fn wait_for<T>(what: &str, limit: Duration, condition: impl AsyncFn() -> Option<T>) -> Result<T> {
     let begun = Instant::now();
     let mut interval = tokio::time::interval(Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! An `OpenID` Connect provider (`oidc-provider-mock`, which `scripts/setup test` installs) that knows whom it is told of.
+//! An `OpenID` Connect provider (`oidc-provider-mock`, which `scripts/setup test` installs) with users that a test defines.
 
 use super::process::wait_for;
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// The provider; it ends when this is dropped.
+/// A running provider; it ends when dropped.
 pub(crate) struct Provider {
     url: String,
     client: Client,
@@ -18,7 +18,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts it on a free port, and waits until it answers.
+    /// Starts the provider on a free port and waits until it answers.
     pub(crate) async fn start() -> Result<Self> {
         drop(rustls::crypto::ring::default_provider().install_default());
         let program = crate::support::target().join("lab/oidc-provider-mock/bin/oidc-provider-mock");
@@ -37,18 +37,19 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Its URL.
+    /// The provider's URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Tells it what to say of somebody.
+    /// Defines the claims of a user.
     pub(crate) async fn knows(&self, subject: &str, claims: &Value) -> Result<()> {
         self.client.put(format!("{}/users/{subject}", self.url)).json(claims).send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// What a person does there, who was sent to this URL: says who they are, or goes away. Gives where the browser is sent.
+    /// Plays a user who was redirected to this URL: signs in as this subject, or denies the request without one. Returns where
+    /// the browser is redirected.
     pub(crate) async fn visited(&self, url: &str, subject: Option<&str>) -> Result<String> {
         let body = subject.map_or_else(|| "action=deny".to_owned(), |subject| format!("sub={subject}"));
         let request = self.client.post(url).header("Content-Type", "application/x-www-form-urlencoded").body(body);

@@ -1,4 +1,4 @@
-//! A web server that is told what happens, and answers as a test says.
+//! A web server that receives events from webhooks and answers as a test decides.
 
 use super::process::wait_for;
 use actix_web::dev::ServerHandle;
@@ -16,10 +16,10 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What a message is answered with: status, a header, words.
+/// An answer to a message: status, a header, and body.
 pub(crate) type Answer = (u16, Option<(&'static str, String)>, &'static str);
 
-/// What to answer to a message that comes for the nth time, from 1; `None` for nothing at all.
+/// Returns the answer to a message that arrives for the nth time, counted from 1; `None` for no answer at all.
 type Answering = dyn Fn(&Value, usize) -> Option<Answer> + Send;
 
 /// A message that arrived.
@@ -40,7 +40,7 @@ struct Heard {
     answering: Option<Box<Answering>>,
 }
 
-/// The server; stopped when dropped.
+/// A running receiver; stopped when dropped.
 pub(crate) struct Receiver {
     pub(crate) port: u16,
     heard: Arc<Mutex<Heard>>,
@@ -48,14 +48,14 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// One that takes everything.
+    /// Starts a receiver that accepts everything.
     pub(crate) fn start() -> Result<Self> {
         let mut receiver = Self::down()?;
         receiver.up()?;
         Ok(receiver)
     }
 
-    /// One whose port is closed.
+    /// A receiver whose port is closed.
     pub(crate) fn down() -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         Ok(Self { port, heard: Arc::default(), server: None })
@@ -72,34 +72,34 @@ impl Receiver {
         Ok(())
     }
 
-    /// Where it is, with words that belong to it alone.
+    /// The receiver's URL, with a part that is unique to it.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook?word=of-the-receiver", self.port)
     }
 
-    /// Answers like this from now on.
+    /// Sets the function that decides the answers from now on.
     pub(crate) fn answer(&self, answering: impl Fn(&Value, usize) -> Option<Answer> + Send + 'static) {
         self.heard.lock().expect("no panic").answering = Some(Box::new(answering));
     }
 
-    /// Everything that arrived, taken or not.
+    /// All messages that arrived, accepted or not.
     pub(crate) fn all(&self) -> Vec<Message> {
         self.heard.lock().expect("no panic").all.clone()
     }
 
-    /// The events that it has taken, as often as it has, in order.
+    /// The events that the receiver has accepted, in order, repeated ones included.
     pub(crate) fn taken(&self) -> Vec<Value> {
         self.all().into_iter().filter(|message| message.taken).map(|message| message.event).collect()
     }
 
-    /// Waits until it has taken so many different events.
+    /// Waits until the receiver has accepted this many distinct events.
     pub(crate) async fn has_taken(&self, count: usize, limit: Duration) -> Result<Vec<Value>> {
         let different = |events: &[Value]| {
             let positions: std::collections::HashSet<_> = events.iter().map(|event| event["position"].as_i64()).collect();
             positions.len()
         };
         let enough = async || {
-            // Looked at without a copy: there may be thousands.
+            // Counted without copying them: there may be thousands.
             if self.heard.lock().expect("no panic").all.iter().filter(|message| message.taken).count() < count {
                 return None;
             }
@@ -110,7 +110,7 @@ impl Receiver {
         waited.with_context(|| format!("only {} are", different(&self.taken())))
     }
 
-    /// Whether all messages are signed with this secret: by Python's `hmac`, which knows nothing of the service.
+    /// Checks with Python's `hmac`, which shares no code with the service, that all messages are signed with this secret.
     pub(crate) fn verify(&self, secret: &str) -> Result<()> {
         const SCRIPT: &str = "
 import base64, hashlib, hmac, json, sys, time
@@ -148,7 +148,7 @@ print(len(messages))
 impl Drop for Receiver {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
-            // The future only waits; the order is given at once.
+            // The future only waits; the stop itself is immediate.
             drop(server.stop(false));
         }
     }

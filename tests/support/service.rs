@@ -12,20 +12,20 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use tokio::process::{Child, Command};
 
-/// The service and its database, of which it is the first to go.
+/// The service and its database. The service is dropped first.
 pub(crate) struct Service {
     process: Process,
     database: TestDatabase,
 }
 
 impl Service {
-    /// Starts it on a free port of this address, and waits until it is ready.
+    /// Starts the service on a free port of this address, and waits until it is ready.
     pub(crate) async fn start(address: Ipv4Addr) -> Result<Self> {
         let database = TestDatabase::create().await?;
         Ok(Self { process: Process::start(address, database.url()).await?, database })
     }
 
-    /// The same, with this file as the program, and further options.
+    /// Starts the service with this file as the program and further options.
     pub(crate) async fn start_with(address: Ipv4Addr, program: PathBuf, options: Vec<String>) -> Result<Self> {
         let database = TestDatabase::create().await?;
         let process = Process::start_with(address, database.url(), program, options).await?;
@@ -45,9 +45,9 @@ impl Service {
         Ok(())
     }
 
-    /// Stores a network as an earlier version did, which judged less.
+    /// Stores a network as an earlier version with fewer rules did.
     pub(crate) async fn store_network(&self, key: &str, spec: &Value) -> Result<()> {
-        // With all that the event has, as the API shows it.
+        // Add the remaining fields of the event, as the API shows them.
         let mut whole = self.get(&format!("/api/v1/networks/{key}")).await?["spec"].clone();
         if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec.clone()) {
             whole.extend(spec);
@@ -107,7 +107,7 @@ impl DerefMut for Service {
     }
 }
 
-/// The program itself, keeping one DHCP server's configuration.
+/// The program's own agent, which keeps one DHCP server's configuration.
 pub(crate) struct DhcpAgent {
     token: String,
     site: String,
@@ -117,14 +117,14 @@ pub(crate) struct DhcpAgent {
 }
 
 impl DhcpAgent {
-    /// Fetches the first configuration, for a server that is not there yet.
+    /// Fetches the first configuration, for a server that has not been started yet.
     pub(crate) async fn fetch_first(&self) -> Result<()> {
         let first = self.command("true", "true").arg("--once").status().await?;
         ensure!(first.success(), "the agent could not fetch the first configuration");
         Ok(())
     }
 
-    /// Keeps the server's configuration, with these commands, until it is dropped.
+    /// Keeps the server's configuration with these commands until it is dropped.
     pub(crate) fn keep(&self, check: &str, reload: &str) -> Result<Child> {
         Ok(self.command(check, reload).spawn()?)
     }

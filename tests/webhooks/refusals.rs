@@ -1,4 +1,5 @@
-//! A receiver that does not take an event, in one way or another: who waits for it, and what a person is told and can do.
+//! A receiver that does not accept an event, in one way or another: which events wait for it, and what an operator sees and can
+//! do.
 
 use super::{PATIENCE, change_racks, define, in_order, service, told, up_to_date, waits_until};
 use crate::support::receiver::{Answer, Receiver};
@@ -6,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What the receiver answers to the second rack's events, and what is told of it.
+/// The receiver gives this answer to the first event of rack r1, and the delivery shows these words.
 async fn refused(answer: Answer, words: &str) -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     receiver.answer(move |event, _| {
@@ -19,13 +20,13 @@ async fn refused(answer: Answer, words: &str) -> Result<()> {
         delivery["failing"][0]["problem"].as_str().is_some_and(|problem| problem.contains(words))
     });
     let failing = failing.await?;
-    // The others are told all the same, and its own later ones wait.
+    // The other racks' events are delivered, and the later ones of r1 wait.
     let taken = receiver.has_taken(6, PATIENCE).await?;
     ensure!(taken.iter().all(|event| event["aggregate_id"] != "r1"), "{taken:?}");
     assert_eq!(failing["failing_aggregates"], 1);
     assert_eq!(failing["failing"][0]["aggregate"], "rack/r1");
 
-    // A person skips it, with a reason; and nothing else.
+    // An operator skips that event, with a reason; no other event can be skipped.
     let position = failing["failing"][0]["position"].clone();
     for (position, reason, rule) in [(json!(1), "why not", "event_not_failing"), (position.clone(), "", "reason_missing")] {
         let answer = service.post("/api/v1/webhooks/racks/skip", &json!({ "position": position, "reason": reason })).await;
@@ -44,7 +45,7 @@ async fn refused(answer: Answer, words: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_error_is_told_in_the_words_of_the_receiver_and_its_event_can_be_skipped() -> Result<()> {
+async fn an_error_is_reported_with_the_receivers_message_and_its_event_can_be_skipped() -> Result<()> {
     refused((500, None, "the disk is full\nreally"), "answered 500 Internal Server Error: the disk is full really").await
 }
 
@@ -67,7 +68,7 @@ async fn a_receiver_that_does_not_answer_holds_back_one_aggregate_alone() -> Res
     let delivery = waits_until(&service, "racks", "it did not answer", failing).await?;
     let problem = delivery["failing"][0]["problem"].as_str().context("a problem")?;
     ensure!(problem.ends_with("did not answer within 10 s"), "{problem}");
-    // Meanwhile the others were told.
+    // In the meantime the others were delivered.
     let others = receiver.taken().iter().filter(|event| event["aggregate_id"] != "r1").count();
     assert_eq!(others, 6);
     let taken = receiver.has_taken(9, PATIENCE).await?;
@@ -76,7 +77,7 @@ async fn a_receiver_that_does_not_answer_holds_back_one_aggregate_alone() -> Res
 }
 
 #[tokio::test]
-async fn a_receiver_is_left_alone_for_as_long_as_it_asks() -> Result<()> {
+async fn the_receivers_retry_after_is_respected() -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
     let asked = || Some(("retry-after", "4".to_owned()));
     receiver.answer(move |_, tries| Some(if tries == 1 { (429, asked(), "too much") } else { (200, None, "") }));

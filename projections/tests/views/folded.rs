@@ -1,5 +1,5 @@
-//! Logs of versions in which `ABC1` and `abc1` were two numbers: the migration makes of their views and claims what a rebuild
-//! makes of the log.
+//! Logs of versions in which `ABC1` and `abc1` were two numbers: the migration must leave the same views and claims as a
+//! rebuild from the log.
 
 use crate::history::History;
 use crate::world::{World, device_id, v};
@@ -18,17 +18,17 @@ use std::collections::BTreeMap;
 
 const MIGRATION: &str = include_str!("../../../migrations/20261130062001_folded_numbers.sql");
 
-/// How many devices write one number in these ways, and how often that is tried with a number of its own.
+/// How many devices write the same number in these ways, and how many such groups there are, each with a number of its own.
 const DEVICES: u8 = 3;
 const FAMILIES: u8 = 30;
 const WRITINGS: [&str; 5] = ["ABC{}", "abc{}", "Abc{}", "ＡＢＣ{}", "other{}"];
 
-/// One change of a device's number: by device and writing; the last writing but one more is that it goes out of use.
+/// Changes the serial number of a device to this writing. An index past the last writing decommissions the device instead.
 fn act(world: &mut World, family: u8, device: u8, writing: usize) -> Result<(), Refused> {
     let n = family * DEVICES + device;
     match WRITINGS.get(writing) {
         Some(text) => {
-            // Each has other numbers too.
+            // A device that does not share the number gets a number of its own.
             let family = if *text == "other{}" { format!("{family}-{device}") } else { family.to_string() };
             let serial = Some(v(&text.replace("{}", &family)));
             world.change(n, DeviceChange { serial, ..DeviceChange::default() })
@@ -37,7 +37,7 @@ fn act(world: &mut World, family: u8, device: u8, writing: usize) -> Result<(), 
     }
 }
 
-/// A number's versions as an earlier version of the program stored them: every writing is a claim of its own.
+/// Stores a number's versions as an earlier version of the program did: every writing is a separate claim.
 async fn store_as_before(history: &History, world: &World) -> Result<()> {
     let mut now: BTreeMap<(String, String), (String, i64)> = BTreeMap::new();
     let mut rows: Vec<(String, String, String, i64, Option<i64>)> = vec![];
@@ -113,7 +113,7 @@ async fn the_first_of_two_devices_keeps_a_number_and_the_second_takes_nothing_aw
     let second = devices::find(&history.pool, device_id(1), At::Now).await?.context("the second device")?;
     assert_eq!(second.serial, Some(v("abc1")), "it keeps its number");
 
-    // The second one changes; the first one's claim stays.
+    // The second device changes its number; the first device's claim stays.
     let from = world.log.len();
     world.change(1, DeviceChange { serial: Some(v("XYZ9")), ..DeviceChange::default() })?;
     history.append(&world.log[from..]).await?;
@@ -134,9 +134,9 @@ async fn the_migration_makes_of_any_old_log_what_a_rebuild_makes_of_it() -> Resu
     for family in 0..FAMILIES {
         let steps = steps.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("{reason}"))?.current();
         for (device, writing, chance) in steps {
-            // Few go out of use.
+            // Few devices are decommissioned.
             if writing < WRITINGS.len() || chance < 64 {
-                // What the rules refuse is no history.
+                // A refused command leaves no event.
                 drop(act(&mut world, family, device, writing));
             }
         }
@@ -146,7 +146,7 @@ async fn the_migration_makes_of_any_old_log_what_a_rebuild_makes_of_it() -> Resu
     store_as_before(&history, &world).await?;
     migrate(&history).await?;
     assert_eq!(rebuild::compare(&history.pool, |_, _| {}).await?, vec![]);
-    // Another time it changes nothing.
+    // A second run changes nothing.
     migrate(&history).await?;
     assert_eq!(rebuild::compare(&history.pool, |_, _| {}).await?, vec![]);
     Ok(())

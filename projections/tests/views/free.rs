@@ -1,4 +1,4 @@
-//! What nobody has yet, where nearly everything is held.
+//! Finding free addresses and names where nearly everything is held.
 
 use crate::history::History;
 use crate::world::v;
@@ -9,7 +9,7 @@ use bootledger_projections::{free, holdings, tallies};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// Every address from 10.0.0.0 to 10.0.9.255 is held but these, and the names h1 to h1200 but h700.
+/// Every address from 10.0.0.0 to 10.0.9.255 is held except these, and so are the names h1 to h1200 except h700.
 async fn crowded(free: &[&str]) -> Result<History> {
     let history = History::new(&[]).await?;
     sqlx::query(
@@ -47,10 +47,10 @@ async fn the_next_addresses_are_found_behind_full_parts_of_a_network() -> Result
     assert_eq!(next("10.0.0.0/16", &[], 2).await?, ips(&["10.0.3.77", "10.0.6.0"]));
     assert_eq!(next("10.0.0.0/16", &["10.0.3.77"], 4).await?, ips(&["10.0.6.0", "10.0.6.255", "10.0.9.255", "10.0.10.0"]));
     assert_eq!(next("10.0.0.0/20", &[], 9).await?.len(), 9);
-    // Neither its own addresses, nor the gateway, nor those beside the network.
+    // The network's own addresses, the gateway and addresses outside the network are not free.
     assert_eq!(next("10.0.12.8/29", &["10.0.12.12"], 9).await?, ips(&["10.0.12.10", "10.0.12.11", "10.0.12.13", "10.0.12.14"]));
     assert_eq!(next("203.0.113.128/25", &[], 1).await?, ips(&["203.0.113.129"]));
-    // The network's own address is the only one that nobody holds.
+    // The network's own address is the only one that is not held.
     assert_eq!(next("10.0.0.0/23", &[], 1).await?, ips(&[]));
     assert_eq!(next("10.0.3.64/27", &[], 2).await?, ips(&["10.0.3.77"]));
     let counts = holdings::count_in(&history.pool, &[v("10.0.0.0/8"), v("10.0.3.0/24"), v("10.0.3.64/27")], At::Now).await?;
@@ -67,7 +67,7 @@ async fn the_next_names_are_behind_the_highest_and_then_in_the_gaps() -> Result<
         let names = free::hostnames(&mut connection, &v(template), &BTreeSet::new(), At::Now, count).await?;
         anyhow::Ok(names.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    // 1200 is the highest, although 999 is greater as a text.
+    // 1200 is the highest number, although 999 sorts after it as text.
     assert_eq!(next("h<1,5000>.dc1.example", 2).await?, ["h1201.dc1.example", "h1202.dc1.example"]);
     assert_eq!(next("h<1,1200>.dc1.example|k<1,2>.dc1.example", 1).await?, ["k1.dc1.example"]);
     assert_eq!(next("h<1,1200>.dc1.example", 2).await?, ["h700.dc1.example"]);

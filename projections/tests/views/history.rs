@@ -1,4 +1,4 @@
-//! A log for tests: events appended as the writer would, gapless and in order, with a chain that proves nothing.
+//! A log for tests: events appended without gaps and in order, as the writer appends them, but with a placeholder hash chain.
 
 use anyhow::Result;
 use bootledger_aggregates::event::Event;
@@ -9,7 +9,7 @@ use bootledger_test_cluster::TestDatabase;
 use cqrs_es::DomainEvent;
 use time::{Duration, OffsetDateTime};
 
-/// A stored event before it has a place.
+/// A stored event that has no position yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written {
     pub(crate) aggregate_type: &'static str,
@@ -17,11 +17,11 @@ pub(crate) struct Written {
     pub(crate) event_type: String,
     pub(crate) payload: String,
     pub(crate) actor: String,
-    /// Seconds after the beginning of the test's time.
+    /// Seconds since the beginning of the test's log.
     pub(crate) second: i64,
 }
 
-/// When the log of every test begins: shortly before midnight, so that statistics meet two days.
+/// When the log of every test begins: shortly before midnight, so that statistics span two days.
 pub(crate) fn beginning() -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(1_800_000_000 - 1_800_000_000 % 86_400 + 86_400 - 40).expect("a time")
 }
@@ -74,7 +74,7 @@ impl History {
         Ok(history)
     }
 
-    /// Appends events to the log, and holds the claims that they take as the writer would.
+    /// Appends events to the log and records the claims that they take, as the writer does.
     pub(crate) async fn append(&self, events: &[Written]) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let first = log::last_position(&mut *transaction).await?;
@@ -106,7 +106,7 @@ impl History {
         Ok(transaction.commit().await?)
     }
 
-    /// Writes what the write side's table of claims would hold.
+    /// Writes rows into the write side's table of claims.
     pub(crate) async fn claim(&self, claims: &[(String, String, String)]) -> Result<()> {
         for (kind, value, holder) in claims {
             let claim = sqlx::query("INSERT INTO claims (kind, value, holder, position) VALUES ($1, $2, $3, 1)");
@@ -115,7 +115,7 @@ impl History {
         Ok(())
     }
 
-    /// Projects the next `count` events; gives the position reached.
+    /// Projects the next `count` events and returns the position reached.
     pub(crate) async fn advance(&self, count: i64) -> Result<i64> {
         let mut transaction = self.pool.begin().await?;
         let position = bootledger_projections::checkpoint::position(&mut *transaction).await?;
@@ -125,7 +125,7 @@ impl History {
         Ok(position)
     }
 
-    /// Empties the views.
+    /// Empties the views and resets the checkpoint.
     pub(crate) async fn forget(&self) -> Result<()> {
         for table in TABLES {
             sqlx::query(&format!("TRUNCATE views.{table}")).execute(&self.pool).await?;
@@ -134,7 +134,7 @@ impl History {
         Ok(())
     }
 
-    /// Every row of every view, as JSON, in an order of their own.
+    /// Every row of every view as JSON, sorted.
     pub(crate) async fn rows(&self) -> Result<Vec<(&'static str, Vec<String>)>> {
         let mut connection = self.pool.acquire().await?;
         let mut all = vec![];
@@ -150,7 +150,7 @@ async fn rows(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(&statement).fetch_all(connection).await?)
 }
 
-/// Every view but the checkpoint.
+/// Every view except the checkpoint.
 pub(crate) const TABLES: [&str; 15] = [
     "parked",
     "catalogue",

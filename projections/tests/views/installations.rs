@@ -1,4 +1,4 @@
-//! What is shown of installers, and how long an installation usually takes.
+//! What the views show of installers, and how long an installation usually takes.
 
 use crate::history::History;
 use crate::world::{World, deployment_id, sha, v};
@@ -22,7 +22,7 @@ fn report(failed: bool, stage: &str) -> DeploymentCommand {
     }
 }
 
-/// Device `n` is in progress as deployment `n`.
+/// Brings device `n` to "in progress" with deployment `n`.
 fn in_progress(world: &mut World, n: u8) -> Result<()> {
     world.register(n, "dc1")?;
     world.start(deployment_id(n), n, 10 + n, 200 + u16::from(n))?;
@@ -32,7 +32,8 @@ fn in_progress(world: &mut World, n: u8) -> Result<()> {
 #[tokio::test]
 async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -> Result<()> {
     let mut world = World::furnished();
-    // How many seconds each took from the last time it fetched its answers to DONE, which comes a second later.
+    // How many seconds each installation took from the last time it fetched its answer file to DONE, which follows a second
+    // later.
     for (n, took) in (1_u8..).zip([99, 899, 299]) {
         in_progress(&mut world, n)?;
         for (file, ago) in [("preseed.cfg", took + 500), ("late.sh", 1), ("preseed.cfg", took)] {
@@ -59,7 +60,7 @@ async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -
 }
 
 #[tokio::test]
-async fn a_failed_installer_has_to_be_seen_to_until_its_next_stage_or_the_end() -> Result<()> {
+async fn a_failed_installer_needs_attention_until_its_next_stage_or_the_end() -> Result<()> {
     for end in ["stage", "done", "cancel"] {
         let mut world = World::furnished();
         in_progress(&mut world, 1)?;

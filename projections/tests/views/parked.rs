@@ -1,4 +1,4 @@
-//! An event that does not fit stops its own aggregate and nobody else's.
+//! An event that does not fit stops its own aggregate and no other.
 
 use crate::history::{History, Written};
 use crate::world::{World, deployment_id, device_id, v};
@@ -8,7 +8,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::{checkpoint, devices, parked, timeline};
 
 #[tokio::test]
-async fn an_unreadable_event_parks_itself_and_its_followers_while_others_go_on() -> Result<()> {
+async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result<()> {
     let mut world = World::furnished();
     world.register(1, "dc1")?;
     world.damage(1);
@@ -32,7 +32,7 @@ async fn an_unreadable_event_parks_itself_and_its_followers_while_others_go_on()
     let filter = timeline::Filter { after: Some(damaged - 1), before: Some(damaged + 2), ..timeline::Filter::default() };
     assert_eq!(timeline::list(&history.pool, &filter, timeline::Order::OldestFirst, 10).await?, vec![]);
 
-    // A later batch knows what was parked in an earlier one.
+    // A later batch knows which aggregates an earlier one parked.
     world.log.clear();
     world.change(1, DeviceChange { name: Some(v("still not")), ..DeviceChange::default() })?;
     history.append(&world.log).await?;

@@ -1,4 +1,4 @@
-//! The pool before a database that falls silent.
+//! The pool when the database falls silent.
 
 use anyhow::Result;
 use bootledger_projections::pool::sessions::Sessions;
@@ -8,7 +8,7 @@ use bootledger_test_cluster::proxy::{Mode, Proxy};
 use sqlx::postgres::PgConnectOptions;
 use std::time::{Duration, Instant};
 
-/// A pool of one connection through a proxy, so that a slot that is taken for good shows at once.
+/// A pool of one connection through a proxy, so that a slot that is never released shows at once.
 async fn pool_of_one(statement: Duration) -> Result<(Pool, Proxy, TestDatabase)> {
     let database = TestDatabase::create().await?;
     let proxy = Proxy::start(database.target()).await?;
@@ -31,7 +31,7 @@ async fn a_statement_without_an_answer_ends_at_its_limit_and_its_slot_is_free_at
     let error = sqlx::query("SELECT 1").execute(&mut held).await.expect_err("no answer comes");
     assert!(error.to_string().contains("300 ms"), "{error}");
     assert!(sqlx::query("SELECT 1").execute(&mut held).await.is_err(), "the connection is gone");
-    // `held` is still there, and does not keep the slot.
+    // `held` still exists, and does not keep the slot.
     assert_eq!(one(&pool).await?, 1);
     Ok(())
 }

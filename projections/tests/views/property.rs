@@ -1,5 +1,5 @@
-//! Any history gives the same views however they were built: event by event, in batches of any size, by a rebuild,
-//! and asked "as of" any position of the log.
+//! Any history gives the same views however they were built: event by event, in batches of any size, by a rebuild, and when
+//! queried "as of" any position of the log.
 
 use crate::history::History;
 use crate::told::told;
@@ -33,10 +33,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeSet;
 
-/// How many devices there are; few, so that they want the same things.
+/// How many devices there are; few, so that they compete for the same addresses and names.
 pub(crate) const DEVICES: u8 = 4;
 
-/// Does one of everything that can be done, told by three numbers; what the rules refuse is not done.
+/// Performs one of all possible actions, selected by three numbers. An action that the rules refuse leaves no event.
 fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refused> {
     let n = a % DEVICES;
     let device = device_id(n);
@@ -224,7 +224,7 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
     let history = History::new(&world.log).await?;
     let events = i64::try_from(world.log.len())?;
 
-    // Event by event, remembering what was told at each position.
+    // Event by event, recording the views' answers at each position.
     let mut then = vec![];
     let mut connection = history.pool.acquire().await?;
     for _ in 0..events {
@@ -244,7 +244,7 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
     tallies::recount(&history.pool).await?;
     ensure!(history.rows().await? == one_by_one, "counted anew, the tallies differ");
 
-    // By a comparison with a rebuild, which also knows the claims.
+    // Compare with a rebuild, which also computes the claims.
     if !damaged {
         let holder = |(claim, holder): (&bootledger_aggregates::claims::Claim, &Holder)| {
             let (kind, value) = claim.parts();
@@ -265,7 +265,7 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
         ensure!(one == batches, "{table} in batches:\n{}\nbut event by event:\n{}", batches.join("\n"), one.join("\n"));
     }
 
-    // And by a rebuild that takes their place.
+    // And by a rebuild that replaces the views.
     rebuild::rebuild(&history.pool, |_, _| {}).await?;
     ensure!(history.rows().await? == one_by_one, "the rebuilt views differ");
     Ok(())
@@ -273,7 +273,8 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
 
 type Played = (Vec<(u8, u8, u8)>, Vec<u8>, Option<(usize, u8)>);
 
-/// What is done, where the log is cut, and what is damaged after how many steps.
+/// The actions, the positions at which the log is cut into batches, and the device that is damaged, with the step after which
+/// it is.
 fn histories() -> impl Strategy<Value = Played> {
     (
         prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 20..90),
@@ -282,10 +283,10 @@ fn histories() -> impl Strategy<Value = Played> {
     )
 }
 
-/// The data centre after that.
+/// The data centre after these actions.
 fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World> {
     let mut world = World::furnished();
-    // In half of the histories, Puppet has the last word.
+    // In half of the histories, Puppet decides when a deployment is done.
     if actions.first().is_some_and(|(action, ..)| action.is_multiple_of(2)) {
         world.image(
             "debian-12",
@@ -301,7 +302,7 @@ fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World
         world.register(n, "dc1")?;
     }
     for (step, (action, a, b)) in (0_u8..).zip(actions) {
-        // What is refused leaves no event.
+        // A refused action leaves no event.
         drop(act(&mut world, step, *action, *a, *b));
         if let Some((at, n)) = damage
             && at == usize::from(step)
@@ -325,7 +326,7 @@ proptest! {
     }
 }
 
-/// A property over histories that never get anywhere would show nothing.
+/// Guards the property above: histories that never reach most events would prove nothing.
 #[test]
 fn the_histories_reach_every_type_of_event() {
     let mut seen = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The work queue of plugins: what is due when.
+//! The work queue of plugins: which runs are due, and when.
 
 use crate::history::History;
 use crate::world::{World, confirm, deployment_id, v};
@@ -6,14 +6,14 @@ use anyhow::Result;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_projections::plugin_runs::{self, RunStatus as S};
 
-/// What the queue shows of each plugin, in the order of the plan.
+/// The queue's entry for each plugin, in the order of the plan.
 async fn queue(history: &History) -> Result<Vec<(String, S, Option<i64>)>> {
     let runs = plugin_runs::of(&history.pool, deployment_id(1)).await?;
     let second = |run: &plugin_runs::Run| run.retry_at.map(|at| (at.0 - crate::history::beginning()).whole_seconds());
     Ok(runs.iter().map(|run| (run.plugin.to_string(), run.status, second(run))).collect())
 }
 
-/// Projects what was done since the last call; gives the second of its last event.
+/// Projects the events since the last call and returns the second of the last one.
 async fn catch_up(world: &mut World, history: &History) -> Result<i64> {
     let last = world.log.last().map_or(0, |event| event.second);
     history.append(&std::mem::take(&mut world.log)).await?;
@@ -74,12 +74,12 @@ async fn a_waiting_plugin_looks_again_when_what_it_awaits_reports_or_after_a_min
     assert_eq!((run.status, run.reason.as_deref()), (S::Waiting, Some("kea-2 has not confirmed")));
     assert_eq!(queue(&history).await?[0].2, Some(at + 60));
 
-    // Another server's report is nothing to it.
+    // Another server's report does not affect the plugin.
     world.server("kea-1", confirm(1));
     catch_up(&mut world, &history).await?;
     assert_eq!(queue(&history).await?[0].2, Some(at + 60));
 
-    // Waiting for something else is a new reason, with a new beginning; its report wakes the plugin.
+    // Waiting for another server is a new reason, with a new start time; that server's report wakes the plugin.
     world.deployment(id, "plugin clean", waiting("kea-1"))?;
     let since = catch_up(&mut world, &history).await?;
     world.server("kea-1", confirm(2));
@@ -91,7 +91,7 @@ async fn a_waiting_plugin_looks_again_when_what_it_awaits_reports_or_after_a_min
 }
 
 #[tokio::test]
-async fn a_failed_plugin_tries_again_at_its_time_or_when_told_to() -> Result<()> {
+async fn a_failed_plugin_is_due_at_its_retry_time_or_on_request() -> Result<()> {
     let history = History::new(&[]).await?;
     let mut world = World::furnished();
     world.register(1, "dc1")?;

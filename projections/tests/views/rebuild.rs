@@ -1,4 +1,4 @@
-//! Rebuilding: damage is found, told, and mended, and nothing but the rows changes.
+//! Rebuilding: damage is found, reported and repaired, and only the rows change.
 
 use crate::history::History;
 use crate::world::{World, deployment_id, device_id};
@@ -18,7 +18,7 @@ async fn schemas(history: &History) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_damaged_view_is_found_by_a_comparison_and_mended_by_a_rebuild() -> Result<()> {
+async fn a_comparison_finds_a_damaged_view_and_a_rebuild_repairs_it() -> Result<()> {
     let mut world = World::furnished();
     world.register(1, "dc1")?;
     world.start(deployment_id(1), 1, 11, 200)?;
@@ -51,7 +51,7 @@ async fn a_damaged_view_is_found_by_a_comparison_and_mended_by_a_rebuild() -> Re
 }
 
 #[tokio::test]
-async fn a_rebuild_takes_in_what_is_appended_meanwhile_and_the_projector_goes_on_from_there() -> Result<()> {
+async fn a_rebuild_includes_concurrent_appends_and_the_projector_continues_from_there() -> Result<()> {
     let mut world = World::furnished();
     while world.log.len() < 5_500 {
         world.define_network("dc1-prod", "dc1");

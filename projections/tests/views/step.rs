@@ -1,4 +1,4 @@
-//! The projector's step: one at a time, in the log's order, and whoever waits is told.
+//! The projector's step: one at a time and in the log's order. It notifies callers that wait for a position.
 
 use crate::history::History;
 use crate::world::World;
@@ -9,7 +9,7 @@ use bootledger_projections::project::{BATCH, Step, step};
 use sqlx::postgres::PgListener;
 
 #[tokio::test]
-async fn a_step_moves_the_views_tells_so_and_rests_at_the_end() -> Result<()> {
+async fn a_step_advances_the_views_notifies_waiters_and_idles_at_the_end() -> Result<()> {
     let mut world = World::furnished();
     while world.log.len() <= usize::try_from(BATCH)? {
         world.define_network("dc1-prod", "dc1");

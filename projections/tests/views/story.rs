@@ -1,4 +1,4 @@
-//! One deployment from its start to its end, and what each view tells of it.
+//! One deployment from its start to its end, and what each view shows of it.
 
 use crate::history::{History, beginning};
 use crate::world::{World, deployment_id, device_id, mac, v};
@@ -14,7 +14,7 @@ use bootledger_projections::{
 
 struct Story {
     history: History,
-    /// Positions after its start, when it was in progress, and at its end.
+    /// The positions right after its start, when it was in progress, and at its end.
     started: i64,
     in_progress: i64,
     done: i64,
@@ -106,7 +106,7 @@ async fn holdings_devices_and_networks_are_found_by_what_people_know() -> Result
 }
 
 #[tokio::test]
-async fn the_timeline_tells_the_story_and_the_statistics_count_it() -> Result<()> {
+async fn the_timeline_shows_the_deployment_and_the_statistics_count_it() -> Result<()> {
     let Story { history, started, .. } = story().await?;
     let filter = timeline::Filter { deployment: Some(deployment_id(1)), ..timeline::Filter::default() };
     let lines = timeline::list(&history.pool, &filter, timeline::Order::OldestFirst, 100).await?;

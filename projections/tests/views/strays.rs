@@ -1,4 +1,4 @@
-//! DHCP entries that no network serves are found among 40,000 without reading all of them: whoever watches the service asks
+//! DHCP entries that no network serves are found among 40,000 without reading all of them, because monitoring runs this query
 //! every second.
 
 use bootledger_projections::at::At;
@@ -6,7 +6,7 @@ use bootledger_projections::strays;
 use bootledger_test_cluster::TestDatabase;
 use sqlx::Row;
 
-/// 50 networks and 40,000 entries in them, each of a device of its own.
+/// 50 networks with 40,000 entries, each entry of a device of its own.
 const SEED: &str = "
 INSERT INTO views.catalogue (kind, key, sequence, spec, retired, valid_from)
 SELECT 'network', 'n' || i, 1, jsonb_build_object('site', 'dc' || i % 3, 'cidr', '10.' || i || '.0.0/16', 'dhcp', true), false, 1
@@ -21,7 +21,7 @@ SELECT ('10.' || i % 50 || '.' || i / 50 / 250 || '.' || i / 50 % 250)::inet, '5
 ANALYZE views.catalogue; ANALYZE views.devices; ANALYZE views.dhcp_entries;
 ";
 
-/// Every way to be one: below and above a network, without DHCP, in one that is retired or unknown.
+/// Every kind of stray entry: below and above a network, in a network without DHCP, and in one that is retired or unknown.
 const STRAY: &str = r#"
 UPDATE views.catalogue SET spec = spec || '{"cidr": "10.3.0.8/29"}' WHERE key = 'n3';
 UPDATE views.catalogue SET spec = spec || '{"dhcp": false}' WHERE key = 'n4';

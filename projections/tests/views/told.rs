@@ -1,4 +1,4 @@
-//! What the questions of this crate tell about a moment.
+//! What this crate's queries answer about a moment.
 
 use crate::property::DEVICES;
 use crate::world::{deployment_id, device_id, v};
@@ -13,7 +13,7 @@ use bootledger_projections::{
 use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
 
-/// Everything that the questions of this crate tell about a moment.
+/// Everything that this crate's queries answer about a moment.
 pub(crate) async fn told(connection: &mut Connection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut told = vec![];
@@ -34,7 +34,7 @@ pub(crate) async fn told(connection: &mut Connection, at: At) -> Result<Vec<Stri
         told.push(format!("{:?}", deployments::live_of_device(&mut *c, device_id(n), at).await?));
     }
     told.push(format!("{:?}", holdings::ips_in(&mut *c, v("10.0.0.0/8"), at).await?));
-    // What is counted or found in another way now than of the past.
+    // Queries that count or search differently for the present and for the past.
     told.push(format!("{:?}", role_uses::list(&mut *c, None, at).await?));
     told.push(format!("{:?}", role_uses::list(&mut *c, Some(&v("shop")), at).await?));
     let networks = ["10.0.0.0/8", "10.0.0.0/24", "10.0.0.8/29", "203.0.113.0/24"].map(v::<Ipv4Net>);

@@ -1,6 +1,7 @@
-//! A small data centre whose commands go to the real aggregates: what they accept is a history that could have happened.
+//! A small data centre whose commands go to the real aggregates, so that the accepted commands are a history that could have
+//! happened.
 //!
-//! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
+//! It plays the part of the application: it looks up the facts that the rules need, and keeps the claims.
 
 mod installer;
 mod outside;
@@ -55,7 +56,7 @@ use uuid::Uuid;
 pub(crate) struct World {
     pub(crate) log: Vec<Written>,
     pub(crate) claims: BTreeMap<Claim, Holder>,
-    /// Another plan than the standard one.
+    /// A plan to use instead of the standard one.
     pub(crate) plan: Option<Plan>,
     second: i64,
     devices: BTreeMap<DeviceId, (Device, View)>,
@@ -74,7 +75,7 @@ pub(crate) struct World {
     secrets: BTreeMap<Name, Secret>,
 }
 
-/// What a start needs to know of a device.
+/// What the start of a deployment needs to know of a device.
 #[derive(Default)]
 struct View {
     facts: DeviceFacts,
@@ -124,7 +125,7 @@ impl World {
         world
     }
 
-    /// The events of one command, appended with the same time.
+    /// Takes the events of one command, all with the same time.
     fn accept(&mut self, actor: &str, events: Vec<Event>) {
         self.second += 1;
         for event in events {
@@ -147,7 +148,7 @@ impl World {
         }
     }
 
-    /// Appends something that no version of the program can read.
+    /// Appends an event that no version of the program can read.
     pub(crate) fn damage(&mut self, device: u8) {
         let (aggregate_type, aggregate_id) = ("device", device_id(device).to_string());
         let payload = r#"{"type":"DeviceTeleported"}"#.to_owned();
@@ -323,7 +324,7 @@ impl World {
         self.deployment(id, "token ops", DeploymentCommand::StartDeployment(Box::new(request)))
     }
 
-    /// What the next plugin of a deployment does, and its success.
+    /// Runs the next plugin of a deployment and records its success.
     pub(crate) fn run_next(&mut self, id: DeploymentId) -> Result<(), Refused> {
         let Some(plugin) = self.next_plugin(id) else { return Ok(()) };
         let Some(started) = self.started(id).cloned() else { return Ok(()) };
@@ -382,7 +383,7 @@ impl World {
     }
 }
 
-/// Commands of the small aggregates; what they refuse is no history.
+/// Commands of the small aggregates; a refused command leaves no event.
 macro_rules! small {
     ($function:ident, $field:ident, $variant:ident, $command:ty) => {
         impl World {
@@ -421,12 +422,12 @@ impl World {
     }
 }
 
-/// Settings that every other device has.
+/// The device's own settings; every other device has some.
 fn own_settings(n: u8) -> Settings {
     if n.is_multiple_of(2) { Settings::new() } else { [(v("vlan"), SettingValue::Number(i64::from(n)))].into() }
 }
 
-/// What every third deployment is given.
+/// The resolved settings of a deployment; every third has some.
 fn resolved(n: u8) -> ResolvedSettings {
     let value = Resolved { value: SettingValue::Text(v("/dev/sda")), from: v("venture shop") };
     n.is_multiple_of(3).then(|| (v("disk"), value)).into_iter().collect()

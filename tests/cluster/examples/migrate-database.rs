@@ -1,4 +1,4 @@
-//! Makes a migrated database in the test cluster and prints its URL, for `scripts/sqlx-prepare`.
+//! Creates a migrated database in the test cluster and prints its URL, for `scripts/sqlx-prepare`.
 
 use anyhow::Result;
 use bootledger_test_cluster::TestDatabase;

@@ -1,8 +1,8 @@
-//! A PostgreSQL database of its own for each test, so that tests run at once and never see each other's rows.
+//! A PostgreSQL database of its own for each test, so that tests run concurrently and never see each other's rows.
 //!
-//! `scripts/with-postgres` starts one throw-away cluster a run and names it in `BOOTLEDGER_TEST_POSTGRES`. The first
-//! test to come migrates a template database there; every test gets a copy of it, which takes some tens of
-//! milliseconds. This crate must not use `sqlx::query!`: it makes the database which those macros are checked against.
+//! `scripts/with-postgres` starts one throw-away cluster per run and names it in `BOOTLEDGER_TEST_POSTGRES`. The first test
+//! that runs migrates a template database there; every test gets a copy of it, which takes some tens of milliseconds. This
+//! crate must not use `sqlx::query!`, because it creates the database against which those macros are checked.
 
 pub mod proxy;
 mod template;
@@ -16,13 +16,13 @@ use sqlx::{ConnectOptions, Connection, Executor};
 /// The environment variable with the URL of the test run's cluster.
 pub const VARIABLE: &str = "BOOTLEDGER_TEST_POSTGRES";
 
-/// Where unqualified table names are looked for: the views first, then the event store.
+/// The schemas that unqualified table names are resolved in: the views first, then the event store.
 const SEARCH_PATH: &str = "views,public";
 
-/// The SQL files of the workspace, read when a test runs, so that a changed file needs no rebuild.
+/// The folder of the workspace's SQL files. They are read when a test runs, so a changed file needs no rebuild.
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
 
-/// A migrated, otherwise empty database, dropped with this value.
+/// A migrated, otherwise empty database. It is dropped with this value.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
@@ -31,14 +31,14 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Makes a database with the workspace's migrations applied.
+    /// Creates a database and applies the workspace's migrations.
     ///
     /// Fails without a cluster (run through `scripts/with-postgres` or `make test`) and with a broken migration.
     pub async fn create() -> Result<Self> {
         Self::create_with(Path::new(MIGRATIONS)).await
     }
 
-    /// Makes a database with the migrations of another directory applied, for tests of migrations themselves.
+    /// Creates a database and applies the migrations of another directory, for tests of migrations themselves.
     pub async fn create_with(migrations: &Path) -> Result<Self> {
         let cluster = Cluster::from_environment()?;
         let template = template::prepare(&cluster, migrations).await?;
@@ -58,7 +58,7 @@ impl TestDatabase {
         self.cluster.url(&self.name)
     }
 
-    /// The same as [`url`](Self::url), for code that connects by itself.
+    /// The same as [`url`](Self::url), for code that opens its own connections.
     pub fn connect_options(&self) -> PgConnectOptions {
         self.cluster.options.clone().database(&self.name).options([("search_path", SEARCH_PATH)])
     }
@@ -83,7 +83,7 @@ impl TestDatabase {
             .with_context(|| format!("cannot connect to the test database {}", self.name))
     }
 
-    /// Leaves the database to the end of the cluster and gives its URL, for another process to use.
+    /// Leaves the database in the cluster, for another process to use, and returns its URL.
     pub fn keep(mut self) -> String {
         self.dropped_at_end = false;
         self.url()
@@ -91,14 +91,14 @@ impl TestDatabase {
 }
 
 impl Drop for TestDatabase {
-    /// Drops the database, connections or not. A failure is ignored: the whole cluster is thrown away soon.
+    /// Drops the database even if it has connections. A failure is ignored, because the whole cluster is discarded soon.
     fn drop(&mut self) {
         if !self.dropped_at_end {
             return;
         }
         let cluster = self.cluster.clone();
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // A runtime cannot be started or blocked on inside the test's own one, hence the thread.
+        // A runtime cannot be started or blocked on inside the test's own runtime, so this needs a thread.
         let dropped = std::thread::spawn(move || -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {

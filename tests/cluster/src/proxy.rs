@@ -1,7 +1,7 @@
 //! A TCP proxy that misbehaves on command: it delays, stops relaying without closing, resets, and loses one direction.
 //!
-//! A test puts it between the service and a server that the service talks to. Faults apply to established connections, to
-//! new ones, or to both: a failover or a firewall that lost its state silences the established ones alone.
+//! A test puts it between the service and a server that the service connects to. Faults apply to established connections, to
+//! new ones, or to both: a failover, or a firewall that lost its state, silences only the established ones.
 
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,34 +16,34 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What a connection does with what it is given.
+/// What the proxy does with a connection's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Relays both directions at once.
+    /// Relays both directions immediately.
     #[default]
     Relay,
-    /// Relays each piece after this time.
+    /// Relays each piece after this delay.
     Delay(Duration),
-    /// Relays nothing and closes nothing: the other side only sees that no answer comes.
+    /// Relays nothing and closes nothing: the other side only notices that no answer comes.
     Silent,
-    /// Relays what the client sends, and loses every answer.
+    /// Relays what the client sends and drops every answer.
     LosesAnswers,
-    /// Relays answers, and loses what the client sends.
+    /// Relays answers and drops what the client sends.
     LosesRequests,
-    /// Is reset (RST).
+    /// Resets the connection (RST).
     Reset,
 }
 
-/// Where connections lead.
+/// The server that connections are relayed to.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// A TCP server.
+    /// A TCP server at this address.
     Tcp(SocketAddr),
     /// The Unix socket of a server, such as `DIRECTORY/.s.PGSQL.5432`.
     Unix(PathBuf),
 }
 
-/// A running proxy; it and its connections end when it is dropped.
+/// A running proxy. The proxy and its connections end when this value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -54,9 +54,9 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     target: Mutex<Target>,
-    /// The mode of connections that come.
+    /// The mode of new connections.
     new: Mutex<Mode>,
-    /// A sender for each connection that was made; those whose connection has ended have no receiver.
+    /// A sender for each connection that was made. The sender of a connection that has ended has no receiver.
     connections: Mutex<Vec<watch::Sender<Mode>>>,
     accepted: AtomicUsize,
 }
@@ -67,7 +67,7 @@ impl Proxy {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), target).await
     }
 
-    /// The same, on this address.
+    /// Listens on this address and relays to the target.
     pub async fn start_at(address: SocketAddr, target: Target) -> Result<Self> {
         let listener = TcpListener::bind(address).await.context("the proxy cannot listen")?;
         let address = listener.local_addr()?;
@@ -81,29 +81,29 @@ impl Proxy {
         Ok(Self { address, shared, accepting })
     }
 
-    /// Where it listens.
+    /// The address that the proxy listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where connections lead from now on; established ones stay.
+    /// Relays new connections to this target; established ones stay.
     pub fn lead_to(&self, target: Target) {
         *locked(&self.shared.target) = target;
     }
 
-    /// What connections that come from now on do; established ones stay as they are.
+    /// Sets the mode of new connections; established ones keep theirs.
     pub fn set_new(&self, mode: Mode) {
         *locked(&self.shared.new) = mode;
     }
 
-    /// What the connections that are established now do from now on; new ones are not affected.
+    /// Sets the mode of established connections; new ones are not affected.
     pub fn set_established(&self, mode: Mode) {
         for connection in locked(&self.shared.connections).iter() {
             connection.send_replace(mode);
         }
     }
 
-    /// What every connection does, established and new.
+    /// Sets the mode of all connections, established and new.
     pub fn set_all(&self, mode: Mode) {
         self.set_new(mode);
         self.set_established(mode);
@@ -114,7 +114,7 @@ impl Proxy {
         locked(&self.shared.connections).iter().filter(|connection| connection.receiver_count() > 0).count()
     }
 
-    /// How many connections were accepted since the start.
+    /// How many connections have been accepted since the start.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
     }
@@ -123,7 +123,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-        // Their relays notice that the senders are gone.
+        // The relays notice that their senders are dropped.
         locked(&self.shared.connections).clear();
     }
 }
@@ -151,7 +151,7 @@ type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 async fn connect(client: TcpStream, target: Target, mut mode: watch::Receiver<Mode>) {
     drop(client.set_nodelay(true));
     let Ok(same_socket) = client.as_fd().try_clone_to_owned() else { return };
-    // A connection that is silent from its beginning does not reach the target before that changes.
+    // A connection that is silent from the start does not reach the target until that changes.
     let relays = mode.wait_for(|mode| *mode != Mode::Silent).await.map(|mode| *mode);
     let (reader, writer): (Reader, Writer) = match (relays, target) {
         (Err(_), _) => return,
@@ -200,7 +200,7 @@ async fn relay(from: Reader, mut to: Writer, mode: watch::Receiver<Mode>, loses:
 async fn relay_into(mut from: Reader, to: &mut Writer, mut mode: watch::Receiver<Mode>, loses: Mode) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length) = from.read(&mut buffer).await {
-        // An end is lost like everything else while the connection is silent.
+        // While the connection is silent, its end is lost like everything else.
         let Ok(now) = mode.wait_for(|mode| *mode != Mode::Silent).await.map(|mode| *mode) else { return };
         if let Mode::Delay(time) = now {
             tokio::time::sleep(time).await;

@@ -1,7 +1,7 @@
-//! The migrated database that tests copy: made once a run, by whichever test comes first.
+//! The migrated database that tests copy, created once per run by the test that runs first.
 //!
-//! It carries `datistemplate` only when it is complete, so that a process killed half-way leaves nothing that is
-//! mistaken for one. Its name has a hash of the migrations: a changed migration makes another template.
+//! It is marked `datistemplate` only when it is complete, so that what a killed process leaves is never mistaken for a
+//! template. Its name contains a hash of the migrations: a changed migration creates another template.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -13,10 +13,10 @@ use sqlx::{Connection, Executor};
 
 use crate::Cluster;
 
-/// Held while the template is made; any number will do that nothing else in the cluster locks.
+/// The advisory lock held while the template is created; any number that nothing else in the cluster locks.
 const ADVISORY_LOCK: i64 = 0x0b00_71ed_9e12;
 
-/// Gives the name of a template with all of `migrations` applied, making it if need be.
+/// Returns the name of a template with all of `migrations` applied, and creates it if it is missing.
 pub(crate) async fn prepare(cluster: &Cluster, migrations: &Path) -> Result<String> {
     let migrator =
         Migrator::new(migrations).await.with_context(|| format!("cannot read the migrations in {}", migrations.display()))?;
@@ -55,8 +55,8 @@ async fn make(cluster: &Cluster, connection: &mut PgConnection, migrator: &Migra
     };
     run(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
     run(connection, format!("CREATE DATABASE {name}")).await?;
-    // With `views` first on the search path, sqlx would keep a second table of applied migrations there, once a
-    // migration has made that schema, and apply everything again. Migrations run with `public` alone.
+    // With `views` first on the search path, sqlx would keep a second table of applied migrations there as soon as a migration
+    // has created that schema, and would apply everything again. Migrations therefore run with `public` alone.
     let mut template = cluster.connect(name).await?;
     migrator.run(&mut template).await.context("the migrations do not apply to an empty database")?;
     template.close().await?;

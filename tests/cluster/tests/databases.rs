@@ -1,4 +1,4 @@
-//! What tests rely on: migrated databases, apart from each other, whoever comes first.
+//! What tests rely on: migrated databases, separate from each other, whichever test runs first.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 

@@ -1,4 +1,4 @@
-//! Looks for what is not accessible, with axe-core: WCAG 2.2 AA, and what axe-core calls best practice.
+//! Finds accessibility problems with axe-core: WCAG 2.2 AA, and what axe-core calls best practice.
 
 use super::page::Page;
 use anyhow::{Context, Result, ensure};
@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 use std::fmt::Write;
 
-/// axe-core itself.
+/// The source of axe-core.
 pub(crate) const AXE: &str = include_str!("../../browser/axe/axe.min.js");
 
-/// The rules that are looked at, by axe-core's names.
+/// The rules that are checked, by axe-core's tags.
 const TAGS: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Node {
 }
 
 impl Page {
-    /// What is not accessible in what is shown, in words; empty where all is well.
+    /// The accessibility problems of the page that is shown, as text; empty if there are none.
     pub(crate) async fn barriers(&self) -> Result<String> {
         if self.run("return typeof axe", vec![]).await? != "object" {
             self.run(AXE, vec![]).await.context("axe-core cannot be loaded")?;

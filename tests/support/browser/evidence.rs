@@ -1,8 +1,8 @@
-//! What a story that failed leaves behind.
+//! What a failed test leaves behind.
 
 use super::page::Page;
 
-/// Writes a picture and the source of what the page shows. It fails in silence, since it follows a failure.
+/// Writes a screenshot and the source of the page. An error here is ignored, because this runs after a failure.
 pub(super) async fn keep(page: &Page, name: &str) {
     let folder = crate::support::target().join("browser/failures");
     drop(std::fs::create_dir_all(&folder));

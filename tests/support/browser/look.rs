@@ -1,11 +1,11 @@
-//! What a browser is like: light or dark, narrow or wide, with or without scripts.
+//! The settings of a browser: light or dark, narrow or wide, with or without scripts.
 
 use anyhow::Result;
 use serde_json::json;
 use thirtyfour::common::capabilities::chrome::ChromeCapabilities;
 use thirtyfour::{Capabilities, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel};
 
-/// The colours that the system of the person prefers.
+/// The colours that the user's system prefers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Light,
@@ -13,7 +13,7 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
-    /// As media queries name it.
+    /// The scheme's name in media queries.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
@@ -22,7 +22,7 @@ impl Scheme {
     }
 }
 
-/// How a person has set up the browser.
+/// How a user has set up the browser.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     pub(crate) scheme: Scheme,
@@ -41,7 +41,7 @@ impl Look {
         let mut chrome: ChromeCapabilities = DesiredCapabilities::chrome();
         let arguments = [
             "--headless=new",
-            // The tests may be run by root, and show nothing but what the service under test serves.
+            // Root may run the tests, and they show only what the service under test serves.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
@@ -50,7 +50,7 @@ impl Look {
             "--disable-sync",
             "--no-first-run",
             "--window-size=1280,900",
-            // So that the browser ends when chromedriver does, however that ends.
+            // The browser must end when chromedriver does, however that ends.
             "--remote-debugging-pipe",
         ];
         for argument in arguments {

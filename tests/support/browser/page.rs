@@ -1,4 +1,4 @@
-//! A window of a browser, in the words of a person: visit, fill, press, follow, read.
+//! A window of a browser, with a user's actions: visit, fill, press, follow, read.
 
 #![expect(dead_code, reason = "the stories of the pages that are being written use it")]
 
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thirtyfour::error::{WebDriverError, WebDriverErrorInner};
 use thirtyfour::{By, Key, WebDriver, WebElement};
 
-/// A window; clones are the same one.
+/// A window; clones share it.
 #[derive(Clone)]
 pub(crate) struct Page {
     driver: WebDriver,
@@ -20,15 +20,15 @@ pub(crate) struct Page {
     expected: Arc<Mutex<Vec<&'static str>>>,
 }
 
-/// What a browser says of each page that answers with an error; the story knows whether it is one.
+/// A browser's message about a page that answers with an error; the test knows whether that is one.
 const ANSWERS: [&str; 4] = ["status of 401 ", "status of 403 ", "status of 409 ", "status of 422 "];
 
-/// What a browser says of everything that it waits for when the machine gets or loses a network, as it does with each lab.
+/// A browser's message about all pending requests when the machine gains or loses a network, as it does with each lab.
 const DISTURBED: &str = "net::ERR_NETWORK_CHANGED";
-/// What follows from that.
+/// Messages that follow from that one.
 const CONSEQUENCES: [&str; 2] = ["htmx:error: Failed to fetch", "htmx:sse:error"];
 
-/// Reads something of a page; again where the page changed halfway, so that an element that was found is there no more.
+/// Reads from a page, and again if the page changed in between, so that a found element no longer exists.
 async fn steady<T>(read: impl AsyncFn() -> Result<T>) -> Result<T> {
     let is_stale = |error: &anyhow::Error| {
         let told = error.downcast_ref::<WebDriverError>().map(|error| &**error);
@@ -52,13 +52,13 @@ impl Page {
         drop(self.driver.quit().await);
     }
 
-    /// Sets colours and width; what is shown changes at once.
+    /// Sets colours and width; the page changes immediately.
     pub(crate) async fn looks(&self, look: Look) -> Result<()> {
         self.colours(look.scheme).await?;
         self.width(look.width).await
     }
 
-    /// The colours that the system prefers, and no movements.
+    /// Sets the colours that the system prefers, and switches animations off.
     pub(crate) async fn colours(&self, scheme: Scheme) -> Result<()> {
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme.name() },
@@ -68,21 +68,22 @@ impl Page {
         Ok(())
     }
 
-    /// The width of the window in CSS pixels.
+    /// Sets the width of the window in CSS pixels.
     pub(crate) async fn width(&self, width: u32) -> Result<()> {
         let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
         Ok(())
     }
 
-    /// Has a header sent with each request.
+    /// Sends a header with each request.
     pub(crate) async fn header(&self, name: &str, value: &str) -> Result<()> {
         self.devtools("Network.enable", json!({})).await?;
         self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { name: value } })).await?;
         Ok(())
     }
 
-    /// Has every request fail whose address matches one of these, `*` being anything; with none, all go through again.
+    /// Makes every request fail whose address matches one of these patterns (`*` matches anything). Without patterns, all
+    /// requests work again.
     pub(crate) async fn cuts_off(&self, addresses: &[&str]) -> Result<()> {
         self.devtools("Network.enable", json!({})).await?;
         self.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await?;
@@ -93,7 +94,7 @@ impl Page {
         self.driver.cdp().send_raw(method, parameters).await.with_context(|| format!("the browser refused {method}"))
     }
 
-    /// Opens a path of the service, as if it had been typed.
+    /// Opens a path of the service, as if the user had typed it.
     pub(crate) async fn visit(&self, path: &str) -> Result<()> {
         let go = async || self.driver.goto(format!("{}{path}", self.base)).await;
         let gone = match go().await {
@@ -103,18 +104,18 @@ impl Page {
         gone.with_context(|| format!("{path} cannot be opened"))
     }
 
-    /// Loads the page again.
+    /// Reloads the page.
     pub(crate) async fn reload(&self) -> Result<()> {
         Ok(self.driver.refresh().await?)
     }
 
-    /// Path and query of what is shown.
+    /// Path and query of the current page.
     pub(crate) async fn path(&self) -> Result<String> {
         let url = self.driver.current_url().await?;
         Ok(url.as_str().strip_prefix(&self.base).unwrap_or(url.as_str()).to_owned())
     }
 
-    /// Waits until a path is shown that begins so, and gives all of it.
+    /// Waits until the current path begins with this one, and returns all of it.
     pub(crate) async fn arrives_at(&self, path: &str) -> Result<String> {
         let arrived = async || self.path().await.ok().filter(|shown| shown.starts_with(path));
         let waited = wait_for(&format!("{path} is shown"), PATIENCE, arrived).await;
@@ -124,17 +125,17 @@ impl Page {
         waited
     }
 
-    /// The text of the page's main part, as it is seen.
+    /// The visible text of the page's main part.
     pub(crate) async fn text(&self) -> Result<String> {
         self.text_of("main").await
     }
 
-    /// The text of the first element of a selector, as it is seen.
+    /// The visible text of the first element that matches a selector.
     pub(crate) async fn text_of(&self, selector: &str) -> Result<String> {
         steady(async || Ok(self.element(selector).await?.text().await?)).await
     }
 
-    /// The texts of all elements of a selector, as they are seen.
+    /// The visible texts of all elements that match a selector.
     pub(crate) async fn texts_of(&self, selector: &str) -> Result<Vec<String>> {
         steady(async || {
             let mut texts = vec![];
@@ -146,7 +147,7 @@ impl Page {
         .await
     }
 
-    /// An attribute of each element of a selector that has it.
+    /// An attribute of each element that matches a selector and has it.
     pub(crate) async fn attributes(&self, selector: &str, name: &str) -> Result<Vec<String>> {
         steady(async || {
             let mut values = vec![];
@@ -158,37 +159,37 @@ impl Page {
         .await
     }
 
-    /// The first element of a selector.
+    /// The first element that matches a selector.
     pub(crate) async fn element(&self, selector: &str) -> Result<WebElement> {
         self.driver.find(By::Css(selector)).await.with_context(|| format!("the page has no {selector}"))
     }
 
-    /// Whether there is such an element.
+    /// Whether an element matches the selector.
     pub(crate) async fn has(&self, selector: &str) -> Result<bool> {
         Ok(!self.driver.find_all(By::Css(selector)).await?.is_empty())
     }
 
-    /// Waits until the page says this, and gives all that it says.
+    /// Waits until the page contains this text, and returns all of its text.
     pub(crate) async fn says(&self, words: &str) -> Result<String> {
         self.shows("main", words).await
     }
 
-    /// Waits until an element of the page says this, and gives all that it says.
+    /// Waits until an element of the page contains this text, and returns all of the element's text.
     pub(crate) async fn shows(&self, selector: &str, words: &str) -> Result<String> {
         let what = format!("{selector} of the page says {words:?}");
-        // What is swapped at this moment may be gone while it is read: look again.
+        // An element that is being swapped may disappear while it is read: read it again.
         let waited = self.wait_until(&what, async || Ok(self.text_of(selector).await?.contains(words))).await;
         let said = self.text_of(selector).await.unwrap_or_default();
         waited.with_context(|| format!("it says: {said}"))?;
         Ok(said)
     }
 
-    /// Waits until something is so; an error is not yet so.
+    /// Waits until a condition holds; an error counts as not yet.
     pub(crate) async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> Result<bool>) -> Result<()> {
         wait_for(what, PATIENCE, async || condition().await.ok().filter(|so| *so).map(drop)).await
     }
 
-    /// The control that a label belongs to, as far as it can be seen.
+    /// The visible control that a label belongs to.
     pub(crate) async fn field(&self, label: &str) -> Result<WebElement> {
         let exact = format!("//label[normalize-space()={}]", literal(label));
         let begun = format!("//label[starts-with(normalize-space(),{})]", literal(label));
@@ -211,7 +212,7 @@ impl Page {
         wait_for(&format!("there is a field {label:?}"), PATIENCE, found).await
     }
 
-    /// Writes into a field, or chooses in a list, by the label.
+    /// Writes into a field, or selects from a list, by its label.
     pub(crate) async fn fill(&self, label: &str, value: &str) -> Result<()> {
         let field = self.field(label).await?;
         if field.tag_name().await? == "select" {
@@ -221,18 +222,18 @@ impl Page {
         field.send_keys(value).await.with_context(|| format!("nothing can be written into {label:?}"))
     }
 
-    /// Chooses a file of this machine, by the label of its field.
+    /// Selects a file of this machine, by the label of its field.
     pub(crate) async fn choose_file(&self, label: &str, file: &std::path::Path) -> Result<()> {
         let path = file.to_str().context("a path in UTF-8")?;
         self.field(label).await?.send_keys(path).await.with_context(|| format!("{path} cannot be chosen"))
     }
 
-    /// What a field holds.
+    /// The value of a field.
     pub(crate) async fn value(&self, label: &str) -> Result<String> {
         Ok(self.field(label).await?.value().await?.unwrap_or_default())
     }
 
-    /// Ticks a box or a choice, unless it is ticked.
+    /// Ticks a box or a radio button, unless it is ticked.
     pub(crate) async fn tick(&self, label: &str) -> Result<()> {
         let field = self.field(label).await?;
         if !field.is_selected().await? {
@@ -241,7 +242,7 @@ impl Page {
         Ok(())
     }
 
-    /// The button of this text.
+    /// The button with this text.
     pub(crate) async fn button(&self, text: &str) -> Result<WebElement> {
         let text = literal(text);
         self.by_text(&format!(
@@ -251,14 +252,14 @@ impl Page {
         .with_context(|| format!("there is no button {text}"))
     }
 
-    /// The link of this text.
+    /// The link with this text.
     pub(crate) async fn link(&self, text: &str) -> Result<WebElement> {
         let text = literal(text);
         self.by_text(&format!("//a[@href][normalize-space()={text}]")).await.with_context(|| format!("there is no link {text}"))
     }
 
-    /// The first that can be seen. The browser is asked itself: for `WebDriver` nothing in a closed `details` can be, though a
-    /// style sheet may show it, as ours does with the menu.
+    /// The first visible element. A script in the page decides this: for `WebDriver` nothing in a closed `details` is visible,
+    /// though a style sheet may show it, as ours does with the menu.
     async fn seen(&self, elements: Vec<WebElement>) -> Result<Option<WebElement>> {
         for element in elements {
             let script = "return arguments[0].checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true })";
@@ -280,7 +281,7 @@ impl Page {
         }
     }
 
-    /// Clicks where the element is; see [`seen`](Self::seen) for why not simply by the element.
+    /// Clicks at the element's position; [`seen`](Self::seen) explains why not through the element.
     async fn click(&self, element: WebElement) -> Result<()> {
         if element.is_displayed().await? {
             return Ok(element.click().await?);
@@ -299,31 +300,31 @@ impl Page {
         self.click(self.link(text).await?).await.with_context(|| format!("the link {text:?} cannot be followed"))
     }
 
-    /// Opens a link in a tab of its own, in the background, as a click with Control does.
+    /// Opens a link in a background tab, as a click with Control does.
     pub(crate) async fn open_in_background(&self, text: &str) -> Result<()> {
         let link = self.link(text).await?;
         let click = self.driver.action_chain().key_down(Key::Control).click_element(&link).key_up(Key::Control);
         click.perform().await.with_context(|| format!("the link {text:?} cannot be opened in a tab"))
     }
 
-    /// Looks at a tab of this window, counted from 0; the one that was looked at is in the background now.
+    /// Switches to a tab of this window, counted from 0; the current one moves to the background.
     pub(crate) async fn turn_to(&self, tab: usize) -> Result<()> {
         let opened = async || self.driver.windows().await.ok()?.into_iter().nth(tab);
         let handle = wait_for(&format!("there is a tab {tab}"), PATIENCE, opened).await?;
         self.driver.switch_to_window(handle).await.with_context(|| format!("tab {tab} cannot be looked at"))
     }
 
-    /// Presses a key, wherever the focus is.
+    /// Presses a key on the focused element.
     pub(crate) async fn key(&self, key: Key) -> Result<()> {
         self.typed(&char::from(key).to_string()).await
     }
 
-    /// Types, wherever the focus is.
+    /// Types text into the focused element.
     pub(crate) async fn typed(&self, text: &str) -> Result<()> {
         self.driver.action_chain().send_keys(text).perform().await.context("nothing can be typed")
     }
 
-    /// What has the focus: its tag, its text or label or name, and where it leads.
+    /// The focused element: its tag, its text or label or name, and its link target.
     pub(crate) async fn focus(&self) -> Result<String> {
         let script = "const e = document.activeElement; if (!e || e === document.body) return 'nothing';
             const label = e.labels && e.labels.length ? e.labels[0].innerText : '';
@@ -332,7 +333,7 @@ impl Page {
         Ok(self.run(script, vec![]).await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Runs a script in the page, as the developer's tools do.
+    /// Runs a script in the page, as the developer tools do.
     pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
         Ok(self.driver.execute(script, arguments).await?.json().clone())
     }
@@ -342,7 +343,7 @@ impl Page {
         Ok(self.driver.execute_async(script, arguments).await?.json().clone())
     }
 
-    /// A picture of the whole page, as PNG.
+    /// A screenshot of the whole page, as PNG.
     pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
         let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await?;
         let size = &metrics["cssContentSize"];
@@ -353,18 +354,18 @@ impl Page {
         Ok(STANDARD.decode(picture["data"].as_str().context("a picture")?)?)
     }
 
-    /// The address and the source of what is shown.
+    /// The address and the source of the current page.
     pub(super) async fn source(&self) -> Result<(String, String)> {
         Ok((self.driver.current_url().await?.to_string(), self.driver.source().await?))
     }
 
-    /// Has complaints with these words counted as expected.
+    /// Marks complaints with these words as expected.
     pub(crate) fn expects(&self, words: &'static str) {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(words);
     }
 
-    /// What the browser has complained of since it was asked last: errors of scripts, what the policy forbids, what cannot
-    /// be loaded.
+    /// What the browser has complained about since the last call: script errors, policy violations, and files that cannot be
+    /// loaded.
     pub(crate) async fn complaints(&self) -> Result<Vec<String>> {
         let entries = self.driver.browser_log().await?;
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -376,7 +377,7 @@ impl Page {
         Ok(bad.into_iter().filter(|text| !expected.iter().any(|words| text.contains(words))).collect())
     }
 
-    /// Says of a check what the page showed.
+    /// Fails with the page's text unless the condition holds.
     pub(crate) async fn requires(&self, holds: bool, what: &str) -> Result<()> {
         ensure!(holds, "{what}: {}: {}", self.path().await?, self.text().await.unwrap_or_default());
         Ok(())
@@ -395,7 +396,7 @@ async fn choose(list: &WebElement, label: &str, wanted: &str) -> Result<()> {
     bail!("the list {label:?} does not offer {wanted:?}, but {offered:?}")
 }
 
-/// A text as `XPath` 1.0 writes it, which knows no escapes.
+/// A text as an `XPath` 1.0 literal, which has no escapes.
 fn literal(text: &str) -> String {
     if text.contains('\'') {
         let parts: Vec<String> = text.split('\'').map(|part| format!("'{part}'")).collect();

@@ -1,5 +1,5 @@
-//! The DHCP clients of operating systems and installers, as they are packaged: each runs in the namespace of a client's port,
-//! with folders of its own in place of the machine's, until it says that it has its address.
+//! The DHCP clients of operating systems and installers, as they are packaged. Each runs in the namespace of a client's port,
+//! with folders of its own instead of the machine's, until it reports that it has its address.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::command::{privileged, run, shell_quoted};
 use super::network::CLIENT;
 use super::wait::until;
 
-/// How long a client may take on a machine that is busy with other things.
+/// How long a client may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A DHCP client.
@@ -32,8 +32,8 @@ pub(crate) enum Program {
 impl Program {
     pub(crate) const ALL: [Self; 4] = [Self::DebianInstaller, Self::Dhclient, Self::Networkd, Self::Dhcpcd];
 
-    /// The end of the command that becomes this client. `script` is the path of the script that the client calls with what it
-    /// knows; systemd-networkd calls none.
+    /// The last part of the command that starts this client. `script` is the path of the script that the client calls with its
+    /// lease; systemd-networkd calls none.
     fn command(self, script: &str) -> String {
         match self {
             Self::DebianInstaller => format!(
@@ -41,7 +41,7 @@ impl Program {
                  -O ntpsrv -f -s {script}"
             ),
             Self::Dhclient => format!("exec dhclient -4 -d -1 -sf {script} -lf /run/leases -pf /run/pid {CLIENT}"),
-            // Without udev, whose absence it knows by a /sys that cannot be written to, it takes the interface as it is.
+            // networkd takes a read-only /sys to mean that there is no udev, and then uses the interface as it is.
             Self::Networkd => format!(
                 "mount -o remount,bind,ro /sys && mkdir -p /run/systemd/network && \
                  printf '[Match]\\nName={CLIENT}\\n[Network]\\nDHCP=ipv4\\nLinkLocalAddressing=no\\nIPv6AcceptRA=no\\n' \
@@ -51,7 +51,7 @@ impl Program {
         }
     }
 
-    /// What the client knows, once it has its address.
+    /// The client's lease, once it has its address.
     fn report(self, pid: &str, report: &Path) -> Option<String> {
         let text = match self {
             Self::Networkd => {
@@ -69,7 +69,7 @@ impl Program {
         let name = format!("{self:?}").to_lowercase();
         let [script, pid, log, report] = ["script", "pid", "log", "report"].map(|kind| folder.join(format!("{name}.{kind}")));
         fs::remove_file(&report).ok();
-        // Written beside and renamed, so that a report is never half there.
+        // Written to another file and renamed, so that a report is never incomplete.
         let text = format!(
             "#!/bin/sh\ncase \"$1$reason\" in\nbound | BOUND)\n    env | grep '^[a-z]' >'{0}.new'\n    mv '{0}.new' '{0}' ;;\nesac\n\
              exit 0\n",
@@ -98,12 +98,12 @@ impl Program {
             }
         });
         let known = known.await?.with_context(|| format!("{self:?} has no address after {PATIENCE:?}: {}", said(&log)))?;
-        // With all that it has started, and without a word to the server: an installer that is done, or a server that is switched
-        // off, releases nothing.
+        // End it with everything that it has started, and without a message to the server: an installer that has finished, or a
+        // server that is switched off, releases nothing.
         let gone = until(PATIENCE, || {
             let left: Vec<String> = processes(namespace)?.into_iter().filter(|pid| !others.contains(pid)).collect();
             if !left.is_empty() {
-                // One that has ended since makes `kill` fail; the next look decides.
+                // `kill` fails for a process that has just ended; the next check decides.
                 run(&format!("kill -KILL {}", left.join(" "))).ok();
             }
             Ok(left.is_empty().then_some(()))
@@ -115,7 +115,7 @@ impl Program {
     }
 }
 
-/// The numbers of the processes in a namespace.
+/// The ids of the processes in a namespace.
 fn processes(namespace: &str) -> Result<Vec<String>> {
     Ok(run(&format!("ip netns pids {namespace}"))?.split_whitespace().map(str::to_owned).collect())
 }

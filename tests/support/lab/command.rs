@@ -1,4 +1,4 @@
-//! Runs the small system programs the lab is made of, with root's rights, and says what they said when they fail.
+//! Runs the small system programs that the lab is made of with root's rights, and reports their output when they fail.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
-/// What goes before a program that needs root's rights: nothing, or `sudo` that never asks.
+/// The words before a program that needs root's rights: none, or `sudo` without a password prompt.
 pub(super) fn privilege() -> &'static [&'static str] {
     static IS_ROOT: LazyLock<bool> = LazyLock::new(|| fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0));
     if *IS_ROOT { &[] } else { &["sudo", "-n"] }
 }
 
-/// The words of a command line, with root's rights. `words` are separated by single spaces and never quoted.
+/// A command with root's rights. `words` are separated by single spaces and never quoted.
 pub(super) fn privileged(words: &str) -> Command {
     let mut all = privilege().iter().copied().chain(words.split(' '));
     let mut command = Command::new(all.next().unwrap_or_default());
@@ -21,7 +21,7 @@ pub(super) fn privileged(words: &str) -> Command {
     command
 }
 
-/// Runs a command line with root's rights and returns what it printed.
+/// Runs a command with root's rights and returns what it printed.
 pub(super) fn run(words: &str) -> Result<String> {
     let output = privileged(words).output().with_context(|| format!("cannot start `{words}`; has `scripts/setup test` run?"))?;
     if !output.status.success() {

@@ -1,7 +1,8 @@
-//! Writes the archive format of Linux's initial file systems ("newc", the kernel's Documentation/driver-api/early-userspace/
-//! buffer-format.rst), so that building one needs neither root's rights for device nodes nor another program.
+//! Writes the archive format of Linux's initial file systems ("newc", described in the kernel's
+//! Documentation/driver-api/early-userspace/buffer-format.rst), so that building one needs neither root's rights for device
+//! nodes nor another program.
 
-/// An archive in memory. Folders must be added before what is in them.
+/// An archive in memory. Folders must be added before their contents.
 pub(super) struct Archive {
     bytes: Vec<u8>,
     entries: u32,
@@ -44,7 +45,7 @@ impl Archive {
             device.0,
             device.1,
             length(path.len() + 1),
-            0, // checksum, which this variant has not
+            0, // checksum, which this variant does not have
         ];
         self.bytes.extend(b"070701");
         for field in fields {
@@ -57,7 +58,7 @@ impl Archive {
         self.pad();
     }
 
-    /// Names and contents begin at multiples of four bytes.
+    /// Pads to a multiple of four bytes, where names and contents must begin.
     fn pad(&mut self) {
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }

@@ -1,8 +1,8 @@
-//! Real DHCP servers on a lab's bridge, and the commands an agent checks and reloads them with.
+//! Real DHCP servers on a lab's bridge, and the commands with which an agent checks and reloads them.
 //!
-//! The first start and every reload are the same shell script, because the agent under test can only call a command: what a
-//! test proves about reloading is then true of starting, too. A script succeeds only when the server serves the new
-//! configuration, and prints the end of the server's log when it does not. The lab ends the servers through their namespace.
+//! The first start and every reload use the same shell script, because the agent under test can only run a command: what a test
+//! proves about reloading is then also true of starting. A script succeeds only when the server serves the new configuration,
+//! and prints the end of the server's log when it does not. The lab ends the servers through their namespace.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ impl DhcpServer {
         Self::write_scripts(network, folder, configuration, &installed("kea-dhcp4")?, include_str!("kea.sh"))
     }
 
-    /// The Kea that `scripts/newer-kea` has unpacked here.
+    /// Starts the Kea that `scripts/newer-kea` has unpacked here.
     pub(super) fn newer_kea(network: &Network, folder: &Path, configuration: &Path, unpacked: &Path) -> Result<Self> {
         let script = format!("hooks={}\n{}", shell_quoted(&unpacked.join("hooks").to_string_lossy()), include_str!("kea.sh"));
         Self::write_scripts(network, folder, configuration, &unpacked.join("kea-dhcp4"), &script)
@@ -40,27 +40,28 @@ impl DhcpServer {
         Self::write_scripts(network, folder, configuration, &installed("dnsmasq")?, include_str!("dnsmasq.sh"))
     }
 
-    /// A shell command that checks a configuration file given as one more argument, or without one the served file.
+    /// A shell command that checks the configuration file given as an additional argument, or the served file without one.
     pub(crate) fn check_command(&self) -> String {
         shell_quoted(&self.check.to_string_lossy())
     }
 
-    /// A shell command that makes the server serve its file as it is now, and fails with the server's own words when it cannot.
+    /// A shell command that makes the server serve its file as it is now, and fails with the server's own message when it
+    /// cannot.
     pub(crate) fn reload_command(&self) -> String {
         shell_quoted(&self.reload.to_string_lossy())
     }
 
-    /// Runs the check as the agent would.
+    /// Runs the check as the agent does.
     pub(crate) async fn check(&self, configuration: &Path) -> Result<()> {
         run_shell(&format!("{} {}", self.check_command(), shell_quoted(&configuration.to_string_lossy()))).await
     }
 
-    /// Runs the reload as the agent would.
+    /// Runs the reload as the agent does.
     pub(crate) async fn reload(&self) -> Result<()> {
         run_shell(&self.reload_command()).await
     }
 
-    /// What the server has written since it was first started.
+    /// The server's output since it was first started.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -74,9 +75,9 @@ impl DhcpServer {
         let program = installed.file_name().context("a program's name")?;
         let folder = folder.join(program);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        // AppArmor's profiles know a server by its path and keep it in its system folders. A copy has none to obey.
+        // AppArmor's profiles identify a server by its path and confine it to its system folders. They do not apply to a copy.
         let binary = folder.join(program);
-        // One that still runs cannot be written, but replaced.
+        // A program that is running cannot be written to, but it can be replaced.
         let new = folder.join("program.new");
         fs::copy(installed, &new).with_context(|| format!("copying {}", installed.display()))?;
         fs::rename(&new, &binary).with_context(|| format!("replacing {}", binary.display()))?;
@@ -103,7 +104,7 @@ impl DhcpServer {
     }
 }
 
-/// A server that is installed on this machine.
+/// The path of a server that is installed on this machine.
 fn installed(program: &str) -> Result<PathBuf> {
     let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
     installed

@@ -1,15 +1,15 @@
-//! The disk of a virtual server that "has an operating system": a boot sector, or a UEFI application, that says so on the
-//! console, and halts.
+//! The disk of a virtual server that "has an operating system": a boot sector, or a UEFI application, that prints a text on the
+//! console and halts.
 
-/// What the console shows once a server has booted its own disk.
+/// The text on the console once a server has booted its own disk.
 pub(crate) const LOCAL_DISK_BOOTED: &str = "local disk booted";
 
 const SECTOR: usize = 512;
 
-/// Code for a 16-bit processor that has been loaded to 0x7c00: writes the text behind it to the first serial port.
+/// Code for a 16-bit processor, loaded at 0x7c00: writes the text behind it to the first serial port.
 ///
-/// It asks no BIOS service, so the text arrives whole however the console is wired, and it ends in `hlt` with interrupts off,
-/// so a server that has "booted" costs no processor time.
+/// It uses no BIOS service, so the text arrives complete however the console is wired. It ends in `hlt` with interrupts off, so
+/// a server that has "booted" uses no processor time.
 const CODE: [u8; 34] = [
     0xfa, //             cli
     0xfc, //             cld
@@ -52,7 +52,7 @@ const UEFI_CODE: [u8; 21] = [
     0xeb, 0xfd, //                               jmp halt
 ];
 
-/// Where UEFI firmware looks on a disk for something to boot.
+/// The file that UEFI firmware boots from a disk by default.
 pub(super) const UEFI_BOOT_FILE: &str = "EFI/BOOT/BOOTX64.EFI";
 
 /// A UEFI application: the smallest file of the PE format (PE32+, one section) that firmware loads.
@@ -63,7 +63,7 @@ pub(super) fn uefi_application() -> Vec<u8> {
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"MZ");
     put(0x3c, &0x40_u32.to_le_bytes());
-    // The file's header: x86-64, one section, 240 bytes of optional header; an executable that knows large addresses.
+    // The file's header: x86-64, one section, 240 bytes of optional header; an executable that supports large addresses.
     put(0x40, b"PE\0\0\x64\x86\x01\0");
     put(0x54, &[240, 0, 0x22, 0]);
     // The optional header: PE32+, sizes and addresses of the code, alignments, an application (10), 16 empty directories.
@@ -74,7 +74,7 @@ pub(super) fn uefi_application() -> Vec<u8> {
     for (at, value) in [(56, 2 * SECTION_AT), (60, 512), (68, 10), (108, 16)] {
         put(0x58 + at, &value.to_le_bytes());
     }
-    // The section: its size and address in memory, its size and place in the file; code that is executed and read.
+    // The section: its size and address in memory, its size and offset in the file; code that can be executed and read.
     put(0x148, b".text");
     for (at, value) in [(8, 512), (12, SECTION_AT), (16, 512), (20, 512), (36, 0x6000_0020)] {
         put(0x148 + at, &value.to_le_bytes());

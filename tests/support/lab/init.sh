@@ -1,15 +1,15 @@
 #!/bin/busybox sh
-# Stands for an operating system's installer: takes an address, fetches its kickstart, reports that it is done, switches off.
+# Plays an operating system's installer: gets an address, fetches its kickstart, reports that it is done, switches off.
 # It reads from the kernel's command line:
-#   kickstart_url=  fetched and shown, when given
-#   done_url=       asked for once the "installation" is over
-#   after_install=  "reboot" to start again as real installers do, instead of switching off
+#   kickstart_url=  fetched and shown, if given
+#   done_url=       requested once the "installation" has ended
+#   after_install=  "reboot" to restart as real installers do, instead of switching off
 /bin/busybox mkdir -p /dev /proc /sys /bin /etc
 /bin/busybox --install -s /bin
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-# Whatever console the command line names, the test reads the serial port.
+# The test reads the serial port, whatever console the command line names.
 exec </dev/null >/dev/ttyS0 2>&1
 echo 1 >/proc/sys/kernel/printk
 
@@ -24,9 +24,9 @@ argument() { # NAME: the value of NAME= on the kernel's command line
         case $word in "$1"=*) echo "${word#*=}" ;; esac
     done | tail -n 1
 }
-fetch() { # URL: its content, after some tries, as a network may need a moment
+fetch() { # URL: its content; retries, because a network may need a moment
     for try in 1 2 3 4 5; do
-        # Debian's static busybox crashes in wget's own -T.
+        # Debian's static busybox crashes with wget's own option -T.
         timeout 10 wget -q -O - "$1" && return 0
         say "attempt $try of $1 failed" >/dev/ttyS0
         sleep 1

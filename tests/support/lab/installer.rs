@@ -1,7 +1,9 @@
-//! What virtual servers boot over the network: Debian's cloud kernel, and an initial file system of busybox and a network driver.
+//! What virtual servers boot over the network: Debian's cloud kernel, and an initial file system of busybox and a network
+//! driver.
 //!
-//! It stands for an operating system's installer, and behaves like one where Bootledger is concerned: it is configured by its
-//! kernel's command line, fetches a kickstart, and reports that it is done. `init.sh` says which arguments it knows.
+//! It plays an operating system's installer and behaves like one as far as Bootledger is concerned: it takes its configuration
+//! from the kernel's command line, fetches a kickstart, and reports that it is done. `init.sh` lists the arguments that it
+//! knows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +13,10 @@ use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
 
-/// The console's line after `done_url` was answered, before the server switches off.
+/// The line that the console shows when `done_url` was answered, before the server switches off.
 pub(crate) const INSTALLED: &str = "\ninstalled";
 
-/// The driver of the virtual network card and all it needs, in the order of loading.
+/// The driver of the virtual network card and its dependencies, in the order of loading.
 const MODULES: [&str; 8] = [
     "virtio_ring",
     "virtio",
@@ -26,19 +28,19 @@ const MODULES: [&str; 8] = [
     "virtio_net",
 ];
 
-/// Where the two files of an installer lie.
+/// The paths of the two files of an installer.
 pub(crate) struct Installer {
     pub(crate) kernel: PathBuf,
     pub(crate) initrd: PathBuf,
 }
 
 impl Installer {
-    /// Kernel arguments an installer should be started with besides its URLs. A kernel in panic ends its server at once.
+    /// Kernel arguments for starting the installer, in addition to its URLs. A kernel panic ends the server immediately.
     pub(crate) const ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet";
 
-    /// Takes the kernel out of `unpacked`, a kernel package's content, and writes an initrd into `folder`.
+    /// Takes the kernel out of `unpacked`, the content of a kernel package, and writes an initrd into `folder`.
     ///
-    /// Building takes a few milliseconds, so nothing is kept between tests that could become stale.
+    /// This takes a few milliseconds, so nothing is cached between tests that could become stale.
     pub(super) fn build(unpacked: &Path, folder: &Path) -> Result<Self> {
         let kernel = only_entry(&unpacked.join("boot"), "vmlinuz-")?;
         let modules = only_entry(&unpacked.join("lib/modules"), "")?;
@@ -47,7 +49,7 @@ impl Installer {
         archive.folder("bin");
         archive.folder("dev");
         archive.folder("modules");
-        // The kernel opens it for /init before anything is mounted.
+        // The kernel opens this device for /init before anything is mounted.
         archive.character_device("dev/console", 5, 1);
         archive.executable("init", include_bytes!("init.sh"));
         archive.executable("lease", include_bytes!("lease.sh"));
@@ -78,7 +80,7 @@ fn only_entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
     bail!("{} has no {prefix}…; has `scripts/setup test` run?", folder.display())
 }
 
-/// A module's content. Debian 12 stores modules as they are, Debian 13 compresses them, which busybox cannot load.
+/// A module's content. Debian 12 stores modules uncompressed; Debian 13 compresses them, and busybox cannot load those.
 fn module(modules: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     let list = fs::read_to_string(modules.join("modules.order")).unwrap_or_default();
     let file = format!("/{name}.ko");

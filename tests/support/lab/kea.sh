@@ -1,11 +1,11 @@
-# Kea re-reads its configuration on SIGHUP, and tells its log how that went.
+# Kea re-reads its configuration on SIGHUP and logs the result.
 #
-# Its default folders are the system's, which may not even exist, so it gets the lab's: by variables where it knows some, and
-# where it does not (leases, before 2.7) by a mount that only this process sees, as `ip netns exec` gives it mounts of its own.
-# Whoever runs the tests may open its control socket, where Kea runs as root.
-# A check runs in there, too: Kea refuses a configuration whose interfaces it cannot find.
+# Its default folders are the system's, which may not even exist, so it gets the lab's: through variables if it has some, and
+# otherwise (leases, before 2.7) through a mount that only this process sees, since `ip netns exec` gives it mounts of its own.
+# The user who runs the tests may open its control socket if Kea runs as root.
+# A check runs in the namespace, too: Kea refuses a configuration whose interfaces it cannot find.
 #
-# Kea 3 takes a control socket only in a folder that others may not enter, and hook libraries only from its own folder.
+# Kea 3 accepts a control socket only in a folder that others may not enter, and hook libraries only from its own folder.
 mkdir -p "$folder/leases"
 chmod 750 "$folder"
 # shellcheck disable=SC2016
@@ -22,7 +22,7 @@ check() {
 }
 [ $action = check ] && { check "${1:-$configuration}"; exit; }
 
-# A configuration with a mistake must not reach the server that still serves the old one.
+# A configuration with an error must not reach the server that still serves the old one.
 check "$configuration" || exit 1
 if running; then
     $sudo kill -HUP "$pid"

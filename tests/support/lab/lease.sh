@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # shellcheck disable=SC2154
-# udhcpc calls this with what the DHCP server granted.
+# udhcpc calls this script with the lease from the DHCP server.
 [ "$1" = bound ] || exit 0
 ip address add "$ip/$mask" dev "$interface"
 for gateway in $router; do ip route add default via "$gateway"; done

@@ -1,15 +1,15 @@
-//! A DHCP message (RFC 2131) as a frame of Ethernet, written and read byte by byte, so that a test sees what is on the wire and
-//! not what a client makes of it.
+//! A DHCP message (RFC 2131) as an Ethernet frame, written and read byte by byte, so that a test sees what is on the wire and
+//! not a client's interpretation of it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
 
-/// Options by their number. One that is sent in parts is put together (RFC 3396).
+/// Options by their number. The parts of a split option are joined (RFC 3396).
 pub(crate) type Options = BTreeMap<u8, Vec<u8>>;
 
-/// What a message is, its option 53.
+/// The type of a message: its option 53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Discover = 1,
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Inform = 8,
 }
 
-/// What tests look at in a message.
+/// The parts of a message that tests check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) kind: Kind,
@@ -39,7 +39,7 @@ pub(crate) struct Message {
     pub(crate) options: Options,
 }
 
-/// A relay (RFC 1542, 4.1): it sends its clients' messages on to a server, which answers to the relay.
+/// A relay (RFC 1542, 4.1): it forwards its clients' messages to a server, which answers to the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Relay {
     /// `giaddr`: the relay's address in its clients' network.
@@ -50,14 +50,14 @@ pub(crate) struct Relay {
 
 const ETHERNET: usize = 14;
 const UDP: usize = 8;
-/// BOOTP's fields, up to the options.
+/// The length of BOOTP's fields, which precede the options.
 const FIELDS: usize = 236;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 const MESSAGE_KIND: u8 = 53;
 const OVERLOAD: u8 = 52;
 
 impl Message {
-    /// The message in a frame that holds one of DHCP.
+    /// Parses the DHCP message in an Ethernet frame.
     pub(super) fn read(frame: &[u8]) -> Result<Self> {
         let header = usize::from(*frame.get(ETHERNET).context("the frame is empty")? & 15) * 4;
         let message = frame.get(ETHERNET + header + UDP..).context("the frame is too short")?;
@@ -98,11 +98,11 @@ impl Message {
         })
     }
 
-    /// The frame of a client's broadcast that has no address yet, or what a relay makes of it. The client wants its answer as a
-    /// broadcast, too.
+    /// The frame of a broadcast by a client that has no address yet, or that frame as a relay forwards it. The client requests
+    /// that its answer is also a broadcast.
     pub(super) fn frame(kind: Kind, mac: [u8; 6], transaction: u32, options: &Options, relay: Option<&Relay>) -> Vec<u8> {
         let mut message = vec![0; FIELDS];
-        // A request, over Ethernet, whose addresses have 6 bytes.
+        // A request over Ethernet, whose addresses have 6 bytes.
         message[..3].copy_from_slice(&[1, 1, 6]);
         message[4..8].copy_from_slice(&transaction.to_be_bytes());
         message[10] = 0x80;
@@ -118,7 +118,7 @@ impl Message {
             message.extend(value);
         }
         message.push(255);
-        // BOOTP's smallest message (RFC 951), which some relays and servers insist on.
+        // BOOTP's minimum message length (RFC 951), which some relays and servers insist on.
         message.resize(message.len().max(300), 0);
 
         let mut udp = vec![0, if relay.is_some() { 67 } else { 68 }, 0, 67];

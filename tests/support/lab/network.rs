@@ -1,7 +1,8 @@
-//! One lab's network: a namespace with a bridge, tied to the host by a veth pair, in a /24 that it alone uses.
+//! One lab's network: a namespace with a bridge, connected to the host by a veth pair, in a /24 that no other lab uses.
 //!
-//! A lab's number is a lock on a file, which the kernel takes back however the test ends. Who holds the lock owns the namespace,
-//! the interface and the network of that number, so whatever exists without its lock being held is a dead run's, and is removed.
+//! A lab's number is a lock on a file, which the kernel releases however the test ends. The holder of the lock owns the
+//! namespace, the interface and the network of that number. Anything that exists while its lock is free was left by a crashed
+//! run, and is removed.
 
 use std::fs::{File, OpenOptions, Permissions, create_dir_all, set_permissions};
 use std::net::Ipv4Addr;
@@ -14,10 +15,10 @@ use anyhow::{Context, Result, bail};
 
 use super::command::run;
 
-/// The bridge's name, the same in every namespace: a DHCP server listens on it.
+/// The bridge's name, the same in every namespace: DHCP servers listen on it.
 pub(super) const BRIDGE: &str = "br0";
 
-/// One place for all users and checkouts, because the networks and interfaces they number are the machine's.
+/// One folder for all users and checkouts, because the numbers name networks and interfaces, which belong to the machine.
 const LOCKS: &str = "/tmp/bootledger-lab";
 
 const PREFIX: &str = "bootlab-";
@@ -32,7 +33,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Removes what dead runs left, takes the lowest free number and builds its network.
+    /// Removes what crashed runs left, takes the lowest free number and creates its network.
     pub(super) fn create() -> Result<Self> {
         remove_leftovers()?;
         for number in 1..=254 {
@@ -47,14 +48,16 @@ impl Network {
 
     fn build(&self) -> Result<()> {
         let name = self.namespace();
-        // The lock says that an interface of this name belongs to nobody: one is left when a run died half-way in here.
+        // Since we hold the lock, no lab uses an interface of this name: one exists if a run crashed in the middle of this
+        // function.
         run(&format!("ip link delete {name}")).ok();
         run(&format!("ip netns add {name}"))?;
         run(&format!("ip link add {name} type veth peer name uplink netns {name}"))?;
         run(&format!("ip address add {}/24 dev {name}", self.address(1)))?;
         run(&format!("ip link set {name} up"))?;
         run(&format!("ip -n {name} link set lo up"))?;
-        // A bridge forwards a new port's packets at once only without its forward delay; iPXE would lose its first seconds.
+        // Without a forward delay of 0, a bridge does not forward a new port's packets immediately, and iPXE would lose its
+        // first seconds.
         run(&format!("ip -n {name} link add {BRIDGE} type bridge stp_state 0 forward_delay 0"))?;
         run(&format!("ip -n {name} link set uplink master {BRIDGE} up"))?;
         run(&format!("ip -n {name} address add {}/24 dev {BRIDGE}", self.address(2)))?;
@@ -67,8 +70,8 @@ impl Network {
         format!("{PREFIX}{}", self.number)
     }
 
-    /// Another namespace, with a port of this MAC on the bridge: for a client that sends to the DHCP server as from another
-    /// machine. It goes with the network.
+    /// Adds another namespace with a port of this MAC on the bridge, for a client that sends to the DHCP server as if from
+    /// another machine. It is removed with the network.
     pub(super) fn add_client(&self, mac: &str) -> Result<String> {
         let (namespace, client) = (self.namespace(), self.client());
         run(&format!("ip netns add {client}"))?;
@@ -78,7 +81,7 @@ impl Network {
         Ok(client)
     }
 
-    /// The namespace of [`add_client`](Self::add_client).
+    /// The name of the namespace of [`add_client`](Self::add_client).
     pub(super) fn client(&self) -> String {
         client_of(&self.namespace())
     }
@@ -90,7 +93,7 @@ impl Network {
     /// Adds a port for a virtual server to the bridge.
     pub(super) fn add_tap(&self, name: &str) -> Result<()> {
         let namespace = self.namespace();
-        // A port of this name is left from an earlier boot of the same server: whoever used it has ended.
+        // A port of this name is left from an earlier boot of the same server, whose process has ended.
         run(&format!("ip -n {namespace} link delete {name}")).ok();
         run(&format!("ip -n {namespace} tuntap add dev {name} mode tap"))?;
         run(&format!("ip -n {namespace} link set {name} master {BRIDGE} up"))?;
@@ -106,12 +109,12 @@ impl Drop for Network {
     }
 }
 
-/// Takes a number's lock, or `None` while another lab holds it.
+/// Locks a number. Returns `None` if another lab holds the lock.
 fn lock(number: u8) -> Result<Option<File>> {
     let folder = Path::new(LOCKS);
     if !folder.exists() {
         create_dir_all(folder).with_context(|| format!("creating {LOCKS}"))?;
-        // Other users of the machine number their labs here, too. Who came second cannot set this and need not.
+        // Other users of the machine lock their labs' numbers here, too. Only the owner of the folder can and must set this.
         set_permissions(folder, Permissions::from_mode(0o777)).ok();
     }
     let path = folder.join(number.to_string());
@@ -140,25 +143,25 @@ fn client_of(namespace: &str) -> String {
     format!("{namespace}-client")
 }
 
-/// Removes a lab's namespaces, its client's first: as long as a lab's own is there, it is found. Only who holds the number's
-/// lock may do that.
+/// Removes a lab's namespaces, its client's first: the lab's own namespace is how the remains are found, so it goes last. Only
+/// the holder of the number's lock may do this.
 fn remove(number: u8) -> Result<()> {
     let name = format!("{PREFIX}{number}");
     let client = client_of(&name);
     if run("ip netns list")?.lines().any(|line| line.split(' ').next() == Some(&client)) {
         remove_namespace(&client)?;
     }
-    // The veth would go with the namespace, but later, and the next lab of this number needs its name at once.
+    // The veth would be removed with the namespace, but later, and the next lab with this number needs its name immediately.
     run(&format!("ip link delete {name}")).ok();
     remove_namespace(&name)
 }
 
-/// Ends every process of a namespace and removes it.
+/// Kills every process in a namespace and removes it.
 fn remove_namespace(name: &str) -> Result<()> {
     wait_briefly("the processes of a lab to end", || {
         let processes = run(&format!("ip netns pids {name}"))?.split_whitespace().collect::<Vec<_>>().join(" ");
         if !processes.is_empty() {
-            // One that ended meanwhile makes `kill` fail; the next look tells.
+            // `kill` fails for a process that has just ended; the next check decides.
             run(&format!("kill -KILL {processes}")).ok();
         }
         Ok(processes.is_empty())

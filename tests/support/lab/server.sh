@@ -1,4 +1,4 @@
-# What the scripts of all DHCP servers share. Before it come the lab's own values: program, configuration, folder, log,
+# Functions that the scripts of all DHCP servers share. The lab's own values precede it: program, configuration, folder, log,
 # namespace, interface, sudo (empty for root) and action.
 set -u
 
@@ -9,19 +9,19 @@ complain() {
     exit 1
 }
 
-# The server's process, or nothing. A number alone proves nothing: it must run the lab's own copy of the program.
+# Prints the server's process id, if it runs. The id alone proves nothing: it must run the lab's copy of the program.
 running() {
     pid=$(cat "$folder/pid" 2>/dev/null) || return 1
     [ -n "$pid" ] && $sudo readlink "/proc/$pid/exe" | grep -qxF "$program"
 }
 
-# Starts a command line in the namespace, detached from the caller, whose pipes it must not keep open.
+# Starts a command in the namespace, detached from the caller, whose pipes it must not keep open.
 start() {
     # shellcheck disable=SC2016
     setsid sh -c 'echo $$ >"$0"; exec "$@"' "$folder/pid" "$@" </dev/null >>"$log" 2>&1 9>&- &
 }
 
-# Ends the server, if it runs.
+# Stops the server, if it runs.
 stop() {
     running || return 0
     $sudo kill "$pid"
@@ -34,7 +34,7 @@ stop() {
     return 0
 }
 
-# Waits up to 20 s until the log, from byte $from on, holds $1, or fails as soon as it holds $2 or the server is gone.
+# Waits up to 20 s until the log, from byte $from on, contains $1. Fails as soon as it contains $2 or the server has ended.
 await() {
     left=400
     while [ $left -gt 0 ]; do
@@ -43,7 +43,7 @@ await() {
         tail -c "+$from" "$log" >"$folder/news"
         grep -qE "$1" "$folder/news" && return 0
         if grep -qE "$2" "$folder/news"; then return 1; fi
-        # A process that has only just been started may not run the program yet.
+        # A process that was just started may not run the program yet.
         if [ $alive = no ] && [ $left -lt 360 ]; then return 1; fi
         left=$((left - 1))
         sleep 0.05
@@ -52,7 +52,7 @@ await() {
 }
 
 touch "$log"
-# Reloads that come together take turns.
+# Concurrent reloads take turns.
 exec 9>"$folder/lock"
 flock 9
 from=$(($(wc -c <"$log") + 1))

@@ -14,7 +14,7 @@ use super::disk::{UEFI_BOOT_FILE, bootable_disk, uefi_application};
 use super::network::Network;
 use super::wait::until;
 
-/// What a virtual server begins with.
+/// The firmware of a virtual server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Firmware {
     /// A BIOS, with an iPXE in the network card's ROM.
@@ -23,7 +23,7 @@ pub(crate) enum Firmware {
     UefiPxe,
     /// UEFI that boots over HTTP, with its PXE switched off.
     UefiHttp,
-    /// The same as `UefiPxe` with Secure Boot on and Microsoft's keys enrolled.
+    /// Like `UefiPxe`, with Secure Boot on and Microsoft's keys enrolled.
     UefiSecure,
     /// UEFI on 64-bit ARM processors, with PXE of its own. It has no disk, and its settings last until it is switched off.
     Arm64,
@@ -32,13 +32,14 @@ pub(crate) enum Firmware {
 /// How a virtual server is built. The default switches off instead of rebooting.
 #[derive(Clone, Debug)]
 pub(crate) struct VmOptions {
-    /// A reboot starts it anew, with the network first, as a real server; else a reboot ends it.
+    /// Whether a reboot starts the server again, from the network first, like a real server. Otherwise a reboot ends it.
     pub(crate) reboots: bool,
     pub(crate) memory_megabytes: u32,
     pub(crate) firmware: Firmware,
-    /// The disk: an empty one to install on, of this size, which later servers of the MAC keep; else a small one that boots.
+    /// The disk: an empty one of this size to install to, which later servers with the same MAC keep; otherwise a small one
+    /// that boots.
     pub(crate) empty_disk_gigabytes: Option<u64>,
-    /// A network card of this MAC before the one that boots, on a network with nobody else.
+    /// A network card with this MAC before the one that boots, on a network without other machines.
     pub(crate) idle_card: Option<&'static str>,
 }
 
@@ -48,7 +49,7 @@ impl Default for VmOptions {
     }
 }
 
-/// A virtual server that is switched on. Dropping it pulls its plug.
+/// A virtual server that is switched on. Dropping it cuts its power.
 pub(crate) struct Vm {
     qemu: Child,
     mac: String,
@@ -64,17 +65,18 @@ impl Vm {
         network.add_tap(&tap)?;
         let file = |kind: &str| folder.join(format!("vm-{id}.{kind}"));
         let (console, messages) = (file("console"), file("qemu"));
-        // An earlier server of this MAC may have left it, as root, with text that must not count.
+        // An earlier server with this MAC may have left this file, owned by root, with text that must not count.
         fs::remove_file(&console).ok();
 
         let (program, machine) = match options.firmware {
             Firmware::Arm64 => ("qemu-system-aarch64", "virt"),
-            // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
+            // Secure Boot needs system management mode, which only firmware can enter, so that an operating system cannot
+            // change the keys.
             Firmware::UefiSecure => ("qemu-system-x86_64", "q35,smm=on,graphics=off"),
             Firmware::Bios | Firmware::UefiPxe | Firmware::UefiHttp => ("qemu-system-x86_64", "pc,graphics=off"),
         };
         let mut command = privileged(&format!("ip netns exec {} {program}", network.namespace()));
-        // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
+        // On some machines guests hang with KVM, so it is only used when the variable requests it.
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
         let accelerator = if options.firmware == Firmware::Arm64 { "tcg" } else { &accelerator };
         command.args(["-machine", machine, "-accel", accelerator]);
@@ -84,7 +86,7 @@ impl Vm {
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
         if let Some(idle) = options.idle_card {
-            // Its place on the bus comes before the other's, and it has no ROM to boot with.
+            // Its place on the bus is before the other card's, and it has no ROM to boot with.
             command.args(["-netdev", "hubport,id=idle,hubid=0"]);
             command.args(["-device", &format!("virtio-net-pci,netdev=idle,mac={idle},romfile=")]);
         }
@@ -110,21 +112,22 @@ impl Vm {
         Ok(Self { qemu, mac: mac.to_owned(), console, messages })
     }
 
-    /// All that firmware, iPXE, kernel and installer have written so far, as plain lines: without the control sequences that
-    /// place text on a screen.
+    /// All output of firmware, iPXE, kernel and installer so far, as plain lines: without the control sequences that place text
+    /// on a screen.
     pub(crate) fn console(&self) -> String {
         plain(&String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()))
     }
 
-    /// Waits until the console has shown `text`, and returns the console up to then. A server that ends without is an error at once.
+    /// Waits until the console shows `text` and returns the console up to then. If the server ends before that, this fails
+    /// immediately.
     pub(crate) async fn wait_for_console(&mut self, text: &str, limit: Duration) -> Result<String> {
         self.wait_for_any(&[text], limit).await
     }
 
-    /// The same for any of several texts.
+    /// Waits in the same way for any of several texts.
     pub(crate) async fn wait_for_any(&mut self, texts: &[&str], limit: Duration) -> Result<String> {
         let found = until(limit, || {
-            // In this order: what a server wrote just before it ended must count.
+            // Check for the end first: what the server wrote just before it ended must count.
             let ended = self.qemu.try_wait()?;
             let console = self.console();
             match ended {
@@ -145,12 +148,12 @@ impl Vm {
         }
     }
 
-    /// Whether it has switched itself off.
+    /// Whether the server has switched itself off.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.qemu.try_wait()?.is_some())
     }
 
-    /// Pulls the plug.
+    /// Cuts the server's power.
     pub(crate) async fn power_off(&mut self) -> Result<()> {
         Ok(self.qemu.kill().await?)
     }
@@ -161,14 +164,14 @@ impl Vm {
     }
 }
 
-/// The file with the disk that a server with this MAC installs on.
+/// The file with the disk that a server with this MAC installs to.
 pub(super) fn disk_of(folder: &Path, mac: &str) -> PathBuf {
     let id: String = mac.chars().filter(char::is_ascii_hexdigit).collect();
     folder.join(format!("vm-{id}.installed"))
 }
 
-/// A disk with nothing on it, unless an earlier server has left something there; QEMU's words for it. What is on it may be lost with
-/// the machine that the test runs on, so it waits for nothing.
+/// Creates an empty disk, unless an earlier server has left one, and returns it as an argument for QEMU. The disk's content
+/// need not survive a crash of this machine, so QEMU never waits for it to be written.
 fn empty_disk(file: &Path, gigabytes: u64) -> Result<String> {
     let disk = fs::OpenOptions::new().create(true).truncate(false).write(true).open(file);
     disk.and_then(|disk| disk.set_len(gigabytes << 30)).with_context(|| format!("making {}", file.display()))?;
@@ -178,7 +181,7 @@ fn empty_disk(file: &Path, gigabytes: u64) -> Result<String> {
     ))
 }
 
-/// The card's own ROM is an iPXE. The disk comes next, for when the network offers no file.
+/// The card's own ROM is an iPXE. The disk is next, in case the network offers no file.
 fn bios(mac: &str, disk: &Path, empty: Option<String>) -> Result<Vec<String>> {
     if let Some(empty) = empty {
         return Ok(words(&format!("{empty} -device virtio-net-pci,netdev=port,mac={mac},bootindex=1")));
@@ -192,8 +195,8 @@ fn bios(mac: &str, disk: &Path, empty: Option<String>) -> Result<Vec<String>> {
     )))
 }
 
-/// Without a ROM in the card, the firmware's own driver and network boot are used, over IPv4 only. Its disk is a folder that QEMU shows as
-/// one, and its settings are kept in a file beside that. `.ms` is the firmware with Microsoft's keys.
+/// Without a ROM in the card, the firmware uses its own driver and network boot, over IPv4 only. The disk is a folder that QEMU
+/// presents as a disk; a file beside it keeps the firmware's settings. `.ms` is the firmware with Microsoft's keys.
 fn uefi(mac: &str, folder: &Path, empty: Option<String>, keys: &str) -> Result<Vec<String>> {
     let (disk, settings) = (folder.join("disk"), folder.join("settings"));
     let application = disk.join(UEFI_BOOT_FILE);
@@ -219,7 +222,7 @@ fn uefi(mac: &str, folder: &Path, empty: Option<String>, keys: &str) -> Result<V
     )))
 }
 
-/// The firmware of Debian's package `qemu-efi-aarch64`, on a processor that QEMU emulates fast.
+/// The firmware of Debian's package `qemu-efi-aarch64`, on a processor that QEMU emulates quickly.
 fn arm64(mac: &str) -> Vec<String> {
     words(&format!(
         "-cpu cortex-a57 -bios /usr/share/qemu-efi-aarch64/QEMU_EFI.fd \
@@ -228,7 +231,7 @@ fn arm64(mac: &str) -> Vec<String> {
     ))
 }
 
-/// Has the firmware begin with its boot over HTTP, which otherwise comes after PXE has failed.
+/// Makes the firmware begin with HTTP boot, which otherwise follows only after PXE has failed.
 fn without_pxe() -> Vec<String> {
     words("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n")
 }
@@ -237,14 +240,14 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Drops carriage returns, other control characters, and escape sequences (ECMA-48: `ESC [ … final byte`), keeps line feeds.
+/// Removes carriage returns, other control characters and escape sequences (ECMA-48: `ESC [ … final byte`); keeps line feeds.
 fn plain(console: &str) -> String {
     let mut text = String::with_capacity(console.len());
     let mut characters = console.chars().peekable();
     while let Some(character) = characters.next() {
         if character == '\u{1b}' {
             if characters.next_if_eq(&'[').is_some() {
-                // The final byte ends the sequence; the find consumes it, too.
+                // The final byte ends the sequence; `find` consumes it too.
                 characters.by_ref().find(|next| matches!(next, '\u{40}'..='\u{7e}'));
             } else {
                 characters.next();

@@ -1,5 +1,5 @@
-# Shows the DHCP messages of an interface, and sends some of a test's own: a frame a line, in hexadecimal, header included.
-# What is on the interface comes out on standard output, in both directions; what comes in on standard input is sent.
+# Shows the DHCP messages of an interface, and sends a test's own: one frame per line, in hexadecimal, header included.
+# Standard output has the messages on the interface, in both directions; messages on standard input are sent.
 import os
 import socket
 import sys

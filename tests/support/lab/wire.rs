@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use super::command::privileged;
 use super::message::{Kind, Message, Options, Relay};
 
-/// How long a server may take to answer on a machine that is busy with other things.
+/// How long a server may take to answer on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An interface in a namespace. It is left alone when dropped.
+/// An interface in a namespace. Dropping this value does not remove the interface.
 pub(crate) struct Wire {
     _program: Child,
     input: ChildStdin,
@@ -38,7 +38,7 @@ impl Wire {
         Ok(wire)
     }
 
-    /// The next message on the interface, in whichever direction.
+    /// The next message on the interface, in either direction.
     pub(crate) async fn next(&mut self) -> Result<Message> {
         self.before(Instant::now() + PATIENCE).await
     }
@@ -53,12 +53,12 @@ impl Wire {
         Message::read(&frame)
     }
 
-    /// Has all further messages sent as by a relay, which has them from its clients.
+    /// Sends all further messages as a relay forwards them from its clients.
     pub(crate) fn relay(&mut self, relay: Option<Relay>) {
         self.relay = relay;
     }
 
-    /// Sends a message of a client without an address, and returns its transaction's number.
+    /// Sends a message of a client without an address and returns its transaction id.
     pub(crate) async fn send(&mut self, kind: Kind, mac: [u8; 6], options: &Options) -> Result<u32> {
         self.transactions += 1;
         let frame = Message::frame(kind, mac, self.transactions, options, self.relay.as_ref());
@@ -81,7 +81,7 @@ impl Wire {
         }
     }
 
-    /// What a client of these options is offered, and then given.
+    /// The offer and the acknowledgement that a client with these options gets.
     pub(crate) async fn lease(&mut self, mac: [u8; 6], options: &Options) -> Result<[Message; 2]> {
         let offer = self.exchange(Kind::Discover, mac, options).await?;
         let mut request = options.clone();
@@ -91,7 +91,7 @@ impl Wire {
         Ok([offer, ack])
     }
 
-    /// The server's answer to a client that has started again and still knows its address (INIT-REBOOT, RFC 2131, 4.3.2).
+    /// The server's answer to a client that has restarted and still knows its address (INIT-REBOOT, RFC 2131, 4.3.2).
     pub(crate) async fn confirm(&mut self, mac: [u8; 6], address: Ipv4Addr, options: &Options) -> Result<Message> {
         let mut request = options.clone();
         request.insert(50, address.octets().to_vec());

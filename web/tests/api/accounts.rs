@@ -85,7 +85,7 @@ async fn a_password_that_would_be_guessed_or_repeated_is_refused() {
 }
 
 #[actix_web::test]
-async fn the_page_adds_a_user_shows_the_password_once_and_tells_what_is_refused() {
+async fn the_page_adds_a_user_shows_the_password_once_and_reports_refusals() {
     let site = TestSite::create().await;
     let cookie = site.signed_in(Role::Administrator).await;
     let form = |name: &str, role: &str| {

@@ -1,10 +1,10 @@
-//! The authorisation matrix: every route of the service, every method, every kind of caller, as one snapshot that a developer
-//! reviews. The routes come from actix's own registry and not from a list kept here, so a route that is added without a
-//! decision changes the snapshot, and a route that decides in a new way fails until the decision has a name.
+//! The authorisation matrix: every route of the service, every method, every kind of caller, as one snapshot for review. The
+//! routes come from actix's own registry and not from a list kept here. A route that is added without a decision therefore
+//! changes the snapshot, and a route that decides in a new way fails until the decision has a name.
 //!
-//! A cell shows whether the caller passes the authentication and authorisation checks. It does not show what the handler then
-//! answers: the body of each request with a body fails at its first byte, and commands are recorded instead of executed. That
-//! is also how the test notices that no route reads a body for a caller that it refuses.
+//! A cell shows whether the caller passes the checks of identity and role. It does not show the handler's answer after that:
+//! the body of each request breaks off at its first byte, and commands are recorded instead of executed. This is also how the
+//! test sees that no route reads a body for a caller that it refuses.
 
 mod boot;
 mod callers;
@@ -23,7 +23,7 @@ use fixtures::Fixtures;
 use routes::Route;
 use std::fmt::Write as _;
 
-/// The methods that are tried on every route, even if the route does not have them.
+/// The methods that are tried on every route, whether the route has registered them or not.
 const METHODS: [Method; 8] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE];
 
@@ -45,7 +45,7 @@ impl Row {
     }
 }
 
-/// Every row that lets some caller pass, or that a route registered.
+/// Every row in which some caller passes, or whose method a route has registered.
 async fn rows(site: &TestSite, fixtures: &Fixtures, callers: &[Caller], part: Part) -> Vec<Row> {
     let registered = routes::registered(site, part).await;
     let whole = routes::registered(site, Part::Whole).await;

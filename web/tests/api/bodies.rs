@@ -1,5 +1,4 @@
-//! Tests that a JSON body is accepted exactly as the API's description defines it, at every level: for each route, each object
-//! and each field of the description.
+//! JSON bodies accept what the API description says, at every level: for each route, object and field that the description has.
 
 use crate::support::{Answer, TestSite};
 use actix_web::dev::Service;
@@ -8,7 +7,7 @@ use bootledger_aggregates::token::Scope;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// A part that a body can have: its path, its name in errors, and its schema.
+/// A part of a body: its path, its name in an error, and its schema.
 struct Part {
     /// The fields that lead to it; `[]` is the first item of a list.
     path: Vec<String>,
@@ -16,12 +15,12 @@ struct Part {
 }
 
 impl Part {
-    /// The name of the field in errors.
+    /// The part's name in errors.
     fn field(&self) -> String {
         self.path.join(".").replace(".[]", "[0]")
     }
 
-    /// A body that contains only this value at this place.
+    /// A body with only this value at this path.
     fn body(&self, value: Value) -> Value {
         self.path.iter().rev().fold(value, |inner, name| if name == "[]" { json!([inner]) } else { json!({ name: inner }) })
     }
@@ -59,13 +58,13 @@ impl Description {
         types
     }
 
-    /// Whether a text at this place is of one of our own types.
+    /// Whether a text at this part has a type of our own.
     fn choices_named(&self, schema: &Value) -> bool {
         let of = |schema: &Value| schema["$ref"].is_string() && self.resolved(schema)["type"] == "string";
         of(schema) || schema["oneOf"].as_array().is_some_and(|choices| choices.iter().any(of))
     }
 
-    /// The fields of an object, if no other kind of object is allowed there; otherwise none.
+    /// The fields of the schema's object if it allows only one kind of object; otherwise none.
     fn fields(&self, schema: &Value) -> Vec<(String, Value)> {
         let objects: Vec<&Value> =
             self.choices(schema).into_iter().filter(|choice| self.types(choice).contains("object")).collect();
@@ -106,7 +105,7 @@ fn samples() -> [(&'static str, Value); 7] {
     ]
 }
 
-/// Terms of Rust and of its libraries, which mean nothing to the sender of a request.
+/// Terms of Rust and its libraries, which mean nothing to the sender of a request.
 const OURS: [&str; 21] = [
     "`",
     "invalid type",
@@ -133,7 +132,7 @@ const OURS: [&str; 21] = [
 
 /// Whether an answer contains such terms.
 pub(crate) fn is_ours(text: &str) -> bool {
-    // Problems refer to their own list.
+    // Problems refer to their own list of errors.
     let text = text.replace("`errors`", "errors").replace("(line 1, column", "");
     OURS.iter().any(|word| text.contains(word))
 }
@@ -206,7 +205,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                 }
                 fields += 1;
                 let allowed = |name: &str| types.contains(name) || (name == "integer" && types.contains("number"));
-                // Every second one: the whole matrix takes long, and shows no more.
+                // Every second one only: the whole matrix takes long and finds no more.
                 for (_, value) in samples().into_iter().filter(|(name, _)| !allowed(name)).step_by(2) {
                     refused(&body(value), 422, &["wrong_type"], &part.field()).await;
                 }
@@ -216,7 +215,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                         refused(&body(value), 422, &["malformed", "wrong_type"], &part.field()).await;
                     }
                 }
-                // Our own types accept no control characters.
+                // A type of our own accepts no control character.
                 let named = description.choices_named(&part.schema);
                 if types.contains("string") && named {
                     texts += 1;
@@ -236,7 +235,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
 }
 
 #[actix_web::test]
-async fn bodies_of_hostile_clients_are_refused_in_words() {
+async fn malicious_bodies_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let put = |kind: &str, body: &[u8]| {

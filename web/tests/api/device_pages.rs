@@ -1,4 +1,4 @@
-//! Tests of the pages of devices: lists in every order, exports, forms that are refused or accepted, and bulk actions.
+//! The pages of devices: lists in every order, exports, forms that are refused and accepted, and many devices at once.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -9,7 +9,7 @@ use scraper::{Html, Selector};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A device of the site `dc1` with this name and number.
+/// A device of the site `dc1` with this number, name and serial number.
 fn named(number: u32, name: &str, serial: Option<&str>) -> Value {
     let mut device = device_registered(&format!("52:54:00:00:00:{number:02x}"), None);
     (device["name"], device["serial"]) = (json!(name), json!(serial));
@@ -54,7 +54,7 @@ async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
         named(4, "", Some("S1")),
         named(5, "c", None),
     ];
-    // Serial numbers are unique; names may be equal.
+    // Serial numbers are unique; names need not be.
     let devices: Vec<Value> = devices
         .into_iter()
         .enumerate()
@@ -235,7 +235,7 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
 }
 
 #[actix_web::test]
-async fn many_devices_are_frozen_by_id_before_anything_is_done_and_each_is_told_of() {
+async fn a_bulk_action_fixes_its_devices_by_id_first_and_reports_each_result() {
     let site = TestSite::create().await;
     let operator = site.bearer(Scope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;

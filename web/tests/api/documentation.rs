@@ -55,7 +55,7 @@ async fn the_description_is_whole() {
     }
 }
 
-/// Two types of the same name would share one schema, which would be correct for only one of them.
+/// Two types with the same name would become one schema, which is right for only one of them.
 #[actix_web::test]
 async fn what_a_reason_is_for_is_not_what_a_problem_is() {
     let site = TestSite::create().await;
@@ -86,7 +86,7 @@ async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
     }
 }
 
-/// The names of the fields of a schema. With `inside`, the fields of `spec` count too, as for an answer.
+/// The names of a schema's fields. `inside` is for an answer, whose `spec` is included.
 fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().expect("a name");
@@ -106,7 +106,7 @@ fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
     found
 }
 
-/// Tests that values can be read where they were written: the fields of a body have the same names in the answer.
+/// The fields of a body have the same names in the answer.
 #[actix_web::test]
 async fn what_is_written_is_read_under_the_same_name() {
     let site = TestSite::create().await;
@@ -126,7 +126,7 @@ async fn what_is_written_is_read_under_the_same_name() {
         ("post", "/api/v1/tokens", "/api/v1/tokens/{id}"),
         ("post", "/api/v1/users", "/api/v1/users/{name}"),
     ];
-    // Fields that are never shown, and a remark, which is added to a list.
+    // A password is never shown, and a remark is added to a list.
     let only_written = ["password", "remark"];
     for (method, write, read) in pairs {
         let body = &document["paths"][write][method]["requestBody"]["content"]["application/json"]["schema"];

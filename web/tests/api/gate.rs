@@ -1,4 +1,4 @@
-//! Tests of who is allowed where.
+//! Which callers the gate admits where.
 
 use crate::support::{TestSite, now, sending};
 use actix_web::dev::Service;
@@ -34,7 +34,7 @@ fn request(method: &Method, path: &str) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn every_route_of_the_api_asks_for_a_token() {
+async fn every_route_of_the_api_requires_a_token() {
     let site = TestSite::create().await;
     let mut asked = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/")) {
@@ -49,13 +49,13 @@ async fn every_route_of_the_api_asks_for_a_token() {
 async fn a_viewer_changes_nothing() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
-    // Booting servers have no role: their permissions are in the authorisation matrix.
+    // Booting servers have no role: the authorisation matrix covers their access.
     let of_machines = |path: &str| path.starts_with("/pxe/");
     for (method, path) in operations().iter().filter(|(method, path)| *method != Method::GET && !of_machines(path)) {
         let (status, problem) = site.ask_as(&viewer, request(method, path)).await.problem();
         assert_eq!(status, 403, "{method} {path}: {problem}");
     }
-    // The guard refuses before a route is looked up, so that a route whose handler requires no role is closed too.
+    // The gate refuses before a route is looked up, so that a route whose handler requires no role is closed too.
     assert_eq!(site.ask_as(&viewer, request(&Method::POST, "/api/v1/nothing")).await.status, 403);
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
 }

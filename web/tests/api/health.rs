@@ -1,4 +1,4 @@
-//! Tests of the routes for monitoring.
+//! Health checks and metrics.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;
@@ -6,7 +6,7 @@ use bootledger_aggregates::token::Scope;
 use serde_json::json;
 
 #[actix_web::test]
-async fn readiness_tells_of_lag_and_parked_events() {
+async fn readiness_reports_lag_and_parked_events() {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
     site.append_unseen("site", "dc1", json!({"type": "SiteRetired"})).await;
@@ -40,7 +40,7 @@ async fn readiness_tells_of_lag_and_parked_events() {
 }
 
 #[actix_web::test]
-async fn readiness_tells_of_secrets_that_cannot_be_read_and_who_needs_them() {
+async fn readiness_reports_unreadable_secrets_and_what_needs_them() {
     let site = TestSite::create().await;
     let key = json!({ "name": "bootledger", "algorithm": "hmac-sha256", "secret": "tsig-dc1" });
     let mut defined = site_defined();
@@ -74,9 +74,10 @@ async fn requests_are_measured_by_route_and_never_by_path() {
     assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
 }
 
-/// While a table that readiness reads is locked, 50 requests at once make one connection wait for it; all get the same answer.
+/// 50 requests at once, while a table that readiness reads is locked: only one connection waits for the lock, and all requests
+/// get the same answer.
 #[actix_web::test]
-async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() {
+async fn a_flood_of_requests_for_readiness_and_metrics_queries_the_database_once() {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
     let mut lock = site.pool.begin().await.expect("a transaction");
@@ -88,7 +89,7 @@ async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() 
     let watch = async move {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let (mut most, mut seen, started) = (0, 0, std::time::Instant::now());
-        // The requests give up after three seconds.
+        // The requests time out after three seconds.
         while seen < 20 && started.elapsed().as_millis() < 2_000 {
             let now: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.expect("a count");
             (most, seen) = (most.max(now), seen + now);

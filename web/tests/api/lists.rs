@@ -1,4 +1,4 @@
-//! Tests of lists: pages, filters, and free addresses and names.
+//! Lists: pagination, filters, and free addresses and names.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -58,7 +58,7 @@ async fn free_addresses_leave_out_margins_gateway_holders_and_controllers() {
 }
 
 #[actix_web::test]
-async fn events_are_told_in_order_and_by_aggregate_and_never_ahead_of_the_views() {
+async fn events_are_listed_in_order_and_by_aggregate_and_never_ahead_of_the_views() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
     let first = site.append("site", "dc1", site_defined()).await;

@@ -1,5 +1,5 @@
-//! Tests the API from outside: with the same configuration as in production, a separate database for each test, and a domain
-//! that returns what a test sets. The root package tests what the real domain returns.
+//! The API from outside: the same configuration as in production, a database of its own for each test, and a domain that
+//! answers as a test decides. The root package tests the answers of the real domain.
 
 mod accounts;
 mod authorisation;

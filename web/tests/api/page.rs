@@ -1,11 +1,11 @@
-//! Tests of pages for each kind of visitor.
+//! Pages, for every kind of caller.
 
 use crate::support::TestSite;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
 
-/// The pages that every signed-in user may see, and those for administrators.
+/// The role that each page needs: pages that every signed-in user may see, and those for administrators.
 const FOR_VIEWERS: [&str; 1] = ["/settings"];
 const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/users",
@@ -16,7 +16,7 @@ const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/secrets",
     "/settings/secrets/new",
 ];
-/// Pages from other modules, and one that no module has.
+/// Pages with tests of their own elsewhere, and a path without a page.
 const OTHERS: [&str; 12] = [
     "/",
     "/deployments",
@@ -37,7 +37,7 @@ fn all() -> impl Iterator<Item = &'static str> {
 }
 
 #[actix_web::test]
-async fn every_page_asks_for_a_sign_in() {
+async fn every_page_requires_a_sign_in() {
     let site = TestSite::create().await;
     for path in all() {
         let (status, problem) = site.ask(TestRequest::get().uri(path)).await.problem();
@@ -54,7 +54,7 @@ async fn every_page_asks_for_a_sign_in() {
 }
 
 #[actix_web::test]
-async fn a_page_for_administrators_is_for_nobody_else() {
+async fn a_page_for_administrators_is_refused_to_others() {
     let site = TestSite::create().await;
     let [viewer, operator, administrator] = [Role::Viewer, Role::Operator, Role::Administrator];
     for (role, may) in [(viewer, false), (operator, false), (administrator, true)] {

@@ -1,5 +1,5 @@
-//! Tests of every parameter of the API's description: an invalid value is refused with the parameter's name, and every
-//! operation refuses a parameter that it does not have.
+//! Every parameter of the API's description: an invalid value is refused with the parameter's name, and every operation refuses
+//! a parameter that it does not have.
 
 use crate::bodies::{filled, is_ours};
 use crate::support::{Answer, TestSite};
@@ -37,7 +37,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
                 assert!(message.matches("perhaps").count() <= 1, "{text}");
             };
             let place = filled(path);
-            // A body may be refused first, if it is read before the query.
+            // A route that reads its body first may refuse the body before the parameter.
             if kind.is_empty() {
                 unknown += 1;
                 refused(format!("{place}?nope=1"), "nope").await;
@@ -45,7 +45,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
             }
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             if method != "get" && !parameters.clone().any(|parameter| parameter["name"] == "dry_run") {
-                // The change is not made: the test's domain would return 404.
+                // The change is not made: the scripted domain would answer 404.
                 let (answer, text) = send(format!("{place}?dry_run=true")).await;
                 assert!([400, 415, 422].contains(&answer.status.as_u16()), "{text}");
                 assert!(!kind.is_empty() || answer.json()["errors"][0]["field"] == "dry_run", "{text}");
@@ -88,7 +88,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
 }
 
 #[actix_web::test]
-async fn headers_and_forms_that_are_wrong_are_refused_in_words() {
+async fn invalid_headers_and_forms_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let spec = serde_json::json!({"site": "dc1", "description": "", "units": 42});
@@ -123,7 +123,7 @@ async fn headers_and_forms_that_are_wrong_are_refused_in_words() {
         let answer = site.ask_as(&administrator, request.insert_header(("accept", "application/json"))).await;
         let text = format!("{what}: {} {}", answer.status, answer.text);
         assert!(answer.status.is_client_error() && !is_ours(&answer.text), "{text}");
-        // A key may contain any visible characters.
+        // A key may be any visible text, so these two are valid keys.
         let is_key = what.starts_with("Idempotency-Key: \"1e3") || what.starts_with("Idempotency-Key: \"-1");
         assert!(is_key || answer.problem().1["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{text}");
     }

@@ -18,7 +18,7 @@ impl TestSite {
         self.append("user", name, created).await;
     }
 
-    /// Creates a user with this password, which may be a one-time password.
+    /// Creates a user with this password, which is a one-time password or not.
     pub(crate) async fn user_with(&self, name: &str, password: &str, one_time: bool) {
         let id = Uuid::now_v7();
         let hash = Password::chosen(password, name).expect("a password").hash().await.expect("a hash");
@@ -34,7 +34,7 @@ impl TestSite {
         self.append("user", name, created).await;
     }
 
-    /// Creates a session of a user. Returns its ID and its cookie.
+    /// Creates a session of a user. Returns its id and its cookie.
     pub(crate) async fn session(&self, name: &str) -> (SessionId, String) {
         let (id, secret) = (SessionId(Uuid::now_v7()), Secret::random());
         sqlx::query(
@@ -52,14 +52,14 @@ impl TestSite {
         (id, format!("{}={}", cookie::name(false), cookie::text(id, &secret)))
     }
 
-    /// The cookie of a new user with this role.
+    /// Creates a user with this role and a session, and returns the session's cookie.
     pub(crate) async fn signed_in(&self, role: Role) -> String {
         let name = format!("the-{role}");
         self.user(&name, role).await;
         self.session(&name).await.1
     }
 
-    /// Sends one request as a browser does from one of our own pages, with this cookie.
+    /// Sends a request as a browser does from one of our own pages, with this cookie.
     pub(crate) async fn browse(&self, cookie: &str, request: TestRequest) -> Answer {
         let request = request.insert_header(("cookie", cookie)).insert_header(("sec-fetch-site", "same-origin"));
         self.ask(request.insert_header(("accept", "text/html,application/xhtml+xml"))).await

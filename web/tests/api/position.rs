@@ -1,4 +1,4 @@
-//! Tests of positions: which one an answer shows, and how a client waits for one or goes back to one.
+//! Which position an answer shows, and how a client waits for one or reads a past one.
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;
@@ -56,7 +56,7 @@ async fn a_request_waits_until_the_views_show_its_position() {
 }
 
 #[actix_web::test]
-async fn a_request_for_a_position_that_never_comes_is_told_to_come_again() {
+async fn a_request_for_a_position_that_never_comes_gets_retry_after() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
     site.stopping.send_replace(true);

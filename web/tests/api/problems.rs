@@ -1,4 +1,4 @@
-//! Tests of error answers.
+//! The error answers that a client gets.
 
 use crate::support::{Answer, TestSite, sending};
 use actix_web::test::TestRequest;
@@ -72,7 +72,7 @@ async fn every_failure_of_a_command_has_its_status() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_told_with_its_place() {
+async fn a_value_that_cannot_be_parsed_is_reported_with_its_path() {
     let site = TestSite::create().await;
     let operator = site.bearer(Scope::Operator).await;
     let post = |body: &'static str| {
@@ -124,7 +124,7 @@ async fn a_path_that_is_not_there_and_a_method_that_is_not_taken_are_problems_to
 }
 
 #[actix_web::test]
-async fn an_import_tells_every_error_with_row_and_column() {
+async fn an_import_reports_every_error_with_row_and_column() {
     let site = TestSite::create().await;
     let operator = site.bearer(Scope::Operator).await;
     let row = |row| RowError { row, column: "ip".to_owned(), broken: BrokenRule::new("ip", "ip_claimed", "it is held") };

@@ -1,4 +1,4 @@
-//! Tests of the routes for Puppet.
+//! Puppet's requests and reports.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -29,7 +29,7 @@ async fn deployment(site: &TestSite, event: Value) -> i64 {
     site.append("deployment", &DEPLOYMENT.to_string(), event).await
 }
 
-/// A device whose deployment as h200.dc1.example, role web of venture shop, has begun; the role is not assigned yet.
+/// A device with a deployment as h200.dc1.example, role web of venture shop, that has started; the role is not assigned yet.
 async fn data_centre() -> TestSite {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
@@ -69,7 +69,7 @@ fn detail(answer: &Answer) -> String {
 }
 
 #[actix_web::test]
-async fn a_node_is_told_its_classes_parameters_and_environment() {
+async fn a_node_gets_its_classes_parameters_and_environment() {
     let site = data_centre().await;
     let position = assign(&site, "web").await;
     let answer = node(&site).await;
@@ -98,7 +98,7 @@ async fn a_node_is_told_its_classes_parameters_and_environment() {
     "#);
     let again = TestRequest::get().uri("/puppet/nodes/H200.DC1.example").insert_header(("if-none-match", answer.header("etag")));
     assert_eq!(site.ask(again).await.status, 304);
-    // Ended, and later changed: each position has its own answer.
+    // The deployment is done and the device changes later: each moment has its own answer.
     let ended = json!({"type": "DeploymentDone", "device": DEVICE, "by": {"operator": {"name": "ops"}}});
     deployment(&site, ended).await;
     role(&site, "web", json!({"default_boot_image": null, "puppet_classes": ["role::web2"]})).await;
@@ -143,7 +143,7 @@ fn report(body: impl Into<Vec<u8>>) -> TestRequest {
 async fn a_report_is_told_to_the_deployment_in_progress_of_its_host() {
     let site = data_centre().await;
     let puppet = site.bearer(Scope::PuppetReports).await;
-    // The deployment is open: nothing can have run with the new role.
+    // The deployment is open: nothing can have run with the new role yet.
     let early = site.ask_as(&puppet, report(REPORT)).await;
     assert_eq!((early.status.as_u16(), &early.json()["deployment"]), (200, &json!(null)), "{early:?}");
     deployment(&site, json!({"type": "DeploymentInProgress", "device": DEVICE})).await;
@@ -173,13 +173,13 @@ async fn a_report_needs_a_token_that_is_good_for_it() {
     for scope in [Scope::Viewer, Scope::DhcpServer("kea-1".parse().expect("a name"))] {
         let bearer = site.bearer(scope).await;
         assert_eq!(site.ask_as(&bearer, report(REPORT)).await.problem().0, 403);
-        // Authentication comes before errors of the body.
+        // The caller is checked before the body.
         let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
         assert_eq!(site.ask_as(&bearer, untyped).await.problem().0, 403);
     }
     let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
     assert_eq!(site.ask(untyped).await.problem().0, 401);
-    // The token allows nothing else.
+    // The token is not valid for anything else.
     assert_eq!(site.ask_as(&puppet, TestRequest::get().uri("/api/v1/devices")).await.problem().0, 403);
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
     site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;

@@ -1,4 +1,4 @@
-//! Tests of the pages of racks: the devices in one, and servers from a CSV file.
+//! The pages of racks: the devices in one, and servers from a CSV file.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -24,7 +24,7 @@ async fn site_with_rack() -> TestSite {
     site
 }
 
-/// A form with a file, as browsers send it.
+/// A form with a file, encoded as browsers send it.
 fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
     let mut body = vec![];
     for (name, value) in fields {
@@ -41,7 +41,7 @@ fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn a_rack_shows_what_stands_in_it_and_how_much_of_its_networks_is_used() {
+async fn a_rack_shows_its_devices_and_the_usage_of_its_networks() {
     let site = site_with_rack().await;
     let viewer = site.bearer(Scope::Viewer).await;
     let mut network = network_defined();

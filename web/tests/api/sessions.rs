@@ -1,4 +1,4 @@
-//! Tests of what a session allows, and when it stops being valid.
+//! What a session gives access to, and when that ends.
 
 use crate::support::{TestSite, sending};
 use actix_web::body::MessageBody;
@@ -77,7 +77,7 @@ async fn a_session_that_was_live_a_moment_ago_ends_with_its_end_or_its_users() {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_not_used_or_too_old_is_over() {
+async fn an_unused_or_old_session_expires() {
     let site = TestSite::create().await;
     site.user("ada", Role::Viewer).await;
     for change in ["last_seen = clock_timestamp() - interval '12 hours 1 second'", "expires = clock_timestamp()"] {
@@ -153,7 +153,7 @@ async fn a_change_with_a_cookie_is_taken_from_our_own_pages_only() {
 }
 
 #[actix_web::test]
-async fn whoever_has_a_one_time_password_does_nothing_else_before_it_is_changed() {
+async fn a_user_with_a_one_time_password_must_change_it_first() {
     let site = TestSite::create().await;
     site.user_with("ada", "correct horse battery", true).await;
     let cookie = site.session("ada").await.1;

@@ -1,4 +1,4 @@
-//! Tests of signing in.
+//! Signing in with a password: sessions, redirects, and lock-outs after failed attempts.
 
 use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;
@@ -57,7 +57,7 @@ async fn the_right_password_begins_a_session_of_its_own_and_leads_where_one_want
 }
 
 #[actix_web::test]
-async fn whoever_has_a_one_time_password_is_led_to_change_it() {
+async fn a_sign_in_with_a_one_time_password_leads_to_the_password_form() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, true).await;
     site.answer(Ok(Receipt { position: 1, id: String::new() }));
@@ -86,7 +86,7 @@ async fn an_unknown_user_a_disabled_one_and_a_wrong_password_are_told_alike() {
         told.push((answer.text.replace(&html(name), "NAME"), elapsed));
     }
     assert!(told.iter().all(|(text, _)| *text == told[0].0), "the words differ: {told:?}");
-    // A hash takes some tens of milliseconds; an answer without one would arrive within a few.
+    // A password hash takes some tens of milliseconds; an answer without one would take a few.
     let (fastest, slowest) = (told.iter().map(|(_, t)| t).min(), told.iter().map(|(_, t)| t).max());
     assert!(fastest.expect("times").as_millis() >= 5, "{fastest:?} {slowest:?}");
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
@@ -103,7 +103,7 @@ async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
     for _ in 0..5 {
         assert_eq!(sign_in(&site, "ada", "wrong", "/").await.status, 401);
     }
-    // On a busy machine the first wait may have ended before the next attempt; the waits grow.
+    // On a busy machine the first lock-out may expire before the next attempt; each one lasts longer.
     for _ in 0..4 {
         if sign_in(&site, "ada", "wrong", "/").await.status == 429 {
             break;
@@ -131,25 +131,25 @@ async fn another_sites_form_signs_nobody_in() {
 }
 
 #[actix_web::test]
-async fn the_form_is_open_to_anybody_and_kept_by_nobody() {
+async fn the_sign_in_form_is_public_and_never_cached() {
     let site = TestSite::create().await;
     let page = site.ask(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
     assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{page:?}");
     assert!(page.text.contains("autocomplete=\"username\"") && !page.text.contains("\"<b>"), "{}", page.text);
 }
 
-/// Attempts to sign in from an address.
+/// An attempt to sign in from this address.
 async fn sign_in_from(site: &TestSite, address: [u8; 4], name: &str, password: &str) -> Answer {
     site.ask(form(name, password, "/").peer_addr(SocketAddr::from((address, 4711)))).await
 }
 
-/// Records that a user has signed in from an address before.
+/// Records that a user has signed in from this address before.
 async fn has_signed_in_from(site: &TestSite, name: &str, address: &str) {
     let insert = sqlx::query("INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, clock_timestamp())");
     insert.bind(name).bind(address).execute(&site.pool).await.expect("a network");
 }
 
-/// The lock-outs that the domain recorded: the user, and whether for all addresses.
+/// The lock-outs that the domain received: the user, and whether for all addresses.
 async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -187,12 +187,12 @@ async fn a_user_signs_in_from_an_address_of_before_whatever_others_do() {
 }
 
 #[actix_web::test]
-async fn a_locked_name_is_refused_in_the_same_words_whether_it_exists_or_not() {
+async fn a_locked_name_is_refused_with_the_same_message_whether_it_exists_or_not() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     let mut refusals = vec![];
     for (name, address) in [("ada", [10, 7, 0, 1]), ("nobody", [10, 7, 0, 2])] {
-        // On a busy machine the first waits may have ended before the next attempt.
+        // On a busy machine the first lock-outs may expire before the next attempt.
         for _ in 0..9 {
             let answer = sign_in_from(&site, address, name, "wrong").await;
             if answer.status == 429 {

@@ -1,5 +1,5 @@
-//! Tests that no request takes resources from others that it does not need yet: bodies are read before a connection is used,
-//! and a request that waits for a command or for another system holds none.
+//! No request takes resources from others before it needs them: a handler gets a database connection only after the body is
+//! read, and holds none while it waits for a command or another system.
 
 mod sources;
 
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may take that waits for nothing; the machine may be busy.
+/// How long an answer that does not wait for anything may take here; the machine may be busy.
 const PROMPT: Duration = Duration::from_secs(2);
 
 /// The content types of bodies; each route accepts at most one of them.
@@ -33,7 +33,7 @@ const TYPES: [&str; 6] = [
     "application/octet-stream",
 ];
 
-/// Takes every connection of the users' pool, until it is dropped.
+/// Takes every connection of the web pool, until they are dropped.
 async fn all_connections(site: &TestSite) -> Vec<sqlx::pool::PoolConnection<sqlx::Postgres>> {
     let count = site.pool.options().get_max_connections();
     join_all((0..count).map(|_| site.pool.acquire())).await.into_iter().map(|one| one.expect("a connection")).collect()
@@ -48,7 +48,7 @@ async fn every_route_that_changes_something_reads_its_body_before_it_wants_a_con
     let mut waiting = vec![];
     assert!(routes.len() > 90, "the sources name only {routes:?}");
     for Route { method, path } in routes {
-        // The caller is cached for some seconds, so that it is the handler that waits here.
+        // The service caches the authenticated caller for some seconds, so that only the handler can wait here.
         let known = TestRequest::get().uri("/api/v1/events?limit=1").insert_header(("authorization", format!("Bearer {bearer}")));
         assert_eq!(service.call(known.to_request()).await.expect("an answer").status(), 200);
         let held = all_connections(&site).await;
@@ -74,7 +74,7 @@ async fn every_route_that_changes_something_reads_its_body_before_it_wants_a_con
         }
         drop(held);
     }
-    // This route has no body. It reads what it changed, and waits for nothing else.
+    // This route has no body. It only waits to read back what it changed.
     assert_eq!(waiting, ["POST /api/v1/sites/x/drift/check"], "a route wants a connection before it has its body");
 }
 
@@ -82,7 +82,7 @@ async fn every_route_that_changes_something_reads_its_body_before_it_wants_a_con
 async fn sixty_forms_at_once_are_all_done_and_an_agent_is_answered_promptly_with_four_connections() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Operator).await;
-    // Commands use connections of the same pool, as they do in a service with one pool for all.
+    // Commands use connections of the same pool, as in a service with one pool for everything.
     site.domain.uses(site.pool.clone());
     let service = site.start().await;
     let id = uuid::Uuid::now_v7();
@@ -104,7 +104,7 @@ async fn sixty_forms_at_once_are_all_done_and_an_agent_is_answered_promptly_with
         slowest
     };
     let (statuses, slowest) = tokio::join!(join_all((0..60).map(|_| cancel())), agent);
-    // The scripted domain has no such deployment, and returns that only after it had a connection.
+    // The scripted domain knows no such deployment, and answers that only after it had a connection.
     assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 60, "{statuses:?}");
     assert!(slowest < PROMPT, "an agent's poll took {slowest:?}");
 }
@@ -134,7 +134,7 @@ async fn sixty_questions_to_hanging_controllers_leave_every_connection_to_others
     assert!(statuses.iter().all(|status| *status == 404), "{statuses:?}");
 }
 
-/// Sends the head of a request and the first byte of its body, and keeps the connection.
+/// Sends the head of a request and the first byte of its body, and keeps the connection open.
 async fn slow(address: std::net::SocketAddr, bearer: &str, path: &str, kind: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let head = format!(
@@ -170,7 +170,7 @@ async fn slow_bodies_hold_up_nobody() {
         let expected = if path.starts_with("/dns") { "404" } else { "200" };
         assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{path} after {:?}: {answer}", begun.elapsed());
         for stream in &mut streams {
-            // This fails only if the server has given up waiting, after half a minute.
+            // This fails only if the server has timed out, after half a minute.
             stream.write_all(b"x").await.expect("the body goes on");
         }
         for stream in &mut streams {
@@ -186,7 +186,7 @@ async fn slow_bodies_hold_up_nobody() {
 
 #[test]
 fn handlers_that_may_read_reach_others_through_their_backend_only() {
-    // What a handler could use while it holds a reading: the commands themselves, the pools, the store of files.
+    // What a handler could use while it holds a read connection: commands, pools, the file store.
     const AROUND: [&str; 5] =
         [".unguarded()", "application.views", "application.agents", "application.files", "reach(&application"];
     for folder in ["api", "pages", "dns", "puppet"] {

@@ -42,7 +42,7 @@ fn positions(part: &str) -> Vec<i64> {
 }
 
 #[actix_web::test]
-async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
+async fn a_stream_resumes_after_the_last_event_that_was_received() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
     let first = site.append("site", "dc1", site_defined()).await;
@@ -64,7 +64,7 @@ async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
 }
 
 #[actix_web::test]
-async fn a_stream_of_one_aggregate_tells_of_no_other() {
+async fn a_stream_of_one_aggregate_contains_no_other() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
     let mut client = Client::connect(&site, &viewer, TestRequest::get().uri("/api/v1/events?aggregate=site/dc1")).await;

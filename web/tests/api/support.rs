@@ -29,11 +29,11 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A domain that returns the answers that a test sets, and records the commands that it gets.
+/// A domain that gives the answers that a test has prepared, and records the commands that it received.
 pub(crate) struct Scripted {
-    /// The pool that each command uses a connection of, if it uses one.
+    /// The pool that each command takes a connection of, if any.
     pub(crate) pool: Mutex<Option<sqlx::PgPool>>,
-    /// Whether controllers never answer.
+    /// Whether requests to controllers hang.
     pub(crate) hanging: watch::Sender<bool>,
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
@@ -123,7 +123,7 @@ pub(crate) struct TestSite {
     _database: TestDatabase,
 }
 
-/// The clock of the tests.
+/// The current time.
 pub(crate) fn now() -> Timestamp {
     Timestamp(OffsetDateTime::now_utc())
 }
@@ -159,13 +159,13 @@ impl TestSite {
         Self { pool, agents, domain, application, site, shown, stopping, _database: database }
     }
 
-    /// Closes every connection, as if the database had failed.
+    /// Closes every connection, as if the database had disappeared.
     pub(crate) async fn close_database(&self) {
         self.pool.close().await;
         self.agents.close().await;
     }
 
-    /// Appends an event and makes the views show it. Returns its position.
+    /// Appends an event, shows it in the views, and returns its position.
     pub(crate) async fn append(&self, kind: &str, id: &str, payload: Value) -> i64 {
         let position = self.append_unseen(kind, id, payload).await;
         self.show().await;
@@ -203,7 +203,7 @@ impl TestSite {
         assert!(parked.is_empty(), "{parked:?}");
     }
 
-    /// Creates a token with this scope. Returns its ID and text.
+    /// Creates a token with this scope. Returns its id and text.
     pub(crate) async fn token(&self, scope: Scope, expires: Option<Timestamp>) -> (TokenId, String) {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         sqlx::query("INSERT INTO token_secrets (token, sha256) VALUES ($1, $2)")
@@ -217,7 +217,7 @@ impl TestSite {
         (id, secret.bearer(id))
     }
 
-    /// The text of a new token with this scope.
+    /// Creates a token with this scope and returns its text.
     pub(crate) async fn bearer(&self, scope: Scope) -> String {
         self.token(scope, None).await.1
     }
@@ -227,7 +227,7 @@ impl TestSite {
         self.domain.answers.lock().expect("no panic").push_back(answer);
     }
 
-    /// The site as a service.
+    /// Starts the site as a service.
     pub(crate) async fn start(&self) -> impl Service<Request, Response = ServiceResponse<BoxBody>, Error = actix_web::Error> {
         init_service(App::new().configure(self.site.configure(Part::Whole))).await
     }
@@ -238,13 +238,13 @@ impl TestSite {
         Answer::of(service.call(request.to_request()).await.expect("an answer")).await
     }
 
-    /// Sends one request as the bearer of a token.
+    /// Sends one request with this token.
     pub(crate) async fn ask_as(&self, bearer: &str, request: TestRequest) -> Answer {
         self.ask(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
     }
 }
 
-/// An answer, read whole.
+/// An answer with its complete body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -267,7 +267,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The status, after a check that the answer is a problem with the same status.
+    /// The status and body of a problem, after checking that both have the same status.
     pub(crate) fn problem(&self) -> (u16, Value) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -277,8 +277,8 @@ impl Answer {
     }
 }
 
-/// The value with the fields of every object sorted: whether `serde_json` keeps their order depends on what else is
-/// built with it.
+/// The same value with the fields of every object sorted: whether `serde_json` keeps their order depends on what else is in the
+/// build.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -296,7 +296,7 @@ pub(crate) fn sending(request: TestRequest, body: &Value) -> TestRequest {
     request.insert_header(("content-type", "application/json")).set_payload(body.to_string())
 }
 
-/// The description of a site.
+/// The event that defines a site.
 pub(crate) fn site_defined() -> Value {
     json!({"type": "SiteDefined", "spec": {
         "name": "First", "next_server": null, "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"],
@@ -304,7 +304,7 @@ pub(crate) fn site_defined() -> Value {
     }})
 }
 
-/// The description of a network of that site.
+/// The event that defines a network of that site.
 pub(crate) fn network_defined() -> Value {
     json!({"type": "NetworkDefined", "spec": {
         "cidr": "10.0.0.0/24", "site": "dc1", "racks": [], "gateway": "10.0.0.12", "vlan": null, "dns_servers": [], "domain": null,
@@ -312,7 +312,7 @@ pub(crate) fn network_defined() -> Value {
     }})
 }
 
-/// The registration of a device of that site.
+/// The event that registers a device at that site.
 pub(crate) fn device_registered(mac: &str, management: Option<&str>) -> Value {
     json!({"type": "DeviceRegistered", "kind": "physical", "name": "", "serial": null, "asset": null, "site": "dc1", "rack": null,
         "position": null, "macs": [mac], "parent": null,

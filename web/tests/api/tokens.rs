@@ -1,4 +1,4 @@
-//! Tests of tokens over the API.
+//! Access tokens over the API.
 
 use crate::support::{TestSite, sending};
 use actix_web::test::TestRequest;

@@ -1,4 +1,4 @@
-//! Tests of the requests for changes, and of their answers.
+//! The context that a change is sent with, and its answer.
 
 use crate::support::{TestSite, device_registered, sending, site_defined};
 use actix_web::test::TestRequest;
@@ -37,7 +37,7 @@ async fn a_change_that_the_views_do_not_show_in_time_answers_with_its_position()
     let site = TestSite::create().await;
     let operator = site.bearer(Scope::Operator).await;
     site.answer(Ok(Receipt { position: 999, id: "7".to_owned() }));
-    // No request waits for views while the service stops.
+    // No request waits for the views while the service stops.
     site.stopping.send_replace(true);
     let request = TestRequest::post().uri(&format!("/api/v1/devices/{}/verify", Uuid::nil()));
     let answer = site.ask_as(&operator, request).await;

@@ -1,4 +1,4 @@
-//! Tests with any request and any template: no panic, no failure of the service, and nothing is served that should not be.
+//! For any request or template: no panic, no server error, and only what may be served.
 
 use crate::harness::Harness;
 use actix_web::http::Method;
@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::time::{Duration, Instant};
 
-/// Pieces of templates, right and wrong, in any order.
+/// Pieces of templates, valid and invalid, in any order.
 const PIECES: &str = "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}| for | in | if | else |endfor|endif|set |macro |hostname|settings|shell|json|xml|dns_servers|mac|range\\(9999999\\)|\
     |loop|\\.|\\||upper|mac_dashes|join|\\(|\\)|\\[|\\]|'|\"|,|\\*|\\*\\*|~|-|999999999|[a-z]|\n|\u{202e}|ä){0,24}";
 
@@ -43,7 +43,7 @@ async fn no_path_fails_inside_and_none_leads_to_a_secret() {
             continue;
         }
         for (method, client) in [(Method::GET, "10.0.0.20"), (Method::GET, "10.0.0.99"), (Method::HEAD, "10.0.0.20")] {
-            // Whether a server without a deployment was done earlier is a database query, and this test has no database.
+            // Whether a server without a deployment was done earlier is a database query, and there is no database here.
             if client == "10.0.0.99" && path.contains("DONE") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Tests of `/pxe/DONE/`.
+//! `/pxe/DONE/`: a server reports that it is installed.
 
 use crate::harness::Harness;
 use actix_web::http::Method;
@@ -17,9 +17,9 @@ async fn a_server_says_that_it_is_done_and_boots_its_disk_from_then_on() {
             assert_eq!(asked.len(), 1);
             assert!(asked[0].contains("MarkDone") && asked[0].contains("Ip { address: 10.0.0.20 }"), "{asked:?}");
             assert_eq!(harness.domain.asked.lock().expect("asked")[0].1.actor, "server 10.0.0.20");
-            // This applies immediately, although the views do not show it yet.
+            // Immediately, although the views do not show it yet.
             assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
-            // Loading what the views still show does not bring the deployment back.
+            // A reload of what the views still show does not bring it back.
             harness.load(&[&target]);
             assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
         }
@@ -27,7 +27,7 @@ async fn a_server_says_that_it_is_done_and_boots_its_disk_from_then_on() {
 }
 
 #[actix_web::test]
-async fn done_is_answered_the_same_way_when_it_is_said_again() {
+async fn a_repeated_done_gets_the_same_answer() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
@@ -67,7 +67,7 @@ async fn a_foreign_token_ends_nothing() {
 }
 
 #[actix_web::test]
-async fn what_the_domain_refuses_is_told_in_its_words() {
+async fn a_refusal_of_the_domain_is_answered_with_its_message() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[]);

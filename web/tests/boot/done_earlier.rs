@@ -1,4 +1,4 @@
-//! Tests of `/pxe/DONE/` by address, when no deployment is in progress for it, or none any more.
+//! `/pxe/DONE/` by address, when no deployment is in progress for the address, or no longer.
 
 use crate::harness::Harness;
 use crate::log::Log;
@@ -24,7 +24,7 @@ async fn done_again_long_after_is_ok() {
 }
 
 #[actix_web::test]
-async fn done_without_any_deployment_is_told_so() {
+async fn done_without_any_deployment_is_answered_with_that_reason() {
     let log = Log::new().await;
     log.data_centre(true).await;
     let expected = "no deployment is in progress for 10.0.0.20, and none ever was\n";
@@ -45,7 +45,7 @@ async fn done_too_early_is_refused_although_an_earlier_deployment_was_done() {
 }
 
 #[actix_web::test]
-async fn done_of_a_cancelled_deployment_is_told_so() {
+async fn done_of_a_cancelled_deployment_is_answered_with_that_reason() {
     let log = Log::new().await;
     log.data_centre(true).await;
     let deployment = log.in_progress("10.0.0.20").await;
@@ -57,7 +57,7 @@ async fn done_of_a_cancelled_deployment_is_told_so() {
 }
 
 #[actix_web::test]
-async fn a_network_that_asks_for_the_token_tells_nothing_without_it() {
+async fn a_network_that_requires_the_token_reveals_nothing_without_it() {
     let log = Log::new().await;
     log.data_centre(false).await;
     let deployment = log.in_progress("10.0.0.20").await;
@@ -86,7 +86,7 @@ async fn a_server_that_only_waits_for_puppet_boots_its_disk_and_its_done_is_ok_a
 }
 
 #[actix_web::test]
-async fn where_the_network_asks_for_the_token_a_server_that_waits_for_puppet_needs_it_too() {
+async fn a_server_that_waits_for_puppet_needs_the_token_where_its_network_requires_it() {
     let log = Log::new().await;
     log.data_centre(false).await;
     let deployment = log.in_progress("10.0.0.20").await;

@@ -1,6 +1,6 @@
-//! Tests that a server gets everything that the files of its deployment make it fetch from the service. For every recipe that
-//! ships, with its settings empty and filled in, the script and all files that it leads to are parsed as their readers do, and
-//! each address is requested as the booting server requests it.
+//! Every URL of the service that the files of a deployment make its server fetch exists for that server. For every recipe that
+//! ships, with its settings empty and filled in, the test reads the script and all files that it leads to as their readers do,
+//! and requests each URL as the booting server requests it.
 
 use crate::harness::{Harness, identity, name};
 use actix_web::http::Method;
@@ -21,10 +21,10 @@ use std::sync::Arc;
 const CLIENT: &str = "10.0.0.20";
 const BASE: &str = "http://boot.example:8080";
 
-/// The characters that end an address in the languages of these files.
+/// The characters that end a URL in the languages of these files.
 const ENDS: [char; 14] = [' ', '\t', '\r', '\n', '"', '\'', '`', '<', '>', '|', ')', '}', '\\', ','];
 
-/// An image with a recipe's own files unchanged, and some content for each file that its vendor publishes.
+/// An image with a recipe's own files unchanged, and a stand-in for each file that its vendor publishes.
 async fn image(harness: &Harness, recipe: &Recipe) -> Arc<Image> {
     let mut files = BTreeMap::new();
     for (file, own) in &recipe.files {
@@ -38,7 +38,7 @@ async fn image(harness: &Harness, recipe: &Recipe) -> Arc<Image> {
         files.insert(file.clone(), BootFile { settings: uses.settings, needs: uses.needs, ..stored });
     }
     for (file, download) in &recipe.downloads {
-        // A file that an operator prepares contains an address of the service, as the recipe's notes describe.
+        // A file that an operator prepares contains a URL of the service, as the recipe's notes explain.
         let content = if file.as_str() == "proxmox.iso" { format!("{BASE}/pxe/answer.toml") } else { format!("\u{1}{file}") };
         files.insert(file.clone(), harness.stored(download.kind, false, content).await);
     }
@@ -46,8 +46,7 @@ async fn image(harness: &Harness, recipe: &Recipe) -> Arc<Image> {
     Arc::new(Image { name, revision: 1, files, network_boot: NetworkBoot::UntilDone, settings })
 }
 
-/// Values of the settings: of all, or only of those that an image requires. For a setting with choices, the choice
-/// with this number.
+/// Values of the settings: of all of them, or only of the required ones. A choice gets its option with this number.
 fn given(declared: &Declared, every: bool, choice: usize) -> ResolvedSettings {
     let value = |spec: &SettingSpec| match spec.kind {
         SettingType::Text => json!("sample"),
@@ -62,13 +61,13 @@ fn given(declared: &Declared, every: bool, choice: usize) -> ResolvedSettings {
     serde_json::from_value(Value::Object(values.collect())).expect("settings")
 }
 
-/// The complete addresses of the service in a text, wherever they are.
+/// The service's URLs that a text contains in full.
 fn written_out(text: &str) -> BTreeSet<String> {
     let begins = text.match_indices(BASE).map(|(at, _)| &text[at..]);
     begins.map(|rest| rest.split(ENDS).next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()).collect()
 }
 
-/// The addresses that a text at `address` means to its reader without containing them completely.
+/// The URLs that a text at `address` refers to without containing them in full.
 fn meant(text: &str, address: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let beside = address.rsplit_once('/').map_or(address, |(folder, _)| folder);
@@ -83,14 +82,14 @@ fn meant(text: &str, address: &str) -> BTreeSet<String> {
         let names = ["kernel=", "modules="].into_iter().filter_map(line).flat_map(|names| names.split(" --- "));
         found.extend(names.map(|name| format!("{prefix}/{}", name.trim())));
     }
-    // cloud-init: the files of a folder.
+    // cloud-init: the fixed file names in a folder.
     for folder in text.split("ds=nocloud-net;s=").skip(1).filter_map(|rest| rest.split(ENDS).next()) {
         found.extend(["user-data", "meta-data", "vendor-data"].map(|file| format!("{folder}{file}")));
     }
-    // Debian's installer: a script beside its answers.
+    // Debian's installer: a script in the same folder as its answer file.
     let scripts = text.lines().filter_map(|line| line.strip_prefix("d-i preseed/run string ")).flat_map(str::split_whitespace);
     found.extend(scripts.map(|script| format!("{beside}/{script}")));
-    // iPXE: an address without a protocol is one beside the script's.
+    // iPXE: a URL without a scheme is relative to the script.
     if text.starts_with("#!ipxe") {
         for line in text.lines() {
             let mut words = line.split_whitespace();
@@ -107,14 +106,14 @@ fn meant(text: &str, address: &str) -> BTreeSet<String> {
     found
 }
 
-/// Requests an address as the server does, and returns the answer.
+/// Sends a request for a URL as the server does, and returns the answer.
 async fn request(harness: &Harness, address: &str) -> (u16, Vec<u8>) {
     let path = address.strip_prefix(BASE).unwrap_or(address);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    // The end of a log is a body of its own.
+    // The installer uploads its log, which a GET cannot do; a HEAD shows whether the path exists.
     let method = if path.ends_with("/log") { Method::HEAD } else { Method::GET };
     let query = match query {
-        // The part that an installer adds.
+        // The query that an installer adds.
         _ if path.ends_with("/progress") && !query.contains("stage=") => "?stage=sample".to_owned(),
         "" => String::new(),
         some => format!("?{some}"),
@@ -123,12 +122,12 @@ async fn request(harness: &Harness, address: &str) -> (u16, Vec<u8>) {
     (answer.status.as_u16(), answer.body)
 }
 
-/// Everything that a server of a deployment fetches, beginning with its script and GRUB's configuration, and what it
-/// does not get.
+/// Follows everything that a deployment's server fetches, beginning with its script and GRUB's configuration. Returns the URLs,
+/// and the failures.
 async fn walk(harness: &Harness, files: &Files) -> (BTreeSet<String>, Vec<String>) {
     let mut waiting = vec![format!("{BASE}/pxe/")];
     let (mut seen, mut wrong) = (BTreeSet::new(), vec![]);
-    // GRUB fetches from the server that it came from, over TFTP.
+    // GRUB fetches from the server that it was loaded from, over TFTP.
     let client = CLIENT.parse().expect("an address");
     let opened = files.open(client, b"/grub/grub.cfg").await.expect("a configuration");
     let bytes = opened.read(0, opened.size()).await.expect("bytes");
@@ -181,7 +180,7 @@ async fn every_address_that_a_recipe_makes_a_server_fetch_is_there_for_it() {
         let choices = recipe.settings.values().map(|spec| spec.choices.len()).max().unwrap_or_default().max(2);
         let mut seen = BTreeSet::new();
         for (choice, every) in (0..choices).map(|choice| (choice, true)).chain([(0, false)]) {
-            // An address that is the same for all servers has no token.
+            // A URL that is the same for all servers contains no token.
             let by_address = every || recipe.name.as_str() == "proxmox-ve-9";
             let usual = harness.target(CLIENT, by_address).await;
             let mut place = (*usual.place).clone();
@@ -196,7 +195,7 @@ async fn every_address_that_a_recipe_makes_a_server_fetch_is_there_for_it() {
             let which = format!("{}, choice {choice}, {}", recipe.name, if every { "all set" } else { "least set" });
             wrong.extend(missing.into_iter().map(|missing| format!("{which}: {missing}")));
         }
-        // The script, something that it loads, and the end of the installation.
+        // The script, at least one file that it loads, and the end of the installation.
         let done = seen.iter().any(|address| address.contains("/DONE"));
         assert!(done && seen.len() >= 4, "{} is not read as its readers do: {seen:#?}", recipe.name);
         let read = |end: &str| seen.iter().any(|address| address.ends_with(end));
@@ -212,7 +211,7 @@ async fn every_address_that_a_recipe_makes_a_server_fetch_is_there_for_it() {
 }
 
 #[actix_web::test]
-async fn an_address_that_is_not_there_is_found_wherever_it_stands() {
+async fn a_url_that_does_not_exist_is_found_in_every_file() {
     for (file, kind, text) in [
         ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\nkernel {{ files_url }}/none\nboot\n"),
         ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\nkernel --name linux none\nboot\n"),

@@ -40,7 +40,7 @@ async fn a_file_is_also_served_by_post_which_is_how_proxmox_fetches_its_answers(
 }
 
 #[actix_web::test]
-async fn a_part_of_a_file_is_served_as_asked() {
+async fn a_requested_range_of_a_file_is_served() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
@@ -111,7 +111,7 @@ async fn a_wrong_old_or_foreign_token_is_answered_with_a_sentence_and_nothing_el
     let mut sentences = std::collections::BTreeSet::new();
     for token in [spliced, foreign, old, "x".to_owned(), right[1..].to_owned(), right.to_uppercase()] {
         for rest in ["", "/", "/vmlinuz", "/_kickstart"] {
-            // The client's own address has a deployment, which a wrong token must not fall back to.
+            // The client's own address has a deployment; a wrong token must not fall back to it.
             let answer = harness.get(&format!("/pxe/t/{token}{rest}"), "10.0.0.20").await;
             assert_eq!(answer.status, 404, "{token}{rest}");
             sentences.insert(answer.text().to_owned());
@@ -121,7 +121,7 @@ async fn a_wrong_old_or_foreign_token_is_answered_with_a_sentence_and_nothing_el
 }
 
 #[actix_web::test]
-async fn a_file_that_the_image_lacks_is_told_with_those_that_it_has() {
+async fn the_answer_for_a_missing_file_lists_the_images_files() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);

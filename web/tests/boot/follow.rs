@@ -1,4 +1,4 @@
-//! Tests that the boot table follows the views.
+//! The boot table follows the views.
 
 use crate::harness::{Harness, address, name};
 use crate::log::Log;
@@ -33,7 +33,7 @@ async fn a_deployment_is_served_from_when_it_is_in_progress_until_it_is_done() {
     assert!(script(harness, "10.0.0.21").await.contains("sanboot"));
     assert!(script(harness, "10.0.0.22").await.contains("h202"));
     assert_eq!(harness.application.boot.len(), 1);
-    // A deployment that started and ended between two queries was never in the table.
+    // A deployment that begins and ends between two polls never appears.
     log.cancelled(third).await;
     let short = log.in_progress("10.0.0.23").await;
     log.cancelled(short).await;
@@ -66,7 +66,7 @@ async fn a_deployment_keeps_its_images_revision_and_follows_its_network_and_site
 }
 
 #[actix_web::test]
-async fn a_rebuilt_view_that_starts_again_is_loaded_anew() {
+async fn a_rebuilt_view_that_starts_over_is_loaded_again() {
     let log = Log::new().await;
     let harness = &log.harness;
     let mut follower = Follower::new(harness.application.views.clone());
@@ -118,7 +118,7 @@ async fn targets_with_the_same_settings_share_one_map_whenever_they_came() {
         owners.sort_unstable();
         owners
     };
-    // Three targets and the follower's own copy; without settings there is no map at all.
+    // Three targets and the follower's own reference; without settings there is no map at all.
     assert_eq!(owners(harness), [0, 4, 4, 4]);
     log.cancelled(third).await;
     step(&mut follower, harness).await;

@@ -1,5 +1,5 @@
-//! Tests of what a signed GRUB gets, over HTTP and over TFTP: its configuration by the client's address, the files of its boot
-//! image, and what is recorded of that.
+//! What a signed GRUB gets, over HTTP and over TFTP: its configuration by the client's address, the files of its boot image,
+//! and the records of both.
 
 use crate::harness::{Harness, identity, name};
 use crate::records::told;
@@ -20,7 +20,7 @@ const CLIENT: &str = "10.0.0.20";
 const GRUB: &str =
     "echo '{{ hostname }} ({{ filetype }})'\nlinux /pxe/_kernel url={{ kickstart_url }}\ninitrd /pxe/_initrd\nboot\n";
 
-/// A target of the sample image, with a configuration for GRUB if one is given.
+/// A target of the sample image, with this GRUB configuration if any.
 async fn target(harness: &Harness, grub: Option<&str>, next_boot: NextBoot, ip_only_done: bool) -> Arc<Target> {
     let usual = harness.target(CLIENT, ip_only_done).await;
     let mut image = Image { network_boot: NetworkBoot::Once, ..(*usual.image).clone() };
@@ -83,7 +83,7 @@ async fn a_grub_gets_the_configuration_of_its_servers_deployment_in_whatever_fol
         assert_eq!((answer.status.as_u16(), answer.text()), (200, expected.as_str()), "{path}");
     }
     assert_eq!(harness.get("/pxe/_grub", CLIENT).await.text(), expected);
-    // What GRUB looks for first does not exist, so that it continues to the configuration.
+    // The files that GRUB looks for first do not exist, so that it goes on to the configuration.
     for file in ["/grub/x86_64-efi/grub.cfg", "/grub/x86_64-efi/command.lst", "/grub/grub.cfg-01-52-54-00-12-34-56"] {
         assert!(matches!(files.open(client(CLIENT), file.as_bytes()).await, Err(LoaderError::Missing)), "{file}");
     }
@@ -101,7 +101,7 @@ async fn a_server_without_a_deployment_starts_its_disk_and_one_that_restarts_too
     let within = text(&files, CLIENT, "/grub/grub.cfg").await;
     assert!(within.contains("a deployment is in progress") && within.contains("chainloader"), "{within}");
     assert_eq!(text(&files, "10.0.0.21", "/grub/grub.cfg").await, nothing, "another server's deployment is not served");
-    // The record is that of the disk's script, as it is for an iPXE.
+    // The record is of the disk, as for an iPXE.
     files.open(client(CLIENT), b"/grub/grub.cfg").await.expect("a configuration").given().await;
     let hash = Sha256::new(sha2::Sha256::digest(&within).into());
     assert_eq!(told(&harness, 1).await, [("local-disk".to_owned(), hash)]);
@@ -133,7 +133,7 @@ async fn a_grub_configuration_in_a_folder_of_loaders_is_served_to_no_server() {
         assert!(installs.contains("linux /pxe/_kernel"), "{over_tftp}: {installs}");
         assert_eq!(harness.get(over_http, CLIENT).await.text(), installs, "{over_http}");
     }
-    // The same for a deployment that restarts, that cannot be served, or that is not known at the moment.
+    // The same for a deployment whose server restarts, that cannot be served, or that the table does not know at the moment.
     let restarts = self::target(&harness, Some(GRUB), NextBoot::Disk, true).await;
     harness.load(&[&restarts]);
     assert!(text(&files, CLIENT, "/grub.cfg").await.contains("a deployment is in progress"));
@@ -182,7 +182,7 @@ async fn files_of_a_boot_image_come_over_tftp_by_the_rules_of_http() {
         assert_eq!(kernel.read(from, to).await.expect("a part"), over_http[range], "{from}..{to}");
     }
     assert_eq!(text(&files, CLIENT, "pxe/initrd.img").await, "an initrd");
-    // Answer files may contain secrets, and this network requires the token.
+    // Answer files may hold secrets, and this network requires the token.
     let by_token = format!("pxe/t/{token}/preseed.cfg");
     assert!(text(&files, "203.0.113.9", &by_token).await.starts_with("host h200.dc1.example\n"));
     for (from, file, words) in [
@@ -218,7 +218,7 @@ async fn only_what_a_client_acknowledges_counts_as_served_and_loaders_count_for_
         let recorded = if file == "/pxe/_kernel" { "vmlinuz" } else { file.rsplit('/').next().expect("a name") };
         expected.push((recorded.to_owned(), Sha256::new(sha2::Sha256::digest(&content).into())));
     }
-    // A server without a deployment has no record.
+    // Nothing is recorded for a server without a deployment.
     files.open(client("10.0.0.21"), b"shimx64.efi").await.expect("shim").given().await;
     expected.sort();
     assert_eq!(told(&harness, expected.len()).await, expected);

@@ -1,5 +1,5 @@
-//! A boot service in which only the domain is not real: its routes, its table, a folder for contents, and commands
-//! that are recorded.
+//! A boot service in which only the domain is a stand-in: with its routes, its table, a folder for contents, and recorded
+//! commands.
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::HeaderValue;
@@ -34,11 +34,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The part of the domain that booting uses. It records commands, and returns answers that fit a deployment's state.
+/// The domain as far as boot uses it: it records each command and answers according to the deployment's state.
 #[derive(Default)]
 pub(crate) struct Domain {
     pub(crate) asked: Mutex<Vec<(Command, Context)>>,
-    /// Deployments that are not in progress: the rule that `MarkDone` violates, or `None` if the deployment is already done.
+    /// Deployments that are not in progress: the rule code with which `MarkDone` is refused, or `None` if the deployment is
+    /// already done.
     pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
     pub(crate) away: Mutex<bool>,
     pub(crate) secrets: Mutex<HashMap<String, String>>,
@@ -124,7 +125,7 @@ boot
 ";
 
 impl Harness {
-    /// A service whose database does not answer, if it is queried.
+    /// A service whose database does not exist, so that any query fails.
     pub(crate) fn new() -> Self {
         Self::with_views(sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL"))
     }
@@ -158,7 +159,7 @@ impl Harness {
         Self { application, domain, folder, stop, position }
     }
 
-    /// Sends a request from an address, with headers.
+    /// Sends a request from this address, with headers.
     pub(crate) async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
         let data = web::Data::new(self.application.clone());
         let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
@@ -192,7 +193,7 @@ impl Harness {
         BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new(), needs: Needs::default() }
     }
 
-    /// The sample image, with its contents stored.
+    /// The sample image, with its contents in the store.
     pub(crate) async fn image(&self) -> Arc<Image> {
         let files = BTreeMap::from([
             (name("boot.ipxe"), self.stored(FileKind::BootIpxe, true, IPXE).await),
@@ -220,12 +221,12 @@ impl Harness {
         Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place), ResolvedSettings::default()))
     }
 
-    /// Makes these the only targets in the table.
+    /// Loads exactly these targets into the table.
     pub(crate) fn load(&self, targets: &[&Arc<Target>]) {
         self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
     }
 
-    /// The commands that were executed, without their contexts.
+    /// The executed commands, without their contexts.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.domain.asked.lock().expect("asked").iter().map(|(command, _)| format!("{command:?}")).collect()
     }
@@ -235,7 +236,7 @@ pub(crate) fn name(text: &str) -> Name {
     text.parse().expect(text)
 }
 
-/// A content that needs more than one read of the store.
+/// A kernel larger than one read of the store.
 pub(crate) fn kernel() -> Vec<u8> {
     (0..100_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
 }
@@ -256,7 +257,7 @@ pub(crate) fn address(text: &str) -> Ipv4Addr {
     text.parse().expect(text)
 }
 
-/// The answer to a request.
+/// An answer of the service.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HashMap<String, String>,

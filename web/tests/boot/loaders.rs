@@ -1,4 +1,4 @@
-//! Tests of `GET /boot/loaders/{name}`, from which UEFI firmware boots over HTTP.
+//! `GET /boot/loaders/{name}`: what UEFI firmware with HTTP boot fetches.
 
 use crate::harness::Harness;
 use actix_web::http::Method;
@@ -17,7 +17,7 @@ fn harness() -> Harness {
 }
 
 #[actix_web::test]
-async fn boot_loaders_are_served_whole_to_anybody() {
+async fn boot_loaders_are_public_and_served_completely() {
     let harness = harness();
     let answer = harness.get("/boot/loaders/snponly.efi", "10.0.0.99").await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/efi"));
@@ -90,8 +90,7 @@ async fn a_loader_is_served_however_firmware_writes_its_name() {
     assert_eq!(answer.text(), "loader");
 }
 
-/// Firmware requests the size with a HEAD, allocates memory for that, and may continue where a connection broke
-/// (EDK II, `HttpBootDxe`).
+/// Firmware sends a HEAD for the length, allocates memory, and may resume after a broken connection (EDK II, `HttpBootDxe`).
 #[actix_web::test]
 async fn a_download_can_be_measured_and_continued() {
     let harness = harness();
@@ -110,7 +109,7 @@ async fn a_download_can_be_measured_and_continued() {
     assert_eq!((part.status.as_u16(), part.body.len()), (206, 512));
     let head = ask(Method::HEAD, &[("range", "bytes=-1")]).await;
     assert_eq!((head.status.as_u16(), head.header("content-length"), head.body.len()), (206, "1", 0));
-    // The file that it began with no longer exists.
+    // The file with which the download began no longer exists.
     assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-match", "\"other\"")]).await.status, 412);
     assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-range", "\"other\"")]).await.status, 200);
     let behind = ask(Method::GET, &[("range", "bytes=200000-")]).await;

@@ -34,7 +34,7 @@ impl Log {
         Self { harness, database }
     }
 
-    /// Appends an event, and makes the views show it.
+    /// Appends an event and shows it in the views.
     pub(crate) async fn happens<E: DomainEvent + Serialize>(&self, aggregate: &str, id: &str, event: E) -> i64 {
         let views = &self.harness.application.views;
         let appended = sqlx::query_scalar::<_, i64>(
@@ -89,7 +89,7 @@ impl Log {
         self.happens("boot_image", "debian-13", BootImageEvent::BootFilePut { name: name(file_name), file }).await
     }
 
-    /// An open deployment of the image as it is after `data_centre`.
+    /// An open deployment of the image as `data_centre` defines it.
     pub(crate) async fn open(&self, ip: &str) -> DeploymentId {
         self.open_as(identity(ip).deployment, ip).await
     }
@@ -142,7 +142,7 @@ impl Log {
         self.deployment(deployment, DeploymentEvent::DeploymentDone { device: DeviceId(deployment.0), by }).await;
     }
 
-    /// The server has reported DONE, and Puppet has not reported a run yet.
+    /// The server reports DONE; Puppet has not reported yet.
     pub(crate) async fn installed(&self, deployment: DeploymentId) {
         let by = DoneBy::Operator { name: "server".parse().expect("text") };
         self.deployment(deployment, DeploymentEvent::InstallationFinished { by }).await;
@@ -163,7 +163,7 @@ impl Log {
         self.happens("deployment", &deployment.to_string(), event).await;
     }
 
-    /// The text of a new token with this scope, as in `Authorization`.
+    /// Creates a token with this scope, for the header `Authorization`.
     pub(crate) async fn bearer(&self, scope: Scope) -> String {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         let created = TokenEvent::TokenCreated { name: "ops".parse().expect("text"), scope, expires: None };

@@ -1,4 +1,4 @@
-//! Tests network boot from outside, request by request: what each client gets, and what it does not.
+//! Network boot from outside, request by request: which server gets what, and which gets nothing.
 #![expect(clippy::expect_used, reason = "a test ends where its preparation fails")]
 
 mod any_input;

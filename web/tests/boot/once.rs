@@ -1,5 +1,5 @@
-//! Tests of installers that restart the server before they are done: which file ends the network boots of an image, and what a
-//! server gets then.
+//! Installers that restart the server before they are done: which file ends the network boots of an image, and what the server
+//! gets then.
 
 use crate::harness::{Harness, address, identity, name};
 use crate::log::Log;
@@ -29,7 +29,7 @@ async fn target(harness: &Harness, network_boot: NetworkBoot, next_boot: NextBoo
 }
 
 #[actix_web::test]
-async fn only_the_answers_of_an_image_that_boots_once_end_its_network_boots_else_its_kernel() {
+async fn the_answer_file_ends_the_network_boots_of_an_image_that_boots_once_or_else_its_kernel() {
     use FileKind::{Kernel, Kickstart};
     use NetworkBoot::{Once, UntilDone};
     let table: &[(NetworkBoot, NextBoot, &[FileKind], Option<&str>)] = &[
@@ -99,7 +99,7 @@ async fn the_table_follows_what_the_next_boot_is_and_until_then_the_script_comes
         log.deployment(deployment, DeploymentEvent::NextBootSet { boot, reason: reason.clone() }).await;
         assert_eq!(script(&mut follower).await, installs, "{boot:?}");
     }
-    // A second instance, or the same one after a restart, loads the same.
+    // A second instance, or the same one after a restart, loads the same state.
     let mut second = Follower::new(harness.application.views.clone());
     assert!(!script(&mut second).await);
     assert!(harness.get("/pxe/", "10.0.0.21").await.text().contains("h201.dc1.example"), "another server is not concerned");

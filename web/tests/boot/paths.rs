@@ -1,4 +1,4 @@
-//! Tests that paths which are not a file's name never reach the store.
+//! Paths that are not a file's name never reach the store.
 
 use crate::harness::Harness;
 
@@ -10,7 +10,7 @@ async fn no_path_leads_out_of_the_image() {
     let token = harness.token(target.identity.deployment);
     std::fs::write(harness.folder.path().join("secret"), "top secret").expect("written");
     let files = harness.folder.path().join("files");
-    // Nothing can be served from a store that does not exist: a 404 shows that the store was not read.
+    // A store that no longer exists can serve nothing: a 404 shows that the store was not used.
     std::fs::rename(&files, harness.folder.path().join("moved")).expect("moved");
     let long = "a".repeat(5000);
     for name in [

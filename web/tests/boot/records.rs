@@ -1,4 +1,4 @@
-//! Tests that a served file becomes an event, once, after the answer.
+//! Each served file becomes one event, recorded after the answer.
 
 use crate::harness::{Harness, name};
 use actix_web::http::Method;
@@ -8,7 +8,7 @@ use bootledger_web::commands::Command;
 use sha2::Digest;
 use std::time::Duration;
 
-/// Waits until this many commands were executed, and stops the service, which sends the records that still wait.
+/// Waits until this many commands were executed, then stops the service, which flushes what still waits.
 pub(crate) async fn told(harness: &Harness, count: usize) -> Vec<(String, Sha256)> {
     let running = tokio::spawn(follow::run(harness.application.clone()));
     let all = async {
@@ -62,7 +62,7 @@ async fn what_gives_no_bytes_is_not_recorded() {
     harness.ask(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("If-None-Match", &etag)]).await;
     harness.get("/pxe/none", "10.0.0.20").await;
     harness.get("/pxe/vmlinuz", "10.0.0.21").await;
-    // The last one is recorded, so that those before it would be recorded as well.
+    // When the last one is recorded, the earlier ones would be too.
     harness.get("/pxe/readme", "10.0.0.20").await;
     let files: Vec<_> = told(&harness, 1).await.into_iter().map(|(file, _)| file).collect();
     assert_eq!(files, ["readme"]);

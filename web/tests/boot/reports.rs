@@ -1,5 +1,4 @@
-//! Tests of an installer's reports at `/pxe/t/{token}/progress` and `…/log`, as far as they are answered before
-//! the domain decides.
+//! Installer reports to `/pxe/t/{token}/progress` and `…/log`, as far as they are answered before the domain decides.
 
 use crate::harness::{Answer, Harness};
 use actix_web::http::Method;
@@ -41,7 +40,7 @@ async fn a_report_by_token_is_executed_for_its_deployment_from_any_address_and_w
 }
 
 #[actix_web::test]
-async fn without_a_genuine_token_nothing_is_reported_and_an_address_is_none() {
+async fn a_report_needs_a_genuine_token_and_an_address_does_not_replace_it() {
     let harness = Harness::new();
     let other = Harness::new();
     let target = harness.target(CLIENT, true).await;

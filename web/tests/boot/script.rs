@@ -1,4 +1,4 @@
-//! Tests of `GET /pxe/`.
+//! `GET /pxe/`: the boot script for each server.
 
 use crate::harness::{Harness, address, identity};
 use actix_web::http::Method;
@@ -33,7 +33,7 @@ async fn every_other_server_boots_its_local_disk() {
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_for_json_is_told_that_there_is_no_deployment() {
+async fn a_client_that_accepts_json_gets_a_problem_when_there_is_no_deployment() {
     let harness = Harness::new();
     harness.load(&[]);
     let answer = harness.ask(Method::GET, "/pxe/", "10.0.0.20", &[("Accept", "application/json")]).await;
@@ -67,7 +67,7 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
         assert!(answer.text().contains("several deployments are in progress for 10.0.0.20"), "{}", answer.text());
     }
     assert!(harness.asked().is_empty(), "{:?}", harness.asked());
-    // A token selects one of them.
+    // The token identifies the deployment.
     let path = format!("/pxe/t/{}/", harness.token(other.identity.deployment));
     assert_eq!(harness.get(&path, "10.0.0.20").await.status, 200);
     harness.application.boot.apply(&[(address("10.0.0.20"), other.identity.deployment)].into(), vec![], 2);

@@ -14,7 +14,7 @@ use sha2::Digest;
 use std::process::Command as Process;
 use std::sync::Arc;
 
-/// Texts that change the meaning of a file that they are written into without quoting.
+/// Texts that change the meaning of a file if they are inserted without quoting.
 const NASTY: [&str; 16] = [
     "",
     " two  blanks ",
@@ -46,7 +46,7 @@ fn declared() -> Declared {
     serde_json::from_value(declared).expect("declarations")
 }
 
-/// A target whose file `answers` is this template, started with these settings; it is in the table.
+/// A target whose file `answers` is this template, started with these settings and loaded into the table.
 async fn started(harness: &Harness, kind: FileKind, template: &str, given: Value) -> Arc<Target> {
     let settings = check_template(template, &declared()).unwrap_or_else(|error| panic!("{template}: {error}"));
     let before = harness.target("10.0.0.20", true).await;
@@ -59,7 +59,7 @@ async fn started(harness: &Harness, kind: FileKind, template: &str, given: Value
     target
 }
 
-/// The content of a target's file `answers`, requested with the token.
+/// A target's file `answers`, requested with the token.
 async fn answers(harness: &Harness, target: &Target) -> Answer {
     harness.get(&format!("/pxe/t/{}/answers", harness.token(target.identity.deployment)), "10.0.0.20").await
 }
@@ -195,7 +195,7 @@ async fn a_script_never_gets_a_secret_even_where_an_event_says_so() {
 async fn an_error_never_repeats_a_secret() {
     let harness = Harness::new();
     harness.domain.secrets.lock().expect("secrets").insert("boot-root".to_owned(), "a long secret".to_owned());
-    // The values with which a template is checked do not reach the branch.
+    // The sample values that check a template when it is saved do not reach this branch.
     let template = "{% if settings.hash|length > 9 %}{{ settings.hash|cisco }}{% endif %}";
     let target = started(&harness, FileKind::Other, template, given(json!({ "hash": { "secret": "boot-root" } }))).await;
     let answer = answers(&harness, &target).await;

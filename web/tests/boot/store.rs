@@ -1,4 +1,4 @@
-//! Tests that contents in the store are complete or do not exist.
+//! Contents in the store are complete or absent.
 
 use crate::harness::Harness;
 use bootledger_web::boot::store::{Contents, StoreError};

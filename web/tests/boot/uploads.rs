@@ -38,7 +38,7 @@ async fn ask(log: &Log, bearer: &str, method: Method, path: &str, headers: &[(&s
     Answer { status: response.status().as_u16(), position, body: test::read_body(response).await.to_vec() }
 }
 
-/// The files of the store's folder, under any name.
+/// All files in the store's folder.
 fn kept(log: &Log) -> Vec<String> {
     let mut folders = vec![log.harness.folder.path().join("files")];
     let mut found = vec![];
@@ -57,7 +57,7 @@ async fn a_file_is_stored_under_its_hash_and_put_into_the_image() {
     let log = Log::new().await;
     log.data_centre(true).await;
     let administrator = log.bearer(Scope::Administrator).await;
-    // The domain of this test returns a position that the views never reach; this sets the position that they show.
+    // The domain behind this test answers with a position that the views never reach; pretend that they show it.
     log.harness.position.send_replace(1000);
     let body: Vec<u8> = (0..700_000_u32).map(|number| number.to_le_bytes()[1]).collect();
     let answer = ask(&log, &administrator, Method::PUT, &format!("{FILE}?kind=initrd"), &[], body.clone()).await;
@@ -112,11 +112,11 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
         assert_eq!(answer.status, status, "{query}: {text}");
         assert!(text.contains(says), "{query}: {text}");
     }
-    // A length over the limit is refused before the body arrives.
+    // A length that is too large is refused before the body arrives.
     let answer =
         ask(&log, &administrator, Method::PUT, &format!("{FILE}?kind=other"), &[("Content-Length", "1048577")], vec![]).await;
     assert_eq!(answer.status, 413);
-    // An incomplete content is removed after the answer.
+    // The unfinished file is removed after the answer.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while kept(&log) != before {
         assert!(std::time::Instant::now() < deadline, "left behind: {:?}", kept(&log));
@@ -126,8 +126,7 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
     log.end();
 }
 
-/// A script that is not a template is sent to servers byte for byte, so characters that no boot loader reads are
-/// refused at once.
+/// A script that is no template goes to servers byte for byte, so one that no boot loader can read is refused at the upload.
 #[actix_web::test]
 async fn a_stored_script_that_no_server_could_run_is_refused_and_one_of_any_line_ends_is_kept_as_it_is() {
     let log = Log::new().await;
@@ -200,7 +199,7 @@ async fn only_an_administrator_puts_and_removes_and_whoever_reads_gets_the_templ
     let none = ask(&log, &viewer, Method::GET, FILE, &[], vec![]).await;
     assert_eq!(none.status, 404);
     assert_eq!(none.json()["detail"], "the boot image debian-13 has no file extra; it has boot.ipxe, vmlinuz");
-    // A past position: the kernel did not exist yet.
+    // At an earlier position: the kernel did not exist yet.
     let earlier = ask(&log, &viewer, Method::GET, "/api/v1/boot-images/debian-13/files/vmlinuz?at=4", &[], vec![]).await;
     assert_eq!(earlier.status, 404);
     log.end();

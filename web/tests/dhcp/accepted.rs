@@ -1,8 +1,7 @@
-//! Tests that BIND loads every extra record that is accepted: every type with correct values, at its limits,
-//! and slightly wrong.
+//! BIND loads every extra record that is accepted: every type with valid values, at its limits, and slightly wrong.
 //!
 //! Each line is a zone of its own, and one run of BIND's `named-checkconf -z` loads them all, with the checks of names that a
-//! primary makes by default. What BIND loads although it is refused here is listed in [`OURS`] with the reason.
+//! primary makes by default. [`OURS`] lists what BIND loads although it is refused here, with the reasons.
 
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::zone;
@@ -13,12 +12,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::Command;
 
-/// Hexadecimal digits of this number of octets.
+/// This many octets in hexadecimal digits.
 fn hex(octets: usize) -> String {
     "a1".repeat(octets)
 }
 
-/// What BIND loads although it is refused here: a piece of the error message, and the reason.
+/// What BIND loads but is refused here: a part of the refusal, and the reason.
 const OURS: &[(&str, &str)] = &[
     ("only letters, digits and inner hyphens", "BIND lets _spf pass as the name of a host, which it is not"),
     ("only possible in quotes", "letters outside of ASCII stand in quotes, so that nobody takes them for a name"),
@@ -46,10 +45,10 @@ const OURS: &[(&str, &str)] = &[
     ("hexadecimal digits", "BIND reads hexadecimal digits of any number; 512 octets are enough"),
 ];
 
-/// Lines that BIND cannot read, and that are served in a form that it can.
+/// Lines that BIND cannot read and that are served in another form.
 const WRITTEN_OTHERWISE: [&str; 2] = ["a A \"10.0.0.1\"", "a 1h30m1 TXT x"];
 
-/// Lines, of which each is a zone. `|` separates lines of one zone.
+/// The lines, each of which becomes a zone. `|` separates lines of one zone.
 fn lines() -> Vec<String> {
     let mut lines: Vec<String> = include_str!("accepted.txt").lines().map(str::to_owned).collect();
     for octets in [0, 1, 19, 20, 21, 31, 32, 33, 47, 48, 49, 63, 64, 65] {
@@ -71,7 +70,7 @@ fn lines() -> Vec<String> {
         lines.push(format!("a CNAME {}.b.", "x".repeat(length)));
     }
     for length in 230..246 {
-        // The zone's name is up to 20 characters long.
+        // The zone's name has up to 20 characters.
         let name = format!("{}.{}.{}.{}", "x".repeat(63), "y".repeat(63), "z".repeat(63), "w".repeat(length - 192));
         lines.push(format!("{name} A 10.0.0.1"));
         lines.push(format!("a CNAME {name}"));
@@ -83,7 +82,7 @@ fn lines() -> Vec<String> {
     lines
 }
 
-/// NAPTR records with substitutions of the characters that matter, always the same ones.
+/// NAPTR records with substitutions of the characters that matter; the same ones in every run.
 fn expressions() -> Vec<String> {
     let pieces = [
         "a",
@@ -140,7 +139,7 @@ fn expressions() -> Vec<String> {
     lines
 }
 
-/// Why a zone's extra records are refused; empty if they are accepted.
+/// The reasons for which a zone's extra records are refused; empty if they are accepted.
 fn refusals(zone: &zone::Zone) -> Vec<String> {
     match zone.extra() {
         Err(errors) => errors.iter().map(ToString::to_string).collect(),
@@ -161,15 +160,15 @@ fn bind_loads_every_extra_record_that_is_accepted_and_each_other_refusal_has_its
     };
     let mut zones = vec![];
     for (number, line) in lines().into_iter().enumerate() {
-        // As the zone is served, and as it would be without the checks.
+        // The zone as it is served, and as it would be served without any check.
         let [served, unchecked] = ["s", "u"].map(|kind| {
             let name = format!("{kind}{number}.example");
             let records = line.replace('|', "\n").replace("zone.example", &name).replace("ZONE.EXAMPLE", &name.to_uppercase());
             serde_json::from_value::<zone::Zone>(json!({ "name": name, "records": records })).expect("a zone")
         });
         let refused = refusals(&served);
-        // A line that cannot be parsed removes nothing else from the file; one that can be parsed and is refused was never
-        // in a file.
+        // An unreadable record does not remove anything else from the file; a readable record that is refused was never in a
+        // file.
         if refused.is_empty() || served.extra().is_err() {
             let managed = [served.clone()];
             let file = Zone { zone: &served, domain: &served.name, managed: &managed, records: &[], serial: 1 };

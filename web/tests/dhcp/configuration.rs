@@ -1,4 +1,4 @@
-//! Tests of `GET /dhcp/{site}/…`: its content, its position, and when a client gets 304.
+//! `GET /dhcp/{site}/…`: its content, its position, and when a client gets a 304.
 
 use crate::data_centre::{cancel, data_centre, deployment, elsewhere, entry, get, get_unless};
 use crate::support::{network_defined, site_defined};
@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::Digest;
 
 #[actix_web::test]
-async fn the_tag_is_the_hash_of_the_bytes_and_the_positions_are_told() {
+async fn the_etag_is_the_hash_of_the_bytes_and_headers_have_the_positions() {
     let site = data_centre().await;
     let changed = entry(&site, "10.0.0.20").await;
     let now = elsewhere(&site).await;
@@ -26,7 +26,7 @@ async fn the_tag_is_the_hash_of_the_bytes_and_the_positions_are_told() {
 }
 
 #[actix_web::test]
-async fn an_entry_is_told_what_to_boot_while_its_deployment_lives() {
+async fn an_entry_has_a_boot_file_while_its_deployment_is_live() {
     let site = data_centre().await;
     entry(&site, "10.0.0.20").await;
     let path = "/dhcp/dc1/isc.conf";
@@ -61,7 +61,7 @@ async fn a_client_that_has_it_gets_no_bytes_but_the_newer_position() {
 }
 
 #[actix_web::test]
-async fn while_the_views_stand_still_no_database_is_asked() {
+async fn while_the_views_do_not_change_the_database_is_not_queried() {
     let site = data_centre().await;
     let first = get(&site, "/dhcp/dc1/kea.json").await;
     site.close_database().await;
@@ -72,7 +72,7 @@ async fn while_the_views_stand_still_no_database_is_asked() {
 }
 
 #[actix_web::test]
-async fn the_past_is_given_out_as_it_was() {
+async fn a_past_configuration_is_served_as_it_was() {
     let site = data_centre().await;
     let first = entry(&site, "10.0.0.20").await;
     let before = get(&site, "/dhcp/dc1/kea.json").await;
@@ -88,7 +88,7 @@ async fn the_past_is_given_out_as_it_was() {
 }
 
 #[actix_web::test]
-async fn what_does_not_exist_is_told_in_a_sentence() {
+async fn a_missing_site_file_or_zone_is_a_404_that_names_it() {
     let site = data_centre().await;
     for (path, words) in [
         ("/dhcp/dc9/isc.conf", "no site dc9"),
@@ -109,7 +109,7 @@ async fn what_does_not_exist_is_told_in_a_sentence() {
 }
 
 #[actix_web::test]
-async fn an_option_that_is_none_is_refused_in_words_in_every_format_until_it_is_changed() {
+async fn an_invalid_option_is_reported_in_every_format_until_it_is_changed() {
     let site = data_centre().await;
     entry(&site, "10.0.0.20").await;
     let files = ["isc.conf", "kea.json", "dnsmasq.conf"].map(|file| format!("/dhcp/dc1/{file}"));

@@ -1,4 +1,4 @@
-//! Tests of `PUT /dhcp/servers/{name}/confirmation`: who may use it, and which commands it runs.
+//! `PUT /dhcp/servers/{name}/confirmation`: who may send it, and which command the domain receives.
 
 use crate::data_centre::data_centre;
 use crate::support::{Answer, TestSite, sending};
@@ -42,7 +42,7 @@ async fn a_server_confirms_with_its_own_token() {
 }
 
 #[actix_web::test]
-async fn a_failure_is_reported_with_the_checkers_words() {
+async fn a_failure_is_reported_with_the_checkers_message() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
     for (said, kept) in [("line 3:\tsemicolon\nexpected", "line 3: semicolon expected"), ("", "the server gave no reason")] {
@@ -70,7 +70,7 @@ async fn that_there_is_nothing_to_run_is_a_failure_without_a_revision() {
             ["token ops: ReportConfigurationFailure { server: \"isc-1\", revision: None, message: \"no\" }"]
         );
     }
-    // A confirmation has to name what it confirms.
+    // A confirmation must name what it confirms.
     for (report, missing) in [
         (json!({"ok": true, "position": 7}), "revision"),
         (json!({"ok": true, "revision": "ab".repeat(32)}), "position"),
@@ -120,7 +120,7 @@ async fn who_it_is_comes_before_what_is_wrong_with_the_body() {
 }
 
 #[actix_web::test]
-async fn a_report_that_cannot_be_read_is_told_where() {
+async fn a_report_that_cannot_be_parsed_is_refused_with_the_field() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     for (body, field) in [

@@ -1,4 +1,4 @@
-//! A site with a network and a device that can have entries and deployments.
+//! A site with a network and a device that can get entries and deployments.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -20,14 +20,14 @@ pub(crate) async fn data_centre() -> TestSite {
     site
 }
 
-/// Creates a DHCP entry for the device.
+/// Creates a DHCP entry of the device.
 pub(crate) async fn entry(site: &TestSite, ip: &str) -> i64 {
     let entry = json!({"ip": ip, "mac": "52:54:00:00:00:01", "hostname": "h200.dc1.example", "network": "servers"});
     site.append("device", &DEVICE.to_string(), json!({"type": "DhcpEntryCreated", "deployment": DEPLOYMENT, "entry": entry}))
         .await
 }
 
-/// Creates an A and a PTR record for the device.
+/// Creates an A and a PTR record of the device.
 pub(crate) async fn records(site: &TestSite, hostname: &str, ip: &str) -> i64 {
     let entry = json!({"hostname": hostname, "ip": ip});
     site.append("device", &DEVICE.to_string(), json!({"type": "DnsEntryCreated", "deployment": DEPLOYMENT, "entry": entry})).await
@@ -56,12 +56,12 @@ pub(crate) async fn elsewhere(site: &TestSite) -> i64 {
     site.append("venture", "shop", json!({"type": "VentureDefined", "spec": {"parent": null, "default_boot_image": null}})).await
 }
 
-/// The answer to a request without credentials.
+/// Sends a GET without credentials.
 pub(crate) async fn get(site: &TestSite, path: &str) -> Answer {
     site.ask(TestRequest::get().uri(path)).await
 }
 
-/// The answer to a client that has this revision.
+/// Sends a GET as a client that already has this revision.
 pub(crate) async fn get_unless(site: &TestSite, path: &str, tag: &str) -> Answer {
     site.ask(TestRequest::get().uri(path).insert_header(("if-none-match", tag))).await
 }

@@ -1,5 +1,5 @@
-//! Tests DHCP configurations, confirmations and zone files from outside: with the same routes as in production, and views that
-//! the real projector wrote.
+//! DHCP configurations, confirmations and zone files from outside: the same routes as in production, and views written by the
+//! real projector.
 
 mod accepted;
 mod configuration;

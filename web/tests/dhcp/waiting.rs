@@ -3,7 +3,7 @@
 use crate::data_centre::{data_centre, elsewhere, entry, get, get_unless};
 use std::time::{Duration, Instant};
 
-/// Well below the wait of every request here, well above what an answer takes.
+/// Far shorter than the wait of every request here, and far longer than an answer takes.
 const SOON: Duration = Duration::from_secs(20);
 const PATH: &str = "/dhcp/dc1/isc.conf?wait=60";
 
@@ -29,7 +29,7 @@ async fn a_client_without_this_revision_does_not_wait() {
 }
 
 #[actix_web::test]
-async fn events_elsewhere_do_not_end_the_wait_and_its_end_tells_the_newest_position() {
+async fn unrelated_events_do_not_end_the_wait_and_its_end_has_the_newest_position() {
     let site = data_centre().await;
     let tag = get(&site, "/dhcp/dc1/isc.conf").await.header("etag").to_owned();
     let started = Instant::now();
@@ -39,7 +39,7 @@ async fn events_elsewhere_do_not_end_the_wait_and_its_end_tells_the_newest_posit
 }
 
 #[actix_web::test]
-async fn a_change_that_leaves_the_bytes_ends_the_wait_of_whoever_is_to_confirm_it() {
+async fn a_change_without_new_bytes_ends_the_wait_of_an_agent_that_must_confirm_it() {
     let site = data_centre().await;
     let first = get(&site, "/dhcp/dc1/isc.conf").await;
     let (tag, changed) = (first.header("etag").to_owned(), first.header("bootledger-changed-position").to_owned());
@@ -51,7 +51,7 @@ async fn a_change_that_leaves_the_bytes_ends_the_wait_of_whoever_is_to_confirm_i
     let started = Instant::now();
     let (answer, position) = tokio::join!(get_unless(&site, &path, &tag), touched);
     assert_eq!((answer.status.as_u16(), answer.header("bootledger-changed-position")), (304, position.to_string().as_str()));
-    // A client that missed the event does not wait either.
+    // A client that missed the change does not wait either.
     assert_eq!(get_unless(&site, &path, &tag).await.status, 304);
     assert!(started.elapsed() < SOON);
 }

@@ -1,4 +1,4 @@
-//! Tests of zone files with extra records, with BIND's own checker.
+//! Files of zones with extra records, checked by BIND's own checker.
 
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::zone;
@@ -24,7 +24,7 @@ fn checked(text: &str) -> String {
     said
 }
 
-/// BIND loads every combination of records that the rules accept, without a warning.
+/// BIND loads every combination of accepted records without a warning.
 #[test]
 fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
     let lines = [

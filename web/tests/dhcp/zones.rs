@@ -1,4 +1,4 @@
-//! Tests of `GET /dns/zones/{zone}`.
+//! `GET /dns/zones/{zone}`: zone files.
 
 use crate::data_centre::{data_centre, elsewhere, get, get_unless, records};
 use crate::support::{TestSite, site_defined};
@@ -23,7 +23,7 @@ async fn a_zone_file_has_the_zones_records_and_the_position_of_their_last_change
 }
 
 #[actix_web::test]
-async fn the_past_of_a_zone_is_given_out_as_it_was() {
+async fn a_past_zone_is_served_as_it_was() {
     let site = data_centre().await;
     let first = records(&site, "h200.dc1.example", "10.0.0.20").await;
     let before = get(&site, "/dns/zones/dc1.example").await;
@@ -35,14 +35,14 @@ async fn the_past_of_a_zone_is_given_out_as_it_was() {
 }
 
 #[actix_web::test]
-async fn a_zone_name_that_is_none_is_refused() {
+async fn an_invalid_zone_name_is_refused() {
     let site = data_centre().await;
     for zone in ["a%20b", "..", "-a.example", "a%0Ab"] {
         assert!(get(&site, &format!("/dns/zones/{zone}")).await.status.is_client_error(), "{zone}");
     }
 }
 
-/// Replaces the site's zones.
+/// Changes the site's zones to these.
 async fn zones(site: &TestSite, zones: Value) -> i64 {
     let mut dc1 = site_defined();
     dc1["spec"]["zones"] = zones;

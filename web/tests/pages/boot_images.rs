@@ -1,4 +1,4 @@
-//! Tests of the pages of boot images: uploads by a form, the editor of templates, and previews.
+//! Boot images: files uploaded by a form, the editor of templates, and previews.
 
 use crate::catalogue::{attributes, data_centre, done, form, get, texts};
 use crate::support::{Answer, TestSite, device_registered};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 const SCRIPT: &str = "#!ipxe\necho {{ hostname }} {{ ip }} {{ venture }} {{ mac|none }}\nchain {{ done_url }}\n";
 
-/// A form with a file, as browsers send it.
+/// A form with a file, encoded as browsers send it.
 fn upload(path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> TestRequest {
     const BOUNDARY: &str = "----bootledger";
     let mut body = vec![];
@@ -38,7 +38,7 @@ fn upload(path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> T
         .set_payload(body)
 }
 
-/// The site with an image that has no file yet.
+/// A site with an image that has no file yet.
 async fn image() -> (TestSite, String) {
     let site = data_centre().await;
     let spec = json!({"description": "Debian", "open_minutes": 30, "in_progress_minutes": 120});
@@ -47,7 +47,7 @@ async fn image() -> (TestSite, String) {
     (site, bearer)
 }
 
-/// The file of the last command, as the resulting event.
+/// The event that the last command leads to.
 async fn put(site: &TestSite) -> serde_json::Value {
     let event = {
         let asked = site.domain.asked.lock().expect("no panic");
@@ -58,7 +58,7 @@ async fn put(site: &TestSite) -> serde_json::Value {
     event
 }
 
-/// The image with a script, saved by the editor.
+/// An image with a script that was saved in the editor.
 async fn with_script() -> (TestSite, String) {
     let (site, bearer) = image().await;
     site.answer(Ok(done("debian")));
@@ -129,7 +129,7 @@ async fn a_refused_upload_says_which_rule_and_keeps_the_fields() {
 }
 
 #[actix_web::test]
-async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
+async fn the_editor_shows_the_line_of_an_error_and_keeps_the_text() {
     let (site, bearer) = with_script().await;
     let shown = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/edit")).await;
     assert_eq!(texts(&shown, "#field-content"), [SCRIPT.trim()]);
@@ -149,7 +149,7 @@ async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
 }
 
 #[actix_web::test]
-async fn a_preview_is_what_a_device_would_get_with_what_is_assumed_told_and_the_token_masked() {
+async fn a_preview_shows_what_a_device_would_get_names_assumptions_and_masks_the_token() {
     let (site, bearer) = with_script().await;
     let id = Uuid::now_v7();
     site.append("device", &id.to_string(), device_registered("52:54:00:00:00:01", None)).await;
@@ -202,7 +202,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
 }
 
-/// Everything that a template can do to a text, on everything that contains the token.
+/// Every operation of a template on a text, applied to every variable that contains the token.
 fn written() -> Vec<String> {
     let texts = ["token", "files_url", "done_url", "progress_url", "log_url"];
     let changes = [
@@ -290,14 +290,14 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
 }
 
 #[actix_web::test]
-async fn a_template_beyond_the_bounds_is_refused_and_one_that_is_stored_already_is_told_in_its_preview() {
+async fn a_template_beyond_the_limits_is_refused_and_a_stored_one_is_reported_in_its_preview() {
     let (site, bearer) = with_script().await;
     let nest = format!("#!ipxe\n{{{{ {}1 }}}}\n", "- ".repeat(4776));
     let fields = [("called", "other.ipxe"), ("kind", "boot_ipxe"), ("content", nest.as_str())];
     let refused = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 2: a tag has at most 1000 names"), "{}", refused.text);
-    // A version without bounds saved it.
+    // An earlier version without this limit saved it.
     site.answer(Ok(done("debian")));
     let fields = [("called", "stored"), ("kind", "other")];
     let stored = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("stored", nest.as_bytes())))).await;

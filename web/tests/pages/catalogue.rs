@@ -1,4 +1,4 @@
-//! Tests of the catalogue's pages: lists, entries, forms, and the confirmation before an entry is retired.
+//! The catalogue: lists, pages, forms, and the confirmation before something is retired.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -9,7 +9,7 @@ use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
 
-/// The site and its network, without devices.
+/// A site and its network, without devices.
 pub(crate) async fn data_centre() -> TestSite {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
@@ -48,7 +48,7 @@ pub(crate) fn done(id: &str) -> Receipt {
     Receipt { position: 1, id: id.to_owned() }
 }
 
-/// Creates a device with this host name and address. Returns its ID.
+/// Creates a device with this host name and address and returns its id.
 pub(crate) async fn device(site: &TestSite, mac: &str, hostname: &str, ip: &str) -> Uuid {
     let id = Uuid::now_v7();
     site.append("device", &id.to_string(), device_registered(mac, Some("10.0.0.13"))).await;
@@ -117,7 +117,7 @@ async fn a_viewer_sees_why_nothing_can_be_changed_and_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_refused_form_tells_every_rule_beside_its_field_and_keeps_what_was_written() {
+async fn a_refused_form_shows_every_problem_beside_its_field_and_keeps_the_input() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let broken =
@@ -133,7 +133,7 @@ async fn a_refused_form_tells_every_rule_beside_its_field_and_keeps_what_was_wri
     assert_eq!(attributes(&refused, "#field-vlan", "value"), ["4095"]);
     assert_eq!(texts(&refused, "#field-racks"), ["r1"]);
     assert_eq!(attributes(&refused, "#field-site option[selected]", "value"), ["dc1"]);
-    // Values that cannot be parsed are reported without a command, and all of them at once.
+    // Values that cannot be parsed are reported together, without a command to the domain.
     let asked = site.domain.asked.lock().expect("no panic").len();
     let fields = [("called", "prod"), ("cidr", "x"), ("site", "dc 1"), ("gateway", "10.0.0")];
     let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
@@ -187,7 +187,7 @@ async fn hostile_names_are_refused_and_never_become_markup() {
 }
 
 #[actix_web::test]
-async fn retiring_says_what_it_does_and_what_stands_against_it() {
+async fn the_confirmation_of_retiring_shows_its_effect_and_what_prevents_it() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
@@ -204,7 +204,7 @@ async fn retiring_says_what_it_does_and_what_stands_against_it() {
     let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
     let named = texts(&asked, "#question li");
     assert_eq!((named.len(), named.last().map(String::as_str)), (5, Some("further devices")), "{named:?}");
-    // Another user may be faster than the page.
+    // Another user may make a change between the page and its form.
     site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "site_in_use", "the site is still used by rack <r1>")])));
     let refused = site.ask_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;
     assert_eq!(refused.status, 422);
@@ -217,7 +217,7 @@ async fn retiring_says_what_it_does_and_what_stands_against_it() {
 }
 
 #[actix_web::test]
-async fn a_change_that_somebody_else_made_meanwhile_is_not_taken_back_unseen() {
+async fn a_concurrent_change_by_another_user_is_not_overwritten_unnoticed() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;
     let shown = site.ask_as(&bearer, get("/sites/dc1/edit")).await;
@@ -280,7 +280,7 @@ async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
 }
 
 #[actix_web::test]
-async fn a_dhcp_server_tells_what_it_holds_up() {
+async fn a_dhcp_server_shows_the_deployments_that_wait_for_it() {
     let site = data_centre().await;
     let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "dnsmasq"}});
     site.append("dhcp_server", "edge", defined).await;
@@ -307,7 +307,7 @@ async fn a_dhcp_server_tells_what_it_holds_up() {
     let list = site.ask_as(&bearer, get("/dhcp-servers")).await;
     assert_eq!(texts(&list, "td[data-label='Holds up']"), ["1 deployment"]);
     assert_eq!(texts(&list, "td[data-label=State] .badge"), ["Failing"]);
-    // An option that cannot be written for dnsmasq is reported on the page.
+    // An option that dnsmasq's format cannot express is reported on the page.
     let mut network = network_defined();
     network["spec"]["dhcp_options"] = json!([{"name": "no-such-option", "value": {"flag": true}}]);
     site.append("network", "prod", network).await;
@@ -316,7 +316,7 @@ async fn a_dhcp_server_tells_what_it_holds_up() {
 }
 
 #[actix_web::test]
-async fn a_repair_names_what_shall_go() {
+async fn a_repair_names_what_it_removes() {
     let site = data_centre().await;
     let difference = json!({"nature": "foreign", "server": "10.0.0.53:53", "expected": [], "found": ["10.9.9.9"], "message": "made by somebody else"});
     site.append("drift", "dc1/dns/h200.dc1.example/A", json!({"type": "DriftFound", "difference": difference})).await;
@@ -337,7 +337,7 @@ async fn a_repair_names_what_shall_go() {
         };
         assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dc1/dns/h200.dc1.example/A"]);
     }
-    // Without a name nothing is repaired, and the redirect never leads to another host.
+    // Without a key nothing is repaired, and no redirect leads to another host.
     let fields = [("to", "//evil.example")];
     let refused = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
     assert_eq!(refused.status, 422);
@@ -347,7 +347,7 @@ async fn a_repair_names_what_shall_go() {
 }
 
 #[actix_web::test]
-async fn a_role_is_defined_with_yaml_and_what_is_wrong_with_it_is_told() {
+async fn a_role_is_defined_with_yaml_and_its_errors_are_shown() {
     let site = TestSite::create().await;
     let venture = json!({"type": "VentureDefined", "spec": {"description": "", "parent": null, "default_boot_image": "debian"}});
     site.append("venture", "shop", venture).await;

@@ -1,4 +1,4 @@
-//! Tests of the pages of deployments: the list, one deployment, and its actions.
+//! Deployments: the list, a single one, and its actions.
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
@@ -11,7 +11,7 @@ use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
 
-/// A site with a live deployment for each of these host names. Returns their IDs.
+/// A site with a live deployment of each of these host names, and the deployments' ids.
 async fn data_centre(hostnames: &[&str]) -> (TestSite, Vec<Uuid>) {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
@@ -90,7 +90,7 @@ async fn the_list_as_csv_has_all_that_is_filtered() {
     assert_eq!(lines.len(), 2, "{}", csv.text);
     assert!(lines[1].starts_with(&format!("{},a.dc1.example,10.0.0.20,52:54:00:00:00:00,open,false,", ids[0])), "{}", lines[1]);
     assert!(csv.header("content-disposition").contains("deployments.csv"));
-    // The export is of one position, which it names.
+    // The export shows one position, which it names.
     assert!(csv.header("bootledger-position").parse::<i64>().is_ok_and(|position| position > 0), "no position is named");
 }
 
@@ -137,7 +137,7 @@ async fn a_viewer_sees_why_and_is_refused() {
 }
 
 #[actix_web::test]
-async fn many_are_cancelled_after_a_preview_and_each_result_is_told() {
+async fn many_deployments_are_cancelled_after_a_preview_and_each_result_is_shown() {
     let (site, ids) = data_centre(&["a.dc1.example", "b.dc1.example", "c.dc1.example"]).await;
     let bearer = site.bearer(Scope::Operator).await;
     let rows = format!("id={}&id={}", ids[0], ids[1]);

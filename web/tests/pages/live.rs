@@ -1,4 +1,4 @@
-//! Tests of live pages: what is sent after an event, and what is not.
+//! Live pages: which messages an event causes, and which it does not.
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
@@ -27,7 +27,7 @@ impl Browser {
         Self(Box::pin(response.into_body()))
     }
 
-    /// The next part that is not a sign of life; `None` at the end.
+    /// The next part that is not a heartbeat; `None` at the end.
     async fn next(&mut self) -> Option<String> {
         loop {
             let part = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
@@ -45,7 +45,7 @@ async fn something(site: &TestSite, network: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn a_page_is_told_its_changed_parts_with_the_position() {
+async fn a_page_gets_its_changed_parts_with_the_position() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
@@ -58,7 +58,7 @@ async fn a_page_is_told_its_changed_parts_with_the_position() {
 }
 
 #[actix_web::test]
-async fn who_was_away_is_told_what_came_meanwhile() {
+async fn a_reconnecting_page_gets_what_it_missed() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Viewer).await;
     let since = site.append("site", "dc1", site_defined()).await;
@@ -70,7 +70,7 @@ async fn who_was_away_is_told_what_came_meanwhile() {
 }
 
 #[actix_web::test]
-async fn a_page_hears_nothing_of_what_it_is_not_about() {
+async fn a_page_gets_no_message_about_anything_else() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Viewer).await;
     let position = site.append("site", "dc1", site_defined()).await;
@@ -81,7 +81,7 @@ async fn a_page_hears_nothing_of_what_it_is_not_about() {
 }
 
 #[actix_web::test]
-async fn a_network_is_told_of_the_address_that_a_device_took() {
+async fn the_page_of_a_network_gets_an_address_that_a_device_took() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
@@ -97,7 +97,7 @@ async fn a_network_is_told_of_the_address_that_a_device_took() {
 }
 
 #[actix_web::test]
-async fn a_dhcp_server_that_fails_is_told_to_whoever_looks() {
+async fn open_pages_get_the_failure_of_a_dhcp_server() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;

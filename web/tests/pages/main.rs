@@ -1,5 +1,5 @@
-//! Tests the pages from outside: with the same configuration as in production, a separate database for each test, and a domain
-//! that returns what a test sets. The root package tests what the real domain returns, and tests the pages in a browser.
+//! The pages from outside: the same configuration as in production, a database of its own for each test, and a domain that
+//! answers as a test decides. The root package tests the answers of the real domain, and users' actions in a browser.
 
 mod boot_images;
 mod catalogue;

@@ -41,7 +41,7 @@ async fn a_network_is_defined_by_its_form_and_shown() {
 }
 
 #[actix_web::test]
-async fn the_address_map_says_who_has_what() {
+async fn the_address_map_shows_the_holder_of_each_address() {
     let site = data_centre().await;
     let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
     let bearer = site.bearer(Scope::Viewer).await;

@@ -1,4 +1,4 @@
-//! Tests of the page of a zone: it shows the content of the file, at a cost that does not grow with the zone.
+//! The page of a zone: it shows what the zone file contains, at a cost that does not grow with the zone.
 
 use crate::catalogue::{get, texts};
 use crate::support::{TestSite, site_defined};
@@ -40,7 +40,7 @@ async fn the_page_of_a_large_zone_names_its_servers_and_each_extra_record_that_i
     assert!(!shown.contains("free.dc1"), "{shown}");
     let shown = texts(&site.ask_as(&bearer, get("/zones/rev.dc1.example")).await, "#soa").concat();
     assert!(shown.contains("line 1: 7.rev.dc1.example. IN PTR other.example.net.") && !shown.contains("line 2"), "{shown}");
-    // The same addresses with a final dot, and in capital letters.
+    // The same names with a trailing dot, and in capital letters.
     for same in ["/zones/dc1.example.", "/zones/DC1.EXAMPLE", "/dns/zones/Dc1.example."] {
         assert_eq!(site.ask_as(&bearer, get(same)).await.status, 200, "{same}");
     }

@@ -1,4 +1,4 @@
-//! What an installer reports, and what people set about its next boot.
+//! Installer reports, and operators' choices for the next boot.
 
 use super::{World, sha, v};
 use bootledger_aggregates::deployment::command::DeploymentCommand;
@@ -7,7 +7,7 @@ use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::ids::DeploymentId;
 
 impl World {
-    /// Something that an installer or a person does about an installation.
+    /// An action of an installer or an operator on an installation.
     pub(crate) fn installer(&mut self, live: DeploymentId, a: u8, b: u8) -> Result<(), Refused> {
         let boot = if b.is_multiple_of(2) { NextBoot::Network } else { NextBoot::Disk };
         let report = InstallerReport {

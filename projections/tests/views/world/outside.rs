@@ -1,4 +1,4 @@
-//! What management controllers, Puppet, and checks of other servers have to say.
+//! Reports from management controllers, Puppet, and checks of other servers.
 
 use super::{World, device_id, v};
 use bootledger_aggregates::deployment::command::DeploymentCommand;
@@ -14,7 +14,7 @@ use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 impl World {
-    /// An order to the controller of device `n`, for its live deployment if it has one, and what becomes of it.
+    /// An order to the controller of device `n`, for its live deployment if it has one, and the order's result.
     pub(crate) fn power(&mut self, n: u8, step: u8, b: u8) -> Result<(), Refused> {
         let (id, live) = (device_id(n), self.live(device_id(n)));
         let restart = live.map(|deployment| Restart { deployment, turn: u32::from(b % 3) });
@@ -36,7 +36,7 @@ impl World {
         self.device(id, DeviceCommand::ReportPower { order: Box::new(order), outcome })
     }
 
-    /// Puppet reports a run on the server: it succeeded, or failed with one of some messages.
+    /// Puppet reports a run on the server that either succeeded or failed with one of several messages.
     pub(crate) fn puppet(&mut self, id: DeploymentId, n: u8) -> Result<(), Refused> {
         let messages = || vec![Text::fitted(&format!("class demo{} \"is\" {{broken}}", n % 2))];
         let outcome = if n.is_multiple_of(3) { PuppetOutcome::Succeeded } else { PuppetOutcome::Failed { messages: messages() } };
@@ -46,7 +46,7 @@ impl World {
         self.deployment(id, "token puppet", DeploymentCommand::ReportPuppetRun { run, now })
     }
 
-    /// A check finds something or nothing at one of some servers, or a person orders its repair.
+    /// A check finds drift, or none, at one of several servers, or an operator orders its repair.
     pub(crate) fn drift(&mut self, n: u8, b: u8) {
         let keys = ["dc1/dns/h200.dc1.example/A", "dc1/dns/11.0.0.10.in-addr.arpa/PTR", "dc1/dhcp/kea-1", "dc10/dhcp/kea-1"];
         let key: DriftKey = v(keys[usize::from(n) % keys.len()]);

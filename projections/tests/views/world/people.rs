@@ -1,4 +1,4 @@
-//! People, and their sessions.
+//! Users and their sessions.
 
 use super::{World, v};
 use bootledger_aggregates::event::Event;
@@ -10,7 +10,7 @@ use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 impl World {
-    /// Something becomes of one of two people, or of one of their sessions.
+    /// Changes one of two users, or one of their sessions.
     pub(crate) fn person(&mut self, n: u8, b: u8) {
         let name = if n.is_multiple_of(2) { "ada" } else { "grace" };
         let password = PasswordId(Uuid::from_u128(u128::from(b)));

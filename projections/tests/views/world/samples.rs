@@ -1,4 +1,4 @@
-//! Values and commands that histories are made of.
+//! Values and commands from which histories are built.
 
 use bootledger_aggregates::boot_image::{BootFile, BootImageCommand, BootImageSpec, EndedBy, FileKind, NetworkBoot};
 use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerCommand, DhcpServerSpec};
@@ -13,7 +13,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
 use uuid::Uuid;
 
-/// A value of the domain from its text.
+/// Parses a value of the domain from its text.
 pub(crate) fn v<T: std::str::FromStr>(text: &str) -> T {
     text.parse().unwrap_or_else(|_| panic!("{text} is no value"))
 }
@@ -47,7 +47,7 @@ pub(crate) fn webhook_spec(events: &str) -> WebhookSpec {
     serde_json::from_value(serde_json::json!({"url": url, "events": [events], "secret": "chat"})).expect("a webhook")
 }
 
-/// An image whose deployments the server ends, or Puppet.
+/// An image whose deployments are ended by the server itself or by Puppet.
 pub(crate) fn image_spec(description: &str, in_progress_minutes: u32, puppet: bool) -> BootImageSpec {
     let done_by = if puppet { EndedBy::Puppet } else { EndedBy::Server };
     BootImageSpec {

@@ -1,5 +1,5 @@
-//! The matrix of the boot network: what a server gets for its own deployment, for another's, and for none. The matrix consists
-//! of the answers themselves, because access depends on the address, the token in the path, and the file.
+//! The boot network: what a server gets for its own deployment, for another's, and for none. Here the answers themselves are
+//! the matrix, because access depends on the address, on the token in the path, and on the file.
 
 use super::fixtures::Fixtures;
 use crate::support::TestSite;
@@ -12,7 +12,7 @@ use bootledger_web::commands::{Command, Receipt};
 use bootledger_web::server::Part;
 use std::fmt::Write as _;
 
-/// The addresses of the server that is being deployed, of another one, and of one that is not.
+/// The addresses of the server that is being deployed, of another server that is, and of one that is not.
 const CLIENTS: [&str; 3] = ["10.0.0.20", "10.0.0.21", "10.0.0.99"];
 
 #[actix_web::test]
@@ -20,7 +20,7 @@ async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
     let site = TestSite::create().await;
     let fixtures = Fixtures::create(&site).await;
     let [own, other] = fixtures.deployments.map(|id| Token::of(&site.application.key, id).as_str().to_owned());
-    // The ID of one deployment with the proof of the other.
+    // The id of one token with the signature of the other.
     let mixed = format!("{}{}", &own[..32], &other[32..]);
     let ends = ["", "boot.ipxe", "vmlinuz", "ks.cfg", "DONE", "progress", "log"];
     let mut snapshot = format!("{:<36}", "from");
@@ -48,7 +48,7 @@ async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
                 site.answer(Ok(Receipt { position: 1, id: fixtures.deployments[0].to_string() }));
                 let answer = service.call(request.to_request()).await.expect("an answer");
                 let status = answer.status().as_u16();
-                // If no command was run, its answer must not be used for the next one.
+                // If there was no command, its answer must not be used for the next one.
                 site.domain.answers.lock().expect("no panic").clear();
                 let text = String::from_utf8_lossy(&read_body(answer).await).into_owned();
                 let mut cell = status.to_string();

@@ -62,7 +62,7 @@ pub(super) fn kinds() -> [Kind; 18] {
 }
 
 impl Kind {
-    /// The name of the kind in the legend.
+    /// The kind's name in the legend.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Nobody => "no credentials",
@@ -95,7 +95,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller represents the others where no route is registered.
+    /// Whether this caller represents the others where no route is registered.
     pub(super) fn is_representative(&self) -> bool {
         matches!(self.kind, Kind::Nobody | Kind::AdministratorToken | Kind::AdministratorPerson)
     }
@@ -110,7 +110,7 @@ impl Caller {
     }
 }
 
-/// A scope that is added has to become a kind of caller here, or this does not compile.
+/// A scope that is added must become a kind of caller here; otherwise this does not compile.
 fn kind_of(scope: &Scope) -> Kind {
     match scope {
         Scope::Viewer => Kind::ViewerToken,

@@ -19,25 +19,25 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long an answer may take; far more than it needs.
+/// How long an answer may take: far longer than it needs.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The beginning of the scripted domain's error if it has no answer; see `support.rs`.
+/// The scripted domain's error when it has no answer prepared; see `support.rs`.
 const SCRIPTED: &str = "the test has no";
-/// The middleware's error if no route matched; see `error/problem.rs`.
+/// The error when no route matched; see `error/problem.rs`.
 const NO_ROUTE: &str = "there is nothing at this path";
 
 /// How far a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Past all checks, to the route's own work.
+    /// Past all checks, to the handler.
     Passes,
-    /// The answer is 401.
+    /// 401: the caller is not authenticated.
     Unknown,
-    /// The answer is 403.
+    /// 403: the caller may not do this.
     Forbidden,
     /// The answer is 404 from the listener itself: it has no such route.
     NoRoute,
-    /// The answer is 405.
+    /// 405: the route does not have this method.
     NoMethod,
 }
 
@@ -75,7 +75,7 @@ impl Cell {
 
 type Answered = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
-/// A listener that requests are sent to.
+/// A listener under test.
 pub(super) struct Probe {
     call: Box<dyn Fn(Request) -> LocalBoxFuture<'static, Answered>>,
     domain: Arc<Scripted>,
@@ -117,7 +117,7 @@ impl Probe {
             _ if commanded => Class::Passes,
             401 => Class::Unknown,
             403 => Class::Forbidden,
-            // `/pxe/` answers with sentences of its own if nothing matches.
+            // `/pxe/` has error messages of its own for a path that does not exist.
             404 if said.contains(NO_ROUTE) || path.starts_with("/pxe") => Class::NoRoute,
             405 => Class::NoMethod,
             _ => Class::Passes,
@@ -134,7 +134,7 @@ impl Probe {
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A body that fails when it is first read, and records that.
+/// A body that breaks off when it is first read, and records that.
 fn broken_off(read: Rc<Flag<bool>>) -> Payload {
     let body = stream::poll_fn(move |_| {
         read.set(true);

@@ -1,5 +1,5 @@
-//! All decisions. A row that none of these describes fails the test: the author of the route either follows one of them or adds
-//! a line here, which a reviewer checks.
+//! The decisions. A row that none of these describes fails the test: the author of the route either follows one of them or adds
+//! a line here, which is reviewed.
 
 use super::callers::kinds;
 use std::fmt::Write as _;
@@ -47,12 +47,12 @@ pub(super) fn name(classes: &str) -> Option<&'static str> {
     DECISIONS.iter().find(|(_, _, of)| *of == classes).map(|(name, _, _)| *name)
 }
 
-/// The name of the decision, or a mark that it has none.
+/// The decision's name, or a mark that there is none.
 pub(super) fn named(classes: &str) -> &str {
     name(classes).unwrap_or("?")
 }
 
-/// The legend: the meaning of the words in the table.
+/// The legend: what the words of the table mean.
 pub(super) fn legend() -> String {
     let mut text = String::from("ok: past all checks; 401, 403: refused; 404: this listener has no such route\n\n");
     write!(text, "{:<54}", "caller").expect("text");

@@ -14,10 +14,10 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The DHCP server whose agent is the caller with a token of its own.
+/// The DHCP server of the kind "own agent".
 pub(super) const DHCP_SERVER: &str = "kea-1";
 
-/// The objects of the test's site.
+/// The objects that exist.
 pub(super) struct Fixtures {
     devices: [Uuid; 2],
     /// The deployments in progress of `h200`, at 10.0.0.20, and of `h201`, at 10.0.0.21.
@@ -27,10 +27,10 @@ pub(super) struct Fixtures {
     token: TokenId,
 }
 
-/// A route's path for each caller.
+/// A path of a route, depending on the caller.
 pub(super) struct Variant {
     path: String,
-    /// Whether the path is that of a session: the caller's own, if it has one.
+    /// Whether the path names a session: the caller's own, if it has one.
     own_session: bool,
     others_session: SessionId,
 }
@@ -47,7 +47,8 @@ pub(super) async fn end_of_log(site: &TestSite) -> i64 {
     sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&site.pool).await.expect("a position")
 }
 
-/// Routes whose object only the whole service has: the library, its downloads, and loaders are not part of this test's site.
+/// Whether only a whole service has the route's object: this test's site has no image library, no downloads and no loaders, for
+/// example.
 pub(super) fn may_be_absent(row: &str) -> bool {
     [
         "/puppet/nodes/",
@@ -100,7 +101,7 @@ impl Fixtures {
         Self { devices, deployments, boot_token, others_session, token }
     }
 
-    /// The paths of a pattern, each with a label: the caller's own object, and another's if that may make a difference.
+    /// The paths of a pattern, each with a label: the caller's own object, and another's if that can make a difference.
     pub(super) fn paths(&self, pattern: &str) -> Vec<(&'static str, Variant)> {
         let variant = |own_session, query: &str| {
             let path = self.fill(pattern) + query;

@@ -16,7 +16,7 @@ pub(super) struct Route {
     pub(super) methods: BTreeSet<String>,
 }
 
-/// All routes of a listener, in the order of their patterns.
+/// All routes of a listener, sorted by pattern.
 pub(super) async fn registered(site: &TestSite, part: Part) -> BTreeSet<Route> {
     let service = init_service(App::new().configure(site.site.configure(part))).await;
     let answer = service.call(TestRequest::get().uri("/healthz").to_request()).await.expect("an answer");
@@ -29,7 +29,7 @@ pub(super) async fn registered(site: &TestSite, part: Part) -> BTreeSet<Route> {
 fn collect(node: &IntrospectionNode, routes: &mut BTreeSet<Route>) {
     if matches!(node.kind, ResourceType::Resource) {
         let methods: BTreeSet<String> = node.methods.iter().map(ToString::to_string).collect();
-        // actix joins paths that differ only in their last slash; their patterns keep it.
+        // actix joins paths that differ only in a trailing slash; their patterns keep it.
         for pattern in node.patterns.iter().filter(|pattern| pattern.starts_with('/')) {
             assert_eq!(pattern.trim_end_matches('/'), node.full_path.trim_end_matches('/'), "a pattern within a scope");
             routes.insert(Route { pattern: pattern.clone(), methods: methods.clone() });

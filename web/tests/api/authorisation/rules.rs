@@ -1,10 +1,10 @@
-//! Rules that every row has to follow, whatever its decision is.
+//! Rules that every row must meet, whatever its decision is.
 
 use super::callers::Kind;
 use super::cells::{Cell, Class};
 use super::{Row, decisions, fixtures};
 
-/// What a viewer may change: only their own account, and the theme of their browser.
+/// What a viewer may change: only their own account, and how their browser shows pages.
 const A_VIEWER_MAY_CHANGE: [&str; 6] = [
     "DELETE /api/v1/sessions/{id} (own)",
     "POST /settings/password",
@@ -17,7 +17,7 @@ const A_VIEWER_MAY_CHANGE: [&str; 6] = [
 /// Whether a row violates a rule.
 type Breaks = fn(&Row) -> bool;
 
-/// The rules that rows violate, as sentences.
+/// The violated rules, as sentences.
 pub(super) fn broken(rows: &[Row]) -> Vec<String> {
     let rules: [(&str, Breaks); 6] = [
         ("has a decision without a name: add it to decisions.rs, where a person reviews it", has_no_name),
@@ -34,8 +34,7 @@ pub(super) fn broken(rows: &[Row]) -> Vec<String> {
     rules.into_iter().flat_map(of_rule).collect()
 }
 
-/// Whether booting servers use the route. These routes have their own checks, of a deployment's token or address; `boot.rs`
-/// has their matrix.
+/// Whether booting servers use this route. Those routes check a deployment's token or address; `boot.rs` is their matrix.
 fn is_of_machines(row: &Row) -> bool {
     ["/pxe", "/grub/", "/boot/loaders/"].iter().any(|prefix| row.path.starts_with(prefix))
 }
@@ -48,7 +47,7 @@ fn has_no_name(row: &Row) -> bool {
     decisions::name(&row.classes()).is_none()
 }
 
-/// A slow or malformed body must make no difference to a caller without permission, and hold no connection.
+/// A slow or malformed body must not change the answer to a caller without rights, and must not hold a connection.
 fn refuses_after_the_body(row: &Row) -> bool {
     row.cells.iter().any(|cell| cell.read_body && cell.is_refused())
 }
@@ -66,7 +65,7 @@ fn lets_a_viewer_change(row: &Row) -> bool {
     !allowed && row.of(Kind::ViewerToken).chain(row.of(Kind::ViewerPerson)).copied().any(passes)
 }
 
-/// The theme belongs to the browser, and nothing there is done as the user whose cookie is sent along.
+/// The theme belongs to the browser: this route does nothing on behalf of the user whose cookie is sent.
 fn is_open_to_other_sites(row: &Row) -> bool {
     let ignores_cookies = row.path == "/theme" || is_of_machines(row);
     !row.method.is_safe() && !ignores_cookies && row.of(Kind::CrossSite).any(|cell| passes(*cell) || cell.commanded)

@@ -1,19 +1,19 @@
-//! Reads the routes from their sources, so that none can be forgotten.
+//! The routes, read from their sources, so that none can be missed.
 
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// A method of a route, with a path that fits it.
+/// A method of a route, with a path that matches it.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) method: String,
     pub(super) path: String,
 }
 
-/// The last parts of the paths of pages that only show a form for a change.
+/// The last path segments of pages that only show a form for a change.
 const LEADING: [&str; 10] = ["new", "_new", "edit", "retire", "remove", "decommission", "add", "cancel", "done", "deploy"];
 
-/// The sources of a folder of the crate.
+/// The source files of a folder of the crate.
 pub(super) fn of(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = vec![];
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder), &mut found);
@@ -33,7 +33,7 @@ fn read(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// Whether a route is excluded: sign-ins and the change of the user's own password never have a reading.
+/// Whether a handler is exempt: sign-ins and the change of one's own password never hold a read connection.
 pub(super) fn is_excused(file: &Path, around: &str) -> bool {
     let own = ["pages/sign_in.rs", "pages/settings/password.rs"];
     own.iter().any(|own| file.ends_with(own)) && around != ".unguarded()"
@@ -52,7 +52,7 @@ fn resources(folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// A path that fits a pattern.
+/// A path that matches a pattern.
 fn path(pattern: &str) -> String {
     let parts = pattern.split('/').map(|part| match part {
         "{id}" => Uuid::now_v7().to_string(),
@@ -63,14 +63,14 @@ fn path(pattern: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Every route that is not safe (RFC 9110, 9.2.1).
+/// Every route with an unsafe method (RFC 9110, 9.2.1).
 pub(super) fn unsafe_routes() -> Vec<Route> {
     let mut routes = vec![];
     for folder in ["api", "boot", "dhcp", "dns", "pages", "puppet"] {
         for (pattern, handlers) in resources(folder) {
             for method in ["POST", "PUT", "PATCH", "DELETE"] {
                 if handlers.contains(&format!(".{}(", method.to_lowercase())) {
-                    // A file's query describes the file.
+                    // The query of an uploaded file gives its kind.
                     let query = if method == "PUT" && pattern.contains("/files/") { "?kind=other" } else { "" };
                     routes.push(Route { method: method.to_owned(), path: format!("{}{query}", path(&pattern)) });
                 }
