@@ -4,7 +4,7 @@
 //!   listener ──► admission ──► transfer, on a port of its own: options, window, patience, content
 //! ```
 //! It knows nothing of deployments: who gets which file is decided by `bootledger_web::boot::tftp`. It writes nothing. Why it is our
-//! own, says docs/adr/0012-our-own-tftp-server.md.
+//! own, says docs/adr/0012-built-in-tftp-server.md.
 
 mod admission;
 mod content;
