@@ -3,8 +3,8 @@
 //! ```text
 //!   listener ──► admission ──► transfer, on a port of its own: options, window, patience, content
 //! ```
-//! The server does not depend on deployments: `bootledger_web::boot::tftp` decides which client gets which file. The server
-//! writes nothing. docs/adr/0012-our-own-tftp-server.md explains why we have our own.
+//! It knows nothing of deployments: who gets which file is decided by `bootledger_web::boot::tftp`. It writes nothing. Why it is our
+//! own, says docs/adr/0012-built-in-tftp-server.md.
 
 mod admission;
 mod content;
