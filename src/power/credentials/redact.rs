@@ -11,16 +11,12 @@ pub(super) fn redact(text: &str, password: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        match end_of(password, rest) {
-            Some(end) => {
-                redacted.push_str(REMOVED);
-                rest = rest.get(end..).unwrap_or_default();
-            }
-            None => {
-                redacted.push(first);
-                rest = rest.get(first.len_utf8()..).unwrap_or_default();
-            }
-        }
+        let (shown, after) = match end_of(password, rest) {
+            Some(end) => (REMOVED, end),
+            None => (rest.get(..first.len_utf8()).unwrap_or_default(), first.len_utf8()),
+        };
+        redacted.push_str(shown);
+        rest = rest.get(after..).unwrap_or_default();
     }
     redacted
 }
@@ -49,9 +45,9 @@ fn forms(c: char, text: &str) -> Vec<usize> {
         return lengths;
     }
     let mut utf8 = [0; 4];
-    let url: String = c.encode_utf8(&mut utf8).bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let url = c.encode_utf8(&mut utf8).bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     let mut utf16 = [0; 2];
-    let json: String = c.encode_utf16(&mut utf16).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    let json = c.encode_utf16(&mut utf16).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat();
     let number = u32::from(c);
     let encoded = [url, json, format!("\\{c}"), format!("&#{number};"), format!("&#x{number:x};"), format!("&#x{number:02x};")];
     let named = match c {
@@ -93,7 +89,7 @@ mod tests {
             let all = utf8_percent_encode(&password, NON_ALPHANUMERIC).to_string();
             let json = serde_json::to_string(&password).expect("JSON");
             let json = json[1..json.len() - 1].to_owned();
-            let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+            let escaped = password.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<Vec<_>>().concat();
             let path = utf8_percent_encode(&password, PATH).to_string();
             let plus = all.replace("%20", "+");
             let slashed = json.replace('/', "\\/");

@@ -3,7 +3,7 @@
 //! - [`icon`], [`badge`], [`time`]: small components in lines and cells.
 //! - [`block`]: headings with actions, cards, tabs, facts, notes, empty states, tiles, and the pager of a list.
 //! - [`action`]: buttons and links that show why they cannot be used; forms of one button.
-//! - [`plot`]: charts.
+//! - [`plot`]: the charts of numbers over time.
 //! - [`list`]: the filters, columns and order of lists.
 //! - [`field`]: the fields of forms, with hints, errors and suggestions; the summary of a refused form.
 
