@@ -28,7 +28,7 @@ pub struct CatalogueQuery {
 }
 
 /// The form in which the API returns a catalogue entry. A client can send the returned `spec` back with `PUT` unchanged.
-pub(super) trait Answer: Serialize {
+pub(crate) trait Answer: Serialize {
     /// The entry's columns in the views.
     type View: DeserializeOwned;
 

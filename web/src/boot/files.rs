@@ -5,6 +5,8 @@
 use super::serve::{Content, Source, media_type, serve};
 use super::store::{Contents, StoreError};
 use super::upload::{Description, UploadError};
+use crate::api::boot_images::BootImageAnswer;
+use crate::api::catalogue::Answer;
 use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::Command;
@@ -156,7 +158,7 @@ async fn find(reading: &mut Reading<'_>, image: &Name, name: &Name) -> Result<Bo
 /// Removes a file from a boot image. Its content stays in the store, because earlier revisions use it.
 #[utoipa::path(delete, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name")),
-    responses((status = 200, body = Entry<BootImage>)))]
+    responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn remove(
     caller: Administrator,
     mut backend: Backend,
@@ -167,7 +169,7 @@ pub(crate) async fn remove(
     match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let entry = catalogue::boot_image(reading.connection(), &image, At::Now).await?;
-            Ok(change.answer(reading, &entry))
+            Ok(change.answer(reading, &entry.map(BootImageAnswer::of)))
         }
         Err(accepted) => Ok(accepted),
     }

@@ -138,3 +138,19 @@ async fn what_is_written_is_read_under_the_same_name() {
         assert!(missing.is_empty(), "{method} {write} takes {missing:?}, which the answer has under another name");
     }
 }
+
+/// What a `PUT` accepts is at `spec` itself, so no answer has a description within a description.
+#[actix_web::test]
+async fn no_answer_has_a_spec_within_a_spec() {
+    let site = TestSite::create().await;
+    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let followed = |schema: &Value| -> Value {
+        let target = schema["$ref"].as_str().or_else(|| schema["oneOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()));
+        target.and_then(|target| document.pointer(target.trim_start_matches('#'))).cloned().unwrap_or_else(|| schema.clone())
+    };
+    let nested = |schema: &Value| followed(&schema["properties"]["spec"])["properties"].get("spec").is_some();
+    assert!(schemas.values().filter(|schema| schema["properties"].get("spec").is_some()).count() > 5, "too few schemas");
+    let wrong: Vec<&String> = schemas.iter().filter(|(_, schema)| nested(schema)).map(|(name, _)| name).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
