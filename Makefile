@@ -17,6 +17,9 @@ ARGS ?=
 # Parts of the bench for `make bench`; all of them if empty.
 PARTS ?=
 
+# Many tests wait for a server, so one more than the processors keeps the processors busy.
+TEST_THREADS ?= $(shell echo $$(($$(nproc) + 1)))
+
 .PHONY: help
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
@@ -24,8 +27,8 @@ help: ## Lists the targets
 .PHONY: demo
 demo: ## Starts Bootledger with its own PostgreSQL and a small data centre to try it; Ctrl-C stops it
 	@scripts/setup run
-	@echo 'make: building the release binary; the first time this takes several minutes on two cores'
-	@exec $(CARGO) run --release --locked -- demo $(ARGS)
+	@echo 'make: building the demo; the first time this takes some minutes on two cores'
+	@exec $(CARGO) run --profile demo --locked -- demo $(ARGS)
 
 # nextest comes last, so that its summary ends the output. Property tests use a fixed seed, so that a failure comes from a change
 # and can be repeated. For other cases: PROPTEST_RNG_SEED=2 make test
@@ -38,7 +41,7 @@ test: ## Runs every check and every test
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) test --quiet --locked --workspace --doc
-	scripts/with-postgres $(CARGO) nextest run --locked --workspace
+	scripts/with-postgres $(CARGO) nextest run --locked --workspace --test-threads $(TEST_THREADS)
 
 .PHONY: prove
 prove: ## Installs a virtual server with Debian's own installer, twice, to the end; half an hour without KVM
@@ -49,11 +52,16 @@ demo-vm: ## Boots a virtual server beside the running demo, into a real installa
 	@scripts/demo-vm
 
 .PHONY: check
-check: ## Runs the quick checks: formatting, clippy, unit tests
+check: export CARGO := $(CARGO)
+check: ## Runs the quick checks of the crates that have changed: formatting, clippy, unit tests
 	@scripts/setup check
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	scripts/with-postgres $(CARGO) nextest run --workspace --lib
+	scripts/check
+
+.PHONY: test-fast
+test-fast: export PROPTEST_RNG_SEED ?= 1
+test-fast: ## Runs all tests but those with virtual servers, with browsers and the API fuzzer
+	@scripts/setup test
+	scripts/with-postgres $(CARGO) nextest run --locked --workspace --test-threads $(TEST_THREADS) --profile fast
 
 # To run some parts only: make bench PARTS='append bulk'. All of it takes about ten minutes, and the first build as long again.
 .PHONY: bench
@@ -62,9 +70,12 @@ bench: ## Measures everything that has a target, each beside what this machine c
 	$(CARGO) bench --locked --package bootledger --bench table -- $(PARTS)
 
 .PHONY: lint
-lint: ## Checks licences, sources and unused dependencies, and the shell scripts
+lint: ## Checks licences, sources, unused dependencies, circles of imports, the words that people read, and the shell scripts
 	@scripts/setup lint
+	scripts/imports
+	scripts/links
 	shellcheck -x .ci/run $$(grep -rlE '^#(!.*\b(ba)?sh\b| shellcheck shell=)' scripts)
+	scripts/words --category strings --category help --category docs
 	$(CARGO) machete
 	$(CARGO) deny --locked check bans licenses sources
 

@@ -18,16 +18,16 @@ mod write;
 mod yaml;
 
 pub use export::{Exported, export};
-pub(crate) use value::nearest;
 
-use crate::ledger::Ledger;
-use crate::projector;
-use crate::tool::Tool;
+use crate::commands::CommandService;
+use crate::service::tool::Tool;
+use crate::workers;
+use crate::workers::projector::Projector;
 use anyhow::{Context as _, Result, bail, ensure};
 use apply::{Import, Target};
-use bootledger_projections::pool::Pool;
-use bootledger_web::boot::store::Contents;
-use bootledger_web::health::vitals::Pulse;
+use bootledger_projections::database::pool::Pool;
+use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::images::store::Contents;
 use object_store::ObjectStore;
 use read::{Entries, Source};
 use report::Report;
@@ -70,7 +70,7 @@ impl Files {
         for path in paths {
             for file in files_of(path).await? {
                 let (name, folder) = if file == Path::new("-") {
-                    ("the standard input".to_owned(), PathBuf::from("."))
+                    ("standard input".to_owned(), PathBuf::from("."))
                 } else {
                     (file.display().to_string(), file.parent().unwrap_or(Path::new(".")).to_owned())
                 };
@@ -110,7 +110,7 @@ impl Files {
     /// # Errors
     /// Returns an error if the database or the file store fails. Refused entries are in the report instead.
     pub async fn import(&self, tool: &Tool, files: Arc<dyn ObjectStore>, existing: Existing) -> Result<Report> {
-        let parts = (tool.database.pool.clone(), tool.ledger.clone());
+        let parts = (tool.database.pool.clone(), tool.commands.clone());
         self.run(parts, files, existing == Existing::Kept, false).await
     }
 
@@ -118,21 +118,22 @@ impl Files {
     ///
     /// # Errors
     /// Returns the same errors as [`Files::import`], and an error if no copy can be made.
-    pub async fn dry_run(&self, parts: (Pool, Ledger), files: Arc<dyn ObjectStore>) -> Result<Report> {
+    pub async fn dry_run(&self, parts: (Pool, CommandService), files: Arc<dyn ObjectStore>) -> Result<Report> {
         self.run(parts, files, false, true).await
     }
 
     async fn run(
         &self,
-        (views, ledger): (Pool, Ledger),
+        (views, commands): (Pool, CommandService),
         files: Arc<dyn ObjectStore>,
         only_new: bool,
         dry_run: bool,
     ) -> Result<Report> {
-        let target = Target { views, ledger };
+        let target = Target { views, commands };
         // A command that meets a conflict waits until the views show it, so the copy needs a projector.
         let (stopping, stop) = watch::channel(false);
-        let projector = tokio::spawn(projector::run(target.views.clone(), target.ledger.feed.clone(), Pulse::default(), stop));
+        let projector = Projector::new(target.views.clone(), target.commands.feed.clone());
+        let projector = tokio::spawn(workers::run(projector, WorkerStatus::default(), stop));
         let import = Import::new(&target, Contents::new(files), self.names.clone(), (only_new, dry_run));
         let report = import.run(&self.entries).await;
         stopping.send_replace(true);

@@ -1,23 +1,25 @@
 //! Opens the database: the one that `DATABASE_URL` names, otherwise the embedded server. The embedded server is started, or
 //! shared with a service that already runs it.
 
+pub(crate) mod canary;
 pub(crate) mod checks;
+pub mod data_directory;
+pub mod instance;
+pub mod key;
 mod opening;
 mod pooler;
+mod settings;
+pub(crate) mod trial_schema;
 
 use crate::config::StoreArguments;
-use crate::data_directory;
-use crate::postgres::{self, Postgres, Settings};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::pool::sessions::Sessions;
-use bootledger_projections::pool::{Limits, Pool};
+use bootledger_embedded_postgres::{self as embedded_postgres, Postgres, Settings};
+use bootledger_projections::database::pool::sessions::Sessions;
+use bootledger_projections::database::pool::{Limits, Pool};
 use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
-
-pub(crate) mod canary;
-mod settings;
 
 /// The maximum number of connections of one instance, in addition to those of the group writer, the stream reader, the
 /// listener, the canary and the heartbeat. Each group of callers has its own pool, so that none can exhaust another's.
@@ -53,6 +55,10 @@ pub struct Database {
 impl Database {
     /// Connects and migrates. With `may_share`, the embedded server of a running service may be used; such a program needs an
     /// existing installation and never creates one.
+    ///
+    /// # Errors
+    /// Returns an error if there is no existing installation and one is needed, if the data directory cannot be protected, if
+    /// the embedded server does not start, or if the database cannot be reached, is not suitable or cannot be migrated.
     pub async fn open(arguments: &StoreArguments, may_share: bool) -> Result<Self> {
         if may_share && arguments.database_url.is_none() {
             refuse_missing(&arguments.data_dir)?;
@@ -62,7 +68,7 @@ impl Database {
             data_directory::protect(&arguments.data_dir, arguments.database_url.is_none())?;
         }
         let (options, embedded) = match &arguments.database_url {
-            Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
+            Some(url) => (url.parse().context("DATABASE_URL is not a PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,
         };
         // PgBouncer rejects this parameter, whose value is PostgreSQL's default anyway.
@@ -77,12 +83,19 @@ impl Database {
     }
 
     /// Closes all connections, then stops the embedded server; for commands that run once.
+    ///
+    /// # Errors
+    /// Returns an error if the embedded server did not end properly.
     pub async fn close(self) -> Result<()> {
         self.close_by(Instant::now() + CLOSE * 2).await
     }
 
     /// Closes all connections, then stops the embedded server. Both have ended by `until`, regardless of the database's state:
     /// connections that do not respond are dropped, and a server that is still running is left to its guard.
+    ///
+    /// # Errors
+    /// Returns an error if the embedded server did not end properly. If it has not ended by `until`, this function only writes
+    /// a warning to the log.
     pub async fn close_by(self, until: Instant) -> Result<()> {
         let limit = CLOSE.min(until.saturating_duration_since(Instant::now()) / 2);
         futures::future::join_all([&self.people, &self.agents, &self.pool].map(|pool| pool.close_within(limit))).await;
@@ -90,7 +103,7 @@ impl Database {
             if let Ok(stopped) = tokio::time::timeout_at(until, embedded.stop()).await {
                 stopped?;
             } else {
-                tracing::warn!("PostgreSQL is not down yet; its guard goes on stopping it");
+                tracing::warn!("PostgreSQL has not stopped yet; its guard process continues to stop it");
             }
         }
         Ok(())
@@ -100,11 +113,11 @@ impl Database {
 /// Refuses a data directory in which no service has ever started.
 fn refuse_missing(data_directory: &Path) -> Result<()> {
     // The cluster of another user cannot be inspected. In that case, opening it reports what is missing.
-    let is_missing = matches!(postgres::version_file(data_directory).try_exists(), Ok(false));
+    let is_missing = matches!(embedded_postgres::version_file(data_directory).try_exists(), Ok(false));
     ensure!(
         !is_missing,
         "there is no installation of Bootledger in the folder {}. Name the service's folder with --data-dir, or its database with \
-         --database-url; `bootledger serve` makes a new installation",
+         --database-url; `bootledger serve` creates a new installation",
         std::path::absolute(data_directory).unwrap_or_else(|_| data_directory.to_owned()).display()
     );
     Ok(())
@@ -119,7 +132,7 @@ async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConn
                 .context("the data directory cannot be written")?;
             Ok((postgres.connect_options(), Some(postgres)))
         }
-        Err(postgres::Error::InUse { .. }) if may_share => {
+        Err(embedded_postgres::Error::InUse { .. }) if may_share => {
             let url = tokio::fs::read_to_string(url_file(&arguments.data_dir)).await;
             let url = url.context("a service is just starting in this data directory; try again in a moment")?;
             Ok((url.parse().context("the file postgres.url in the data directory is damaged")?, None))
@@ -145,7 +158,7 @@ mod tests {
             assert!(refused.contains(&folder.display().to_string()) && refused.contains("--data-dir"), "{refused}");
         }
         assert_eq!(std::fs::read_dir(around.path()).expect("a folder").count(), 0, "nothing was made");
-        let version = postgres::version_file(around.path());
+        let version = embedded_postgres::version_file(around.path());
         std::fs::create_dir_all(version.parent().expect("a folder")).expect("folders");
         std::fs::write(version, "15").expect("a file");
         refuse_missing(around.path()).expect("an installation");

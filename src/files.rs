@@ -4,9 +4,9 @@
 //! removed by other instances, at their start and at intervals. In a directory, each instance holds a lock on a file of its own
 //! for as long as it lives, so that files in progress are never removed.
 
-use crate::data_directory;
+use crate::database::data_directory;
 use anyhow::{Context, Result};
-use bootledger_web::boot::store::{INCOMING, instance};
+use bootledger_web::images::store::{INCOMING, instance};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
@@ -16,10 +16,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
-
-/// How often leftover files are searched.
-const EVERY: Duration = Duration::from_mins(10);
 
 /// The age at which a file counts as leftover if it is unknown whether its instance lives. An upload whose sender sends nothing
 /// for half a minute has ended.
@@ -41,6 +37,9 @@ pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
 }
 
 /// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a directory, or `files` in the data directory.
+///
+/// # Errors
+/// Returns an error if the S3 settings are invalid, or if the directory cannot be created, protected or locked.
 pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn ObjectStore>> {
     if let Some(place) = setting.and_then(|setting| setting.strip_prefix("s3://")) {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -49,7 +48,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     }
     let folder = folder(setting, data_directory).unwrap_or_else(|| data_directory.join("files"));
     data_directory::from_now_on();
-    std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} for boot files cannot be made", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {} for boot files", folder.display()))?;
     // A directory that an administrator configures may contain other files.
     data_directory::protect_tree(&folder.join("sha256"))?;
     lock(&folder).with_context(|| format!("the folder {} for boot files cannot be written", folder.display()))?;
@@ -77,27 +76,10 @@ fn lock(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Removes leftover files now and every ten minutes, until the service stops.
-pub async fn sweep(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>, mut stopping: watch::Receiver<bool>) {
-    loop {
-        let swept = match folder.clone() {
-            Some(folder) => tokio::task::spawn_blocking(move || sweep_folder(&folder)).await.map_err(anyhow::Error::new),
-            None => Ok(sweep_objects(&*store).await),
-        };
-        match swept.and_then(|swept| swept) {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed incomplete uploads"),
-            Err(error) => tracing::warn!("cannot remove incomplete uploads: {error:#}"),
-        }
-        tokio::select! {
-            biased;
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-    }
-}
-
-/// Searches once. Returns how many uploads were removed.
+/// Removes leftover files once. Returns how many uploads were removed.
+///
+/// # Errors
+/// Returns an error if the directory cannot be read. A file that cannot be removed is not an error.
 pub fn sweep_folder(folder: &Path) -> Result<usize> {
     let names = || -> Result<Vec<String>> {
         let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
@@ -148,7 +130,10 @@ fn free(path: &Path) -> bool {
 }
 
 /// The same for an object store, where only an upload that is complete but not yet named can be left over.
-async fn sweep_objects(store: &dyn ObjectStore) -> Result<usize> {
+///
+/// # Errors
+/// Returns an error if the store cannot be listed, or if an object cannot be deleted.
+pub async fn sweep_objects(store: &dyn ObjectStore) -> Result<usize> {
     let found = store.list_with_delimiter(None).await?;
     let mut count = 0;
     let limit = SystemTime::now() - FORGOTTEN;
@@ -166,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_instance_left_is_removed_and_what_a_running_one_writes_is_not() {
+    fn files_of_a_killed_instance_are_removed_and_those_of_a_running_one_are_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         let running = File::create(path("instance-aaaa.lock")).expect("a lock");

@@ -11,7 +11,6 @@ mod tests;
 
 pub use settings::OpenidArguments;
 
-use crate::secrets::{Secret, Secrets};
 use anyhow::{Context, Result, anyhow, ensure};
 use async_trait::async_trait;
 use base64::Engine;
@@ -19,7 +18,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bootledger_aggregates::user::Link;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_web::auth::provider::{Begun, Identity, IdentityProvider, Pending, ProviderError};
+use bootledger_secrets::{Secret, Secrets};
+use bootledger_web::http::provider::{Begun, Identity, IdentityProvider, Pending, ProviderError};
 use futures::future::BoxFuture;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreTokenResponse};
 use openidconnect::{
@@ -81,7 +81,7 @@ enum HttpError {
 }
 
 impl Http {
-    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn send_to_provider(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut answer = self.0.execute(request.try_into()?).await?;
         let mut response = openidconnect::http::Response::builder().status(answer.status());
         for (name, value) in answer.headers() {
@@ -103,7 +103,7 @@ impl<'c> AsyncHttpClient<'c> for Http {
     type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.ask(request))
+        Box::pin(self.send_to_provider(request))
     }
 }
 
@@ -114,29 +114,29 @@ impl Provider {
     /// Returns an error if the arguments are inconsistent or name an unsafe address.
     pub fn of(arguments: &OpenidArguments, base_url: &str, secrets: Secrets) -> Result<Option<Self>> {
         let Some(issuer) = &arguments.openid_issuer else {
-            ensure!(arguments.openid_client_id.is_none(), "--openid-client-id is nothing without --openid-issuer");
+            ensure!(arguments.openid_client_id.is_none(), "--openid-client-id requires --openid-issuer");
             return Ok(None);
         };
-        let issuer = IssuerUrl::new(issuer.clone()).context("--openid-issuer is no URL")?;
+        let issuer = IssuerUrl::new(issuer.clone()).context("--openid-issuer is not a URL")?;
         let host = issuer.url().host_str().context("--openid-issuer has no host")?.to_owned();
         let loopback =
             host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         let scheme = issuer.url().scheme();
         ensure!(
             scheme == "https" || scheme == "http" && loopback,
-            "--openid-issuer must be an https:// URL; http:// is taken for an address of this machine only"
+            "--openid-issuer must be an https:// URL; http:// is allowed only for an address of this machine"
         );
         // These paths serve all tenants: each token names its own tenant as the issuer, so that anyone from any company could
         // sign in.
         let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.url().path().starts_with(path));
         ensure!(
             !(shared && host.starts_with("login.microsoftonline.")),
-            "--openid-issuer {} stands for every tenant of Entra ID. Name your own tenant: https://{host}/TENANT-ID/v2.0",
+            "--openid-issuer {} is the address for all tenants of Entra ID. Use your own tenant: https://{host}/TENANT-ID/v2.0",
             issuer.as_str()
         );
         let client_id = arguments.openid_client_id.clone().context("--openid-issuer needs --openid-client-id")?;
         let roles = Roles::new(arguments.openid_role_claim.clone(), &arguments.openid_role)?;
-        let callback = format!("{}{}", base_url.trim_end_matches('/'), bootledger_web::auth::openid::CALLBACK);
+        let callback = format!("{}{}", base_url.trim_end_matches('/'), bootledger_web::http::auth::openid::CALLBACK);
         let http = Client::builder()
             .timeout(LIMIT)
             .redirect(redirect::Policy::none())
@@ -147,7 +147,7 @@ impl Provider {
             issuer,
             client_id: ClientId::new(client_id),
             client_secret: arguments.openid_client_secret.clone(),
-            redirect: RedirectUrl::new(callback).context("the base URL cannot be gone back to")?,
+            redirect: RedirectUrl::new(callback).context("the base URL cannot be used for the redirect")?,
             scopes: arguments.openid_scope.iter().cloned().map(Scope::new).collect(),
             name_claim: arguments.openid_name_claim.clone(),
             roles,
@@ -169,7 +169,7 @@ impl Provider {
         Ok((metadata, secret.map(|secret: Secret| ClientSecret::new(secret.expose().to_owned()))))
     }
 
-    async fn ask_to_begin(&self) -> Result<Begun> {
+    async fn begin_at_provider(&self) -> Result<Begun> {
         let (metadata, secret) = self.discover().await?;
         let client = CoreClient::from_provider_metadata(metadata, self.client_id.clone(), secret);
         let client = client.set_redirect_uri(self.redirect.clone());
@@ -197,7 +197,7 @@ impl Provider {
         let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
         let token: CoreTokenResponse =
             exchange.request_async(&self.http).await.map_err(|error| untrusted(anyhow!("{error}: {error:?}")))?;
-        let id_token = token.id_token().ok_or_else(|| untrusted(anyhow!("there is no ID token")))?;
+        let id_token = token.id_token().ok_or_else(|| untrusted(anyhow!("the provider sent no ID token")))?;
         let nonce = Nonce::new(pending.nonce.clone());
         // Only signatures that the provider alone can make, with a key that it publishes: not `none`, and not HMAC with the
         // client secret.
@@ -208,11 +208,11 @@ impl Provider {
         let mut claims = payload(&id_token.to_string()).map_err(untrusted)?;
         claims::is_for(&claims, self.client_id.as_str()).map_err(|why| untrusted(anyhow!(why)))?;
         if let Some(endpoint) = userinfo.filter(|_| !self.is_enough(&claims)) {
-            let told = self.userinfo(&endpoint, token.access_token().secret()).await.map_err(unreachable)?;
-            if told.get("sub").and_then(Value::as_str) != Some(&subject) {
-                return Err(untrusted(anyhow!("what it tells beside the ID token is of somebody else")));
+            let message = self.userinfo(&endpoint, token.access_token().secret()).await.map_err(unreachable)?;
+            if message.get("sub").and_then(Value::as_str) != Some(&subject) {
+                return Err(untrusted(anyhow!("the user info belongs to a different subject than the ID token")));
             }
-            for (name, value) in told {
+            for (name, value) in message {
                 claims.entry(name).or_insert(value);
             }
         }
@@ -233,7 +233,7 @@ impl Provider {
             .header("authorization", request.headers().get("authorization").context("no header")?)
             .header("accept", "application/json")
             .body(vec![])?;
-        let answer = self.http.ask(request).await?;
+        let answer = self.http.send_to_provider(request).await?;
         ensure!(answer.status().is_success(), "its userinfo endpoint answered {}", answer.status());
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.to_ascii_lowercase().starts_with("application/jwt") {
@@ -242,7 +242,7 @@ impl Provider {
             let token = std::str::from_utf8(answer.body())?.trim();
             ensure!(
                 token.split('.').count() == 3,
-                "its userinfo endpoint encrypts what it answers; have it sign only, or answer JSON"
+                "its userinfo endpoint encrypts its responses; configure it to only sign them, or to return JSON"
             );
             return payload(token);
         }
@@ -292,7 +292,7 @@ impl IdentityProvider for Provider {
     }
 
     async fn begin(&self) -> Result<Begun, ProviderError> {
-        self.ask_to_begin().await.map_err(|error| ProviderError::Unreachable(self.label.clone(), error))
+        self.begin_at_provider().await.map_err(|error| ProviderError::Unreachable(self.label.clone(), error))
     }
 
     async fn finish(&self, code: String, pending: &Pending) -> Result<Identity, ProviderError> {
@@ -308,13 +308,13 @@ impl IdentityProvider for Provider {
         })?;
         if claims::is_unverified(&said.claims, &self.name_claim) {
             return Err(ProviderError::Missing(format!(
-                "the provider {} does not say that your e-mail address is verified (claim email_verified), so that it is not taken as \
-                 your user name. Have the address verified there, or name another claim with --openid-name-claim",
+                "the provider {} does not say that your email address is verified (claim email_verified), so Bootledger does not use it as \
+                 your user name. Verify the address there, or name another claim with --openid-name-claim",
                 self.label
             )));
         }
         let fitting = |text: &str| {
-            let missing = |_| ProviderError::Missing(format!("the provider {} names you in a way that is too long", self.label));
+            let missing = |_| ProviderError::Missing(format!("the user name that the provider {} sends is too long", self.label));
             text.parse::<Text>().map_err(missing)
         };
         Ok(Identity {

@@ -1,40 +1,52 @@
 //! The service, assembled in the same way for production and for tests: log, views, feed, projector, reactor, boot table,
 //! webhooks, TFTP, and the application for web handlers.
 
-use crate::accounts::Sweeper;
-use crate::condition::watch::Watch;
-use crate::condition::{Condition, Place, What};
+mod background;
+pub mod tftp;
+pub mod tool;
+
+use crate::clock;
+use crate::commands::CommandService;
 use crate::config::ServeArguments;
-use crate::database::{Database, canary};
-use crate::dns::Publisher;
-use crate::drift::Checker;
-use crate::feed::Feed;
-use crate::heartbeat::{Heartbeat, Worker};
-use crate::image::downloads::Downloads;
-use crate::image::install::{self, Installer};
-use crate::instance::Instance;
-use crate::ledger::Ledger;
+use crate::database::instance::Instance;
+use crate::database::{Database, canary, key};
+use crate::event_log::EventLog;
+use crate::event_log::condition::watch::Watch;
+use crate::event_log::condition::{Place, What};
+use crate::event_log::feed::Feed;
+use crate::files;
 use crate::openid::Provider;
-use crate::reactor::Reactor;
-use crate::store::EventLog;
-use crate::webhooks::Dispatcher;
-use crate::{clock, files, key, projector, tftp};
+use crate::workers::dns::Publisher;
+use crate::workers::drift::Checker;
+use crate::workers::file_sweep::FileSweep;
+use crate::workers::heartbeat::{Heartbeat, Worker};
+use crate::workers::images::downloads::Downloads;
+use crate::workers::images::install::{self, Installer};
+use crate::workers::projector::Projector;
+use crate::workers::reactor::Reactor;
+use crate::workers::session_expiry::Sweeper;
+use crate::workers::webhooks::Dispatcher;
 use anyhow::{Context, Result};
+use background::Background;
+use bootledger_boot_loaders::{Loaders, signed_loaders};
 use bootledger_images::client::{Client, Limits};
 use bootledger_images::library::Library;
 use bootledger_outbound::Guard;
-use bootledger_projections::tallies;
-use bootledger_web::application::Application;
-use bootledger_web::auth::provider::IdentityProvider;
-use bootledger_web::boot::{self, loaders::Loaders, loaders::signed_loaders, store::Contents, table::BootTable};
-use bootledger_web::health::vitals::{Pulse, Vitals};
-use bootledger_web::request::backend::{LibraryPort, Port};
+use bootledger_projections::rows::tallies;
+use bootledger_tftp::{Limits as TftpLimits, Server as TftpServer};
+use bootledger_web::http::application::Application;
+use bootledger_web::http::ports::{LibraryPort, Port};
+use bootledger_web::http::provider::IdentityProvider;
+use bootledger_web::http::vitals::Vitals;
+use bootledger_web::images::store::Contents;
+use bootledger_web::machines::pxe;
+use bootledger_web::machines::pxe::service::BootService;
+use bootledger_web::machines::pxe::table::BootTable;
 use object_store::ObjectStore;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tftp::BootFiles;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// After how long without a sign of life a part is reported by readiness checks. Each part gives one twice a second.
@@ -49,13 +61,13 @@ const CLOSE: Duration = Duration::from_millis(1200);
 
 /// The running parts of the service, and the parts that others use.
 pub struct Service {
-    /// The application that web handlers use.
-    pub application: Application,
+    /// The application that web handlers use, and the deployments in progress.
+    pub boot: BootService,
     /// The command service.
-    pub ledger: Ledger,
+    pub commands: CommandService,
     /// The open database.
     pub database: Database,
-    workers: JoinSet<()>,
+    background: Background,
     heartbeat: Heartbeat,
     stopping: watch::Sender<bool>,
 }
@@ -63,48 +75,50 @@ pub struct Service {
 impl Service {
     /// Opens the database and starts everything except the web server. The projector updates the views, which the boot table
     /// waits for.
+    ///
+    /// # Errors
+    /// Returns an error if a directory or a port cannot be used, if the arguments contradict each other, if the database or the
+    /// store of boot files cannot be opened, if the key is not that of the other instances, or if a recipe of the library is
+    /// invalid.
     pub async fn start(arguments: &ServeArguments) -> Result<Self> {
         // Errors of the directory or the port are reported before a database is started.
         let loaders = loaders(arguments)?;
         let base_url = arguments.base_url()?;
         let provider = Provider::of(&arguments.openid, base_url.as_str(), arguments.store.secrets())?;
         let metrics = prometheus::Registry::new();
-        let tftp = match (arguments.tftp_listen, &loaders) {
-            (Some(address), Some(loaders)) => {
-                Some(tftp::Server::bind(address, loaders.clone(), tftp::Limits::default(), &metrics).await?)
-            }
-            _ => None,
-        };
+        let tftp = bind_tftp(arguments, loaders.as_ref(), &metrics).await?;
         let database = Database::open(&arguments.store, false).await?;
         let (stopping, stop) = watch::channel(false);
-        let mut workers = JoinSet::new();
-        workers.spawn(canary::run(database.sessions.clone(), stop.clone()));
+        let vitals = Vitals::default();
+        let log = EventLog::start(database.pool.clone(), database.sessions.clone());
+        let condition = log.condition().clone();
+        condition.begin(database.read_only.clone());
+        let mut background = Background::new(vitals.clone(), condition.clone(), stop.clone());
+        background.spawn(canary::run(database.sessions.clone(), vitals.worker("database_canary"), stop.clone()));
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let key = key::settle(arguments.key_file.as_deref(), &arguments.store.data_dir, &database).await?;
-        let log = EventLog::start(pool.clone(), database.sessions.clone());
-        let condition = log.condition().clone();
-        condition.begin(database.read_only.clone());
-        let vitals = Vitals::default();
-        vitals.watch("no event can be appended", VITAL, log.pulse());
-        vitals.watch("the end of the log is not known", VITAL, feed.pulse());
-        let ledger = Ledger::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        vitals.add("event_writer", log.status());
+        vitals.require("no event can be appended", VITAL, log.status());
+        vitals.add("log_feed", feed.status());
+        vitals.require("the end of the log is not known", VITAL, feed.status());
+        let commands = CommandService::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
         let reserved = arguments.openid.openid_client_secret.clone();
-        let ledger =
-            ledger.with_outbound(arguments.store.outbound().reserving(reserved)).with_checkers(arguments.store.checkers());
-        let works = ledger.over(&pool);
+        let commands =
+            commands.with_outbound(arguments.store.outbound().reserving(reserved)).with_checkers(arguments.store.checkers());
+        let works = commands.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let heartbeat = Heartbeat::start(database.sessions.clone(), Instance::of(&arguments.store.data_dir));
+        vitals.add("heartbeat", heartbeat.status());
         let worker = heartbeat.worker();
         let downloads = downloads(arguments, &works, &worker, &store)?;
         let application = Application {
             library: downloads.clone().map(|downloads| LibraryPort::new(Arc::new(downloads))),
-            commands: Port::new(Arc::new(ledger.clone())),
+            commands: Port::new(Arc::new(commands.clone())),
             views: database.people.clone(),
             agents: database.agents.clone(),
             vitals: vitals.clone(),
             position: feed.projected(),
-            boot: Arc::new(BootTable::default()),
             files: Arc::clone(&store),
             loaders,
             key,
@@ -116,54 +130,40 @@ impl Service {
             max_upload: arguments.max_upload,
             stopping: stop.clone(),
         };
-        let watch = Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
-        workers.spawn(watch.run(stop.clone()));
-        // Parts that write by themselves wait until the database accepts writes.
-        let later = |part: Part| when_writable(condition.clone(), stop.clone(), part);
+        let watch = Watch::new(condition, places(arguments, &database), database.sessions.clone(), &application.metrics)?;
+        background.spawn(watch.run(vitals.worker("disk_watch"), stop.clone()));
         // Background work does not wait for connections that requests use.
         let within = application.over(&pool, Port::new(Arc::new(works.clone())));
-        workers.spawn(boot::follow::run(within.clone()));
-        let folder = files::folder(arguments.files.as_deref(), &arguments.store.data_dir);
-        workers.spawn(files::sweep(folder, store, stop.clone()));
+        let table = Arc::new(BootTable::default());
+        background.spawn(pxe::follow::run(BootService { application: within.clone(), table: Arc::clone(&table) }));
+        let boot = BootService { application, table };
+        background.start(FileSweep::new(files::folder(arguments.files.as_deref(), &arguments.store.data_dir), store));
         if let Some(downloads) = downloads {
-            workers.spawn(later(Box::pin(downloads.run(stop.clone()))));
+            background.start_when_writable(downloads.worker(stop.clone()));
         }
         if database.read_only.is_none()
             && let Err(error) = tallies::recount(&pool).await
         {
-            tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
+            tracing::warn!("counts of devices and addresses may be out of date; `bootledger rebuild` corrects them: {error}");
         }
-        let (stopped, watched) = (stop.clone(), vitals.clone());
-        workers.spawn(later(Box::pin(async move {
-            let beats = Pulse::default();
-            watched.watch("the views are not kept up to date", VITAL, beats.clone());
-            projector::run(pool, feed, beats, stopped).await;
-        })));
+        background.start_when_writable(Projector::new(pool, feed));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
-        let checker = Checker::new(works.clone(), worker.clone(), within, every)?;
-        let stopped = stop.clone();
-        workers.spawn(later(Box::pin(async move { checker.run(stopped).await })));
-        let dispatcher = Dispatcher::new(works.clone(), worker.clone(), &application.metrics)?;
-        let stopped = stop.clone();
-        workers.spawn(later(Box::pin(async move { dispatcher.run(stopped).await })));
-        let sweeper = Sweeper::new(works.clone());
-        let stopped = stop.clone();
-        workers.spawn(later(Box::pin(async move { sweeper.run(stopped).await })));
-        let publisher = Publisher::new(works.clone(), worker.clone());
-        let stopped = stop.clone();
-        workers.spawn(later(Box::pin(async move { publisher.run(stopped).await })));
+        background.start_when_writable(Checker::new(works.clone(), worker.clone(), within, every, stop.clone())?);
+        background.start_when_writable(Dispatcher::new(works.clone(), worker.clone(), &boot.application.metrics)?);
+        background.start_when_writable(Sweeper::new(works.clone()));
+        for publisher in Publisher::new(works.clone(), worker.clone()).workers() {
+            background.start_when_writable(publisher);
+        }
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
-            let tftp = match &application.loaders {
-                Some(loaders) => tftp.serving(bootledger_web::boot::tftp::Files::of(loaders.clone(), application.clone())),
+            let tftp = match &boot.application.loaders {
+                Some(loaders) => tftp.serving(BootFiles::shared(pxe::tftp::Files::of(loaders.clone(), boot.clone()))),
                 None => tftp,
             };
-            workers.spawn(tftp.run(stop.clone()));
+            background.spawn(tftp.run(stop));
         }
-        let reactor = Reactor::new(works.clone(), worker);
-        let stopped = stop.clone();
-        workers.spawn(later(Box::pin(async move { reactor.run(stopped).await })));
-        Ok(Self { application, ledger, database, workers, heartbeat, stopping })
+        background.start_when_writable(Reactor::new(works, worker).worker());
+        Ok(Self { boot, commands, database, background, heartbeat, stopping })
     }
 
     /// Becomes true when the service has to stop.
@@ -177,27 +177,30 @@ impl Service {
     }
 
     /// Waits for work in progress, closes the connections, and stops the embedded server, all within some seconds.
+    ///
+    /// # Errors
+    /// Returns an error if the embedded server did not end properly.
     pub async fn stop(self) -> Result<()> {
         let until = Instant::now() + STOP;
         self.stop_by(until).await
     }
 
-    /// The same, finished by this moment regardless of the database's state.
+    /// Like [`stop`](Self::stop), but finished by this moment, regardless of the database's state.
+    ///
+    /// # Errors
+    /// Returns an error if the embedded server did not end properly.
     pub async fn stop_by(mut self, until: Instant) -> Result<()> {
         self.begin_to_stop();
-        let ended = async {
-            while self.workers.join_next().await.is_some() {}
+        let work_until = until - CLOSE - CUT;
+        let ended = self.background.ended_by(work_until).await
             // An order that takes longer remains recorded without a result, which the rules take into account.
-            self.ledger.orders_ended().await;
-        };
-        let ended = tokio::time::timeout_at(until - CLOSE - CUT, ended).await;
-        if ended.is_err() {
+            && tokio::time::timeout_at(work_until, self.commands.orders_ended()).await.is_ok();
+        if !ended {
             // The database may not be responding: waits for it end now, and with them most of the work.
             self.database.sessions.liveness().lose();
-            let cut = async { while self.workers.join_next().await.is_some() {} };
-            if tokio::time::timeout_at(until - CLOSE, cut).await.is_err() {
+            if !self.background.ended_by(until - CLOSE).await {
                 tracing::warn!("background work did not finish in time and was aborted");
-                self.workers.abort_all();
+                self.background.abort();
             }
         }
         // If that takes too long, other instances notice by themselves that these workers have ended.
@@ -206,18 +209,18 @@ impl Service {
     }
 }
 
-/// A part of the service that runs until the service stops.
-type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Runs a part that writes, once the database accepts writes.
-async fn when_writable(condition: Condition, mut stopping: watch::Receiver<bool>, part: Part) {
-    let writable = tokio::select! {
-        () = condition.writable() => true,
-        _ = stopping.wait_for(|stopping| *stopping) => false,
-    };
-    if writable {
-        part.await;
-    }
+/// Binds the TFTP port, where the options have one.
+async fn bind_tftp(
+    arguments: &ServeArguments,
+    loaders: Option<&Loaders>,
+    metrics: &prometheus::Registry,
+) -> Result<Option<TftpServer>> {
+    Ok(match (arguments.tftp_listen, loaders) {
+        (Some(address), Some(loaders)) => {
+            Some(TftpServer::bind(address, BootFiles::shared(loaders.clone()), TftpLimits::default(), metrics).await?)
+        }
+        _ => None,
+    })
 }
 
 /// The directories whose disks are monitored. The free space of a remote database and of an S3 store cannot be measured from
@@ -234,7 +237,7 @@ fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
 /// network. A machine without CA certificates cannot download, but still runs the service.
 fn downloads(
     arguments: &ServeArguments,
-    ledger: &Ledger,
+    commands: &CommandService,
     worker: &Worker,
     store: &Arc<dyn ObjectStore>,
 ) -> Result<Option<Downloads>> {
@@ -246,13 +249,13 @@ fn downloads(
             let error = anyhow::Error::new(error);
             tracing::warn!(
                 error = format!("{error:#}"),
-                "boot images cannot be added from the library by this service; Debian's package ca-certificates has the certificates that downloads need"
+                "this service cannot download boot images, because it has no CA certificates; install Debian's package ca-certificates"
             );
             return Ok(None);
         }
     };
     let installer = Installer {
-        ledger: ledger.clone(),
+        commands: commands.clone(),
         contents: Contents::new(Arc::clone(store)),
         client,
         library,
@@ -275,7 +278,7 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
         (None, Ok(package)) => package,
         (None, Err(error)) if arguments.tftp_listen.is_some() && signed_loaders().next().is_some() => {
             let signed = signed_loaders().collect::<Vec<_>>().join(", ");
-            tracing::warn!(%folder, %error, "there is no iPXE to serve; only the signed loaders {signed} are, which the boot chain signed starts");
+            tracing::warn!(%folder, %error, "no iPXE loader is available; only the signed loaders {signed} are served, for servers with the boot chain signed");
             Loaders::of([])?
         }
         (None, Err(error)) if arguments.tftp_listen.is_some() => {
@@ -284,7 +287,7 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
             });
         }
         (None, Err(error)) => {
-            tracing::info!(%folder, %error, "there are no boot loaders to serve; Debian's package ipxe has some");
+            tracing::info!(%folder, %error, "no boot loaders are available; install Debian's package ipxe");
             return Ok(None);
         }
     };
@@ -293,14 +296,14 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
     let missing: Vec<String> = loaders.offer().missing().map(|family| family.to_string()).collect();
     if !missing.is_empty() {
         tracing::info!(
-            "no boot loader, and so no boot file, for {}; put one into the folder of --loaders and restart the service",
+            "no boot loader is available for {}, so such servers get no boot file; put one into the folder of --loaders and restart the service",
             missing.join("; ")
         );
     }
     for name in ["grub.cfg", "grub/grub.cfg"] {
         if loaders.open(name.as_bytes()).is_ok() {
             tracing::warn!(
-                "the file {name} in a folder of boot loaders is not served: installed servers would get it, too; GRUB gets the service's"
+                "the file {name} in a folder of boot loaders is not served: installed servers would get it too; GRUB gets the configuration that the service renders"
             );
         }
     }

@@ -39,7 +39,7 @@ async fn first_sign_in(service: &Service, name: &str, one_time: &str, chosen: &s
 #[tokio::test]
 async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_when_they_should() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
-    let one_time = line_after(&service.log()?, "sign in as admin with the one-time password")?;
+    let one_time = line_after(&service.log()?, "sign in as admin with this one-time password")?;
     let mut admin = first_sign_in(&service, "admin", &one_time, CHOSEN).await?;
     let mut secrets = vec![one_time.clone(), CHOSEN.to_owned(), admin.secret()?];
     ensure!(Person::signed_in(&service, "admin", &one_time).await.is_err(), "a one-time password is for one time");
@@ -50,7 +50,7 @@ async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_whe
     let page = admin.look("/settings").await?;
     let end = page.text.split('"').find(|part| part.starts_with("/settings/sessions/")).context("no other session")?.to_owned();
     ensure!(admin.send(&end, &[("to", "/settings")]).await?.location == "/settings");
-    ensure!(other.look("/settings").await?.location.starts_with("/sign-in"), "an ended session lets somebody in");
+    ensure!(other.look("/settings").await?.location.starts_with("/sign-in"), "an ended session still opens pages");
 
     // A new user, with the role viewer.
     let fields = [("name", "ada"), ("display_name", "Ada Lovelace"), ("role", "viewer"), ("sign_in", "password")];
@@ -122,12 +122,12 @@ async fn a_sessions_secret_is_rotated_without_interrupting_the_user() -> Result<
     };
     // The new secret that the service gives to a browser that sends this one. The service caches sessions for some seconds.
     let renewed = async |cookie: &Option<String>| {
-        let asked = async || {
+        let requested = async || {
             let mut person = Person::with(&service, cookie.clone()).ok()?;
             let answer = person.look("/settings").await.ok()?;
             (answer.status == StatusCode::OK && person.cookie != *cookie).then_some(person.cookie)
         };
-        wait_for("the secret is replaced", Duration::from_secs(30), asked).await
+        wait_for("the secret is replaced", Duration::from_secs(30), requested).await
     };
     let old = ada.cookie;
     change("rotated_at = rotated_at - interval '1 hour'").await?;
@@ -169,7 +169,7 @@ async fn guesses(
 }
 
 #[tokio::test]
-async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in_before() -> Result<()> {
+async fn failed_sign_ins_use_no_memory_and_lock_no_user_out_of_a_known_address() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let user = json!({"name": "ada", "role": "viewer", "password": CHOSEN, "must_change_password": false});
     service.post("/api/v1/users", &user).await?;

@@ -187,7 +187,7 @@ async fn with_one_address_too_few_exactly_one_client_is_refused_for_a_full_netwo
 }
 
 #[tokio::test]
-async fn a_taken_address_that_was_entered_is_refused_with_its_holder_and_a_suggested_one_is_replaced() -> Result<()> {
+async fn an_entered_address_in_use_is_refused_with_its_holder_and_a_suggested_one_is_replaced() -> Result<()> {
     let (service, devices) = data_centre(8, 3).await?;
     let instance = Instance::of(&service, service.token());
     let suggested = instance.page_untouched(&devices[1]).await?;

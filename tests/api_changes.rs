@@ -4,9 +4,11 @@
 mod dry_runs;
 mod put_back;
 
+use crate::support::rules::check_rules;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::{checkpoint, log};
+use bootledger_projections::database::log;
+use bootledger_projections::projector::checkpoint;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -92,7 +94,9 @@ impl Place {
         let answer = request.send().await?;
         let status = answer.status().as_u16();
         let text = answer.text().await?;
-        Ok((status, serde_json::from_str(&text).with_context(|| format!("{method} {path}: {status} {text}"))?))
+        let answer = serde_json::from_str(&text).with_context(|| format!("{method} {path}: {status} {text}"))?;
+        check_rules(method, path, status, &answer);
+        Ok((status, answer))
     }
 
     /// Sends a request that must succeed.

@@ -43,9 +43,9 @@ async fn a_missing_folder_is_reported_at_the_start() -> Result<()> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(["serve", "--tftp-listen", "127.0.0.1:0", option, "/nowhere/loaders"]);
         let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.code() == Some(1), "{told}");
-        ensure!(told.contains(&format!("the folder /nowhere/loaders ({option}) cannot be read")), "{told}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(1), "{message}");
+        ensure!(message.contains(&format!("the folder /nowhere/loaders ({option}) cannot be read")), "{message}");
     }
     Ok(())
 }

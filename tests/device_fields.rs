@@ -1,6 +1,7 @@
 //! The fields of a device: null removes an optional one, numbers are unique regardless of their spelling, and a reference by
 //! name must exist.
 
+use crate::support::rules::check_rules;
 use crate::support::service::Service;
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
@@ -8,13 +9,15 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 
 async fn answer(service: &Service, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
-    let request = Client::new().request(method, service.url(path)).bearer_auth(service.token());
+    let request = Client::new().request(method.clone(), service.url(path)).bearer_auth(service.token());
     let request = match body {
         Value::String(csv) => request.header("content-type", "text/csv").body(csv.clone()),
         json => request.json(json),
     };
     let answer = request.send().await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
+    let (status, body) = (answer.status().as_u16(), answer.json().await?);
+    check_rules(&method, path, status, &body);
+    Ok((status, body))
 }
 
 async fn service() -> Result<Service> {
@@ -93,8 +96,9 @@ async fn a_device_that_is_being_deployed_keeps_its_management_rack_and_site() ->
     let (status, started) = answer(&service, Method::POST, "/api/v1/deployments", &wanted).await?;
     ensure!(status == 201, "{started}");
     for (field, status) in [("management", 422), ("venture", 422), ("role", 422), ("asset", 200)] {
-        let (told, answer) = answer(&service, Method::PATCH, &format!("/api/v1/devices/{id}"), &json!({ field: null })).await?;
-        ensure!(told == status, "{field}: {told} {answer}");
+        let (message, answer) =
+            answer(&service, Method::PATCH, &format!("/api/v1/devices/{id}"), &json!({ field: null })).await?;
+        ensure!(message == status, "{field}: {message} {answer}");
         ensure!(status == 200 || answer["errors"][0]["field"] == field, "{field}: {answer}");
     }
     Ok(())
@@ -138,7 +142,7 @@ async fn a_number_is_the_same_in_either_case_and_in_any_width() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_firmware_has_in_place_of_a_serial_number_is_refused_with_what_to_do() -> Result<()> {
+async fn a_firmwares_placeholder_serial_number_is_refused_with_a_solution() -> Result<()> {
     let service = service().await?;
     let device = register(&service, &json!({ "site": "dc1", "serial": "TBD" })).await?;
     let path = format!("/api/v1/devices/{device}");
@@ -156,7 +160,7 @@ async fn what_firmware_has_in_place_of_a_serial_number_is_refused_with_what_to_d
 }
 
 #[tokio::test]
-async fn at_the_same_moment_one_of_two_writings_of_a_number_is_taken() -> Result<()> {
+async fn of_two_concurrent_spellings_of_a_number_one_is_accepted() -> Result<()> {
     let service = service().await?;
     for round in 0..4 {
         let (upper, lower) = (

@@ -1,5 +1,7 @@
 //! The agent beside real DHCP servers with real clients: what the server runs after each step and after each failure.
 
+mod reception;
+
 use crate::support::agent;
 use crate::support::lab::{DhcpServer, Lab};
 use crate::support::service::{Service, wait_for};
@@ -59,8 +61,11 @@ async fn deploy_another(service: &Service, mac: &str, network: &str) -> Result<S
 
 /// The client with our MAC gets this address, and the answer contains these words.
 async fn client_gets(lab: &Lab, ip: &str, words: &str) -> Result<()> {
-    let told = lab.ask_dhcp(MAC, "").await?.join("\n");
-    ensure!(told.contains(&format!("ip={ip}")) && told.contains(words), "the client is not told {ip} and {words:?}:\n{told}");
+    let message = lab.request_lease(MAC, "").await?.join("\n");
+    ensure!(
+        message.contains(&format!("ip={ip}")) && message.contains(words),
+        "the client does not get {ip} and {words:?}:\n{message}"
+    );
     Ok(())
 }
 
@@ -82,12 +87,12 @@ async fn start_newer_kea(lab: &Lab) -> Result<Option<(DhcpServer, PathBuf, PathB
 }
 
 /// Kea's answer to a command on its control socket.
-async fn ask_kea(socket: &Path, command: &str) -> Result<Value> {
-    tell_kea(socket, &json!({ "command": command })).await
+async fn query_kea(socket: &Path, command: &str) -> Result<Value> {
+    command_kea(socket, &json!({ "command": command })).await
 }
 
 /// Kea's answer to a command with arguments.
-async fn tell_kea(socket: &Path, command: &Value) -> Result<Value> {
+async fn command_kea(socket: &Path, command: &Value) -> Result<Value> {
     let mut stream = UnixStream::connect(socket).await.with_context(|| format!("{} is away", socket.display()))?;
     stream.write_all(command.to_string().as_bytes()).await?;
     let mut answer = vec![];
@@ -97,7 +102,7 @@ async fn tell_kea(socket: &Path, command: &Value) -> Result<Value> {
 
 /// Kea runs this revision, and its running configuration contains these words.
 async fn kea_runs(socket: &Path, revision: &str, words: &[&str]) -> Result<()> {
-    let running = ask_kea(socket, "config-get").await?["arguments"]["Dhcp4"].take();
+    let running = query_kea(socket, "config-get").await?["arguments"]["Dhcp4"].take();
     let text = running.to_string();
     ensure!(running["server-tag"] == *revision, "Kea does not run {revision}: {text}");
     let sockets = [&running["control-socket"]["socket-name"], &running["control-sockets"][0]["socket-name"]];
@@ -109,7 +114,7 @@ async fn kea_runs(socket: &Path, revision: &str, words: &[&str]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
+async fn kea_is_updated_through_its_control_socket_alone() -> Result<()> {
     const FILE: &str = "/dhcp/dc1/kea.json";
     let lab = Lab::new().await?;
     let service = service(&lab, "kea").await?;
@@ -133,8 +138,8 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     client_gets(&lab, &ip, "").await?;
 
     // The agent waits for a Kea that is not running.
-    ask_kea(&socket, "shutdown").await?;
-    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    query_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || query_kea(&socket, "status-get").await.is_err().then_some(())).await?;
     let right = json!([{ "name": "ntp-servers", "value": { "addresses": ["192.0.2.9"] } }]);
     set_network(&service, &lab, json!({ "dhcp_options": right })).await?;
     agent::reports(&service, "dhcp-1", "control socket").await?;
@@ -170,8 +175,11 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
     client_gets(&lab, &first, "").await?;
     let second = deploy_another(&service, OTHER_MAC, "prod").await?;
     let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
-    let told = lab.ask_dhcp(OTHER_MAC, "-O bootfile -x 93:0007").await?.join("\n");
-    ensure!(told.contains(&format!("ip={second}")) && told.contains("boot_file=snponly.efi"), "it does not boot:\n{told}");
+    let message = lab.request_lease(OTHER_MAC, "-O bootfile -x 93:0007").await?.join("\n");
+    ensure!(
+        message.contains(&format!("ip={second}")) && message.contains("boot_file=snponly.efi"),
+        "it does not boot:\n{message}"
+    );
     ensure!(loads(&kea) == loaded, "Kea has read its whole file again:\n{}", kea.log());
     let file = tokio::fs::read_to_string(&configuration).await?;
     ensure!(file.contains(&revision) && file.contains(&first) && file.contains(&second), "the file is behind: {file}");
@@ -192,20 +200,20 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
     // A change by another program is detected, reported and corrected.
     let which = json!({ "subnet-id": u32::from(lab.server_address(0)) & 0xffff_ff00, "identifier-type": "hw-address",
         "identifier": OTHER_MAC, "operation-target": "memory" });
-    let deleted = tell_kea(&socket, &json!({ "command": "reservation-del", "arguments": which })).await?;
+    let deleted = command_kea(&socket, &json!({ "command": "reservation-del", "arguments": which })).await?;
     ensure!(deleted["result"] == 0, "{deleted}");
     agent::reports(&service, "dhcp-1", "Kea's reservations are not those that were written: 1 are missing").await?;
     let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
-    let found = tell_kea(&socket, &json!({ "command": "reservation-get", "arguments": which })).await?;
+    let found = command_kea(&socket, &json!({ "command": "reservation-get", "arguments": which })).await?;
     ensure!(found["arguments"]["ip-address"] == *second, "{found}");
 
     // A restarted Kea has everything.
-    ask_kea(&socket, "shutdown").await?;
-    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    query_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || query_kea(&socket, "status-get").await.is_err().then_some(())).await?;
     kea.reload().await?;
     kea_runs(&socket, &revision, &[OTHER_MAC, &second, "192.0.2.53"]).await?;
-    let told = lab.ask_dhcp(OTHER_MAC, "").await?.join("\n");
-    ensure!(told.contains(&format!("ip={second}")), "{told}");
+    let message = lab.request_lease(OTHER_MAC, "").await?.join("\n");
+    ensure!(message.contains(&format!("ip={second}")), "{message}");
     agent::confirms(&service, "dhcp-1", FILE).await.map(drop)
 }
 
@@ -238,8 +246,8 @@ async fn an_upgraded_kea_gets_its_file_with_its_own_keywords() -> Result<()> {
     drop(with_hosts);
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
 
-    ask_kea(&socket, "shutdown").await?;
-    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    query_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || query_kea(&socket, "status-get").await.is_err().then_some(())).await?;
     let Some(_newer) = lab.start_newer_kea(&configuration).await? else { return Ok(()) };
     let written = "\"control-sockets\":";
     wait_for("the file is written again", agent::PATIENCE, async || {
@@ -250,9 +258,9 @@ async fn an_upgraded_kea_gets_its_file_with_its_own_keywords() -> Result<()> {
     ensure!(file.contains("\"only-in-additional-list\":") && !file.contains("\"only-if-required\":"), "{file}");
     let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
-    let told = lab.ask_dhcp(MAC, "-O bootfile -x 93:0007").await?.join("\n");
-    ensure!(told.contains(&format!("ip={ip}")) && told.contains("boot_file=snponly.efi"), "it does not boot:\n{told}");
-    ensure!(told.contains(&format!("router={gateway}")), "{told}");
+    let message = lab.request_lease(MAC, "-O bootfile -x 93:0007").await?.join("\n");
+    ensure!(message.contains(&format!("ip={ip}")) && message.contains("boot_file=snponly.efi"), "it does not boot:\n{message}");
+    ensure!(message.contains(&format!("router={gateway}")), "{message}");
     Ok(())
 }
 
@@ -264,7 +272,7 @@ async fn a_kea_started_with_another_file_confirms_nothing() -> Result<()> {
     let options = ["--kea-socket", socket.to_str().context("a path")?];
     let other = lab.folder().join("other.conf");
     let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &other, &options).await?;
-    agent::reports(&service, "dhcp-1", "does not run the one that was written").await?;
+    agent::reports(&service, "dhcp-1", "does not run the one that the agent wrote").await?;
     let server = service.get("/api/v1/dhcp-servers/dhcp-1").await?;
     ensure!(server["confirmed"].is_null(), "{server}");
     Ok(())
@@ -311,101 +319,4 @@ async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one
     lab.give_dhcp_address().await?;
     agent::confirms(&service, "dhcp-1", FILE).await?;
     client_gets(&lab, &ip, "dns=192.0.2.53").await
-}
-
-/// The server has not confirmed this revision.
-async fn is_not_confirmed(service: &Service, revision: &str) -> Result<()> {
-    let server = service.get("/api/v1/dhcp-servers/dhcp-1").await?;
-    ensure!(server["confirmed"]["revision"] != *revision, "a server that hears nobody has confirmed {revision}: {server}");
-    Ok(())
-}
-
-/// The revision of the newest configuration.
-async fn newest(service: &Service, file: &str) -> Result<String> {
-    let answer = service.answer(file).await?;
-    Ok(answer.headers().get("ETag").context("a revision")?.to_str()?.trim_matches('"').to_owned())
-}
-
-#[tokio::test]
-async fn a_kea_that_hears_nobody_confirms_nothing_until_it_hears_again() -> Result<()> {
-    const FILE: &str = "/dhcp/dc1/kea.json";
-    let lab = Lab::new().await?;
-    let service = service(&lab, "kea").await?;
-    let (_kea, configuration, socket) = start_kea(&lab).await?;
-    let options = ["--kea-socket", socket.to_str().context("a path")?];
-    let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &configuration, &options).await?;
-    let ip = deploy(&service).await?;
-    agent::confirms(&service, "dhcp-1", FILE).await?;
-
-    // A reload while the interface is down.
-    lab.ip("link set br0 down").await?;
-    set_network(&service, &lab, json!({ "dns_servers": ["192.0.2.53"] })).await?;
-    let revision = newest(&service, FILE).await?;
-    wait_for("Kea runs it", agent::PATIENCE, async || kea_runs(&socket, &revision, &["192.0.2.53"]).await.ok()).await?;
-    let said = agent::reports(&service, "dhcp-1", "is down").await?;
-    ensure!(said.contains(&lab.network()) && said.contains("Bring it up"), "{said}");
-    is_not_confirmed(&service, &revision).await?;
-    lab.ip("link set br0 up").await?;
-    agent::confirms(&service, "dhcp-1", FILE).await?;
-    client_gets(&lab, &ip, "dns=192.0.2.53").await?;
-
-    // Between reloads: the interface is removed and comes back as another one, which Kea itself does not notice.
-    lab.ip("link delete br0").await?;
-    agent::reports(&service, "dhcp-1", "hears no clients").await?;
-    lab.make_interface().await?;
-    agent::confirms(&service, "dhcp-1", FILE).await?;
-    client_gets(&lab, &ip, "dns=192.0.2.53").await?;
-
-    // The address is removed, and when it comes back, another program has the port.
-    lab.take_dhcp_address().await?;
-    agent::reports(&service, "dhcp-1", "no interface has an address in this network any more").await?;
-    ask_kea(&socket, "config-reload").await?;
-    let other = lab.take_port().await?;
-    lab.give_dhcp_address().await?;
-    agent::reports(&service, "dhcp-1", "Address already in use").await?;
-    drop(other);
-    agent::confirms(&service, "dhcp-1", FILE).await?;
-    client_gets(&lab, &ip, "dns=192.0.2.53").await
-}
-
-#[tokio::test]
-async fn a_dhcpd_that_hears_nobody_is_failing_until_it_hears_again() -> Result<()> {
-    hears_again("isc", "dhcpd", "/dhcp/dc1/isc.conf").await
-}
-
-#[tokio::test]
-async fn a_dnsmasq_that_hears_nobody_is_failing_until_it_hears_again() -> Result<()> {
-    hears_again("dnsmasq", "dnsmasq", "/dhcp/dc1/dnsmasq.conf").await
-}
-
-/// A server whose interface goes down, whose interface is recreated, or that is killed is reported as failing each time, until
-/// the fault has ended.
-async fn hears_again(kind: &str, program: &str, file: &str) -> Result<()> {
-    let lab = Lab::new().await?;
-    let service = service(&lab, kind).await?;
-    let configuration = lab.folder().join("served.conf");
-    tokio::fs::write(&configuration, service.text(file).await?).await?;
-    let server = if kind == "isc" { lab.start_dhcpd(&configuration).await? } else { lab.start_dnsmasq(&configuration).await? };
-    let commands = (server.check_command(), server.reload_command());
-    let options = ["--check-command", &commands.0, "--reload-command", &commands.1];
-    let _agent = agent::start(&service, ("dhcp-1", "dc1", kind), &configuration, &options).await?;
-    let ip = deploy(&service).await?;
-    agent::confirms(&service, "dhcp-1", file).await?;
-
-    lab.ip("link set br0 down").await?;
-    agent::reports(&service, "dhcp-1", "is down. Bring it up").await?;
-    lab.ip("link set br0 up").await?;
-    agent::confirms(&service, "dhcp-1", file).await?;
-
-    lab.ip("link delete br0").await?;
-    agent::reports(&service, "dhcp-1", "").await?;
-    lab.make_interface().await?;
-    agent::confirms(&service, "dhcp-1", file).await?;
-    client_gets(&lab, &ip, "").await.context("after the interface was made again")?;
-
-    lab.kill_server(program).await?;
-    agent::reports(&service, "dhcp-1", &format!("{program} is not running any more")).await?;
-    server.reload().await?;
-    agent::confirms(&service, "dhcp-1", file).await?;
-    client_gets(&lab, &ip, "").await
 }

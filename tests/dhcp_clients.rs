@@ -8,10 +8,11 @@ use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Progra
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::boot_chain::BootChain;
-use bootledger_projections::dhcp_entries::SiteEntry;
-use bootledger_web::boot::loaders::Loaders;
-use bootledger_web::dhcp::boot_file::BootSource;
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_boot_loaders::Loaders;
+use bootledger_projections::rows::dhcp_entries::SiteEntry;
+use bootledger_web::machines::dhcp::boot_file::BootSource;
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use matrix::{Boots, Sample};
 use serde_json::json;
 use std::net::Ipv4Addr;

@@ -153,13 +153,13 @@ async fn pending(service: &Service) -> Result<Vec<Value>> {
 
 /// Requests a check and returns the differences that it finds.
 async fn checked(service: &Service) -> Result<Value> {
-    let asked = time::OffsetDateTime::now_utc();
+    let requested = time::OffsetDateTime::now_utc();
     service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
     wait_for("the site is checked", PATIENCE, async || {
         let drift = service.get("/api/v1/sites/dc1/drift").await.ok()?;
         let at = drift["check"]["checked_at"].as_str()?;
         let at = time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339).ok()?;
-        (at > asked && drift["check"]["under_way_since"].is_null()).then_some(drift)
+        (at > requested && drift["check"]["under_way_since"].is_null()).then_some(drift)
     })
     .await
 }
@@ -251,12 +251,12 @@ async fn a_wrong_key_secret_clock_or_answering_server_is_reported_with_its_cause
                 .replace("hmac-sha256", algorithm))
         };
         let dns = DnsServer::bind(zones).await?;
-        made = Some(told(made.take(), dns.port(), words).await?);
+        made = Some(message(made.take(), dns.port(), words).await?);
     }
 
     let late = DnsServer::start_at(Software::Knot, "+1h", &ZONES).await?;
-    let words = ["its clock is 3", "s ahead of this machine's (BADTIME)", "set both clocks"];
-    made = Some(told(made, late.port(), &words).await?);
+    let words = ["its clock is 3", "s ahead of this machine's (BADTIME)", "synchronise both clocks"];
+    made = Some(message(made, late.port(), &words).await?);
 
     // A secondary that forwards updates to its primary and does not receive the changes.
     let primary = DnsServer::bind(|folder, port| USUAL.configure(folder, port)).await?;
@@ -274,13 +274,13 @@ async fn a_wrong_key_secret_clock_or_answering_server_is_reported_with_its_cause
     let secondary = DnsServer::bind(through).await?;
     wait_for("the secondary has the zone", PATIENCE, async || secondary.serial("dc1.example").ok().map(drop)).await?;
     let words = ["answers no record for h200.dc1.example A, where 10.0.0.10 is expected", "a secondary that passes updates on"];
-    told(made, secondary.port(), &words).await?;
+    message(made, secondary.port(), &words).await?;
     assert_eq!(primary.zone("dc1.example")?, ["h200.dc1.example. A 10.0.0.10"]);
     Ok(())
 }
 
 /// Waits until a record for the primary on this port is pending with a problem that contains these words.
-async fn told(made: Option<(Service, String)>, port: u16, words: &[&str]) -> Result<(Service, String)> {
+async fn message(made: Option<(Service, String)>, port: u16, words: &[&str]) -> Result<(Service, String)> {
     let (service, facts) = match made {
         Some(made) => made,
         None => service(port).await?,
@@ -292,7 +292,7 @@ async fn told(made: Option<(Service, String)>, port: u16, words: &[&str]) -> Res
         let problems: BTreeSet<&str> = pending.iter().filter_map(|pending| pending["problem"].as_str()).collect();
         problems.iter().any(|problem| words.iter().all(|word| problem.contains(word))).then_some(())
     };
-    match wait_for(&format!("{words:?} is told"), PATIENCE, said).await {
+    match wait_for(&format!("{words:?} is reported"), PATIENCE, said).await {
         Ok(()) => Ok((service, facts)),
         Err(error) => Err(error.context(json!(pending(&service).await?).to_string())),
     }

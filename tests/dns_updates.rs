@@ -45,12 +45,13 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
     // A name with another owner's record is left alone, and the deployment reports the conflicting record.
     dns.update("dc1.example", "update add h201.dc1.example 60 A 10.9.9.9")?;
     let refused = deploy(&service, "52:54:00:00:00:02", &json!({})).await?;
-    let told = wait_for("the conflict is told", PATIENCE, async || {
+    let message = wait_for("the conflict is reported", PATIENCE, async || {
         let plugin = plugin(&service, &refused, "dns").await.ok()?;
-        (plugin["status"] == "failed").then(|| plugin["reason"].to_string())
+        let failure = &plugin["failure"];
+        (failure["code"] == "external" && failure["system"] == "dns_primary").then(|| failure["detail"].to_string())
     })
     .await?;
-    ensure!(told.contains("h201.dc1.example A 10.9.9.9, which somebody else has made"), "{told}");
+    ensure!(message.contains("h201.dc1.example A 10.9.9.9, which Bootledger did not create"), "{message}");
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.9.9.9");
     dns.update("dc1.example", "update delete h201.dc1.example A")?;
     retry(&service, &refused).await?;
@@ -81,9 +82,9 @@ async fn a_deployment_waits_for_its_primary_and_continues_by_itself() -> Result<
     let service = service(dns.port(), &ZONES).await?;
     let deployment = deploy(&service, "52:54:00:00:00:01", &json!({})).await?;
     let primary = format!("127.0.0.1:{}", dns.port());
-    waits(&service, &deployment, &format!("{primary} did not answer as a DNS primary")).await?;
+    waits(&service, &deployment, &format!("{primary} does not accept DNS updates")).await?;
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, dns.port()))?;
-    waits(&service, &deployment, "did not answer as a DNS primary").await?;
+    waits(&service, &deployment, "does not accept DNS updates").await?;
     drop(silent);
     service.write_secret("tsig-dc1", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
     dns.resume().await?;
@@ -106,7 +107,7 @@ async fn a_deployment_waits_for_its_primary_and_continues_by_itself() -> Result<
 
 /// The primary may apply an update whose answer is lost; the service still removes it.
 #[tokio::test]
-async fn what_a_primary_did_without_being_heard_is_taken_back() -> Result<()> {
+async fn an_update_whose_answer_was_lost_is_reverted() -> Result<()> {
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let between = Between::start(dns.port()).await?;
     let service = service(between.port, &ZONES).await?;
@@ -116,7 +117,7 @@ async fn what_a_primary_did_without_being_heard_is_taken_back() -> Result<()> {
         (!dns.dig(&["h200.dc1.example", "A"]).ok()?.is_empty() && !dns.dig(&["-x", "10.0.0.10"]).ok()?.is_empty()).then_some(())
     })
     .await?;
-    waits(&service, &deployment, "did not answer as a DNS primary").await?;
+    waits(&service, &deployment, "does not accept DNS updates").await?;
     service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "a test" })).await?;
     between.answers.send_replace(true);
     wait_for("the records are gone", PATIENCE, async || {
@@ -135,7 +136,7 @@ async fn the_reverse_zone_of_a_part_of_a_network_has_its_own_names() -> Result<(
     let deployment = deploy(&service, "52:54:00:00:00:01", &json!({})).await?;
     dns_succeeds(&service, &deployment).await?;
     assert_eq!(dns.zone(part)?, [format!("10.{part}. PTR h200.dc1.example.")]);
-    assert_eq!(dns.dig(&["-x", "10.0.0.10"])?, format!("10.{part}."), "which is where a resolver asks next");
+    assert_eq!(dns.dig(&["-x", "10.0.0.10"])?, format!("10.{part}."), "which is what a resolver queries next");
     let file = service.text(&format!("/dns/zones/{part}")).await?;
     ensure!(file.contains(&format!("10.{part}. IN PTR h200.dc1.example.")), "{file}");
     Ok(())
@@ -149,7 +150,7 @@ pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
         "next_server": "10.0.0.2", "domain": "dc1.example", "zones": zones, "hostname_template": "h<200,699>.dc1.example|h<1000,9999>.dc1.example",
         "dns_updates": { "primary": "127.0.0.1", "port": port, "key": key },
     });
-    let refused = service.put("/api/v1/sites/dc1", &site).await.expect_err("a key that nobody has");
+    let refused = service.put("/api/v1/sites/dc1", &site).await.expect_err("an unknown key");
     ensure!(refused.to_string().contains("there is no secret tsig-dc1"), "{refused}");
     service.write_secret("tsig-dc1", KEY.1)?;
     service.define(&site, &json!({ "cidr": "10.0.0.0/18", "site": "dc1", "margin_bottom": 9 })).await?;
@@ -184,11 +185,13 @@ async fn dns_succeeds(service: &Service, deployment: &str) -> Result<()> {
     }
 }
 
-/// Waits until the deployment reports that it waits, with these words.
+/// Waits until the deployment reports that it waits for its primary, with these words in an error message.
 async fn waits(service: &Service, deployment: &str, words: &str) -> Result<()> {
     let waits = async || {
         let plugin = plugin(service, deployment, "dns").await.ok()?;
-        (plugin["status"] == "waiting" && plugin["reason"].as_str()?.contains(words)).then_some(())
+        let problems = plugin["waiting_for"]["problems"].as_array()?.iter();
+        let found = problems.filter_map(Value::as_str).any(|problem| problem.contains(words));
+        (plugin["status"] == "waiting" && found).then_some(())
     };
     let waited = wait_for(&format!("it waits for {words:?}"), PATIENCE, waits).await;
     match waited {
@@ -218,7 +221,10 @@ async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()
     let mut reverse: Vec<String> = hosts.map(|(hostname, ip)| format!("{}. PTR {hostname}.", reverse_name(ip))).collect();
     forward.sort();
     reverse.sort();
-    ensure!(dns.zone("dc1.example")? == forward && dns.zone("10.in-addr.arpa")? == reverse, "the zones are not what was told");
+    ensure!(
+        dns.zone("dc1.example")? == forward && dns.zone("10.in-addr.arpa")? == reverse,
+        "the zones differ from the published records"
+    );
 
     // Every second record is removed.
     let kept: Vec<&Value> = entries.iter().step_by(2).collect();
@@ -244,6 +250,6 @@ pub(crate) async fn settled(service: &Service, records: u32, how: &str) -> Resul
         (published == records && work == 0).then_some(())
     })
     .await?;
-    eprintln!("{how}: {records} records, {:.1} s after the last was asked for", begun.elapsed().as_secs_f64());
+    eprintln!("{how}: {records} records, {:.1} s after the last request", begun.elapsed().as_secs_f64());
     Ok(())
 }

@@ -4,8 +4,9 @@
 use crate::support::lab::Lab;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::dhcp_entries::SiteEntry;
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_projections::rows::dhcp_entries::SiteEntry;
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -61,8 +62,8 @@ async fn clients_get_options_of_every_type_and_their_host_names() -> Result<()> 
     let file = lab.folder().join("served.conf");
     tokio::fs::write(&file, configuration(&lab, &header, &options, "h1.other.example")?).await?;
     let dhcp = lab.start_dnsmasq(&file).await?;
-    let asked = [1, 2, 12, 15, 19, 23, 26, 30, 33, 35, 42, 58, 67, 119].map(|code| format!(" -O {code}")).concat();
-    let told = lab.ask_dhcp(OTHER_MAC, &asked).await.with_context(|| dhcp.log())?;
+    let requested = [1, 2, 12, 15, 19, 23, 26, 30, 33, 35, 42, 58, 67, 119].map(|code| format!(" -O {code}")).concat();
+    let message = lab.request_lease(OTHER_MAC, &requested).await.with_context(|| dhcp.log())?;
     for line in [
         "timezone=4294967295",
         "ipttl=64",
@@ -78,14 +79,14 @@ async fn clients_get_options_of_every_type_and_their_host_names() -> Result<()> 
         "domain=lab.example",
         "mask=24",
     ] {
-        ensure!(told.contains(&line.to_owned()), "no {line} in {told:?}");
+        ensure!(message.contains(&line.to_owned()), "no {line} in {message:?}");
     }
-    ensure!(!told.iter().any(|line| line.starts_with("siaddr=") || line.contains("boot")), "it is told to boot: {told:?}");
+    ensure!(!message.iter().any(|line| line.starts_with("siaddr=") || line.contains("boot")), "it gets a boot file: {message:?}");
     // The site's header takes precedence over the network's options; a name in another domain is sent in full.
-    let told = lab.ask_dhcp(MAC, &format!("-x 0x4d:69505845{asked}")).await.with_context(|| dhcp.log())?;
+    let message = lab.request_lease(MAC, &format!("-x 0x4d:69505845{requested}")).await.with_context(|| dhcp.log())?;
     let long = format!("bootfile=http://{}/pxe/", "b".repeat(150));
     for line in ["mtu=1400", "hostname=h1.other.example", &long] {
-        ensure!(told.contains(&line.to_owned()), "no {line} in {told:?}");
+        ensure!(message.contains(&line.to_owned()), "no {line} in {message:?}");
     }
     Ok(())
 }
@@ -141,16 +142,16 @@ async fn any_text_arrives_at_the_client_byte_for_byte() -> Result<()> {
     };
     tokio::fs::write(&file, configuration(&lab, &json!([]), &json!([]), "h1.lab.example")?).await?;
     let dhcp = lab.start_dnsmasq(&file).await?;
-    let asked = TEXTS.map(|(_, code)| format!(" -O {code}")).concat();
+    let requested = TEXTS.map(|(_, code)| format!(" -O {code}")).concat();
     for texts in texts.chunks(TEXTS.len()) {
         tokio::fs::write(&file, configuration(&lab, &json!([]), &json!(options(texts)), "h1.lab.example")?).await?;
         dhcp.reload().await?;
-        let told = lab.ask_dhcp(OTHER_MAC, &asked).await.with_context(|| dhcp.log())?;
+        let message = lab.request_lease(OTHER_MAC, &requested).await.with_context(|| dhcp.log())?;
         for (text, (_, code)) in texts.iter().zip(TEXTS) {
             let bytes = text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-            ensure!(told.contains(&format!("opt{code}={bytes}")), "{text:?} arrives as something else: {told:?}");
+            ensure!(message.contains(&format!("opt{code}={bytes}")), "{text:?} arrives as something else: {message:?}");
         }
-        ensure!(!told.iter().any(|line| line.starts_with("dns=")), "somebody's text became an option: {told:?}");
+        ensure!(!message.iter().any(|line| line.starts_with("dns=")), "a user's text became an option: {message:?}");
     }
     Ok(())
 }
@@ -162,7 +163,7 @@ async fn a_running_host_keeps_its_address_when_dnsmasq_is_restarted() -> Result<
     let file = lab.folder().join("served.conf");
     tokio::fs::write(&file, configuration(&lab, &json!([]), &json!([]), "h1.lab.example")?).await?;
     let dhcp = lab.start_dnsmasq(&file).await?;
-    let told = lab.keep_address(OTHER_MAC).with_context(|| dhcp.log())?;
+    let message = lab.keep_address(OTHER_MAC).with_context(|| dhcp.log())?;
     let address = lab.server_address(1);
     let mut happened = vec!["deconfig".to_owned(), format!("bound {address}")];
     for _ in 0..2 {
@@ -170,12 +171,12 @@ async fn a_running_host_keeps_its_address_when_dnsmasq_is_restarted() -> Result<
         lab.renew()?;
         happened.push(format!("renew {address}"));
         let all = async || {
-            let told = std::fs::read_to_string(&told).ok()?;
-            let told: Vec<String> = told.lines().map(|line| line.trim().to_owned()).collect();
-            (told.len() >= happened.len()).then_some(told)
+            let message = std::fs::read_to_string(&message).ok()?;
+            let message: Vec<String> = message.lines().map(|line| line.trim().to_owned()).collect();
+            (message.len() >= happened.len()).then_some(message)
         };
-        let told = wait_for("the lease is renewed", Duration::from_secs(30), all).await.with_context(|| dhcp.log())?;
-        ensure!(told == happened, "it is told {told:?}:\n{}", dhcp.log());
+        let message = wait_for("the lease is renewed", Duration::from_secs(30), all).await.with_context(|| dhcp.log())?;
+        ensure!(message == happened, "it gets {message:?}:\n{}", dhcp.log());
     }
     Ok(())
 }
@@ -210,11 +211,11 @@ async fn a_site_that_dnsmasq_cannot_express_reports_that_and_keeps_the_last_conf
     .await?;
     let address = format!("ip={}", deployment["ip"].as_str().context("an address")?);
     let boots = async || -> Result<bool> {
-        let told = lab.ask_dhcp(MAC, "-x 0x5d:0000").await.with_context(|| dhcp.log())?;
-        ensure!(told.contains(&address), "{told:?}");
-        Ok(told.contains(&"boot_file=undionly.kpxe".to_owned()))
+        let message = lab.request_lease(MAC, "-x 0x5d:0000").await.with_context(|| dhcp.log())?;
+        ensure!(message.contains(&address), "{message:?}");
+        Ok(message.contains(&"boot_file=undionly.kpxe".to_owned()))
     };
-    ensure!(boots().await?, "it is told nothing to boot");
+    ensure!(boots().await?, "it gets no boot file");
     let starts = dhcp.log().matches("started, version").count();
     ensure!(starts > 1, "dnsmasq was not restarted:\n{}", dhcp.log());
 
@@ -241,7 +242,7 @@ async fn a_site_that_dnsmasq_cannot_express_reports_that_and_keeps_the_last_conf
     })
     .await?;
     service.post(&format!("{path}/done"), &json!({})).await?;
-    wait_for("dnsmasq tells it nothing to boot", PATIENCE, async || (!boots().await.ok()?).then_some(())).await?;
+    wait_for("dnsmasq sends no boot file", PATIENCE, async || (!boots().await.ok()?).then_some(())).await?;
     keeper.kill().await?;
     Ok(())
 }

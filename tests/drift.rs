@@ -12,7 +12,7 @@ const OTHER: &str = "dc1/dns/h201.dc1.example/A";
 const POINTER: &str = "dc1/dns/10.0.0.10.in-addr.arpa/PTR";
 
 #[tokio::test]
-async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order() -> Result<()> {
+async fn manual_changes_at_a_primary_are_detected_and_repaired_only_on_request() -> Result<()> {
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     hosts(&service, 3).await?;
@@ -32,7 +32,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     assert_eq!(found(&service).await?, expected, "a second look finds the same");
     assert_eq!(service.measured("bootledger_drift_differences{site=\"dc1\"}").await?, 3);
     let events = service.get("/api/v1/events?type=DriftFound").await?;
-    assert_eq!(events["items"].as_array().map(Vec::len), Some(3), "and tells nothing twice: {events}");
+    assert_eq!(events["items"].as_array().map(Vec::len), Some(3), "and reports nothing twice: {events}");
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is repaired unasked");
     let before = service.get(DRIFT).await?["count"].clone();
 
@@ -43,10 +43,12 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     assert_eq!(dns.dig(&["-x", "10.0.0.10"])?, "h200.dc1.example.");
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.9.9.9");
 
-    let told = service.run(&["drift", "dc1"]).await?;
+    let reported = service.run(&["drift", "dc1"]).await?;
     ensure!(
-        told.contains(OTHER) && told.contains("has 10.9.9.9, should have 10.0.0.11") && told.contains("differences: 1;"),
-        "{told}"
+        reported.contains(OTHER)
+            && reported.contains("has 10.9.9.9, should have 10.0.0.11")
+            && reported.contains("differences: 1;"),
+        "{reported}"
     );
 
     // A repair applies to the difference that the operator saw. A record that has changed since then is not overwritten.
@@ -58,12 +60,12 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     drifted(&service, &json!([])).await?;
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.0.0.11");
     assert_eq!(dns.dig(&["www.dc1.example", "A"])?, "10.9.9.9", "a name that is not ours is none of our business");
-    let told = service.run(&["drift", "dc1", "--check"]).await?;
-    ensure!(told.starts_with("site dc1: differences: 0; things compared: 6, at "), "{told}");
+    let reported = service.run(&["drift", "dc1", "--check"]).await?;
+    ensure!(reported.starts_with("site dc1: differences: 0; things compared: 6, at "), "{reported}");
 
     // The history contains all of it.
-    let told = service.text("/api/v1/events?limit=1000").await?;
-    ensure!(told.contains("DriftRepairOrdered") && told.contains("DriftEnded"), "{told}");
+    let reported = service.text("/api/v1/events?limit=1000").await?;
+    ensure!(reported.contains("DriftRepairOrdered") && reported.contains("DriftEnded"), "{reported}");
     let position = service.get("/api/v1/events?type=DriftRepairOrdered").await?["items"][0]["position"].clone();
     let past = service.get(&format!("{DRIFT}?at={}", position.as_i64().context("a position")? - 1)).await?;
     ensure!(past["count"] == before && past["check"].is_null(), "{past}");
@@ -79,11 +81,11 @@ async fn an_unreachable_primary_is_reported_and_the_known_differences_stay() -> 
     let alias = json!([[HOST, "alias", ["10.0.0.10"], []]]);
     assert_eq!(found(&service).await?, alias);
     let refused = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [HOST] })).await.expect_err("an alias");
-    ensure!(refused.to_string().contains("remove the alias there"), "{refused}");
+    ensure!(refused.to_string().contains("Remove it on the DNS server"), "{refused}");
     let unknown = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [OTHER] })).await.expect_err("no difference");
     ensure!(unknown.to_string().contains("there is no such difference"), "{unknown}");
     let elsewhere = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": ["dc2/dhcp/kea"] })).await.expect_err("dc2");
-    ensure!(elsewhere.to_string().contains("is not of site dc1"), "{elsewhere}");
+    ensure!(elsewhere.to_string().contains("does not belong to site dc1"), "{elsewhere}");
     let nowhere = service.post("/api/v1/sites/dc9/drift/check", &json!({})).await.expect_err("no site");
     ensure!(nowhere.to_string().contains("there is no site dc9"), "{nowhere}");
 
@@ -93,11 +95,11 @@ async fn an_unreachable_primary_is_reported_and_the_known_differences_stay() -> 
     dns.stop()?;
     assert_eq!(found(&service).await?, missing, "what cannot be seen is as it was");
     let check = service.get(DRIFT).await?["check"].clone();
-    ensure!(check["problems"][0].as_str().is_some_and(|problem| problem.contains("did not answer as a DNS primary")), "{check}");
+    ensure!(check["problems"][0].as_str().is_some_and(|problem| problem.contains("does not accept DNS updates")), "{check}");
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     wait_for("the repair fails", PATIENCE, async || {
         let item = service.get(DRIFT).await.ok()?["items"][0].clone();
-        (item["ordered"].is_null() && item["problem"].as_str()?.contains("did not answer as a DNS primary")).then_some(())
+        (item["ordered"].is_null() && item["problem"].as_str()?.contains("does not accept DNS updates")).then_some(())
     })
     .await?;
     // A requested repair is carried out even if the service is killed.
@@ -125,14 +127,14 @@ async fn a_dhcp_server_with_the_wrong_configuration_is_reported_until_it_has_the
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
-    let told = async |nature: &str, words: &str| -> Result<()> {
+    let reported = async |nature: &str, words: &str| -> Result<()> {
         let found = found(&service).await?;
         ensure!(found[0][0] == "dc1/dhcp/kea-1" && found[0][1] == nature, "{found}");
         let message = service.get(DRIFT).await?["items"][0]["message"].clone();
         ensure!(message.as_str().is_some_and(|message| message.contains(words)), "{message}");
         Ok(())
     };
-    told("unconfirmed", "has never confirmed").await?;
+    reported("unconfirmed", "has never confirmed").await?;
 
     let (revision, position) = configuration(&service).await?;
     confirm(&service, &json!({ "revision": revision, "position": position, "ok": true })).await?;
@@ -140,14 +142,14 @@ async fn a_dhcp_server_with_the_wrong_configuration_is_reported_until_it_has_the
     let wrong = "0".repeat(64);
     let position = configuration(&service).await?.1;
     confirm(&service, &json!({ "revision": wrong, "position": position, "ok": true })).await?;
-    told("other_revision", &revision).await?;
+    reported("other_revision", &revision).await?;
     confirm(&service, &json!({ "revision": wrong, "position": position, "ok": false, "message": "no such subnet" })).await?;
-    told("failing", "no such subnet").await?;
+    reported("failing", "no such subnet").await?;
 
     // The request makes the agent confirm again, which ends a long poll.
     let (_, confirmed) = configuration(&service).await?;
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
-    ensure!(configuration(&service).await?.1 > confirmed, "the agent is not asked again");
+    ensure!(configuration(&service).await?.1 > confirmed, "the agent does not confirm again");
     let (revision, position) = configuration(&service).await?;
     confirm(&service, &json!({ "revision": revision, "position": position, "ok": true })).await?;
     drifted(&service, &json!([])).await?;

@@ -82,7 +82,7 @@ async fn a_second_service_on_the_same_data_is_refused_with_the_first_ones_proces
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_after_a_restart() {
+async fn data_survives_a_restart() {
     let sandbox = sandbox();
     let service = Service::start(&sandbox);
     service.query("SELECT ''; CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')").await;
@@ -176,7 +176,7 @@ async fn a_cluster_of_another_major_version_is_refused_untouched() {
     let file = sandbox.path().join("data/postgres/cluster/PG_VERSION");
     fs::write(&file, "9\n").unwrap();
     let said = run(&sandbox, &[]);
-    assert!(said.contains("was made by PostgreSQL 9"), "{said}");
+    assert!(said.contains("was created by PostgreSQL 9"), "{said}");
     assert!(said.contains("apt install postgresql-9"), "{said}");
     assert!(said.contains("pg_upgrade"), "{said}");
 }

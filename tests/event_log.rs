@@ -3,17 +3,22 @@
 mod tampering;
 
 use anyhow::Result;
-use bootledger::store::EventLog;
-use bootledger::store::append::{Appended, Batch, Idempotency, NewEvent, Precondition, Rejection};
-use bootledger::store::verify;
+use bootledger::event_log::append::{Appended, Batch, Idempotency, NewEvent, Precondition, Rejection};
+use bootledger::event_log::draft::Draft;
+use bootledger::event_log::feed::Feed;
+use bootledger::event_log::store::{CommandStore, Terms};
+use bootledger::event_log::{EventLog, verify};
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
+use bootledger_aggregates::rack::{Rack, RackEvent};
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::log;
+use bootledger_projections::database::log;
 use bootledger_test_cluster::TestDatabase;
+use cqrs_es::EventStore;
 use futures::future::join_all;
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// A log with one writer on this database.
@@ -99,6 +104,32 @@ async fn a_reader_misses_nothing_of_twelve_writers_and_sees_the_order_of_commits
 }
 
 #[tokio::test]
+async fn an_append_notifies_the_feed_itself() -> Result<()> {
+    let (database, elsewhere) = (TestDatabase::create().await?, TestDatabase::create().await?);
+    // The feed follows another database, so it cannot learn of the append in any other way.
+    let (_stopping, stop) = watch::channel(false);
+    let feed = Feed::start(elsewhere.pool(2).await?, stop).await?;
+    let log = log_of(&database).await?.notifying(feed.clone());
+    assert_eq!(*feed.appended().borrow(), 0);
+    log.append(batch(vec![event("first", 1), event("first", 2)])).await?;
+    assert_eq!(*feed.appended().borrow(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn postgres_es_reads_the_streams_of_the_log() -> Result<()> {
+    let database = TestDatabase::create().await?;
+    let log = log_of(&database).await?;
+    log.append(batch(vec![event("first", 1), event("second", 1), event("first", 2)])).await?;
+    let (store, _) = CommandStore::new(log.clone(), Terms::default(), None);
+    let stream = EventStore::<Rack>::load_events(&store, "first").await?;
+    let read: Vec<_> = stream.iter().map(|event| (event.sequence, &event.payload, event.metadata["actor"].as_str())).collect();
+    assert_eq!(read, [(1, &RackEvent::RackRetired {}, "test"), (2, &RackEvent::RackRetired {}, "test")]);
+    assert_eq!(Draft::<Rack>::load(&log, "first").await?.sequence(), 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
     let database = TestDatabase::create().await?;
     let log = log_of(&database).await?;
@@ -108,7 +139,7 @@ async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
     let refused = batch(vec![NewEvent { payload: "{ no JSON".to_owned(), ..event("broken", 1) }]);
     let all = vec![good(1), gap, good(2), conflict, refused, good(3)];
     let results = join_all(all.into_iter().map(|batch| log.append(batch))).await;
-    let told: Vec<&str> = results
+    let message: Vec<&str> = results
         .iter()
         .map(|result| match result {
             Ok(_) => "appended",
@@ -117,7 +148,7 @@ async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
             Err(_) => "other",
         })
         .collect();
-    assert_eq!(told, ["appended", "defect", "appended", "conflict", "defect", "appended"]);
+    assert_eq!(message, ["appended", "defect", "appended", "conflict", "defect", "appended"]);
     assert_eq!(log::last_position(log.pool()).await?, 3);
     Ok(())
 }
@@ -151,7 +182,7 @@ async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_foll
     };
     assert_eq!(append(&log, "a", 1).await, 1);
     assert_eq!(append(&log, "a", 2).await, 2);
-    assert_eq!(append(&log, "a", 2).await, -1, "somebody else was faster");
+    assert_eq!(append(&log, "a", 2).await, -1, "another writer was faster");
     assert_eq!(append(&log, "a", 4).await, -1, "a gap");
     assert_eq!(append(&log, "b", 2).await, -1, "a stream that does not exist");
     assert_eq!(append(&log, "b", 1).await, 3);
@@ -202,7 +233,7 @@ async fn of_many_who_want_the_same_exactly_one_gets_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_state_that_was_looked_up_must_still_be_the_last() -> Result<()> {
+async fn an_append_requires_the_state_that_was_read() -> Result<()> {
     let database = TestDatabase::create().await?;
     let log = log_of(&database).await?;
     log.append(batch(vec![event("seen", 1)])).await?;

@@ -6,20 +6,20 @@
 //! interleaving.
 
 mod books;
+mod fixture;
 mod machines;
 mod reckoning;
 mod weather;
 mod work;
-mod world;
 
 use anyhow::{Context, Result, ensure};
+use fixture::Fixture;
 use machines::Boots;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use weather::Weather;
 use work::Shift;
-use world::World;
 
 /// The environment variable with the seed.
 const SEED: &str = "BOOTLEDGER_FAULTS_SEED";
@@ -57,32 +57,32 @@ async fn mixed_work_survives_faults_everywhere_with_nothing_lost_and_nothing_don
 async fn story(seed: u64) -> Result<()> {
     let begun = Instant::now();
     let reached = |what: &str| eprintln!("{:6.1} s: {what}", begun.elapsed().as_secs_f64());
-    let mut world = World::start(SERVERS).await?;
+    let mut fixture = Fixture::start(SERVERS).await?;
     reached("the servers are registered");
     let boots = Arc::new(Boots::default());
     let (over, is_over) = watch::channel(false);
-    let agents = machines::poll(&world, &is_over);
+    let agents = machines::poll(&fixture, &is_over);
 
     // Work without faults first: its memory and connections are those of a service in use.
     let shift = Shift::new(seed, Arc::clone(&boots));
-    shift.work(&world, 0..WARM_UP, Instant::now() + LONGEST).await;
-    world.catches_up(SETTLED_WITHIN).await?;
-    let before = reckoning::footprint(&world).await?;
+    shift.work(&fixture, 0..WARM_UP, Instant::now() + LONGEST).await;
+    fixture.catches_up(SETTLED_WITHIN).await?;
+    let before = reckoning::footprint(&fixture).await?;
     reached("the first servers are deployed, and faults begin");
 
-    let servers = machines::boot(&world, &boots, seed, &is_over);
+    let servers = machines::boot(&fixture, &boots, seed, &is_over);
     let last = Instant::now() + LONGEST;
     let (calm, is_calm) = watch::channel(false);
     let weather = Weather::new(seed);
     let work = async {
-        shift.work(&world, WARM_UP..SERVERS, last).await;
+        shift.work(&fixture, WARM_UP..SERVERS, last).await;
         calm.send_replace(true);
     };
     let rages = async {
-        weather.rages(&world, last, &is_calm).await?;
+        weather.rages(&fixture, last, &is_calm).await?;
         let last_fault = Instant::now();
         reached(&weather.report());
-        let recovered = world.recovers(last_fault, SETTLED_WITHIN).await;
+        let recovered = fixture.recovers(last_fault, SETTLED_WITHIN).await;
         reached(&format!("well after the last fault: {recovered:?}"));
         recovered
     };
@@ -92,23 +92,23 @@ async fn story(seed: u64) -> Result<()> {
     servers.join().await?;
     reached(&format!("{} deployments were started, agents polled {polls} times, {}", shift.started(), boots.report()));
     let recovered = recovered?;
-    ensure!(recovered <= WELL_WITHIN, "it was well only {recovered:?} after the last fault\n{}", world.complaints()?);
+    ensure!(recovered <= WELL_WITHIN, "it was well only {recovered:?} after the last fault\n{}", fixture.complaints()?);
     boots.judge(BOOT_WITHIN)?;
 
-    shift.books.insist(&world, SETTLED_WITHIN).await?;
+    shift.books.insist(&fixture, SETTLED_WITHIN).await?;
     reached("no order's outcome is unknown");
-    world.catches_up(SETTLED_WITHIN).await?;
-    world.settles(SETTLED_WITHIN).await?;
-    let log = reckoning::Log::read(&world).await?;
+    fixture.catches_up(SETTLED_WITHIN).await?;
+    fixture.settles(SETTLED_WITHIN).await?;
+    let log = reckoning::Log::read(&fixture).await?;
     reached(&shift.books.report());
     shift.books.compare(&log)?;
     ensure!(shift.started() * 3 >= SERVERS, "only {} of {SERVERS} servers were deployed", shift.started());
-    reckoning::compare(&world, &before, SETTLED_WITHIN).await?;
+    reckoning::compare(&fixture, &before, SETTLED_WITHIN).await?;
 
-    let took = world.service.terminate(END_WITHIN).await?;
+    let took = fixture.service.terminate(END_WITHIN).await?;
     let took = took.with_context(|| format!("{END_WITHIN:?} after SIGTERM the service still runs"))?;
     reached(&format!("the service ended {took:?} after SIGTERM"));
-    world.service.run(&["verify"]).await?;
-    world.service.run(&["rebuild", "--compare"]).await?;
+    fixture.service.run(&["verify"]).await?;
+    fixture.service.run(&["rebuild", "--compare"]).await?;
     Ok(())
 }

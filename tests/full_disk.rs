@@ -146,8 +146,8 @@ async fn an_upload_to_a_full_disk_is_507_and_leaves_nothing_behind() -> Result<(
     refuses_what_does_not_fit(&service, disk.path(), "the service's disk is full").await?;
 
     disk.fill()?;
-    let told = async || ready(&service).await.ok().filter(|(_, body)| body["degraded"].to_string().contains("boot files"));
-    let (status, body) = wait_for("the full disk is reported", PATIENCE, told).await?;
+    let message = async || ready(&service).await.ok().filter(|(_, body)| body["degraded"].to_string().contains("boot files"));
+    let (status, body) = wait_for("the full disk is reported", PATIENCE, message).await?;
     assert_eq!(status, 200, "boots of what is stored go on: {body}");
     assert_eq!(service.measured("bootledger_disk_free_bytes{place=\"files\"}").await?, 0);
     disk.free()?;

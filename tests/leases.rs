@@ -109,7 +109,7 @@ fn options(key: &tempfile::TempDir) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_killed_instance_was_doing_another_does_within_seconds() -> Result<()> {
+async fn work_of_a_killed_instance_is_taken_over_within_seconds() -> Result<()> {
     let mut story = Story::begins().await?;
     let _second = story.second().await?;
     story.import().await?;

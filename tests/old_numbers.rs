@@ -2,6 +2,7 @@
 //! two devices keeps its number.
 
 use crate::support::postgres::execute;
+use crate::support::rules::check_rules;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
@@ -10,9 +11,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 async fn answer(service: &Service, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
-    let request = Client::new().request(method, service.url(path)).bearer_auth(service.token()).json(body);
+    let request = Client::new().request(method.clone(), service.url(path)).bearer_auth(service.token()).json(body);
     let answer = request.send().await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
+    let (status, body) = (answer.status().as_u16(), answer.json().await?);
+    check_rules(&method, path, status, &body);
+    Ok((status, body))
 }
 
 async fn register(service: &Service, serial: &str) -> Result<(u16, Value)> {
@@ -59,6 +62,7 @@ async fn take_back(service: &Service, held: &[(&str, &str)]) -> Result<()> {
          SELECT kind, value, holder, position FROM public.claims WHERE kind = 'serial';
          DROP INDEX views.catalogue_now_addresses;
          DROP FUNCTION public.addresses_in;
+         ALTER TABLE views.timeline ADD COLUMN sentence text NOT NULL DEFAULT '';
          DELETE FROM public._sqlx_migrations WHERE version >= 20261130062001"
     );
     execute(&service.database().url(), &statement).await

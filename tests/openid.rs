@@ -45,13 +45,13 @@ fn refused(page: &Page, words: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
+async fn a_provider_identifies_users_and_sets_their_role() -> Result<()> {
     let provider = Provider::start().await?;
     let service = start(provider.url()).await?;
     let of_ada = |groups: &[&str]| json!({"preferred_username": "ada", "name": "Ada Lovelace", "groups": groups});
     provider.knows("sub-1", &of_ada(&["staff", "dc-ops"])).await?;
     let mut ada = Person::new(&service)?;
-    ensure!(ada.look("/sign-in").await?.text.contains("Sign in through 127.0.0.1"), "nobody is told of the provider");
+    ensure!(ada.look("/sign-in").await?.text.contains("Sign in through 127.0.0.1"), "the page does not name the provider");
     let (page, callback) = through(&mut ada, &provider, Some("sub-1")).await?;
     ensure!((page.status, page.location.as_str()) == (StatusCode::SEE_OTHER, "/settings"), "{page:?}");
     let settings = ada.look("/settings").await?;
@@ -61,9 +61,9 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     // A callback works only once, in this browser and in any other.
     ensure!(ada.look(&callback).await?.status == StatusCode::UNAUTHORIZED, "a callback counts twice");
     let mut thief = Person::new(&service)?;
-    refused(&thief.look(&callback).await?, "did not begin here")?;
+    refused(&thief.look(&callback).await?, "was not started here")?;
     thief.look("/sign-in/openid").await?;
-    refused(&thief.look(&callback).await?, "did not begin here")?;
+    refused(&thief.look(&callback).await?, "was not started here")?;
     ensure!(thief.look("/settings").await?.location.starts_with("/sign-in"));
 
     // The role follows what the provider reports at each sign-in.
@@ -73,22 +73,22 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     ensure!(again.look("/settings/users").await?.status == StatusCode::OK, "the new role does not count");
     provider.knows("sub-1", &of_ada(&["staff"])).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
-    refused(&page, "gives you no role here")?;
+    refused(&page, "you have no role in Bootledger")?;
 
     // A name does not identify a user: neither the name of another user at the provider, nor that of a user with a password
     // here.
     provider.knows("sub-2", &of_ada(&["dc-admins"])).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-2")).await?;
-    refused(&page, "somebody else to the provider")?;
+    refused(&page, "linked to another account of the provider")?;
     provider.knows("sub-3", &json!({"preferred_username": "admin", "groups": ["dc-admins"]})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-3")).await?;
     refused(&page, "signs in with a password")?;
     provider.knows("sub-4", &json!({"preferred_username": "x@evil.example/../", "groups": ["dc-admins"]})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-4")).await?;
-    refused(&page, "cannot be a user name here")?;
+    refused(&page, "is not a valid user name")?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, None).await?;
     // This provider's error does not say which sign-in it belongs to.
-    refused(&page, "did not begin here")?;
+    refused(&page, "was not started here")?;
 
     // A user who is disabled here can no longer sign in, regardless of the provider.
     provider.knows("sub-1", &of_ada(&["dc-ops"])).await?;
@@ -97,7 +97,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     refused(&page, "user is disabled")?;
 
     let (export, log) = (service.run(&["export"]).await?, service.log()?);
-    ensure!(export.contains("UserLinked") && export.contains("sub-1"), "the log does not tell who ada is to the provider");
+    ensure!(export.contains("UserLinked") && export.contains("sub-1"), "the log does not contain the provider's subject of ada");
     let code = callback.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).context("no code")?;
     for secret in [CLIENT_SECRET, code] {
         ensure!(!export.contains(secret) && !log.contains(secret), "{secret} is on record");
@@ -107,7 +107,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
 }
 
 #[tokio::test]
-async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
+async fn a_password_still_works_while_the_provider_is_unavailable() -> Result<()> {
     let provider = Provider::start().await?;
     let service = start(provider.url()).await?;
     let ada = json!({"name": "ada", "role": "viewer", "password": "correct horse battery", "must_change_password": false});
@@ -121,7 +121,7 @@ async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
 
 /// User names as Entra, Okta and others have them, on every page and path that contains them.
 #[tokio::test]
-async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Result<()> {
+async fn users_with_the_names_of_real_providers_sign_in_and_are_managed() -> Result<()> {
     let provider = Provider::start().await?;
     let service = start(provider.url()).await?;
     let known = async |subject: &str, name: &str, groups: &[&str]| {
@@ -169,7 +169,7 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
     ensure!(renamed["items"].as_array().is_some_and(Vec::is_empty), "{renamed}");
     known("s-5", "ADA@corp.example", &["dc-ops"]).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-5")).await?;
-    refused(&page, "somebody else to the provider")?;
+    refused(&page, "linked to another account of the provider")?;
 
     // The message names the missing claims, and contains none of their values.
     provider.knows("s-6", &json!({"email": "secret@corp.example", "groups": ["dc-ops"]})).await?;
@@ -181,7 +181,7 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
     refused(&page, "you are in more groups than the provider puts into a token")?;
     known("s-8", "carol", &["secret-group"]).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-8")).await?;
-    refused(&page, "gives you no role here: the one value of its claim groups gives none")?;
+    refused(&page, "you have no role in Bootledger: the one value of its claim groups gives none")?;
     ensure!(!page.text.contains("secret-group"), "{page:?}");
     service.run(&["rebuild", "--compare"]).await?;
     Ok(())

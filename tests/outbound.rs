@@ -1,6 +1,7 @@
 //! Where the service connects to, and with which secrets: the test's own listeners receive nothing that they must not receive.
 
 use crate::support::bmc::{IpmiSim, PASSWORD};
+use crate::support::rules::check_rules;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, StatusCode};
@@ -18,14 +19,14 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A listener that keeps everything that it receives and sends this answer to everything.
 struct Trap {
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
 }
 
 impl Trap {
     async fn start(address: Ipv4Addr, port: u16, answer: &'static str) -> Result<Self> {
         let listener = TcpListener::bind((address, port)).await?;
-        let (port, heard) = (listener.local_addr()?.port(), Arc::<Mutex<Vec<String>>>::default());
-        let kept = Arc::clone(&heard);
+        let (port, received) = (listener.local_addr()?.port(), Arc::<Mutex<Vec<String>>>::default());
+        let kept = Arc::clone(&received);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let kept = Arc::clone(&kept);
@@ -37,20 +38,21 @@ impl Trap {
                 });
             }
         });
-        Ok(Self { port, heard })
+        Ok(Self { port, received })
     }
 
-    fn heard(&self) -> Vec<String> {
-        self.heard.lock().expect("no panic").clone()
+    fn received(&self) -> Vec<String> {
+        self.received.lock().expect("no panic").clone()
     }
 }
 
 /// The answer to a request: its status, and its body without the parts that differ between requests.
-async fn asks(service: &Service, token: &str, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
-    let request = reqwest::Client::new().request(method, service.url(path)).bearer_auth(token);
+async fn request_at(service: &Service, token: &str, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
+    let request = reqwest::Client::new().request(method.clone(), service.url(path)).bearer_auth(token);
     let answer = if body.is_null() { request } else { request.json(body) }.send().await?;
     let status = answer.status();
     let mut body: Value = serde_json::from_str(&answer.text().await?)?;
+    check_rules(&method, path, status.as_u16(), &body);
     if let Some(problem) = body.as_object_mut().filter(|_| !status.is_success()) {
         problem.retain(|key, _| !matches!(key.as_str(), "correlation_id" | "instance"));
     }
@@ -74,7 +76,7 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one story")]
-async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secrets_there_are() -> Result<()> {
+async fn a_secret_is_sent_only_where_its_scope_allows_and_the_names_of_secrets_stay_hidden() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let controller = Trap::start(Ipv4Addr::LOCALHOST, 0, SYSTEM).await?;
     let port = controller.port;
@@ -102,20 +104,20 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     // Operators and viewers may not set or read the scope of any secret.
     for (who, path) in [(&operator, "/api/v1/secrets/unscoped"), (&viewer, "/api/v1/secrets/unscoped")] {
         for (method, body) in [(Method::PUT, &scope), (Method::GET, &Value::Null), (Method::DELETE, &Value::Null)] {
-            assert_eq!(asks(&service, who, method, path, body).await?.0, StatusCode::FORBIDDEN);
+            assert_eq!(request_at(&service, who, method, path, body).await?.0, StatusCode::FORBIDDEN);
         }
         // Nor may they name the secrets of DNS primaries and webhook receivers.
-        assert_eq!(asks(&service, who, Method::PUT, "/api/v1/sites/dc1", &site).await?.0, StatusCode::FORBIDDEN);
-        assert_eq!(asks(&service, who, Method::PUT, "/api/v1/webhooks/chat", &hook).await?.0, StatusCode::FORBIDDEN);
+        assert_eq!(request_at(&service, who, Method::PUT, "/api/v1/sites/dc1", &site).await?.0, StatusCode::FORBIDDEN);
+        assert_eq!(request_at(&service, who, Method::PUT, "/api/v1/webhooks/chat", &hook).await?.0, StatusCode::FORBIDDEN);
     }
     for (secret, rule) in
         [("boot-root", "secret_for_boot_files"), ("tsig", "secret_used_elsewhere"), ("hook", "secret_used_elsewhere")]
     {
-        let (status, refused) = asks(&service, root, Method::PUT, &format!("/api/v1/secrets/{secret}"), &scope).await?;
+        let (status, refused) = request_at(&service, root, Method::PUT, &format!("/api/v1/secrets/{secret}"), &scope).await?;
         assert_eq!((status, rules(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, vec![rule]), "{secret}: {refused}");
     }
     let twice = json!({ "url": "http://127.0.0.1:9/", "events": ["rack.*"], "secret": "bmc" });
-    assert_eq!(rules(&asks(&service, root, Method::PUT, "/api/v1/webhooks/other", &twice).await?.1), ["secret_missing"]);
+    assert_eq!(rules(&request_at(&service, root, Method::PUT, "/api/v1/webhooks/other", &twice).await?.1), ["secret_missing"]);
 
     // Every way to leave the scope, as an operator: always the same answer, byte for byte, and nothing is sent.
     let with = |key: &str, value: Value| {
@@ -139,52 +141,53 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     ];
     for (n, (site, management)) in tries.iter().enumerate() {
         let wanted = device(&format!("S-{n}"), site, management);
-        let (status, answer) = asks(&service, &operator, Method::POST, "/api/v1/devices", &wanted).await?;
+        let (status, answer) = request_at(&service, &operator, Method::POST, "/api/v1/devices", &wanted).await?;
         assert_eq!((status, rules(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, vec!["secret_missing"]), "{wanted}: {answer}");
         answers.push(answer.to_string());
-        let (_, exact) = asks(&service, root, Method::POST, "/api/v1/devices", &wanted).await?;
+        let (_, exact) = request_at(&service, root, Method::POST, "/api/v1/devices", &wanted).await?;
         ensure!(exact != answer && rules(&exact) == ["secret_missing"], "an administrator learns why: {exact}");
     }
     ensure!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
 
     // Without TLS: not allowed for an operator, even within the scope.
     let plain = device("S-plain", "dc1", &with("tls", json!("off")));
-    let (_, refused) = asks(&service, &operator, Method::POST, "/api/v1/devices", &plain).await?;
+    let (_, refused) = request_at(&service, &operator, Method::POST, "/api/v1/devices", &plain).await?;
     assert_eq!(rules(&refused), ["tls_off_not_allowed"], "{refused}");
     let id = service.post("/api/v1/devices", &plain).await?["id"].as_str().context("an id")?.to_owned();
     let (path, power) = (format!("/api/v1/devices/{id}"), format!("/api/v1/devices/{id}/power"));
     let change = json!({ "management": with("tls", json!("off")) });
-    assert_eq!(asks(&service, &operator, Method::PATCH, &path, &change).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(request_at(&service, &operator, Method::PATCH, &path, &change).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
 
     // A pinned certificate would also give away the password.
     let pinned = format!("sha256:{}", "ab".repeat(32));
     let (_, refused) =
-        asks(&service, &operator, Method::POST, "/api/v1/devices", &device("S-pin", "dc1", &with("tls", json!(pinned)))).await?;
+        request_at(&service, &operator, Method::POST, "/api/v1/devices", &device("S-pin", "dc1", &with("tls", json!(pinned))))
+            .await?;
     assert_eq!(rules(&refused), ["tls_pin_not_allowed"], "{refused}");
     let change = json!({ "management": with("tls", json!(pinned)) });
-    let (_, refused) = asks(&service, &operator, Method::PATCH, &path, &change).await?;
+    let (_, refused) = request_at(&service, &operator, Method::PATCH, &path, &change).await?;
     assert_eq!(rules(&refused), ["tls_pin_not_allowed"], "{refused}");
 
     // A viewer's request sends nothing to the controller. An operator's does, and the viewer then sees its result.
-    let (status, unknown) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
+    let (status, unknown) = request_at(&service, &viewer, Method::GET, &power, &Value::Null).await?;
     assert_eq!(
         (status, &unknown["state"], &unknown["asked_at"], &unknown["live"]),
         (StatusCode::OK, &json!("unknown"), &Value::Null, &json!(false))
     );
     let page = reqwest::Client::new().get(service.url(&format!("/devices/{id}/power"))).bearer_auth(&viewer).send().await?;
-    ensure!(page.text().await?.contains("The controller was not asked"), "the page says that it did not ask");
+    ensure!(page.text().await?.contains("Power state not queried"), "the page shows that it sent no query");
     for trap in [&controller, &mine, &other_port] {
-        assert_eq!(trap.heard(), [""; 0], "nothing was sent so far");
+        assert_eq!(trap.received(), [""; 0], "nothing was sent so far");
     }
     service.patch(&path, &json!({ "management": { "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "off", "system": "1" } })).await?;
-    let (_, asked) = asks(&service, &operator, Method::GET, &power, &Value::Null).await?;
-    assert_eq!((&asked["state"], &asked["live"]), (&json!("on"), &json!(true)), "{asked}");
-    ensure!(controller.heard().concat().contains("Basic YWRtaW46b3Blbi1zZXNhbWU="), "the listener hears what is sent");
-    let (_, last) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
-    assert_eq!((&last["state"], &last["asked_at"], &last["live"]), (&json!("on"), &asked["asked_at"], &json!(false)));
+    let (_, requested) = request_at(&service, &operator, Method::GET, &power, &Value::Null).await?;
+    assert_eq!((&requested["state"], &requested["live"]), (&json!("on"), &json!(true)), "{requested}");
+    ensure!(controller.received().concat().contains("Basic YWRtaW46b3Blbi1zZXNhbWU="), "the listener hears what is sent");
+    let (_, last) = request_at(&service, &viewer, Method::GET, &power, &Value::Null).await?;
+    assert_eq!((&last["state"], &last["asked_at"], &last["live"]), (&json!("on"), &requested["asked_at"], &json!(false)));
 
     // A narrowed or retired scope takes effect immediately, for existing devices too.
-    let before = controller.heard().len();
+    let before = controller.received().len();
     for narrowed in [
         Some(
             json!({ "networks": ["127.0.0.2/32"], "protocols": ["redfish"], "ports": [port], "sites": ["dc1"], "plain_http": true }),
@@ -196,7 +199,7 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
             None => service.delete("/api/v1/secrets/bmc").await?,
         };
         for (method, body) in [(Method::GET, Value::Null), (Method::POST, json!({ "action": "cycle" }))] {
-            let (status, refused) = asks(&service, &operator, method, &power, &body).await?;
+            let (status, refused) = request_at(&service, &operator, method, &power, &body).await?;
             assert_eq!(
                 (status, &refused["errors"][0]["message"]),
                 (StatusCode::UNPROCESSABLE_ENTITY, &serde_json::from_str::<Value>(&answers[0])?["errors"][0]["message"]),
@@ -204,16 +207,16 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
             );
         }
     }
-    assert_eq!(controller.heard().len(), before);
+    assert_eq!(controller.received().len(), before);
     for trap in [&mine, &other_port] {
-        assert_eq!(trap.heard(), [""; 0]);
+        assert_eq!(trap.received(), [""; 0]);
     }
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_redirect_leads_no_credentials_elsewhere_and_an_operator_does_not_learn_of_it() -> Result<()> {
+async fn a_redirect_receives_no_credentials_and_is_not_shown_to_operators() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let elsewhere = Trap::start(ELSEWHERE, 0, SYSTEM).await?;
     let answer =
@@ -224,7 +227,7 @@ async fn a_redirect_leads_no_credentials_elsewhere_and_an_operator_does_not_lear
     let closed = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let scope = json!({ "networks": ["127.0.0.0/8"], "protocols": ["redfish"], "ports": [controller.port, closed], "sites": ["dc1"], "plain_http": true });
     service.put("/api/v1/secrets/bmc", &scope).await?;
-    let (operator, mut told) = (token(&service, "operator").await?, vec![]);
+    let (operator, mut message) = (token(&service, "operator").await?, vec![]);
     for (serial, port) in [("S-1", controller.port), ("S-2", closed)] {
         let management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "off", "system": "1" });
         let id = service.post("/api/v1/devices", &device(serial, "dc1", &management)).await?["id"]
@@ -232,16 +235,16 @@ async fn a_redirect_leads_no_credentials_elsewhere_and_an_operator_does_not_lear
             .context("an id")?
             .to_owned();
         let power = format!("/api/v1/devices/{id}/power");
-        told.push(asks(&service, &operator, Method::GET, &power, &Value::Null).await?);
-        let (_, exact) = asks(&service, service.token(), Method::GET, &power, &Value::Null).await?;
+        message.push(request_at(&service, &operator, Method::GET, &power, &Value::Null).await?);
+        let (_, exact) = request_at(&service, service.token(), Method::GET, &power, &Value::Null).await?;
         let words = exact["detail"].as_str().context("words")?;
         ensure!(words.contains("redirect") || words.contains("refused"), "an administrator learns why: {words}");
-        let (_, order) = asks(&service, service.token(), Method::POST, &power, &json!({ "action": "on" })).await?;
+        let (_, order) = request_at(&service, service.token(), Method::POST, &power, &json!({ "action": "on" })).await?;
         ensure!(order["detail"].as_str().is_some_and(|words| words.contains("did not answer as Redfish")), "{order}");
     }
-    assert_eq!(told[0].0, StatusCode::BAD_GATEWAY);
-    assert_eq!(told[0], told[1], "a redirect and a closed port are one answer");
-    assert_eq!(elsewhere.heard(), [""; 0]);
+    assert_eq!(message[0].0, StatusCode::BAD_GATEWAY);
+    assert_eq!(message[0], message[1], "a redirect and a closed port are one answer");
+    assert_eq!(elsewhere.received(), [""; 0]);
     let (events, log) = (service.get("/api/v1/events?limit=1000").await?.to_string(), service.log()?);
     ensure!(!events.contains("redirect") && !events.contains("onnection refused"), "{events}");
     ensure!(log.contains("redirect") && log.contains("onnection refused") && !log.contains("open-sesame"), "{log}");
@@ -250,7 +253,7 @@ async fn a_redirect_leads_no_credentials_elsewhere_and_an_operator_does_not_lear
 
 /// Loopback, link-local, multicast and metadata addresses in all notations, named by every role.
 #[tokio::test]
-async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<()> {
+async fn special_addresses_are_never_connected_to() -> Result<()> {
     let trap = Trap::start(Ipv4Addr::LOCALHOST, 0, SYSTEM).await?;
     // A proxy from the environment would connect to addresses that the service may not connect to.
     let (folder, program) = (tempfile::tempdir()?, env!("CARGO_BIN_EXE_bootledger"));
@@ -279,7 +282,7 @@ async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<(
                 let management =
                     json!({ "address": address, "protocol": protocol, "credentials": "bmc", "port": trap.port, "tls": tls });
                 let (status, refused) =
-                    asks(&service, who, Method::POST, "/api/v1/devices", &device("S-1", "dc1", &management)).await?;
+                    request_at(&service, who, Method::POST, "/api/v1/devices", &device("S-1", "dc1", &management)).await?;
                 assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{management}: {refused}");
                 ensure!(rules(&refused).contains(&"address_not_allowed"), "{management}: {refused}");
             }
@@ -298,7 +301,7 @@ async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<(
     ];
     for host in hosts {
         let hook = json!({ "url": format!("http://{host}:{}/", trap.port), "events": ["rack.*"], "secret": "hook" });
-        let (status, refused) = asks(&service, service.token(), Method::PUT, "/api/v1/webhooks/chat", &hook).await?;
+        let (status, refused) = request_at(&service, service.token(), Method::PUT, "/api/v1/webhooks/chat", &hook).await?;
         assert_eq!(
             (status, rules(&refused)),
             (StatusCode::UNPROCESSABLE_ENTITY, vec!["address_not_allowed"]),
@@ -320,18 +323,18 @@ async fn special_addresses_are_not_connected_to_whoever_names_them() -> Result<(
     };
     let exact = wait_for("the delivery fails", PATIENCE, failing).await?;
     ensure!(exact["failing"][0]["problem"].as_str().is_some_and(|words| words.contains("loopback")), "{exact}");
-    let (_, hidden) = asks(&service, &operator, Method::GET, "/api/v1/webhooks/chat", &Value::Null).await?;
+    let (_, hidden) = request_at(&service, &operator, Method::GET, "/api/v1/webhooks/chat", &Value::Null).await?;
     ensure!(
-        !hidden.to_string().contains("is a loopback") && hidden.to_string().contains("an administrator sees why"),
+        !hidden.to_string().contains("is a loopback") && hidden.to_string().contains("an administrator sees the reason"),
         "{hidden}"
     );
     for primary in ["127.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "169.254.169.254"] {
         let updates = json!({ "primary": primary, "key": { "name": "k", "algorithm": "hmac-sha256", "secret": "tsig" } });
         let site = json!({ "domain": "dc1.example", "zones": ["dc1.example"], "dns_updates": updates });
-        let (_, refused) = asks(&service, service.token(), Method::PUT, "/api/v1/sites/dc1", &site).await?;
+        let (_, refused) = request_at(&service, service.token(), Method::PUT, "/api/v1/sites/dc1", &site).await?;
         assert_eq!(rules(&refused), ["address_not_allowed"], "{primary}: {refused}");
     }
-    assert_eq!(trap.heard(), [""; 0], "neither directly nor as a proxy");
+    assert_eq!(trap.received(), [""; 0], "neither directly nor as a proxy");
     Ok(())
 }
 
@@ -373,13 +376,13 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
         let begun = Instant::now();
         for id in hanging.iter().take(15) {
             let power = format!("/api/v1/devices/{id}/power");
-            let (status, answer) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
+            let (status, answer) = request_at(&service, &viewer, Method::GET, &power, &Value::Null).await?;
             assert_eq!((status, &answer["live"]), (StatusCode::OK, &json!(false)));
         }
         service.get("/readyz").await?;
-        let (_, asked) =
-            asks(&service, service.token(), Method::GET, &format!("/api/v1/devices/{well}/power"), &Value::Null).await?;
-        assert_eq!(asked["state"], "on", "another caller's question is answered: {asked}");
+        let (_, requested) =
+            request_at(&service, service.token(), Method::GET, &format!("/api/v1/devices/{well}/power"), &Value::Null).await?;
+        assert_eq!(requested["state"], "on", "another caller's question is answered: {requested}");
         Ok(begun.elapsed())
     };
     let quiet = others().await?;
@@ -404,8 +407,8 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
         statuses.push(status);
     }
     // Eight requests of one caller run at once; as they end, the same number of waiting ones begin.
-    let asked = statuses.iter().filter(|status| **status == StatusCode::BAD_GATEWAY).count();
-    ensure!((8..=16).contains(&asked), "{statuses:?}");
+    let requested = statuses.iter().filter(|status| **status == StatusCode::BAD_GATEWAY).count();
+    ensure!((8..=16).contains(&requested), "{statuses:?}");
 
     // Deployments whose restarts wait for unresponsive controllers do not delay one whose controller works.
     let deploy = async |id: &str| -> Result<String> {

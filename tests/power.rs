@@ -99,14 +99,14 @@ async fn power_events(service: &Service, device: &str) -> Result<Vec<String>> {
 /// Requests the server's boot script, as the server does after it restarted from the network.
 async fn boots(service: &Service) -> Result<()> {
     wait_for("the server gets its script", PATIENCE, async || {
-        let asked = reqwest::Client::new().get(service.url("/pxe/")).header("X-Forwarded-For", IP).send().await.ok()?;
-        asked.text().await.ok()?.contains("h200.dc1.example").then_some(())
+        let requested = reqwest::Client::new().get(service.url("/pxe/")).header("X-Forwarded-For", IP).send().await.ok()?;
+        requested.text().await.ok()?.contains("h200.dc1.example").then_some(())
     })
     .await
 }
 
 /// Neither the password nor its encoding for Basic authentication is in the log, in an event, or in an answer of the API.
-async fn is_told_nowhere(service: &Service, device: &str, deployment: &str) -> Result<()> {
+async fn password_appears_nowhere(service: &Service, device: &str, deployment: &str) -> Result<()> {
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
     let exported = service.run(&["export"]).await?;
@@ -124,20 +124,19 @@ async fn a_deployed_server_is_restarted_into_the_network_by_ipmi_once() -> Resul
     let device = device(&service, ipmi(&sim)).await?;
     let deployment = deploy(&service, &device).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
-    assert_eq!(sim.told(), ["set boot pxe", "set power 0", "set power 1"]);
+    assert_eq!(sim.orders(), ["set boot pxe", "set power 0", "set power 1"]);
     assert_eq!(power_events(&service, &device).await?, ["PowerRequested", "PowerConfirmed"]);
     let arguments = sim.arguments_seen();
     ensure!(arguments.contains("ipmitool -v -I lanplus -H 127.0.0.1"), "no ipmitool was seen at work");
     ensure!(!arguments.contains(PASSWORD), "the password was among the arguments of a process");
     let id = deployment.rsplit('/').next().unwrap_or_default();
-    let told = service.get(&format!("/api/v1/deployments/{id}/events")).await?.to_string();
-    for sentence in
-        ["S-1: power cycle with one boot from the network by plugin reboot", "its management controller did so; it is on"]
-    {
-        ensure!(told.contains(sentence) || told.contains(&sentence.replace("S-1: ", "")), "{sentence:?} is not in {told}");
-    }
-    is_told_nowhere(&service, &device, &deployment).await?;
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    let history = service.get(&format!("/api/v1/deployments/{id}/events")).await?;
+    let of_plugin = history["items"].as_array().into_iter().flatten().filter(|line| line["actor"] == "plugin reboot");
+    let of_power = of_plugin.filter(|line| line["aggregate_type"] == "device" && line["sentence"].is_string());
+    let types: Vec<&str> = of_power.filter_map(|line| line["event_type"].as_str()).collect();
+    assert_eq!(types, ["PowerRequested", "PowerConfirmed"], "{history}");
+    password_appears_nowhere(&service, &device, &deployment).await?;
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
     Ok(())
 }
 
@@ -148,11 +147,11 @@ async fn a_deployed_server_is_restarted_into_the_network_by_redfish_once() -> Re
     let deployment = deploy(&service, &device).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
     let system = format!("/redfish/v1/Systems/{SYSTEM}");
-    assert_eq!(emulator.told(), [format!("PATCH {system}"), format!("POST {system}/Actions/ComputerSystem.Reset")]);
+    assert_eq!(emulator.orders(), [format!("PATCH {system}"), format!("POST {system}/Actions/ComputerSystem.Reset")]);
     let found = emulator.system()?;
     assert_eq!((&found["PowerState"], &found["Boot"]["BootSourceOverrideTarget"]), (&json!("On"), &json!("Pxe")));
     assert_eq!(power_events(&service, &device).await?, ["PowerRequested", "PowerConfirmed"]);
-    is_told_nowhere(&service, &device, &deployment).await
+    password_appears_nowhere(&service, &device, &deployment).await
 }
 
 #[tokio::test]
@@ -161,26 +160,23 @@ async fn killed_while_the_controller_works_the_service_does_not_restart_the_serv
     let device = device(&service, ipmi(&sim)).await?;
     sim.hold()?;
     let deployment = deploy(&service, &device).await?;
-    wait_for("the controller is told to restart the server", PATIENCE, async || {
-        sim.told().contains(&"set power 0".to_owned()).then_some(())
+    wait_for("the controller gets the order to restart the server", PATIENCE, async || {
+        sim.orders().contains(&"set power 0".to_owned()).then_some(())
     })
     .await?;
     service.kill_and_restart().await?;
     sim.release()?;
     let waits = reboot_is(&service, &deployment, "waiting").await?;
-    ensure!(
-        waits["reason"].as_str().is_some_and(|reason| reason.starts_with("waiting for the management controller")),
-        "{waits}"
-    );
+    ensure!(waits["waiting_for"]["code"] == "controller_restart", "{waits}");
     assert_eq!(power_events(&service, &device).await?, ["PowerRequested"]);
     boots(&service).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
     // The controller continues with the order that it received before the service was killed.
     wait_for("the controller has switched the server on again", PATIENCE, async || {
-        sim.told().contains(&"set power 1".to_owned()).then_some(())
+        sim.orders().contains(&"set power 1".to_owned()).then_some(())
     })
     .await?;
-    assert_eq!(sim.told(), ["set boot pxe", "set power 0", "set power 1"]);
+    assert_eq!(sim.orders(), ["set boot pxe", "set power 0", "set power 1"]);
     Ok(())
 }
 
@@ -192,25 +188,26 @@ async fn a_server_that_boots_already_is_not_restarted() -> Result<()> {
     let device = device(&service, management).await?;
     let deployment = deploy(&service, &device).await?;
     let failed = reboot_is(&service, &deployment, "failed").await?;
-    let reason = "the management controller 127.0.0.1 refused user admin: wrong name or password";
-    assert_eq!(failed["reason"], reason);
+    let detail = "the management controller 127.0.0.1 refused user admin: wrong name or password";
+    assert_eq!(failed["failure"], json!({ "code": "external", "system": "management_controller", "detail": detail }));
+    assert_eq!(failed["reason"], detail);
     assert_eq!(power_events(&service, &device).await?, [""; 0], "nothing was ordered");
     boots(&service).await?;
     service.post(&format!("{deployment}/plugins/reboot/retry"), &json!({})).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
-    assert_eq!(sim.told(), [""; 0]);
+    assert_eq!(sim.orders(), [""; 0]);
     Ok(())
 }
 
 #[tokio::test]
-async fn without_a_controller_a_deployment_waits_for_a_hand_and_says_so() -> Result<()> {
+async fn without_a_controller_a_deployment_waits_for_an_operator() -> Result<()> {
     let service = service_with_catalogue().await?;
     let device = device(&service, Value::Null).await?;
     let deployment = deploy(&service, &device).await?;
     let waits = reboot_is(&service, &deployment, "waiting").await?;
-    let reason = "restart h200.dc1.example by hand and let it boot from the network by its interface 52:54:00:00:00:01: the device \
-                  has no management address";
-    assert_eq!(waits["reason"], reason);
+    let missing = json!({ "code": "address" });
+    let expected = json!({ "code": "manual_restart", "mac": "52:54:00:00:00:01", "missing": missing });
+    assert_eq!(waits["waiting_for"], expected);
     boots(&service).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
     Ok(())
@@ -227,13 +224,13 @@ async fn an_operator_reads_and_switches_the_power() -> Result<()> {
     assert_eq!((&answered["status"], &answered["state"]), (&json!("confirmed"), &json!("off")));
     let again = service.post_with_key(&power, &off, "once").await?;
     assert_eq!(answered, again, "the first answer is given again");
-    assert_eq!(sim.told(), ["set power 0"]);
+    assert_eq!(sim.orders(), ["set power 0"]);
     // The command line uses the same code.
     assert_eq!(service.run(&["power", "status", "S-1"]).await?.trim(), "off");
     assert_eq!(service.run(&["power", "cycle", "52:54:00:00:00:01", "--network-boot"]).await?.trim(), "on");
-    assert_eq!(sim.told(), ["set power 0", "set boot pxe", "set power 1"], "what is off is switched on");
-    let told = service.post(&power, &json!({ "action": "off", "network_boot": true })).await.expect_err("it makes no sense");
-    ensure!(told.to_string().contains("network_boot_without_start"), "{told}");
+    assert_eq!(sim.orders(), ["set power 0", "set boot pxe", "set power 1"], "what is off is switched on");
+    let orders = service.post(&power, &json!({ "action": "off", "network_boot": true })).await.expect_err("it makes no sense");
+    ensure!(orders.to_string().contains("network_boot_without_start"), "{orders}");
     let viewer = service.run(&["token", "create", "eyes", "--role", "viewer"]).await?;
     let refused = reqwest::Client::new().post(service.url(&power)).bearer_auth(viewer.trim()).json(&off).send().await?;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
@@ -241,22 +238,22 @@ async fn an_operator_reads_and_switches_the_power() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_installation_is_interrupted_only_by_who_names_it() -> Result<()> {
+async fn an_installation_is_interrupted_only_by_an_order_that_names_its_deployment() -> Result<()> {
     let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
     let device = device(&service, ipmi(&sim)).await?;
     let deployment = deploy(&service, &device).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
     let power = format!("{device}/power");
-    let told = service.post(&power, &json!({ "action": "cycle" })).await.expect_err("it installs").to_string();
-    ensure!(told.contains("422") && told.contains("already_deploying") && told.contains("name the deployment"), "{told}");
+    let orders = service.post(&power, &json!({ "action": "cycle" })).await.expect_err("it installs").to_string();
+    ensure!(orders.contains("422") && orders.contains("already_deploying") && orders.contains("name the deployment"), "{orders}");
     let named = json!({ "action": "cycle", "network_boot": true, "interrupts": deployment.rsplit('/').next() });
     assert_eq!(service.post(&power, &named).await?["state"], "on");
-    assert_eq!(sim.told().iter().filter(|told| *told == "set power 0").count(), 2);
+    assert_eq!(sim.orders().iter().filter(|orders| *orders == "set power 0").count(), 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_controller_is_told_the_password_only_where_it_proves_who_it_is() -> Result<()> {
+async fn a_controller_receives_the_password_only_after_it_proves_its_identity() -> Result<()> {
     let (service, emulator) = (service_with_catalogue().await?, Emulator::start().await?);
     let device = device(&service, redfish(&emulator)).await?;
     let power = format!("{device}/power");
@@ -268,13 +265,13 @@ async fn a_controller_is_told_the_password_only_where_it_proves_who_it_is() -> R
         Ok(service.get(&power).await.expect_err("it is refused").to_string())
     };
     let verified = with("tls", json!("verify")).await?;
-    ensure!(verified.contains("502") && verified.contains("is not trusted and was told no password"), "{verified}");
+    ensure!(verified.contains("502") && verified.contains("is not trusted, so no password was sent"), "{verified}");
     let wrong = with("tls", json!(format!("sha256:{}", "ab".repeat(32)))).await?;
-    ensure!(wrong.contains("is not trusted") && wrong.contains("not the one that is pinned"), "{wrong}");
+    ensure!(wrong.contains("is not trusted") && wrong.contains("not the pinned one"), "{wrong}");
     let refused = with("credentials", json!("wrong")).await?;
     ensure!(refused.contains("502") && refused.contains("refused user admin: wrong name or password"), "{refused}");
     let unknown = with("system", json!("nowhere")).await?;
     ensure!(unknown.contains("/redfish/v1/Systems/nowhere with 404"), "{unknown}");
-    assert_eq!(emulator.told(), [""; 0]);
+    assert_eq!(emulator.orders(), [""; 0]);
     Ok(())
 }

@@ -119,11 +119,11 @@ async fn deploy(service: &Service, device: &str, role: &str) -> Result<String> {
 
 /// Waits until the booting server gets this answer; the boot table may need a moment to follow.
 async fn boot(service: &Service, path: &str, wanted: &str) -> Result<()> {
-    let asked = async || {
+    let requested = async || {
         let answer = reqwest::Client::new().get(service.url(path)).header(SERVER.0, SERVER.1).send().await.ok()?;
         answer.text().await.ok()?.contains(wanted).then_some(())
     };
-    wait_for(&format!("{path} answers {wanted}"), PATIENCE, asked).await
+    wait_for(&format!("{path} answers {wanted}"), PATIENCE, requested).await
 }
 
 /// Waits until a deployment meets a condition; the views may not show the last change yet.
@@ -143,19 +143,19 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     define_catalogue(&service, &flag).await?;
     let token = service.run(&["token", "create", "puppet", "--puppet-reports"]).await?.trim().to_owned();
 
-    let told = puppet.node(NODE).await?.expect_err("nobody has the name");
-    ensure!(told.contains("no device has ever had the host name"), "{told}");
+    let reported = puppet.node(NODE).await?.expect_err("no device has the name");
+    ensure!(reported.contains("no device ever had the host name"), "{reported}");
     let device =
         service.post("/api/v1/devices", &json!({ "site": "dc1", "macs": [MAC], "venture": "shop", "role": "db" })).await?;
     let device = device["id"].as_str().context("an id")?.to_owned();
     service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
 
     let path = deploy(&service, &device, "web").await?;
-    let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
+    let reported = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
     for part in ["environment: staging", "role::web:", "bootledger_role: web", "bootledger_venture: shop", "tier: '0777'"] {
-        ensure!(told.contains(part), "the node lacks {part:?}:\n{told}");
+        ensure!(reported.contains(part), "the node lacks {part:?}:\n{reported}");
     }
-    ensure!(!told.contains("role::db"), "{told}");
+    ensure!(!reported.contains("role::db"), "{reported}");
 
     // The old system is still running: it has the new role, but it is not the new server.
     boot(&service, "/pxe/", "echo installs h200").await?;
@@ -205,24 +205,24 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
 
     // After the change of role, Puppet gets the new role and nothing of the old one.
     let path = deploy(&service, &device, "db").await?;
-    let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
-    ensure!(told.contains("role::db") && !told.contains("role::web") && told.contains("tier: 3"), "{told}");
+    let reported = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
+    ensure!(reported.contains("role::db") && !reported.contains("role::web") && reported.contains("tier: 3"), "{reported}");
     boot(&service, "/pxe/DONE/", "OK").await?;
     let said = puppet.apply(NODE, &token).await?;
     ensure!(said.contains("db of shop in staging"), "{said}");
     reaches(&service, &path, "is done", done).await?;
 
     service.post(&format!("/api/v1/devices/{device}/decommission"), &json!({ "reason": "old" })).await?;
-    let told = puppet.node(NODE).await?.expect_err("it is out of use");
-    ensure!(told.contains("which is decommissioned"), "{told}");
+    let reported = puppet.node(NODE).await?.expect_err("it is out of use");
+    ensure!(reported.contains("which is decommissioned"), "{reported}");
     ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
     Ok(())
 }
 
 /// What a short script can get wrong: invalid names, and a service that is down, slow, or not Bootledger at all.
 #[tokio::test]
-async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node() -> Result<()> {
+async fn the_enc_script_returns_only_bootledgers_data_of_the_node() -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bootledger-enc");
     let folder = tempfile::tempdir()?;
     let configuration = folder.path().join("enc.conf");
@@ -245,7 +245,7 @@ async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node()
         ensure!(!run(&url, arguments).await?.0, "{arguments:?}");
     }
     let (good, said) = run(&url, &[NODE]).await?;
-    ensure!(!good && said.contains("no device has ever had the host name"), "{said}");
+    ensure!(!good && said.contains("no device ever had the host name"), "{said}");
     // This path answers 200 with something else.
     let (good, said) = run(&service.url("/api/docs?x="), &[NODE]).await?;
     ensure!(!good && said.contains("text/html"), "{said}");
@@ -255,6 +255,6 @@ async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node()
     let away = silent.local_addr()?;
     drop(silent);
     ensure!(!run(&format!("http://{away}"), &[NODE]).await?.0);
-    ensure!(!run("", &[NODE]).await?.0, "nobody said where");
+    ensure!(!run("", &[NODE]).await?.0, "no address was given");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The folders that contain tests.
-const SOURCES: [&str; 8] = ["aggregates", "images", "outbound", "projections", "src", "tests", "web/src", "web/tests"];
+const SOURCES: [&str; 9] = ["aggregates", "crates", "images", "outbound", "projections", "src", "tests", "web/src", "web/tests"];
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() -> Result<()> {

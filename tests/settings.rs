@@ -213,7 +213,7 @@ async fn nothing_has_the_secret(service: &Service, device: &str, deployment: &st
         ensure!(page.contains("zone Europe/Berlin"), "{page}");
     }
     let served = service.text(&format!("/deployments/{deployment_id}/served/answers")).await?;
-    ensure!(served.contains("These are the bytes that were served"), "the keyed hash is the recorded one: {served}");
+    ensure!(served.contains("These bytes were served"), "the keyed hash is the recorded one: {served}");
     Ok(())
 }
 
@@ -236,7 +236,7 @@ async fn secret_goes(service: &Service, deployment: &str, answers: &str) -> Resu
 }
 
 #[tokio::test]
-async fn a_csv_is_refused_as_a_whole_where_one_row_lacks_a_setting_and_gives_each_row_its_own() -> Result<()> {
+async fn a_csv_is_refused_completely_where_one_row_lacks_a_setting_and_sets_those_of_each_row() -> Result<()> {
     let service = service().await?;
     let csv =
         "mac;network;venture;role;boot_image\n52:54:00:00:00:01;prod;shop;web;debian\n52:54:00:00:00:02;prod;shop;web;debian\n";
@@ -260,7 +260,7 @@ async fn a_csv_is_refused_as_a_whole_where_one_row_lacks_a_setting_and_gives_eac
         .collect();
     sources.sort();
     assert_eq!(sources, ["52:54:00:00:00:01 site dc1", "52:54:00:00:00:02 device"]);
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
     Ok(())
 }
 
@@ -301,7 +301,7 @@ async fn a_catalogue_file_declares_sets_and_replaces_settings_together_with_the_
 }
 
 #[tokio::test]
-async fn a_password_is_not_stored_as_a_plain_value_and_only_administrators_say_where_a_secret_goes() -> Result<()> {
+async fn a_password_is_not_stored_as_a_plain_value_and_only_administrators_define_scopes_of_secrets() -> Result<()> {
     let service = service().await?;
     service.write_secret("boot-root", SECRET)?;
     let device = device(&service, "52:54:00:00:00:01").await?;

@@ -3,8 +3,9 @@
 
 use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Relay};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::dhcp_entries::SiteEntry;
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_projections::rows::dhcp_entries::SiteEntry;
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use serde_json::json;
 use std::net::Ipv4Addr;
 

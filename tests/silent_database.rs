@@ -181,20 +181,20 @@ async fn no_request_waits_long_on_connections_that_fall_silent_soon_after_others
 }
 
 #[tokio::test]
-async fn a_database_that_is_silent_for_all_gets_bounded_answers_and_readiness_names_what_stands_still() -> Result<()> {
+async fn a_completely_silent_database_gets_bounded_answers_and_readiness_names_the_stalled_parts() -> Result<()> {
     let mut service = Behind::start().await?;
     service.proxy.set_all(Mode::Silent);
     let begun = Instant::now();
-    let (reading, writing) = tokio::join!(read(&service.process), write(&service.process, "silent"));
-    let (reading, writing) = (reading?, writing?);
-    println!("silent for all: a read was answered after {:.1?}, a write after {:.1?}", reading.took, writing.took);
-    for answer in [&reading, &writing] {
+    let (read_answer, write_answer) = tokio::join!(read(&service.process), write(&service.process, "silent"));
+    let (read_answer, write_answer) = (read_answer?, write_answer?);
+    println!("silent for all: a read was answered after {:.1?}, a write after {:.1?}", read_answer.took, write_answer.took);
+    for answer in [&read_answer, &write_answer] {
         ensure!(answer.status == StatusCode::SERVICE_UNAVAILABLE && answer.retry_after, "{answer:?}");
     }
     let named = async || {
         let answer = Client::new().get(service.process.url("/readyz")).timeout(LONGEST).send().await.ok()?;
         let reasons = answer.json::<Value>().await.ok()?["reasons"].to_string();
-        let all = ["no event can be appended", "end of the log", "views are not kept", "boot table does not follow"];
+        let all = ["no event can be appended", "end of the log", "views cannot be updated", "boot table cannot be updated"];
         all.iter().all(|part| reasons.contains(part)).then_some(())
     };
     crate::support::process::wait_for("readiness names all parts", Duration::from_secs(20), named).await?;

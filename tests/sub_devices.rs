@@ -1,5 +1,6 @@
 //! A chassis and its blades are one relation, whichever of them reports it; a deployment of the chassis ends it on both sides.
 
+use crate::support::rules::check_rules;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
@@ -10,13 +11,15 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn answer(service: &Service, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
-    let request = Client::new().request(method, service.url(path)).bearer_auth(service.token()).timeout(PATIENCE);
+    let request = Client::new().request(method.clone(), service.url(path)).bearer_auth(service.token()).timeout(PATIENCE);
     let request = match body {
         Value::String(csv) => request.header("content-type", "text/csv").body(csv.clone()),
         json => request.json(json),
     };
     let answer = request.send().await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
+    let (status, body) = (answer.status().as_u16(), answer.json().await?);
+    check_rules(&method, path, status, &body);
+    Ok((status, body))
 }
 
 async fn post(service: &Service, path: &str, body: &Value) -> Result<(u16, Value)> {
@@ -54,7 +57,7 @@ fn wanted(device: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_of_it() -> Result<()> {
+async fn a_deployment_of_a_chassis_detaches_the_blades_that_name_it_as_parent() -> Result<()> {
     let (service, chassis, blade) = service().await?;
     ensure!(device(&service, &chassis).await?["sub_devices"] == json!([blade]), "the chassis has the blade");
 
@@ -97,7 +100,7 @@ async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_o
 }
 
 #[tokio::test]
-async fn what_an_inventory_finds_in_a_chassis_and_what_a_blade_says_are_the_same() -> Result<()> {
+async fn the_inventory_of_a_chassis_and_the_report_of_its_blade_are_equivalent() -> Result<()> {
     let (service, chassis, blade) = service().await?;
     let facts = format!("/api/v1/devices/{chassis}/facts");
     service.put(&facts, &json!({ "sub_devices": [] })).await?;
@@ -317,15 +320,12 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", chassis.as_str()), ("id", node.as_str())];
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
-    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices?"), "{status} {page}");
-    ensure!(page.contains("It is a sub-device of chassis 1, which would be deployed too"), "{page}");
+    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices"), "{status} {page}");
+    ensure!(page.contains("It is a sub-device of chassis 1, which is also selected"), "{page}");
     // The node may be deployed even if the chassis cannot be.
     post(&service, &format!("/api/v1/devices/{chassis}/unverify"), &json!({})).await?;
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
-    ensure!(
-        status == 200 && page.contains("Deploy: 1 of 2 devices?") && !page.contains("would be deployed too"),
-        "{status} {page}"
-    );
+    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices") && !page.contains("is also selected"), "{status} {page}");
     post(&service, &format!("/api/v1/devices/{chassis}/verify"), &json!({})).await?;
 
     // A form that selects both and the blade: each row is started, or refused with a reason.
@@ -337,9 +337,9 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     let (status, page) = form(&service, "/devices/bulk/do", &chosen).await?;
     ensure!(status == 200, "{status} {page}");
     let rows: Vec<&str> = page.split("data-label=\"Result\"").skip(1).collect();
-    ensure!(rows.len() == 3 && page.contains("Show its deployment"), "{page}");
+    ensure!(rows.len() == 3 && page.contains("Show deployment"), "{page}");
     for row in rows {
-        let words = ["Show its deployment", "is being deployed", "which is being deployed"];
+        let words = ["Show deployment", "is being deployed", "which is being deployed"];
         ensure!(words.iter().any(|words| row.contains(words)), "{row}");
     }
     Ok(())

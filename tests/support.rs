@@ -14,6 +14,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod receiver;
+pub(crate) mod rules;
 pub(crate) mod service;
 
 use std::path::{Path, PathBuf};

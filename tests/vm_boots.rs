@@ -4,7 +4,7 @@ use crate::dhcp_clients::{MAC, serve};
 use crate::support::lab::{Firmware, LOCAL_DISK_BOOTED, Lab, VmOptions};
 use crate::support::service::Service;
 use anyhow::{Result, ensure};
-use bootledger_web::dhcp::configuration::Format;
+use bootledger_web::machines::dhcp::format::Format;
 use std::time::Duration;
 
 /// Long enough for an emulated processor on a machine that is busy with other work.
@@ -28,6 +28,6 @@ async fn boots_its_disk(firmware: Firmware) -> Result<()> {
     let _dhcp = serve(&lab, Format::Isc, &service.url(""), lab.host_address()).await?;
     let mut server = lab.boot_vm(MAC, &VmOptions { firmware, ..VmOptions::default() })?;
     let console = server.wait_for_console(LOCAL_DISK_BOOTED, PATIENCE).await?;
-    ensure!(console.contains("/pxe/... ok"), "it has not asked for its script:\n{console}");
+    ensure!(console.contains("/pxe/... ok"), "it has not requested its script:\n{console}");
     server.power_off().await
 }

@@ -77,7 +77,7 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     let partitioned = tokio::select! {
         partitioned = mirror.wait_for_request("/InRelease", PATIENCE) => partitioned,
         Ok(_) = server.wait_for_any(&["!! ERROR", "Prompt: '?'"], PATIENCE) => {
-            Err(anyhow!("the installer met an error, or asks a question"))
+            Err(anyhow!("the installer met an error, or waits for an answer"))
         }
     };
     let console = server.console();

@@ -72,7 +72,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     .with_context(|| refusing.console())?;
     refusing.power_off().await?;
     let files = served(&service, &unsigned).await?;
-    ensure!(files == BTreeSet::from(["snponly.efi".to_owned()]), "an unsigned iPXE has asked for more: {files:?}");
+    ensure!(files == BTreeSet::from(["snponly.efi".to_owned()]), "an unsigned iPXE has requested more: {files:?}");
 
     let console = installing.wait_for_console("Configuring the network with DHCP", PATIENCE).await?;
     for words in ["the Debian installer begins for shop/web", "secureboot: Secure boot enabled", "/preseed.cfg"] {
@@ -85,7 +85,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     for file in ["shimx64.efi", "grubx64.efi", "grub.cfg", "linux", "initrd.gz", "preseed.cfg"] {
         ensure!(files.contains(file), "{file} was not served: {files:?}");
     }
-    ensure!(!files.contains("boot.ipxe"), "it has asked for the iPXE script: {files:?}");
+    ensure!(!files.contains("boot.ipxe"), "it has requested the iPXE script: {files:?}");
 
     // Its installer restarts the server, and the firmware boots from the network again.
     let next = json!({ "boot": "disk" });

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 const NODE: &str = "h200.lab.example";
 
 #[tokio::test]
-async fn a_uefi_server_is_deployed_with_no_hand_in_it() -> Result<()> {
+async fn a_uefi_server_is_deployed_without_manual_steps() -> Result<()> {
     let lab = Lab::new().await?;
     let (dns, bmc) = (bind(&lab).await?, IpmiSim::start().await?);
     let (service, puppet) = service(&lab, &dns).await?;
@@ -30,7 +30,7 @@ async fn a_uefi_server_is_deployed_with_no_hand_in_it() -> Result<()> {
         let deployment = deploy(&service, &bmc).await?;
         reaches(&service, &deployment, "in_progress", PATIENCE).await?;
         installed(&service, &deployment).await?;
-        ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.told());
+        ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.orders());
         assert_eq!(dns.dig(&[NODE, "A"])?, lab.server_address(1).to_string());
         assert_eq!(dns.dig(&["-x", &lab.server_address(1).to_string()])?, format!("{NODE}."));
         std::fs::write(puppet.path("flag"), "")?;
@@ -58,25 +58,25 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
         keeper.kill().await?;
         let deployment = deploy(&service, &bmc).await?;
         let primary = format!("127.0.0.1:{}", dns.port());
-        told(&service, &deployment, "dns", "waiting", &format!("{primary} did not answer as a DNS primary")).await?;
+        message(&service, &deployment, "dns", "waiting", &format!("{primary} does not accept DNS updates")).await?;
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, dns.port()))?;
-        told(&service, &deployment, "dns", "waiting", &format!("{primary} did not answer as a DNS primary")).await?;
+        message(&service, &deployment, "dns", "waiting", &format!("{primary} does not accept DNS updates")).await?;
         drop(silent);
         service.write_secret("tsig-lab", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
         dns.resume().await?;
-        told(&service, &deployment, "dns", "waiting", "has another secret for the key").await?;
+        message(&service, &deployment, "dns", "waiting", "has another secret for the key").await?;
         service.write_secret("tsig-lab", KEY.1)?;
 
         // The DHCP server: without an agent; with an agent whose check fails; with a slow reload. The controller is down from
         // here on.
         bmc.stop()?;
-        told(&service, &deployment, "dhcp", "waiting", "dhcp-1").await?;
+        message(&service, &deployment, "dhcp", "waiting", "dhcp-1").await?;
         let (refuse, slow) = (lab.folder().join("refuse"), lab.folder().join("slow"));
         for file in [&refuse, &slow] {
             std::fs::write(file, "")?;
         }
         let _keeper = keeper_with_faults(&service, &lab, &kea, &refuse, &slow).await?;
-        told(&service, &deployment, "dhcp", "waiting", "out of order").await?;
+        message(&service, &deployment, "dhcp", "waiting", "out of order").await?;
         std::fs::remove_file(&refuse)?;
         wait_for("the DHCP server is loading", PATIENCE, async || lab.folder().join("loading").exists().then_some(())).await?;
         ensure!(service.get(&deployment).await?["status"] == "open", "nothing is confirmed before it is loaded");
@@ -84,11 +84,11 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
         reaches(&service, &deployment, "in_progress", PATIENCE).await?;
 
         // The management controller: down, with another password, slow. An order that never reached it is sent again later.
-        told(&service, &deployment, "reboot", "failed", "127.0.0.1").await?;
+        message(&service, &deployment, "reboot", "failed", "127.0.0.1").await?;
         service.write_secret("bmc", "admin:open-barley\n")?;
         bmc.resume().await?;
-        told(&service, &deployment, "reboot", "failed", "refused user admin: wrong name or password").await?;
-        ensure!(bmc.told().is_empty(), "{:?}", bmc.told());
+        message(&service, &deployment, "reboot", "failed", "refused user admin: wrong name or password").await?;
+        ensure!(bmc.orders().is_empty(), "{:?}", bmc.orders());
         bmc.hold()?;
         service.write_secret("bmc", &format!("admin:{PASSWORD}\n"))?;
         wait_for("the controller switches it off", PATIENCE, async || (restarts(&bmc) == ["set power 0"]).then_some(())).await?;
@@ -104,7 +104,7 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
         console(&vm, "installer: started").await?;
         service.kill_and_restart().await?;
         installed(&service, &deployment).await?;
-        ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.told());
+        ensure!(restarts(&bmc) == ["set power 0", "set power 1"], "{:?}", bmc.orders());
 
         // Puppet's first run fails.
         let token = puppet_token(&service).await?;
@@ -119,7 +119,7 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
         reaches(&service, &deployment, "done", PATIENCE).await?;
         assert_eq!(dns.dig(&[NODE, "A"])?, lab.server_address(1).to_string());
         ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
-        ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+        ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
         Ok(())
     };
     with_board(&lab, &chassis, &vm, story).await
@@ -127,12 +127,12 @@ async fn a_deployment_names_each_system_that_is_down_slow_or_refusing_and_contin
 
 /// Runs a test's steps while a virtual server follows the controller's orders.
 async fn with_board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>, story: impl Future<Output = Result<()>>) -> Result<()> {
-    let told = tokio::select! {
-        told = story => told,
+    let message = tokio::select! {
+        message = story => message,
         Err(error) = board(lab, chassis, vm) => Err(error),
     };
     let shown = vm.lock().await.as_ref().map(Vm::console).unwrap_or_default();
-    told.with_context(|| format!("the server's console:\n{shown}"))
+    message.with_context(|| format!("the server's console:\n{shown}"))
 }
 
 /// Carries out the controller's power orders on the virtual server.
@@ -140,9 +140,9 @@ async fn board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>) -> Result<I
     let (mut done, mut interval) = (0, tokio::time::interval(Duration::from_millis(50)));
     loop {
         interval.tick().await;
-        let told = chassis.told();
+        let message = chassis.orders();
         let mut vm = vm.lock().await;
-        for order in &told[done..] {
+        for order in &message[done..] {
             match order.as_str() {
                 "set power 0" => drop(vm.take()),
                 "set power 1" => {
@@ -152,7 +152,7 @@ async fn board(lab: &Lab, chassis: &Chassis, vm: &Mutex<Option<Vm>>) -> Result<I
                 _ => {}
             }
         }
-        done = told.len();
+        done = message.len();
         if let Some(server) = vm.as_mut()
             && server.has_ended()?
         {
@@ -238,7 +238,7 @@ async fn deploy(service: &Service, bmc: &IpmiSim) -> Result<String> {
 
 /// The power orders; one off and one on are a restart.
 fn restarts(bmc: &IpmiSim) -> Vec<String> {
-    bmc.told().into_iter().filter(|told| told.starts_with("set power")).collect()
+    bmc.orders().into_iter().filter(|message| message.starts_with("set power")).collect()
 }
 
 /// Waits until the server has reported that it is installed.
@@ -248,17 +248,17 @@ async fn installed(service: &Service, deployment: &str) -> Result<()> {
 }
 
 /// Waits until the deployment shows a plugin with this status, since when, and a reason with these words.
-async fn told(service: &Service, deployment: &str, name: &str, status: &str, words: &str) -> Result<()> {
+async fn message(service: &Service, deployment: &str, name: &str, status: &str, words: &str) -> Result<()> {
     let plugin = async || -> Option<Value> {
         let plugins = service.get(deployment).await.ok()?["plugins"].as_array()?.clone();
         plugins.into_iter().find(|plugin| plugin["plugin"] == name)
     };
-    let told = async || {
+    let message = async || {
         let plugin = plugin().await?;
         let said = plugin["reason"].as_str()?.contains(words) && plugin["since"].is_string();
         (plugin["status"] == status && said).then_some(())
     };
-    match wait_for(&format!("{name} is {status} with {words:?}"), PATIENCE, told).await {
+    match wait_for(&format!("{name} is {status} with {words:?}"), PATIENCE, message).await {
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(format!("{:?}", plugin().await))),
     }

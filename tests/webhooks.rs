@@ -65,7 +65,7 @@ async fn up_to_date(service: &Process, name: &str) -> Result<Value> {
 }
 
 /// Every event of a type of aggregate, from the API.
-async fn told(service: &Process, aggregate: &str) -> Result<Vec<Value>> {
+async fn events_of(service: &Process, aggregate: &str) -> Result<Vec<Value>> {
     let (mut all, mut after) = (vec![], "0".to_owned());
     loop {
         let page = service.get(&format!("/api/v1/events?limit=1000&aggregate={aggregate}&after={after}")).await?;
@@ -93,7 +93,7 @@ fn in_order(taken: &[Value]) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Result<()> {
+async fn a_receiver_gets_signed_messages_of_its_event_types_in_the_form_of_the_api() -> Result<()> {
     let (service, receiver, all) = (service().await?, Receiver::start()?, Receiver::start()?);
     service.put("/api/v1/racks/before", &json!({ "site": "dc1" })).await?;
     define(&service, "racks", &receiver, &["rack.*", "SiteRetired"]).await?;
@@ -110,16 +110,16 @@ async fn a_receiver_is_told_what_it_wants_as_the_api_tells_it_and_signed() -> Re
     let mut taken = receiver.taken();
     ensure!(in_order(&taken)? == 0, "something came twice");
     // The same JSON as the API's, for the events after the webhook was defined.
-    let mut expected = told(&service, "rack").await?;
+    let mut expected = events_of(&service, "rack").await?;
     expected.retain(|event| event["aggregate_id"] != "before");
-    expected.extend(told(&service, "site").await?.into_iter().filter(|event| event["type"] == "SiteRetired"));
+    expected.extend(events_of(&service, "site").await?.into_iter().filter(|event| event["type"] == "SiteRetired"));
     let by_position = |event: &Value| event["position"].as_i64();
     expected.sort_by_key(by_position);
     taken.sort_by_key(by_position);
     assert_eq!(taken, expected);
     // The webhook for all events gets every position, with message ids of its own.
     let position = |event: &Value| event["position"].as_i64();
-    let first = all.taken().iter().filter_map(position).min().context("nothing was told")?;
+    let first = all.taken().iter().filter_map(position).min().context("nothing was delivered")?;
     let mut positions: Vec<i64> = all.taken().iter().filter_map(position).collect();
     positions.sort_unstable();
     let end = i64::try_from(positions.len())? + first;
@@ -169,12 +169,12 @@ async fn five_thousand_events_arrive_each_in_its_order_although_some_fail_at_fir
     let begun = Instant::now();
     service.post("/api/v1/webhooks/racks/position", &position).await?;
     let count = || receiver.all().iter().filter(|message| message.taken).count();
-    wait_for("everything is told again", PATIENCE, async || (count() >= 2 * RACKS * CHANGES).then_some(())).await?;
+    wait_for("everything is delivered again", PATIENCE, async || (count() >= 2 * RACKS * CHANGES).then_some(())).await?;
     let seconds = begun.elapsed().as_secs_f64();
     up_to_date(&service, "racks").await?;
     let again = receiver.taken().split_off(RACKS * CHANGES);
     ensure!(again.len() == RACKS * CHANGES && in_order(&again)? == 0 && ids() == before, "not the same came again");
-    eprintln!("{} events were told again in {seconds:.1} s, {:.0} a second", again.len(), f64::from(5_000) / seconds);
+    eprintln!("{} events were delivered again in {seconds:.1} s, {:.0} a second", again.len(), f64::from(5_000) / seconds);
     Ok(())
 }
 
@@ -206,7 +206,7 @@ async fn nothing_is_lost_when_the_service_is_killed_and_a_receiver_is_down() -> 
     assert_eq!(ready["webhooks"][0]["failing_aggregates"], 40, "{ready}");
     let listed = service.run(&["webhook", "list"]).await?;
     ensure!(listed.contains("down  http://127.0.0.1:") && listed.contains("Connection refused"), "{listed}");
-    ensure!(listed.contains("it has taken everything"), "{listed}");
+    ensure!(listed.contains("all events are delivered"), "{listed}");
     // The stored state does not grow with the events.
     let pool = service.database().pool(1).await?;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM webhook_lanes").fetch_one(&pool).await?;
@@ -233,7 +233,7 @@ async fn a_receiver_that_is_down_costs_500_rows_and_no_more_and_loses_nothing() 
     let full = |delivery: &Value| delivery["failing_aggregates"] == 500;
     let delivery = waits_until(&service, "racks", "500 aggregates wait", full).await?;
     let message = delivery["message"].as_str().context("a message")?;
-    ensure!(message.contains("500 aggregates wait, so nothing further is read"), "{message}");
+    ensure!(message.contains("500 aggregates wait, so no further events are read"), "{message}");
     assert_eq!(delivery["failing"].as_array().map(Vec::len), Some(100));
     let pool = service.database().pool(1).await?;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM webhook_lanes").fetch_one(&pool).await?;
@@ -255,7 +255,7 @@ async fn one_instance_delivers_a_webhook_and_another_takes_over_when_it_is_kille
     define(&first, "racks", &receiver, &["rack.*"]).await?;
     change_racks(&first, 20, 10).await?;
     let taken = receiver.has_taken(200, PATIENCE).await?;
-    assert_eq!(in_order(&taken)?, 0, "two told the same");
+    assert_eq!(in_order(&taken)?, 0, "two deliveries are the same");
     // The instance that delivered the first event delivered all of them; it is killed. The last deliveries are counted when
     // their answers have arrived.
     let name = "bootledger_webhook_tries_total{outcome=\"taken\",webhook=\"racks\"}";
@@ -343,14 +343,14 @@ async fn an_invalid_webhook_is_refused_and_a_later_failure_is_reported() -> Resu
     let ping = service.post("/api/v1/webhooks/racks/ping", &Value::Null).await?;
     assert_eq!((&ping["taken"], &ping["status"]), (&json!(true), &json!(200)));
     receiver.verify(SECRET)?;
-    let heard = receiver.all().pop().context("no ping")?;
-    assert_eq!((&heard.event["type"], &json!(heard.id)), (&json!("Ping"), &ping["webhook_id"]));
+    let message = receiver.all().pop().context("no ping")?;
+    assert_eq!((&message.event["type"], &json!(message.id)), (&json!("Ping"), &ping["webhook_id"]));
     receiver.answer(|_, _| Some((401, None, "who are you?")));
     let ping = service.post("/api/v1/webhooks/racks/ping", &Value::Null).await?;
     assert_eq!((&ping["taken"], &ping["status"]), (&json!(false), &json!(401)));
     ensure!(ping["message"].as_str().is_some_and(|words| words.ends_with("who are you?")), "{ping}");
     let failed = service.run(&["webhook", "ping", "racks"]).await.err().context("it was taken")?.to_string();
-    ensure!(failed.contains("not taken") && failed.contains("who are you?"), "{failed}");
+    ensure!(failed.contains("not accepted") && failed.contains("who are you?"), "{failed}");
     receiver.answer(|_, _| Some((200, None, "")));
 
     // Only administrators change webhooks, and only those that exist.

@@ -6,7 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::device::controller::Endpoint;
+use crate::controller::Endpoint;
+use crate::rules::Rule;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
@@ -37,6 +38,14 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// The kinds of claims, as stored.
+    const KINDS: [&'static str; 7] = ["ip", "hostname", "mac", "serial", "asset", "deployment", "controller"];
+
+    /// The stored kind of a claim as the constant that [`Self::parts`] returns; `None` for an unknown kind.
+    pub fn kind_of(stored: &str) -> Option<&'static str> {
+        Self::KINDS.into_iter().find(|kind| *kind == stored)
+    }
+
     /// The claim's kind and value, as stored. Numbers on labels are compared without regard to case and character width.
     pub fn parts(&self) -> (&'static str, String) {
         match self {
@@ -47,6 +56,19 @@ impl Claim {
             Self::Asset(asset) => ("asset", asset.folded()),
             Self::Deployment(device) => ("deployment", device.to_string()),
             Self::Controller(endpoint) => ("controller", endpoint.to_string()),
+        }
+    }
+
+    /// The rule that a request for the value violates while another holder has it.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Ip(_) => Rule::IpClaimed,
+            Self::Hostname(_) => Rule::HostnameClaimed,
+            Self::Mac(_) => Rule::MacClaimed,
+            Self::Serial(_) => Rule::SerialClaimed,
+            Self::Asset(_) => Rule::AssetClaimed,
+            Self::Deployment(_) => Rule::DeploymentClaimed,
+            Self::Controller(_) => Rule::ControllerClaimed,
         }
     }
 
@@ -91,7 +113,7 @@ impl std::str::FromStr for Holder {
         match text.split_once(' ') {
             Some(("device", id)) => Ok(Self::Device(id.parse()?)),
             Some(("deployment", id)) => Ok(Self::Deployment(id.parse()?)),
-            _ => Err(crate::values::ParseError::new(format!("{text:?} is no holder of a claim"))),
+            _ => Err(crate::values::ParseError::new(format!("{text:?} is not a holder of a claim"))),
         }
     }
 }

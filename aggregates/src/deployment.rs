@@ -13,34 +13,34 @@
 //! Done and Cancelled are final: no command reopens a deployment. The plan of plugins is part of the first event, so that
 //! replay never depends on the current set of plugins.
 
+pub mod assignment;
 pub mod command;
 pub mod event;
 pub mod installer;
+mod live;
+mod next_boot;
 pub mod plan;
 pub mod puppet;
+pub mod reason;
 pub mod start;
 #[cfg(test)]
 mod tests;
 
-use crate::boot_image::EndedBy;
-use crate::claims::Claim;
-use crate::rules::{BrokenRule, Refused, aggregate};
-use crate::values::ids::DeviceId;
+pub use live::{Live, Served};
+
+use crate::rules::{BrokenRule, Refused, Rule, aggregate};
 use crate::values::name::Name;
-use crate::values::sha256::Sha256;
-use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use command::DeploymentCommand;
-use event::{DeploymentEvent, Limits, Stage};
-use installer::{Installer, NextBoot};
-use plan::{Plan, PluginStage};
+use event::{DeploymentEvent, Stage};
+use live::{Installer, Run, SECONDS_A_MINUTE};
+use next_boot::NextBoot;
+use plan::PluginStage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// For this many seconds, serving the same file with the same content again is not recorded again.
 pub const SERVED_AGAIN_SECONDS: i64 = 60;
-
-const SECONDS_A_MINUTE: i64 = 60;
 
 /// The state of a deployment, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,40 +58,6 @@ pub enum Deployment {
     Cancelled,
 }
 
-/// The state of a live deployment.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Live {
-    device: DeviceId,
-    took: Vec<Claim>,
-    plan: Plan,
-    limits: Limits,
-    runs: BTreeMap<Name, Run>,
-    overdue: bool,
-    served: Served,
-    ended_by: EndedBy,
-    /// Whether the server reported that it is installed while the deployment goes on, waiting for Puppet.
-    installed: bool,
-    puppet_failure: Option<puppet::Failure>,
-    #[serde(default)]
-    installer: Installer,
-    #[serde(default)]
-    next_boot: NextBoot,
-}
-
-/// The state of one plugin of the plan.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Run {
-    succeeded: bool,
-    attempts: u32,
-    /// How often an operator requested a retry.
-    #[serde(default)]
-    retries: u32,
-    waiting: Option<(Text, Vec<Text>)>,
-}
-
-/// When each served content was last recorded, by file name and hash.
-pub type Served = BTreeMap<Name, BTreeMap<Sha256, Timestamp>>;
-
 impl Deployment {
     /// Builds the state from events, for callers that only check what would be allowed.
     pub fn after(events: impl IntoIterator<Item = DeploymentEvent>) -> Self {
@@ -102,20 +68,24 @@ impl Deployment {
         state
     }
 
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: DeploymentCommand) -> Result<Vec<DeploymentEvent>, Refused> {
         use DeploymentCommand as C;
         match (command, self) {
             (C::StartDeployment(request), Self::None) => start::start(*request),
-            (C::StartDeployment(_), _) => Err(refusal("deployment_exists", "there is a deployment with this id already")),
-            (_, Self::None) => Err(refusal("deployment_unknown", "there is no such deployment")),
+            (C::StartDeployment(_), _) => Err(refusal(Rule::DeploymentExists, "a deployment with this ID already exists")),
+            (_, Self::None) => Err(refusal(Rule::DeploymentUnknown, "there is no such deployment")),
 
             (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
             // After the installation, the plugins that led to it no longer matter: do not retry them.
             (C::PluginFailed { .. } | C::PluginWaiting { .. }, Self::InProgress(Live { installed: true, .. })) => Ok(vec![]),
-            (C::RetryPlugin { .. }, Self::InProgress(Live { installed: true, .. })) => {
-                Err(refusal("server_installed", "the server is installed and only waits for Puppet; its plugins run no more"))
-            }
+            (C::RetryPlugin { .. }, Self::InProgress(Live { installed: true, .. })) => Err(refusal(
+                Rule::ServerInstalled,
+                "the server is installed and waits only for Puppet; its plugins no longer run",
+            )),
             (C::PluginFailed { plugin, reason, retry_at }, Self::Open(live) | Self::InProgress(live)) => {
                 let run = self.due(live, &plugin)?;
                 let attempt = run.attempts.saturating_add(1);
@@ -129,8 +99,8 @@ impl Deployment {
             (C::RetryPlugin { plugin }, Self::Open(live) | Self::InProgress(live)) => {
                 if self.due(live, &plugin)?.succeeded {
                     return Err(refusal(
-                        "plugin_succeeded",
-                        format!("the plugin {plugin} has already succeeded and is never run twice"),
+                        Rule::PluginSucceeded,
+                        format!("the plugin {plugin} has already succeeded and does not run again"),
                     ));
                 }
                 let again = live.installed_again(&plugin);
@@ -160,27 +130,28 @@ impl Deployment {
                 let served = (!known).then_some(DeploymentEvent::BootFileServed { file, sha256, client, at });
                 Ok(served.into_iter().chain(ends).collect())
             }
-            (C::RecordBoot { .. }, _) => Err(refusal("not_in_progress", "only a deployment in progress serves files")),
+            (C::RecordBoot { .. }, _) => Err(refusal(Rule::NotInProgress, "only a deployment in progress serves files")),
 
             (C::ReportInstaller { report }, Self::InProgress(live)) => live.installer_report(&report),
             (C::RecordInstallerLog { sha256, size }, Self::InProgress(live)) => live.installer_log(sha256, size),
             (C::SetNextBoot { boot, reason }, Self::InProgress(live)) => live.set_next_boot(boot, reason),
             (C::ReportInstaller { .. } | C::RecordInstallerLog { .. } | C::SetNextBoot { .. }, Self::Open(_)) => {
-                Err(refusal("not_in_progress", "the deployment is still being prepared; its server does not boot its image yet"))
+                Err(refusal(Rule::NotInProgress, "the deployment is still being prepared; its server cannot boot the image yet"))
             }
 
             (C::MarkDone { by }, Self::InProgress(live)) => Ok(live.done(by).into_iter().collect()),
-            (C::MarkDone { .. }, Self::Open(_)) => {
-                Err(refusal("not_in_progress", "the deployment is still being prepared; only one in progress can be done"))
-            }
+            (C::MarkDone { .. }, Self::Open(_)) => Err(refusal(
+                Rule::NotInProgress,
+                "the deployment is still being prepared; only a deployment in progress can be marked done",
+            )),
             (C::CancelDeployment { by, reason }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(vec![DeploymentEvent::DeploymentCancelled { device: live.device, by, reason, released: live.took.clone() }])
             }
             (C::CancelDeployment { .. }, Self::Done(_)) => {
-                Err(refusal("deployment_ended", "the deployment is done and archived; it cannot be cancelled"))
+                Err(refusal(Rule::DeploymentEnded, "the deployment is done and cannot be cancelled"))
             }
-            (_, Self::Done(_)) => Err(refusal("deployment_ended", "the deployment is done and archived; nothing can change it")),
-            (_, Self::Cancelled) => Err(refusal("deployment_ended", "the deployment was cancelled; start a new one")),
+            (_, Self::Done(_)) => Err(refusal(Rule::DeploymentEnded, "the deployment is done and cannot be changed")),
+            (_, Self::Cancelled) => Err(refusal(Rule::DeploymentEnded, "the deployment was cancelled; start a new one")),
         }
     }
 
@@ -216,15 +187,15 @@ impl Deployment {
     /// The run of a plugin that may report now: it is in the plan, its stage is the current one, and its requirements are met.
     fn due(&self, live: &Live, plugin: &Name) -> Result<Run, Refused> {
         let Some(planned) = live.plan.find(plugin) else {
-            return Err(refusal("plugin_unknown", format!("the deployment's plan has no plugin {plugin}")));
+            return Err(refusal(Rule::PluginUnknown, format!("the deployment's plan has no plugin {plugin}")));
         };
         let run = live.runs.get(plugin).cloned().unwrap_or_default();
         let early = matches!((planned.stage, self), (PluginStage::InProgress, Self::Open(_)));
         let missing: Vec<&str> =
             planned.requires.iter().filter(|r| !live.runs.get(*r).is_some_and(|run| run.succeeded)).map(Name::as_str).collect();
         if early || !missing.is_empty() {
-            let awaited = if missing.is_empty() { "the preparation".to_owned() } else { missing.join(", ") };
-            return Err(refusal("plugin_too_early", format!("the plugin {plugin} comes after {awaited}")));
+            let awaited = if missing.is_empty() { "the plugins of the preparation".to_owned() } else { missing.join(", ") };
+            return Err(refusal(Rule::PluginTooEarly, format!("the plugin {plugin} cannot run before {awaited} have succeeded")));
         }
         Ok(run)
     }
@@ -261,7 +232,7 @@ impl Deployment {
         match (event, &mut *self) {
             (E::DeploymentStarted(started), _) => {
                 *self = Self::Open(Live {
-                    device: started.device,
+                    device: started.assignment.device,
                     took: started.took,
                     plan: started.plan,
                     limits: started.limits,
@@ -318,7 +289,7 @@ impl Live {
     }
 }
 
-fn refusal(rule: &str, message: impl Into<String>) -> Refused {
+fn refusal(rule: Rule, message: impl Into<String>) -> Refused {
     Refused(vec![BrokenRule::new("", rule, message)])
 }
 

@@ -9,29 +9,32 @@
 pub mod allowed;
 pub mod clean;
 pub mod command;
-pub mod controller;
+mod description;
+mod entry;
 pub mod event;
 pub mod facts;
-pub mod management;
+mod inventory;
+mod orders;
 pub mod patch;
 pub mod power;
 pub mod register;
+mod registered;
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate};
-use crate::values::hostname::Hostname;
+pub use crate::controller::{self, management};
+pub use registered::Registered;
+
+use crate::controller::management::Management;
+use crate::rules::{BrokenRule, Refused, Rule, aggregate};
 use crate::values::ids::{DeploymentId, DeviceId};
-use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::values::setting::Settings;
-use crate::values::text::Text;
+use allowed::is_live;
 use command::DeviceCommand;
-use controller::Endpoint;
-use event::{DeviceEvent, DhcpEntry, DnsEntry, Management, RemovedBecause};
-use power::{LastRestart, PowerOrder, Standing};
+use entry::DhcpEntry;
+use event::{DeviceEvent, RemovedBecause, removal};
+use power::{LastRestart, Standing};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// The state of a device, as far as the rules need it.
@@ -46,61 +49,22 @@ pub enum Device {
     Decommissioned,
 }
 
-/// The state of a device in use.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Registered {
-    name: Text,
-    serial: Option<Text>,
-    asset: Option<Text>,
-    site: Option<Name>,
-    rack: Option<Name>,
-    position: Option<u16>,
-    macs: BTreeSet<MacAddress>,
-    management: Option<Management>,
-    parent: Option<DeviceId>,
-    venture: Option<Name>,
-    role: Option<Name>,
-    verified: bool,
-    addresses: BTreeSet<Ipv4Addr>,
-    dns: BTreeSet<DnsEntry>,
-    dhcp: BTreeSet<DhcpEntry>,
-    /// Host names whose DNS entries a clean removed but which are kept for the new role. The device holds them, with or without
-    /// an entry.
-    kept: BTreeSet<Hostname>,
-    software: BTreeSet<Text>,
-    disk_shares: BTreeSet<Text>,
-    operating_system: Option<Text>,
-    uptime_seconds: Option<u64>,
-    sub_devices: BTreeSet<DeviceId>,
-    /// The deployment that last finished cleaning the device.
-    cleaned_for: Option<DeploymentId>,
-    /// The device's own values for settings of boot images.
-    #[serde(default)]
-    settings: Settings,
-    /// The management controller endpoints that the device holds: no other device can have them.
-    #[serde(default)]
-    endpoints: BTreeSet<Endpoint>,
-    /// The order to the management controller that was not reported yet.
-    #[serde(default)]
-    ordered: Option<PowerOrder>,
-    /// The last restart that a deployment ordered.
-    #[serde(default)]
-    restart: Option<LastRestart>,
-}
-
 impl Device {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: DeviceCommand) -> Result<Vec<DeviceEvent>, Refused> {
         use DeviceCommand as C;
         let device = match (command, self) {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
-            (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
+            (C::RegisterDevice { .. }, _) => return Err(refusal(Rule::DeviceExists, "a device with this ID already exists")),
             // There is nothing to detach and no claim to release.
             (C::DetachDevice { .. }, Self::None)
             | (C::DetachDevice { .. } | C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => {
                 return Ok(vec![]);
             }
-            (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
+            (_, Self::None) => return Err(refusal(Rule::DeviceUnknown, "there is no such device; register it first")),
             (_, Self::Decommissioned) => {
                 return Err(Refused(vec![allowed::decommissioned()]));
             }
@@ -110,7 +74,7 @@ impl Device {
         match command {
             C::RegisterDevice { .. } => Ok(vec![]),
             C::ChangeDevice { change, facts } => register::change(device, *change, &facts),
-            C::RecordFacts { facts, held, live } => facts::record(device, *facts, &held, live),
+            C::RecordFacts { facts, held, live } => inventory::record(device, *facts, &held, live),
             C::VerifyDevice => device.verify(),
             C::UnverifyDevice { live } => {
                 not_live(live, "unverified")?;
@@ -144,8 +108,8 @@ impl Device {
                 is_live(deployment, live)?;
                 Ok(device.create_dhcp_entry(deployment, entry))
             }
-            C::RequestPower { order, facts } => power::request(device, *order, &facts),
-            C::ReportPower { order, outcome } => power::report(device, &order, outcome),
+            C::RequestPower { order, facts } => orders::request(device, *order, &facts),
+            C::ReportPower { order, outcome } => orders::report(device, &order, outcome),
             C::WithdrawDeployment { deployment, ip, hostname, released } => {
                 Ok(clean::withdraw(device, deployment, ip, &hostname, &released))
             }
@@ -206,36 +170,15 @@ impl Registered {
             Some(other) if other == parent => Ok(vec![]),
             Some(other) => {
                 let message = format!(
-                    "{} is a part of another device already; record that device's sub-devices without it first",
+                    "{} is already a part of another device; first record that device's sub-devices without it",
                     self.words()
                 );
                 Err(Refused(vec![
-                    BrokenRule::new("sub_devices", "device_has_parent", message).held_by(format!("device {other}")),
+                    BrokenRule::new("sub_devices", Rule::DeviceHasParent, message).held_by(format!("device {other}")),
                 ]))
             }
             None => Ok(vec![DeviceEvent::DeviceAttached { parent }]),
         }
-    }
-
-    /// What the device is called in messages.
-    fn words(&self) -> String {
-        let serial = self.serial.as_ref().map(|serial| format!("the device with serial number {serial}"));
-        if self.name.is_empty() { serial.unwrap_or_else(|| "the device".to_owned()) } else { self.name.to_string() }
-    }
-
-    /// Whether this is the address of the management controller. Deployments do not change its entries.
-    fn manages(&self, ip: Ipv4Addr) -> bool {
-        self.management.as_ref().is_some_and(|management| management.address.ipv4() == Some(ip))
-    }
-
-    /// The addresses that the device holds: its own and those of its DHCP entries.
-    fn held_addresses(&self) -> BTreeSet<Ipv4Addr> {
-        self.addresses.iter().copied().chain(self.dhcp.iter().map(|entry| entry.ip)).collect()
-    }
-
-    /// The host names that the device holds: those of its DNS entries, and those kept without an entry.
-    fn held_names(&self) -> BTreeSet<Hostname> {
-        self.dns.iter().map(|entry| entry.hostname.clone()).chain(self.kept.iter().cloned()).collect()
     }
 
     /// Creates the entry, which replaces every other entry of this device with the same address or MAC address.
@@ -280,7 +223,7 @@ impl Registered {
         use DeviceEvent as E;
         match event {
             E::DeviceChanged(change) => register::evolve(self, *change),
-            E::FactsRecorded(recorded) => facts::evolve(self, *recorded),
+            E::FactsRecorded(recorded) => inventory::evolve(self, *recorded),
             E::VentureRoleSet { venture, role } => (self.venture, self.role) = (venture, role),
             E::DeviceVerified {} => self.verified = true,
             E::DeviceUnverified {} => self.verified = false,
@@ -309,35 +252,22 @@ impl Registered {
             E::RoleAssigned { venture, role, .. } => (self.venture, self.role) = (Some(venture), Some(role)),
             E::DnsEntryCreated { entry, .. } => drop(self.dns.insert(entry)),
             E::DhcpEntryCreated { entry, .. } => drop(self.dhcp.insert(entry)),
-            E::PowerRequested(order) => power::requested(self, order),
-            E::PowerConfirmed { restart, .. } => power::reported(self, restart, Standing::Confirmed),
+            E::PowerRequested(order) => orders::requested(self, order),
+            E::PowerConfirmed { restart, .. } => orders::reported(self, restart, Standing::Confirmed),
             E::PowerFailed { restart, uncertain, .. } => {
-                power::reported(self, restart, if uncertain { Standing::Uncertain } else { Standing::Failed });
+                orders::reported(self, restart, if uncertain { Standing::Uncertain } else { Standing::Failed });
             }
             E::DeviceRegistered(_) | E::DeviceDecommissioned { .. } | E::RemarkAdded { .. } => {}
         }
     }
 }
 
-/// The event that removes these entries, if there are any.
-fn removal(entries: Vec<DhcpEntry>, because: RemovedBecause, deployment: Option<DeploymentId>) -> Option<DeviceEvent> {
-    (!entries.is_empty()).then_some(DeviceEvent::DhcpEntriesRemoved { entries, because, deployment })
-}
-
-fn refusal(rule: &str, message: impl Into<String>) -> Refused {
+fn refusal(rule: Rule, message: impl Into<String>) -> Refused {
     Refused(vec![BrokenRule::new("", rule, message)])
 }
 
 fn not_live(live: Option<DeploymentId>, what: &str) -> Result<(), Refused> {
     Refused::unless_empty(allowed::ending(live, what).into_iter().collect())
-}
-
-fn is_live(deployment: DeploymentId, live: Option<DeploymentId>) -> Result<(), Refused> {
-    if live == Some(deployment) {
-        return Ok(());
-    }
-    let holder = live.map_or_else(|| "none is live".to_owned(), |live| format!("deployment {live} is"));
-    Err(refusal("deployment_not_live", format!("deployment {deployment} is not the device's live one: {holder}")))
 }
 
 aggregate!(Device, "device", DeviceCommand, DeviceEvent);

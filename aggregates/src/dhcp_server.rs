@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::schema::Ipv4Address;
 use crate::values::sha256::Sha256;
@@ -112,20 +112,22 @@ pub struct DhcpServer {
 }
 
 impl DhcpServer {
-    /// Returns the events that the command produces, or the reasons for refusing it. A confirmation that is older than the last
-    /// one produces no event, not even the end of a failure. So a late or repeated report cannot revoke a confirmation or fake
-    /// one.
+    /// Returns the events that the command produces. A confirmation that is older than the last one produces no event, not even
+    /// the end of a failure. So a late or repeated report cannot revoke a confirmation or fake one.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: DhcpServerCommand) -> Result<Vec<DhcpServerEvent>, Refused> {
         match (command, &self.defined) {
             (DhcpServerCommand::DefineDhcpServer { spec, site_exists }, defined) => {
                 if !site_exists {
-                    return Err(Refused::because("site", "site_unknown", format!("there is no site {}", spec.site)));
+                    return Err(Refused::because("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
                 }
                 let changed = defined.as_ref().is_none_or(|before| before.address != spec.address);
                 let address = spec.address.filter(|address| changed && !address.is_loopback());
                 if let Some(wrong) = address.and_then(special::of_no_server) {
                     let message = format!("{wrong}; enter the DHCP server's own address, or leave it out");
-                    return Err(Refused::because("address", "address_not_a_host", message));
+                    return Err(Refused::because("address", Rule::AddressNotAHost, message));
                 }
                 Ok(if defined.as_ref() == Some(&spec) { vec![] } else { vec![DhcpServerEvent::DhcpServerDefined { spec }] })
             }
@@ -133,16 +135,16 @@ impl DhcpServer {
             (DhcpServerCommand::RetireDhcpServer, Some(spec)) => {
                 Ok(vec![DhcpServerEvent::DhcpServerRetired { site: spec.site.clone() }])
             }
-            (_, None) => Err(Refused::because("", "dhcp_server_unknown", "there is no such DHCP server; define it first")),
+            (_, None) => Err(Refused::because("", Rule::DhcpServerUnknown, "there is no such DHCP server; create it first")),
             (DhcpServerCommand::ConfirmConfiguration { revision, position, last_position }, Some(spec)) => {
                 if position < 1 {
-                    return Err(Refused::because("position", "position_range", "positions of the log are counted from 1"));
+                    return Err(Refused::because("position", Rule::PositionRange, "event numbers start at 1"));
                 }
                 if position > last_position {
                     return Err(Refused(vec![BrokenRule::new(
                         "position",
-                        "position_in_future",
-                        format!("position {position} does not exist yet; the last one is {last_position}"),
+                        Rule::PositionInFuture,
+                        format!("event {position} does not exist yet; the last event is {last_position}"),
                     )]));
                 }
                 let late = self.confirmed.is_some_and(|(_, at)| position < at);

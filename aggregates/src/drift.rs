@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::ParseError;
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
@@ -78,7 +78,7 @@ impl FromStr for DriftKey {
             [_, "dhcp", server] => Subject::Dhcp { server: server.parse()? },
             _ => {
                 return Err(ParseError::new(format!(
-                    "{text:?} names nothing that may differ; it is SITE/dns/NAME/A, SITE/dns/NAME/PTR or SITE/dhcp/SERVER"
+                    "{text:?} is not the key of a difference; use SITE/dns/NAME/A, SITE/dns/NAME/PTR or SITE/dhcp/SERVER"
                 )));
             }
         };
@@ -162,12 +162,12 @@ pub enum DriftCommand {
 pub fn unrepairable(difference: &Difference, named: bool) -> Option<BrokenRule> {
     match difference.nature {
         Nature::Alias => {
-            let message = format!("{}; remove the alias there, it is not for us to remove", difference.message);
-            Some(BrokenRule::new("keys", "drift_alias", message))
+            let message = format!("{}; a repair cannot remove the alias. Remove it on the DNS server", difference.message);
+            Some(BrokenRule::new("keys", Rule::DriftAlias, message))
         }
         Nature::Foreign if !named => {
-            let message = "somebody else has made these records; a repair removes them, so name each that shall go";
-            Some(BrokenRule::new("keys", "drift_foreign", message))
+            let message = "Bootledger did not create these records, and a repair removes them; name each record to remove";
+            Some(BrokenRule::new("keys", Rule::DriftForeign, message))
         }
         _ => None,
     }
@@ -204,14 +204,17 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: DriftCommand) -> Result<Vec<DriftEvent>, Refused> {
         match (command, &self.open) {
             (DriftCommand::Report(found), open) if found == *open => Ok(vec![]),
             (DriftCommand::Report(Some(difference)), _) => Ok(vec![DriftEvent::DriftFound { difference }]),
             (DriftCommand::Report(None), _) => Ok(vec![DriftEvent::DriftEnded { repaired: self.ordered }]),
             (DriftCommand::OrderRepair { .. } | DriftCommand::FailRepair { .. }, None) => {
-                Err(Refused::because("", "drift_unknown", "there is no such difference (any more); check again"))
+                Err(Refused::because("", Rule::DriftUnknown, "there is no such difference now; check again"))
             }
             (DriftCommand::OrderRepair { named }, Some(open)) => {
                 Refused::unless_empty(unrepairable(open, named).into_iter().collect())?;

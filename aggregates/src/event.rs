@@ -17,13 +17,14 @@ use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
+use crate::upcast;
 use crate::user::UserEvent;
 use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::values::user_name::UserName;
 use crate::venture::VentureEvent;
-use crate::webhook::WebhookEvent;
+use crate::webhook::{EventPattern, WebhookEvent};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
@@ -44,6 +45,16 @@ pub const KINDS: [(&str, &[&str]); 14] = [
     ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
 ];
+
+/// Those of the patterns that match no event of this version of the program.
+pub fn unknown_events(patterns: &[EventPattern]) -> Vec<EventPattern> {
+    let is_known = |pattern: &EventPattern| match pattern {
+        EventPattern::All => true,
+        EventPattern::Aggregate(wanted) => KINDS.iter().any(|(aggregate, _)| aggregate == wanted),
+        EventPattern::Type(wanted) => KINDS.iter().any(|(_, types)| types.contains(&wanted.as_str())),
+    };
+    patterns.iter().filter(|pattern| !is_known(pattern)).cloned().collect()
+}
 
 /// An event with the key of its aggregate.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +121,28 @@ pub struct Recorded {
 }
 
 impl Event {
-    /// Reads a stored event. `payload` is the JSON text.
+    /// Reads a stored event of any version. `payload` is the JSON text.
+    ///
+    /// # Errors
+    /// Returns an error if this version of the program does not know the event, or if it is damaged.
+    pub fn stored(
+        aggregate_type: &str,
+        aggregate_id: &str,
+        event_type: &str,
+        event_version: &str,
+        payload: &str,
+    ) -> Result<Self, UnreadableEvent> {
+        if !upcast::is_old(event_type, event_version) {
+            return Self::read(aggregate_type, aggregate_id, payload);
+        }
+        let payload = serde_json::from_str(payload).map_err(UnreadableEvent::Payload)?;
+        Self::read(aggregate_type, aggregate_id, &upcast::upcast(event_type, event_version, payload).to_string())
+    }
+
+    /// Reads an event in today's form, such as one that was just produced. `payload` is the JSON text.
+    ///
+    /// # Errors
+    /// Returns an error if this version of the program does not know the event, or if it is damaged.
     pub fn read(aggregate_type: &str, aggregate_id: &str, payload: &str) -> Result<Self, UnreadableEvent> {
         fn both<K: FromStr<Err = crate::values::ParseError>, E: DeserializeOwned>(
             id: &str,
@@ -147,3 +179,40 @@ impl Event {
         }
     }
 }
+
+/// An event that may release and take claims.
+pub trait Claiming {
+    /// The claims that the event releases and takes for the aggregate with this key.
+    ///
+    /// # Errors
+    /// The key is malformed.
+    fn claims_of(&self, _aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
+        Ok(vec![])
+    }
+}
+
+impl Claiming for DeploymentEvent {
+    fn claims_of(&self, aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
+        Ok(self.claims(aggregate_id.parse().map_err(UnreadableEvent::Key)?))
+    }
+}
+
+impl Claiming for DeviceEvent {
+    fn claims_of(&self, aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
+        Ok(self.claims(aggregate_id.parse().map_err(UnreadableEvent::Key)?))
+    }
+}
+
+// The other aggregates claim nothing.
+impl Claiming for SiteEvent {}
+impl Claiming for RackEvent {}
+impl Claiming for NetworkEvent {}
+impl Claiming for DhcpServerEvent {}
+impl Claiming for VentureEvent {}
+impl Claiming for BootImageEvent {}
+impl Claiming for TokenEvent {}
+impl Claiming for UserEvent {}
+impl Claiming for SessionEvent {}
+impl Claiming for DriftEvent {}
+impl Claiming for WebhookEvent {}
+impl Claiming for SecretEvent {}

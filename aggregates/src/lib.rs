@@ -6,11 +6,13 @@
 
 pub mod boot_image;
 pub mod claims;
+pub mod controller;
 pub mod deployment;
 pub mod device;
 pub mod dhcp_server;
 pub mod drift;
 pub mod event;
+pub mod infrastructure;
 pub mod network;
 pub mod placement;
 pub mod rack;
@@ -22,6 +24,7 @@ pub mod session;
 pub mod settings;
 pub mod site;
 pub mod token;
+pub mod upcast;
 pub mod user;
 pub mod values;
 pub mod venture;

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
@@ -195,7 +195,7 @@ impl NetworkSpec {
 /// Why a network cannot be retired while `used` of its addresses are held; `None` if it can.
 pub fn in_use(used: u64) -> Option<BrokenRule> {
     let message = format!("{used} addresses of the network are in use; release them first");
-    (used > 0).then(|| BrokenRule::new("", "network_in_use", message))
+    (used > 0).then(|| BrokenRule::new("", Rule::NetworkInUse, message))
 }
 
 /// A command on a network.
@@ -239,18 +239,21 @@ pub struct Network {
 }
 
 impl Network {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: NetworkCommand) -> Result<Vec<NetworkEvent>, Refused> {
         match command {
             NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps } => {
                 let mut broken = vec![];
                 if !site_exists {
-                    broken.push(BrokenRule::new("site", "site_unknown", format!("there is no site {}", spec.site)));
+                    broken.push(BrokenRule::new("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
                 }
                 for rack in foreign_racks {
                     broken.push(BrokenRule::new(
                         "racks",
-                        "rack_unknown",
+                        Rule::RackUnknown,
                         format!("there is no rack {rack} in site {}", spec.site),
                     ));
                 }
@@ -258,7 +261,7 @@ impl Network {
                     broken.push(
                         BrokenRule::new(
                             "cidr",
-                            "network_overlaps",
+                            Rule::NetworkOverlaps,
                             format!("{} shares addresses with network {other}", spec.cidr),
                         )
                         .held_by(format!("network {other}")),
@@ -298,7 +301,7 @@ impl Network {
 fn special_range(spec: &NetworkSpec) -> Option<BrokenRule> {
     let why = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8)?;
     let message = format!("{} cannot be a network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
-    Some(BrokenRule::new("cidr", "cidr_special", message))
+    Some(BrokenRule::new("cidr", Rule::CidrSpecial, message))
 }
 
 /// The problem with the DNS resolvers, which DHCP servers send to clients as an option.
@@ -308,14 +311,14 @@ fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
         Some(wrong) => format!("{wrong}; enter the address of a DNS server"),
         None if spec.dns_servers.len() > dhcp_option::MOST_ADDRESSES => {
             format!(
-                "{} DNS servers are more than {}, the most that all DHCP servers take",
+                "{} DNS servers are too many: the maximum that every DHCP server supports is {}. Remove some",
                 spec.dns_servers.len(),
                 dhcp_option::MOST_ADDRESSES
             )
         }
         None => return None,
     };
-    Some(BrokenRule::new("dns_servers", "dns_servers_unusable", message))
+    Some(BrokenRule::new("dns_servers", Rule::DnsServersUnusable, message))
 }
 
 /// The problems with the description on its own.
@@ -324,15 +327,19 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     if spec.cidr.trunc() != spec.cidr {
         broken.push(BrokenRule::new(
             "cidr",
-            "cidr_host_bits",
+            Rule::CidrHostBits,
             format!("{} has host bits set; did you mean {}?", spec.cidr, spec.cidr.trunc()),
         ));
     }
     if spec.cidr.prefix_len() < 8 {
-        broken.push(BrokenRule::new("cidr", "cidr_too_wide", "a network is at most a /8"));
+        broken.push(BrokenRule::new("cidr", Rule::CidrTooWide, "the network is too large; use a prefix of /8 or longer"));
     }
     if spec.gateway.is_some_and(|gateway| !spec.cidr.contains(&gateway)) {
-        broken.push(BrokenRule::new("gateway", "gateway_outside", format!("the gateway lies outside {}", spec.cidr)));
+        broken.push(BrokenRule::new(
+            "gateway",
+            Rule::GatewayOutside,
+            format!("the gateway is outside {}; enter an address of the network", spec.cidr),
+        ));
     }
     if let Some(gateway @ (Reserved::Network | Reserved::Broadcast)) =
         spec.gateway.and_then(|ip| NetworkSpec { gateway: None, ..spec.clone() }.reserved(ip))
@@ -340,13 +347,13 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
         let what = if gateway == Reserved::Network { "network's own" } else { "broadcast" };
         broken.push(BrokenRule::new(
             "gateway",
-            "gateway_not_a_host",
-            format!("the gateway is the {what} address of {}", spec.cidr),
+            Rule::GatewayNotAHost,
+            format!("the gateway is the {what} address of {}; enter another address", spec.cidr),
         ));
     }
     broken.extend(nothing_left(spec).filter(|_| broken.is_empty()));
     if spec.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
-        broken.push(BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094 (IEEE 802.1Q)"));
+        broken.push(BrokenRule::new("vlan", Rule::VlanRange, "a VLAN number must be 1 to 4094 (IEEE 802.1Q)"));
     }
     broken
 }
@@ -362,16 +369,16 @@ fn nothing_left(spec: &NetworkSpec) -> Option<BrokenRule> {
     let count = if hosts == 1 { "1 host address".to_owned() } else { format!("{hosts} host addresses") };
     if bare.capacity() == 0 {
         let message =
-            format!("{cidr} has {count}, and that is the gateway: no address is left for a server. Use a wider network");
-        return Some(BrokenRule::new("gateway", "network_without_addresses", message));
+            format!("{cidr} has {count}, and that is the gateway: no address is left for a server. Use a larger network");
+        return Some(BrokenRule::new("gateway", Rule::NetworkWithoutAddresses, message));
     }
-    let gateway = if spec.gateway.is_some() { " beside the gateway" } else { "" };
+    let gateway = if spec.gateway.is_some() { " besides the gateway" } else { "" };
     let message = format!(
-        "{cidr} has {count}, and its margins of {} and {} leave none for a server{gateway}. Make them smaller: together they take {margins}",
+        "{cidr} has {count}, and the {} and {} addresses reserved at its start and end leave none for a server{gateway}. Reserve fewer: together these are {margins}",
         spec.margin_bottom, spec.margin_top
     );
     let field = if spec.margin_bottom >= spec.margin_top { "margin_bottom" } else { "margin_top" };
-    Some(BrokenRule::new(field, "network_without_addresses", message))
+    Some(BrokenRule::new(field, Rule::NetworkWithoutAddresses, message))
 }
 
 aggregate!(Network, "network", NetworkCommand, NetworkEvent);

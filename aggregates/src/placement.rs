@@ -8,10 +8,11 @@
 //!
 //! The module looks nothing up: the caller passes in what is held.
 
+mod catalogue;
 mod change;
 mod dangling;
 mod given;
-pub mod infrastructure;
+mod held;
 mod misfit;
 mod moves;
 mod places;
@@ -19,129 +20,24 @@ mod places;
 mod tests;
 mod uses;
 
-pub use change::{Change, Scope};
+pub use catalogue::Catalogue;
+pub use change::{Change, ChangeScope};
 pub use dangling::Dangling;
+pub use held::{Held, Live};
 pub use misfit::Misfit;
 pub use moves::Move;
 pub use uses::Use;
 
-use crate::dhcp_server::DhcpServerSpec;
-use crate::network::NetworkSpec;
-use crate::rack::RackSpec;
-use crate::rules::{BrokenRule, Refused};
-use crate::site::SiteSpec;
-use crate::values::hostname::Hostname;
-use crate::values::ids::{DeploymentId, DeviceId};
-use crate::values::mac_address::MacAddress;
-use crate::values::name::Name;
-use crate::venture::{RoleSpec, VentureSpec};
+use crate::infrastructure;
+use crate::rules::{BrokenRule, Refused, Rule};
 use dangling::dangling;
 use misfit::misfits;
 use moves::moves;
 use places::Places;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
 
 /// The most items that a refused change lists of those it would invalidate.
 pub const NAMED: usize = 20;
-
-/// Every catalogue entry that is in use, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Catalogue {
-    /// The sites, by code.
-    pub sites: BTreeMap<Name, SiteSpec>,
-    /// The racks, by name.
-    pub racks: BTreeMap<Name, RackSpec>,
-    /// The networks, by name.
-    pub networks: BTreeMap<Name, NetworkSpec>,
-    /// The DHCP servers, by name.
-    pub dhcp_servers: BTreeMap<Name, DhcpServerSpec>,
-    /// The ventures with their roles, by name.
-    pub ventures: BTreeMap<Name, (VentureSpec, BTreeMap<Name, RoleSpec>)>,
-    /// The names of the boot images.
-    pub boot_images: BTreeSet<Name>,
-}
-
-/// A device in use with everything that it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The id of the device.
-    pub device: DeviceId,
-    /// What the device is called in messages.
-    pub called: String,
-    /// The site of the device.
-    pub site: Name,
-    /// The rack of the device.
-    pub rack: Option<Name>,
-    /// The lowest rack unit of the device, starting at 1.
-    pub position: Option<u16>,
-    /// The venture that owns the device.
-    pub venture: Option<Name>,
-    /// The device's role in the venture.
-    pub role: Option<Name>,
-    /// The MAC addresses of the device's interfaces.
-    pub macs: BTreeSet<MacAddress>,
-    /// The device's addresses, with or without a DHCP entry.
-    pub addresses: BTreeSet<Ipv4Addr>,
-    /// The addresses and MAC addresses of the device's DHCP entries.
-    pub leases: BTreeSet<(Ipv4Addr, MacAddress)>,
-    /// The device's DNS entries, each an A and a PTR record.
-    pub records: BTreeSet<(Hostname, Ipv4Addr)>,
-    /// The device's live deployment.
-    pub live: Option<Live>,
-}
-
-/// A live deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
-    /// The id of the deployment.
-    pub id: DeploymentId,
-    /// The address that the server gets.
-    pub ip: Ipv4Addr,
-    /// The MAC address of the interface that the server boots from.
-    pub mac: MacAddress,
-    /// The host name that the server gets.
-    pub hostname: Hostname,
-    /// The network that the deployment was started in.
-    pub network: Name,
-    /// The venture that owns the server.
-    pub venture: Name,
-    /// The server's role in the venture.
-    pub role: Name,
-    /// The boot image that the server boots.
-    pub boot_image: Name,
-}
-
-impl Held {
-    /// Every address that the device holds.
-    pub fn held_addresses(&self) -> BTreeSet<Ipv4Addr> {
-        let live = self.live.iter().map(|live| live.ip);
-        self.addresses.iter().copied().chain(self.leases.iter().map(|(ip, _)| *ip)).chain(live).collect()
-    }
-
-    /// What the device releases when it is decommissioned, as text.
-    pub fn released(&self) -> Vec<String> {
-        let leased = self.held_leases();
-        let addresses = self.held_addresses().into_iter().map(|ip| {
-            let reserved = if leased.iter().any(|(leased, _)| *leased == ip) { " with its reservation" } else { "" };
-            format!("the address {ip} of {} is given back{reserved}", self.called)
-        });
-        let names = self.held_names().into_iter().map(|(name, _)| format!("the name {name} of {} is given back", self.called));
-        addresses.chain(names).collect()
-    }
-
-    /// Every host name that the device holds, with its address.
-    fn held_names(&self) -> BTreeSet<(Hostname, Ipv4Addr)> {
-        let live = self.live.iter().map(|live| (live.hostname.clone(), live.ip));
-        self.records.iter().cloned().chain(live).collect()
-    }
-
-    /// Every fixed address that a DHCP server leases to the device, or will lease to it soon.
-    fn held_leases(&self) -> BTreeSet<(Ipv4Addr, MacAddress)> {
-        let live = self.live.iter().map(|live| (live.ip, live.mac));
-        self.leases.iter().copied().chain(live).collect()
-    }
-}
 
 /// The effects of a change on what is in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,6 +54,9 @@ pub struct Consequences {
 
 impl Consequences {
     /// Refuses the change if it would leave anything without a valid place.
+    ///
+    /// # Errors
+    /// The rule of the change as a whole, then a rule for each item that it would invalidate, at most [`NAMED`] of them.
     pub fn refuse(&self) -> Result<(), Refused> {
         Refused::unless_empty(self.invalidated.clone())
     }
@@ -226,7 +125,9 @@ impl<'a> Weighing<'a> {
     fn weigh_live(&mut self, held: &Held) {
         let Some(live) = &held.live else { return };
         let concerned = match self.change {
-            Change::Network(name, _) => self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.ip)),
+            Change::Network(name, _) => {
+                self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.assignment.ip))
+            }
             Change::Site(name, _) => held.site == *name,
             _ => false,
         };
@@ -234,9 +135,9 @@ impl<'a> Weighing<'a> {
             return;
         }
         for (field, words) in self.change.taken(self.before) {
-            let message =
-                format!("{} is being deployed at {}: it {words}; wait for the deployment or cancel it", held.called, live.ip);
-            self.add(BrokenRule::new(field, "deployment_live", message).held_by(format!("deployment {}", live.id)));
+            let ip = live.assignment.ip;
+            let message = format!("{} is being deployed at {ip}: it {words}; wait for the deployment or cancel it", held.called);
+            self.add(BrokenRule::new(field, Rule::DeploymentLive, message).held_by(format!("deployment {}", live.id)));
         }
     }
 
@@ -247,12 +148,12 @@ impl<'a> Weighing<'a> {
         if count == 0 {
             return found;
         }
-        let things = if count == 1 { "1 thing that is in use".to_owned() } else { format!("{count} things that are in use") };
+        let things = if count == 1 { "1 item in use".to_owned() } else { format!("{count} items in use") };
         let message = format!("{} would invalidate {things}, so nothing was changed. {}", change.phrase(), change.advice());
         found.invalidated.push(BrokenRule::new("", change.rule(), message));
         found.invalidated.extend(items);
         if count > NAMED {
-            found.invalidated.push(BrokenRule::new("", change.rule(), format!("{} more are not named here", count - NAMED)));
+            found.invalidated.push(BrokenRule::new("", change.rule(), format!("{} more are not listed here", count - NAMED)));
         }
         found
     }

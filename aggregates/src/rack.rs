@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{Refused, aggregate, domain_event};
+use crate::rules::{Refused, Rule, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
@@ -62,15 +62,18 @@ pub struct Rack {
 }
 
 impl Rack {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: RackCommand) -> Result<Vec<RackEvent>, Refused> {
         match command {
             RackCommand::DefineRack { spec, site_exists } => {
                 if !site_exists {
-                    return Err(Refused::because("site", "site_unknown", format!("there is no site {}", spec.site)));
+                    return Err(Refused::because("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
                 }
                 if spec.units == 0 {
-                    return Err(Refused::because("units", "units_range", "a rack is at least one unit high"));
+                    return Err(Refused::because("units", Rule::UnitsRange, "a rack has at least one unit"));
                 }
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![RackEvent::RackDefined { spec }] })
             }

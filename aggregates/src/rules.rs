@@ -1,6 +1,11 @@
 //! How a refusal is reported: each error with its field, rule code and message, and the holder of the requested value. Also the
 //! macros that connect an aggregate's rules and events to `cqrs_es`.
 
+pub mod registry;
+
+pub use registry::Rule;
+
+use registry::Status;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +15,7 @@ pub struct BrokenRule {
     /// The field of the request that the error is about; empty if it is about the whole request.
     pub field: String,
     /// The stable code of the rule.
+    #[schema(value_type = Rule)]
     pub rule: String,
     /// What is wrong and what to do next.
     pub message: String,
@@ -20,8 +26,25 @@ pub struct BrokenRule {
 
 impl BrokenRule {
     /// Creates an error without a holder.
-    pub fn new(field: &str, rule: &str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), rule: rule.to_owned(), message: message.into(), holder: None }
+    pub fn new(field: &str, rule: Rule, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), rule: rule.code().to_owned(), message: message.into(), holder: None }
+    }
+
+    /// Whether the error is about this rule.
+    pub fn is(&self, rule: Rule) -> bool {
+        self.rule == rule.code()
+    }
+
+    /// Whether the error says that the resource in the URL does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.field.is_empty() && Rule::of_code(&self.rule).is_some_and(|rule| rule.status() == Status::NotFound)
+    }
+
+    /// Whether a deployment has recorded as many reports, failures, logs or changes of its installer as it may.
+    pub fn is_full(&self) -> bool {
+        use Rule::{InstallerFailuresFull, InstallerLogsFull, InstallerNextBootsFull, InstallerReportsFull};
+        let full = [InstallerReportsFull, InstallerFailuresFull, InstallerLogsFull, InstallerNextBootsFull];
+        full.into_iter().any(|rule| self.is(rule))
     }
 
     /// Adds the holder of the requested value.
@@ -38,11 +61,14 @@ pub struct Refused(pub Vec<BrokenRule>);
 
 impl Refused {
     /// A refusal with a single reason.
-    pub fn because(field: &str, rule: &str, message: impl Into<String>) -> Self {
+    pub fn because(field: &str, rule: Rule, message: impl Into<String>) -> Self {
         Self(vec![BrokenRule::new(field, rule, message)])
     }
 
     /// Returns `Ok` if there are no errors.
+    ///
+    /// # Errors
+    /// The given errors, if there are any.
     pub fn unless_empty(broken: Vec<BrokenRule>) -> Result<(), Self> {
         if broken.is_empty() { Ok(()) } else { Err(Self(broken)) }
     }
@@ -78,7 +104,7 @@ macro_rules! aggregate {
     };
 }
 
-/// Implements `DomainEvent`: the variant's name is the event type, and the version is 1 until an upcaster exists.
+/// Implements `DomainEvent`: the variant's name is the event type, and the version is 1 until the type has an upcaster.
 macro_rules! domain_event {
     ($event:ty { $($variant:ident),+ $(,)? }) => {
         impl cqrs_es::DomainEvent for $event {
@@ -89,7 +115,7 @@ macro_rules! domain_event {
             }
 
             fn event_version(&self) -> String {
-                "1".to_owned()
+                crate::upcast::version(&self.event_type()).to_string()
             }
         }
 

@@ -1,6 +1,7 @@
 //! Sample values, commands and requests that the tests of several aggregates share. Only for tests.
 
 use crate::boot_image::{BootFile, EndedBy, FileKind, Needs};
+use crate::deployment::assignment::Assignment;
 use crate::deployment::event::Limits;
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
@@ -72,21 +73,32 @@ pub(crate) fn network(cidr: &str) -> NetworkSpec {
     }
 }
 
-/// A valid request: device 1, 52:54:00:00:00:01, 10.0.0.20, h200.dc1.example.
-pub(crate) fn request() -> StartDeployment {
-    let mac = parsed("52:54:00:00:00:01");
-    StartDeployment {
+/// Device 1, 52:54:00:00:00:01, 10.0.0.20, h200.dc1.example, shop/web, debian-13.
+pub(crate) fn assignment() -> Assignment {
+    Assignment {
         device: device_id(1),
-        mac,
+        mac: parsed("52:54:00:00:00:01"),
         ip: parsed("10.0.0.20"),
         hostname: parsed("h200.dc1.example"),
         venture: parsed("shop"),
         role: parsed("web"),
         boot_image: parsed("debian-13"),
+    }
+}
+
+/// A valid request: device 1, 52:54:00:00:00:01, 10.0.0.20, h200.dc1.example.
+pub(crate) fn request() -> StartDeployment {
+    StartDeployment {
+        assignment: assignment(),
         plan: Plan::standard().expect("the standard plan"),
         import: None,
         facts: StartFacts {
-            device: Some(DeviceFacts { site: Some(parsed("dc1")), macs: vec![mac], verified: true, ..DeviceFacts::default() }),
+            device: Some(DeviceFacts {
+                site: Some(parsed("dc1")),
+                macs: vec![assignment().mac],
+                verified: true,
+                ..DeviceFacts::default()
+            }),
             holders: vec![],
             managed: None,
             infrastructure: vec![],

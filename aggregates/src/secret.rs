@@ -6,9 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::device::event::{Management, ManagementProtocol};
-use crate::device::management::Tls;
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::controller::management::{Management, ManagementProtocol, Tls};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::schema::IpNetwork;
 use crate::values::setting::BOOT_SECRET_PREFIX;
@@ -146,7 +145,10 @@ impl Secret {
         self.defined.as_deref()
     }
 
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: SecretCommand) -> Result<Vec<SecretEvent>, Refused> {
         match command {
             SecretCommand::DefineSecret { name, spec, unknown_sites, used_by } => {
@@ -174,45 +176,55 @@ pub fn is_for_boot_files(name: &Name) -> bool {
 
 fn broken(name: &Name, spec: &SecretSpec, unknown_sites: &[Name], used_by: &[String]) -> Vec<BrokenRule> {
     let mut broken = vec![];
-    let mut refuse = |field: &str, rule: &str, message: String| broken.push(BrokenRule::new(field, rule, message));
+    let mut refuse = |field: &str, rule: Rule, message: String| broken.push(BrokenRule::new(field, rule, message));
     if is_for_boot_files(name) {
         let message = format!(
             "secrets whose names begin with {BOOT_SECRET_PREFIX} are for boot files, and are sent to no controller. Choose a secret with another name"
         );
-        refuse("name", "secret_for_boot_files", message);
+        refuse("name", Rule::SecretForBootFiles, message);
     }
     if let [first, ..] = used_by {
         let message = format!(
-            "the secret {name} is used by {first}. A secret for controllers is for nothing else: choose another one for the controllers"
+            "the secret {name} is used by {first}. A secret for controllers cannot have another use: choose another secret \
+             for the controllers"
         );
-        refuse("name", "secret_used_elsewhere", message);
+        refuse("name", Rule::SecretUsedElsewhere, message);
     }
-    for (field, count, what) in [
-        ("networks", spec.networks.len(), "a network that the controllers are in, such as 10.20.12.0/24"),
-        ("protocols", spec.protocols.len(), "a protocol: redfish or ipmi"),
-        ("sites", spec.sites.len(), "a site whose devices it is for"),
+    for (field, rule, count, what) in [
+        (
+            "networks",
+            Rule::NetworksMissing,
+            spec.networks.len(),
+            "one network that the controllers are in, such as 10.20.12.0/24",
+        ),
+        ("protocols", Rule::ProtocolsMissing, spec.protocols.len(), "one protocol (redfish or ipmi)"),
+        ("sites", Rule::SitesMissing, spec.sites.len(), "one site whose devices use it"),
     ] {
         if count == 0 {
-            refuse(field, &format!("{field}_missing"), format!("name at least {what}: what is not named is not allowed"));
+            refuse(field, rule, format!("name at least {what}: the scope allows only what it names"));
         }
     }
-    for (field, count) in [("networks", spec.networks.len()), ("sites", spec.sites.len()), ("ports", spec.ports.len())] {
+    for (field, rule, count) in [
+        ("networks", Rule::NetworksTooMany, spec.networks.len()),
+        ("sites", Rule::SitesTooMany, spec.sites.len()),
+        ("ports", Rule::PortsTooMany, spec.ports.len()),
+    ] {
         if count > MOST {
-            refuse(field, &format!("{field}_too_many"), format!("a scope has at most {MOST} {field}; this one has {count}"));
+            refuse(field, rule, format!("a scope has at most {MOST} {field}; this one has {count}"));
         }
     }
     for (n, network) in spec.networks.iter().enumerate() {
         let shortest = if network.addr().is_ipv4() { SHORTEST.0 } else { SHORTEST.1 };
         if network.prefix_len() < shortest {
-            let message = format!("{network} is too wide for a scope: name networks with a prefix of at least /{shortest}");
-            refuse(&format!("networks[{n}]"), "network_too_wide", message);
+            let message = format!("{network} is too large for a scope; use a prefix of /{shortest} or longer");
+            refuse(&format!("networks[{n}]"), Rule::NetworkTooWide, message);
         }
     }
     if spec.ports.contains(&0) {
-        refuse("ports", "port_range", "ports are 1 to 65535".to_owned());
+        refuse("ports", Rule::PortRange, "a port is a number from 1 to 65535".to_owned());
     }
     for site in unknown_sites {
-        refuse("sites", "site_unknown", format!("there is no site {site}"));
+        refuse("sites", Rule::SiteUnknown, format!("there is no site {site}"));
     }
     broken
 }

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{Refused, aggregate, domain_event};
+use crate::rules::{Refused, Rule, aggregate, domain_event};
 use crate::values::text::Text;
 use crate::values::user_name::UserName;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ impl fmt::Display for EndReason {
             Self::Revoked => "revoked",
             Self::PasswordChanged => "the password was changed",
             Self::UserDisabled => "the user was disabled",
-            Self::Expired => "its time was over",
+            Self::Expired => "it expired",
         })
     }
 }
@@ -113,17 +113,20 @@ pub enum Session {
 }
 
 impl Session {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, Refused> {
         match (command, self) {
             (SessionCommand::StartSession(spec), Self::None) => Ok(vec![SessionEvent::SessionStarted(spec)]),
             (SessionCommand::StartSession(_), _) => {
-                Err(Refused::because("", "session_exists", "there is a session with this id already"))
+                Err(Refused::because("", Rule::SessionExists, "a session with this ID already exists"))
             }
             (SessionCommand::EndSession { reason }, Self::Live) => Ok(vec![SessionEvent::SessionEnded { reason }]),
             (SessionCommand::EndSession { .. }, Self::Ended) => Ok(vec![]),
             (SessionCommand::EndSession { .. }, Self::None) => {
-                Err(Refused::because("", "session_unknown", "there is no such session"))
+                Err(Refused::because("", Rule::SessionUnknown, "there is no such session"))
             }
         }
     }

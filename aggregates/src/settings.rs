@@ -4,13 +4,13 @@
 //! declaration. Only settings that the image's templates use matter, and of each only the nearest value. The values that were
 //! resolved at the start of a deployment are part of its first event, so later changes do not affect the deployment's files.
 
-mod resolve;
+mod resolved;
 #[cfg(test)]
 mod tests;
 
-pub use resolve::{Explained, Inherited, Layer, Resolution, Resolved, ResolvedSettings, Source};
+pub use resolved::{Layer, Resolution, Resolved, ResolvedSettings, Source};
 
-use crate::rules::BrokenRule;
+use crate::rules::{BrokenRule, Rule};
 use crate::values::boot_chain::BootChain;
 use crate::values::name::Name;
 use crate::values::setting::{BOOT_SECRET_PREFIX, SettingName, SettingValue, Settings};
@@ -54,8 +54,8 @@ pub fn apply(settings: &mut Settings, changes: SettingsChange) {
 
 /// The error for too many settings; `None` if `count` is allowed.
 pub(crate) fn too_many(count: usize) -> Option<BrokenRule> {
-    let message = format!("{count} settings are more than {MOST}, the most that are kept; remove some");
-    (count > MOST).then(|| BrokenRule::new("settings", "settings_too_many", message))
+    let message = format!("{count} settings are too many: the maximum is {MOST}. Remove some");
+    (count > MOST).then(|| BrokenRule::new("settings", Rule::SettingsTooMany, message))
 }
 
 /// The problem with a value of the setting that chooses the boot chain, as the end of a sentence; `None` for other settings.
@@ -68,21 +68,22 @@ pub(crate) fn chain_problem(name: &SettingName, value: Option<&SettingValue>) ->
 pub(crate) fn broken(settings: &Settings, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
     let mut broken: Vec<BrokenRule> = too_many(settings.len()).into_iter().collect();
     if serde_json::to_string(settings).is_ok_and(|json| json.len() > LARGEST) {
-        let message = format!("the settings are more than {LARGEST} bytes as JSON; shorten them");
-        broken.push(BrokenRule::new("settings", "settings_too_large", message));
+        let message = format!("the settings have more than {LARGEST} bytes as JSON; shorten them");
+        broken.push(BrokenRule::new("settings", Rule::SettingsTooLarge, message));
     }
     for (name, value) in settings {
         if let Some(problem) = chain_problem(name, Some(value)) {
-            broken.push(BrokenRule::new(&field(name), "boot_chain_unknown", format!("the setting {name} {problem}")));
+            broken.push(BrokenRule::new(&field(name), Rule::BootChainUnknown, format!("the setting {name} {problem}")));
         }
         let Some(secret) = value.secret() else { continue };
         if !secret.as_str().starts_with(BOOT_SECRET_PREFIX) {
             let message = format!(
-                "the secret {secret} is not for boot files; name one that begins with {BOOT_SECRET_PREFIX}, because no other is rendered into them"
+                "the secret {secret} is not for boot files; choose a secret whose name begins with {BOOT_SECRET_PREFIX}, \
+                 because boot files contain no others"
             );
-            broken.push(BrokenRule::new(&field(name), "secret_not_for_boot", message));
+            broken.push(BrokenRule::new(&field(name), Rule::SecretNotForBoot, message));
         } else if let Some(problem) = secret_problems.get(secret) {
-            broken.push(BrokenRule::new(&field(name), "secret_missing", problem));
+            broken.push(BrokenRule::new(&field(name), Rule::SecretMissing, problem));
         }
     }
     broken

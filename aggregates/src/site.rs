@@ -6,7 +6,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
 use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::{DomainName, Hostname};
@@ -124,7 +124,8 @@ impl std::str::FromStr for TsigAlgorithm {
             let names = Self::ALL.map(|(_, name)| name).join(", ");
             let message = match name.as_str() {
                 "hmac-md5" | "hmac-md5.sig-alg.reg.int" | "hmac-sha1" => format!(
-                    "{name} is too weak to sign DNS messages (RFC 8945, 6); make a key for one of {names}: tsig-keygen -a hmac-sha256"
+                    "{name} is too weak to sign DNS messages (RFC 8945, 6); create a key for one of {names}: tsig-keygen -a \
+                     hmac-sha256"
                 ),
                 _ => format!("{text:?} is not one of {names}"),
             };
@@ -212,7 +213,7 @@ impl SiteSpec {
 /// Why a site cannot be retired while `used_by` belong to it; `None` if it can.
 pub fn in_use(used_by: &[String]) -> Option<BrokenRule> {
     let message = format!("the site is still used by {}; retire those first", used_by.join(", "));
-    (!used_by.is_empty()).then(|| BrokenRule::new("", "site_in_use", message))
+    (!used_by.is_empty()).then(|| BrokenRule::new("", Rule::SiteInUse, message))
 }
 
 /// A command on a site.
@@ -256,34 +257,37 @@ pub struct Site {
 }
 
 impl Site {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: SiteCommand) -> Result<Vec<SiteEvent>, Refused> {
         match command {
             SiteCommand::DefineSite { spec, secret_problem, setting_secrets, zones } => {
                 if self.defined.as_ref() == Some(&spec) {
                     return Ok(vec![]);
                 }
-                let problem = |problem| BrokenRule::new("dns_updates.key.secret", "secret_missing", problem);
+                let problem = |problem| BrokenRule::new("dns_updates.key.secret", Rule::SecretMissing, problem);
                 let mut broken: Vec<BrokenRule> = secret_problem.map(problem).into_iter().collect();
                 // An unchanged URL is not checked again, so a site that predates this rule can still be changed.
                 let before = self.defined.as_ref().and_then(|defined| defined.boot_url.as_ref());
                 if let Some(url) = spec.boot_url.as_ref().filter(|url| before != Some(*url))
                     && let Some(why) = http_url::problem(url.as_str())
                 {
-                    broken.push(BrokenRule::new("boot_url", "url_invalid", format!("{} cannot be used: {why}", url.as_str())));
+                    broken.push(BrokenRule::new("boot_url", Rule::UrlInvalid, format!("{} cannot be used: {why}", url.as_str())));
                 }
                 if spec.dns_updates.is_some() && spec.zones.is_empty() {
-                    let message = "updates are of zones: name the site's zones";
-                    broken.push(BrokenRule::new("zones", "zones_missing", message));
+                    let message = "DNS updates need at least one zone; add the site's zones";
+                    broken.push(BrokenRule::new("zones", Rule::ZonesMissing, message));
                 }
                 if let Some(template) = &spec.hostname_template {
                     let outside = template.examples().filter(|name| spec.forward_zone(name).is_none());
                     broken.extend(outside.map(|name| {
                         BrokenRule::new(
                             "hostname_template",
-                            "zone_not_managed",
+                            Rule::ZoneNotManaged,
                             format!(
-                                "the template makes names such as {name} outside the site's zones; add their zone to `zones`"
+                                "the template generates names outside the site's zones, such as {name}; add their zone to `zones`"
                             ),
                         )
                     }));
@@ -292,14 +296,14 @@ impl Site {
                 let changed = self.defined.as_ref().is_none_or(|before| before.next_server != spec.next_server);
                 if let Some(wrong) = spec.next_server.filter(|_| changed).and_then(special::of_no_server) {
                     let message = format!("{wrong}; enter the address that boot loaders are fetched from");
-                    broken.push(BrokenRule::new("next_server", "next_server_not_a_host", message));
+                    broken.push(BrokenRule::new("next_server", Rule::NextServerNotAHost, message));
                 }
                 // Loopback is this machine, which a trial of the service may serve.
                 let changed = self.defined.as_ref().is_none_or(|before| before.boot_url != spec.boot_url);
                 let host = spec.boot_url.as_ref().filter(|_| changed).and_then(BootUrl::ipv4);
                 if let Some(wrong) = host.filter(|host| !host.is_loopback()).and_then(special::of_no_server) {
                     let message = format!("{wrong}; enter the URL at which the site's servers reach the boot pages");
-                    broken.push(BrokenRule::new("boot_url", "boot_url_not_a_host", message));
+                    broken.push(BrokenRule::new("boot_url", Rule::BootUrlNotAHost, message));
                 }
                 let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_header);
                 broken.extend(dhcp_option::broken("dhcp_header", &spec.dhcp_header, before));

@@ -6,7 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{Refused, aggregate, domain_event};
+use crate::rules::{Refused, Rule, aggregate, domain_event};
+use crate::user::Role;
 use crate::values::name::Name;
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
@@ -16,8 +17,9 @@ use utoipa::ToSchema;
 /// The scope of a token. Each of the first three also includes those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Reads everything.
+#[schema(as = Scope)]
+pub enum TokenScope {
+    /// Reads everything, and changes nothing.
     Viewer,
     /// Also registers and verifies devices, and starts and cancels deployments.
     Operator,
@@ -29,6 +31,18 @@ pub enum Scope {
     PuppetReports,
 }
 
+impl TokenScope {
+    /// The role that the scope gives; `None` for a token that is only for a DHCP server or for Puppet's reports.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Self::Viewer => Some(Role::Viewer),
+            Self::Operator => Some(Role::Operator),
+            Self::Administrator => Some(Role::Administrator),
+            Self::DhcpServer(_) | Self::PuppetReports => None,
+        }
+    }
+}
+
 /// A command on a token.
 #[derive(Clone, Debug)]
 pub enum TokenCommand {
@@ -37,7 +51,7 @@ pub enum TokenCommand {
         /// The token's name for operators; also the actor's name in events.
         name: Text,
         /// The token's scope.
-        scope: Scope,
+        scope: TokenScope,
         /// When the token expires; `None` means never.
         expires: Option<Timestamp>,
     },
@@ -54,7 +68,7 @@ pub enum TokenEvent {
         /// The token's name for operators; also the actor's name in events.
         name: Text,
         /// The token's scope.
-        scope: Scope,
+        scope: TokenScope,
         /// When the token expires; `None` means never.
         expires: Option<Timestamp>,
     },
@@ -75,21 +89,24 @@ pub enum Token {
 }
 
 impl Token {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: TokenCommand) -> Result<Vec<TokenEvent>, Refused> {
         match (command, self) {
             (TokenCommand::CreateToken { name, .. }, Self::None) if name.is_empty() => {
-                Err(Refused::because("name", "name_empty", "a token needs a name, so that events can say who acted"))
+                Err(Refused::because("name", Rule::NameEmpty, "a token needs a name, which events show as the actor; enter one"))
             }
             (TokenCommand::CreateToken { name, scope, expires }, Self::None) => {
                 Ok(vec![TokenEvent::TokenCreated { name, scope, expires }])
             }
             (TokenCommand::CreateToken { .. }, _) => {
-                Err(Refused::because("", "token_exists", "there is a token with this id already"))
+                Err(Refused::because("", Rule::TokenExists, "a token with this ID already exists"))
             }
             (TokenCommand::RevokeToken, Self::Valid) => Ok(vec![TokenEvent::TokenRevoked {}]),
             (TokenCommand::RevokeToken, Self::Revoked) => Ok(vec![]),
-            (TokenCommand::RevokeToken, Self::None) => Err(Refused::because("", "token_unknown", "there is no such token")),
+            (TokenCommand::RevokeToken, Self::None) => Err(Refused::because("", Rule::TokenUnknown, "there is no such token")),
         }
     }
 

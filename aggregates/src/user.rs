@@ -11,7 +11,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{Refused, aggregate, domain_event};
+use crate::rules::{Refused, Rule, aggregate, domain_event};
 use crate::values::ids::PasswordId;
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
@@ -27,7 +27,7 @@ pub const LOCK_OUT_SECONDS: i64 = 3600;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads everything.
+    /// Reads everything, and changes nothing.
     Viewer,
     /// Also registers and verifies devices, and starts and cancels deployments.
     Operator,
@@ -181,15 +181,33 @@ pub enum UserEvent {
     UserEnabled {},
     /// After too many failed sign-ins in a row, further attempts must wait for a while.
     UserLockedOut {
-        /// The address of the attempts, if it is a single one.
-        client: Option<IpAddr>,
-        /// Whether attempts from other addresses must wait too, unless the user has signed in from there before.
-        everywhere: bool,
+        /// The attempts that must wait.
+        limited: Limited,
         /// When the lock-out began.
         at: Timestamp,
     },
     /// The lock-out was ended.
     UserUnlocked {},
+}
+
+/// The attempts to sign in that must wait during a lock-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limited {
+    /// Attempts from this address; `None` if the address is not known.
+    Client(Option<IpAddr>),
+    /// Attempts from all addresses, unless the user has signed in from there before.
+    Everywhere,
+}
+
+impl Limited {
+    /// The address, if only attempts from a known one must wait.
+    pub fn client(self) -> Option<IpAddr> {
+        match self {
+            Self::Client(client) => client,
+            Self::Everywhere => None,
+        }
+    }
 }
 
 /// A recorded lock-out.
@@ -206,7 +224,7 @@ pub enum User {
     #[default]
     None,
     /// Created, and either enabled or disabled.
-    Known {
+    Created {
         /// The user's role.
         role: Role,
         /// How the user signs in.
@@ -221,38 +239,41 @@ pub enum User {
 }
 
 impl User {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, Refused> {
         use UserCommand as C;
-        let Self::Known { role: current, sign_in: old, enabled, link: known, locked_out } = self else {
+        let Self::Created { role: current, sign_in: old, enabled, link: known, locked_out } = self else {
             return match command {
                 C::AdmitUser { display_name, role, link, .. } => {
                     let created = UserEvent::UserCreated { display_name, role, sign_in: SignIn::OpenidConnect };
                     Ok(vec![created, UserEvent::UserLinked { link }])
                 }
                 C::CreateUser { display_name, role, sign_in } => Ok(vec![UserEvent::UserCreated { display_name, role, sign_in }]),
-                _ => Err(Refused::because("", "user_unknown", "there is no such user")),
+                _ => Err(Refused::because("", Rule::UserUnknown, "there is no such user")),
             };
         };
         let (current, old, enabled) = (*current, *old, *enabled);
         let last = |others: usize| enabled && current == Role::Administrator && others == 0;
         match command {
             C::CreateUser { .. } if enabled => {
-                Err(Refused::because("name", "user_exists", "there is a user with this name already; choose another"))
+                Err(Refused::because("name", Rule::UserExists, "a user with this name already exists; choose another name"))
             }
             C::CreateUser { .. } => {
-                let message = "there is a disabled user with this name; enable that one, or choose another name";
-                Err(Refused::because("name", "user_exists", message))
+                let message = "a disabled user with this name already exists; enable that user, or choose another name";
+                Err(Refused::because("name", Rule::UserExists, message))
             }
             C::ChangeRole { role, .. } if role == current => Ok(vec![]),
             C::ChangeRole { others, .. } if last(others) => {
-                let message = "this is the last administrator who may sign in; make somebody else administrator first";
-                Err(Refused::because("role", "last_administrator", message))
+                let message = "this is the last administrator who can sign in; make another user administrator first";
+                Err(Refused::because("role", Rule::LastAdministrator, message))
             }
             C::ChangeRole { role, .. } => Ok(vec![UserEvent::UserRoleChanged { role }]),
             C::ChangePassword { .. } if old == SignIn::OpenidConnect => {
                 let message = "this user signs in through OpenID Connect and has no password here; change it at the provider";
-                Err(Refused::because("password", "password_elsewhere", message))
+                Err(Refused::because("password", Rule::PasswordElsewhere, message))
             }
             // The same password id again means that the caller repeats the command.
             C::ChangePassword { password, one_time } if old == (SignIn::Password { password, one_time }) => Ok(vec![]),
@@ -260,20 +281,22 @@ impl User {
             C::AdmitUser { role, link, others, .. } => {
                 let refused = |rule, message| Err(Refused::because("", rule, message));
                 if !enabled {
-                    return refused("user_disabled", "this user is disabled; ask an administrator");
+                    return refused(Rule::UserDisabled, "this user is disabled; contact an administrator");
                 }
                 if old != SignIn::OpenidConnect {
-                    let message = "the user of this name signs in with a password; the provider cannot speak for that one";
-                    return refused("password_here", message);
+                    let message = "the user with this name signs in with a password, not through the provider; sign in with \
+                                   the password";
+                    return refused(Rule::PasswordHere, message);
                 }
                 if known.as_ref().is_some_and(|known| *known != link) {
-                    let message = "the user of this name is somebody else to the provider; ask an administrator for another name";
-                    return refused("linked_elsewhere", message);
+                    let message = "the user with this name is linked to another account of the provider; contact an \
+                                   administrator";
+                    return refused(Rule::LinkedElsewhere, message);
                 }
                 if role < current && last(others) {
                     let message =
-                        "the provider gives another role to the last administrator; make somebody else administrator first";
-                    return refused("last_administrator", message);
+                        "the provider gives another role to the last administrator; make another user administrator first";
+                    return refused(Rule::LastAdministrator, message);
                 }
                 let linked = known.is_none().then_some(UserEvent::UserLinked { link });
                 let changed = (role != current).then_some(UserEvent::UserRoleChanged { role });
@@ -281,8 +304,8 @@ impl User {
             }
             C::DisableUser { .. } if !enabled => Ok(vec![]),
             C::DisableUser { others } if last(others) => {
-                let message = "this is the last administrator who may sign in; make somebody else administrator first";
-                Err(Refused::because("", "last_administrator", message))
+                let message = "this is the last administrator who can sign in; make another user administrator first";
+                Err(Refused::because("", Rule::LastAdministrator, message))
             }
             C::DisableUser { .. } => Ok(vec![UserEvent::UserDisabled {}]),
             C::EnableUser if enabled => Ok(vec![]),
@@ -294,7 +317,8 @@ impl User {
                     let recent = at < last.at.plus_seconds(LOCK_OUT_SECONDS);
                     recent && (last.everywhere || !everywhere)
                 });
-                if on_record { Ok(vec![]) } else { Ok(vec![UserEvent::UserLockedOut { client, everywhere, at }]) }
+                let limited = if everywhere { Limited::Everywhere } else { Limited::Client(client) };
+                if on_record { Ok(vec![]) } else { Ok(vec![UserEvent::UserLockedOut { limited, at }]) }
             }
             C::UnlockUser if locked_out.is_none() => Ok(vec![]),
             C::UnlockUser => Ok(vec![UserEvent::UserUnlocked {}]),
@@ -303,10 +327,10 @@ impl User {
 
     fn evolve(&mut self, event: UserEvent) {
         if let UserEvent::UserCreated { role, sign_in, .. } = event {
-            *self = Self::Known { role, sign_in, enabled: true, link: None, locked_out: None };
+            *self = Self::Created { role, sign_in, enabled: true, link: None, locked_out: None };
             return;
         }
-        let Self::Known { role, sign_in, enabled, link, locked_out } = self else { return };
+        let Self::Created { role, sign_in, enabled, link, locked_out } = self else { return };
         match event {
             UserEvent::UserCreated { .. } => {}
             UserEvent::UserRoleChanged { role: new } => *role = new,
@@ -314,7 +338,9 @@ impl User {
             UserEvent::UserLinked { link: known } => *link = Some(known),
             UserEvent::UserDisabled {} => *enabled = false,
             UserEvent::UserEnabled {} => *enabled = true,
-            UserEvent::UserLockedOut { everywhere, at, .. } => *locked_out = Some(LockOut { everywhere, at }),
+            UserEvent::UserLockedOut { limited, at } => {
+                *locked_out = Some(LockOut { everywhere: limited == Limited::Everywhere, at });
+            }
             UserEvent::UserUnlocked {} => *locked_out = None,
         }
     }

@@ -6,7 +6,7 @@ pub mod puppet;
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
 use crate::values::name::Name;
 use crate::values::setting::Settings;
@@ -150,7 +150,10 @@ pub struct Venture {
 }
 
 impl Venture {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: VentureCommand) -> Result<Vec<VentureEvent>, Refused> {
         match command {
             VentureCommand::DefineVenture { name, spec, ancestors, secret_problems } => {
@@ -162,7 +165,7 @@ impl Venture {
             }
             VentureCommand::RetireVenture => Ok(self.defined.iter().map(|_| VentureEvent::VentureRetired {}).collect()),
             _ if self.defined.is_none() => {
-                Err(Refused::because("", "venture_unknown", "there is no such venture; define it first"))
+                Err(Refused::because("", Rule::VentureUnknown, "there is no such venture; create it first"))
             }
             VentureCommand::DefineRole { role, spec, secret_problems } => {
                 let mut broken = puppet::broken(spec.puppet());
@@ -173,7 +176,7 @@ impl Venture {
             VentureCommand::RetireRole { role } if self.roles.contains_key(&role) => Ok(vec![VentureEvent::RoleRetired { role }]),
             // A retired role is not shown anywhere, as if it had never existed.
             VentureCommand::RetireRole { role } => {
-                Err(Refused::because("", "role_unknown", format!("the venture has no role {role}")))
+                Err(Refused::because("", Rule::RoleUnknown, format!("the venture has no role {role}")))
             }
         }
     }
@@ -193,9 +196,9 @@ fn parent(name: &Name, spec: &VentureSpec, ancestors: &[Name]) -> Option<BrokenR
     let parent = spec.parent.as_ref()?;
     if *parent == *name || ancestors.contains(name) {
         let message = format!("{parent} is a part of {name}, so it cannot be its parent");
-        return Some(BrokenRule::new("parent", "venture_circle", message).held_by(format!("venture {parent}")));
+        return Some(BrokenRule::new("parent", Rule::VentureCircle, message).held_by(format!("venture {parent}")));
     }
-    let unknown = || BrokenRule::new("parent", "venture_unknown", format!("there is no venture {parent}"));
+    let unknown = || BrokenRule::new("parent", Rule::VentureUnknown, format!("there is no venture {parent}"));
     (ancestors.first() != Some(parent)).then(unknown)
 }
 

@@ -12,7 +12,7 @@ mod url;
 pub use pattern::EventPattern;
 pub use url::WebhookUrl;
 
-use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub enum WebhookCommand {
         spec: Box<WebhookSpec>,
         /// The problem with the webhook's secret, if any.
         secret_problem: Option<String>,
+        /// Those of the webhook's patterns that match no event of this version.
+        unknown_events: Vec<EventPattern>,
     },
     /// Pauses deliveries; no event is lost.
     PauseWebhook {
@@ -125,19 +127,26 @@ struct Defined {
 }
 
 impl Webhook {
-    /// Returns the events that the command produces, or the reasons for refusing it.
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
     pub fn decide(&self, command: WebhookCommand) -> Result<Vec<WebhookEvent>, Refused> {
         use WebhookCommand as C;
         match (command, &self.defined) {
-            (C::DefineWebhook { spec, secret_problem }, defined) => {
+            (C::DefineWebhook { spec, secret_problem, unknown_events }, defined) => {
                 if defined.as_ref().is_some_and(|defined| defined.spec == spec) {
                     return Ok(vec![]);
                 }
-                Refused::unless_empty(broken(&spec, secret_problem))?;
+                Refused::unless_empty(broken(&spec, secret_problem, &unknown_events))?;
                 Ok(vec![WebhookEvent::WebhookDefined { spec }])
             }
             (C::RetireWebhook, defined) => Ok(defined.iter().map(|_| WebhookEvent::WebhookRetired {}).collect()),
-            (_, None) => Err(Refused::because("", "webhook_unknown", "there is no such webhook in use")),
+            (_, None) => Err(Refused::because(
+                "",
+                Rule::WebhookUnknown,
+                "there is no webhook with this name; `bootledger webhook list` shows all",
+            )),
             (C::PauseWebhook { .. }, Some(Defined { paused: true, .. }))
             | (C::ResumeWebhook, Some(Defined { paused: false, .. })) => Ok(vec![]),
             (C::PauseWebhook { reason }, Some(_)) => Ok(vec![WebhookEvent::WebhookPaused { reason }]),
@@ -145,12 +154,12 @@ impl Webhook {
             (C::SetPosition { after, reason, last_position }, Some(_)) => {
                 let mut broken = reason_missing(&reason);
                 if after < 0 {
-                    let message = "positions begin at 1; 0 is everything";
-                    broken.push(BrokenRule::new("after", "after_negative", message));
+                    let message = "event numbers start at 1; use 0 for all events";
+                    broken.push(BrokenRule::new("after", Rule::AfterNegative, message));
                 }
                 if after > last_position {
-                    let message = format!("the log ends at position {last_position}; name that to begin with what comes");
-                    broken.push(BrokenRule::new("after", "after_in_future", message));
+                    let message = format!("the last event is {last_position}; enter that number to send only new events");
+                    broken.push(BrokenRule::new("after", Rule::AfterInFuture, message));
                 }
                 Refused::unless_empty(broken)?;
                 Ok(vec![WebhookEvent::WebhookPositionSet { after, reason }])
@@ -160,9 +169,9 @@ impl Webhook {
                 let mut broken = reason_missing(&reason);
                 if !failing {
                     let message = format!(
-                        "the event at position {position} is not one that the receiver fails to take; those that can be skipped are among the failing ones of the webhook"
+                        "the delivery of event {position} is not failing; only the webhook's failing events can be skipped"
                     );
-                    broken.push(BrokenRule::new("position", "event_not_failing", message));
+                    broken.push(BrokenRule::new("position", Rule::EventNotFailing, message));
                 }
                 Refused::unless_empty(broken)?;
                 Ok(vec![WebhookEvent::WebhookEventSkipped { position, reason }])
@@ -188,23 +197,24 @@ impl Webhook {
     }
 }
 
-fn broken(spec: &WebhookSpec, secret_problem: Option<String>) -> Vec<BrokenRule> {
-    let problem = |problem| BrokenRule::new("secret", "secret_missing", problem);
+fn broken(spec: &WebhookSpec, secret_problem: Option<String>, unknown_events: &[EventPattern]) -> Vec<BrokenRule> {
+    let problem = |problem| BrokenRule::new("secret", Rule::SecretMissing, problem);
     let mut broken: Vec<BrokenRule> = secret_problem.map(problem).into_iter().collect();
     if spec.events.is_empty() {
         let message = "name at least one type of event, such as DeploymentDone, or deployment.* or *";
-        broken.push(BrokenRule::new("events", "events_missing", message));
+        broken.push(BrokenRule::new("events", Rule::EventsMissing, message));
     }
-    let unknown = spec.events.iter().enumerate().filter(|(_, pattern)| !pattern.is_known());
+    let unknown = spec.events.iter().enumerate().filter(|(_, pattern)| unknown_events.contains(pattern));
     broken.extend(unknown.map(|(n, pattern)| {
-        let message = format!("no event is {pattern}; the types are those of GET /api/v1/events, such as DeploymentDone");
-        BrokenRule::new(&format!("events[{n}]"), "event_type_unknown", message)
+        let message =
+            format!("no event type matches {pattern}; use a type that GET /api/v1/events shows, such as DeploymentDone");
+        BrokenRule::new(&format!("events[{n}]"), Rule::EventTypeUnknown, message)
     }));
     broken
 }
 
 fn reason_missing(reason: &Text) -> Vec<BrokenRule> {
-    let broken = || BrokenRule::new("reason", "reason_missing", "say why: it stays on record");
+    let broken = || BrokenRule::new("reason", Rule::ReasonMissing, "enter a reason; it is recorded");
     reason.is_empty().then(broken).into_iter().collect()
 }
 

@@ -4,14 +4,14 @@
 //! The agents are the real ones. They run in the bench's own process and use HTTP. Their DHCP servers are stand-ins: `true` as
 //! the checker and a reload command that counts, because the time that a DHCP server needs is not what this bench measures.
 
-use crate::bulk;
-use crate::catalogue;
 use crate::cluster::Cluster;
 use crate::process::Process;
 use crate::report::{Report, Row, percentile, rate};
+use crate::{bulk, catalogue};
 use anyhow::{Context, Result, bail, ensure};
-use bootledger::dhcp_agent::{self, Kind};
-use bootledger_projections::pool::Pool;
+use bootledger_dhcp_agent as dhcp_agent;
+use bootledger_dhcp_agent::Kind;
+use bootledger_projections::database::pool::Pool;
 use futures::future::try_join_all;
 use serde_json::json;
 use std::net::Ipv4Addr;

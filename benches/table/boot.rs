@@ -9,8 +9,8 @@ use crate::log::{Log, address};
 use crate::process::Process;
 use crate::report::{Report, Row, median};
 use crate::{catalogue, views};
-use actix_web::web::Bytes;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const SERVERS: [u32; 2] = [100, 100_000];
 /// How many of them request their script. There are so many that all first scripts are in the log and in the views well before
 /// a minute has passed, after which the service records a served script again.
-const ASKING: u32 = 10_000;
+const CLIENTS: u32 = 10_000;
 /// How many turns the service and the bare handler get, in alternation.
 const ROUNDS: u32 = 3;
 /// Length of a turn, in seconds.
@@ -52,21 +52,15 @@ end
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let mut reached = vec![];
     for servers in SERVERS {
-        let url = cluster.database(&format!("boot_{servers}")).await?;
-        let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
-        catalogue::define(&service).await?;
-        let image = service.get("/api/v1/boot-images/debian-12").await?;
-        let revision = image["revision"].as_u64().context("the image has no revision")?;
-        service.kill()?;
-        let database = cluster.open(&url).await?;
+        let (mut service, database, revision) = catalogue::stopped(cluster, &format!("boot_{servers}")).await?;
         report.say(&format!("writing a log with {servers} servers in progress"));
         let mut log = Log::open(database.pool.clone()).await?;
-        log.deploy(servers, u32::try_from(revision)?).await?;
+        log.deploy(servers, revision).await?;
         let large = servers == SERVERS[1];
         if large {
             views::rebuilt(&database.pool, log.position(), report).await?;
         } else {
-            bootledger_projections::rebuild::rebuild(&database.pool, |_, _| {}).await?;
+            bootledger_projections::projector::rebuild::rebuild(&database.pool, |_, _| {}).await?;
         }
         sqlx::query("VACUUM ANALYZE").execute(&database.pool).await?;
         let begun = Instant::now();
@@ -137,7 +131,7 @@ async fn scripts(cluster: &Cluster, service: &Process, servers: u32, report: &mu
         let metrics = reqwest::get(service.url("/metrics")).await.ok()?.text().await.ok()?;
         let recorded =
             metrics.lines().find_map(|line| line.strip_prefix("bootledger_boot_records_total{outcome=\"recorded\"} "))?;
-        (recorded.parse::<u32>().ok()? >= servers.min(ASKING)).then_some(())
+        (recorded.parse::<u32>().ok()? >= servers.min(CLIENTS)).then_some(())
     })
     .await?;
     caught_up(service).await?;
@@ -147,10 +141,10 @@ async fn scripts(cluster: &Cluster, service: &Process, servers: u32, report: &mu
         ours.push(wrk(&script, &service.url("/pxe/"), servers, TURN)?);
         theirs.push(wrk(&script, &format!("http://127.0.0.1:{port}/pxe/"), servers, TURN)?);
     }
-    ensure!(begun.elapsed() < Duration::from_mins(1), "the minute was over, so that scripts were told to the log meanwhile");
+    ensure!(begun.elapsed() < Duration::from_mins(1), "the minute was over, so that scripts were recorded again in the meantime");
     let (ours, theirs) = (median(ours), median(theirs));
     report.add(Row {
-        what: format!("GET /pxe/, {servers} in progress, {} of them asking", servers.min(ASKING)),
+        what: format!("GET /pxe/, {servers} in progress, {} of them request scripts", servers.min(CLIENTS)),
         measured: format!("{ours:.0}/s"),
         limit: format!("{theirs:.0}/s (bare actix-web, {bytes} bytes)"),
         target: format!("{:.2}, target 0.8", ours / theirs),
@@ -167,12 +161,12 @@ fn wrk(script: &Path, url: &str, servers: u32, seconds: u32) -> Result<f64> {
         .arg(script)
         .arg(url)
         .arg("--")
-        .args([servers.min(ASKING), (servers / ASKING).max(1)].map(|number| number.to_string()))
+        .args([servers.min(CLIENTS), (servers / CLIENTS).max(1)].map(|number| number.to_string()))
         .output()
         .context("wrk cannot be started")?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success() && !told.contains("Non-2xx"), "wrk: {told}{}", String::from_utf8_lossy(&output.stderr));
-    let line = told.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk told no rate")?;
+    let message = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && !message.contains("Non-2xx"), "wrk: {message}{}", String::from_utf8_lossy(&output.stderr));
+    let line = message.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk reported no rate")?;
     Ok(line.trim().parse()?)
 }
 

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::process::Process;
 use crate::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::pool::Pool;
+use bootledger_projections::database::pool::Pool;
 use serde_json::json;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -69,7 +69,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
     report.add(Row {
         what: format!("reactor: {rows} deployments open to in progress"),
         measured: format!("{reached:.0}/s ({took:.0} s); memory {} MB at most", service.memory("VmHWM")? / 1024),
-        limit: format!("{:.0} events/s appended meanwhile", events(&database.pool).await? / took),
+        limit: format!("{:.0} events/s appended in the meantime", events(&database.pool).await? / took),
         target: format!("≥ {REACTOR:.0}/s, nothing twice"),
         met: Some(reached >= REACTOR && nothing_twice(&database.pool, rows).await?),
     });
@@ -94,7 +94,7 @@ async fn copy(pool: &Pool, text: &str) -> Result<f64> {
 async fn confirm_until_in_progress(service: &Process, pool: &Pool, rows: usize, report: &Report) -> Result<f64> {
     let begun = Instant::now();
     let client = reqwest::Client::new();
-    let (mut tag, mut confirmed, mut told) = (String::new(), 0_i64, Instant::now());
+    let (mut tag, mut confirmed, mut message) = (String::new(), 0_i64, Instant::now());
     loop {
         let url = service.url(&format!("/dhcp/dc1/kea.json?wait=1&confirmed={confirmed}"));
         let answer = client.get(url).header("If-None-Match", &tag).send().await?.error_for_status()?;
@@ -115,16 +115,16 @@ async fn confirm_until_in_progress(service: &Process, pool: &Pool, rows: usize, 
         if usize::try_from(ready)? >= rows {
             return Ok(begun.elapsed().as_secs_f64());
         }
-        if told.elapsed() > Duration::from_secs(15) {
+        if message.elapsed() > Duration::from_secs(15) {
             report.say(&format!("{ready} of {rows} in progress after {:.0} s", begun.elapsed().as_secs_f64()));
-            told = Instant::now();
+            message = Instant::now();
         }
         // A real agent waits for changes to settle, checks the file and reloads.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate is told to three digits")]
+#[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
 async fn events(pool: &Pool) -> Result<f64> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type LIKE 'Plugin%' OR event_type IN ('AddressAssigned', 'DnsEntryCreated', 'DhcpEntryCreated', 'DeploymentInProgress')").fetch_one(pool).await?;
     Ok(count as f64)

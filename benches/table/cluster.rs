@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use bootledger::config::{FileChecks, StoreArguments};
 use bootledger::database::Database;
-use bootledger::postgres::{Postgres, Settings};
+use bootledger_embedded_postgres::{Postgres, Settings};
 use sqlx::{ConnectOptions, Executor};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -74,9 +74,9 @@ impl Cluster {
         command.args(["--no-vacuum", "--protocol=prepared", "--time=10", "--jobs=2"]).arg(format!("--client={clients}"));
         command.arg("--file").arg(&script).arg(url).stdin(Stdio::null());
         let output = command.output().await.context("pgbench cannot be started")?;
-        let told = String::from_utf8_lossy(&output.stdout);
+        let message = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-        let line = told.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench told no tps")?;
+        let line = message.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench reported no tps")?;
         Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
     }
 

@@ -3,8 +3,9 @@
 
 use super::report::{Report, Row};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::dhcp_entries::SiteEntry;
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_projections::rows::dhcp_entries::SiteEntry;
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -113,7 +114,7 @@ async fn checked(format: Format, folder: &Path, file: &Path) -> Result<(f64, u64
     Ok((begun.elapsed().as_secs_f64(), most / 1024))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a size is told to a tenth of a megabyte")]
+#[expect(clippy::cast_precision_loss, reason = "a size is shown to a tenth of a megabyte")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

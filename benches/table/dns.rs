@@ -8,7 +8,7 @@ use crate::process::{Process, wait_for};
 use crate::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::hostname::reverse_name;
-use bootledger_projections::pool::Pool;
+use bootledger_projections::database::pool::Pool;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -41,15 +41,15 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
 
     let entries: Vec<Value> = hosts().map(|(hostname, ip)| json!({ "hostname": hostname, "ip": ip })).collect();
     service.put(&facts, &json!({ "dns_entries": entries })).await?;
-    let told = settled(&database.pool, RECORDS).await?;
-    let limit = format!("{:.0}/s (nsupdate, {TOGETHER} a message, nothing asked)", rate(RECORDS, limit));
-    report.add(row("told to BIND by signed updates, each asked for", told, limit));
+    let message = settled(&database.pool, RECORDS).await?;
+    let limit = format!("{:.0}/s (nsupdate, {TOGETHER} per message, without queries)", rate(RECORDS, limit));
+    report.add(row("sent to BIND by signed updates, each verified by a query", message, limit));
 
     let begun = Instant::now();
-    let asked = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?["check"]["requested_at"].clone();
+    let requested = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?["check"]["requested_at"].clone();
     let check = wait_for("the site is compared", PATIENCE, async || {
         let check = service.get("/api/v1/sites/dc1/drift").await.ok()?["check"].clone();
-        (check["checked_at"].as_str()? >= asked.as_str()?).then_some(check)
+        (check["checked_at"].as_str()? >= requested.as_str()?).then_some(check)
     })
     .await?;
     let compared = begun.elapsed().as_secs_f64();
@@ -90,7 +90,7 @@ fn by_nsupdate(dns: &DnsServer) -> Result<f64> {
 /// Seconds until nothing is left to publish and the primary has this many of our records.
 async fn settled(pool: &Pool, records: usize) -> Result<f64> {
     let (begun, records) = (Instant::now(), i64::try_from(records)?);
-    wait_for("the records are told", PATIENCE, async || {
+    wait_for("the records are published", PATIENCE, async || {
         let (published, work): (i64, i64) =
             sqlx::query_as("SELECT (SELECT count(*) FROM dns_published WHERE answered), (SELECT count(*) FROM dns_work)")
                 .fetch_one(pool)

@@ -6,9 +6,9 @@ use crate::report::{Report, Row};
 use anyhow::{Context, Result, ensure};
 use bootledger::catalogue_file::report::Status;
 use bootledger::catalogue_file::{Existing, Files};
-use bootledger::config::Arguments;
-use bootledger::tool::Tool;
-use bootledger::trial::Trial;
+use bootledger::cli::Arguments;
+use bootledger::commands::trial::Trial;
+use bootledger::service::tool::Tool;
 use clap::Parser;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -70,8 +70,8 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     let read = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();
-    let trial = Trial::open(&tool.database, &tool.ledger).await?;
-    let planned = files.dry_run((trial.views.clone(), trial.ledger.clone()), Arc::clone(&store)).await?;
+    let trial = Trial::open(&tool.database, &tool.commands).await?;
+    let planned = files.dry_run((trial.views.clone(), trial.commands.clone()), Arc::clone(&store)).await?;
     trial.close().await?;
     let tried = begun.elapsed().as_secs_f64();
 

@@ -9,8 +9,9 @@ use super::dhcp;
 use super::report::{Report, Row, percentile};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail, ensure};
-use bootledger::dhcp_agent::{self, Kind};
-use bootledger_web::dhcp::configuration::Format;
+use bootledger_dhcp_agent as dhcp_agent;
+use bootledger_dhcp_agent::Kind;
+use bootledger_web::machines::dhcp::format::Format;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -211,9 +212,9 @@ async fn served(service: &Service, socket: &Path, by_commands: bool, which: &Val
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let answer = if by_commands {
-            tell(socket, &json!({ "command": "reservation-get-by-hostname", "arguments": which })).await
+            notify(socket, &json!({ "command": "reservation-get-by-hostname", "arguments": which })).await
         } else {
-            tell(socket, &json!({ "command": "server-tag-get" })).await
+            notify(socket, &json!({ "command": "server-tag-get" })).await
         };
         let there = answer.is_ok_and(|answer| {
             answer["arguments"]["hosts"].as_array().is_some_and(|hosts| !hosts.is_empty())
@@ -227,7 +228,7 @@ async fn served(service: &Service, socket: &Path, by_commands: bool, which: &Val
     bail!("Kea does not serve {which}")
 }
 
-async fn tell(socket: &Path, command: &Value) -> Result<Value> {
+async fn notify(socket: &Path, command: &Value) -> Result<Value> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(command.to_string().as_bytes()).await?;
     let mut answer = vec![];

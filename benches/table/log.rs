@@ -4,8 +4,10 @@
 use anyhow::{Context, Result};
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::claims::Claim;
+use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
+use bootledger_aggregates::deployment::reason::{UnconfirmedServer, Waiting};
 use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
@@ -13,7 +15,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::pool::Pool;
+use bootledger_projections::database::pool::Pool;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -65,13 +67,15 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
     let (network, venture, role): (Name, Name, Name) = (value("prod")?, value("shop")?, value("web")?);
     let entry = DhcpEntry { ip, mac, hostname: Some(hostname.clone()), network: network.clone() };
     let started = DeploymentStarted {
-        device,
-        mac,
-        ip,
-        hostname: hostname.clone(),
-        venture: venture.clone(),
-        role: role.clone(),
-        boot_image: value("debian-12")?,
+        assignment: Assignment {
+            device,
+            mac,
+            ip,
+            hostname: hostname.clone(),
+            venture: venture.clone(),
+            role: role.clone(),
+            boot_image: value("debian-12")?,
+        },
         boot_image_revision: revision,
         network,
         site: value("dc1")?,
@@ -87,6 +91,8 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
     let of = |event: DeploymentEvent| written("deployment", &id, &event);
     let succeeded = |plugin: &str| of(DeploymentEvent::PluginSucceeded { plugin: value(plugin)? });
     let awaited = vec![value("dhcp-server:kea-1")?];
+    let servers = vec![UnconfirmedServer { server: value("kea-1")?, error: None }];
+    let reason = Waiting::DhcpServers { servers, held_back: None };
     let remark = value("Remarks below are for shop/web until 2026-01-31")?;
     let [registered, with_role] = registered(n)?;
     Ok(vec![
@@ -102,7 +108,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
         on(DeviceEvent::DnsEntryCreated { deployment: id, entry: DnsEntry { hostname, ip } })?,
         succeeded("dns")?,
         on(DeviceEvent::DhcpEntryCreated { deployment: id, entry })?,
-        of(DeploymentEvent::PluginWaiting { plugin: value("dhcp")?, reason: value("kea-1 has not confirmed")?, awaited })?,
+        of(DeploymentEvent::PluginWaiting { plugin: value("dhcp")?, reason, awaited })?,
         succeeded("dhcp")?,
         of(DeploymentEvent::DeploymentInProgress { device })?,
         succeeded("reboot")?,

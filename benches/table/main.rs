@@ -25,6 +25,8 @@ mod webhooks;
 #[path = "../../tests/support/process.rs"]
 #[expect(dead_code, reason = "the stories use the rest of it")]
 mod process;
+#[path = "../../tests/support/rules.rs"]
+mod rules;
 
 #[path = "../../tests/support/dns.rs"]
 #[expect(dead_code, reason = "the stories use the rest of it")]

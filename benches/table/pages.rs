@@ -3,14 +3,13 @@
 
 use crate::catalogue;
 use crate::cluster::Cluster;
-use crate::log::{Log, device};
+use crate::log::device;
 use crate::process::{Process, wait_for};
 use crate::report::{Report, Row, median, percentile};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::ids::DeploymentId;
 use futures::TryStreamExt;
 use serde_json::json;
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -28,21 +27,12 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 /// Measures each of these.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
-    let url = cluster.database("pages").await?;
-    let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
-    catalogue::define(&service).await?;
-    let image = service.get("/api/v1/boot-images/debian-12").await?;
-    let revision = image["revision"].as_u64().context("the image has no revision")?;
-    service.kill()?;
-    let database = cluster.open(&url).await?;
     report.say(&format!("writing a log with {SERVERS} servers in progress"));
-    Log::open(database.pool.clone()).await?.deploy(SERVERS, u32::try_from(revision)?).await?;
-    bootledger_projections::rebuild::rebuild(&database.pool, |_, _| {}).await?;
-    sqlx::query("VACUUM ANALYZE").execute(&database.pool).await?;
+    let (mut service, database) = catalogue::with_servers(cluster, "pages", SERVERS).await?;
     service.start_again().await?;
     wait_for("the views show everything", LIMIT, async || (service.get("/readyz").await.ok()?["lag"] == 0).then_some(())).await?;
-    report.say("waiting until it was looked at what DNS is to be told");
-    let told = async || {
+    report.say("waiting until the records for DNS are determined");
+    let message = async || {
         let (left, behind) = sqlx::query_as::<_, (i64, bool)>(
             "SELECT (SELECT count(*) FROM dns_work), (SELECT position FROM dns_checkpoint) < (SELECT position FROM checkpoint)",
         )
@@ -51,7 +41,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
         .ok()?;
         (left == 0 && !behind).then_some(())
     };
-    wait_for("DNS is told", LIMIT, told).await?;
+    wait_for("DNS is updated", LIMIT, message).await?;
     // Autovacuum would do this within a minute.
     sqlx::query("VACUUM ANALYZE dns_work").execute(&database.pool).await?;
     database.close().await?;
@@ -137,7 +127,7 @@ async fn page(service: &Process, name: &str, path: &str, report: &mut Report) ->
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a size is told to one digit")]
+#[expect(clippy::cast_precision_loss, reason = "a size is shown with one digit")]
 fn kilo(bytes: usize) -> f64 {
     bytes as f64 / 1e3
 }
@@ -173,7 +163,7 @@ async fn first_page(service: &Process, report: &mut Report) -> Result<()> {
 async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
     let before = service.memory("VmRSS")?;
     let position = service.get("/readyz").await?["views_position"].as_i64().context("the views show no position")?;
-    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
     let client = reqwest::Client::new();
     for n in 0..OPEN {
@@ -207,14 +197,15 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
         let concerned = |page: usize| page % 5 < 2 || u32::try_from(page).unwrap_or(0) % HAPPENINGS == n;
         let mut missing: std::collections::HashSet<usize> = (0..OPEN).filter(|page| concerned(*page)).collect();
         while !missing.is_empty() {
-            let told = tokio::time::timeout(Duration::from_secs(20), heard.recv()).await.context("a live page was not told")?;
-            let (page, _, at) = told.context("all live pages ended")?;
+            let message =
+                tokio::time::timeout(Duration::from_secs(20), received.recv()).await.context("a live page got no message")?;
+            let (page, _, at) = message.context("all live pages ended")?;
             if at > begun && missing.remove(&page) {
                 delays.push((at - begun).as_secs_f64() * 1e3);
             }
         }
         // Later effects, such as records that are removed, arrive in one message; after that no messages arrive.
-        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(700), heard.recv()).await {}
+        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(700), received.recv()).await {}
     }
     let during = service.memory("VmRSS")?;
     let middle = median(delays.clone());

@@ -50,7 +50,7 @@ fn line(row: &Row) -> String {
 }
 
 /// `count` per second.
-#[expect(clippy::cast_precision_loss, reason = "a rate is told to three digits")]
+#[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
 pub(crate) fn rate(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds
 }

@@ -4,7 +4,7 @@
 
 use crate::catalogue;
 use crate::cluster::Cluster;
-use crate::log::{Log, address};
+use crate::log::address;
 use crate::process::{Process, wait_for};
 use crate::report::{Report, Row, percentile};
 use anyhow::{Context, Result, ensure};
@@ -29,22 +29,14 @@ const DRIP: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_secs(8);
 const TURNS: usize = 3;
 /// How many clients send measured requests at once, and how often each does.
-const ASKING: u32 = 4;
+const CLIENTS: u32 = 4;
 const PACE: Duration = Duration::from_millis(10);
 /// How many times as long as on a quiet service an answer may take.
 const TARGET: f64 = 2.0;
 
 /// Measures boot scripts and DHCP polls, quiet and loaded.
 pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
-    let url = cluster.database("slow").await?;
-    let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
-    catalogue::define(&service).await?;
-    let image = service.get("/api/v1/boot-images/debian-12").await?;
-    let revision = image["revision"].as_u64().context("the image has no revision")?;
-    service.kill()?;
-    let database = cluster.open(&url).await?;
-    Log::open(database.pool.clone()).await?.deploy(SERVERS, u32::try_from(revision)?).await?;
-    bootledger_projections::rebuild::rebuild(&database.pool, |_, _| {}).await?;
+    let (mut service, database) = catalogue::with_servers(cluster, "slow", SERVERS).await?;
     database.close().await?;
     service.start_again().await?;
     let hole = Hole::open().await?;
@@ -107,31 +99,31 @@ impl Waits {
     /// Sends requests for one turn and records how long the answers take.
     async fn measure(&mut self, service: &Process) -> Result<()> {
         let tag = service.answer("/dhcp/dc1/kea.json").await?.headers().get("etag").context("no tag")?.to_str()?.to_owned();
-        let mut asking = JoinSet::new();
-        for n in 0..ASKING {
+        let mut requests = JoinSet::new();
+        for n in 0..CLIENTS {
             let (boot, poll, tag) = (service.url("/pxe/"), service.url("/dhcp/dc1/kea.json"), tag.clone());
-            asking.spawn(async move {
+            requests.spawn(async move {
                 let (client, begun, mut waits) = (reqwest::Client::new(), Instant::now(), Self::default());
                 let mut pace = tokio::time::interval(PACE);
                 pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
                 let mut server = n;
                 while begun.elapsed() < TURN {
                     pace.tick().await;
-                    server = (server + ASKING) % SERVERS;
-                    let asked = Instant::now();
+                    server = (server + CLIENTS) % SERVERS;
+                    let requested = Instant::now();
                     let answer = client.get(&boot).header("X-Forwarded-For", address(server).to_string()).send().await?;
                     ensure!(answer.status() == 200, "/pxe/ answered {}", answer.status());
                     ensure!(answer.text().await?.contains("installs"), "no script");
-                    waits.boots.push(asked.elapsed().as_secs_f64());
-                    let asked = Instant::now();
+                    waits.boots.push(requested.elapsed().as_secs_f64());
+                    let requested = Instant::now();
                     let answer = client.get(&poll).header("If-None-Match", &tag).send().await?;
                     ensure!(answer.status() == 304, "the poll answered {}", answer.status());
-                    waits.polls.push(asked.elapsed().as_secs_f64());
+                    waits.polls.push(requested.elapsed().as_secs_f64());
                 }
                 anyhow::Ok(waits)
             });
         }
-        while let Some(waits) = asking.join_next().await {
+        while let Some(waits) = requests.join_next().await {
             let Self { boots, polls } = waits??;
             self.boots.extend(boots);
             self.polls.extend(polls);
@@ -209,8 +201,8 @@ impl Load {
     /// at once.
     async fn is_there(&self, hole: &Hole) -> Result<()> {
         wait_for("the load is there", Duration::from_secs(30), async || {
-            let asked = hole.held.load(Ordering::Relaxed) > 0;
-            (asked && self.slow.load(Ordering::Relaxed) >= 190).then_some(())
+            let requested = hole.held.load(Ordering::Relaxed) > 0;
+            (requested && self.slow.load(Ordering::Relaxed) >= 190).then_some(())
         })
         .await
     }

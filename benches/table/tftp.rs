@@ -2,8 +2,9 @@
 
 use super::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
-use bootledger::tftp::{Limits, Server};
-use bootledger_web::boot::loaders::Loaders;
+use bootledger::service::tftp::BootFiles;
+use bootledger_boot_loaders::Loaders;
+use bootledger_tftp::{Limits, Server};
 use std::path::Path;
 use std::time::Instant;
 use tokio::process::Command;
@@ -25,7 +26,8 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         std::fs::write(originals.join(name), (0..size).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect::<Vec<u8>>())?;
     }
     let metrics = prometheus::Registry::new();
-    let server = Server::bind("127.0.0.1:0".parse()?, Loaders::at(&originals)?, Limits::default(), &metrics).await?;
+    let files = BootFiles::shared(Loaders::at(&originals)?);
+    let server = Server::bind("127.0.0.1:0".parse()?, files, Limits::default(), &metrics).await?;
     let port = server.address().port();
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(server.run(stopped));

@@ -4,9 +4,9 @@ use crate::cluster::Cluster;
 use crate::process::Process;
 use crate::report::{Report, Row, median, rate};
 use anyhow::{Context, Result, ensure};
-use bootledger_projections::log::{self, Filter};
-use bootledger_projections::pool::Pool;
-use bootledger_projections::rebuild;
+use bootledger_projections::database::log::{self, Filter};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::projector::rebuild;
 use std::io::Write;
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ pub(crate) async fn served(cluster: &Cluster, service: &Process, events: i64, re
     let unchanged = async || {
         let begun = Instant::now();
         let answer = client.get(&url).header("If-None-Match", &tag).send().await?;
-        ensure!(answer.status() == 304, "the configuration changed meanwhile");
+        ensure!(answer.status() == 304, "the configuration changed in the meantime");
         Ok(begun.elapsed().as_secs_f64())
     };
     let unchanged = times(unchanged).await? * 1e3;

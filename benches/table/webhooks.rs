@@ -30,9 +30,9 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     let service = Process::start(Ipv4Addr::LOCALHOST, url).await?;
     wait_for("the views show everything", LIMIT, async || (service.get("/readyz").await.ok()?["lag"] == 0).then_some(())).await?;
 
-    let heard = Data::new(AtomicUsize::new(0));
-    let counter = heard.clone();
-    let app = move || App::new().app_data(counter.clone()).default_service(web::to(hear));
+    let taken = Data::new(AtomicUsize::new(0));
+    let counter = taken.clone();
+    let app = move || App::new().app_data(counter.clone()).default_service(web::to(receive));
     let server = HttpServer::new(app).workers(1).disable_signals().bind((Ipv4Addr::LOCALHOST, 0))?;
     let receiver = format!("http://{}/hook", server.addrs()[0]);
     let server = server.run();
@@ -41,27 +41,27 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
 
     let events = 2 * DEVICES as usize;
     let bare = posted(&receiver, events).await?;
-    ensure!(heard.swap(0, Ordering::Relaxed) == events, "not all posts arrived");
+    ensure!(taken.swap(0, Ordering::Relaxed) == events, "not all posts arrived");
     service.write_secret("hook", "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=")?;
     service.put("/api/v1/webhooks/bench", &json!({ "url": receiver, "events": ["device.*"], "secret": "hook" })).await?;
     let begun = Instant::now();
     service.post("/api/v1/webhooks/bench/position", &json!({ "after": 0, "reason": "bench" })).await?;
-    let all = async || (heard.load(Ordering::Relaxed) >= events).then_some(());
+    let all = async || (taken.load(Ordering::Relaxed) >= events).then_some(());
     wait_for("the receiver has taken everything", LIMIT, all).await?;
-    let told = rate(events, begun.elapsed().as_secs_f64());
+    let message = rate(events, begun.elapsed().as_secs_f64());
     report.add(Row {
-        what: format!("webhook: {events} events of {DEVICES} devices told to a local receiver, {AT_ONCE} at once"),
-        measured: format!("{told:.0}/s; memory {} MB at most", service.memory("VmHWM")? / 1024),
+        what: format!("webhook: {events} events of {DEVICES} devices delivered to a local receiver, {AT_ONCE} at once"),
+        measured: format!("{message:.0}/s; memory {} MB at most", service.memory("VmHWM")? / 1024),
         limit: format!("{bare:.0}/s (bare posts, {AT_ONCE} at once)"),
-        target: format!("{:.2}", told / bare),
+        target: format!("{:.2}", message / bare),
         met: None,
     });
     handle.stop(false).await;
     Ok(())
 }
 
-async fn hear(heard: Data<AtomicUsize>, _: Bytes) -> HttpResponse {
-    heard.fetch_add(1, Ordering::Relaxed);
+async fn receive(received: Data<AtomicUsize>, _: Bytes) -> HttpResponse {
+    received.fetch_add(1, Ordering::Relaxed);
     HttpResponse::Ok().finish()
 }
 

@@ -5,7 +5,8 @@
 mod read_back;
 
 use bootledger_aggregates::values::dhcp_option::{self, DhcpOption};
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 

@@ -3,7 +3,8 @@
 #![no_main]
 
 use bootledger_aggregates::values::text::Text;
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

@@ -2,9 +2,9 @@
 //! is served unchanged.
 #![no_main]
 
-use bootledger_web::boot::settings::Declared;
-use bootledger_web::boot::template::{Template, check_template};
-use bootledger_web::boot::variables::Variables;
+use bootledger_web::images::settings::Declared;
+use bootledger_web::images::template::{Template, check_template};
+use bootledger_web::images::variables::Variables;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 

@@ -1,9 +1,10 @@
 //! Any sequence of packets to the TFTP server returns only files of its folder, and never more data than was negotiated. The
-//! same property is tested without a fuzzer in `src/tftp/tests/rehearsals.rs`.
+//! same property is tested without a fuzzer in `src/service/tftp/tests.rs`.
 #![no_main]
 
-use bootledger::tftp::rehearsal::rehearse;
-use bootledger_web::boot::loaders::Loaders;
+use bootledger::service::tftp::error;
+use bootledger_boot_loaders::Loaders;
+use bootledger_tftp::rehearsal::rehearse;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
@@ -21,5 +22,6 @@ static LOADERS: LazyLock<Loaders> = LazyLock::new(|| {
 
 fuzz_target!(|packets: Vec<Vec<u8>>| {
     let packets: Vec<&[u8]> = packets.iter().take(64).map(Vec::as_slice).collect();
-    assert_eq!(rehearse(&LOADERS, &packets).check(&packets), Ok(()));
+    let open = |name: &[u8]| LOADERS.open(name).map(|loader| (loader.file, loader.size)).map_err(error);
+    assert_eq!(rehearse(open, &packets).check(&packets), Ok(()));
 });

@@ -25,7 +25,7 @@ pub enum ArchiveError {
     #[error("a file in it has more than {0} bytes")]
     TooLarge(u64),
     /// The extracted file cannot be written.
-    #[error("what is in it cannot be written")]
+    #[error("its content cannot be written")]
     Disk(#[source] io::Error),
 }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_taken_from_tar_and_tar_gz() {
+    fn a_member_is_extracted_from_tar_and_tar_gz() {
         let plain = tar(&[("./other", b"x"), ("./amd64/linux", b"kernel")]);
         assert_eq!(taken(&plain, "amd64/linux", 6).expect("taken"), b"kernel");
         let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_lead_out_of_an_archive_are_not_taken() {
+    fn paths_that_leave_an_archive_are_not_extracted() {
         let plain = tar(&[("../linux", b"evil"), ("/linux", b"evil"), ("a/../linux", b"evil")]);
         assert!(matches!(taken(&plain, "linux", 9), Err(ArchiveError::Missing(_))));
     }

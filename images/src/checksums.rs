@@ -33,7 +33,7 @@ pub enum ListError {
 /// Finds the checksum of a file in a list.
 ///
 /// # Errors
-/// The list does not name the file, or names it with different checksums.
+/// Returns an error if the list does not name the file, or names it with different checksums.
 pub fn find(format: ListFormat, list: &[u8], file: &str) -> Result<Digest, ListError> {
     let text = std::str::from_utf8(list).map_err(|_| ListError::NotText)?;
     let same = |name: &str| plain(name) == plain(file);
@@ -64,7 +64,8 @@ pub fn find(format: ListFormat, list: &[u8], file: &str) -> Result<Digest, ListE
 /// Checks that a Debian release file is of the suite that its URL names, and still valid. `path` is the path of the URL.
 ///
 /// # Errors
-/// The file is of another suite, which a mirror could serve with its valid signature, or it is no longer valid.
+/// Returns an error if the file is of another suite, which a mirror could serve with its valid signature, or if it is no longer
+/// valid.
 pub fn check_release(list: &[u8], path: &str, now: OffsetDateTime) -> Result<(), ListError> {
     let text = std::str::from_utf8(list).map_err(|_| ListError::NotText)?;
     let field = |name: &str| {
@@ -191,7 +192,7 @@ mod tests {
         }
 
         #[test]
-        fn what_sha256sum_writes_is_found(names in prop::collection::btree_set("[a-z./ ()*-]{1,12}[a-z]", 1..6)) {
+        fn the_output_of_sha256sum_is_parsed(names in prop::collection::btree_set("[a-z./ ()*-]{1,12}[a-z]", 1..6)) {
             let digest = |name: &str| { use sha2::Digest as _; hex::encode(sha2::Sha256::digest(name)) };
             let lines: Vec<String> = names.iter().map(|name| format!("{}  {name}\n", digest(name))).collect();
             let list = lines.concat();
@@ -201,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn what_bsd_tools_write_is_found(name in "[a-z./ ()=-]{0,12}[a-z]") {
+        fn the_output_of_bsd_tools_is_parsed(name in "[a-z./ ()=-]{0,12}[a-z]") {
             prop_assert_eq!(found(ListFormat::Bsd, &format!("SHA256 ({name}) = {A}\n"), &name), Ok(format!("sha256:{A}")));
         }
     }

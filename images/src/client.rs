@@ -76,7 +76,7 @@ impl Client {
     /// Creates a client with these limits. It connects only to addresses that the guard allows.
     ///
     /// # Errors
-    /// The system's certificates cannot be used.
+    /// Returns an error if the system's certificates cannot be used.
     pub fn new(limits: Limits, guard: Guard) -> Result<Self, DownloadError> {
         let checked = guard.clone();
         let follow = redirect::Policy::custom(move |attempt| {
@@ -177,7 +177,7 @@ impl Client {
                     actual: actual.to_string(),
                 });
             }
-            tracing::info!(%url, "the parts of the file do not fit each other; it is downloaded again as a whole");
+            tracing::info!(%url, "the downloaded parts do not match; downloading the whole file again");
         }
     }
 
@@ -294,7 +294,7 @@ impl Client {
             return Err(error);
         }
         let backoff = self.limits.backoff.saturating_mul(1 << (*failed - 1).min(16)).min(LONGEST_BACKOFF);
-        tracing::info!(%error, attempt = *failed, "a download failed; it is tried again in {} s", backoff.as_secs_f32());
+        tracing::info!(%error, attempt = *failed, "a download failed; retrying in {} s", backoff.as_secs_f32());
         tokio::time::sleep(error.retry_after().unwrap_or(backoff).min(LONGEST_BACKOFF)).await;
         Ok(())
     }

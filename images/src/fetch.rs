@@ -108,12 +108,12 @@ pub enum FetchError {
     },
     /// A list has no signature, and its URL is not HTTPS.
     #[error(
-        "the vendor does not sign the checksums {0}, so they are only taken over https. Use a mirror with https, or give the files with --from"
+        "the vendor does not sign the checksums {0}, so they are accepted only over https. Use a mirror with https, or give the files with --from"
     )]
     Unsigned(Name),
     /// A file has no checksum, and its URL is not HTTPS.
     #[error(
-        "the vendor publishes no checksum of {0}, so it is only taken over https. Use a mirror with https, or give the files with --from"
+        "the vendor publishes no checksum of {0}, so the file is accepted only over https. Use a mirror with https, or give the files with --from"
     )]
     Unchecked(Name),
     /// The signature of a file is not accepted.
@@ -143,7 +143,7 @@ pub enum FetchError {
         looked_for: String,
     },
     /// A folder contains several candidates for a file.
-    #[error("{place} has several files that may be {file}: {found}. Give the folder that has the right one")]
+    #[error("{place} has several files that may be {file}: {found}. Name the folder of the right one")]
     Several {
         /// The folder that was searched.
         place: String,
@@ -226,7 +226,7 @@ impl Fetched {
 
 /// Contents that the caller already has and that need no download: by SHA-256, and by any other published checksum.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct KnownContents {
     /// The sizes of the contents in bytes, by SHA-256.
     pub contents: BTreeMap<Sha256, u64>,
     /// The SHA-256 of contents, by another published checksum as text.
@@ -243,7 +243,7 @@ pub struct Fetcher<'a> {
     /// The folder of unfinished downloads.
     pub folder: &'a Path,
     /// The contents that need no download.
-    pub known: &'a Known,
+    pub known: &'a KnownContents,
     /// The current time, against which keys and lists are checked.
     pub now: OffsetDateTime,
 }
@@ -252,7 +252,7 @@ impl Fetcher<'_> {
     /// Determines the expected checksum of each vendor file from published lists. Downloads nothing else.
     ///
     /// # Errors
-    /// A list cannot be downloaded or verified.
+    /// Returns an error if a list cannot be downloaded or verified.
     pub async fn published(
         &self,
         recipe: &Recipe,
@@ -353,7 +353,7 @@ async fn sha256(path: &Path) -> io::Result<Sha256> {
     let digest = tokio::task::spawn_blocking(move || crate::client::file_digest(&path, Digest::Sha256([0; 32]))).await;
     match digest.map_err(io::Error::other)?? {
         Digest::Sha256(bytes) => Ok(Sha256::new(bytes)),
-        Digest::Sha512(_) => Err(io::Error::other("another checksum than was asked for")),
+        Digest::Sha512(_) => Err(io::Error::other("a checksum of another algorithm than requested")),
     }
 }
 

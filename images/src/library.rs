@@ -1,6 +1,7 @@
 //! All recipes: those that ship with the program, and those in an operator's folder.
 
 use crate::problem::{Problem, Problems};
+pub use crate::recipe::Files;
 use crate::recipe::{self, Recipe};
 use bootledger_aggregates::values::name::Name;
 use std::borrow::Cow;
@@ -8,9 +9,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{fs, io};
-
-/// File contents by path.
-pub type Files = BTreeMap<String, Cow<'static, [u8]>>;
 
 /// The recipes and keys that ship with the program, by path.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -54,7 +52,7 @@ impl Library {
     /// The library that ships with the program.
     ///
     /// # Errors
-    /// A recipe has errors. The tests make sure that none has.
+    /// Returns an error if a recipe has errors. The tests make sure that none has.
     pub fn embedded() -> Result<Arc<Self>, LibraryError> {
         static LIBRARY: OnceLock<Result<Arc<Library>, Problems>> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| {
@@ -76,7 +74,7 @@ impl Library {
     /// The folder contains `NAME/recipe.yaml` for each recipe, and keys as `keys/NAME.asc`.
     ///
     /// # Errors
-    /// The folder cannot be read, or a recipe has errors.
+    /// Returns an error if the folder cannot be read, or if a recipe has errors.
     pub fn with_folder(folder: Option<&Path>) -> Result<Arc<Self>, LibraryError> {
         let shipped = Self::embedded()?;
         let Some(folder) = folder else { return Ok(shipped) };
@@ -97,7 +95,7 @@ impl Library {
     /// Reads the recipes among these files: each folder with a `recipe.yaml`. Other folders contain files that recipes share.
     ///
     /// # Errors
-    /// Every error of every recipe.
+    /// Returns every error of every recipe.
     pub fn of(files: &Files, keys: Files) -> Result<Self, Problems> {
         let mut recipes = BTreeMap::new();
         let mut problems: Vec<Problem> = vec![];

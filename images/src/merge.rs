@@ -66,7 +66,7 @@ impl fmt::Display for Change {
             Outcome::Removed => "removed",
             Outcome::Own => "your change is kept; the recipe has not changed it",
             Outcome::Conflict => {
-                "conflict: you changed it, and the recipe has another version. Yours is kept; --replace takes the recipe's"
+                "conflict: you changed it, and the recipe has another version. Yours is kept; --replace applies the recipe's version"
             }
             Outcome::Replaced => "your change is replaced by the recipe's version",
         };
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_did_not_touch_follows_the_recipe() {
+    fn files_that_the_operator_did_not_change_follow_the_recipe() {
         let (files, changes) = merged(&[("a", 1), ("b", 1)], &[("a", 1), ("b", 1)], &[("a", 2), ("c", 1)], false);
         assert_eq!(files, [("a".to_owned(), 2), ("c".to_owned(), 1)]);
         assert_eq!(changes, ["file a Changed", "file b Removed", "file c Added"]);
     }
 
     #[test]
-    fn what_the_operator_changed_stays_and_is_said() {
+    fn files_that_the_operator_changed_stay_and_are_reported() {
         let ours = [("a", 9), ("own", 5)];
         let (files, changes) = merged(&ours, &[("a", 1)], &[("a", 1)], false);
         assert_eq!((files.len(), changes), (2, vec!["file a Own".to_owned(), "file own Own".to_owned()]));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_operator_removed_stays_away_unless_it_is_asked_for() {
+    fn a_file_that_the_operator_removed_is_not_restored_unless_requested() {
         assert_eq!(merged(&[], &[("a", 1)], &[("a", 1)], false), (vec![], vec!["file a Own".to_owned()]));
         assert_eq!(merged(&[], &[("a", 1)], &[("a", 2)], true).0, [("a".to_owned(), 2)]);
     }

@@ -20,6 +20,9 @@ use url::Url;
 
 pub(crate) use check::read;
 
+/// File contents by path.
+pub type Files = BTreeMap<String, Cow<'static, [u8]>>;
+
 /// A recipe of the library.
 #[derive(Clone, Debug)]
 pub struct Recipe {
@@ -67,9 +70,9 @@ pub struct Recipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
-    /// 64-bit x86.
+    /// The 64-bit x86 architecture.
     Amd64,
-    /// 64-bit Arm.
+    /// The 64-bit Arm architecture.
     Arm64,
 }
 

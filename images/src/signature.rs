@@ -45,7 +45,7 @@ pub enum SignatureError {
     #[error("its key {0} was revoked by its owner; look for a newer version of this recipe")]
     Revoked(String),
     /// The key is not bound to the vendor's primary key, or may not sign.
-    #[error("its key {0} may not sign")]
+    #[error("its key {0} is not allowed to sign")]
     NotForSigning(String),
     /// The signature uses MD5, SHA-1 or another hash with known collisions.
     #[error("its signature uses {0}, which is too weak")]
@@ -74,7 +74,7 @@ impl Keyring {
     /// Adds the keys in a file, armored or binary. `name` is the file's name for error messages.
     ///
     /// # Errors
-    /// The file does not contain public keys.
+    /// Returns an error if the file does not contain public keys.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), SignatureError> {
         let unreadable = || SignatureError::Key(name.to_owned());
         let before = self.0.len();
@@ -100,7 +100,7 @@ impl Keyring {
     /// Adds only the key of a file whose primary key has this fingerprint.
     ///
     /// # Errors
-    /// The file contains no such key.
+    /// Returns an error if the file contains no such key.
     pub fn add_only(&mut self, name: &str, content: &[u8], fingerprint: &str) -> Result<(), SignatureError> {
         let mut all = Self::default();
         all.add(name, content)?;
@@ -117,7 +117,7 @@ impl Keyring {
     /// Verifies a text with an inline signature, and returns only the signed text, without anything around it.
     ///
     /// # Errors
-    /// No key of the ring signed the text.
+    /// Returns an error if no key of the ring signed the text.
     pub fn verify_inline(&self, content: &[u8], now: OffsetDateTime) -> Result<String, SignatureError> {
         let text = std::str::from_utf8(content).map_err(|_| SignatureError::Unreadable)?;
         let start = text.find(INLINE_BEGIN).ok_or(SignatureError::Unreadable)?;
@@ -130,7 +130,7 @@ impl Keyring {
     /// Verifies content by a detached signature. `content` opens the content, which is read once for each signature.
     ///
     /// # Errors
-    /// No key of the ring signed the content.
+    /// Returns an error if no key of the ring signed the content.
     pub fn verify_detached<R: Read>(
         &self,
         signature: &[u8],

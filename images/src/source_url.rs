@@ -48,7 +48,7 @@ impl SourceUrl {
     /// The absolute URL with this mirror.
     ///
     /// # Errors
-    /// The URL is relative to a mirror, and there is none.
+    /// Returns an error if the URL is relative to a mirror, and there is none.
     pub fn resolve(&self, mirror: Option<&Url>) -> Result<Url, UrlError> {
         let text = match (self.text.strip_prefix(MIRROR), mirror) {
             (None, _) => self.text.clone(),
@@ -62,7 +62,7 @@ impl SourceUrl {
 /// Reads an HTTP or HTTPS URL without user and fragment.
 ///
 /// # Errors
-/// The text is not such a URL.
+/// Returns an error if the text is not such a URL.
 pub fn parse(text: &str) -> Result<Url, UrlError> {
     let url = Url::parse(text).map_err(|_| UrlError::Invalid(text.to_owned()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {

@@ -1,35 +1,10 @@
 //! What the recipes of Flatcar, Fedora CoreOS, Talos, Proxmox VE, ESXi and Windows render: Ignition files are read by the crate
 //! that Fedora's own tools use, and a quotation that is taken out of a template is found by `images/validate/run`.
 
+mod renderer;
+
 use ignition_config::Config;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn images() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The same folder as scripts/setup installs into.
-fn python() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| images().join("../target"), PathBuf::from);
-    let python = target.join("lab/validators/bin/python");
-    assert!(python.exists(), "{} is missing; run scripts/setup test", python.display());
-    python
-}
-
-fn render(recipes: &Path, output: &Path, names: &[&str]) {
-    let done = Command::new(python())
-        .arg(images().join("validate/render.py"))
-        .args([recipes, &images().join("tests/samples"), output])
-        .args(names)
-        .output()
-        .expect("Python starts");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
-fn validate(rendered: &Path) -> Output {
-    Command::new(python()).arg(images().join("validate/run")).arg(rendered).output().expect("Python starts")
-}
+use renderer::{images, render, validate};
 
 #[test]
 fn ignition_files_are_read_whole_by_the_crate_of_coreos() {

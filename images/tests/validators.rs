@@ -2,38 +2,14 @@
 //!
 //! `images/validate/run` has the checks; see images/recipes/README.md. The Python programs come from `scripts/setup test`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod renderer;
 
-fn images() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The same folder as scripts/setup installs into.
-fn python() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| images().join("../target"), PathBuf::from);
-    let python = target.join("lab/validators/bin/python");
-    assert!(python.exists(), "{} is missing; run scripts/setup test", python.display());
-    python
-}
-
-fn render(recipes: &Path, output: &Path) {
-    let done = Command::new(python())
-        .arg(images().join("validate/render.py"))
-        .args([recipes, &images().join("tests/samples"), output])
-        .output()
-        .expect("Python starts");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
-fn validate(rendered: &Path) -> Output {
-    Command::new(python()).arg(images().join("validate/run")).arg(rendered).output().expect("Python starts")
-}
+use renderer::{images, render, validate};
 
 #[test]
 fn every_recipe_renders_files_that_the_vendors_validators_take() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    render(&images().join("recipes"), folder.path());
+    render(&images().join("recipes"), folder.path(), &[]);
 
     let done = validate(folder.path());
 
@@ -64,7 +40,7 @@ fn a_value_that_is_not_quoted_is_found() {
     assert_ne!(kickstart, broken, "the template quotes the passphrase");
     std::fs::write(recipes.join("anaconda/kickstart.cfg"), broken).expect("a file");
     let rendered = folder.path().join("rendered");
-    render(&recipes, &rendered);
+    render(&recipes, &rendered, &[]);
 
     let done = validate(&rendered);
 

@@ -42,7 +42,7 @@ impl Guard {
     /// Checks whether the program may connect to an address.
     ///
     /// # Errors
-    /// The guard refuses the address.
+    /// Returns an error if the guard refuses the address.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         let Self::Guarded { allowed, option } = self else { return Ok(()) };
         let real = embedded(address);
@@ -56,7 +56,7 @@ impl Guard {
     /// Checks whether the program may connect to a URL whose host is an address. Host names are checked when they are resolved.
     ///
     /// # Errors
-    /// The guard refuses the address.
+    /// Returns an error if the guard refuses the address.
     pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(address.into()),
@@ -68,7 +68,7 @@ impl Guard {
     /// Checks again whether the program may connect to a stored URL, which was checked when it was stored.
     ///
     /// # Errors
-    /// The guard refuses the address, or the text is not a URL.
+    /// Returns an error if the guard refuses the address, or if the text is not a URL.
     pub fn check_text(&self, url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.check_url(&Url::parse(url)?)?)
     }
@@ -233,8 +233,8 @@ mod tests {
         ] {
             assert!(guarded(&[]).check_url(&Url::parse(url).expect(url)).is_err(), "{url} was let through");
         }
-        let told = guarded(&[]).check_text("http://127.0.0.1:8080/").expect_err("loopback").to_string();
-        assert!(told.starts_with("127.0.0.1 is a loopback") && told.contains("--outbound-allow"), "{told}");
+        let message = guarded(&[]).check_text("http://127.0.0.1:8080/").expect_err("loopback").to_string();
+        assert!(message.starts_with("127.0.0.1 is a loopback") && message.contains("--outbound-allow"), "{message}");
     }
 
     proptest! {

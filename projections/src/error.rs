@@ -5,8 +5,8 @@ use bootledger_aggregates::values::ParseError;
 /// The reason why a query failed, or why the views could not be updated.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database did not answer.
-    #[error("the database did not answer a question about the views")]
+    /// A statement failed, or the database did not respond in time.
+    #[error("a query on the views failed")]
     Database(#[from] sqlx::Error),
     /// A row has a value that the domain does not know: it was not written by the projector.
     #[error("a row of the views is damaged; rebuild them with `bootledger rebuild`")]
@@ -15,13 +15,13 @@ pub enum Error {
     #[error("a description in the views is damaged; rebuild them with `bootledger rebuild`")]
     DamagedJson(#[from] serde_json::Error),
     /// The `after` of a list is not a cursor that this list has returned.
-    #[error("{0:?} is no place in this list; take the one that the page before gave")]
+    #[error("invalid cursor {0:?}; use the value of next from the previous page")]
     Cursor(String),
     /// A rebuild found another rebuild in progress.
-    #[error("the views are being rebuilt by somebody else; wait for that to end")]
+    #[error("another process is rebuilding the views; wait until it finishes")]
     RebuildRuns,
     /// The service stopped during a rebuild; the old views are unchanged.
-    #[error("the service stops, so the views were not rebuilt")]
+    #[error("the service is stopping; the views were not rebuilt")]
     Stopped,
 }
 

@@ -11,15 +11,15 @@ use super::kinds::Kind;
 use super::read::{Entries, Entry, What};
 use super::report::{Outcome, Refusal, Report, Status, differences};
 use super::yaml::Place;
-use crate::administrator::{by, shown};
-use crate::ledger::Ledger;
-use crate::projector;
+use crate::commands::CommandService;
+use crate::commands::administrator::{by, shown};
+use crate::event_log::catch_up::catch_up;
 use anyhow::{Context as _, Result};
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
-use bootledger_projections::pool::Pool;
-use bootledger_web::boot::store::Contents;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Receipt};
+use bootledger_port::{Command, CommandError, Commands, Context, Receipt};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
+use bootledger_web::images::store::Contents;
 use futures::StreamExt;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ const ROUNDS: usize = 3;
 /// What an import changes: the log and views of the service, or a copy of them.
 pub(super) struct Target {
     pub(super) views: Pool,
-    pub(super) ledger: Ledger,
+    pub(super) commands: CommandService,
 }
 
 /// A running import.
@@ -49,7 +49,7 @@ pub(super) struct Import<'a> {
 
 /// The result of an entry, before its place in the report is known.
 #[derive(Debug, Default)]
-pub(super) struct Came {
+pub(super) struct AppliedChange {
     pub(super) changes: Vec<super::report::Change>,
     pub(super) refusals: Vec<Refusal>,
     /// Whether the entry did not exist before.
@@ -58,7 +58,7 @@ pub(super) struct Came {
     pub(super) applied: bool,
 }
 
-impl Came {
+impl AppliedChange {
     fn status(&self) -> Status {
         match self {
             Self { refusals, .. } if !refusals.is_empty() => Status::Refused,
@@ -81,10 +81,10 @@ impl<'a> Import<'a> {
         done.with_context(|| {
             let (created, changed) = (report.count(Status::Created), report.count(Status::Changed));
             match (self.dry_run, created + changed) {
-                (true, _) => "the dry run could not be finished; nothing was changed".to_owned(),
-                (false, 0) => "the import could not be finished; nothing was changed by it".to_owned(),
+                (true, _) => "the dry run failed; nothing was changed".to_owned(),
+                (false, 0) => "the import failed; nothing was changed".to_owned(),
                 (false, _) => format!(
-                    "the import could not be finished: {created} entries were created and {changed} changed before. Import the files again: what is done already stays as it is"
+                    "the import failed after it had created {created} entries and changed {changed}. Import the files again: entries that are already correct are skipped"
                 ),
             }
         })?;
@@ -134,7 +134,7 @@ impl<'a> Import<'a> {
         self.name_holders(report).await
     }
 
-    fn outcome(&self, entry: &Entry, came: Came) -> Outcome {
+    fn outcome(&self, entry: &Entry, came: AppliedChange) -> Outcome {
         let status = came.status();
         let place = format!("{}, {}", self.names.get(entry.place.file).map_or("", String::as_str), entry.place);
         // The fields of new entries are not listed as changes.
@@ -142,7 +142,7 @@ impl<'a> Import<'a> {
         Outcome { kind: entry.kind, name: entry.name.clone(), place, status, changes, refusals: came.refusals }
     }
 
-    async fn kind<'e>(&self, kind: Kind, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
+    async fn kind<'e>(&self, kind: Kind, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, AppliedChange)>> {
         match kind {
             _ if entries.is_empty() => Ok(vec![]),
             Kind::Device => self.devices(entries).await,
@@ -152,9 +152,9 @@ impl<'a> Import<'a> {
     }
 
     /// Imports entries that one command each defines.
-    async fn defined<'e>(&self, kind: Kind, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
+    async fn defined<'e>(&self, kind: Kind, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, AppliedChange)>> {
         let held = self.target.held(kind, At::Now).await?;
-        let mut came: Vec<(&Entry, Came)> = vec![];
+        let mut came: Vec<(&Entry, AppliedChange)> = vec![];
         let mut due: Vec<(usize, &Command)> = vec![];
         for entry in parents_first(entries) {
             let What::Defined { command, json, .. } = &entry.what else { continue };
@@ -162,9 +162,9 @@ impl<'a> Import<'a> {
             if old != Some(json) && !(self.only_new && old.is_some()) {
                 due.push((came.len(), command));
                 let changes = differences(old, Some(json));
-                came.push((entry, Came { changes, created: old.is_none(), ..Came::default() }));
+                came.push((entry, AppliedChange { changes, created: old.is_none(), ..AppliedChange::default() }));
             } else {
-                came.push((entry, Came::default()));
+                came.push((entry, AppliedChange::default()));
             }
         }
         // Racks and DHCP servers depend only on their site. Networks depend on each other, ventures on their parents, and roles
@@ -199,7 +199,7 @@ impl<'a> Import<'a> {
 
     /// Runs a command. Refusals belong to the entry; any other error ends the import.
     async fn execute(&self, command: Command) -> Result<Result<Receipt, Vec<Refusal>>> {
-        match self.target.ledger.execute(command, self.context.clone()).await {
+        match self.target.commands.execute(command, self.context.clone()).await {
             Ok(receipt) => Ok(Ok(receipt)),
             Err(CommandError::Refused(broken)) => {
                 Ok(Err(broken.into_iter().map(|broken| Refusal { field: broken.field, message: broken.message }).collect()))
@@ -217,7 +217,7 @@ pub(super) fn refused(message: impl Into<String>) -> Refusal {
 
 /// The differences that remain after a command was accepted. There should be none.
 pub(super) fn left(held: Option<&Value>, wanted: Option<&Value>) -> Vec<Refusal> {
-    let message = "the catalogue did not take this over";
+    let message = "the catalogue still has another value after the change";
     differences(held, wanted).into_iter().map(|change| Refusal { field: change.field, message: message.to_owned() }).collect()
 }
 
@@ -246,7 +246,7 @@ fn parents_first(entries: Vec<&Entry>) -> Vec<&Entry> {
 impl Target {
     /// Updates the views to the end of the log.
     pub(super) async fn catch_up(&self) -> Result<()> {
-        projector::catch_up(&self.views, &self.ledger.feed).await.map(drop)
+        catch_up(&self.views, &self.commands.feed).await.map(drop)
     }
 
     /// The catalogue's entries of a kind, by name.

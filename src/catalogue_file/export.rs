@@ -7,10 +7,10 @@ use super::write;
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::at::At;
-use bootledger_projections::devices::{self, Device, Filter};
-use bootledger_projections::pool::Pool;
-use bootledger_web::boot::store::{Contents, StoreError};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::devices::{self, Device, Filter};
+use bootledger_web::images::store::{Contents, StoreError};
 use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -34,6 +34,10 @@ pub struct Exported {
 
 /// Exports the catalogue as it was at a position. Boot files that are not short texts are written into `folder` if one is
 /// given, and otherwise named by their hash. `heading` becomes a comment.
+///
+/// # Errors
+/// Returns an error if the views or the store of boot files cannot be read, or if a file cannot be written into `folder`. A
+/// missing boot file is not an error: a remark names it.
 pub async fn export(views: &Pool, contents: &Contents, at: At, folder: Option<&Path>, heading: &str) -> Result<Exported> {
     let mut remarks = vec![];
     let mut sections = Map::new();
@@ -133,7 +137,7 @@ async fn file(
             let path = folder.join(image).join(name);
             tokio::fs::create_dir_all(folder.join(image))
                 .await
-                .with_context(|| format!("{} cannot be made", folder.display()))?;
+                .with_context(|| format!("{} cannot be created", folder.display()))?;
             let mut target =
                 tokio::fs::File::create(&path).await.with_context(|| format!("{} cannot be written", path.display()))?;
             while let Some(part) = content.try_next().await? {
@@ -144,12 +148,14 @@ async fn file(
         }
         (Ok(_), None) => {
             remarks.push(format!(
-                "{described} is named by its hash only; another service needs its content, which --contents writes"
+                "the export contains only the hash of {described}. To import it into another service, export with --contents, which writes the content too"
             ));
             (json["sha256"], json["size"]) = (file["sha256"].clone(), file["size"].clone());
         }
         (Err(StoreError::Missing(_)), _) => {
-            remarks.push(format!("{described} has no content in the store of boot files; is --files the same as the service's?"));
+            remarks.push(format!(
+                "the store of boot files has no content for {described}; check that --files has the same value as for the service"
+            ));
             (json["sha256"], json["size"]) = (file["sha256"].clone(), file["size"].clone());
         }
         (Err(error), _) => return Err(error.into()),
@@ -178,7 +184,10 @@ async fn all_devices(views: &Pool, at: At, remarks: &mut Vec<String>) -> Result<
             json.remove("parent");
             match labels.get(&parent) {
                 Some(label) => drop(json.insert("parent".to_owned(), label.clone())),
-                None => remarks.push(format!("{} is a part of a device that is not in use; that is left out", device.called())),
+                None => remarks.push(format!(
+                    "{} is a part of a device that is not in use; the export leaves out its parent",
+                    device.called()
+                )),
             }
         }
         written.push(Value::Object(json));

@@ -18,9 +18,9 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
-use bootledger_projections::catalogue::{DhcpServerView, VentureView, WebhookView};
-use bootledger_projections::devices::Device;
-use bootledger_web::commands::Command;
+use bootledger_port::{CatalogueAction, Command, WebhookAction};
+use bootledger_projections::rows::catalogue::{DhcpServerView, VentureView, WebhookView};
+use bootledger_projections::rows::devices::Device;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -150,35 +150,35 @@ impl Kind {
         Ok(match (self, venture) {
             (Self::Site, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineSite(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineSite(name, spec)), json)
             }
             (Self::Secret, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineSecret(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineSecret(name, spec)), json)
             }
             (Self::Webhook, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineWebhook(name, spec), json)
+                (Command::Webhook(WebhookAction::DefineWebhook(name, spec)), json)
             }
             (Self::Rack, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineRack(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineRack(name, spec)), json)
             }
             (Self::Network, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineNetwork(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineNetwork(name, spec)), json)
             }
             (Self::DhcpServer, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineDhcpServer(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineDhcpServer(name, spec)), json)
             }
             (Self::Venture, _) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineVenture(name, spec), json)
+                (Command::Catalogue(CatalogueAction::DefineVenture(name, spec)), json)
             }
             (Self::Role, Some(venture)) => {
                 let (spec, json) = typed(value)?;
-                (Command::DefineRole { venture: venture.clone(), role: name, spec }, json)
+                (Command::Catalogue(CatalogueAction::DefineRole { venture: venture.clone(), role: name, spec }), json)
             }
             (Self::Role | Self::BootImage | Self::Device, _) => {
                 return Err(Wrong { path: String::new(), message: format!("a {} is not defined by one command", self.one()) });

@@ -4,13 +4,13 @@ mod devices;
 
 use super::kinds::{self, Kind, Label, Wrong};
 use super::shape::Shape;
-use super::value::Reading;
+use super::value::Converter;
 use super::yaml::{self, Content, Node, Pair, Place, Problem, shortened};
 use bootledger_aggregates::boot_image::{BootImageSpec, FileKind};
 use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_web::commands::Command;
+use bootledger_port::Command;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ pub(super) fn read(sources: &[Source]) -> Result<Entries, Vec<Problem>> {
                 reader.problems.extend(problems);
                 if documents.is_empty() {
                     let place = Place { file: number, line: 1, column: 1 };
-                    let message = "the file is empty. Write sections such as `sites:`, or `{}` where there is to be nothing";
+                    let message = "the file is empty. Write sections such as `sites:`, or `{}` for an empty catalogue";
                     reader.problems.push(Problem::new(place, message));
                 }
                 for document in documents {
@@ -158,8 +158,7 @@ impl Reader {
         let sections: Vec<(Kind, &str)> =
             Kind::ALL.into_iter().filter(|kind| *kind != Kind::Role).map(|kind| (kind, kind.section())).collect();
         let Content::Mapping(pairs) = &document.content else {
-            let message =
-                format!("{} is written here, where the sections of a catalogue belong, such as `sites:`", document.what());
+            let message = format!("found {} instead of the sections of a catalogue, such as `sites:`", document.what());
             self.problems.push(Problem::new(document.place, message));
             return;
         };
@@ -170,20 +169,20 @@ impl Reader {
                 Some((kind, section)) => self.section(*kind, section, &pair.value),
                 None => {
                     let names = sections.iter().map(|(_, section)| *section);
-                    Reading { problems: &mut self.problems, path: vec![] }.unknown(&pair.key, pair.place, names);
+                    Converter { problems: &mut self.problems, path: vec![] }.unknown(&pair.key, pair.place, names);
                 }
             }
         }
     }
 
-    fn reading(&mut self, path: &[&str]) -> Reading<'_> {
-        Reading { problems: &mut self.problems, path: path.iter().map(|name| (*name).to_owned()).collect() }
+    fn converter(&mut self, path: &[&str]) -> Converter<'_> {
+        Converter { problems: &mut self.problems, path: path.iter().map(|name| (*name).to_owned()).collect() }
     }
 
     fn section(&mut self, kind: Kind, section: &str, node: &Node) {
         let Content::Mapping(pairs) = &node.content else {
-            let message = format!("{} is written here, where names with their {section} belong, as `name: {{ … }}`", node.what());
-            return self.reading(&[section]).problem(node.place, message);
+            let message = format!("found {} instead of {section} by name, such as `name: {{ … }}`", node.what());
+            return self.converter(&[section]).problem(node.place, message);
         };
         for pair in pairs {
             let Some(name) = self.name(&[section], pair) else { continue };
@@ -212,7 +211,7 @@ impl Reader {
                 } else {
                     format!("`{}`: {error}", shortened(&pair.key))
                 };
-                self.reading(path).problem(pair.place, message);
+                self.converter(path).problem(pair.place, message);
                 None
             }
         }
@@ -225,8 +224,8 @@ impl Reader {
             return true;
         }
         let message =
-            format!("the {} {name} is given twice, first {}. Keep one of them", kind.one(), self.described(first, place));
-        self.reading(path).problem(place, message);
+            format!("the {} {name} is defined twice, first {}. Keep one of them", kind.one(), self.described(first, place));
+        self.converter(path).problem(place, message);
         false
     }
 
@@ -242,7 +241,7 @@ impl Reader {
         let before = self.problems.len();
         let empty = Node::empty(pair.value.place);
         let node = if pair.value.is_null() { &empty } else { &*pair.value };
-        let value = self.reading(path).value(node, &shape);
+        let value = self.converter(path).value(node, &shape);
         (self.problems.len() == before).then_some((value, before))
     }
 
@@ -261,9 +260,9 @@ impl Reader {
     /// Records an error that a type's rules found, at the place of the value.
     fn wrong(&mut self, path: &[&str], node: &Node, place: Place, wrong: &Wrong) {
         let place = place_of(node, &wrong.path).unwrap_or(place);
-        let mut reading = self.reading(path);
-        reading.path.extend((!wrong.path.is_empty()).then(|| wrong.path.clone()));
-        reading.problem(place, &wrong.message);
+        let mut converter = self.converter(path);
+        converter.path.extend((!wrong.path.is_empty()).then(|| wrong.path.clone()));
+        converter.problem(place, &wrong.message);
     }
 
     fn venture(&mut self, name: &Name, pair: &Pair) {
@@ -301,10 +300,10 @@ impl Reader {
                 let Some(file) = self.name(&path, pair) else { continue };
                 if let Some(first) = named.get(&file) {
                     let message = format!(
-                        "the file {file} is given twice, first {}. Keep one of them",
+                        "the file {file} is defined twice, first {}. Keep one of them",
                         self.described(first.place, pair.place)
                     );
-                    self.reading(&path).problem(pair.place, message);
+                    self.converter(&path).problem(pair.place, message);
                     continue;
                 }
                 let read = self.file(&path, &file, files.get(&pair.key).unwrap_or(&Value::Null), pair);
@@ -319,8 +318,8 @@ impl Reader {
 
     fn file(&mut self, path: &[&str], name: &Name, value: &Value, pair: &Pair) -> Option<File> {
         let folder = self.folders.get(pair.place.file).cloned().unwrap_or_default();
-        let mut reading = self.reading(path);
-        reading.path.push(name.to_string());
+        let mut converter = self.converter(path);
+        converter.path.push(name.to_string());
         let text = |field: &str| value[field].as_str().map(ToOwned::to_owned);
         let content = match (text("text"), text("path"), text("sha256")) {
             (Some(text), None, None) => FileContent::Text(text),
@@ -328,25 +327,25 @@ impl Reader {
             (None, None, Some(sha256)) => {
                 let Ok(sha256) = sha256.parse::<Sha256>() else {
                     let place = place_of(&pair.value, "sha256").unwrap_or(pair.place);
-                    reading.problem(place, format!("`{}` is not a SHA-256 in 64 hexadecimal digits", shortened(&sha256)));
+                    converter.problem(place, format!("`{}` is not a SHA-256 in 64 hexadecimal digits", shortened(&sha256)));
                     return None;
                 };
                 let Some(size) = value["size"].as_u64() else {
-                    reading.problem(pair.place, "a file by its `sha256` needs its `size` in bytes");
+                    converter.problem(pair.place, "a file by its `sha256` needs its `size` in bytes");
                     return None;
                 };
                 FileContent::Stored { sha256, size }
             }
             _ => {
-                reading.problem(
+                converter.problem(
                     pair.place,
-                    "give the content in one of three ways: `text`, `path`, or `sha256` and `size` of a content in the store",
+                    "give the content in one of three ways: `text`, `path`, or `sha256` and `size` of content that is in the store",
                 );
                 return None;
             }
         };
         if !matches!(content, FileContent::Stored { .. }) && !value["size"].is_null() {
-            reading.problem(pair.place, "`size` belongs to `sha256` only. Remove it");
+            converter.problem(pair.place, "`size` is allowed only together with `sha256`. Remove it");
         }
         let kind = serde_json::from_value(value["kind"].clone()).ok()?;
         Some(File { kind, template: value["template"].as_bool().unwrap_or_default(), content, place: pair.place })

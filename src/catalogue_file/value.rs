@@ -3,12 +3,13 @@
 
 use super::shape::{Field, Shape};
 use super::yaml::{Content, Node, Place, Problem, shortened};
+use crate::nearest::nearest;
 use bootledger_aggregates::values::invisible;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Converts values, and collects errors.
-pub(super) struct Reading<'a> {
+pub(super) struct Converter<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
     /// The names that lead to the current value.
     pub(super) path: Vec<String>,
@@ -17,7 +18,7 @@ pub(super) struct Reading<'a> {
 /// The maximum number of known names that a message lists. Operators do not read longer lists.
 const SHOWN: usize = 12;
 
-impl Reading<'_> {
+impl Converter<'_> {
     pub(super) fn problem(&mut self, place: Place, message: impl AsRef<str>) {
         let path = self.path.join(".").replace(".[", "[");
         let colon = if path.is_empty() { "" } else { ": " };
@@ -42,14 +43,16 @@ impl Reading<'_> {
                 let mut values = Map::new();
                 for pair in pairs {
                     self.visible(&pair.key, pair.place);
-                    let value = self.at(pair.key.as_str(), |reading| reading.filled(&pair.value, shape));
+                    let value = self.at(pair.key.as_str(), |converter| converter.filled(&pair.value, shape));
                     values.insert(pair.key.clone(), value);
                 }
                 Value::Object(values)
             }
             (Shape::List(shape), Content::List(items)) => {
                 let items = items.iter().enumerate();
-                Value::Array(items.map(|(n, item)| self.at(format!("[{n}]"), |reading| reading.filled(item, shape))).collect())
+                Value::Array(
+                    items.map(|(n, item)| self.at(format!("[{n}]"), |converter| converter.filled(item, shape))).collect(),
+                )
             }
             (Shape::Text(choices), Content::Scalar { text, .. }) => self.text(text, choices, node.place),
             (Shape::Integer, Content::Scalar { text, .. }) => self.integer(text, node.place),
@@ -63,7 +66,7 @@ impl Reading<'_> {
             },
             (Shape::Fields(_) | Shape::Mapping(_), _) => self.wrong(node, "a mapping, such as `{ name: value }`"),
             (Shape::List(_), _) => self.wrong(node, "a list, such as `[first, second]`"),
-            (Shape::Text(_), _) => self.wrong(node, "a text"),
+            (Shape::Text(_), _) => self.wrong(node, "a string"),
             (Shape::Integer | Shape::Number, _) => self.wrong(node, "a number"),
             (Shape::Boolean, _) => self.wrong(node, "true or false"),
         }
@@ -75,7 +78,7 @@ impl Reading<'_> {
         if node.is_null() && !matches!(shape, Shape::Any | Shape::Mapping(_)) {
             self.problem(
                 node.place,
-                "there is no value here. Write one, or remove the entry; the text `null` or `~` needs quotes",
+                "the value is missing. Enter one, or remove the entry; the string `null` or `~` needs quotes",
             );
             return Value::Null;
         }
@@ -86,7 +89,7 @@ impl Reading<'_> {
     }
 
     fn wrong(&mut self, node: &Node, expected: &str) -> Value {
-        self.problem(node.place, format!("{} is written here, where {expected} belongs", node.what()));
+        self.problem(node.place, format!("found {}, expected {expected}", node.what()));
         Value::Null
     }
 
@@ -98,12 +101,12 @@ impl Reading<'_> {
                 self.unknown(&pair.key, pair.place, fields.keys().map(String::as_str));
                 continue;
             };
-            let value = self.at(pair.key.as_str(), |reading| {
+            let value = self.at(pair.key.as_str(), |converter| {
                 if !pair.value.is_null() {
-                    return reading.value(&pair.value, &field.shape);
+                    return converter.value(&pair.value, &field.shape);
                 }
                 if !field.nullable {
-                    reading.problem(pair.place, "there is no value here. Write one, or leave the field out");
+                    converter.problem(pair.place, "the value is missing. Enter one, or leave the field out");
                 }
                 Value::Null
             });
@@ -120,8 +123,8 @@ impl Reading<'_> {
         let known: Vec<&str> = known.collect();
         let advice = match nearest(key, &known) {
             Some(nearest) => format!("Did you mean `{nearest}`?"),
-            None if known.len() <= SHOWN => format!("Known are {}", known.join(", ")),
-            None => format!("Known are {} and others, see docs/catalogue-files.md", known[..SHOWN].join(", ")),
+            None if known.len() <= SHOWN => format!("The fields are {}", known.join(", ")),
+            None => format!("The fields are {} and others; see docs/catalogue-files.md", known[..SHOWN].join(", ")),
         };
         self.problem(place, format!("there is no field `{}`. {advice}", shortened(key)));
     }
@@ -154,7 +157,7 @@ impl Reading<'_> {
                     .collect();
                 match pairs.first() {
                     Some(pair) => self.unknown(&pair.key, pair.place, known.into_iter()),
-                    None => self.problem(node.place, format!("one of these is needed: {}", known.join(", "))),
+                    None => self.problem(node.place, format!("one of these fields is required: {}", known.join(", "))),
                 }
                 Value::Null
             }
@@ -180,13 +183,13 @@ impl Reading<'_> {
         match &node.content {
             Content::List(items) => {
                 let items = items.iter().enumerate();
-                Value::Array(items.map(|(n, item)| self.at(format!("[{n}]"), |reading| reading.any(item))).collect())
+                Value::Array(items.map(|(n, item)| self.at(format!("[{n}]"), |converter| converter.any(item))).collect())
             }
             Content::Mapping(pairs) => {
                 let mut values = Map::new();
                 for pair in pairs {
                     self.visible(&pair.key, pair.place);
-                    let value = self.at(pair.key.as_str(), |reading| reading.any(&pair.value));
+                    let value = self.at(pair.key.as_str(), |converter| converter.any(&pair.value));
                     values.insert(pair.key.clone(), value);
                 }
                 Value::Object(values)
@@ -200,14 +203,16 @@ impl Reading<'_> {
                     let meant = boolean(text).unwrap_or_default();
                     self.problem(
                         node.place,
-                        format!("`{text}` is a text in YAML 1.2 and {meant} in YAML 1.1. Write \"{text}\" in quotes, or {meant}"),
+                        format!(
+                            "`{text}` is a string in YAML 1.2 and {meant} in YAML 1.1. Write \"{text}\" in quotes, or {meant}"
+                        ),
                     );
                     Value::Null
                 }
                 _ => match decimal(text) {
                     Some(number) => number,
                     None if is_unclear_number(text) => {
-                        self.problem(node.place, format!("`{text}` is read as different numbers by different programs. Write \"{text}\" in quotes if it is a text, else a decimal number"));
+                        self.problem(node.place, format!("programs read `{text}` as different numbers. Write \"{text}\" in quotes if it is a string, otherwise write a decimal number"));
                         Value::Null
                     }
                     None => self.text(text, &[], node.place),
@@ -252,7 +257,7 @@ impl Reading<'_> {
                 Value::Null
             }
             _ => {
-                self.problem(place, format!("`{}` is written here, where a whole number such as 42 belongs", shortened(text)));
+                self.problem(place, format!("found `{}`, expected a whole number such as 42", shortened(text)));
                 Value::Null
             }
         }
@@ -263,7 +268,7 @@ fn form(shape: &Shape) -> &'static str {
     match shape {
         Shape::Fields(_) | Shape::Mapping(_) => "a mapping",
         Shape::List(_) => "a list",
-        Shape::Text(_) => "a text",
+        Shape::Text(_) => "a string",
         Shape::Integer | Shape::Number => "a number",
         Shape::Boolean => "true or false",
         Shape::Either(_) | Shape::Any => "another value",
@@ -301,33 +306,4 @@ fn is_unclear_number(text: &str) -> bool {
         .split_once(['e', 'E'])
         .is_some_and(|(base, power)| all(&base.replace('.', ""), digits) && all(power.trim_start_matches(['+', '-']), digits));
     based || plain || power || matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan")
-}
-
-/// The known word that is most similar to the written one, if any is similar.
-pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
-    let written = plain(written);
-    let distances = known.iter().map(|known| (distance(&written, &plain(known)), *known));
-    let near = distances.min_by_key(|(distance, _)| *distance)?;
-    let contains = || {
-        let inside =
-            |known: &&&str| written.len() >= 4 && (known.contains(&written) || (known.len() >= 4 && written.contains(**known)));
-        known.iter().find(inside).copied()
-    };
-    if near.0 <= 1 + written.len() / 4 { Some(near.1) } else { contains() }
-}
-
-/// The Levenshtein distance: the number of letters to insert, remove or replace. A long text is never similar.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().take(65).collect(), other.chars().take(65).collect());
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (n, c) in one.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
-        for (m, d) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(c != d);
-            diagonal = row[m + 1];
-            row[m + 1] = replaced.min(row[m] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchored.get(&anchor).cloned() else {
-                    return Err(Problem::new(place, "this alias is inside the value that it stands for. Write the value out"));
+                    return Err(Problem::new(place, "this alias is inside the value that it refers to. Write the value out"));
                 };
                 self.count(node.size, place)?;
                 return Ok(node);
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if let Some(first) = seen.get(&key.0) {
-                let message = format!("`{}` is given twice, first in line {}. Remove one of them", shortened(&key.0), first.line);
+                let message = format!("`{}` occurs twice, first in line {}. Remove one of them", shortened(&key.0), first.line);
                 self.problems.push(Problem::new(place, message));
                 continue;
             }
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
             let Content::Mapping(more) = &source.content else {
                 return Err(Problem::new(
                     value.place,
-                    format!("`<<` takes a mapping or a list of mappings, not {}", source.what()),
+                    format!("`<<` needs a mapping or a list of mappings, not {}", source.what()),
                 ));
             };
             for pair in more {
@@ -326,7 +326,7 @@ impl<'a> Reader<'a> {
 
     fn tag(&mut self, tag: Option<&Tag>, place: Place) {
         if let Some(tag) = tag {
-            let message = format!("the tag {tag} is not used in catalogue files. Remove it");
+            let message = format!("catalogue files cannot have the tag {tag}. Remove it");
             self.problems.push(Problem::new(place, message));
         }
     }

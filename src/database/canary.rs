@@ -11,8 +11,9 @@
 //! On a machine that is merely busy, the old connection responds long before a new one is set up. If the database responds to
 //! no connection, nothing is marked as lost: waits continue until their limits.
 
-use bootledger_projections::pool::DIAL;
-use bootledger_projections::pool::sessions::{Session, Sessions};
+use bootledger_projections::database::pool::DIAL;
+use bootledger_projections::database::pool::sessions::{Session, Sessions};
+use bootledger_web::http::vitals::WorkerStatus;
 use sqlx::Connection;
 use std::pin::pin;
 use std::time::Duration;
@@ -39,7 +40,7 @@ const PROVED: Duration = Duration::from_secs(1);
 const ENDING: Duration = Duration::from_secs(2);
 
 /// The result of checking an established connection.
-enum Found {
+enum ProbeResult {
     Answers,
     /// The other side closed the connection.
     Closed,
@@ -48,34 +49,40 @@ enum Found {
 }
 
 /// Runs until `stopping` holds true.
-pub(crate) async fn run(sessions: Sessions, mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn run(sessions: Sessions, status: WorkerStatus, mut stopping: watch::Receiver<bool>) {
     tokio::select! {
-        () = watch_over(&sessions) => {}
+        () = watch_over(&sessions, &status) => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
 }
 
-async fn watch_over(sessions: &Sessions) {
+async fn watch_over(sessions: &Sessions, status: &WorkerStatus) {
     let mut session = open(sessions).await;
     // Whether connections that are older than this one may be lost undetected.
     let mut unsure = false;
     loop {
         sleep(EVERY).await;
-        match ask(&mut session, sessions).await {
-            Found::Answers if unsure && session.bound.since().elapsed() >= PROVED => {
+        let result = probe(&mut session, sessions).await;
+        match &result {
+            ProbeResult::Answers => status.succeeded(),
+            ProbeResult::Closed => status.failed_because("the database closed a connection"),
+            ProbeResult::Lost(_) => status.failed_because("connections to the database were silent, and were replaced"),
+        }
+        match result {
+            ProbeResult::Answers if unsure && session.bound.since().elapsed() >= PROVED => {
                 unsure = false;
                 // Waits that began before this session end. No session is terminated at the server, because other callers may
                 // be using sessions that work.
                 sessions.liveness().lose_before(session.bound.since());
             }
-            Found::Answers => {}
-            Found::Closed => {
+            ProbeResult::Answers => {}
+            ProbeResult::Closed => {
                 // Other connections may be closed as well. They are tested when they are used.
                 sessions.liveness().doubt();
                 session = open(sessions).await;
                 unsure = true;
             }
-            Found::Lost(fresh) => {
+            ProbeResult::Lost(fresh) => {
                 warn!("connections to the database are silent while new ones work; replacing them");
                 session = *fresh;
                 unsure = false;
@@ -89,7 +96,7 @@ fn ended(result: sqlx::Result<u64>) {
     match result {
         Ok(0) => {}
         Ok(count) => info!(count, "the lost sessions are ended at the database"),
-        Err(error) => warn!(%error, "the lost sessions could not be ended at the database; they end by themselves"),
+        Err(error) => warn!(%error, "the lost sessions could not be ended at the database; they end without action"),
     }
 }
 
@@ -102,7 +109,7 @@ async fn open(sessions: &Sessions) -> Session {
     }
 }
 
-async fn ask(session: &mut Session, sessions: &Sessions) -> Found {
+async fn probe(session: &mut Session, sessions: &Sessions) -> ProbeResult {
     let mut answer = pin!(session.connection.ping());
     if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
         return found(&answer);
@@ -114,10 +121,10 @@ async fn ask(session: &mut Session, sessions: &Sessions) -> Found {
     };
     match timeout(GRACE, answer).await {
         Ok(answer) => found(&answer),
-        Err(_) => Found::Lost(Box::new(fresh)),
+        Err(_) => ProbeResult::Lost(Box::new(fresh)),
     }
 }
 
-fn found(answer: &sqlx::Result<()>) -> Found {
-    if answer.is_ok() { Found::Answers } else { Found::Closed }
+fn found(answer: &sqlx::Result<()>) -> ProbeResult {
+    if answer.is_ok() { ProbeResult::Answers } else { ProbeResult::Closed }
 }

@@ -2,7 +2,7 @@
 //! reported at the start.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use bootledger_projections::cause::Cause;
+use bootledger_projections::database::cause::Cause;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::collections::BTreeSet;
@@ -102,8 +102,8 @@ impl Facts {
         ensure!(
             self.server_encoding == "UTF8",
             "the database {database} has the encoding {}, in which names such as Łódź cannot be stored. Create one with UTF-8 and \
-             name it in DATABASE_URL:\n  createdb -E UTF8 -T template0 --locale=C bootledger_utf8\nAn existing ledger moves with \
-             `pg_dump {database} | psql bootledger_utf8` while no instance runs.",
+             name it in DATABASE_URL:\n  createdb -E UTF8 -T template0 --locale=C bootledger_utf8\nTo move the data, stop all instances and run \
+             `pg_dump {database} | psql bootledger_utf8`.",
             self.server_encoding
         );
         ensure!(

@@ -2,10 +2,9 @@
 //! is used as it is, if its schema is complete.
 
 use super::checks::{Facts, close, connect, failed, within};
-use super::pooler;
-use crate::trial;
+use super::{pooler, trial_schema};
 use anyhow::{Result, anyhow, bail, ensure};
-use bootledger_projections::cause::Cause;
+use bootledger_projections::database::cause::Cause;
 use sqlx::Executor;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -45,7 +44,7 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool, may_create: b
             if !may_create {
                 refuse_empty(&mut connection).await?;
             }
-            if let Err(error) = trial::clear(&mut connection).await {
+            if let Err(error) = trial_schema::clear(&mut connection).await {
                 tracing::warn!("what an interrupted dry run left in the database cannot be removed: {error}");
             }
             migrate(&mut connection).await?;
@@ -62,7 +61,7 @@ async fn refuse_empty(connection: &mut PgConnection) -> Result<()> {
     ensure!(
         is_installed,
         "there is no installation of Bootledger in this database. Name the database of the service with --database-url or \
-         DATABASE_URL; `bootledger serve` makes a new installation"
+         DATABASE_URL; `bootledger serve` creates a new installation"
     );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The settings of each database session. They are the same for the pools, the writer, the stream reader and the listener.
 
-use bootledger_projections::pool::sessions::Sessions;
+use bootledger_projections::database::pool::sessions::Sessions;
 use sqlx::postgres::PgConnectOptions;
 
 /// Statements are planned for each execution, since one statement serves both the present and the past. JIT compilation takes

@@ -31,8 +31,8 @@ pub(super) fn names(claims: &Map<String, Value>) -> String {
     names.sort_unstable();
     let more = names.len().saturating_sub(MOST_TOLD);
     names.truncate(MOST_TOLD);
-    let told: String = names.join(", ").chars().filter(|c| !c.is_control()).take(600).collect();
-    if more == 0 { told } else { format!("{told} and {more} more") }
+    let listed: String = names.join(", ").chars().filter(|c| !c.is_control()).take(600).collect();
+    if more == 0 { listed } else { format!("{listed} and {more} more") }
 }
 
 /// Whether the provider omitted groups because there are too many for a token (Entra: "groups overage claim").
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_and_what_they_say_is_not() {
+    fn claims_are_listed_by_name_without_values() {
         assert_eq!(names(&claims(&json!({"sub": "s3cret", "aud": "x"}))), "aud, sub");
         let many: Map<String, Value> = (0..40).map(|n| (format!("c{n:02}"), Value::Null)).collect();
         assert!(names(&many).ends_with("c29 and 10 more"));

@@ -29,7 +29,7 @@ impl Roles {
             Ok((value.trim().to_owned(), role))
         };
         let values = mapping.iter().map(pair).collect::<Result<Vec<_>>>()?;
-        ensure!(!values.is_empty(), "without --openid-role VALUE=ROLE, nobody who signs in through the provider has a role");
+        ensure!(!values.is_empty(), "without --openid-role VALUE=ROLE, users who sign in through the provider get no role");
         ensure!(values.iter().all(|(value, _)| !value.is_empty()), "--openid-role has an empty VALUE");
         Ok(Self { claim, values })
     }
@@ -51,7 +51,7 @@ impl Roles {
         }
         if is_overage(claims, claim) {
             return Err(format!(
-                "you are in more groups than the provider puts into a token, so that it sends none in the claim {claim}. Have it send app roles (--openid-role-claim roles), or only the groups that are assigned to the application"
+                "you are in more groups than the provider puts into a token, so it sends none in the claim {claim}. Have it send app roles (--openid-role-claim roles), or only the groups that are assigned to the application"
             ));
         }
         match found {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_gives_nothing_is_told() {
+    fn an_invalid_mapping_is_an_error() {
         for wrong in [vec![], vec!["ops".to_owned()], vec!["ops=root".to_owned()], vec!["=viewer".to_owned()]] {
             assert!(Roles::new("groups".to_owned(), &wrong).is_err(), "{wrong:?}");
         }
@@ -166,21 +166,24 @@ mod tests {
     }
 
     #[test]
-    fn why_there_is_no_role_says_what_came_instead_and_no_values() {
+    fn the_error_for_a_missing_role_names_the_claims_but_no_values() {
         let google = json!({"sub": "1", "hd": "corp.example", "email": "ada@corp.example", "email_verified": true});
-        let told = of("groups", &["dc-ops=operator"], &google).expect_err("no groups");
-        assert!(told.starts_with("it does not send the claim groups; it sends email, email_verified, hd, sub."), "{told}");
+        let message = of("groups", &["dc-ops=operator"], &google).expect_err("no groups");
+        assert!(message.starts_with("it does not send the claim groups; it sends email, email_verified, hd, sub."), "{message}");
         for overage in [
             json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}),
             json!({"hasgroups": true}),
             json!({"hasgroups": "true"}),
         ] {
-            let told = of("groups", &["dc-ops=operator"], &overage).expect_err("overage");
-            assert!(told.contains("more groups than") && told.contains("--openid-role-claim roles"), "{told}");
+            let message = of("groups", &["dc-ops=operator"], &overage).expect_err("overage");
+            assert!(message.contains("more groups than") && message.contains("--openid-role-claim roles"), "{message}");
         }
-        let told = of("groups", &["dc-ops=operator"], &json!({"groups": ["s3cret", "b"]})).expect_err("others");
-        assert!(told.starts_with("none of the 2 values of its claim groups gives one") && !told.contains("s3cret"), "{told}");
-        let told = of("groups", &["dc-ops=operator"], &json!({"groups": []})).expect_err("none");
-        assert_eq!(told, "its claim groups has no values");
+        let message = of("groups", &["dc-ops=operator"], &json!({"groups": ["s3cret", "b"]})).expect_err("others");
+        assert!(
+            message.starts_with("none of the 2 values of its claim groups gives one") && !message.contains("s3cret"),
+            "{message}"
+        );
+        let message = of("groups", &["dc-ops=operator"], &json!({"groups": []})).expect_err("none");
+        assert_eq!(message, "its claim groups has no values");
     }
 }

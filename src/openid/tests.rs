@@ -169,14 +169,14 @@ impl Fake {
 }
 
 /// The message of a failed sign-in, with the details that only the log contains.
-fn told(error: &ProviderError) -> String {
-    let mut told = error.to_string();
+fn message_of(error: &ProviderError) -> String {
+    let mut message_of = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        told = format!("{told}: {cause}");
+        message_of = format!("{message_of}: {cause}");
         source = cause.source();
     }
-    told
+    message_of
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn an_id_token_counts_only_with_a_signature_of_the_providers_own_key() {
         ("nonsense", "nonsense".to_owned()),
     ] {
         let error = fake.with(wrong).await.err().unwrap_or_else(|| panic!("{what} is taken"));
-        assert!(error.to_string().contains("cannot be trusted"), "{what}: {}", told(&error));
+        assert!(error.to_string().contains("failed verification"), "{what}: {}", message_of(&error));
     }
 }
 
@@ -225,7 +225,7 @@ async fn an_id_token_is_for_this_client_of_this_issuer_and_of_now() {
         both(json!(["project-1", "bootledger"]), json!("bootledger")),
     ] {
         let done = fake.with(token("RS256", None, &good)).await;
-        assert!(done.is_ok(), "{good}: {:?}", done.err().map(|error| told(&error)));
+        assert!(done.is_ok(), "{good}: {:?}", done.err().map(|error| message_of(&error)));
     }
     for wrong in [
         with("aud", json!("another")),
@@ -242,7 +242,7 @@ async fn an_id_token_is_for_this_client_of_this_issuer_and_of_now() {
         with("nonce", Value::Null),
     ] {
         let error = fake.with(token("RS256", None, &wrong)).await.err().unwrap_or_else(|| panic!("{wrong} is taken"));
-        assert!(error.to_string().contains("cannot be trusted"), "{wrong}: {}", told(&error));
+        assert!(error.to_string().contains("failed verification"), "{wrong}: {}", message_of(&error));
     }
 }
 
@@ -258,16 +258,16 @@ async fn a_final_slash_of_the_issuer_makes_no_difference() {
         }
         for given in [fake.url.clone(), format!("{}/", fake.url)] {
             let done = fake.finish(&given).await;
-            assert!(done.is_ok(), "{stated} {given}: {:?}", done.err().map(|error| told(&error)));
+            assert!(done.is_ok(), "{stated} {given}: {:?}", done.err().map(|error| message_of(&error)));
         }
     }
     fake.sends.lock().expect("no panic").issuer = format!("{}/other", fake.url);
     let error = fake.finish(&fake.url).await.expect_err("another issuer");
-    assert!(told(&error).contains("--openid-issuer must be the issuer that the provider states"), "{}", told(&error));
+    assert!(message_of(&error).contains("--openid-issuer must be the issuer that the provider states"), "{}", message_of(&error));
 }
 
 #[tokio::test]
-async fn discovery_is_bounded_and_leads_nowhere_else() {
+async fn discovery_is_bounded_and_follows_no_redirects() {
     let fake = Fake::start().await;
     fake.sends.lock().expect("no panic").token = token("RS256", None, &fake.claims());
     for (what, answer) in [
@@ -278,7 +278,7 @@ async fn discovery_is_bounded_and_leads_nowhere_else() {
     ] {
         fake.sends.lock().expect("no panic").discovery = Some(answer);
         let error = fake.finish(&fake.url).await.err().unwrap_or_else(|| panic!("{what} is taken"));
-        assert!(error.to_string().contains("cannot be asked"), "{what}: {}", told(&error));
+        assert!(error.to_string().contains("is not available"), "{what}: {}", message_of(&error));
     }
 }
 
@@ -303,13 +303,13 @@ async fn userinfo_is_read_as_json_or_signed_and_only_of_the_same_person() {
                 assert!(done && identity.role.is_ok(), "{kind} {body}");
                 assert_eq!(identity.name, "Ada@Corp.example", "the ID token goes first");
             }
-            Err(error) => assert!(!done, "{kind} {body}: {}", told(&error)),
+            Err(error) => assert!(!done, "{kind} {body}: {}", message_of(&error)),
         }
     }
 }
 
 #[test]
-fn an_issuer_that_stands_for_every_tenant_is_refused() {
+fn an_issuer_for_every_tenant_is_refused() {
     for path in ["common/v2.0", "organizations/v2.0", "consumers/v2.0"] {
         let arguments = OpenidArguments {
             openid_issuer: Some(format!("https://login.microsoftonline.com/{path}")),
@@ -318,6 +318,6 @@ fn an_issuer_that_stands_for_every_tenant_is_refused() {
             ..OpenidArguments::default()
         };
         let refused = Provider::of(&arguments, "https://b.example", Secrets::new(None)).err().expect("refused").to_string();
-        assert!(refused.contains("stands for every tenant of Entra ID") && refused.contains("TENANT-ID"), "{refused}");
+        assert!(refused.contains("is the address for all tenants of Entra ID") && refused.contains("TENANT-ID"), "{refused}");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An id that does not exist.
-const NOBODY: &str = "01920000-0000-7000-8000-0000000000ff";
+const UNKNOWN_ID: &str = "01920000-0000-7000-8000-0000000000ff";
 
 /// What requests are made of.
 struct Requests {
@@ -116,7 +116,7 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
             requests.compare(token, operation, &format!("{path}?nope=1"), body.as_ref()).await?;
             for variable in ["{key}", "{id}", "{role}"].iter().filter(|variable| operation.path.contains(**variable)) {
                 let wrong = operation.path.replace(variable, "~");
-                let wrong = wrong.replace("{key}", "shop").replace("{role}", "web").replace("{id}", NOBODY);
+                let wrong = wrong.replace("{key}", "shop").replace("{role}", "web").replace("{id}", UNKNOWN_ID);
                 requests.compare(token, operation, &wrong, body.as_ref()).await?;
             }
             for wrong in [json!([]), json!(null), json!({ "nope": 1 })].iter().filter(|_| changes) {
@@ -125,7 +125,7 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
         }
         // An entry that never existed; a definition creates it.
         let name = if operation.method == Method::PUT && operation.path.ends_with("/{key}") { "never" } else { "unheard" };
-        let never = operation.path.replace("{key}", name).replace("{role}", "never").replace("{id}", NOBODY);
+        let never = operation.path.replace("{key}", name).replace("{role}", "never").replace("{id}", UNKNOWN_ID);
         requests.compare(&administrator, operation, &never, body.as_ref()).await?;
         let never = operation.path.replace("{key}", "shop").replace("{role}", "nothing");
         if never.contains("/roles/") && !changes {

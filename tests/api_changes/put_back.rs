@@ -17,7 +17,7 @@ impl Place {
 }
 
 #[tokio::test]
-async fn what_is_read_can_be_put_back_as_it_is_and_changes_nothing() -> Result<()> {
+async fn an_unchanged_object_can_be_written_back_and_changes_nothing() -> Result<()> {
     let place = Place::with_every_field().await?;
     let operations = place.operations()?;
     let mut kinds = vec![];

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 #[tokio::test]
 async fn the_api_documentation_is_public() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
-    Browsers::tell("api_docs", async |browsers| {
+    Browsers::run_story("api_docs", async |browsers| {
         for (scheme, width, script) in [(Scheme::Light, 1280, true), (Scheme::Dark, 390, true), (Scheme::Light, 1280, false)] {
             let page = browsers.open(&service, Look { scheme, width, script }).await?;
             page.visit("/api/docs").await?;

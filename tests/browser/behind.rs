@@ -11,14 +11,14 @@ async fn the_page_of_a_waiting_deployment_leads_to_the_dhcp_server_that_is_behin
     centre.confirm("kea-dc1").await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;
-    Browsers::tell("behind", async |browsers| {
+    Browsers::run_story("behind", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit("/deployments").await?;
-        page.says("dhcp waits since").await?;
+        page.says("dhcp has been waiting for").await?;
         page.follow("h200.dc1.example").await?;
         page.arrives_at(&format!("/deployments/{deployment}")).await?;
-        let told = page.shows("#head .note", "kea-dc1").await?;
-        page.requires(told.contains("dhcp waits since"), "it says since when").await?;
+        let message = page.shows("#head .note", "kea-dc1").await?;
+        page.requires(message.contains("dhcp has been waiting for"), "it says since when").await?;
         page.follow("DHCP server kea-dc1").await?;
         page.arrives_at("/dhcp-servers/kea-dc1").await?;
         page.says("h200.dc1.example").await?;

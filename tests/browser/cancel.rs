@@ -9,14 +9,14 @@ async fn an_operator_cancels_a_deployment_and_says_why() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;
-    Browsers::tell("cancel", async |browsers| {
+    Browsers::run_story("cancel", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit(&format!("/deployments/{deployment}")).await?;
         page.follow("Cancel…").await?;
-        let told = page.says("This gives the deployment up").await?;
-        page.requires(told.contains("10.20.0.11") && told.contains("DHCP entries"), "it names what it does").await?;
+        let message = page.says("This cancels the deployment permanently").await?;
+        page.requires(message.contains("10.20.0.11") && message.contains("DHCP entries"), "it names what it does").await?;
         page.fill("Reason", "the wrong rack").await?;
-        page.press("Cancel the deployment").await?;
+        page.press("Cancel deployment").await?;
         page.arrives_at(&format!("/deployments/{deployment}")).await?;
         page.says("Cancelled: the wrong rack").await?;
         // An action that is no longer possible shows why.

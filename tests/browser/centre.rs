@@ -77,7 +77,7 @@ impl Centre {
         let service = Service::start_with(Ipv4Addr::LOCALHOST, program, vec!["--image-recipes".to_owned(), recipes]).await?;
         // A download whose mirror does not exist, so that a page of a download exists.
         service.post("/api/v1/image-library/netboot/add", &json!({})).await?;
-        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/catalogue.yaml");
+        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/catalogue.yaml");
         service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
         Ok(Self(service))
     }
@@ -126,19 +126,19 @@ impl Centre {
 
     /// Boots the server with this address from the network and expects these words in the answer.
     pub(super) async fn boots(&self, ip: &str, words: &str) -> Result<()> {
-        let asked = async || self.asks("/pxe/", ip).await.ok().filter(|answer| answer.contains(words)).map(drop);
-        wait_for(&format!("{ip} is told {words:?}"), PATIENCE, asked).await
+        let requested = async || self.request_at("/pxe/", ip).await.ok().filter(|answer| answer.contains(words)).map(drop);
+        wait_for(&format!("{ip} gets {words:?}"), PATIENCE, requested).await
     }
 
     /// Reports for the server with this address that it is installed.
     pub(super) async fn is_installed(&self, ip: &str) -> Result<()> {
-        let answer = self.asks("/pxe/DONE/", ip).await?;
+        let answer = self.request_at("/pxe/DONE/", ip).await?;
         ensure!(answer.contains("OK"), "{answer}");
         Ok(())
     }
 
     /// The service's answer to a server with this address; the service trusts a proxy on this machine.
-    async fn asks(&self, path: &str, ip: &str) -> Result<String> {
+    async fn request_at(&self, path: &str, ip: &str) -> Result<String> {
         let request = reqwest::Client::new().get(self.url(path)).header("X-Forwarded-For", ip);
         Ok(request.send().await?.error_for_status()?.text().await?)
     }

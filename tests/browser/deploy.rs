@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_become_done() -> Result<()> {
     let centre = Centre::start().await?;
     let ip = "10.20.0.40";
-    Browsers::tell("deploy", async |browsers| {
+    Browsers::run_story("deploy", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         let device = register(&page).await?;
         page.says("Not verified").await?;
@@ -30,14 +30,14 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         page.shows("#error-ip", "10.20.0.1").await?;
         page.fill("IP address", ip).await?;
         page.wait_until("nothing is wrong any more", async || Ok(page.text_of("#error-ip").await?.is_empty())).await?;
-        page.press("Start the deployment").await?;
+        page.press("Deploy").await?;
         let deployment = page.arrives_at("/deployments/").await?;
         let deployment = deployment.trim_start_matches("/deployments/").to_owned();
         page.run("window.unloaded = 'no'", vec![]).await?;
-        page.shows("#head .note", "dhcp waits since").await?;
+        page.shows("#head .note", "dhcp has been waiting for").await?;
         centre.confirm("kea-dc1").await?;
         page.shows("#states [aria-current]", "In progress").await?;
-        page.shows("#head", "restart h200.dc1.example by hand").await?;
+        page.shows("#head", "restart h200.dc1.example manually").await?;
         centre.boots(ip, "installs Debian 12").await?;
         page.shows("#served", "boot.ipxe").await?;
         centre.is_installed(ip).await?;

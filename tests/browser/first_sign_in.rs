@@ -10,7 +10,7 @@ const CHOSEN: &str = "seven green bicycles";
 async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
     let centre = Centre::start().await?;
     let once = centre.run(&["user", "create", "ada", "--role", "operator"]).await?.trim().to_owned();
-    Browsers::tell("first_sign_in", async |browsers| {
+    Browsers::run_story("first_sign_in", async |browsers| {
         let page = browsers.open(&centre, Look::default()).await?;
         // A user who is not signed in is sent to the sign-in page, and arrives at the requested page afterwards.
         page.visit("/timeline").await?;
@@ -30,14 +30,14 @@ async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
         ensure!(elsewhere == "/settings/password", "instead of a page there was {elsewhere}");
         page.fill("Current password", &once).await?;
         page.fill("New password", "ada").await?;
-        page.fill("New password again", "eve").await?;
-        page.press("Change the password").await?;
-        let told = page.shows("[role=alert]", "rules are broken").await?;
-        ensure!(told.contains("not the same"), "{told}");
+        page.fill("Repeat the new password", "eve").await?;
+        page.press("Change password").await?;
+        let message = page.shows("[role=alert]", "problems").await?;
+        ensure!(message.contains("differ"), "{message}");
         page.fill("Current password", &once).await?;
         page.fill("New password", CHOSEN).await?;
-        page.fill("New password again", CHOSEN).await?;
-        page.press("Change the password").await?;
+        page.fill("Repeat the new password", CHOSEN).await?;
+        page.press("Change password").await?;
         page.arrives_at("/timeline").await?;
         page.shows("header", "ada").await?;
         page.press("Sign out").await?;

@@ -22,7 +22,7 @@ async fn an_operator_follows_an_installation_and_sends_the_server_to_its_disk() 
         ensure!(answer.status().is_success(), "{}", answer.text().await?);
         Ok(())
     };
-    Browsers::tell("installer", async |browsers| {
+    Browsers::run_story("installer", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit(&format!("/deployments/{deployment}")).await?;
         page.shows("#live-state", "Live").await?;
@@ -32,11 +32,11 @@ async fn an_operator_follows_an_installation_and_sends_the_server_to_its_disk() 
         page.requires(page.has("progress#installer-progress[value='40']").await?, "the bar has its value").await?;
         report("stage=partition&failed=1&text=No+root+file+system+is+defined").await?;
         page.shows("#installer .note.bad", "No root file system is defined").await?;
-        page.press("Boot the local disk next").await?;
-        page.shows("#installer", "The next network boot gets the local disk").await?;
+        page.press("Boot from the local disk next").await?;
+        page.shows("#installer", "the server gets the local disk").await?;
         centre.boots(IP, "sanboot").await?;
-        page.press("Boot the image next").await?;
-        page.shows("#installer", "The next network boot gets the boot image").await?;
+        page.press("Boot from the boot image next").await?;
+        page.shows("#installer", "the server gets the boot image").await?;
         report("stage=base&percent=1").await?;
         page.wait_until("the failure is over", async || Ok(!page.has("#installer .note.bad").await?)).await?;
         Ok(())

@@ -31,7 +31,7 @@ const VISIBLE: &str = "const e = document.activeElement, box = e.getBoundingClie
 async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
     let centre = Centre::start().await?;
     let password = user(&centre, "ada", "operator").await?;
-    Browsers::tell("keyboard", async |browsers| {
+    Browsers::run_story("keyboard", async |browsers| {
         let page = browsers.open(&centre, Look::default()).await?;
         page.visit("/devices").await?;
         page.arrives_at("/sign-in").await?;
@@ -53,7 +53,7 @@ async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
         page.arrives_at("/devices/0").await?;
         tab_to(&page, "a Deploy…").await?;
         page.key(Key::Enter).await?;
-        page.says("What it becomes").await?;
+        page.says("Assignment").await?;
         tab_to(&page, "select Venture").await?;
         page.typed("shop").await?;
         page.wait_until("the roles are those of the venture", async || {
@@ -64,7 +64,7 @@ async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
         page.typed("web").await?;
         tab_to(&page, "select Boot image").await?;
         page.typed("debian").await?;
-        tab_to(&page, "button Start the deployment").await?;
+        tab_to(&page, "button Deploy").await?;
         page.key(Key::Enter).await?;
         let path = page.arrives_at("/deployments/").await?;
         let deployment = centre.get(&format!("/api/v1{path}")).await?;

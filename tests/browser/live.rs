@@ -36,12 +36,12 @@ async fn recorded(centre: &Centre, deployment: &str, after: i64) -> Result<HashM
 }
 
 #[tokio::test]
-async fn what_happens_is_seen_at_once_in_every_browser() -> Result<()> {
+async fn changes_appear_immediately_in_every_browser() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;
     let path = format!("/deployments/{deployment}");
-    Browsers::tell("live", async |browsers| {
+    Browsers::run_story("live", async |browsers| {
         let ada = centre.person(browsers, "operator", Look::default()).await?;
         let ben = centre.person(browsers, "operator", Look::default()).await?;
         for page in [&ada, &ben] {
@@ -78,9 +78,9 @@ async fn what_happens_is_seen_at_once_in_every_browser() -> Result<()> {
         }
         // Ada cancels the deployment, and Ben's page shows it without any action.
         ada.follow("Cancel…").await?;
-        ada.fill("Reason", "Ben shall see it").await?;
-        ada.press("Cancel the deployment").await?;
-        ben.says("Cancelled: Ben shall see it").await?;
+        ada.fill("Reason", "Ben must see it").await?;
+        ada.press("Cancel deployment").await?;
+        ben.says("Cancelled: Ben must see it").await?;
         Ok(())
     })
     .await
@@ -97,7 +97,7 @@ async fn rows(page: &Page) -> Result<Value> {
 async fn a_list_does_not_jump_but_says_how_many_are_new() -> Result<()> {
     let centre = Centre::start().await?;
     let first = centre.deploy("R640 no. 1", "10.20.0.11").await?;
-    Browsers::tell("list", async |browsers| {
+    Browsers::run_story("list", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit("/deployments").await?;
         page.shows("#live-state", "Live").await?;
@@ -121,7 +121,7 @@ async fn a_list_does_not_jump_but_says_how_many_are_new() -> Result<()> {
 async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> {
     let centre = tokio::sync::Mutex::new(Centre::start().await?);
     let deployment = centre.lock().await.deploy("R640 no. 1", "10.20.0.11").await?;
-    Browsers::tell("lost", async |browsers| {
+    Browsers::run_story("lost", async |browsers| {
         let page = centre.lock().await.person(browsers, "viewer", Look::default()).await?;
         for words in ["net::ERR_", "htmx:sse:error"] {
             page.expects(words);
@@ -132,9 +132,9 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
         centre.lock().await.kill()?;
         page.shows("#live-state", "Connection lost").await?;
         centre.lock().await.start_again().await?;
-        let cancelled = json!({ "reason": "while nobody looked" });
+        let cancelled = json!({ "reason": "while no page was open" });
         centre.lock().await.post(&format!("/api/v1/deployments/{deployment}/cancel"), &cancelled).await?;
-        page.says("Cancelled: while nobody looked").await?;
+        page.says("Cancelled: while no page was open").await?;
         page.shows("#live-state", "Live").await?;
         ensure!(page.run("return window.unloaded", vec![]).await? == "no", "the page was loaded again");
         Ok(())
@@ -146,7 +146,7 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
 async fn a_silent_server_is_noticed_while_its_connection_stays_open() -> Result<()> {
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
-    Browsers::tell("silent", async |browsers| {
+    Browsers::run_story("silent", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit(&format!("/deployments/{deployment}")).await?;
         page.shows("#live-state", "Live").await?;
@@ -165,7 +165,7 @@ async fn a_silent_server_is_noticed_while_its_connection_stays_open() -> Result<
 #[tokio::test]
 async fn a_first_connection_that_fails_is_tried_again() -> Result<()> {
     let centre = Centre::start().await?;
-    Browsers::tell("first", async |browsers| {
+    Browsers::run_story("first", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         for words in ["net::ERR_", "htmx:error"] {
             page.expects(words);

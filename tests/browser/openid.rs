@@ -12,7 +12,7 @@ async fn a_user_of_the_provider_signs_in_and_arrives_at_the_requested_page() -> 
     let service = crate::openid::start(&provider.url().replace("127.0.0.1", "localhost")).await?;
     let ada = json!({ "preferred_username": "ada", "name": "Ada Lovelace", "groups": ["dc-ops"] });
     provider.knows("sub-1", &ada).await?;
-    Browsers::tell("openid", async |browsers| {
+    Browsers::run_story("openid", async |browsers| {
         let page = browsers.open(&service, Look::default()).await?;
         // The provider's page loads a style sheet from elsewhere and has no icon.
         for words in ["net::ERR_", "/favicon.ico"] {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 #[tokio::test]
 async fn a_refused_form_shows_every_problem_keeps_the_input_and_can_be_fixed() -> Result<()> {
     let centre = Centre::start().await?;
-    Browsers::tell("refused", async |browsers| {
+    Browsers::run_story("refused", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit("/devices/new").await?;
         page.fill("Name", "R650 no. 1").await?;
@@ -16,9 +16,9 @@ async fn a_refused_form_shows_every_problem_keeps_the_input_and_can_be_fixed() -
         page.fill("Interfaces", "52:54:00:zz").await?;
         page.fill("Site", "dc1").await?;
         page.press("Register").await?;
-        let told = page.shows("#refused", "52:54:00:zz").await?;
-        ensure!(told.contains("Not done"), "{told}");
-        page.wait_until("the summary has the focus", async || Ok(page.focus().await?.contains("Not done"))).await?;
+        let message = page.shows("#refused", "52:54:00:zz").await?;
+        ensure!(message.contains("Not saved"), "{message}");
+        page.wait_until("the summary has the focus", async || Ok(page.focus().await?.contains("Not saved"))).await?;
         // The link of the summary leads to the field.
         page.element("#refused a[href='#field-macs']").await?.click().await?;
         page.wait_until("the link leads to the field", async || Ok(page.focus().await?.starts_with("textarea"))).await?;

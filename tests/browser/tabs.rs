@@ -10,7 +10,7 @@ const NAMES: [&str; 6] = ["R640 no. 1", "R640 no. 2", "R640 no. 3", "R640 no. 4"
 #[tokio::test]
 async fn each_of_thirteen_tabs_is_live_while_it_is_visible() -> Result<()> {
     let centre = Centre::start().await?;
-    Browsers::tell("tabs", async |browsers| {
+    Browsers::run_story("tabs", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit("/devices").await?;
         page.shows("#live-state", "Live").await?;

@@ -20,16 +20,16 @@ async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
     let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;
     let path = format!("/deployments/{deployment}");
-    Browsers::tell("viewer", async |browsers| {
+    Browsers::run_story("viewer", async |browsers| {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit(&path).await?;
-        let reason = "This takes the role operator.";
-        for words in ["Cancel…", "Mark done…", "Retry now"] {
+        let reason = "This requires the role operator.";
+        for words in ["Cancel…", "Mark done…", "Retry"] {
             let button = page.button(words).await?;
             ensure!(button.attr("aria-disabled").await?.as_deref() == Some("true"), "{words} can be pressed");
             let described = button.attr("aria-describedby").await?.unwrap_or_default();
-            let told = page.text_of(&format!("#{described}")).await?;
-            ensure!(told.contains(reason), "{words}: {told}");
+            let message = page.text_of(&format!("#{described}")).await?;
+            ensure!(message.contains(reason), "{words}: {message}");
             button.click().await?;
         }
         ensure!(page.path().await? == path, "a button that does nothing led to {}", page.path().await?);

@@ -187,7 +187,7 @@ async fn walk(scheme: Scheme) -> Result<()> {
     let (centre, nothing) = (Centre::start().await?, Service::start(Ipv4Addr::LOCALHOST).await?);
     let begin = work(&centre).await?;
     let mut inspection = Inspection::new(scheme);
-    Browsers::tell(&format!("walk_{}", scheme.name()), async |browsers| {
+    Browsers::run_story(&format!("walk_{}", scheme.name()), async |browsers| {
         let look = Look { scheme, ..Look::default() };
         let page = centre.person(browsers, "administrator", look).await?;
         let known = all(&page, &mut inspection, begin).await?;

@@ -18,7 +18,7 @@ async fn says_once_loaded_again(page: &Page, selector: &str, words: &str) -> Res
 async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
     let centre = Centre::start().await?;
     let (ip, other) = ("10.20.0.41", "10.20.0.42");
-    Browsers::tell("without_script", async |browsers| {
+    Browsers::run_story("without_script", async |browsers| {
         let look = Look { script: false, ..Look::default() };
         let page = centre.person(browsers, "operator", look).await?;
         let device = register(&page).await?;
@@ -27,13 +27,13 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         page.follow("Deploy…").await?;
         // After a refusal the page shows the form again, with what the user entered.
         page.fill("IP address", "10.20.0.1").await?;
-        page.press("Start the deployment").await?;
+        page.press("Deploy").await?;
         page.shows("#refused", "10.20.0.1").await?;
         page.requires(page.value("IP address").await? == "10.20.0.1", "what was written is gone").await?;
         page.fill("IP address", ip).await?;
-        page.press("Start the deployment").await?;
+        page.press("Deploy").await?;
         page.arrives_at("/deployments/").await?;
-        says_once_loaded_again(&page, "#head", "dhcp waits since").await?;
+        says_once_loaded_again(&page, "#head", "dhcp has been waiting for").await?;
         page.follow("DHCP server kea-dc1").await?;
         page.says("h200.dc1.example").await?;
         centre.confirm("kea-dc1").await?;
@@ -57,7 +57,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         page.says(other).await?;
         // The choice of colours is a form too.
         page.fill("Colours", "dark").await?;
-        page.press("Use").await?;
+        page.press("Apply").await?;
         page.wait_until("it is dark", async || Ok(page.attributes("html", "data-theme").await? == ["dark"])).await?;
         page.press("Sign out").await?;
         page.arrives_at("/sign-in").await?;

@@ -3,14 +3,16 @@
 
 use super::books::{Books, key, mac, network, read, site};
 use anyhow::{Result, ensure};
-use bootledger_aggregates::placement::{Misfit, Scope, without_place};
+use bootledger_aggregates::placement::{ChangeScope, Misfit, without_place};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::at::At;
-use bootledger_projections::pool::Pool;
-use bootledger_projections::{catalogue, deployments, devices, dhcp_entries, held, strays};
-use bootledger_web::commands::{Command, CommandError, Kind};
-use bootledger_web::dhcp::configuration::{Configuration, Format};
+use bootledger_port::{CatalogueAction, Command, CommandError, DeploymentAction, DeviceAction, Kind};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::questions::{held, strays};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{catalogue, deployments, devices, dhcp_entries};
+use bootledger_web::machines::dhcp::configuration::Configuration;
+use bootledger_web::machines::dhcp::format::Format;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -119,25 +121,51 @@ fn steps() -> impl Strategy<Value = Step> {
 
 async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
     let done = match step {
-        Step::Network(change) => books.done(Command::DefineNetwork(key("prod"), read(network(&change)))).await,
-        Step::SecondNetwork(change) => books.done(Command::DefineNetwork(key("more"), read(network(&change)))).await,
-        Step::Site(change) => books.done(Command::DefineSite(key("dc1"), read(site(&change)))).await,
-        Step::Rack(rack, spec) => books.done(Command::DefineRack(key(rack), read(spec))).await,
-        Step::Server(server, site) => {
-            books.done(Command::DefineDhcpServer(key(server), read(json!({"site": site, "kind": "kea"})))).await
+        Step::Network(change) => {
+            books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&change))))).await
         }
-        Step::Role(spec) => books.done(Command::DefineRole { venture: key("shop"), role: key("web"), spec: read(spec) }).await,
-        Step::Retire(kind, name) => books.done(Command::Retire(kind, key(name))).await,
-        Step::RetireRole => books.done(Command::RetireRole { venture: key("shop"), role: key("web") }).await,
+        Step::SecondNetwork(change) => {
+            books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("more"), read(network(&change))))).await
+        }
+        Step::Site(change) => books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&change))))).await,
+        Step::Rack(rack, spec) => books.done(Command::Catalogue(CatalogueAction::DefineRack(key(rack), read(spec)))).await,
+        Step::Server(server, site) => {
+            books
+                .done(Command::Catalogue(CatalogueAction::DefineDhcpServer(
+                    key(server),
+                    read(json!({"site": site, "kind": "kea"})),
+                )))
+                .await
+        }
+        Step::Role(spec) => {
+            books
+                .done(Command::Catalogue(CatalogueAction::DefineRole {
+                    venture: key("shop"),
+                    role: key("web"),
+                    spec: read(spec),
+                }))
+                .await
+        }
+        Step::Retire(kind, name) => books.done(Command::Catalogue(CatalogueAction::Retire(kind, key(name)))).await,
+        Step::RetireRole => {
+            books.done(Command::Catalogue(CatalogueAction::RetireRole { venture: key("shop"), role: key("web") })).await
+        }
         Step::Deploy(server, host) => {
             let wanted = json!({
                 "device": devices[server], "ip": format!("10.20.0.{host}"), "hostname": format!("h{server}-{host}.dc1.example"),
                 "venture": "shop", "role": "web", "boot_image": "debian"
             });
-            books.done(Command::StartDeployment(Box::new(read(wanted)))).await
+            books.done(Command::Deployment(DeploymentAction::StartDeployment(Box::new(read(wanted))))).await
         }
         Step::Cancel(server) => match deployments::live_of_device(&books.pool, devices[server], At::Now).await? {
-            Some(live) => books.done(Command::CancelDeployment { deployment: live.id, reason: key("changed my mind") }).await,
+            Some(live) => {
+                books
+                    .done(Command::Deployment(DeploymentAction::CancelDeployment {
+                        deployment: live.id,
+                        reason: key("changed my mind"),
+                    }))
+                    .await
+            }
             None => return Ok(false),
         },
         Step::Install(server, host) => {
@@ -147,11 +175,15 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
                 "addresses": [ip], "dns_entries": [],
                 "dhcp_entries": [{"ip": ip, "mac": mac(server + 1), "hostname": null, "network": "prod"}],
             });
-            books.done(Command::RecordFacts(devices[server], read(facts))).await
+            books.done(Command::Device(DeviceAction::RecordFacts(devices[server], read(facts)))).await
         }
-        Step::Device(server, change) => books.done(Command::ChangeDevice(devices[server], read(change))).await,
+        Step::Device(server, change) => {
+            books.done(Command::Device(DeviceAction::ChangeDevice(devices[server], read(change)))).await
+        }
         Step::Decommission(server) => {
-            books.done(Command::DecommissionDevice { device: devices[server], reason: key("it is old") }).await
+            books
+                .done(Command::Device(DeviceAction::DecommissionDevice { device: devices[server], reason: key("it is old") }))
+                .await
         }
     };
     match done {
@@ -167,10 +199,10 @@ type Lost = BTreeMap<DeviceId, BTreeSet<Misfit>>;
 async fn lost(books: &Books) -> Result<Lost> {
     let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
     let now = held::catalogue(connection, At::Now).await?;
-    let everywhere = Scope { sites: [key("dc1"), key("dc2")].into(), ..Scope::default() };
+    let everywhere = ChangeScope { sites: [key("dc1"), key("dc2")].into(), ..ChangeScope::default() };
     let known = held::concerned(connection, &everywhere).await?;
     let all = held::of_devices(connection, &known).await?;
-    let live: Vec<_> = all.iter().filter_map(|held| Some(held.live.as_ref()?.ip)).collect();
+    let live: Vec<_> = all.iter().filter_map(|held| Some(held.live.as_ref()?.assignment.ip)).collect();
     let managed = devices::managed_at(&mut *connection, &live).await?;
     ensure!(managed.is_empty(), "{managed:?} are controllers' and of servers that are being installed");
     Ok(all.into_iter().map(|held| (held.device, without_place(&now, &held))).collect())

@@ -3,11 +3,12 @@
 
 use super::books::{Books, broken, context, key, mac, network, read, site, start};
 use anyhow::{Result, ensure};
-use bootledger_aggregates::placement::Scope;
+use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, deployments, held, strays};
-use bootledger_web::commands::{Command, CommandError, Commands, Kind, Receipt};
+use bootledger_port::{CatalogueAction, Command, CommandError, Commands, DeploymentAction, DeviceAction, Kind, Receipt};
+use bootledger_projections::questions::{held, strays};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{catalogue, deployments};
 use serde_json::json;
 
 type Outcome = Result<Receipt, CommandError>;
@@ -17,7 +18,7 @@ type Change = (&'static str, fn() -> Command);
 
 /// Runs both commands at the same moment, one on each instance.
 async fn both(books: &Books, one: Command, other: Command) -> (Outcome, Outcome) {
-    let outcomes = tokio::join!(books.ledger.execute(one, context()), books.other.execute(other, context()));
+    let outcomes = tokio::join!(books.commands.execute(one, context()), books.other.execute(other, context()));
     books.shown().await;
     outcomes
 }
@@ -30,15 +31,17 @@ fn one_of_both(what: &str, (one, other): (Outcome, Outcome)) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn a_deployment_that_starts_while_its_place_goes_does_not_slip_through() -> Result<()> {
+async fn a_deployment_cannot_start_while_its_place_is_removed() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
     let changes: [Change; 5] = [
-        ("narrowed", || Command::DefineNetwork(key("prod"), read(network(&json!({"cidr": "10.20.0.0/26"}))))),
-        ("no DHCP", || Command::DefineNetwork(key("prod"), read(network(&json!({"dhcp": false}))))),
-        ("retired network", || Command::Retire(Kind::Network, key("prod"))),
-        ("zones", || Command::DefineSite(key("dc1"), read(site(&json!({"zones": []}))))),
-        ("retired role", || Command::RetireRole { venture: key("shop"), role: key("web") }),
+        ("narrowed", || {
+            Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&json!({"cidr": "10.20.0.0/26"})))))
+        }),
+        ("no DHCP", || Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&json!({"dhcp": false})))))),
+        ("retired network", || Command::Catalogue(CatalogueAction::Retire(Kind::Network, key("prod")))),
+        ("zones", || Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&json!({"zones": []})))))),
+        ("retired role", || Command::Catalogue(CatalogueAction::RetireRole { venture: key("shop"), role: key("web") })),
     ];
     let mut first = 0;
     for round in 0..15 {
@@ -54,56 +57,66 @@ async fn a_deployment_that_starts_while_its_place_goes_does_not_slip_through() -
 /// Cancels the deployment, if there is one, and restores the catalogue.
 async fn as_before(books: &Books, device: DeviceId) -> Result<()> {
     if let Some(live) = deployments::live_of_device(&books.pool, device, At::Now).await? {
-        books.done(Command::CancelDeployment { deployment: live.id, reason: key("a round is over") }).await?;
+        books
+            .done(Command::Deployment(DeploymentAction::CancelDeployment { deployment: live.id, reason: key("a round is over") }))
+            .await?;
     }
-    books.done(Command::DefineSite(key("dc1"), read(site(&json!({}))))).await?;
-    books.done(Command::DefineNetwork(key("prod"), read(network(&json!({}))))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&json!({})))))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&json!({})))))).await?;
     let role = json!({"default_boot_image": "debian"});
-    books.done(Command::DefineRole { venture: key("shop"), role: key("web"), spec: read(role) }).await?;
+    books
+        .done(Command::Catalogue(CatalogueAction::DefineRole { venture: key("shop"), role: key("web"), spec: read(role) }))
+        .await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_server_that_moves_in_while_its_rack_goes_does_not_slip_through() -> Result<()> {
+async fn a_server_cannot_move_into_a_rack_while_it_is_retired() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
     for round in 0..6 {
-        books.done(Command::DefineRack(key("r2"), read(json!({"site": "dc1"})))).await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineRack(key("r2"), read(json!({"site": "dc1"}))))).await?;
         let outcomes = if round % 2 == 0 {
             let spec = json!({"site": "dc1", "rack": "r2", "macs": [format!("52:54:00:00:01:{round:02x}")]});
-            let register = Command::RegisterDevice { spec: read(spec), venture: None, role: None };
-            both(&books, Command::Retire(Kind::Rack, key("r2")), register).await
+            let register = Command::Device(DeviceAction::RegisterDevice { spec: read(spec), venture: None, role: None });
+            both(&books, Command::Catalogue(CatalogueAction::Retire(Kind::Rack, key("r2"))), register).await
         } else {
-            let change = Command::ChangeDevice(device, read(json!({"rack": "r2"})));
-            both(&books, Command::DefineRack(key("r2"), read(json!({"site": "dc2"}))), change).await
+            let change = Command::Device(DeviceAction::ChangeDevice(device, read(json!({"rack": "r2"}))));
+            both(&books, Command::Catalogue(CatalogueAction::DefineRack(key("r2"), read(json!({"site": "dc2"})))), change).await
         };
         let rack_went = one_of_both("rack", outcomes)?;
         if !rack_went {
-            let connection = &mut bootledger_projections::pool::Pool::from(books.pool.clone()).acquire().await?;
-            let scope = Scope { racks: [key("r2")].into(), ..Scope::default() };
+            let connection = &mut bootledger_projections::database::pool::Pool::from(books.pool.clone()).acquire().await?;
+            let scope = ChangeScope { racks: [key("r2")].into(), ..ChangeScope::default() };
             for inside in held::concerned(connection, &scope).await? {
-                books.done(Command::ChangeDevice(inside, read(json!({"rack": "r1"})))).await?;
+                books.done(Command::Device(DeviceAction::ChangeDevice(inside, read(json!({"rack": "r1"}))))).await?;
             }
         }
         // An empty rack may move to another site and back.
-        books.done(Command::DefineRack(key("r2"), read(json!({"site": "dc1"})))).await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineRack(key("r2"), read(json!({"site": "dc1"}))))).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn the_last_two_dhcp_servers_do_not_both_go_and_networks_do_not_overlap() -> Result<()> {
+async fn concurrent_changes_cannot_remove_both_last_dhcp_servers_or_make_networks_overlap() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
     books.installed(device, 1, "10.20.0.100").await?;
     for round in 0..4 {
         for name in ["kea-1", "kea-2"] {
-            books.done(Command::DefineDhcpServer(key(name), read(json!({"site": "dc1", "kind": "kea"})))).await?;
+            books
+                .done(Command::Catalogue(CatalogueAction::DefineDhcpServer(
+                    key(name),
+                    read(json!({"site": "dc1", "kind": "kea"})),
+                )))
+                .await?;
         }
-        let retire = |name| Command::Retire(Kind::DhcpServer, key(name));
+        let retire = |name| Command::Catalogue(CatalogueAction::Retire(Kind::DhcpServer, key(name)));
         one_of_both("servers", both(&books, retire("kea-1"), retire("kea-2")).await)?;
         let cidr = format!("10.50.{round}.0/24");
-        let define = |name| Command::DefineNetwork(key(name), read(json!({"cidr": cidr, "site": "dc1"})));
+        let define =
+            |name| Command::Catalogue(CatalogueAction::DefineNetwork(key(name), read(json!({"cidr": cidr, "site": "dc1"}))));
         let (one, other) = (format!("one-{round}"), format!("other-{round}"));
         one_of_both("networks", both(&books, define(&one), define(&other)).await)?;
     }
@@ -115,10 +128,10 @@ async fn the_last_two_dhcp_servers_do_not_both_go_and_networks_do_not_overlap() 
 async fn save(books: &Books, networks: &[(String, String)]) -> Vec<Outcome> {
     let barrier = &tokio::sync::Barrier::new(networks.len());
     let saves = networks.iter().enumerate().map(|(number, (name, cidr))| async move {
-        let command = Command::DefineNetwork(key(name), read(json!({"cidr": cidr, "site": "dc1"})));
+        let command = Command::Catalogue(CatalogueAction::DefineNetwork(key(name), read(json!({"cidr": cidr, "site": "dc1"}))));
         barrier.wait().await;
         if number % 2 == 0 {
-            books.ledger.execute(command, context()).await
+            books.commands.execute(command, context()).await
         } else {
             books.other.execute(command, context()).await
         }
@@ -169,21 +182,29 @@ async fn of_networks_that_would_share_addresses_no_two_are_saved_at_the_same_mom
 type Naming = fn(&str) -> Command;
 
 #[tokio::test]
-async fn an_address_is_not_given_and_named_at_the_same_moment() -> Result<()> {
+async fn an_address_cannot_be_assigned_and_declared_at_the_same_moment() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
     let naming: [(&str, Naming); 4] = [
         ("resolver", |ip| {
-            Command::DefineNetwork(key("far"), read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]})))
+            Command::Catalogue(CatalogueAction::DefineNetwork(
+                key("far"),
+                read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]})),
+            ))
         }),
         ("next server", |ip| {
             let dc2 = json!({"domain": "dc2.example", "zones": ["dc2.example", "30.10.in-addr.arpa"], "next_server": ip});
-            Command::DefineSite(key("dc2"), read(dc2))
+            Command::Catalogue(CatalogueAction::DefineSite(key("dc2"), read(dc2)))
         }),
-        ("DHCP server", |ip| Command::DefineDhcpServer(key("kea-9"), read(json!({"site": "dc2", "kind": "kea", "address": ip})))),
+        ("DHCP server", |ip| {
+            Command::Catalogue(CatalogueAction::DefineDhcpServer(
+                key("kea-9"),
+                read(json!({"site": "dc2", "kind": "kea", "address": ip})),
+            ))
+        }),
         ("controller", |ip| {
             let spec = json!({"site": "dc2", "serial": ip, "management": {"address": ip}});
-            Command::RegisterDevice { spec: read(spec), venture: None, role: None }
+            Command::Device(DeviceAction::RegisterDevice { spec: read(spec), venture: None, role: None })
         }),
     ];
     let mut named = 0;
@@ -195,13 +216,13 @@ async fn an_address_is_not_given_and_named_at_the_same_moment() -> Result<()> {
         as_before(&books, device).await?;
         let facts = |ip: &str| {
             let facts = json!({"dhcp_entries": [{"ip": ip, "mac": mac(1), "hostname": null, "network": "prod"}]});
-            Command::RecordFacts(device, read(facts))
+            Command::Device(DeviceAction::RecordFacts(device, read(facts)))
         };
         // An address that a device already has may be assigned to the infrastructure; then it gets no DHCP entry.
         let other = format!("10.20.0.{}", 200 + round);
         let (one, two) = both(&books, command(&other), facts(&other)).await;
         ensure!(one.is_ok() || two.is_ok(), "{what}: {one:?} and {two:?}");
-        books.done(Command::RecordFacts(device, read(json!({"dhcp_entries": []})))).await?;
+        books.done(Command::Device(DeviceAction::RecordFacts(device, read(json!({"dhcp_entries": []}))))).await?;
     }
     println!("{named} of 12 addresses were named first");
     Ok(())
@@ -215,7 +236,10 @@ async fn two_sites_do_not_both_state_a_zone_at_the_same_moment() -> Result<()> {
             let zone = json!({"name": format!("z{round}.example"), "ttl": 60});
             let reverse = json!({"name": format!("rev-{site}-{round}.168.192.in-addr.arpa"), "range": format!("192.168.{round}.{}", if site == "a" {"0-192.168.ROUND.99"} else {"50-192.168.ROUND.200"}).replace("ROUND", &round.to_string())});
             let zones = if round % 2 == 0 { json!([zone]) } else { json!([reverse]) };
-            Command::DefineSite(key(&format!("{site}-{round}")), read(json!({"domain": "example", "zones": zones})))
+            Command::Catalogue(CatalogueAction::DefineSite(
+                key(&format!("{site}-{round}")),
+                read(json!({"domain": "example", "zones": zones})),
+            ))
         };
         one_of_both("zones", both(&books, stating("a"), stating("b")).await)?;
     }

@@ -2,16 +2,18 @@
 
 pub(super) use crate::support::books::context;
 use anyhow::Result;
-use bootledger::feed::Feed;
-use bootledger::ledger::Ledger;
-use bootledger::projector::{self, catch_up};
-use bootledger::secrets::Secrets;
-use bootledger::store::EventLog;
+use bootledger::commands::CommandService;
+use bootledger::event_log::EventLog;
+use bootledger::event_log::catch_up::catch_up;
+use bootledger::event_log::feed::Feed;
+use bootledger::workers;
+use bootledger::workers::projector::Projector;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_port::{CatalogueAction, Command, CommandError, Commands, DeploymentAction, DeviceAction, Preview};
+use bootledger_secrets::Secrets;
 use bootledger_test_cluster::TestDatabase;
-use bootledger_web::commands::{Command, CommandError, Commands};
-use bootledger_web::health::vitals::Pulse;
+use bootledger_web::http::vitals::WorkerStatus;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -19,8 +21,8 @@ use tokio::sync::watch;
 
 /// The command services of two instances over one database.
 pub(super) struct Books {
-    pub(super) ledger: Ledger,
-    pub(super) other: Ledger,
+    pub(super) commands: CommandService,
+    pub(super) other: CommandService,
     pub(super) pool: PgPool,
     feed: Feed,
     _stopping: watch::Sender<bool>,
@@ -62,40 +64,62 @@ impl Books {
         let pool = database.pool(16).await?;
         let (stopping, stop) = watch::channel(false);
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
-        let ledger = |log| Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        let commands = |log| CommandService::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
         let (one, two) = (
-            ledger(EventLog::start(pool.clone(), database.connect_options())),
-            ledger(EventLog::start(pool.clone(), database.connect_options())),
+            commands(EventLog::start(pool.clone(), database.connect_options())),
+            commands(EventLog::start(pool.clone(), database.connect_options())),
         );
-        tokio::spawn(projector::run(pool.clone().into(), feed.clone(), Pulse::default(), stop));
-        Ok(Self { ledger: one, other: two, pool, feed, _stopping: stopping, _database: database })
+        tokio::spawn(workers::run(Projector::new(pool.clone(), feed.clone()), WorkerStatus::default(), stop));
+        Ok(Self { commands: one, other: two, pool, feed, _stopping: stopping, _database: database })
     }
 
     /// Two sites with racks; dc1 has the network, the DHCP server, a role and an image.
     pub(super) async fn data_centre() -> Result<Self> {
         let books = Self::open().await?;
         let dc2 = json!({"domain": "dc2.example", "zones": ["dc2.example", "30.10.in-addr.arpa"]});
-        books.done(Command::DefineSite(key("dc1"), read(site(&json!({}))))).await?;
-        books.done(Command::DefineSite(key("dc2"), read(dc2))).await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&json!({})))))).await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc2"), read(dc2)))).await?;
         for (rack, site) in [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")] {
-            books.done(Command::DefineRack(key(rack), read(json!({ "site": site })))).await?;
+            books.done(Command::Catalogue(CatalogueAction::DefineRack(key(rack), read(json!({ "site": site }))))).await?;
         }
-        books.done(Command::DefineNetwork(key("prod"), read(network(&json!({}))))).await?;
-        books.done(Command::DefineDhcpServer(key("kea-1"), read(json!({"site": "dc1", "kind": "kea"})))).await?;
-        books.done(Command::DefineBootImage(key("debian"), read(json!({})))).await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&json!({})))))).await?;
+        books
+            .done(Command::Catalogue(CatalogueAction::DefineDhcpServer(
+                key("kea-1"),
+                read(json!({"site": "dc1", "kind": "kea"})),
+            )))
+            .await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineBootImage(key("debian"), read(json!({}))))).await?;
         let script = json!({"kind": "boot_ipxe", "template": false, "size": 6, "sha256": "0".repeat(64)});
-        books.done(Command::PutBootFile { image: key("debian"), name: key("boot.ipxe"), file: read(script) }).await?;
-        books.done(Command::DefineVenture(key("shop"), read(json!({})))).await?;
+        books
+            .done(Command::Catalogue(CatalogueAction::PutBootFile {
+                image: key("debian"),
+                name: key("boot.ipxe"),
+                file: read(script),
+            }))
+            .await?;
+        books.done(Command::Catalogue(CatalogueAction::DefineVenture(key("shop"), read(json!({}))))).await?;
         let role = json!({"default_boot_image": "debian"});
-        books.done(Command::DefineRole { venture: key("shop"), role: key("web"), spec: read(role) }).await?;
+        books
+            .done(Command::Catalogue(CatalogueAction::DefineRole { venture: key("shop"), role: key("web"), spec: read(role) }))
+            .await?;
         Ok(books)
     }
 
     /// Runs a command that must succeed. Returns the id of its aggregate.
     pub(super) async fn done(&self, command: Command) -> Result<String, CommandError> {
-        let receipt = self.ledger.execute(command, context()).await?;
+        let receipt = self.commands.execute(command, context()).await?;
         self.shown().await;
         Ok(receipt.id)
+    }
+
+    /// What a change of a device or of the catalogue would do.
+    pub(super) async fn preview(&self, command: Command) -> Result<Preview, CommandError> {
+        match command {
+            Command::Device(action) => self.commands.preview_device(action, context()).await,
+            Command::Catalogue(action) => self.commands.preview_catalogue(action, context()).await,
+            other => panic!("{} has no preview", other.name()),
+        }
     }
 
     /// Waits until the views show the end of the log.
@@ -107,8 +131,9 @@ impl Books {
     pub(super) async fn server(&self, number: usize) -> Result<DeviceId> {
         let spec = json!({"site": "dc1", "rack": "r1", "name": format!("R640 no. {number}"), "macs": [mac(number)]});
         let (venture, role) = (Some(key("shop")), Some(key("web")));
-        let device = self.done(Command::RegisterDevice { spec: read(spec), venture, role }).await?.parse()?;
-        self.done(Command::VerifyDevice(device)).await?;
+        let device =
+            self.done(Command::Device(DeviceAction::RegisterDevice { spec: read(spec), venture, role })).await?.parse()?;
+        self.done(Command::Device(DeviceAction::VerifyDevice(device))).await?;
         Ok(device)
     }
 
@@ -118,7 +143,7 @@ impl Books {
             "addresses": [ip], "dns_entries": [{"hostname": format!("h{number}.dc1.example"), "ip": ip}],
             "dhcp_entries": [{"ip": ip, "mac": mac(number), "hostname": format!("h{number}.dc1.example"), "network": "prod"}],
         });
-        self.done(Command::RecordFacts(device, read(facts))).await?;
+        self.done(Command::Device(DeviceAction::RecordFacts(device, read(facts)))).await?;
         Ok(())
     }
 
@@ -131,7 +156,9 @@ impl Books {
 /// The command that starts a deployment at this address.
 pub(super) fn start(device: DeviceId, number: usize, ip: &str) -> Command {
     let hostname = format!("h{number}.dc1.example");
-    Command::StartDeployment(Box::new(read(json!({"device": device, "ip": ip, "hostname": hostname}))))
+    Command::Deployment(DeploymentAction::StartDeployment(Box::new(read(
+        json!({"device": device, "ip": ip, "hostname": hostname}),
+    ))))
 }
 
 /// The rules that a command was refused for.

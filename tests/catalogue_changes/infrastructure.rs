@@ -1,12 +1,13 @@
 //! Addresses of routers, servers and management controllers: no device can get one, and no device's address can become one.
 
-use super::books::{Books, broken, context, key, mac, network, read, site, start};
+use super::books::{Books, broken, key, mac, network, read, site, start};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::at::At;
-use bootledger_projections::pool::Pool;
-use bootledger_projections::{catalogue, free};
-use bootledger_web::commands::{Command, CommandError, Commands, NewDeployment};
+use bootledger_port::{CatalogueAction, Command, CommandError, Commands, DeviceAction, NewDeployment};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::questions::free;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -47,23 +48,23 @@ fn full_network(change: &Value) -> Value {
 
 async fn with_infrastructure() -> Result<Books> {
     let books = Books::data_centre().await?;
-    books.done(Command::DefineNetwork(key("prod"), read(full_network(&json!({}))))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(full_network(&json!({})))))).await?;
     let zone =
         json!({"name": "dc1.example", "name_servers": ["ns1.dc1.example"], "records": "ns1 A 10.20.0.9\nwww A 10.20.0.78"});
     let change = json!({
         "zones": [zone, "10.in-addr.arpa"], "boot_url": "http://10.20.0.7:8080", "hostname_template": "h<1,99>.dc1.example",
         "dhcp_header": [{"name": "tftp-server-name", "value": {"text": "10.20.0.8"}}],
     });
-    books.done(Command::DefineSite(key("dc1"), read(site(&change)))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&change))))).await?;
     let server = json!({"site": "dc1", "kind": "kea", "address": "10.20.0.10"});
-    books.done(Command::DefineDhcpServer(key("kea-1"), read(server))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineDhcpServer(key("kea-1"), read(server)))).await?;
     books.done(controlled("Controlled", &json!({"address": "10.20.0.11"}))).await?;
     Ok(books)
 }
 
 fn controlled(name: &str, management: &Value) -> Command {
     let spec = json!({"site": "dc1", "name": name, "serial": name, "management": management});
-    Command::RegisterDevice { spec: read(spec), venture: None, role: None }
+    Command::Device(DeviceAction::RegisterDevice { spec: read(spec), venture: None, role: None })
 }
 
 fn entries(device: DeviceId, fields: &[&str], ip: &str, number: usize) -> Command {
@@ -75,7 +76,7 @@ fn entries(device: DeviceId, fields: &[&str], ip: &str, number: usize) -> Comman
             _ => json!([{"ip": ip, "mac": mac(number), "hostname": null, "network": "prod"}]),
         };
     }
-    Command::RecordFacts(device, read(facts))
+    Command::Device(DeviceAction::RecordFacts(device, read(facts)))
 }
 
 async fn refused(books: &Books, command: Command, words: &str) -> Result<()> {
@@ -113,15 +114,15 @@ async fn no_device_gets_the_address_of_a_router_a_server_or_a_controller() -> Re
     let spec = catalogue::network(&mut *connection, &key("prod"), At::Now).await?.context("the network")?.spec;
     let next = free::addresses(connection, &spec, &BTreeSet::new(), At::Now, 100).await?;
     ensure!(next[0] == Ipv4Addr::new(10, 20, 0, 13) && next.contains(&Ipv4Addr::new(10, 20, 0, 77)), "{next:?}");
-    let past = At::Position(bootledger_projections::log::last_position(&books.pool).await?);
+    let past = At::Position(bootledger_projections::database::log::last_position(&books.pool).await?);
     ensure!(free::addresses(connection, &spec, &BTreeSet::new(), past, 100).await? == next, "another answer for the past");
     let wanted = read(json!({"device": device}));
-    let proposed = books.ledger.check_deployment(&wanted).await?;
-    ensure!(proposed.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
+    let proposed = books.commands.check_deployment(&wanted).await?;
+    ensure!(proposed.assignment.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
     let mut suggested: NewDeployment = read(json!({"device": device}));
     suggested.suggested.ip = Some(Ipv4Addr::new(10, 20, 0, 2));
-    let proposed = books.ledger.check_deployment(&suggested).await?;
-    ensure!(proposed.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
+    let proposed = books.commands.check_deployment(&suggested).await?;
+    ensure!(proposed.assignment.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
     Ok(())
 }
 
@@ -156,8 +157,9 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
     books.deploying(live, 1, "10.20.0.50").await?;
     books.installed(done, 2, "10.20.0.51").await?;
     let naming = |ip: &str| {
-        let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(full_network(&change)));
-        let to_site = |change: Value| Command::DefineSite(key("dc2"), read(json_site(&change)));
+        let to_network =
+            |change: Value| Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(full_network(&change))));
+        let to_site = |change: Value| Command::Catalogue(CatalogueAction::DefineSite(key("dc2"), read(json_site(&change))));
         let option = json!([{"name": "ntp-servers", "value": {"addresses": [ip]}}]);
         let zone = json!({"name": "dc2.example", "name_servers": ["ns.dc2.example"], "records": format!("ns A {ip}")});
         vec![
@@ -166,13 +168,19 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
             to_site(json!({"next_server": ip})),
             to_site(json!({"boot_url": format!("https://{ip}/boot")})),
             to_site(json!({"zones": [zone]})),
-            Command::DefineDhcpServer(key("kea-9"), read(json!({"site": "dc1", "kind": "kea", "address": ip}))),
-            Command::DefineNetwork(key("far"), read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]}))),
+            Command::Catalogue(CatalogueAction::DefineDhcpServer(
+                key("kea-9"),
+                read(json!({"site": "dc1", "kind": "kea", "address": ip})),
+            )),
+            Command::Catalogue(CatalogueAction::DefineNetwork(
+                key("far"),
+                read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]})),
+            )),
         ]
     };
     for command in naming("10.20.0.50") {
         refused(&books, command.clone(), "held by the deployment of h1.dc1.example: that server is being installed").await?;
-        broken(books.ledger.preview(command, context()).await);
+        broken(books.preview(command).await);
     }
     for command in naming("10.20.0.11") {
         refused(&books, command, "it is the management address of Controlled").await?;
@@ -196,12 +204,13 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
     ];
     for (number, (ip, words)) in taken.into_iter().enumerate() {
         refused(&books, controlled(&format!("new {number}"), &json!({"address": ip})), words).await?;
-        refused(&books, Command::ChangeDevice(live, read(json!({"management": {"address": ip}}))), words).await?;
+        refused(&books, Command::Device(DeviceAction::ChangeDevice(live, read(json!({"management": {"address": ip}})))), words)
+            .await?;
     }
     // A router that forwards ports to controllers, and a server whose controller has the server's own address.
     books.done(controlled("behind the router", &json!({"address": "10.20.0.1", "port": 6230}))).await?;
-    books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.51"}})))).await?;
-    books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.60"}})))).await?;
+    books.done(Command::Device(DeviceAction::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.51"}}))))).await?;
+    books.done(Command::Device(DeviceAction::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.60"}}))))).await?;
     // A deployed server's address may be assigned to infrastructure.
     for command in naming("10.20.0.51") {
         books.done(command).await?;
@@ -219,34 +228,34 @@ fn json_site(change: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_server_being_installed_received_can_be_replaced_but_not_removed() -> Result<()> {
+async fn data_that_a_server_received_during_its_installation_can_be_replaced_but_not_removed() -> Result<()> {
     let books = with_infrastructure().await?;
     let device = books.server(1).await?;
     books.deploying(device, 1, "10.20.0.50").await?;
-    let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(full_network(&change)));
+    let to_network = |change: Value| Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(full_network(&change))));
     let now = catalogue::site(&books.pool, &key("dc1"), At::Now).await?.context("the site")?.spec;
     let to_site = |change: Value| {
         let mut spec = serde_json::to_value(&now).expect("JSON");
         if let (Value::Object(spec), Value::Object(change)) = (&mut spec, change) {
             spec.extend(change);
         }
-        Command::DefineSite(key("dc1"), read(spec))
+        Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(spec)))
     };
     for (command, words) in [
-        (to_network(json!({"gateway": null})), "it was given the gateway 10.20.0.1, and would have none"),
-        (to_network(json!({"dns_servers": []})), "it was given the DNS servers 10.20.0.3, and would have none"),
+        (to_network(json!({"gateway": null})), "it uses the gateway 10.20.0.1, and would have none"),
+        (to_network(json!({"dns_servers": []})), "it uses the DNS servers 10.20.0.3, and would have none"),
         (to_site(json!({"next_server": null})), "no next server"),
     ] {
         refused(&books, command, words).await?;
     }
     let replaced = full_network(&json!({"gateway": "10.20.0.254", "dns_servers": ["10.20.0.33"]}));
-    let preview = books.ledger.preview(Command::DefineNetwork(key("prod"), read(replaced.clone())), context()).await?;
+    let preview = books.preview(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(replaced.clone())))).await?;
     let moves = preview.moves.join("\n");
     for words in ["the gateway for 10.20.0.50 of R640 no. 1 moves from 10.20.0.1 to 10.20.0.254", "from 10.20.0.3 to 10.20.0.33"]
     {
         ensure!(moves.contains(words), "{moves}");
     }
-    books.done(Command::DefineNetwork(key("prod"), read(replaced))).await?;
+    books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(replaced)))).await?;
     books.done(to_site(json!({"next_server": "10.20.0.34", "boot_url": null, "name": "Another"}))).await?;
     Ok(())
 }

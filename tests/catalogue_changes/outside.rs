@@ -2,8 +2,8 @@
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
-use bootledger::store::EventLog;
-use bootledger::store::append::{Batch, NewEvent};
+use bootledger::event_log::EventLog;
+use bootledger::event_log::append::{Batch, NewEvent};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_repo
     ensure!(served(&service).await?);
     for path in ["/api/v1/networks/prod", "/api/v1/networks/prod?dry_run=true"] {
         let refused = service.put(path, &network("10.20.0.0/24")).await.expect_err("10.20.1.50 is held").to_string();
-        ensure!(refused.contains("10.20.1.50, held by R640 no. 1, would lie in no network"), "{refused}");
+        ensure!(refused.contains("10.20.1.50, held by R640 no. 1, would be in no network"), "{refused}");
     }
     let before = service.get("/api/v1/networks/prod").await?;
     let preview = service.put("/api/v1/networks/prod?dry_run=true", &network("10.20.0.0/22")).await?;

@@ -2,7 +2,7 @@
 
 use super::{batch, event, log_of};
 use anyhow::Result;
-use bootledger::store::verify::{self, Tampered};
+use bootledger::event_log::verify::{self, Tampered};
 use bootledger_test_cluster::TestDatabase;
 use std::io::Cursor;
 
@@ -60,7 +60,7 @@ async fn one_altered_byte_anywhere_is_found_and_located() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_export_proves_itself_and_tells_a_changed_line() -> Result<()> {
+async fn an_export_can_be_verified_and_reveals_a_changed_line() -> Result<()> {
     let database = TestDatabase::create().await?;
     let log = log_of(&database).await?;
     for n in 1..=5 {

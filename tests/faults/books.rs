@@ -1,7 +1,7 @@
 //! The commands that were sent and the answers to them, to be compared with the log.
 
+use super::fixture::Fixture;
 use super::reckoning::Log;
-use super::world::World;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use reqwest::{Method, StatusCode};
@@ -58,7 +58,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Books {
     /// Sends a command once. Returns its number and its outcome.
-    pub(super) async fn order(&self, world: &World, event: &'static str, path: String, body: Value) -> (usize, Outcome) {
+    pub(super) async fn order(&self, fixture: &Fixture, event: &'static str, path: String, body: Value) -> (usize, Outcome) {
         let order = Order {
             event,
             method: Method::POST,
@@ -73,12 +73,12 @@ impl Books {
             orders.push(order);
             orders.len() - 1
         };
-        let outcome = self.try_again(world, number).await;
+        let outcome = self.try_again(fixture, number).await;
         (number, outcome)
     }
 
     /// Sends a command again with the same idempotency key.
-    pub(super) async fn try_again(&self, world: &World, number: usize) -> Outcome {
+    pub(super) async fn try_again(&self, fixture: &Fixture, number: usize) -> Outcome {
         let correlation = format!("try-{}", Uuid::now_v7());
         let order = {
             let mut orders = locked(&self.orders);
@@ -86,7 +86,7 @@ impl Books {
             order.tries.push(correlation.clone());
             order.clone()
         };
-        let request = self.client.request(order.method, world.service.url(&order.path)).bearer_auth(world.service.token());
+        let request = self.client.request(order.method, fixture.service.url(&order.path)).bearer_auth(fixture.service.token());
         let request = request.header("Idempotency-Key", &order.key).header("Bootledger-Correlation-Id", &correlation);
         let sent = request.json(&order.body).timeout(PATIENCE).send().await;
         let outcome = match sent {
@@ -132,13 +132,13 @@ impl Books {
     }
 
     /// Repeats commands with an unknown outcome until the outcome is known.
-    pub(super) async fn insist(&self, world: &World, limit: Duration) -> Result<()> {
+    pub(super) async fn insist(&self, fixture: &Fixture, limit: Duration) -> Result<()> {
         let begun = Instant::now();
         let unknown = |number: &usize| matches!(locked(&self.orders)[*number].outcome, Outcome::Unknown(_));
         let count = locked(&self.orders).len();
         let insisting = (0..count).filter(unknown).map(async |number| {
             loop {
-                match self.try_again(world, number).await {
+                match self.try_again(fixture, number).await {
                     Outcome::Unknown(why) => ensure!(begun.elapsed() < limit, "an order is still unknown: {why}"),
                     Outcome::Accepted(_) | Outcome::Refused(_) => return Ok(()),
                 }

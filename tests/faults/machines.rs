@@ -1,6 +1,6 @@
 //! Machines that never stop sending requests: servers that boot, and DHCP agents.
 
-use super::world::World;
+use super::fixture::Fixture;
 use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -79,7 +79,7 @@ impl Boots {
         let state = self.locked();
         let (wrong, few) = (&state.wrong, &state.wrong[..state.wrong.len().min(5)]);
         ensure!(wrong.is_empty(), "{} of {} scripts were not served: {few:#?}", wrong.len(), state.answers);
-        ensure!(state.answers >= 100, "only {} scripts were asked for", state.answers);
+        ensure!(state.answers >= 100, "only {} scripts were requested", state.answers);
         ensure!(state.worst <= within, "the slowest script took {:?}", state.worst);
         Ok(())
     }
@@ -91,22 +91,22 @@ pub(super) struct Machines(JoinSet<usize>);
 impl Machines {
     /// Waits for the last answers and returns how many there were.
     pub(super) async fn join(mut self) -> Result<usize> {
-        let mut asked = 0;
+        let mut requested = 0;
         while let Some(ended) = self.0.join_next().await {
-            asked += ended?;
+            requested += ended?;
         }
-        Ok(asked)
+        Ok(requested)
     }
 }
 
 /// Servers that request their script repeatedly.
-pub(super) fn boot(world: &World, boots: &Arc<Boots>, seed: u64, over: &watch::Receiver<bool>) -> Machines {
+pub(super) fn boot(fixture: &Fixture, boots: &Arc<Boots>, seed: u64, over: &watch::Receiver<bool>) -> Machines {
     let mut machines = JoinSet::new();
     for number in 0..SERVERS {
-        let (url, boots, over) = (world.service.url("/pxe/"), Arc::clone(boots), over.clone());
+        let (url, boots, over) = (fixture.service.url("/pxe/"), Arc::clone(boots), over.clone());
         let mut random = StdRng::seed_from_u64(seed ^ (number + 1));
         machines.spawn(async move {
-            let (client, mut asked) = (reqwest::Client::new(), 0);
+            let (client, mut requested) = (reqwest::Client::new(), 0);
             let mut pace = tokio::time::interval(PAUSE);
             pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while !*over.borrow() {
@@ -122,30 +122,30 @@ pub(super) fn boot(world: &World, boots: &Arc<Boots>, seed: u64, over: &watch::R
                     Err(error) => format!("no answer: {error}"),
                 };
                 boots.answered(&server, begun.elapsed(), &answer);
-                asked += 1;
+                requested += 1;
             }
-            asked
+            requested
         });
     }
     Machines(machines)
 }
 
 /// Agents that long-poll for configurations; the first one is the agent of the site's only DHCP server, and confirms them.
-pub(super) fn poll(world: &World, over: &watch::Receiver<bool>) -> Machines {
+pub(super) fn poll(fixture: &Fixture, over: &watch::Receiver<bool>) -> Machines {
     let mut machines = JoinSet::new();
     for number in 0..AGENTS {
-        let (url, over) = (world.service.url(""), over.clone());
-        let token = (number == 0).then(|| world.agent_token.clone());
+        let (url, over) = (fixture.service.url(""), over.clone());
+        let token = (number == 0).then(|| fixture.agent_token.clone());
         machines.spawn(async move {
             let mut agent = Agent { client: reqwest::Client::new(), url, token, tag: String::new(), confirmed: 0 };
-            let mut asked = 0;
+            let mut requested = 0;
             while !*over.borrow() {
                 if agent.poll().await.is_err() {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                asked += 1;
+                requested += 1;
             }
-            asked
+            requested
         });
     }
     Machines(machines)

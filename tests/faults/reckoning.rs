@@ -1,6 +1,6 @@
 //! What the log contains at the end, and the resources that the service uses.
 
-use super::world::World;
+use super::fixture::Fixture;
 use anyhow::{Result, ensure};
 use sqlx::Connection;
 use std::collections::{BTreeMap, HashMap};
@@ -13,8 +13,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) async fn read(world: &World) -> Result<Self> {
-        let mut connection = world.connect().await?;
+    pub(super) async fn read(fixture: &Fixture) -> Result<Self> {
+        let mut connection = fixture.connect().await?;
         let rows: Vec<(String, String, String)> =
             sqlx::query_as("SELECT coalesce(metadata ->> 'correlation_id', ''), event_type, aggregate_id FROM events")
                 .fetch_all(&mut connection)
@@ -52,18 +52,18 @@ pub(super) struct Footprint {
     connections: u64,
 }
 
-pub(super) async fn footprint(world: &World) -> Result<Footprint> {
+pub(super) async fn footprint(fixture: &Fixture) -> Result<Footprint> {
     let sql = "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let connections = world.query(sql).await?.parse()?;
-    Ok(Footprint { memory: world.service.memory("VmRSS")?, connections })
+    let connections = fixture.query(sql).await?.parse()?;
+    Ok(Footprint { memory: fixture.service.memory("VmRSS")?, connections })
 }
 
 /// Waits until memory and connections are back to what they were before, within a tenth.
-pub(super) async fn compare(world: &World, before: &Footprint, limit: Duration) -> Result<()> {
+pub(super) async fn compare(fixture: &Fixture, before: &Footprint, limit: Duration) -> Result<()> {
     let begun = Instant::now();
     let mut interval = tokio::time::interval(Duration::from_millis(500));
     loop {
-        let now = footprint(world).await?;
+        let now = footprint(fixture).await?;
         let within = |now: u64, before: u64| now * 10 <= before * 11;
         if within(now.memory, before.memory) && within(now.connections, before.connections.max(10)) {
             eprintln!("memory and connections before {before:?}, after {now:?}");

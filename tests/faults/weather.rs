@@ -1,6 +1,6 @@
 //! Which fault occurs, where, and for how long: drawn from the seed.
 
-use super::world::World;
+use super::fixture::Fixture;
 use anyhow::Result;
 use bootledger_test_cluster::proxy::{Mode, Proxy};
 use futures::future::join_all;
@@ -53,21 +53,21 @@ impl Weather {
 
     /// Injects faults into each place independently until the work is done or the time has passed. Afterwards everything relays
     /// again.
-    pub(super) async fn rages(&self, world: &World, last: Instant, done: &watch::Receiver<bool>) -> Result<()> {
+    pub(super) async fn rages(&self, fixture: &Fixture, last: Instant, done: &watch::Receiver<bool>) -> Result<()> {
         let places = [
-            (Place::Database, &world.database),
-            (Place::Controller, &world.controller),
-            (Place::Primary, &world.primary),
-            (Place::Hook, &world.hook),
+            (Place::Database, &fixture.database),
+            (Place::Controller, &fixture.controller),
+            (Place::Primary, &fixture.primary),
+            (Place::Hook, &fixture.hook),
         ];
         let each = places.map(|(place, proxy)| self.at(place, proxy, last, done.clone()));
-        let ((), restarted) = tokio::join!(async { drop(join_all(each).await) }, self.restart(world, last, done.clone()));
+        let ((), restarted) = tokio::join!(async { drop(join_all(each).await) }, self.restart(fixture, last, done.clone()));
         restarted?;
         // The last fault is one that only the service itself can recover from: no other fault ends these connections.
         self.note(Place::Database, Fault::Forgets);
-        begin(&world.database, Fault::Forgets, Duration::ZERO);
+        begin(&fixture.database, Fault::Forgets, Duration::ZERO);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        end(&world.database, Fault::Forgets);
+        end(&fixture.database, Fault::Forgets);
         Ok(())
     }
 
@@ -75,11 +75,11 @@ impl Weather {
         StdRng::seed_from_u64(self.seed.wrapping_add(place as u64))
     }
 
-    async fn restart(&self, world: &World, last: Instant, mut done: watch::Receiver<bool>) -> Result<()> {
+    async fn restart(&self, fixture: &Fixture, last: Instant, mut done: watch::Receiver<bool>) -> Result<()> {
         let wait = Duration::from_millis(self.random(Place::Database).random_range(5_000..15_000));
         if tokio::time::timeout(wait, done.wait_for(|done| *done)).await.is_err() && Instant::now() < last {
             self.note(Place::Database, Fault::Restarts);
-            world.restart_postgres().await?;
+            fixture.restart_postgres().await?;
         }
         Ok(())
     }

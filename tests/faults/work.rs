@@ -2,8 +2,8 @@
 //! between, power is switched and pages are read.
 
 use super::books::{Books, Outcome};
+use super::fixture::Fixture;
 use super::machines::Boots;
-use super::world::World;
 use futures::stream::{self, StreamExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -53,65 +53,65 @@ impl Shift {
     }
 
     /// Deploys these servers; no deployment begins after `last`.
-    pub(super) async fn work(&self, world: &World, servers: Range<usize>, last: Instant) {
+    pub(super) async fn work(&self, fixture: &Fixture, servers: Range<usize>, last: Instant) {
         let lives = servers.map(async |number| {
             if Instant::now() < last {
-                self.life(world, number, last).await;
+                self.life(fixture, number, last).await;
             }
         });
         stream::iter(lives).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
     /// The life of one server's deployment.
-    async fn life(&self, world: &World, number: usize, last: Instant) {
+    async fn life(&self, fixture: &Fixture, number: usize, last: Instant) {
         let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
-        let wanted = json!({ "device": world.servers[number], "boot_image": "debian", "network": "prod" });
-        let Some(started) = self.insisting(world, "DeploymentStarted", "/api/v1/deployments".to_owned(), wanted, last).await
+        let wanted = json!({ "device": fixture.servers[number], "boot_image": "debian", "network": "prod" });
+        let Some(started) = self.insisting(fixture, "DeploymentStarted", "/api/v1/deployments".to_owned(), wanted, last).await
         else {
             return;
         };
         self.started.fetch_add(1, Ordering::Relaxed);
         let Some(id) = started["id"].as_str() else { return };
-        self.read(world, random.random_range(0..PAGES.len())).await;
+        self.read(fixture, random.random_range(0..PAGES.len())).await;
         if random.random_range(0..10) == 0 {
             // Cancelled before it is prepared.
-            self.cancel(world, id, last).await;
+            self.cancel(fixture, id, last).await;
             return;
         }
         if random.random_range(0..5) == 0 {
-            self.power(world, &mut random).await;
+            self.power(fixture, &mut random).await;
         }
-        let Some(deployment) = self.in_progress(world, id).await else { return };
-        if !self.boots(world, &deployment).await {
+        let Some(deployment) = self.in_progress(fixture, id).await else { return };
+        if !self.boots(fixture, &deployment).await {
             return;
         }
         self.boots.expect(&deployment.ip, &deployment.hostname);
         for _ in 0..3 {
-            self.read(world, random.random_range(0..PAGES.len())).await;
+            self.read(fixture, random.random_range(0..PAGES.len())).await;
         }
         match random.random_range(0..8) {
             // This one keeps installing until the test ends.
             0 => {}
             1..3 => {
                 self.boots.forget(&deployment.ip);
-                self.cancel(world, id, last).await;
+                self.cancel(fixture, id, last).await;
             }
             3 => {
                 self.boots.forget(&deployment.ip);
                 let path = format!("/api/v1/deployments/{id}/done");
-                self.insisting(world, "DeploymentDone", path, json!({}), last).await;
+                self.insisting(fixture, "DeploymentDone", path, json!({}), last).await;
             }
             _ => {
                 self.boots.forget(&deployment.ip);
-                self.says_done(world, &deployment, last).await;
+                self.says_done(fixture, &deployment, last).await;
             }
         }
     }
 
     /// Sends a command, and repeats it with the same key while its outcome is unknown. Returns the answer. The last attempts
     /// are left to the end of the test.
-    async fn insisting(&self, world: &World, event: &'static str, path: String, body: Value, last: Instant) -> Option<Value> {
-        let (number, mut outcome) = self.books.order(world, event, path, body).await;
+    async fn insisting(&self, fixture: &Fixture, event: &'static str, path: String, body: Value, last: Instant) -> Option<Value> {
+        let (number, mut outcome) = self.books.order(fixture, event, path, body).await;
         loop {
             match outcome {
                 Outcome::Accepted(answer) => return Some(answer),
@@ -120,27 +120,27 @@ impl Shift {
                 Outcome::Unknown(_) => {}
             }
             tokio::time::sleep(GLANCE).await;
-            outcome = self.books.try_again(world, number).await;
+            outcome = self.books.try_again(fixture, number).await;
         }
     }
 
-    async fn cancel(&self, world: &World, id: &str, last: Instant) {
+    async fn cancel(&self, fixture: &Fixture, id: &str, last: Instant) {
         let path = format!("/api/v1/deployments/{id}/cancel");
-        self.insisting(world, "DeploymentCancelled", path, json!({ "reason": "a test" }), last).await;
+        self.insisting(fixture, "DeploymentCancelled", path, json!({ "reason": "a test" }), last).await;
     }
 
     /// Switches the power of a server with a controller, once: an operator would look at the result of the order.
-    async fn power(&self, world: &World, random: &mut StdRng) {
-        let device = &world.managed[random.random_range(0..world.managed.len())];
+    async fn power(&self, fixture: &Fixture, random: &mut StdRng) {
+        let device = &fixture.managed[random.random_range(0..fixture.managed.len())];
         let body = json!({ "action": if random.random() { "on" } else { "cycle" } });
-        self.books.order(world, "PowerRequested", format!("/api/v1/devices/{device}/power"), body).await;
-        self.get(world, &format!("/api/v1/devices/{device}/power")).await;
+        self.books.order(fixture, "PowerRequested", format!("/api/v1/devices/{device}/power"), body).await;
+        self.get(fixture, &format!("/api/v1/devices/{device}/power")).await;
     }
 
-    async fn in_progress(&self, world: &World, id: &str) -> Option<Deployment> {
+    async fn in_progress(&self, fixture: &Fixture, id: &str) -> Option<Deployment> {
         let (begun, path) = (Instant::now(), format!("/api/v1/deployments/{id}"));
         while begun.elapsed() < PREPARED_WITHIN {
-            if let Some(found) = self.get(world, &path).await
+            if let Some(found) = self.get(fixture, &path).await
                 && found["status"] == "in_progress"
             {
                 let text = |field: &str| found[field].as_str().map(str::to_owned);
@@ -152,10 +152,10 @@ impl Shift {
     }
 
     /// Requests the server's script, as a booting server does.
-    async fn boots(&self, world: &World, deployment: &Deployment) -> bool {
+    async fn boots(&self, fixture: &Fixture, deployment: &Deployment) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < PREPARED_WITHIN {
-            let request = self.client.get(world.service.url("/pxe/")).header("X-Forwarded-For", &deployment.ip);
+            let request = self.client.get(fixture.service.url("/pxe/")).header("X-Forwarded-For", &deployment.ip);
             if let Ok(answer) = request.timeout(PATIENCE).send().await
                 && answer.text().await.is_ok_and(|text| text.contains(&deployment.hostname))
             {
@@ -167,10 +167,10 @@ impl Shift {
     }
 
     /// Reports that the server is installed, as an installer does: with one request, which it repeats if there is no answer.
-    async fn says_done(&self, world: &World, deployment: &Deployment, last: Instant) {
+    async fn says_done(&self, fixture: &Fixture, deployment: &Deployment, last: Instant) {
         let Deployment { id, ip, .. } = deployment;
         loop {
-            let request = self.client.get(world.service.url("/pxe/DONE")).header("X-Forwarded-For", ip);
+            let request = self.client.get(fixture.service.url("/pxe/DONE")).header("X-Forwarded-For", ip);
             let answer = request.timeout(PATIENCE).send().await;
             let done = match answer {
                 Ok(answer) => {
@@ -191,13 +191,13 @@ impl Shift {
         }
     }
 
-    async fn read(&self, world: &World, page: usize) {
-        self.get(world, PAGES[page]).await;
+    async fn read(&self, fixture: &Fixture, page: usize) {
+        self.get(fixture, PAGES[page]).await;
     }
 
     /// The answer to a read request, if it is JSON and arrives in time.
-    async fn get(&self, world: &World, path: &str) -> Option<Value> {
-        let request = self.client.get(world.service.url(path)).bearer_auth(world.service.token());
+    async fn get(&self, fixture: &Fixture, path: &str) -> Option<Value> {
+        let request = self.client.get(fixture.service.url(path)).bearer_auth(fixture.service.token());
         let Ok(answer) = request.timeout(PATIENCE).send().await else {
             return self.books.count("GET no answer", None);
         };

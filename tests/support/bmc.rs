@@ -76,8 +76,8 @@ impl IpmiSim {
     }
 
     /// The orders that the controller received for its server, in order: `set boot pxe`, `set power 1`, …
-    pub(crate) fn told(&self) -> Vec<String> {
-        self.chassis().told()
+    pub(crate) fn orders(&self) -> Vec<String> {
+        self.chassis().orders()
     }
 
     /// The arguments of all processes of this machine, at each moment when the controller received a command or a query.
@@ -102,7 +102,7 @@ pub(crate) struct Chassis(PathBuf);
 
 impl Chassis {
     /// The actions on the server, in order.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn orders(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.0.join("log")).unwrap_or_default();
         log.lines().filter(|line| line.starts_with("set ")).map(str::to_owned).collect()
     }
@@ -161,8 +161,8 @@ impl Emulator {
         let mut made = Command::new("openssl");
         made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"]).args(subject).arg("-keyout").arg(at("key.pem"));
         run(made.arg("-out").arg(at("certificate.pem")))?;
-        let mut asked = Command::new("openssl");
-        let printed = run(asked.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(at("certificate.pem")))?;
+        let mut requested = Command::new("openssl");
+        let printed = run(requested.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(at("certificate.pem")))?;
         let fingerprint = printed.trim().rsplit('=').next().context("a fingerprint")?;
         // Not passed as an argument: another test reads those of all processes.
         let hash = "import bcrypt, os; print(bcrypt.hashpw(os.environb[b'PASSWORD'], bcrypt.gensalt(4)).decode())";
@@ -189,7 +189,7 @@ impl Emulator {
     }
 
     /// The requests that changed something, such as `PATCH /redfish/v1/Systems/…`.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn orders(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         // The request is in quotation marks and has colour codes.
         let requests = log.lines().filter_map(|line| Some(line.split('"').nth(1)?.split_once(" HTTP/1.1")?.0));
@@ -226,7 +226,7 @@ fn programs() -> Result<PathBuf> {
 
 fn run(command: &mut Command) -> Result<String> {
     let output = command.output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} failed: {told}", command.get_program().display());
+    let orders = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed: {orders}", command.get_program().display());
     Ok(String::from_utf8(output.stdout)?)
 }

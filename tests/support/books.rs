@@ -1,14 +1,14 @@
 //! A command service in the test's own process, with its own database. The views are brought up to date after each command.
 
 use anyhow::Result;
-use bootledger::feed::Feed;
-use bootledger::ledger::Ledger;
-use bootledger::projector::catch_up;
-use bootledger::secrets::Secrets;
-use bootledger::store::EventLog;
+use bootledger::commands::CommandService;
+use bootledger::event_log::EventLog;
+use bootledger::event_log::catch_up::catch_up;
+use bootledger::event_log::feed::Feed;
+use bootledger_aggregates::user::Role;
+use bootledger_port::{Command, CommandError, Commands, Context};
+use bootledger_secrets::Secrets;
 use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::level::Level;
-use bootledger_web::commands::{Command, CommandError, Commands, Context};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 /// A command service and what it needs to run.
 pub(crate) struct Books {
-    pub(crate) ledger: Ledger,
+    pub(crate) commands: CommandService,
     pub(crate) pool: PgPool,
     pub(crate) feed: Feed,
     _stopping: watch::Sender<bool>,
@@ -30,7 +30,7 @@ pub(crate) fn context() -> Context {
         correlation_id: "c-1".to_owned(),
         causation_id: None,
         idempotency_key: None,
-        level: Level::Administrator,
+        level: Role::Administrator,
     }
 }
 
@@ -47,13 +47,13 @@ impl Books {
         let (stopping, stop) = watch::channel(false);
         let feed = Feed::start(pool.clone(), stop).await?;
         let log = EventLog::start(pool.clone(), database.connect_options());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
-        Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
+        let commands = CommandService::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        Ok(Self { commands, pool, feed, _stopping: stopping, _database: database })
     }
 
     /// Runs a command, brings the views up to date, and returns the id of the command's aggregate.
     pub(crate) async fn execute(&self, command: Command) -> Result<String, CommandError> {
-        let receipt = self.ledger.execute(command, context()).await?;
+        let receipt = self.commands.execute(command, context()).await?;
         catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;
         Ok(receipt.id)
     }

@@ -37,20 +37,20 @@ pub(crate) struct Browsers {
 
 impl Browsers {
     /// Runs a test's steps with browsers, and closes them.
-    pub(crate) async fn tell(story: &str, steps: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+    pub(crate) async fn run_story(story: &str, steps: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
         let browsers = Self::start().await?;
         // A failed assertion must leave the same traces as an error.
-        let told = AssertUnwindSafe(steps(&browsers)).catch_unwind().await;
+        let message = AssertUnwindSafe(steps(&browsers)).catch_unwind().await;
         let pages = std::mem::take(&mut *browsers.pages.lock().unwrap_or_else(PoisonError::into_inner));
         let mut complaints = vec![];
         for (index, page) in pages.into_iter().enumerate() {
-            if !matches!(told, Ok(Ok(()))) {
+            if !matches!(message, Ok(Ok(()))) {
                 evidence::keep(&page, &format!("{story}-{}", index + 1)).await;
             }
             complaints.extend(page.complaints().await?);
             page.close().await;
         }
-        match told {
+        match message {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(Err(error)) if complaints.is_empty() => Err(error),
             Ok(Err(error)) => Err(error.context(format!("the browsers complained: {complaints:#?}"))),

@@ -79,7 +79,7 @@ impl DnsServer {
         let output = Command::new("dig")
             .args(["@127.0.0.1", "-p", &self.port.to_string(), "-y", &key, zone, "AXFR", "+noall", "+answer"])
             .output()?;
-        ensure!(output.status.success(), "{}", told(&output));
+        ensure!(output.status.success(), "{}", message(&output));
         let text = String::from_utf8(output.stdout)?;
         let records = text.lines().filter(|line| !line.starts_with(';')).filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -130,7 +130,7 @@ impl DnsServer {
             .args(question)
             .output()
             .context("dig, which is in Debian's package bind9-dnsutils")?;
-        ensure!(output.status.success(), "{}", told(&output));
+        ensure!(output.status.success(), "{}", message(&output));
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
@@ -145,7 +145,7 @@ impl DnsServer {
         let output = Command::new("dig")
             .args(["@127.0.0.1", "-p", &self.port.to_string(), "-y", &key, zone, "AXFR", "+noall", "+answer"])
             .output()?;
-        ensure!(output.status.success(), "{}", told(&output));
+        ensure!(output.status.success(), "{}", message(&output));
         let text = String::from_utf8(output.stdout)?;
         let mut records: Vec<String> = text
             .lines()
@@ -172,7 +172,7 @@ impl DnsServer {
         let file = self.folder.path().join("nsupdate");
         std::fs::write(&file, text)?;
         let output = Command::new("nsupdate").arg(&file).output().context("nsupdate")?;
-        ensure!(output.status.success(), "{}", told(&output));
+        ensure!(output.status.success(), "{}", message(&output));
         Ok(())
     }
 
@@ -309,11 +309,11 @@ fn program(name: &str, arguments: &[&str]) -> Command {
 
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", told(&output));
+    ensure!(output.status.success(), "{command:?}: {}", message(&output));
     Ok(())
 }
 
-fn told(output: &Output) -> String {
+fn message(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 

@@ -153,18 +153,18 @@ impl Lab {
 
     /// The DHCP server's answer to a client with this MAC that is not a virtual server and sends what the test chooses:
     /// `options` are those of busybox's `udhcpc`, and the lines are the variables of its script, as `name=value`.
-    pub(crate) async fn ask_dhcp(&self, mac: &str, options: &str) -> Result<Vec<String>> {
+    pub(crate) async fn request_lease(&self, mac: &str, options: &str) -> Result<Vec<String>> {
         let (network, mac, options) = (self.network.namespace(), mac.to_owned(), options.to_owned());
         let script = self.folder.join("udhcpc");
         fs::write(&script, "#!/bin/sh\n[ \"$1\" = bound ] && env | grep '^[a-z]'\nexit 0\n")?;
         fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        let told = tokio::task::spawn_blocking(move || {
+        let reported = tokio::task::spawn_blocking(move || {
             add_probe(&network, &mac)?;
             let script = script.display();
             let client = format!("ip netns exec {network} busybox udhcpc -i probe -f -q -n -t 10 -T 1 -s {script} {options}");
             command::run(client.trim_end())
         });
-        Ok(told.await??.lines().map(str::to_owned).collect())
+        Ok(reported.await??.lines().map(str::to_owned).collect())
     }
 
     /// Removes the address of the DHCP server's interface, as if it were not configured yet.

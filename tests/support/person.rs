@@ -50,7 +50,7 @@ impl Person {
 
     /// Requests a page.
     pub(crate) async fn look(&mut self, path: &str) -> Result<Page> {
-        self.ask(self.client.get(format!("{}{path}", self.base))).await
+        self.request(self.client.get(format!("{}{path}", self.base))).await
     }
 
     /// Submits a form.
@@ -59,10 +59,10 @@ impl Person {
         body.extend_pairs(fields);
         let request = self.client.post(format!("{}{path}", self.base)).body(body.finish());
         let request = request.header("Content-Type", "application/x-www-form-urlencoded");
-        self.ask(request.header("Origin", self.base.clone())).await
+        self.request(request.header("Origin", self.base.clone())).await
     }
 
-    async fn ask(&mut self, mut request: RequestBuilder) -> Result<Page> {
+    async fn request(&mut self, mut request: RequestBuilder) -> Result<Page> {
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }

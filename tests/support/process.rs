@@ -1,8 +1,10 @@
 //! `bootledger serve` as a process of its own, used over HTTP like by any client.
 
+use super::rules::check_rules;
 use anyhow::{Context, Result, bail, ensure};
 use bootledger_aggregates::values::ids::TokenId;
-use bootledger_web::auth::token::Secret;
+use bootledger_web::http::auth::token::Secret;
+use reqwest::Method;
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -137,30 +139,30 @@ impl Process {
 
     /// The answer to a GET, as JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
+        json(Method::GET, path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
     /// The value of an integer metric for Prometheus, by its full name with labels.
     pub(crate) async fn measured(&self, name: &str) -> Result<u64> {
         let text = self.client.get(self.url("/metrics")).send().await?.error_for_status()?.text().await?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("nobody measures {name}"))?.parse()?)
+        Ok(line.with_context(|| format!("no metric {name}"))?.parse()?)
     }
 
     /// Sends a POST with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        json(path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
+        json(Method::POST, path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
     /// Sends a POST with a JSON body and an idempotency key.
     pub(crate) async fn post_with_key(&self, path: &str, body: &Value, key: &str) -> Result<Value> {
         let request = self.client.post(self.url(path)).bearer_auth(&self.token).header("Idempotency-Key", key);
-        json(path, request.json(body).send().await?).await
+        json(Method::POST, path, request.json(body).send().await?).await
     }
 
     /// Sends a PATCH with a JSON body.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
-        json(path, self.client.patch(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
+        json(Method::PATCH, path, self.client.patch(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
     /// Writes a secret to the service's folder of secrets.
@@ -177,17 +179,17 @@ impl Process {
 
     /// Sends a PUT with a JSON body.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        json(path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
+        json(Method::PUT, path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
     /// The answer to a DELETE.
     pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
-        json(path, self.client.delete(self.url(path)).bearer_auth(&self.token).send().await?).await
+        json(Method::DELETE, path, self.client.delete(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
     /// Sends a PUT with bytes.
     pub(crate) async fn put_bytes(&self, path: &str, bytes: impl Into<reqwest::Body>) -> Result<Value> {
-        json(path, self.client.put(self.url(path)).bearer_auth(&self.token).body(bytes).send().await?).await
+        json(Method::PUT, path, self.client.put(self.url(path)).bearer_auth(&self.token).body(bytes).send().await?).await
     }
 
     /// Sends a CSV text with an idempotency key. `Err` if the connection broke.
@@ -199,7 +201,7 @@ impl Process {
             .bearer_auth(&self.token)
             .header("Content-Type", "text/csv")
             .header("Idempotency-Key", key);
-        json(path, request.body(csv).send().await?).await
+        json(Method::POST, path, request.body(csv).send().await?).await
     }
 
     /// Runs a subcommand over the service's database and returns its output.
@@ -219,8 +221,8 @@ impl Process {
         drop(stdin.write_all(input.as_bytes()).await);
         drop(stdin);
         let output = child.wait_with_output().await?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "bootledger {arguments:?} failed: {told}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "bootledger {arguments:?} failed: {message}");
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
@@ -255,8 +257,9 @@ fn spawn(
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")
 }
 
-async fn json(path: &str, answer: reqwest::Response) -> Result<Value> {
+async fn json(method: Method, path: &str, answer: reqwest::Response) -> Result<Value> {
     let (status, text) = (answer.status(), answer.text().await?);
+    check_rules(&method, path, status.as_u16(), &serde_json::from_str(&text).unwrap_or_default());
     ensure!(status.is_success(), "{path} answered {status}: {text}");
     Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))? })
 }

@@ -30,8 +30,9 @@ impl Provider {
         let client = Client::builder().redirect(redirect::Policy::none()).build()?;
         let provider = Self { url: format!("http://127.0.0.1:{port}"), client, _child: child };
         let answers = async || {
-            let asked = provider.client.get(format!("{}/.well-known/openid-configuration", provider.url)).send().await.ok()?;
-            asked.status().is_success().then_some(())
+            let requested =
+                provider.client.get(format!("{}/.well-known/openid-configuration", provider.url)).send().await.ok()?;
+            requested.status().is_success().then_some(())
         };
         wait_for("the provider answers", Duration::from_mins(2), answers).await?;
         Ok(provider)

@@ -43,7 +43,7 @@ struct Heard {
 /// A running receiver; stopped when dropped.
 pub(crate) struct Receiver {
     pub(crate) port: u16,
-    heard: Arc<Mutex<Heard>>,
+    received: Arc<Mutex<Heard>>,
     server: Option<ServerHandle>,
 }
 
@@ -58,13 +58,13 @@ impl Receiver {
     /// A receiver whose port is closed.
     pub(crate) fn down() -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        Ok(Self { port, heard: Arc::default(), server: None })
+        Ok(Self { port, received: Arc::default(), server: None })
     }
 
     /// Opens the port.
     pub(crate) fn up(&mut self) -> Result<()> {
-        let heard = Data::from(self.heard.clone());
-        let app = move || App::new().app_data(heard.clone()).default_service(web::to(hear));
+        let received = Data::from(self.received.clone());
+        let app = move || App::new().app_data(received.clone()).default_service(web::to(receive));
         let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
         let server = server.bind((Ipv4Addr::LOCALHOST, self.port))?.run();
         self.server = Some(server.handle());
@@ -79,12 +79,12 @@ impl Receiver {
 
     /// Sets the function that decides the answers from now on.
     pub(crate) fn answer(&self, answering: impl Fn(&Value, usize) -> Option<Answer> + Send + 'static) {
-        self.heard.lock().expect("no panic").answering = Some(Box::new(answering));
+        self.received.lock().expect("no panic").answering = Some(Box::new(answering));
     }
 
     /// All messages that arrived, accepted or not.
     pub(crate) fn all(&self) -> Vec<Message> {
-        self.heard.lock().expect("no panic").all.clone()
+        self.received.lock().expect("no panic").all.clone()
     }
 
     /// The events that the receiver has accepted, in order, repeated ones included.
@@ -100,7 +100,7 @@ impl Receiver {
         };
         let enough = async || {
             // Counted without copying them: there may be thousands.
-            if self.heard.lock().expect("no panic").all.iter().filter(|message| message.taken).count() < count {
+            if self.received.lock().expect("no panic").all.iter().filter(|message| message.taken).count() < count {
                 return None;
             }
             let taken = self.taken();
@@ -154,19 +154,19 @@ impl Drop for Receiver {
     }
 }
 
-async fn hear(heard: Data<Mutex<Heard>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn receive(received: Data<Mutex<Heard>>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let event: Value = serde_json::from_slice(&body).unwrap_or_default();
     let id = header("webhook-id");
     let answer = {
-        let mut heard = heard.lock().expect("no panic");
-        let tries = heard.tries.entry(id.clone()).or_default();
+        let mut received = received.lock().expect("no panic");
+        let tries = received.tries.entry(id.clone()).or_default();
         *tries += 1;
         let tries = *tries;
-        let answer = heard.answering.as_ref().map_or(Some((200, None, "")), |answering| answering(&event, tries));
+        let answer = received.answering.as_ref().map_or(Some((200, None, "")), |answering| answering(&event, tries));
         let taken = answer.as_ref().is_some_and(|(status, ..)| (200..300).contains(status));
         let (timestamp, signature) = (header("webhook-timestamp"), header("webhook-signature"));
-        heard.all.push(Message { id, timestamp, signature, body, event, taken });
+        received.all.push(Message { id, timestamp, signature, body, event, taken });
         answer
     };
     match answer {

@@ -3,8 +3,8 @@
 use super::process::Process;
 pub(crate) use super::process::wait_for;
 use anyhow::{Result, anyhow, ensure};
-use bootledger::store::EventLog;
-use bootledger::store::append::{Batch, NewEvent};
+use bootledger::event_log::EventLog;
+use bootledger::event_log::append::{Batch, NewEvent};
 use bootledger_test_cluster::TestDatabase;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;

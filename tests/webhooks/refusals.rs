@@ -1,7 +1,7 @@
 //! A receiver that does not accept an event, in one way or another: which events wait for it, and what an operator sees and can
 //! do.
 
-use super::{PATIENCE, change_racks, define, in_order, service, told, up_to_date, waits_until};
+use super::{PATIENCE, change_racks, define, events_of, in_order, service, up_to_date, waits_until};
 use crate::support::receiver::{Answer, Receiver};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn refused(answer: Answer, words: &str) -> Result<()> {
     let taken = receiver.has_taken(8, PATIENCE).await?;
     up_to_date(&service, "racks").await?;
     ensure!(taken.iter().all(|event| event["position"] != position), "what was skipped was taken");
-    let events = told(&service, "webhook").await?;
+    let events = events_of(&service, "webhook").await?;
     let skipped = events.last().context("no event")?;
     assert_eq!((&skipped["type"], &skipped["payload"]["position"]), (&json!("WebhookEventSkipped"), &position));
     Ok(())
@@ -79,12 +79,12 @@ async fn a_receiver_that_does_not_answer_holds_back_one_aggregate_alone() -> Res
 #[tokio::test]
 async fn the_receivers_retry_after_is_respected() -> Result<()> {
     let (service, receiver) = (service().await?, Receiver::start()?);
-    let asked = || Some(("retry-after", "4".to_owned()));
-    receiver.answer(move |_, tries| Some(if tries == 1 { (429, asked(), "too much") } else { (200, None, "") }));
+    let requested = || Some(("retry-after", "4".to_owned()));
+    receiver.answer(move |_, tries| Some(if tries == 1 { (429, requested(), "too much") } else { (200, None, "") }));
     define(&service, "racks", &receiver, &["rack.*"]).await?;
     let begun = Instant::now();
     change_racks(&service, 1, 1).await?;
     receiver.has_taken(1, PATIENCE).await?;
-    ensure!(begun.elapsed() >= Duration::from_secs(4), "it was told again after {:?}", begun.elapsed());
+    ensure!(begun.elapsed() >= Duration::from_secs(4), "it was delivered again after {:?}", begun.elapsed());
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The API for programs: `/api/v1`, JSON. [`crate::openapi`] generates its description. Each file has the routes of one noun.
+//! The API for programs: `/api/v1`, JSON. [`crate::server::openapi`] generates its description. Each file has the routes of one noun.
 //! Routes are written as full paths, so that they can be searched for.
 
+pub mod boot_image_files;
 pub mod boot_images;
 pub mod boot_targets;
 pub mod catalogue;
@@ -40,6 +41,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     networks::configure(config);
     ventures::configure(config);
     boot_images::configure(config);
+    boot_image_files::configure(config);
     image_library::configure(config);
     dhcp_servers::configure(config);
     imports::configure(config);

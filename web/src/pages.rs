@@ -1,54 +1,72 @@
 //! The pages for people.
 //!
+//! # Where things are
+//! `NOUN.rs` has the routes of a noun's pages, `NOUN/…` its handlers and views. No noun uses another: links to other nouns are
+//! paths, and what several nouns need is in a module of its own. From the top:
+//! - this file: which pages there are; only the server uses it;
+//! - the nouns;
+//! - `catalogue`: the pages that all kinds of the catalogue have;
+//! - `bulk`, `differences`, `instead`, `list`, `live`, `previewed`: parts of the pages of several nouns;
+//! - `layout`: who visits which page, and what surrounds the content; `form`, `csv`, `application`;
+//! - `components`: functions from arguments to markup; `assets`: the stylesheet and the scripts.
+//!
 //! # How a page is made
-//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a `frame::Visit` (the visitor, at least a
-//! viewer) and a `Backend`, reads with `backend.read()`, and answers with `visit.answer(reading, Page { … })`. A page that
-//! waits for something else ends its reading before that, with `visit.see(reading)`. View functions are pure: they turn rows
-//! and `now` into markup, and have tests by selectors below them. `kit` has the components.
+//! A handler takes a `layout::PageContext` (the visitor, at least a viewer) and a `Backend`, reads a snapshot with
+//! `backend.read()`, and answers with `page_context.answer(snapshot, Page { … })`. A page that waits for something else ends its
+//! snapshot before that, with `page_context.see(snapshot)`. View functions are pure: they turn rows and `now` into markup, and
+//! have tests by selectors below them.
 //!
 //! # How a change is made
-//! A POST handler takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `Visit`. It reads all
-//! fields, runs `backend.execute(command, fields.context(&caller))`, and answers with `form::done` (303, once the views show
-//! the change). If the change is refused, the answer is the same form with status 422 (`visit.refused`), made from a reading
-//! that begins then: first the summary `kit::field::summary`, each error beside its field, and every value kept. Forms contain
-//! `kit::action::once`, so that a form that is sent twice takes effect once.
+//! A POST handler takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `PageContext`. It reads
+//! all fields, runs `backend.execute(command, fields.context(&caller))`, and answers with `form::done` (303, once the views show
+//! the change). If the change is refused, the answer is the same form with status 422 (`page_context.refused`), made from a
+//! snapshot that begins then: first the summary `components::field::summary`, each error beside its field, and every value kept.
+//! Forms contain `components::action::once`, so that a form that is sent twice takes effect once.
 //!
 //! # How a page is kept live
 //! Parts that change have an ID. `PATH/live/{since}` answers with `live::answer`, whose `render` calls the same view functions;
-//! the page names this path in `Page::live`, with the position of its reading.
+//! the page names this path in `Page::live`, with the position of its snapshot.
 
+mod application;
 pub(crate) mod assets;
-pub(crate) mod csv;
+mod bulk;
+pub mod components;
+mod csv;
+mod differences;
 pub(crate) mod failure;
-pub(crate) mod form;
-pub(crate) mod frame;
-pub(crate) mod kit;
+mod form;
+mod instead;
+pub mod layout;
+mod list;
 pub(crate) mod live;
-mod theme;
+mod previewed;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod selectors;
 
 mod boot_images;
 mod catalogue;
-pub(crate) mod dashboard;
-pub(crate) mod deployments;
-pub(crate) mod devices;
+mod dashboard;
+mod deployments;
+mod devices;
 mod dhcp_servers;
 mod drift;
 mod networks;
-pub(crate) mod racks;
+mod racks;
 mod search;
-pub(crate) mod settings;
-pub(crate) mod sign_in;
+mod settings;
+mod sign_in;
 mod sites;
-pub(crate) mod timeline;
+mod theme;
+mod timeline;
 mod ventures;
 mod zones;
 
-use crate::application::Application;
-use crate::error::Error;
+use crate::http::error::Error;
+use actix_web::HttpResponse;
 use actix_web::middleware::Compress;
-use actix_web::web::{self, Data, ServiceConfig, resource, scope};
-use actix_web::{HttpRequest, HttpResponse};
-use anyhow::anyhow;
+use actix_web::web::{self, ServiceConfig, resource, scope};
 
 /// Mounts all pages. They come after every other route.
 pub(crate) fn configure(config: &mut ServiceConfig) {
@@ -76,11 +94,5 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
 }
 
 async fn nothing() -> Result<HttpResponse, Error> {
-    Err(Error::NotFound("there is no such page; the menu leads to all there are".to_owned()))
-}
-
-/// The application that a request is for.
-pub(crate) fn application(request: &HttpRequest) -> Result<Data<Application>, Error> {
-    let application = request.app_data::<Data<Application>>().cloned();
-    application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))
+    Err(Error::NotFound("there is no page at this address. Use the menu".to_owned()))
 }

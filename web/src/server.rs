@@ -1,20 +1,28 @@
 //! Assembles the HTTP server from its parts: the same for `serve`, for the extra boot listener, and for tests.
 
-use crate::application::Application;
-use crate::auth::guard::guard;
-use crate::auth::{Known, Throttle};
-use crate::dhcp::held::Configurations;
-use crate::edge::{Measurements, edge};
-use crate::health::asked::Asked;
-use crate::health::readiness::Watched;
-use crate::openapi::Rendered;
+pub mod health;
+pub mod openapi;
+
+pub use crate::http::part::Part;
+
+use crate::http::application::Application;
+use crate::http::auth::guard::guard;
+use crate::http::auth::{RecentPasswords, Throttle};
+use crate::http::edge::{ErrorPage, Measurements, edge};
+use crate::http::request::known::KnownParameters;
+use crate::http::share::Shares;
+use crate::machines::dhcp::held::Configurations;
+use crate::machines::pxe::service::BootService;
+use crate::machines::{dhcp, dns, puppet, pxe};
 use crate::pages::live::Live;
-use crate::request::share::Shares;
-use crate::{api, boot, dhcp, dns, health, openapi, pages, puppet};
+use crate::server::health::counts::HealthCounts;
+use crate::server::health::readiness::Watched;
+use crate::server::openapi::Rendered;
+use crate::{api, pages};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, ServiceConfig, scope};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::web::{self, Data, ServiceConfig, scope};
+use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::Context;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -28,48 +36,41 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many seconds requests in flight may take when the service stops. The whole service stops within five seconds.
 const SHUTDOWN_SECONDS: u64 = 3;
 
-/// The set of routes that a listener serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// All routes of the service.
-    Whole,
-    /// Only the routes of the boot network: boot, DHCP, DNS files, Puppet and health.
-    BootOnly,
-}
-
 /// The state that all listeners of a process share. Cheap to clone.
 #[derive(Clone)]
 pub struct Site {
     application: Data<Application>,
-    known: Data<Known>,
+    boot: Data<BootService>,
+    known: Data<RecentPasswords>,
     throttle: Data<Throttle>,
     shares: Data<Shares>,
     measurements: Data<Measurements>,
     watched: Data<Watched>,
-    asked: Data<Asked>,
+    requested: Data<HealthCounts>,
     rendered: Data<Rendered>,
     configurations: Data<Configurations>,
     live: Data<Live>,
 }
 
 impl Site {
-    /// Prepares the shared state. Call this once for an application, because it registers measurements.
+    /// Prepares the shared state. Call this once for an application and its boot service, because it registers measurements.
     ///
     /// # Errors
     /// Returns an error if the application's registry already contains the measurements.
-    pub fn new(application: Application) -> anyhow::Result<Self> {
-        let measurements = Measurements::register(&application.metrics).context("cannot register the request histogram")?;
+    pub fn new(boot: BootService) -> anyhow::Result<Self> {
+        let measurements = Measurements::register(&boot.application.metrics).context("cannot register the request histogram")?;
         Ok(Self {
             known: Data::default(),
             throttle: Data::default(),
             shares: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
-            asked: Data::default(),
+            requested: Data::default(),
             configurations: Data::default(),
             live: Data::default(),
             rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
-            application: Data::new(application),
+            application: Data::new(boot.application.clone()),
+            boot: Data::new(boot),
         })
     }
 
@@ -79,19 +80,22 @@ impl Site {
         move |config| {
             config
                 .app_data(site.application.clone())
+                .app_data(site.boot.clone())
                 .app_data(Data::new(part))
+                .app_data(Data::new(ErrorPage(pages::failure::answer)))
+                .app_data(Data::new(KnownParameters(openapi::parameters)))
                 .app_data(site.known.clone())
                 .app_data(site.throttle.clone())
                 .app_data(site.shares.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
-                .app_data(site.asked.clone())
+                .app_data(site.requested.clone())
                 .app_data(site.rendered.clone())
                 .app_data(site.configurations.clone())
                 .app_data(site.live.clone());
             let routes = scope("")
                 .configure(health::configure)
-                .configure(boot::routes::configure)
+                .configure(pxe::routes::configure)
                 .configure(dhcp::routes::configure)
                 .configure(dns::routes::configure)
                 .configure(puppet::routes::configure)
@@ -109,6 +113,9 @@ impl Site {
 
     /// Serves a part on a listener. The caller awaits the returned server, handles signals, and stops the server
     /// with its handle.
+    ///
+    /// # Errors
+    /// Returns an error if the operating system refuses the listener.
     pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
@@ -128,7 +135,6 @@ impl Site {
 /// Mounts the routes that the boot network does not have.
 fn whole(config: &mut ServiceConfig) {
     api::configure(config);
-    boot::files::configure(config);
     openapi::configure(config);
     pages::configure(config);
 }

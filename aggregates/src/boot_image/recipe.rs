@@ -3,7 +3,7 @@
 //! An update compares three versions: what the recipe contained then, what the image is now, and what the recipe contains
 //! today. A difference between the first two is the operator's own change.
 
-use super::{BootImageSpec, EndedBy, NetworkBoot};
+use super::spec::{BootImageSpec, EndedBy, NetworkBoot};
 use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec};
 use crate::values::sha256::Sha256;

@@ -1,7 +1,10 @@
 //! Tests of the rules of a boot image, one for each.
 
+use super::recipe::RecipeOrigin;
 use super::*;
 use crate::samples::{boot_file, broken, outcome, parsed};
+use crate::values::boot_chain::BootChain;
+use crate::values::sha256::Sha256;
 use cqrs_es::Aggregate;
 
 fn spec() -> BootImageSpec {
@@ -246,7 +249,7 @@ fn image_after(commands: Vec<BootImageCommand>) -> BootImage {
 }
 
 #[test]
-fn an_image_of_the_library_comes_as_a_whole_with_its_script_last() {
+fn an_image_of_the_library_is_written_completely_with_its_script_last() {
     let events = BootImage::default()
         .decide(replace(0, &[("boot.ipxe", FileKind::BootIpxe), ("linux", FileKind::Kernel)], true))
         .expect("accepted");
@@ -265,7 +268,7 @@ fn replacing_writes_only_what_differs_and_removes_what_is_gone() {
 }
 
 #[test]
-fn what_was_worked_out_from_another_revision_is_refused() {
+fn a_change_based_on_another_revision_is_refused() {
     let image = image_after(vec![define(), put("boot.ipxe", FileKind::BootIpxe)]);
     let refused = image.decide(replace(1, &[], true)).expect_err("refused");
     assert_eq!(refused.0[0].rule, "boot_image_changed");

@@ -11,7 +11,7 @@ use crate::values::ids::TokenId;
 use cqrs_es::DomainEvent;
 
 /// The change as text, such as `take ip 10.0.0.20 for device`. The samples have only one device and one deployment as holders.
-fn told(change: &ClaimChange) -> String {
+fn describe(change: &ClaimChange) -> String {
     let own = |holder: &Holder| match holder {
         Holder::Device(id) if *id == device_id(1) => "device",
         Holder::Deployment(id) if *id == deployment_id(1) => "deployment",
@@ -19,6 +19,7 @@ fn told(change: &ClaimChange) -> String {
     };
     let what = |claim: &super::Claim| {
         let (kind, value) = claim.parts();
+        assert_eq!(super::Claim::kind_of(kind), Some(kind), "a stored claim must be readable");
         format!("{kind} {value}")
     };
     match change {
@@ -32,7 +33,7 @@ fn told(change: &ClaimChange) -> String {
 fn table<E: DomainEvent + Clone>(samples: Vec<E>, event: impl Fn(E) -> Event) -> Vec<(String, Vec<String>)> {
     samples
         .into_iter()
-        .map(|sample| (sample.event_type(), event(sample).claims().iter().map(told).collect::<Vec<_>>()))
+        .map(|sample| (sample.event_type(), event(sample).claims().iter().map(describe).collect::<Vec<_>>()))
         .filter(|(_, changes)| !changes.is_empty())
         .collect()
 }
@@ -43,7 +44,7 @@ fn expected(rows: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn a_deployment_takes_at_its_start_and_gives_back_at_its_end() {
+fn a_deployment_takes_claims_at_its_start_and_releases_them_at_its_end() {
     let slot = format!("deployment {}", device_id(1));
     let (take_slot, release_slot) = (format!("take {slot} for deployment"), format!("release {slot} of deployment"));
     let started = [
@@ -73,7 +74,7 @@ fn a_deployment_takes_at_its_start_and_gives_back_at_its_end() {
 }
 
 #[test]
-fn a_device_takes_and_gives_back_what_its_events_say() {
+fn a_device_takes_and_releases_the_claims_of_its_events() {
     assert_eq!(
         table(sampled::device(), |event| Event::Device(device_id(1), event)),
         expected(&[

@@ -1,8 +1,10 @@
 //! The commands of a deployment.
 
 use super::event::{DoneBy, Stage};
-use super::installer::{InstallerReport, NextBoot, NextBootReason};
+use super::installer::InstallerReport;
+use super::next_boot::{NextBoot, NextBootReason};
 use super::puppet::PuppetRun;
+use super::reason::{PluginFailure, Waiting};
 use super::start::StartDeployment;
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;
@@ -24,8 +26,8 @@ pub enum DeploymentCommand {
     PluginFailed {
         /// The plugin's name.
         plugin: Name,
-        /// The reason for the failure.
-        reason: Text,
+        /// Why the plugin failed.
+        reason: PluginFailure,
         /// When the plugin runs again.
         retry_at: Timestamp,
     },
@@ -33,8 +35,8 @@ pub enum DeploymentCommand {
     PluginWaiting {
         /// The plugin's name.
         plugin: Name,
-        /// The reason for waiting.
-        reason: Text,
+        /// Why the plugin waits.
+        reason: Waiting,
         /// What the plugin waits for, such as `dhcp-server:kea-1`.
         awaited: Vec<Text>,
     },

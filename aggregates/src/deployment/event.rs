@@ -1,7 +1,9 @@
 //! The events of a deployment. Their JSON is stored permanently.
 
-use super::installer::{NextBoot, NextBootReason};
+use super::assignment::Assignment;
+use super::next_boot::{NextBoot, NextBootReason};
 use super::plan::Plan;
+use super::reason::{PluginFailure, Waiting};
 use crate::boot_image::EndedBy;
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
@@ -9,7 +11,6 @@ use crate::settings::ResolvedSettings;
 use crate::values::boot_chain::BootChain;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
-use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use crate::values::percent::Percent;
 use crate::values::sha256::Sha256;
@@ -69,20 +70,9 @@ pub enum DoneBy {
 /// Everything that was decided when the deployment started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStarted {
-    /// The server that is deployed.
-    pub device: DeviceId,
-    /// The MAC address of the interface that the server boots from.
-    pub mac: MacAddress,
-    /// The server's new address.
-    pub ip: Ipv4Addr,
-    /// The server's new host name.
-    pub hostname: Hostname,
-    /// The venture that owns the server.
-    pub venture: Name,
-    /// The server's new role in the venture.
-    pub role: Name,
-    /// The boot image that the server boots.
-    pub boot_image: Name,
+    /// The server, with its new address, name, owner, role and boot image. Its fields are stored beside the others.
+    #[serde(flatten)]
+    pub assignment: Assignment,
     /// The revision of the boot image at the start.
     pub boot_image_revision: u32,
     /// The network that the address belongs to.
@@ -125,8 +115,8 @@ pub enum DeploymentEvent {
         plugin: Name,
         /// The number of this failure, starting at 1.
         attempt: u32,
-        /// The reason, as text for operators.
-        reason: Text,
+        /// Why the plugin failed.
+        reason: PluginFailure,
         /// When the plugin runs again.
         retry_at: Timestamp,
     },
@@ -134,8 +124,8 @@ pub enum DeploymentEvent {
     PluginWaiting {
         /// The plugin's name.
         plugin: Name,
-        /// The reason, as text for operators.
-        reason: Text,
+        /// Why the plugin waits.
+        reason: Waiting,
         /// What the plugin waits for, such as `dhcp-server:kea-1`. The plugin runs again when one of these changes.
         awaited: Vec<Text>,
     },
@@ -263,12 +253,13 @@ impl DeploymentEvent {
     pub fn claims(&self, id: DeploymentId) -> Vec<ClaimChange> {
         match self {
             Self::DeploymentStarted(started) => {
-                let device = Holder::Device(started.device);
+                let taken = &started.assignment;
+                let device = Holder::Device(taken.device);
                 vec![
-                    ClaimChange::Take(Claim::Deployment(started.device), Holder::Deployment(id)),
-                    ClaimChange::Take(Claim::Ip(started.ip), device),
-                    ClaimChange::Take(Claim::Hostname(started.hostname.clone()), device),
-                    ClaimChange::Take(Claim::Mac(started.mac), device),
+                    ClaimChange::Take(Claim::Deployment(taken.device), Holder::Deployment(id)),
+                    ClaimChange::Take(Claim::Ip(taken.ip), device),
+                    ClaimChange::Take(Claim::Hostname(taken.hostname.clone()), device),
+                    ClaimChange::Take(Claim::Mac(taken.mac), device),
                 ]
             }
             Self::DeploymentDone { device, .. } => vec![ClaimChange::Release(Claim::Deployment(*device), Holder::Deployment(id))],

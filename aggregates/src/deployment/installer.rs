@@ -3,16 +3,17 @@
 //! The rules do not trust an installer to be brief: it may repeat itself, report every percent, or call in a loop. So the rules
 //! keep what an operator wants to see, and limit the number of events that an installer can add to a deployment.
 
+pub use super::next_boot::{NextBoot, NextBootReason};
+pub use crate::boot_image::LOCAL_DISK;
+
 use super::event::DeploymentEvent;
-use super::{Live, refusal};
-use crate::rules::Refused;
+use super::live::{Installer, Live};
+use crate::rules::{BrokenRule, Refused, Rule};
 use crate::values::name::Name;
 use crate::values::percent::Percent;
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
-use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
-use utoipa::ToSchema;
 
 /// The most reports that are recorded for a deployment. After them, only failures, the ends of failures and next boots are
 /// recorded.
@@ -34,70 +35,8 @@ pub const MOST_LOGS: u32 = 20;
 /// The smallest progress within a stage, in percent, that is recorded on its own.
 const WORTH_RECORDING: u8 = 5;
 
-/// The file name under which serving the local-disk script to a server of a deployment in progress is recorded.
-pub const LOCAL_DISK: &str = "local-disk";
-
 /// The plugin whose retry installs a server again.
 const REBOOT: &str = "reboot";
-
-/// What a server gets when it boots from the network while its deployment is in progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NextBoot {
-    /// The boot image's script, which installs the server.
-    #[default]
-    Network,
-    /// The script that boots the local disk.
-    Disk,
-}
-
-impl NextBoot {
-    /// The value as it is written in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Disk => "disk",
-        }
-    }
-}
-
-impl std::str::FromStr for NextBoot {
-    type Err = crate::values::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = [Self::Network, Self::Disk].into_iter().find(|one| one.as_str() == text);
-        known.ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of network, disk")))
-    }
-}
-
-/// Why the next network boot gets something different from before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NextBootReason {
-    /// The boot image allows one network boot, and the installer has fetched its answer file.
-    AnswersServed {
-        /// The answer file's name.
-        file: Name,
-    },
-    /// The installer requested the change.
-    Installer {
-        /// The address that the request came from.
-        #[schema(value_type = String)]
-        client: Ipv4Addr,
-    },
-    /// An operator set it.
-    Operator {
-        /// The actor's name.
-        name: Text,
-    },
-    /// An operator retried the plugin that restarts the server.
-    PluginRetry {
-        /// The plugin's name.
-        plugin: Name,
-    },
-    /// An operator ordered the server's management controller to boot it from the network.
-    PowerOrder {},
-}
 
 /// A report of an installer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,20 +53,6 @@ pub struct InstallerReport {
     pub next_boot: Option<NextBoot>,
     /// The address that the request came from.
     pub client: Ipv4Addr,
-}
-
-/// The state of the installer that the rules need.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Installer {
-    stage: Option<Name>,
-    percent: Option<Percent>,
-    text: Text,
-    failed: bool,
-    reports: u32,
-    failures: u32,
-    next_boots: u32,
-    logs: u32,
-    last_log: Option<Sha256>,
 }
 
 impl Installer {
@@ -163,7 +88,11 @@ impl Installer {
     fn reported(&self, report: &InstallerReport) -> Result<Option<DeploymentEvent>, Refused> {
         let stage = report.stage.as_ref().or(self.stage.as_ref());
         let Some(stage) = stage.cloned() else {
-            return Err(refusal("stage_missing", "the first report of an installer needs a stage, such as stage=partition"));
+            return Err(Refused::because(
+                "",
+                Rule::StageMissing,
+                "the first report of an installer needs a stage, such as stage=partition",
+            ));
         };
         let same_stage = self.stage.as_ref() == Some(&stage);
         // A report that only repeats the stage's progress must not hide that the stage failed.
@@ -184,10 +113,11 @@ impl Installer {
         }
         let most = if same_stage { REPORTS_WITHIN_STAGES } else { MOST_REPORTS };
         if self.reports >= most && !self.failed {
-            return Err(refusal(
-                "installer_reports_full",
+            return Err(Refused::because(
+                "",
+                Rule::InstallerReportsFull,
                 format!(
-                    "{} reports are recorded, the most of a deployment; only failures and next_boot still count",
+                    "the deployment has {} reports, the maximum; only failures and next_boot are still recorded",
                     self.reports
                 ),
             ));
@@ -202,8 +132,8 @@ impl Installer {
             return Ok(None);
         }
         if self.failures >= MOST_FAILURES {
-            let message = format!("{MOST_FAILURES} failures are recorded, the most of a deployment");
-            return Err(refusal("installer_failures_full", message));
+            let message = format!("the deployment has {MOST_FAILURES} failures of its installer, the maximum");
+            return Err(Refused::because("", Rule::InstallerFailuresFull, message));
         }
         Ok(Some(DeploymentEvent::InstallerFailed { stage, text }))
     }
@@ -219,7 +149,7 @@ impl Live {
             (false, true) => self.installer.reported(report),
             (false, false) => Ok(None),
         };
-        let full = |refused: &Refused| refused.0.iter().any(|rule| rule.rule.ends_with("_full"));
+        let full = |refused: &Refused| refused.0.iter().any(BrokenRule::is_full);
         match said {
             Ok(event) => events.extend(event),
             // The next boot must be set even if no more reports are recorded: without it, the server would be installed again
@@ -230,8 +160,8 @@ impl Live {
         // An installed server boots its disk, regardless of what its installer requests.
         if let Some(boot) = report.next_boot.filter(|boot| *boot != self.next_boot && !self.installed) {
             if self.installer.next_boots >= MOST_NEXT_BOOTS {
-                let message = format!("the installer has changed the next network boot {MOST_NEXT_BOOTS} times, the most");
-                return Err(refusal("installer_next_boots_full", message));
+                let message = format!("the installer has changed the next network boot {MOST_NEXT_BOOTS} times, the maximum");
+                return Err(Refused::because("", Rule::InstallerNextBootsFull, message));
             }
             events.push(DeploymentEvent::NextBootSet { boot, reason: NextBootReason::Installer { client: report.client } });
         }
@@ -244,7 +174,11 @@ impl Live {
             return Ok(vec![]);
         }
         if self.installer.logs >= MOST_LOGS {
-            return Err(refusal("installer_logs_full", format!("{MOST_LOGS} logs are recorded, the most of a deployment")));
+            return Err(Refused::because(
+                "",
+                Rule::InstallerLogsFull,
+                format!("the deployment has {MOST_LOGS} logs of its installer, the maximum"),
+            ));
         }
         Ok(vec![DeploymentEvent::InstallerLogReceived { sha256, size }])
     }
@@ -252,7 +186,11 @@ impl Live {
     /// Returns the events for setting what the next network boot gets.
     pub(super) fn set_next_boot(&self, boot: NextBoot, reason: NextBootReason) -> Result<Vec<DeploymentEvent>, Refused> {
         if self.installed {
-            return Err(refusal("server_installed", "the server is installed and boots its disk until the deployment ends"));
+            return Err(Refused::because(
+                "",
+                Rule::ServerInstalled,
+                "the server is installed and boots from its disk until the deployment ends",
+            ));
         }
         Ok(if boot == self.next_boot { vec![] } else { vec![DeploymentEvent::NextBootSet { boot, reason }] })
     }

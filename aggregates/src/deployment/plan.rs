@@ -72,7 +72,9 @@ impl Plan {
             }
         }
         if self.preparing().next().is_none() {
-            return Some("the plan has no plugin that prepares, so its deployment would stay open for ever".to_owned());
+            return Some(
+                "the plan has no plugin of the preparation, so its deployment would stay open; add such a plugin".to_owned(),
+            );
         }
         None
     }

@@ -5,12 +5,11 @@
 //! reported after the installer's DONE and did not use a cached catalogue was compiled for the new role.
 
 use super::event::{DeploymentEvent, DoneBy};
-use super::{Live, SECONDS_A_MINUTE};
+use super::live::{Live, SECONDS_A_MINUTE};
 use crate::boot_image::EndedBy;
 use crate::values::hostname::Hostname;
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// The number of minutes after which the same failure is recorded again.
 const FAILED_AGAIN_MINUTES: i64 = 30;
@@ -43,13 +42,6 @@ pub enum PuppetOutcome {
         /// The agent's error messages, at most [`MESSAGES_KEPT`].
         messages: Vec<Text>,
     },
-}
-
-/// The last recorded failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Failure {
-    messages: Vec<Text>,
-    at: Timestamp,
 }
 
 impl Live {
@@ -85,16 +77,5 @@ impl Live {
             (EndedBy::Puppet, true) => Some(DeploymentEvent::InstallationFinished { by }),
             _ => Some(DeploymentEvent::DeploymentDone { device: self.device, by }),
         }
-    }
-
-    /// Records a failed run in the state.
-    pub(super) fn puppet_failed(&mut self, messages: Vec<Text>, at: Timestamp) {
-        self.puppet_failure = Some(Failure { messages, at });
-    }
-
-    /// Records in the state that the server is installed. Earlier Puppet failures did not happen on the installed server.
-    pub(super) fn is_installed(&mut self) {
-        self.installed = true;
-        self.puppet_failure = None;
     }
 }

@@ -1,38 +1,26 @@
 //! The rules for starting a deployment. A refusal lists every problem at once, with the holder of each claimed value.
 
+use super::assignment::Assignment;
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
 use super::plan::Plan;
 use crate::boot_image::{EndedBy, NetworkNeeds, absent_from_network};
 use crate::claims::{Claim, Holder};
+use crate::infrastructure::Declared;
 use crate::network::{NetworkSpec, Reserved};
-use crate::placement::infrastructure::Declared;
-use crate::rules::{BrokenRule, Refused};
+use crate::rules::{BrokenRule, Refused, Rule};
 use crate::settings::Resolution;
 use crate::site::SiteSpec;
 use crate::site::rules::contradicted;
-use crate::values::hostname::{Hostname, reverse_name};
+use crate::values::hostname::reverse_name;
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use std::net::Ipv4Addr;
 
 /// The requested deployment, and the facts that were looked up for it.
 #[derive(Clone, Debug)]
 pub struct StartDeployment {
-    /// The server to deploy.
-    pub device: DeviceId,
-    /// The MAC address of the interface that the server boots from.
-    pub mac: MacAddress,
-    /// The server's new address.
-    pub ip: Ipv4Addr,
-    /// The server's new host name.
-    pub hostname: Hostname,
-    /// The venture that will own the server.
-    pub venture: Name,
-    /// The server's new role in the venture.
-    pub role: Name,
-    /// The boot image that the server boots.
-    pub boot_image: Name,
+    /// The server, with the address, name, owner, role and boot image that it gets.
+    pub assignment: Assignment,
     /// The plugins to run.
     pub plan: Plan,
     /// The bulk import that the deployment belongs to, if any.
@@ -102,14 +90,15 @@ pub struct BootImageFacts {
 
 /// Returns the first event of the deployment, or every reason for refusing it.
 pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Refused> {
+    let (assignment, facts) = (&request.assignment, &request.facts);
     let mut broken = vec![];
-    broken.extend(device(&request));
-    broken.extend(address(&request));
-    broken.extend(hostname(&request));
-    broken.extend(held(&request));
-    broken.extend(catalogue(&request));
+    broken.extend(device(assignment, facts));
+    broken.extend(address(assignment, facts));
+    broken.extend(hostname(assignment, facts));
+    broken.extend(held(assignment, facts));
+    broken.extend(catalogue(assignment, facts));
     broken.extend(request.facts.settings.broken.iter().cloned());
-    broken.extend(request.plan.broken().map(|why| BrokenRule::new("plan", "plan_invalid", why)));
+    broken.extend(request.plan.broken().map(|why| BrokenRule::new("plan", Rule::PlanInvalid, why)));
     // Without a network or an image, a rule above has already refused the request.
     let (Some((network, spec)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty())
     else {
@@ -117,19 +106,13 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     };
     let (network, site, revision, limits) = (network.clone(), spec.site.clone(), image.revision, image.limits);
     let done_by = image.done_by;
-    let own = Holder::Device(request.device);
-    let took = [Claim::Ip(request.ip), Claim::Hostname(request.hostname.clone())]
+    let own = Holder::Device(assignment.device);
+    let took = [Claim::Ip(assignment.ip), Claim::Hostname(assignment.hostname.clone())]
         .into_iter()
         .filter(|claim| !request.facts.holders.iter().any(|(held, holder)| held == claim && *holder == own))
         .collect();
     Ok(vec![DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
-        device: request.device,
-        mac: request.mac,
-        ip: request.ip,
-        hostname: request.hostname,
-        venture: request.venture,
-        role: request.role,
-        boot_image: request.boot_image,
+        assignment: request.assignment,
         boot_image_revision: revision,
         network,
         site,
@@ -147,10 +130,10 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
 fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
     if device.decommissioned {
         let message = "the device is decommissioned and cannot be deployed";
-        return Some(BrokenRule::new("device", "device_decommissioned", message));
+        return Some(BrokenRule::new("device", Rule::DeviceDecommissioned, message));
     }
     let message = "the device is not verified; verify it before deploying it";
-    (!device.verified).then(|| BrokenRule::new("device", "device_not_verified", message))
+    (!device.verified).then(|| BrokenRule::new("device", Rule::DeviceNotVerified, message))
 }
 
 /// Every reason why a device cannot be deployed now: its own state, and its live deployment.
@@ -159,11 +142,11 @@ pub fn undeployable(id: DeviceId, device: &DeviceFacts, live: Option<DeploymentI
     unready(device).into_iter().chain(held).collect()
 }
 
-fn device(request: &StartDeployment) -> Vec<BrokenRule> {
-    let Some(device) = &request.facts.device else {
+fn device(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
+    let Some(device) = &facts.device else {
         return vec![BrokenRule::new(
             "device",
-            "device_unknown",
+            Rule::DeviceUnknown,
             format!("there is no device {}; register it first", request.device),
         )];
     };
@@ -173,14 +156,14 @@ fn device(request: &StartDeployment) -> Vec<BrokenRule> {
             "its sub-device {part} is being deployed, and this deployment would detach it; wait until that deployment has ended, or \
              cancel it"
         );
-        broken.push(BrokenRule::new("device", "sub_device_deploying", message).held_by(format!("deployment {deployment}")));
+        broken.push(BrokenRule::new("device", Rule::SubDeviceDeploying, message).held_by(format!("deployment {deployment}")));
     }
     for (above, deployment) in &device.deploying_above {
         let message = format!(
             "the device is a sub-device of {above}, which is being deployed; wait until that deployment has ended or has detached it, \
              or cancel it"
         );
-        broken.push(BrokenRule::new("device", "chassis_deploying", message).held_by(format!("deployment {deployment}")));
+        broken.push(BrokenRule::new("device", Rule::ChassisDeploying, message).held_by(format!("deployment {deployment}")));
     }
     if !device.macs.contains(&request.mac) {
         let known: Vec<String> = device.macs.iter().map(ToString::to_string).collect();
@@ -189,69 +172,79 @@ fn device(request: &StartDeployment) -> Vec<BrokenRule> {
         } else {
             format!("{} is not an interface of the device; it has {}", request.mac, known.join(", "))
         };
-        broken.push(BrokenRule::new("mac", "mac_not_of_device", message));
+        broken.push(BrokenRule::new("mac", Rule::MacNotOfDevice, message));
     }
-    if let (Some(site), Some((name, network))) = (&device.site, &request.facts.network)
+    if let (Some(site), Some((name, network))) = (&device.site, &facts.network)
         && network.site != *site
     {
         broken.push(BrokenRule::new(
             "ip",
-            "network_of_other_site",
-            format!("{} lies in network {name} of site {}, but the device stands in site {site}", request.ip, network.site),
+            Rule::NetworkOfOtherSite,
+            format!(
+                "{} is in network {name} of site {}, but the device is at site {site}; choose an address of its site",
+                request.ip, network.site
+            ),
         ));
     }
     broken
 }
 
-fn address(request: &StartDeployment) -> Vec<BrokenRule> {
+fn address(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
     let ip = request.ip;
-    let Some((name, network)) = &request.facts.network else {
+    let Some((name, network)) = &facts.network else {
         return vec![BrokenRule::new(
             "ip",
-            "ip_outside_networks",
-            format!("{ip} lies in no known network; define its network first"),
+            Rule::IpOutsideNetworks,
+            format!("{ip} is in no known network; create its network first"),
         )];
     };
-    if let Some(device) = request.facts.managed {
-        let message = format!("{ip} is the management address of device {device}");
-        return vec![BrokenRule::new("ip", "ip_is_management", message).held_by(Holder::Device(device).to_string())];
+    if let Some(device) = facts.managed {
+        let message = format!("{ip} is the management address of device {device}; choose another address");
+        return vec![BrokenRule::new("ip", Rule::IpIsManagement, message).held_by(Holder::Device(device).to_string())];
     }
-    let refuse = |rule: &str, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
+    let refuse = |rule: Rule, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
     match network.reserved(ip) {
         None if !network.dhcp => refuse(
-            "network_without_dhcp",
+            Rule::NetworkWithoutDhcp,
             format!(
-                "network {name} has no DHCP, so the server would not get {ip}; turn DHCP on for the network, or choose another"
+                "network {name} is not served by DHCP, so the server would not get {ip}; enable DHCP for the network, or choose another network"
             ),
         ),
         None => {
             let refused = |one: &Declared| {
-                let why = one.refuses(request.device, &request.facts.holders)?;
-                Some(BrokenRule::new("ip", "ip_is_infrastructure", format!("{why}; {}", one.advice())).held_by(one.by()))
+                let why = one.refuses(request.device, &facts.holders)?;
+                Some(BrokenRule::new("ip", Rule::IpIsInfrastructure, format!("{why}; {}", one.advice())).held_by(one.by()))
             };
-            request.facts.infrastructure.iter().find_map(refused).into_iter().collect()
+            facts.infrastructure.iter().find_map(refused).into_iter().collect()
         }
         Some(Reserved::Outside) => {
-            refuse("ip_outside_networks", format!("{ip} does not lie in network {name}, {}", network.cidr))
+            refuse(Rule::IpOutsideNetworks, format!("{ip} is not in network {name}, {}; choose another address", network.cidr))
         }
-        Some(Reserved::Network) => refuse("ip_is_network", format!("{ip} is the address of network {name} itself")),
-        Some(Reserved::Broadcast) => refuse("ip_is_broadcast", format!("{ip} is the broadcast address of network {name}")),
-        Some(Reserved::Gateway) => refuse("ip_is_gateway", format!("{ip} is the gateway of network {name}")),
+        Some(Reserved::Network) => {
+            refuse(Rule::IpIsNetwork, format!("{ip} is the address of network {name} itself; choose another address"))
+        }
+        Some(Reserved::Broadcast) => {
+            refuse(Rule::IpIsBroadcast, format!("{ip} is the broadcast address of network {name}; choose another address"))
+        }
+        Some(Reserved::Gateway) => {
+            refuse(Rule::IpIsGateway, format!("{ip} is the gateway of network {name}; choose another address"))
+        }
         Some(Reserved::Margin) => refuse(
-            "ip_in_margin",
+            Rule::IpInMargin,
             format!(
-                "{ip} is in the margin of network {name}: its lowest {} and highest {} addresses are reserved",
+                "{ip} is reserved: network {name} reserves its lowest {} and highest {} addresses. Choose \
+                 another address",
                 network.margin_bottom, network.margin_top
             ),
         ),
     }
 }
 
-fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
-    let Some(site) = &request.facts.site else {
-        let unknown = request.facts.network.iter().map(|(name, network)| {
-            let message = format!("network {name} belongs to site {}, which is not known; define the site first", network.site);
-            BrokenRule::new("ip", "site_unknown", message)
+fn hostname(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
+    let Some(site) = &facts.site else {
+        let unknown = facts.network.iter().map(|(name, network)| {
+            let message = format!("network {name} belongs to site {}, which does not exist; create the site first", network.site);
+            BrokenRule::new("ip", Rule::SiteUnknown, message)
         });
         return unknown.collect();
     };
@@ -260,36 +253,31 @@ fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
     if site.forward_zone(&request.hostname).is_none() {
         broken.push(BrokenRule::new(
             "hostname",
-            "zone_not_managed",
-            format!("no zone of the site holds {}; its zones are {}", request.hostname, zones()),
+            Rule::ZoneNotManaged,
+            format!("no zone of the site contains {}; its zones are {}", request.hostname, zones()),
         ));
     }
     if site.reverse_zone(request.ip).is_none() {
         broken.push(BrokenRule::new(
             "ip",
-            "reverse_zone_not_managed",
-            format!("no zone of the site holds the PTR record {}; its zones are {}", reverse_name(request.ip), zones()),
+            Rule::ReverseZoneNotManaged,
+            format!("no zone of the site contains the PTR record {}; its zones are {}", reverse_name(request.ip), zones()),
         ));
     }
     if let Some(why) = contradicted(site, &request.hostname, request.ip) {
         let message = format!(
-            "{} cannot have {}: {why}. Choose another name or address, or change that line",
+            "{} cannot have {}: {why}. Choose another name or address, or edit that extra record",
             request.hostname, request.ip
         );
-        broken.push(BrokenRule::new("hostname", "record_conflicts", message));
+        broken.push(BrokenRule::new("hostname", Rule::RecordConflicts, message));
     }
     broken
 }
 
-fn held(request: &StartDeployment) -> Vec<BrokenRule> {
-    let wanted = [
-        Claim::Ip(request.ip),
-        Claim::Hostname(request.hostname.clone()),
-        Claim::Mac(request.mac),
-        Claim::Deployment(request.device),
-    ];
+fn held(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
+    let wanted = request.claims();
     let own = Holder::Device(request.device);
-    let others = request.facts.holders.iter().filter(|(claim, holder)| wanted.contains(claim) && *holder != own);
+    let others = facts.holders.iter().filter(|(claim, holder)| wanted.contains(claim) && *holder != own);
     let broken = others.filter_map(|(claim, holder)| held_claim(claim, *holder, request.device));
     broken.collect()
 }
@@ -297,50 +285,62 @@ fn held(request: &StartDeployment) -> Vec<BrokenRule> {
 /// The error for an operator who wants to deploy `device`, when another holder has the claim.
 pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<BrokenRule> {
     let (field, rule, what) = match claim {
-        Claim::Ip(ip) => ("ip", "ip_claimed", format!("{ip} is held by {holder}; choose another address")),
-        Claim::Hostname(name) => ("hostname", "hostname_claimed", format!("{name} is held by {holder}; choose another name")),
-        Claim::Mac(mac) => ("mac", "mac_claimed", format!("{mac} is held by {holder}")),
-        Claim::Serial(serial) => ("serial", "serial_claimed", format!("serial number {serial} is held by {holder}")),
-        Claim::Asset(asset) => ("asset", "asset_claimed", format!("asset number {asset} is held by {holder}")),
+        Claim::Ip(ip) => ("ip", Rule::IpClaimed, format!("{ip} is held by {holder}; choose another address")),
+        Claim::Hostname(name) => ("hostname", Rule::HostnameClaimed, format!("{name} is held by {holder}; choose another name")),
+        Claim::Mac(mac) => ("mac", Rule::MacClaimed, format!("{mac} is held by {holder}; choose another interface")),
+        Claim::Serial(serial) => {
+            ("serial", Rule::SerialClaimed, format!("serial number {serial} is held by {holder}; correct one of the two devices"))
+        }
+        Claim::Asset(asset) => {
+            ("asset", Rule::AssetClaimed, format!("asset number {asset} is held by {holder}; correct one of the two devices"))
+        }
         Claim::Deployment(of) if *of == device => (
             "device",
-            "already_deploying",
-            format!("the device is being deployed already, by {holder}; wait until that has ended, or cancel it"),
+            Rule::AlreadyDeploying,
+            format!("the device is already being deployed, by {holder}; wait until that deployment ends, or cancel it"),
         ),
         Claim::Deployment(_) => return None,
         Claim::Controller(endpoint) => (
             "management.address",
-            "controller_claimed",
-            format!("the management controller {endpoint} is that of {holder}; correct the address"),
+            Rule::ControllerClaimed,
+            format!("the management controller {endpoint} belongs to {holder}; correct the address"),
         ),
     };
     Some(BrokenRule::new(field, rule, what).held_by(holder.to_string()))
 }
 
-fn catalogue(request: &StartDeployment) -> Vec<BrokenRule> {
+fn catalogue(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
     let mut broken = vec![];
-    if !request.facts.venture_exists {
-        broken.push(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", request.venture)));
-    } else if !request.facts.role_exists {
-        broken.push(BrokenRule::new("role", "role_unknown", format!("venture {} has no role {}", request.venture, request.role)));
+    if !facts.venture_exists {
+        broken.push(BrokenRule::new(
+            "venture",
+            Rule::VentureUnknown,
+            format!("there is no venture {}; create it first", request.venture),
+        ));
+    } else if !facts.role_exists {
+        broken.push(BrokenRule::new(
+            "role",
+            Rule::RoleUnknown,
+            format!("venture {} has no role {}; create it first", request.venture, request.role),
+        ));
     }
-    match &request.facts.boot_image {
+    match &facts.boot_image {
         None => broken.push(BrokenRule::new(
             "boot_image",
-            "boot_image_unknown",
-            format!("there is no boot image {}", request.boot_image),
+            Rule::BootImageUnknown,
+            format!("there is no boot image {}; create it first", request.boot_image),
         )),
         Some(image) if image.retired => broken.push(BrokenRule::new(
             "boot_image",
-            "boot_image_retired",
+            Rule::BootImageRetired,
             format!("the boot image {} is retired; choose another", request.boot_image),
         )),
         Some(image) => {
-            let network = request.facts.network.as_ref();
+            let network = facts.network.as_ref();
             let absent = || network.and_then(|(name, spec)| absent_from_network(&image.network_needs, name, spec));
             broken.extend(image.incomplete.clone().or_else(absent).map(|why| {
                 let message = format!("the boot image {} cannot be booted: {why}", request.boot_image);
-                BrokenRule::new("boot_image", "boot_image_incomplete", message)
+                BrokenRule::new("boot_image", Rule::BootImageIncomplete, message)
             }));
         }
     }

@@ -13,6 +13,7 @@ use super::Deployment;
 use super::command::DeploymentCommand;
 use super::event::{DeploymentEvent, DoneBy};
 use super::installer::NextBoot;
+use super::reason::{PluginFailure, Waiting};
 use crate::samples::{device_id, noon, outcome, parsed, request};
 
 /// The events of a deployment that has just started.
@@ -59,12 +60,17 @@ fn success(plugin: &str) -> DeploymentCommand {
 }
 
 fn failure(plugin: &str) -> DeploymentCommand {
-    DeploymentCommand::PluginFailed { plugin: parsed(plugin), reason: parsed("no answer"), retry_at: noon(2) }
+    let reason = PluginFailure::Deadline { seconds: 20 };
+    DeploymentCommand::PluginFailed { plugin: parsed(plugin), reason, retry_at: noon(2) }
 }
 
-fn waiting(plugin: &str, reason: &str, awaited: &[&str]) -> DeploymentCommand {
+fn waiting(plugin: &str, reason: Waiting, awaited: &[&str]) -> DeploymentCommand {
     let awaited = awaited.iter().map(|text| parsed(text)).collect();
-    DeploymentCommand::PluginWaiting { plugin: parsed(plugin), reason: parsed(reason), awaited }
+    DeploymentCommand::PluginWaiting { plugin: parsed(plugin), reason, awaited }
+}
+
+fn busy(plugin: &str) -> DeploymentCommand {
+    waiting(plugin, Waiting::ControllerBusy {}, &[])
 }
 
 fn retry(plugin: &str) -> DeploymentCommand {
@@ -84,7 +90,7 @@ fn every_later_command() -> Vec<(&'static str, DeploymentCommand)> {
     vec![
         ("PluginSucceeded", success("clean")),
         ("PluginFailed", failure("clean")),
-        ("PluginWaiting", waiting("clean", "a reason", &[])),
+        ("PluginWaiting", busy("clean")),
         ("RetryPlugin", retry("clean")),
         ("RecordBoot", boot::serve("script.ipxe", 'a', 0)),
         ("ReportPuppetRun", puppet::success()),

@@ -1,8 +1,8 @@
 //! Which actions a device allows. These rules use only facts that the views also have, so a page can show next to an action,
 //! before an operator tries it, exactly what the command would answer.
 
-use super::event::Management;
-use crate::rules::BrokenRule;
+use crate::controller::management::Management;
+use crate::rules::{BrokenRule, Refused, Rule};
 use crate::values::ids::DeploymentId;
 use crate::values::name::Name;
 use crate::values::serial_number;
@@ -10,23 +10,25 @@ use crate::values::text::Text;
 
 /// Why a device cannot be verified: its venture or role is missing.
 pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule> {
-    let missing = [("venture", venture.is_none()), ("role", role.is_none())];
-    let broken = missing.iter().filter(|(_, missing)| *missing).map(|(field, _)| {
-        BrokenRule::new(field, &format!("{field}_missing"), format!("a device needs a {field} before it can be verified"))
-    });
+    let missing = [("venture", Rule::VentureMissing, venture.is_none()), ("role", Rule::RoleMissing, role.is_none())];
+    let broken = missing
+        .iter()
+        .filter(|(.., missing)| *missing)
+        .map(|(field, rule, _)| BrokenRule::new(field, *rule, format!("a device needs a {field} before it can be verified")));
     broken.collect()
 }
 
 /// Why a device cannot be `what` (`unverified`, `decommissioned`): it has a live deployment.
 pub fn ending(live: Option<DeploymentId>, what: &str) -> Option<BrokenRule> {
-    let message = format!("the device is being deployed; it can be {what} when that has ended or was cancelled");
-    live.map(|live| BrokenRule::new("", "already_deploying", message).held_by(format!("deployment {live}")))
+    let message = format!("the device is being deployed; it can be {what} after the deployment has ended or was cancelled");
+    live.map(|live| BrokenRule::new("", Rule::AlreadyDeploying, message).held_by(format!("deployment {live}")))
 }
 
 /// Why an operator cannot change a device's venture and role manually.
 pub fn reassigning(verified: bool, field: &str) -> Option<BrokenRule> {
-    let message = "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first";
-    verified.then(|| BrokenRule::new(field, "device_verified", message))
+    let message =
+        "the device is verified, so only a deployment changes its venture and role; deploy it, or revoke its verification first";
+    verified.then(|| BrokenRule::new(field, Rule::DeviceVerified, message))
 }
 
 /// Why the device's power cannot be switched at all.
@@ -34,12 +36,12 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
     match management {
         None => Some(BrokenRule::new(
             "management",
-            "management_missing",
-            "the device has no management address; change the device, or see to its power by hand",
+            Rule::ManagementMissing,
+            "the device has no management address; edit the device, or switch its power manually",
         )),
         Some(management) if management.credentials.is_none() => Some(BrokenRule::new(
             "management.credentials",
-            "credentials_missing",
+            Rule::CredentialsMissing,
             format!(
                 "the management controller {} has no credentials; name a secret of the form user:password for it",
                 management.address
@@ -52,13 +54,23 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
 /// Why a text is not accepted as a serial number: firmware uses it as a placeholder for an unknown number. An operator's own
 /// placeholder, such as `TBD`, is allowed.
 pub fn numbering(serial: &Text) -> Option<BrokenRule> {
-    let message = "firmware contains this text where a serial number is not known, and many devices have it; leave the serial \
-                   number out, or give the one on the device's label";
+    let message = "this is a firmware placeholder that many devices share; leave the serial number out, or enter the \
+                   one on the device's label";
     serial_number::is_of_makers(serial.as_str())
-        .then(|| BrokenRule::new("serial", "serial_filler", format!("{serial}: {message}")))
+        .then(|| BrokenRule::new("serial", Rule::SerialFiller, format!("{serial}: {message}")))
 }
 
 /// Why a decommissioned device cannot be changed.
 pub fn decommissioned() -> BrokenRule {
-    BrokenRule::new("", "device_decommissioned", "the device is decommissioned; nothing can change it")
+    BrokenRule::new("", Rule::DeviceDecommissioned, "the device is decommissioned and cannot be changed")
+}
+
+/// Refuses a task of a deployment that is not the live deployment of the device.
+pub(super) fn is_live(deployment: DeploymentId, live: Option<DeploymentId>) -> Result<(), Refused> {
+    if live == Some(deployment) {
+        return Ok(());
+    }
+    let holder = live.map_or_else(|| "none is live".to_owned(), |live| format!("deployment {live} is"));
+    let message = format!("deployment {deployment} is not the live deployment of the device: {holder}");
+    Err(Refused::because("", Rule::DeploymentNotLive, message))
 }

@@ -1,7 +1,8 @@
 //! The clean plugin's eleven tasks, in their required order, and their reversal by a cancellation.
 
-use super::event::{DeviceEvent, DhcpEntry, DnsEntry, RemovedBecause};
-use super::{Registered, removal};
+use super::entry::{DhcpEntry, DnsEntry};
+use super::event::{DeviceEvent, RemovedBecause, removal};
+use super::registered::Registered;
 use crate::claims::Claim;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};

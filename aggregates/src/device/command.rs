@@ -1,10 +1,11 @@
 //! The commands of a device.
 
 use super::clean::Keeps;
-use super::event::{DhcpEntry, DnsEntry};
+use super::description::{DeviceChange, DeviceSpec};
+use super::entry::{DhcpEntry, DnsEntry};
 use super::facts::Facts;
 use super::power::{PowerFacts, PowerOrder, PowerOutcome};
-use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
+use super::register::RegisterFacts;
 use crate::claims::{Claim, Holder};
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};

@@ -1,95 +1,21 @@
 //! The events of a device. Their JSON is stored permanently.
 
-use super::controller::Host;
+pub use super::description::DeviceKind;
+pub use super::entry::{DhcpEntry, DnsEntry};
+pub use crate::controller::management::{Management, ManagementProtocol};
+
+use super::description::{DeviceChanged, DeviceSpec};
 use super::facts::FactsRecorded;
-use super::management::Access;
 use super::power::{PowerAction, PowerOrder, PowerState, Restart};
-use super::register::{DeviceChanged, DeviceSpec};
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, OrderId};
-use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::values::schema::Ipv4Address;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
-
-/// The kind of a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceKind {
-    /// A stand-alone physical server.
-    #[default]
-    Physical,
-    /// A server in a blade chassis.
-    Blade,
-    /// A virtual server.
-    Virtual,
-}
-
-/// The management controller of a device: its address, protocol and credentials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Management {
-    /// The address or host name of its management controller. No deployment cleans it. Several devices can share it where
-    /// each names its own system.
-    pub address: Host,
-    /// The protocol of the controller.
-    #[serde(default)]
-    pub protocol: ManagementProtocol,
-    /// The name of the secret that holds the credentials, never the credentials themselves.
-    pub credentials: Option<Name>,
-    /// Further settings for reaching the controller.
-    #[serde(flatten)]
-    pub access: Access,
-}
-
-/// The protocol of a management controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ManagementProtocol {
-    /// IPMI 2.0 over LAN.
-    #[default]
-    Ipmi,
-    /// Redfish, over HTTPS or HTTP.
-    Redfish,
-}
-
-impl ManagementProtocol {
-    /// The protocol's name, as in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ipmi => "ipmi",
-            Self::Redfish => "redfish",
-        }
-    }
-}
-
-/// A host name and its address: an A record and its PTR record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-pub struct DnsEntry {
-    /// The A record's name, which is the PTR record's value.
-    pub hostname: Hostname,
-    /// The A record's address, which determines the PTR record's name.
-    #[schema(value_type = Ipv4Address)]
-    pub ip: Ipv4Addr,
-}
-
-/// A fixed DHCP address for an interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-pub struct DhcpEntry {
-    /// The address that DHCP servers lease to the interface.
-    #[schema(value_type = Ipv4Address)]
-    pub ip: Ipv4Addr,
-    /// The MAC address of the interface.
-    pub mac: MacAddress,
-    /// The host name that DHCP servers send to the client.
-    pub hostname: Option<Hostname>,
-    /// The network that the address belongs to.
-    pub network: Name,
-}
 
 /// Why DHCP entries were removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -304,6 +230,11 @@ domain_event!(DeviceEvent {
     PowerFailed,
     DeviceDecommissioned,
 });
+
+/// The event that removes these DHCP entries, if there are any.
+pub(super) fn removal(entries: Vec<DhcpEntry>, because: RemovedBecause, deployment: Option<DeploymentId>) -> Option<DeviceEvent> {
+    (!entries.is_empty()).then_some(DeviceEvent::DhcpEntriesRemoved { entries, because, deployment })
+}
 
 impl DeviceEvent {
     /// The claims that the event releases and takes for the device `id`.

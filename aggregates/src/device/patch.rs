@@ -1,37 +1,17 @@
 //! The change of a device as a JSON merge patch (RFC 7396): omitted fields do not change, and null removes a field.
 
-use super::Registered;
-use super::event::{DeviceEvent, Management};
-use super::register::DeviceChange;
+pub use super::description::{Removable, Removed};
+
+use super::description::DeviceChange;
+use super::event::DeviceEvent;
+use super::registered::Registered;
+use crate::controller::management::Management;
 use crate::settings::SettingsChange;
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use crate::values::text::Text;
-use serde::{Deserialize, Deserializer, Serialize};
-
-/// A field that a change can remove although the field has no empty value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are those of the fields")]
-pub enum Removable {
-    Rack,
-    Position,
-    Management,
-    Parent,
-    Venture,
-    Role,
-    Settings,
-}
-
-/// A field that a stored change removed. A removed parent, venture or role has its own event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of the fields")]
-pub enum Removed {
-    Rack,
-    Position,
-    Management,
-}
+use serde::{Deserialize, Deserializer};
 
 /// The JSON form of a change.
 #[derive(Deserialize)]

@@ -1,178 +1,21 @@
 //! Registering a device and changing its description.
 
-use super::controller::Endpoint;
-use super::event::{DeviceEvent, DeviceKind, Management};
-use super::patch::{Removable, Removed};
-use super::{Registered, allowed};
+pub use super::description::{DeviceChange, DeviceChanged, DeviceSpec};
+
+use super::allowed;
+use super::description::{Removable, Removed};
+use super::event::DeviceEvent;
+use super::registered::Registered;
 use crate::claims::{Claim, Holder};
-use crate::rules::{BrokenRule, Refused};
-use crate::settings::{self, SecretProblems, SettingsChange};
+use crate::controller::Endpoint;
+use crate::controller::management::Management;
+use crate::rules::{BrokenRule, Refused, Rule};
+use crate::settings::{self, SecretProblems};
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::values::setting::Settings;
 use crate::values::text::Text;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use utoipa::ToSchema;
-
-/// The description of a device at its registration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DeviceSpec {
-    /// The kind of the device.
-    #[serde(default)]
-    pub kind: DeviceKind,
-    /// A name for operators.
-    #[serde(default)]
-    pub name: Text,
-    /// The manufacturer's serial number.
-    #[serde(default)]
-    pub serial: Option<Text>,
-    /// The owner's asset number.
-    #[serde(default)]
-    pub asset: Option<Text>,
-    /// The site of the device.
-    pub site: Name,
-    /// The rack of the device.
-    #[serde(default)]
-    pub rack: Option<Name>,
-    /// The lowest rack unit of the device, starting at 1.
-    #[serde(default)]
-    pub position: Option<u16>,
-    /// The MAC addresses of the device's interfaces.
-    #[serde(default)]
-    pub macs: Vec<MacAddress>,
-    /// The device's management controller.
-    #[serde(default)]
-    pub management: Option<Management>,
-    /// The device that contains this one, such as a blade chassis.
-    #[serde(default)]
-    pub parent: Option<DeviceId>,
-    /// The device's own values for settings of boot images. They override those of role, venture and site.
-    #[serde(default, skip_serializing_if = "Settings::is_empty")]
-    pub settings: Settings,
-    /// The management controller endpoints that the device claims. The service sets them; callers omit them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(ignore)]
-    pub endpoints: Vec<Endpoint>,
-}
-
-/// The changes of a device, as a JSON merge patch (RFC 7396): omitted fields do not change, and null removes a field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DeviceChange {
-    /// A name for operators; null or an empty text removes it.
-    pub name: Option<Text>,
-    /// The manufacturer's serial number; null or an empty text removes it.
-    pub serial: Option<Text>,
-    /// The owner's asset number; null or an empty text removes it.
-    pub asset: Option<Text>,
-    /// The site. A device always has one, so null is refused. Sub-devices move with the device.
-    #[schema(value_type = Name, required = false)]
-    pub site: Option<Name>,
-    /// The rack; null removes it, and the rack unit too. Sub-devices move with the device.
-    pub rack: Option<Name>,
-    /// The lowest rack unit of the device, starting at 1; null removes it.
-    pub position: Option<u16>,
-    /// All MAC addresses of the device's interfaces; null or an empty list removes them.
-    pub macs: Option<Vec<MacAddress>>,
-    /// The management controller; null removes it, except while the device is being deployed.
-    pub management: Option<Management>,
-    /// The device that contains this one, at the same site; null detaches this device.
-    pub parent: Option<DeviceId>,
-    /// The venture that owns the device; only while the device is not verified. Null removes it, and the role too.
-    pub venture: Option<Name>,
-    /// The device's role in the venture; only while the device is not verified. Null removes it.
-    pub role: Option<Name>,
-    /// A remark to add to the device.
-    pub remark: Option<Text>,
-    /// Values for settings of boot images: null removes a setting, and omitted ones do not change. Null for the whole object
-    /// removes all.
-    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
-    #[schema(inline, nullable)]
-    pub settings: SettingsChange,
-    /// The fields that null removes.
-    #[serde(skip)]
-    #[schema(ignore)]
-    pub removed: BTreeSet<Removable>,
-}
-
-/// The changes of a device's description.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceChanged {
-    /// The new name for operators.
-    pub name: Option<Text>,
-    /// The old and the new serial number; empty for none.
-    #[serde(with = "replaced", default)]
-    pub serial: Option<(Text, Text)>,
-    /// The old and the new asset number; empty for none.
-    #[serde(with = "replaced", default)]
-    pub asset: Option<(Text, Text)>,
-    /// The new site.
-    pub site: Option<Name>,
-    /// The new rack.
-    pub rack: Option<Name>,
-    /// The new lowest rack unit.
-    pub position: Option<u16>,
-    /// Interfaces that the device did not have before.
-    pub macs_added: Vec<MacAddress>,
-    /// Interfaces that the device no longer has.
-    pub macs_removed: Vec<MacAddress>,
-    /// The new management controller.
-    pub management: Option<Management>,
-    /// The fields that were removed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<Removed>,
-    /// The changed settings; null for removed ones.
-    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
-    pub settings: SettingsChange,
-    /// The management controller endpoints that the device releases, so that other devices can have them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub endpoints_released: Vec<Endpoint>,
-    /// The management controller endpoints that the device takes; no other device can have them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub endpoints_taken: Vec<Endpoint>,
-}
-
-/// The JSON of a text that replaces another: `{"old": …, "new": …}`.
-mod replaced {
-    use crate::values::text::Text;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct Replaced {
-        old: Text,
-        new: Text,
-    }
-
-    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(pair: &Option<(Text, Text)>, serializer: S) -> Result<S::Ok, S::Error> {
-        pair.clone().map(|(old, new)| Replaced { old, new }).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Text, Text)>, D::Error> {
-        Ok(Option::<Replaced>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
-    }
-}
-
-impl DeviceChanged {
-    /// The claims that the change releases, and those that it takes.
-    pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
-        let mut released: Vec<Claim> = self.macs_removed.iter().copied().map(Claim::Mac).collect();
-        let mut taken: Vec<Claim> = self.macs_added.iter().copied().map(Claim::Mac).collect();
-        let mut replace = |pair: &Option<(Text, Text)>, claim: fn(Text) -> Claim| {
-            if let Some((old, new)) = pair {
-                released.extend((!old.is_empty()).then(|| claim(old.clone())));
-                taken.extend((!new.is_empty()).then(|| claim(new.clone())));
-            }
-        };
-        replace(&self.serial, Claim::Serial);
-        replace(&self.asset, Claim::Asset);
-        released.extend(self.endpoints_released.iter().cloned().map(Claim::Controller));
-        taken.extend(self.endpoints_taken.iter().cloned().map(Claim::Controller));
-        (released, taken)
-    }
-}
 
 /// The facts that were looked up for a registration or a change.
 #[derive(Clone, Debug, Default)]
@@ -212,31 +55,35 @@ pub enum BrokenRuleOf {
 fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &RegisterFacts) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if !facts.site_exists {
-        broken.push(BrokenRule::new("site", "site_unknown", format!("there is no site {site}")));
+        broken.push(BrokenRule::new("site", Rule::SiteUnknown, format!("there is no site {site}")));
     } else if let (Some(rack), false) = (rack, facts.rack_exists) {
-        broken.push(BrokenRule::new("rack", "rack_unknown", format!("there is no rack {rack} in site {site}")));
+        broken.push(BrokenRule::new("rack", Rule::RackUnknown, format!("there is no rack {rack} in site {site}")));
     }
     if position == Some(0) {
-        broken.push(BrokenRule::new("position", "position_range", "rack units are counted from 1"));
+        broken.push(BrokenRule::new("position", Rule::PositionRange, "rack units start at 1"));
     }
     broken
 }
 
 fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
-    let credentials = |problem| BrokenRule::new("management.credentials", "secret_missing", problem);
+    let credentials = |problem| BrokenRule::new("management.credentials", Rule::SecretMissing, problem);
     facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
 }
 
 fn port(management: Option<&Management>) -> Option<BrokenRule> {
     let none = management.is_some_and(|management| management.access.port == Some(0));
     none.then(|| {
-        BrokenRule::new("management.port", "port_range", "a port is a number from 1 to 65535; leave it out for the usual one")
+        BrokenRule::new(
+            "management.port",
+            Rule::PortRange,
+            "a port is a number from 1 to 65535; leave it out for the default port",
+        )
     })
 }
 
 fn identified(by_anything: bool) -> Option<BrokenRule> {
     let message = "a device needs a serial number, an asset number or a MAC address";
-    (!by_anything).then(|| BrokenRule::new("serial", "device_unidentified", message))
+    (!by_anything).then(|| BrokenRule::new("serial", Rule::DeviceUnidentified, message))
 }
 
 /// Checks the location that a change leads to. A change that keeps site and rack is not checked.
@@ -249,8 +96,8 @@ fn new_place(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) 
         && to != from
         && !change.removes(Removable::Rack)
     {
-        let message = format!("the device stands in rack {rack} of site {from}; name its rack in site {to}");
-        broken.push(BrokenRule::new("rack", "rack_of_other_site", message));
+        let message = format!("the device is in rack {rack} of site {from}; name its rack in site {to}");
+        broken.push(BrokenRule::new("rack", Rule::RackOfOtherSite, message));
     }
     broken
 }
@@ -264,9 +111,13 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
                 Claim::Asset(_) => ("asset", "asset number"),
                 _ => ("macs", "interface"),
             };
-            let (kind, value) = (claim.parts().0, claim.written());
-            BrokenRule::new(field, &format!("{kind}_claimed"), format!("the {what} {value} is held by {holder}"))
-                .held_by(holder.to_string())
+            let value = claim.written();
+            BrokenRule::new(
+                field,
+                claim.rule(),
+                format!("the {what} {value} is held by {holder}; correct one of the two devices"),
+            )
+            .held_by(holder.to_string())
         })
         .collect()
 }
@@ -278,7 +129,7 @@ fn too_many(macs: usize) -> Option<BrokenRule> {
     (macs > MOST_MACS).then(|| {
         let message =
             format!("a device has at most {MOST_MACS} MAC addresses, and this one has {macs}; leave out those that never boot");
-        BrokenRule::new("macs", "macs_too_many", message)
+        BrokenRule::new("macs", Rule::MacsTooMany, message)
     })
 }
 
@@ -295,11 +146,15 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     broken.extend(spec.serial.as_ref().and_then(allowed::numbering));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
-        broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
+        broken.push(BrokenRule::new(
+            "parent",
+            Rule::DeviceOwnParent,
+            "a device cannot be a part of itself; choose another device",
+        ));
     }
     if !spec.endpoints.is_empty() {
-        let message = "the service finds out which management controllers a device has; leave this out";
-        broken.push(BrokenRule::new("endpoints", "field_unknown", message));
+        let message = "the service determines the management controllers of a device; leave this out";
+        broken.push(BrokenRule::new("endpoints", Rule::FieldUnknown, message));
     }
     Refused::unless_empty(broken)?;
     spec.endpoints.clone_from(&facts.endpoints);
@@ -349,9 +204,9 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     if changed.removed.contains(&Removed::Management) {
         changed.endpoints_released = device.endpoints.iter().cloned().collect();
         if !facts.deploying.is_empty() {
-            let message = "the device is being deployed, which may need its management controller; wait until the deployment has \
-                           ended, or cancel it";
-            broken.push(BrokenRule::new("management", "management_deploying", message));
+            let message = "the device is being deployed, and the deployment may need the management controller; wait until \
+                           it has ended, or cancel it";
+            broken.push(BrokenRule::new("management", Rule::ManagementDeploying, message));
         }
     }
     if changed.management.is_some() {
@@ -370,18 +225,18 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         if facts.deploying.contains(mac) {
             broken.push(BrokenRule::new(
                 "macs",
-                "mac_deploying",
+                Rule::MacDeploying,
                 format!("the live deployment boots from {mac}; cancel it first"),
             ));
         } else if let Some(entry) = device.dhcp.iter().find(|entry| entry.mac == *mac) {
-            let message = format!("{mac} has a DHCP entry, the reservation of {}; remove that first", entry.ip);
-            broken.push(BrokenRule::new("macs", "mac_has_dhcp_entry", message));
+            let message = format!("{mac} has a DHCP entry for {}; remove the entry first", entry.ip);
+            broken.push(BrokenRule::new("macs", Rule::MacHasDhcpEntry, message));
         }
     }
     if changed.site.is_some() && !facts.deploying.is_empty() {
         broken.push(BrokenRule::new(
             "site",
-            "already_deploying",
+            Rule::AlreadyDeploying,
             "the device cannot move to another site while it is being deployed",
         ));
     }
@@ -401,7 +256,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
 
 fn parent(change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
     let own = change.parent.is_some_and(|parent| parent == facts.device);
-    own.then(|| BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"))
+    own.then(|| BrokenRule::new("parent", Rule::DeviceOwnParent, "a device cannot be a part of itself; choose another device"))
 }
 
 fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
@@ -414,14 +269,14 @@ fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFact
     match facts.unknown {
         None => None,
         Some(BrokenRuleOf::Venture) if venture.is_none() => {
-            Some(BrokenRule::new("venture", "venture_missing", "a role is one of a venture; name the venture too"))
+            Some(BrokenRule::new("venture", Rule::VentureMissing, "a role belongs to a venture; name the venture too"))
         }
         Some(BrokenRuleOf::Venture) => {
-            Some(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", of(change.venture.as_ref()))))
+            Some(BrokenRule::new("venture", Rule::VentureUnknown, format!("there is no venture {}", of(change.venture.as_ref()))))
         }
         Some(BrokenRuleOf::Role) => {
             let message = format!("venture {} has no role {}", of(venture.as_ref()), of(role.as_ref()));
-            Some(BrokenRule::new("role", "role_unknown", message))
+            Some(BrokenRule::new("role", Rule::RoleUnknown, message))
         }
     }
 }

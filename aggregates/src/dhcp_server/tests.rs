@@ -94,7 +94,7 @@ fn a_success_after_a_failure_is_recorded_and_a_failure_after_it_is_news_again() 
 }
 
 #[test]
-fn a_late_confirmation_does_not_end_a_failure_nor_borrow_a_position() {
+fn a_late_confirmation_does_not_end_a_failure_or_take_its_position() {
     let given = defined([confirmed('a', 10), failed('b', "line 7")]);
     assert_eq!(outcome::<DhcpServer>(&given, confirm('c', 5)), Ok(vec![]));
 }
@@ -113,7 +113,7 @@ fn a_server_that_moves_or_changes_its_software_has_confirmed_nothing() {
 }
 
 #[test]
-fn a_retired_server_is_waited_for_no_more() {
+fn deployments_do_not_wait_for_a_retired_server() {
     let retire = DhcpServerCommand::RetireDhcpServer;
     let retired = DhcpServerEvent::DhcpServerRetired { site: parsed("dc1") };
     assert_eq!(outcome::<DhcpServer>(&[], retire.clone()), Ok(vec![]));
@@ -122,7 +122,11 @@ fn a_retired_server_is_waited_for_no_more() {
     assert_eq!(outcome::<DhcpServer>(&given, retire), Ok(vec![]));
     assert_eq!(broken::<DhcpServer>(&given, confirm('a', 11)), ["dhcp_server_unknown"]);
     let again: Vec<_> = given.into_iter().chain(defined([])).collect();
-    assert_eq!(outcome::<DhcpServer>(&again, confirm('a', 10)), Ok(vec![confirmed('a', 10)]), "defined again, it starts anew");
+    assert_eq!(
+        outcome::<DhcpServer>(&again, confirm('a', 10)),
+        Ok(vec![confirmed('a', 10)]),
+        "defined again, it starts from the beginning"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ const NAMED: DriftCommand = DriftCommand::OrderRepair { named: true };
 const ORDERED: DriftEvent = DriftEvent::DriftRepairOrdered {};
 
 #[test]
-fn a_difference_is_told_once_and_again_when_it_is_another() {
+fn a_difference_is_reported_once_and_a_different_one_again() {
     assert_eq!(outcome::<Drift>(&[], DriftCommand::Report(None)), Ok(vec![]));
     assert_eq!(outcome::<Drift>(&[], report(Nature::Foreign, "10.9.9.9")), Ok(vec![found(Nature::Foreign)]));
     let open = [found(Nature::Foreign)];
@@ -41,14 +41,14 @@ fn a_repair_is_ordered_once_and_ends_with_the_difference() {
 }
 
 #[test]
-fn what_somebody_else_made_is_repaired_only_where_it_is_named_and_an_alias_never() {
+fn foreign_records_are_repaired_only_where_the_order_names_them_and_aliases_never() {
     assert_eq!(broken::<Drift>(&[found(Nature::Foreign)], ONE_OF_MANY), ["drift_foreign"]);
     assert_eq!(outcome::<Drift>(&[found(Nature::Foreign)], NAMED), Ok(vec![ORDERED]));
     assert_eq!(broken::<Drift>(&[found(Nature::Alias)], NAMED), ["drift_alias"]);
 }
 
 #[test]
-fn an_order_is_for_what_was_seen_and_void_when_something_else_is_found() {
+fn a_repair_order_is_void_when_the_difference_changes() {
     let changed = [found(Nature::Missing), ORDERED, found(Nature::Foreign)];
     assert_eq!(outcome::<Drift>(&changed, NAMED), Ok(vec![ORDERED]));
     let fail = || DriftCommand::FailRepair { problem: parsed("refused") };

@@ -29,7 +29,7 @@ fn a_network_is_defined_and_the_same_again_writes_nothing() {
 }
 
 #[test]
-fn every_rule_of_a_network_is_told_at_once() {
+fn every_broken_rule_of_a_network_is_reported_at_once() {
     let spec = NetworkSpec { gateway: Some(parsed("192.0.2.1")), vlan: Some(4095), ..network("4.0.0.1/6") };
     let command = NetworkCommand::DefineNetwork {
         spec: Box::new(spec),
@@ -101,14 +101,14 @@ fn an_address_is_reserved_for_the_first_reason_that_holds() {
 }
 
 #[test]
-fn addresses_are_given_from_the_bottom_margin_to_the_top_without_the_gateway() {
+fn addresses_are_assigned_between_the_margins_without_the_gateway() {
     let spec = NetworkSpec { gateway: Some(parsed("10.0.0.12")), margin_top: 241, ..network("10.0.0.0/24") };
     assert_eq!(given(&spec), ["10.0.0.11", "10.0.0.13"]);
     assert_eq!(network("10.0.0.0/24").givable().count(), 244);
 }
 
 #[test]
-fn small_networks_give_what_they_have() {
+fn small_networks_assign_all_their_addresses() {
     assert_eq!(given(&bare("10.0.0.0/30")), ["10.0.0.1", "10.0.0.2"]);
     assert_eq!(given(&bare("10.0.0.0/31")), ["10.0.0.0", "10.0.0.1"]);
     assert_eq!(given(&bare("10.0.0.7/32")), ["10.0.0.7"]);
@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_given_is_exactly_what_is_not_reserved(
+    fn exactly_the_addresses_that_are_not_reserved_are_assigned(
         base in any::<u32>(), prefix in 23..=32u8, bottom in 0..600u32, top in 0..600u32, gateway in proptest::option::of(0..512u32),
     ) {
         let cidr = Ipv4Net::new(Ipv4Addr::from(base), prefix).expect("a prefix").trunc();
@@ -195,7 +195,7 @@ fn a_margin_that_leaves_no_address_is_refused_with_the_reason() {
     assert_eq!(
         refused(margin("10.99.6.0/29", 10, 0)),
         [
-            "margin_bottom: 10.99.6.0/29 has 6 host addresses, and its margins of 10 and 0 leave none for a server. Make them smaller: together they take 10"
+            "margin_bottom: 10.99.6.0/29 has 6 host addresses, and the 10 and 0 addresses reserved at its start and end leave none for a server. Reserve fewer: together these are 10"
         ]
     );
     assert_eq!(refused(margin("10.99.6.0/30", 1, 1)).len(), 1);
@@ -207,7 +207,7 @@ fn a_margin_that_leaves_no_address_is_refused_with_the_reason() {
         refused(gateway("10.99.6.7/32", "10.99.6.7", 0))[0].starts_with("gateway: 10.99.6.7/32 has 1 host address, and that")
     );
     assert_eq!(refused(gateway("10.99.6.0/31", "10.99.6.0", 0)), [""; 0]);
-    assert!(refused(gateway("10.99.6.0/29", "10.99.6.6", 5))[0].contains("leave none for a server beside the gateway"));
+    assert!(refused(gateway("10.99.6.0/29", "10.99.6.6", 5))[0].contains("leave none for a server besides the gateway"));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The changes of the catalogue, and the scope of each: what it can affect.
 
-use super::Catalogue;
+use super::catalogue::Catalogue;
 use super::dangling::Dangling;
 use super::given::{Taken, by_network};
-use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use super::misfit::Misfit;
 use super::uses::Use;
 use crate::dhcp_server::DhcpServerSpec;
+use crate::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::network::NetworkSpec;
 use crate::rack::RackSpec;
+use crate::rules::Rule;
 use crate::site::SiteSpec;
 use crate::values::hostname::DomainName;
 use crate::values::ids::DeviceId;
@@ -43,7 +44,7 @@ pub enum Change {
 
 /// What a change can affect: which devices must be checked, and which events recorded since then may have changed the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct ChangeScope {
     /// All devices and deployments of these sites.
     pub sites: BTreeSet<Name>,
     /// All devices in these racks.
@@ -64,7 +65,7 @@ pub struct Scope {
     pub zones_defined: BTreeSet<(DomainName, Option<AddressRange>)>,
 }
 
-impl Scope {
+impl ChangeScope {
     /// Whether the change can affect nothing that is held.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -125,8 +126,8 @@ impl Change {
 
     /// What the change can affect. Empty if it can invalidate nothing: the entry is new, or nothing that others rely on
     /// changes.
-    pub fn scope(&self, before: &Catalogue) -> Scope {
-        let mut scope = Scope::default();
+    pub fn scope(&self, before: &Catalogue) -> ChangeScope {
+        let mut scope = ChangeScope::default();
         for one in self.declares(before) {
             scope.ranges.insert(one.ip.into());
             scope.managed.insert(one.ip);
@@ -175,7 +176,7 @@ impl Change {
         scope
     }
 
-    fn scope_of_site(name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
+    fn scope_of_site(name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut ChangeScope) {
         let old = before.sites.get(name);
         // Only a zone's names and addresses matter here; its serial number, for example, affects nothing that is held.
         let zones = |spec: Option<&SiteSpec>| -> BTreeMap<DomainName, (Option<AddressRange>, DomainName)> {
@@ -263,23 +264,23 @@ impl Change {
     }
 
     /// The code of the rule that the change as a whole violates.
-    pub(super) fn rule(&self) -> &'static str {
+    pub(super) fn rule(&self) -> Rule {
         match (self, self.retires()) {
-            (Self::Site(..), true) => "site_in_use",
-            (Self::Rack(..), true) => "rack_in_use",
-            (Self::Network(..), true) => "network_in_use",
-            (Self::DhcpServer(..), true) => "dhcp_server_in_use",
-            (Self::Venture(..), true) => "venture_in_use",
-            (Self::Role(..), true) => "role_in_use",
-            (Self::RetireBootImage(_), _) => "boot_image_in_use",
-            _ => "in_use",
+            (Self::Site(..), true) => Rule::SiteInUse,
+            (Self::Rack(..), true) => Rule::RackInUse,
+            (Self::Network(..), true) => Rule::NetworkInUse,
+            (Self::DhcpServer(..), true) => Rule::DhcpServerInUse,
+            (Self::Venture(..), true) => Rule::VentureInUse,
+            (Self::Role(..), true) => Rule::RoleInUse,
+            (Self::RetireBootImage(_), _) => Rule::BootImageInUse,
+            _ => Rule::InUse,
         }
     }
 
     /// What the operator has to do first.
     pub(super) fn advice(&self) -> &'static str {
         match self {
-            Self::DhcpServer(..) => "Define another DHCP server for the site first.",
+            Self::DhcpServer(..) => "Create another DHCP server for the site first.",
             Self::RetireBootImage(_) => "Choose other defaults and wait for the deployments, or cancel them.",
             Self::Venture(..) | Self::Role(..) => "Give the devices another role, or decommission them, first.",
             Self::Device(..) => "Deploy the server to an address that fits, cancel its deployment, or remove its entries first.",

@@ -29,7 +29,7 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
     } = old;
     let mut taken = vec![];
     if let (Some(gateway), None) = (gateway, new.gateway) {
-        taken.push(("gateway", format!("was given the gateway {gateway}, and would have none; name another one in its place")));
+        taken.push(("gateway", format!("uses the gateway {gateway}, and would have none; name another gateway in its place")));
     }
     if let Some(from) = vlan.filter(|_| *vlan != new.vlan) {
         let to = new.vlan.map_or_else(|| "no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
@@ -37,7 +37,8 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
     }
     if !dns_servers.is_empty() && new.dns_servers.is_empty() {
         let were: Vec<String> = dns_servers.iter().map(ToString::to_string).collect();
-        let words = format!("was given the DNS servers {}, and would have none; name others in their place", were.join(", "));
+        let words =
+            format!("uses the DNS servers {}, and would have none; name other DNS servers in their place", were.join(", "));
         taken.push(("dns_servers", words));
     }
     if *ip_only_done && !new.ip_only_done {

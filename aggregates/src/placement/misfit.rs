@@ -1,8 +1,10 @@
 //! Misfits: what has no valid place in a catalogue.
 
-use super::Held;
+use super::held::Held;
 use super::places::Places;
+use crate::deployment::assignment::Assignment;
 use crate::network::Reserved;
+use crate::rules::Rule;
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
@@ -96,25 +98,25 @@ impl Misfit {
     }
 
     /// The code of the rule that a change with this misfit violates.
-    pub fn rule(&self) -> &'static str {
+    pub fn rule(&self) -> Rule {
         match self {
-            Self::Site { .. } | Self::Rack { .. } | Self::Unit { .. } | Self::Role { .. } => "device_placed",
-            Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::Reserved { .. } | Self::Unreached { .. } => "address_held",
-            Self::NoDhcp { .. } | Self::NoServer { .. } | Self::Interface { .. } => "reservation_held",
+            Self::Site { .. } | Self::Rack { .. } | Self::Unit { .. } | Self::Role { .. } => Rule::DevicePlaced,
+            Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::Reserved { .. } | Self::Unreached { .. } => Rule::AddressHeld,
+            Self::NoDhcp { .. } | Self::NoServer { .. } | Self::Interface { .. } => Rule::ReservationHeld,
             Self::NoZone { .. }
             | Self::NoReverseZone { .. }
             | Self::Unpublished { .. }
             | Self::UnpublishedPointer { .. }
-            | Self::Domain { .. } => "name_held",
+            | Self::Domain { .. } => Rule::NameHeld,
             Self::LiveRole { .. } | Self::LiveImage { .. } | Self::LiveNetwork { .. } | Self::LiveNextServer { .. } => {
-                "deployment_live"
+                Rule::DeploymentLive
             }
         }
     }
 
     /// Whether the misfit is about the live deployment rather than the device.
     pub(super) fn is_of_deployment(&self) -> bool {
-        self.rule() == "deployment_live"
+        self.rule() == Rule::DeploymentLive
     }
 
     /// Whether the misfit leaves a DHCP entry without a network that serves it.
@@ -163,13 +165,13 @@ impl Misfit {
             Self::Role { venture, role: Some(role) } => {
                 format!("{called} has the role {role} of venture {venture}, which would not be in use")
             }
-            Self::NoNetwork { ip } => format!("{ip}, held by {called}, would lie in no network"),
+            Self::NoNetwork { ip } => format!("{ip}, held by {called}, would be in no network"),
             Self::OtherSite { ip, network, site } => {
-                format!("{ip}, held by {called}, would lie in network {network} of site {site}, where the device is not")
+                format!("{ip}, held by {called}, would be in network {network} of site {site}, where the device is not")
             }
             Self::Reserved { ip, network, why } => format!("{ip}, held by {called}, {why} of network {network} then"),
             Self::Unreached { ip, network, rack } => {
-                format!("{ip}, held by {called}, is of network {network}, which would not reach the device's rack {rack}")
+                format!("{ip}, held by {called}, is in network {network}, which would not reach the device's rack {rack}")
             }
             Self::NoDhcp { ip, network } => {
                 format!("the reservation of {ip} for {called} would not be served: network {network} would have no DHCP")
@@ -186,11 +188,12 @@ impl Misfit {
             }
             Self::Unpublished { hostname } => {
                 format!(
-                    "{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary"
+                    "{hostname}, the name of {called}, would no longer be published: the site of its zone would have no DNS \
+                     primary"
                 )
             }
             Self::UnpublishedPointer { ip } => format!(
-                "the PTR record {} of {called} would not be published any more: its zone's site would have no DNS primary",
+                "the PTR record {} of {called} would no longer be published: the site of its zone would have no DNS primary",
                 reverse_name(*ip)
             ),
             Self::Domain { hostname, network, domain, .. } => format!(
@@ -296,14 +299,14 @@ fn name(places: &Places<'_>, hostname: Hostname, ip: Ipv4Addr, found: &mut BTree
 fn live(places: &Places<'_>, held: &Held, found: &mut BTreeSet<Misfit>) {
     let Some(live) = &held.live else { return };
     let catalogue = places.catalogue;
-    if catalogue.ventures.get(&live.venture).is_none_or(|(_, roles)| !roles.contains_key(&live.role)) {
-        found.insert(Misfit::LiveRole { venture: live.venture.clone(), role: live.role.clone() });
+    let Assignment { ip, venture, role, boot_image, .. } = &live.assignment;
+    if catalogue.ventures.get(venture).is_none_or(|(_, roles)| !roles.contains_key(role)) {
+        found.insert(Misfit::LiveRole { venture: venture.clone(), role: role.clone() });
     }
-    if !catalogue.boot_images.contains(&live.boot_image) {
-        found.insert(Misfit::LiveImage { boot_image: live.boot_image.clone() });
+    if !catalogue.boot_images.contains(boot_image) {
+        found.insert(Misfit::LiveImage { boot_image: boot_image.clone() });
     }
-    let network =
-        catalogue.networks.get(&live.network).filter(|network| network.site == held.site && network.cidr.contains(&live.ip));
+    let network = catalogue.networks.get(&live.network).filter(|network| network.site == held.site && network.cidr.contains(ip));
     if network.is_none() {
         found.insert(Misfit::LiveNetwork { network: live.network.clone() });
     }

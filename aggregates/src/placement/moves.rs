@@ -1,6 +1,6 @@
 //! Moves: what has a different place after a change.
 
-use super::Held;
+use super::held::Held;
 use super::places::Places;
 use crate::site::SiteSpec;
 use crate::values::hostname::{DomainName, reverse_name};

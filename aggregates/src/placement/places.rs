@@ -1,6 +1,6 @@
 //! A catalogue, indexed for finding the place of an address or a name.
 
-use super::Catalogue;
+use super::catalogue::Catalogue;
 use crate::network::NetworkSpec;
 use crate::site::SiteSpec;
 use crate::values::hostname::DomainName;

@@ -1,12 +1,13 @@
 //! The catalogue entries that an event begins to use. A change of such an entry that was decided without the event must be
 //! decided again.
 
-use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::boot_image::BootImageEvent;
+use crate::controller::management::Management;
 use crate::deployment::event::DeploymentEvent;
-use crate::device::event::{DeviceEvent, Management};
+use crate::device::event::DeviceEvent;
 use crate::dhcp_server::DhcpServerEvent;
 use crate::event::Event;
+use crate::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
 use crate::site::SiteEvent;
@@ -19,7 +20,7 @@ use std::net::Ipv4Addr;
 
 /// Something that an event begins to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant says of which kind the named thing is")]
+#[expect(missing_docs, reason = "each variant is the kind of the entry with this name")]
 pub enum Use {
     Site(Name),
     Rack(Name),
@@ -66,9 +67,9 @@ impl Event {
         match self {
             Self::Deployment(_, DeploymentEvent::DeploymentStarted(started)) => vec![
                 Use::Site(started.site.clone()),
-                Use::Venture(started.venture.clone()),
-                Use::BootImage(started.boot_image.clone()),
-                Use::Address(started.ip),
+                Use::Venture(started.assignment.venture.clone()),
+                Use::BootImage(started.assignment.boot_image.clone()),
+                Use::Address(started.assignment.ip),
             ],
             Self::Device(_, event) => of_device(event),
             Self::Site(name, SiteEvent::SiteDefined { spec }) => {

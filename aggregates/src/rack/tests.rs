@@ -23,13 +23,13 @@ fn a_rack_is_defined_once_and_changed() {
 }
 
 #[test]
-fn a_rack_stands_in_a_known_site_and_has_a_height() {
+fn a_rack_belongs_to_a_known_site_and_has_a_height() {
     assert_eq!(broken::<Rack>(&[], define(spec(), false)), ["site_unknown"]);
     assert_eq!(broken::<Rack>(&[], define(RackSpec { units: 0, ..spec() }, true)), ["units_range"]);
 }
 
 #[test]
-fn a_rack_is_retired_once_and_may_come_back() {
+fn a_rack_is_retired_once_and_may_be_restored() {
     assert_eq!(outcome::<Rack>(&[], RackCommand::RetireRack), Ok(vec![]));
     assert_eq!(outcome::<Rack>(&defined(), RackCommand::RetireRack), Ok(vec![RackEvent::RackRetired {}]));
     let retired: Vec<_> = defined().into_iter().chain([RackEvent::RackRetired {}]).collect();

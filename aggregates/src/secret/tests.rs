@@ -41,7 +41,7 @@ fn a_scope_is_defined_changed_and_retired() {
 }
 
 #[test]
-fn what_is_not_named_is_not_allowed() {
+fn a_secret_is_allowed_only_where_its_scope_names_the_target() {
     let empty = SecretSpec { networks: vec![], protocols: BTreeSet::new(), sites: BTreeSet::new(), ..spec() };
     assert_eq!(broken::<Secret>(&[], define(empty)), ["networks_missing", "protocols_missing", "sites_missing"]);
     assert!(serde_json::from_str::<SecretSpec>(r#"{"networks": ["10.0.0.0/24"], "protocols": ["ipmi"]}"#).is_err());
@@ -57,7 +57,7 @@ fn a_scope_is_not_the_whole_internet_and_has_bounds() {
 }
 
 #[test]
-fn secrets_for_other_things_are_no_controllers() {
+fn secrets_for_other_uses_are_refused_for_controllers() {
     assert_eq!(broken::<Secret>(&[], define_as("boot-root", spec())), ["secret_for_boot_files"]);
     let used = SecretCommand::DefineSecret {
         name: parsed("tsig-dc1"),

@@ -3,7 +3,7 @@
 //! An unchanged zone is not checked again, so a site that predates a rule can still be changed.
 
 use super::SiteSpec;
-use crate::rules::BrokenRule;
+use crate::rules::{BrokenRule, Rule};
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::name::Name;
 use crate::zone::Zone;
@@ -34,35 +34,36 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
             continue;
         }
         let refuse =
-            |field: &str, rule: &str, message: String| BrokenRule::new(&format!("zones[{index}].{field}"), rule, message);
+            |field: &str, rule: Rule, message: String| BrokenRule::new(&format!("zones[{index}].{field}"), rule, message);
         if spec.zones[..index].iter().any(|other| other.name == zone.name) {
             broken.push(refuse(
                 "name",
-                "zone_listed_twice",
+                Rule::ZoneListedTwice,
                 format!("the zone {zone} is listed twice; list it once, with all of its fields"),
             ));
         }
-        broken.extend(zone.problems().into_iter().map(|(field, message)| refuse(field, "zone_malformed", message)));
+        broken.extend(zone.problems().into_iter().map(|(field, message)| refuse(field, Rule::ZoneMalformed, message)));
         if zone.rname.is_none() && hostmaster(&spec.domain).is_none() {
             let message = format!(
-                "hostmaster@{}, who is responsible by default, is not a mail address; state rname, such as hostmaster@dc1.example",
+                "hostmaster@{}, the default of rname, is not an email address; set rname, such as hostmaster@dc1.example",
                 spec.domain
             );
-            broken.push(refuse("rname", "zone_malformed", message));
+            broken.push(refuse("rname", Rule::ZoneMalformed, message));
         }
-        broken.extend(claimed(zone, spec, facts).map(|message| refuse("range", "range_claimed", message)));
+        broken.extend(claimed(zone, spec, facts).map(|message| refuse("range", Rule::RangeClaimed, message)));
         let configured = |(site, other): &(Name, Zone)| (other.name == zone.name && other.has_settings()).then_some(site.clone());
         if let Some(site) = facts.elsewhere.iter().find_map(configured).filter(|_| zone.has_settings()) {
             let message = format!(
-                "the zone {zone} is also managed by site {site}, which states its fields; name only the zone here, or change it there"
+                "the zone {zone} is also managed by site {site}, which sets its fields; enter only the zone's name here, or \
+                 change it there"
             );
-            broken.push(refuse("name", "zone_stated_twice", message).held_by(format!("site {site}")));
+            broken.push(refuse("name", Rule::ZoneStatedTwice, message).held_by(format!("site {site}")));
         }
         let extra = match zone.extra() {
             Ok(extra) => extra,
             Err(errors) => {
                 broken.extend(
-                    errors.into_iter().take(LISTED).map(|error| refuse("records", "record_malformed", error.to_string())),
+                    errors.into_iter().take(LISTED).map(|error| refuse("records", Rule::RecordMalformed, error.to_string())),
                 );
                 continue;
             }
@@ -73,9 +74,9 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
             nested.filter(|other| *other != &zone.name && zone.name.contains(other.as_str())).collect();
         let own: Vec<OwnRecord> = facts.own.iter().filter(|(of, _)| *of == zone.name).map(|(_, own)| own.clone()).collect();
         let errors = check(zone, &extra, &nested, &own);
-        broken.extend(errors.into_iter().take(LISTED).map(|error| refuse("records", "record_conflicts", error.to_string())));
+        broken.extend(errors.into_iter().take(LISTED).map(|error| refuse("records", Rule::RecordConflicts, error.to_string())));
         broken.extend(
-            without_address(zone, &extra).into_iter().map(|message| refuse("name_servers", "name_server_unknown", message)),
+            without_address(zone, &extra).into_iter().map(|message| refuse("name_servers", Rule::NameServerUnknown, message)),
         );
     }
     broken
@@ -100,7 +101,8 @@ fn claimed(zone: &Zone, spec: &SiteSpec, facts: &ZoneFacts) -> Option<String> {
         }
         let whose = site.map_or(String::new(), |site| format!(" of site {site}"));
         Some(format!(
-            "{zone} is for {range} and {other}{whose} for {theirs}; an address belongs to one zone, so let one of them be inside the other, or apart from it"
+            "{zone} is for {range} and {other}{whose} for {theirs}; an address belongs to one zone, so one range must \
+             contain the other, or they must not overlap"
         ))
     })
 }

@@ -26,7 +26,7 @@ fn a_site_is_defined_and_changed_and_the_same_again_writes_nothing() {
 }
 
 #[test]
-fn host_names_of_the_template_lie_in_the_sites_zones() {
+fn host_names_of_the_template_belong_to_the_sites_zones() {
     let template = |text: &str| SiteSpec { hostname_template: Some(parsed(text)), ..site() };
     assert_eq!(broken::<Site>(&[], define(template("h<1,9>.elsewhere.example"))), ["zone_not_managed"]);
     assert_eq!(broken::<Site>(&[], define(template("h<1,9>.dc1.example|h<1,9>.dc2.example"))), ["zone_not_managed"]);
@@ -181,13 +181,13 @@ fn names_are_the_same_with_a_final_dot_and_in_capital_letters() {
 }
 
 #[test]
-fn a_site_whose_domain_is_no_host_names_who_is_responsible() {
+fn a_site_whose_domain_is_not_a_host_name_needs_a_responsible_mailbox() {
     let spec = |rname: Option<&str>| -> SiteSpec {
         let zone = serde_json::json!({"name": "dc1.example", "rname": rname});
         serde_json::from_value(serde_json::json!({"domain": "a_b.example", "zones": [zone]})).expect("a site")
     };
     let refused = Site::default().decide(define(spec(None))).expect_err("refused");
-    assert!(refused.0.iter().any(|rule| rule.field == "zones[0].rname" && rule.message.contains("state rname")), "{refused:?}");
+    assert!(refused.0.iter().any(|rule| rule.field == "zones[0].rname" && rule.message.contains("set rname")), "{refused:?}");
     let said = Site::default().decide(define(spec(Some("ops@dc1.example")))).map_err(|refused| format!("{refused:?}"));
     assert!(!said.is_err_and(|said| said.contains("rname")));
 }

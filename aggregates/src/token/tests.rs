@@ -4,11 +4,11 @@ use super::*;
 use crate::samples::{broken, noon, outcome, parsed};
 
 fn create(name: &str) -> TokenCommand {
-    TokenCommand::CreateToken { name: parsed(name), scope: Scope::Operator, expires: Some(noon(0)) }
+    TokenCommand::CreateToken { name: parsed(name), scope: TokenScope::Operator, expires: Some(noon(0)) }
 }
 
 fn created() -> Vec<TokenEvent> {
-    vec![TokenEvent::TokenCreated { name: parsed("ops"), scope: Scope::Operator, expires: Some(noon(0)) }]
+    vec![TokenEvent::TokenCreated { name: parsed("ops"), scope: TokenScope::Operator, expires: Some(noon(0)) }]
 }
 
 fn revoked() -> Vec<TokenEvent> {
@@ -25,7 +25,7 @@ fn a_token_is_created_once_with_a_name() {
 }
 
 #[test]
-fn a_token_is_revoked_once_and_for_ever() {
+fn a_token_is_revoked_once_and_permanently() {
     assert_eq!(outcome::<Token>(&created(), TokenCommand::RevokeToken), Ok(vec![TokenEvent::TokenRevoked {}]));
     assert_eq!(outcome::<Token>(&revoked(), TokenCommand::RevokeToken), Ok(vec![]));
     assert_eq!(broken::<Token>(&[], TokenCommand::RevokeToken), ["token_unknown"]);

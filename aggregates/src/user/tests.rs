@@ -33,7 +33,7 @@ fn a_user_is_created_once() {
 }
 
 #[test]
-fn nothing_can_be_asked_of_somebody_unknown() {
+fn every_command_to_an_unknown_user_is_refused() {
     let password = UserCommand::ChangePassword { password: password(2), one_time: false };
     let role = UserCommand::ChangeRole { role: Role::Viewer, others: 1 };
     for command in [password, role, UserCommand::DisableUser { others: 1 }, UserCommand::EnableUser] {
@@ -50,7 +50,7 @@ fn a_role_changes_once() {
 }
 
 #[test]
-fn the_last_administrator_is_neither_lowered_nor_disabled() {
+fn the_last_administrator_cannot_be_demoted_or_disabled() {
     let given = created(Role::Administrator);
     let lower = |others| UserCommand::ChangeRole { role: Role::Operator, others };
     assert_eq!(broken::<User>(&given, lower(0)), ["last_administrator"]);
@@ -95,7 +95,7 @@ fn admitted(role: Role) -> Vec<UserEvent> {
 }
 
 #[test]
-fn whoever_the_provider_vouches_for_is_made_known_once_and_keeps_the_role_current() {
+fn a_user_of_the_provider_is_created_once_and_follows_the_providers_role() {
     assert_eq!(outcome::<User>(&[], admit(Role::Viewer, "7", 1)), Ok(admitted(Role::Viewer)));
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "7", 1)), Ok(vec![]));
     let changed = UserEvent::UserRoleChanged { role: Role::Operator };
@@ -106,7 +106,7 @@ fn whoever_the_provider_vouches_for_is_made_known_once_and_keeps_the_role_curren
 }
 
 #[test]
-fn the_provider_speaks_for_nobody_else() {
+fn the_provider_cannot_change_other_users() {
     assert_eq!(broken::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "8", 1)), ["linked_elsewhere"]);
     assert_eq!(broken::<User>(&created(Role::Administrator), admit(Role::Administrator, "7", 1)), ["password_here"]);
     let disabled: Vec<_> = admitted(Role::Viewer).into_iter().chain([UserEvent::UserDisabled {}]).collect();
@@ -131,7 +131,8 @@ fn lock_out(everywhere: bool, seconds: i64) -> UserCommand {
 }
 
 fn locked_out(everywhere: bool, seconds: i64) -> UserEvent {
-    UserEvent::UserLockedOut { client: (!everywhere).then_some([192, 0, 2, 7].into()), everywhere, at: at(seconds) }
+    let limited = if everywhere { Limited::Everywhere } else { Limited::Client(Some([192, 0, 2, 7].into())) };
+    UserEvent::UserLockedOut { limited, at: at(seconds) }
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn an_unlock_ends_a_lock_out_and_the_next_one_is_on_record_again() {
 }
 
 #[test]
-fn nobody_is_locked_out_whose_sign_in_leads_nowhere_anyway() {
+fn a_user_who_cannot_sign_in_is_not_locked_out() {
     assert_eq!(outcome::<User>(&disabled(Role::Viewer), lock_out(true, 0)), Ok(vec![]));
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), lock_out(true, 0)), Ok(vec![]));
     assert!(outcome::<User>(&[], lock_out(true, 0)).is_err() && outcome::<User>(&[], UserCommand::UnlockUser).is_err());

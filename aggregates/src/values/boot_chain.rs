@@ -68,7 +68,7 @@ impl BootChain {
 }
 
 fn wrong() -> String {
-    "must be the text ipxe or signed: it chooses the loaders that a server's firmware starts".to_owned()
+    "must be ipxe or signed: it selects the loaders that a server's firmware starts".to_owned()
 }
 
 impl fmt::Display for BootChain {

@@ -10,7 +10,7 @@ pub use wire::{MOST_ADDRESSES, Resolved, is_number_with_unit, names};
 use super::ParseError;
 use super::schema::{Ipv4Address, Ipv4Network};
 use super::text::Text;
-use crate::rules::BrokenRule;
+use crate::rules::{BrokenRule, Rule};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -88,9 +88,9 @@ pub enum OptionValue {
     /// A text, which the writer of each configuration format quotes and escapes. Domain names are texts, separated by commas or
     /// spaces.
     Text(Text),
-    /// An integer.
+    /// An integer; the option's definition has its size.
     Number(i64),
-    /// Several integers.
+    /// A list of integers of the same size.
     Numbers(Vec<i64>),
     /// True or false.
     Flag(bool),
@@ -148,7 +148,8 @@ impl FromStr for HexBytes {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let wrong = || ParseError::new(format!("{text:?} are not bytes in hexadecimal, such as \"01:0a:ff\" or \"010aff\""));
+        let wrong =
+            || ParseError::new(format!("{text:?} is not a sequence of hexadecimal bytes such as \"01:0a:ff\" or \"010aff\""));
         let digits: Vec<u8> = if text.contains(':') {
             if text.split(':').any(|group| group.len() != 2) {
                 return Err(wrong());
@@ -217,7 +218,7 @@ impl OptionType {
             Self::Address => "one address, as in {\"addresses\": [\"10.0.0.1\"]}",
             Self::Addresses => "addresses, as in {\"addresses\": [\"10.0.0.1\", \"10.0.0.2\"]}",
             Self::AddressPairs => "addresses in pairs, as in {\"addresses\": [\"10.0.0.0\", \"255.0.0.0\"]}",
-            Self::Text => "a text, as in {\"text\": \"/srv/root\"}",
+            Self::Text => "a string, as in {\"text\": \"/srv/root\"}",
             Self::Domain | Self::DomainName => "a domain name, as in {\"text\": \"dc1.example\"}",
             Self::DomainNames => "domain names, as in {\"text\": \"dc1.example, example\"}",
             Self::Boolean => "a flag, as in {\"flag\": true}",
@@ -237,7 +238,7 @@ impl OptionValue {
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Addresses(_) => "addresses",
-            Self::Text(_) => "a text",
+            Self::Text(_) => "a string",
             Self::Number(_) => "a number",
             Self::Numbers(_) => "several numbers",
             Self::Flag(_) => "a flag",
@@ -259,8 +260,8 @@ impl DhcpOption {
 pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if options.len() > MOST && options.len() > before.len() {
-        let message = format!("{} DHCP options are more than {MOST}, the most that are kept; remove some", options.len());
-        broken.push(BrokenRule::new(field, "dhcp_options_too_many", message));
+        let message = format!("{} DHCP options are too many: the maximum is {MOST}. Remove some", options.len());
+        broken.push(BrokenRule::new(field, Rule::DhcpOptionsTooMany, message));
     }
     let mut codes = BTreeSet::new();
     for (number, option) in (1..).zip(options) {
@@ -270,8 +271,8 @@ pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec
             continue;
         }
         if repeated {
-            let message = format!("option {number}, {}: it is there twice; keep one and give it all of its values", option.name);
-            broken.push(BrokenRule::new(field, "dhcp_option_repeated", message));
+            let message = format!("option {number}, {}: the option is listed twice; keep one, with all values", option.name);
+            broken.push(BrokenRule::new(field, Rule::DhcpOptionRepeated, message));
         } else if let Err((rule, why)) = option.accepted() {
             broken.push(BrokenRule::new(field, rule, format!("option {number}, {}: {why}", option.name)));
         }
@@ -289,7 +290,9 @@ impl TryFrom<Vec<Ipv4Addr>> for Addresses {
     type Error = ParseError;
     fn try_from(addresses: Vec<Ipv4Addr>) -> Result<Self, Self::Error> {
         if addresses.is_empty() {
-            return Err(ParseError::new("a DHCP option of addresses has at least one; leave the option out instead"));
+            return Err(ParseError::new(
+                "a DHCP option of addresses has at least one address; enter one, or leave the option out",
+            ));
         }
         Ok(Self(addresses))
     }

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_behind_need_only_the_highest_of_those_taken() {
+    fn the_next_names_depend_only_on_the_highest_name_in_use() {
         let template: HostnameTemplate = "h<200,204>.ab|h<203,210>.ab".parse().expect("a template");
         let all: Vec<_> = template.free(["h200.ab", "h202.ab", "h206.ab"]).take(6).collect();
         let behind: Vec<_> = template.behind(["h202.ab", "h206.ab"]).collect();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_in_capital_letters_or_with_a_final_dot_knows_the_names_that_are_taken() {
+    fn a_template_in_capital_letters_or_with_a_final_dot_finds_the_names_in_use() {
         for text in ["H<200,299>.DC1.Example", "h<200,299>.dc1.example.", " h<200,299>.dc1.EXAMPLE. "] {
             let template: HostnameTemplate = text.parse().expect(text);
             assert_eq!(template.to_string(), "h<200,299>.dc1.example");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_after_h203_is_h204_whatever_gaps_there_are() {
+    fn the_name_after_h203_is_h204_despite_gaps() {
         assert_eq!(next(&["h203.dc1.example", "h201.dc1.example"]).as_deref(), Some("h204.dc1.example"));
     }
 

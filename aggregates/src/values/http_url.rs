@@ -11,14 +11,14 @@ pub fn problem(text: &str) -> Option<String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let Some(rest) = rest else { return said("it does not begin with http:// or https://") };
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-        return said("it has blanks, control characters or backslashes");
+        return said("it contains spaces, control characters or backslashes");
     }
     if rest.contains('#') {
         return said("it has a fragment (#…), which is not sent");
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
-        return said("it has a user or password, which others could read");
+        return said("it contains a user name or password, which others could read");
     }
     let (host, port) = match authority.rfind(':').filter(|colon| !authority[*colon..].contains(']')) {
         Some(colon) => (&authority[..colon], Some(&authority[colon + 1..])),

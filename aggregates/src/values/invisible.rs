@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_seen_stays_as_it_is() {
+    fn visible_characters_stay_unchanged() {
         for text in ["", "Łódź, Gdańsk; 東京 – «x» ½", "rack ❤\u{fe0f} \u{2705}", "ｗｅｂ", "a\tb"] {
             refuse(text).expect(text);
             assert_eq!(shown(text), text);

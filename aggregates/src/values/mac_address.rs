@@ -78,7 +78,7 @@ impl FromStr for MacAddress {
             return Err(ParseError::new(format!("{text} is a multicast address, which no interface has")));
         }
         if octets == [0; 6] {
-            return Err(ParseError::new("00:00:00:00:00:00 is no interface's address"));
+            return Err(ParseError::new("00:00:00:00:00:00 is not the address of an interface"));
         }
         Ok(Self(octets))
     }

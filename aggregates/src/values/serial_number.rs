@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makers_leave_is_certain_and_what_people_write_is_not() {
+    fn placeholders_of_vendors_are_certain_and_those_of_operators_are_not() {
         for text in [
             "To Be Filled By O.E.M.",
             "Default string",
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn fillers_of_makers_and_people_are_no_serial_numbers() {
+    fn placeholders_of_vendors_and_operators_are_not_serial_numbers() {
         for text in [
             "To Be Filled By O.E.M.",
             "Default string",

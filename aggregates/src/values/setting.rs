@@ -100,10 +100,12 @@ impl SettingText {
     /// Reads a text from an event, by the rules of all versions.
     fn stored(text: &str) -> Result<Self, ParseError> {
         if text.chars().count() > LONGEST_TEXT {
-            return Err(ParseError::new(format!("a setting's text has at most {LONGEST_TEXT} characters")));
+            return Err(ParseError::new(format!("a setting's string has at most {LONGEST_TEXT} characters")));
         }
         if text.chars().any(is_forbidden) {
-            return Err(ParseError::new("a setting's text is one line without control characters; use a list for several lines"));
+            return Err(ParseError::new(
+                "a setting's string is one line without control characters; use a list for several lines",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -172,7 +174,7 @@ impl From<SettingList> for Vec<SettingText> {
 pub enum SettingValue {
     /// True or false.
     Boolean(bool),
-    /// An integer.
+    /// A whole number of 64 bits.
     Number(i64),
     /// A text; also the value of a choice.
     Text(SettingText),
@@ -215,7 +217,7 @@ pub struct SecretReference {
 pub enum SettingType {
     /// One line of text.
     Text,
-    /// An integer.
+    /// A whole number of 64 bits.
     Number,
     /// True or false.
     Boolean,
@@ -285,30 +287,30 @@ impl SettingSpec {
                 Ok(())
             }
             (SettingType::Secret, SettingValue::Secret(_)) => {
-                Err(format!("must name a secret that begins with {BOOT_SECRET_PREFIX}; no other is rendered into boot files"))
+                Err(format!("must name a secret that begins with {BOOT_SECRET_PREFIX}, because boot files contain no others"))
             }
             (SettingType::Secret, _) => Err("must be a secret's name, as {\"secret\": NAME}".to_owned()),
-            (SettingType::Text, _) => Err("must be a text".to_owned()),
+            (SettingType::Text, _) => Err("must be a string".to_owned()),
             (SettingType::Number, _) => Err("must be a whole number".to_owned()),
             (SettingType::Boolean, _) => Err("must be true or false".to_owned()),
-            (SettingType::List, _) => Err("must be a list of texts".to_owned()),
+            (SettingType::List, _) => Err("must be a list of strings".to_owned()),
         }
     }
 
     /// The problem with the declaration itself, as the end of a sentence that begins with the setting's name.
     pub fn problem(&self) -> Option<String> {
         if self.kind == SettingType::Choice && self.choices.is_empty() {
-            return Some("is a choice and has no choices".to_owned());
+            return Some("is of type choice, but has no choices".to_owned());
         }
         if self.choices.len() > MOST_CHOICES {
             return Some(format!("has more than {MOST_CHOICES} choices"));
         }
         if self.kind != SettingType::Choice && !self.choices.is_empty() {
-            return Some("has choices and is not a choice".to_owned());
+            return Some("has choices, but is not of type choice".to_owned());
         }
         let needs_value = matches!(self.kind, SettingType::Number | SettingType::Boolean);
         if needs_value && !self.required && self.default.is_none() {
-            return Some("needs a default or must be required: an empty number or boolean does not exist".to_owned());
+            return Some("needs a default or must be required: a number or boolean cannot be empty".to_owned());
         }
         self.default.as_ref().and_then(|value| self.accepts(value).err()).map(|why| format!("has a default that {why}"))
     }

@@ -10,7 +10,7 @@ const SPECIAL: [(Ipv4Addr, u8, &str); 5] = [
     (Ipv4Addr::UNSPECIFIED, 8, "\"this network\" (RFC 791), which no host has"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback (RFC 1122), which each host has for itself"),
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local (RFC 3927), which hosts choose themselves"),
-    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast (RFC 5771), which stands for groups of hosts"),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast (RFC 5771), which addresses groups of hosts"),
     (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved (RFC 1112), which no host has"),
 ];
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_that_no_host_can_be_in_are_special_and_those_that_people_use_are_not() {
+    fn networks_without_hosts_are_special_and_usable_networks_are_not() {
         let found = |cidr: &str| in_network(cidr.parse().expect(cidr)).is_some();
         for cidr in [
             "0.0.0.0/0",

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_need_care_elsewhere_is_refused() {
+    fn names_with_special_characters_are_refused() {
         let long = "a".repeat(LONGEST + 1);
         for text in [
             "",
@@ -157,7 +157,7 @@ mod tests {
 
     /// Names of existing users were read by the rules of earlier versions.
     #[test]
-    fn every_name_of_before_is_a_user_name() {
+    fn every_name_of_an_earlier_version_is_valid() {
         let each = ('!'..='~').map(|c| format!("a{c}")).chain(["0".to_owned(), "a".repeat(64)]);
         for text in each {
             let Ok(name) = text.parse::<Name>() else { continue };

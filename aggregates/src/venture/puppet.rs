@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::BrokenRule;
+use crate::rules::{BrokenRule, Rule};
 use crate::values::text::Text;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -164,33 +164,36 @@ pub(super) fn broken(layer: Layer<'_>) -> Vec<BrokenRule> {
     for (class, parameters) in layer.classes.each() {
         if !is_class(class.as_str()) {
             let message = format!(
-                "{class:?} is no name of a Puppet class: parts of a-z, 0-9 and _ that begin with a letter, with :: between them"
+                "{class:?} is not a valid name of a Puppet class: use parts of a-z, 0-9 and _ that begin with a letter, with \
+                 :: between them"
             );
-            broken.push(BrokenRule::new("puppet_classes", "puppet_class_name", message));
+            broken.push(BrokenRule::new("puppet_classes", Rule::PuppetClassName, message));
         }
         for (name, value) in parameters.iter().flat_map(|parameters| &parameters.0) {
             broken.extend(named("puppet_classes", &format!("the parameter {name:?} of class {class}"), name));
-            broken.extend(told("puppet_classes", &format!("the parameter {name} of class {class}"), value));
+            broken.extend(check_text("puppet_classes", &format!("the parameter {name} of class {class}"), value));
         }
     }
     for (name, value) in &layer.parameters.0 {
         broken.extend(named("puppet_parameters", &format!("the parameter {name:?}"), name));
-        broken.extend(told("puppet_parameters", &format!("the parameter {name}"), value));
+        broken.extend(check_text("puppet_parameters", &format!("the parameter {name}"), value));
         if name.as_str().starts_with(OWN_PREFIX) || TAKEN.contains(&name.as_str()) {
             let message = format!("{name} is set by Bootledger or by Puppet itself; choose another name");
-            broken.push(BrokenRule::new("puppet_parameters", "puppet_parameter_taken", message));
+            broken.push(BrokenRule::new("puppet_parameters", Rule::PuppetParameterTaken, message));
         }
     }
     broken.extend(layer.environment.and_then(|environment| {
         let good = is_word(environment.as_str(), true) && !SECTIONS.contains(&environment.as_str());
-        let message =
-            format!("{environment:?} is no name of a Puppet environment: a-z, 0-9 and _, and not {}", SECTIONS.join(", "));
-        (!good).then(|| BrokenRule::new("puppet_environment", "puppet_environment_name", message))
+        let message = format!(
+            "{environment:?} is not a valid name of a Puppet environment: use a-z, 0-9 and _, and not {}",
+            SECTIONS.join(", ")
+        );
+        (!good).then(|| BrokenRule::new("puppet_environment", Rule::PuppetEnvironmentName, message))
     }));
     let size = [serde_json::to_string(layer.classes), serde_json::to_string(layer.parameters)];
     if size.iter().flatten().map(String::len).sum::<usize>() > LARGEST {
-        let message = format!("classes and parameters are more than {LARGEST} bytes as JSON; keep such data in Hiera");
-        broken.push(BrokenRule::new("puppet_parameters", "puppet_too_large", message));
+        let message = format!("classes and parameters have more than {LARGEST} bytes as JSON; keep such data in Hiera");
+        broken.push(BrokenRule::new("puppet_parameters", Rule::PuppetTooLarge, message));
     }
     broken
 }
@@ -208,13 +211,13 @@ fn is_class(text: &str) -> bool {
 }
 
 fn named(field: &str, what: &str, name: &Text) -> Option<BrokenRule> {
-    let message = format!("{what} is no name of a Puppet variable: a-z, 0-9 and _, beginning with a letter");
-    (!is_word(name.as_str(), false)).then(|| BrokenRule::new(field, "puppet_parameter_name", message))
+    let message = format!("{what} is not a valid name of a Puppet variable: use a-z, 0-9 and _, beginning with a letter");
+    (!is_word(name.as_str(), false)).then(|| BrokenRule::new(field, Rule::PuppetParameterName, message))
 }
 
-fn told(field: &str, what: &str, value: &Value) -> Option<BrokenRule> {
+fn check_text(field: &str, what: &str, value: &Value) -> Option<BrokenRule> {
     let why = unclear(value, 0)?;
-    Some(BrokenRule::new(field, "puppet_value", format!("{what} {why}")))
+    Some(BrokenRule::new(field, Rule::PuppetValue, format!("{what} {why}")))
 }
 
 /// Why a value would not reach Puppet unchanged.
@@ -227,7 +230,7 @@ fn unclear(value: &Value, depth: usize) -> Option<String> {
         // Ruby reads 1e20 as a string.
         Value::Number(number) => {
             let clear = number.is_i64() || number.is_f64() && !number.to_string().contains('e');
-            (!clear).then(|| format!("has the number {number}, which Puppet would not read as one; write it as a text"))
+            (!clear).then(|| format!("has the number {number}, which Puppet would not read as a number; write it as text"))
         }
         Value::String(text) => garbled(text),
         Value::Array(values) => values.iter().find_map(|value| unclear(value, depth + 1)),
@@ -246,5 +249,5 @@ fn garbled(text: &str) -> Option<String> {
     let bad = |c: &char| {
         c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
-    text.chars().find(bad).map(|c| format!("has the character U+{:04X}, which cannot be told to Puppet", u32::from(c)))
+    text.chars().find(bad).map(|c| format!("has the character U+{:04X}, which Puppet cannot receive", u32::from(c)))
 }

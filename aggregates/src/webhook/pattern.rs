@@ -1,6 +1,5 @@
 //! Patterns that select the events of a webhook.
 
-use crate::event::KINDS;
 use crate::values::ParseError;
 use crate::values::schema::written_as_text;
 use serde::{Deserialize, Serialize};
@@ -26,17 +25,6 @@ written_as_text!(
     "deployment.*"
 );
 
-impl EventPattern {
-    /// Whether this version of the program has events that match.
-    pub fn is_known(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Aggregate(wanted) => KINDS.iter().any(|(aggregate, _)| aggregate == wanted),
-            Self::Type(wanted) => KINDS.iter().any(|(_, types)| types.contains(&wanted.as_str())),
-        }
-    }
-}
-
 impl FromStr for EventPattern {
     type Err = ParseError;
 
@@ -44,7 +32,7 @@ impl FromStr for EventPattern {
         let text = text.trim();
         let malformed = || {
             ParseError::new(format!(
-                "{text:?} names no events: write a type such as DeploymentDone, all of an aggregate's such as deployment.*, or *"
+                "{text:?} matches no events: enter a type such as DeploymentDone, all types of an aggregate such as deployment.*, or *"
             ))
         };
         if text == "*" {

@@ -46,8 +46,9 @@ impl FromStr for WebhookUrl {
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(ParseError::new("a webhook's URL has no white space, control characters or backslashes"));
         }
-        let url = Url::parse(text)
-            .map_err(|error| ParseError::new(format!("this is no URL such as https://chat.example/hooks/bootledger: {error}")))?;
+        let url = Url::parse(text).map_err(|error| {
+            ParseError::new(format!("this is not a URL such as https://chat.example/hooks/bootledger: {error}"))
+        })?;
         // The URL standard of browsers corrects too much: it accepts `http:///chat.example`, for example.
         let rest = text.split_once("://").map_or("", |(_, rest)| rest);
         if !matches!(url.scheme(), "http" | "https") || rest.is_empty() || rest.starts_with('/') {
@@ -58,7 +59,8 @@ impl FromStr for WebhookUrl {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ParseError::new(
-                "a webhook's URL has no user or password, since it is on record and can be read; the receiver knows its messages by their signature",
+                "a webhook's URL has no user or password, because users can read the URL; receivers verify the signature of \
+                 a message instead",
             ));
         }
         if url.fragment().is_some() {

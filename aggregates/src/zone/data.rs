@@ -36,7 +36,7 @@ pub enum Data {
     Sshfp(u8, u8, Hex),
     /// The association of a certificate with a service (RFC 6698).
     Tlsa([u8; 3], Hex),
-    /// Free text.
+    /// Free text, in one or more character strings.
     Txt(Vec<CharacterString>),
 }
 
@@ -107,11 +107,11 @@ impl Data {
                     "{kind} records are made by the DNS server that signs the zone; remove it here"
                 )));
             }
-            "SPF" => return Err(ParseError::new("SPF records are out of use (RFC 7208, 3.1); write the same text as TXT")),
+            "SPF" => return Err(ParseError::new("SPF records are obsolete (RFC 7208, 3.1); write the same text as TXT")),
             other => return Err(ParseError::new(format!("{other} records are not supported here; the types are {TYPES}"))),
         };
         match words.left.next() {
-            Some(word) => Err(ParseError::new(format!("{:?} is more than a {kind} record has", word.shown()))),
+            Some(word) => Err(ParseError::new(format!("{kind} records have no further value such as {:?}", word.shown()))),
             None => Ok(data),
         }
     }
@@ -149,7 +149,7 @@ impl Data {
         match self {
             Self::Tlsa([_, _, kind], hex) => hex.clone().digest("matching type", *kind, &TLSA_DIGESTS).err().map(|error| error.0),
             Self::Cname(name) | Self::Ptr(name) if name.is_root() => {
-                Some(format!("{} names the root of DNS; write the name that is meant", self.kind()))
+                Some(format!("{} is the root of DNS; write a host's name", self.kind()))
             }
             Self::Cname(name) | Self::Ptr(name) | Self::Ns(name) | Self::Mx(_, name) | Self::Srv(_, name)
                 if name.as_str().parse::<Ipv4Addr>().is_ok() =>

@@ -17,7 +17,7 @@ pub struct Mailbox {
     domain: Hostname,
 }
 
-written_as_text!(Mailbox, "A mail address", None, "hostmaster@dc1.example");
+written_as_text!(Mailbox, "An email address", None, "hostmaster@dc1.example");
 
 impl Mailbox {
     /// The address as a domain name for an SOA record, without the final dot.
@@ -46,7 +46,8 @@ impl FromStr for Mailbox {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let wrong = |why: &str| ParseError::new(format!("{text:?} is not a mail address such as hostmaster@dc1.example: {why}"));
+        let wrong =
+            |why: &str| ParseError::new(format!("{text:?} is not an email address such as hostmaster@dc1.example: {why}"));
         let (local, domain) = match text.rsplit_once('@') {
             Some((local, domain)) => (local.to_owned(), domain),
             None => first_label(text).ok_or_else(|| wrong("it has no @"))?,

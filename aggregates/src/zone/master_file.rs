@@ -184,7 +184,10 @@ struct Line {
     words: Vec<Word>,
 }
 
-/// The records of a text, with names relative to `zone`, or each error with its line.
+/// The records of a text, with names relative to `zone`.
+///
+/// # Errors
+/// Each line that cannot be read, with its number and the reason.
 pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
     let (records, errors) = read_each(text, zone);
     if errors.is_empty() { Ok(records) } else { Err(errors) }
@@ -193,7 +196,7 @@ pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineE
 /// The same, but returns the records of the lines without errors together with the errors.
 pub(super) fn read_each(text: &str, zone: &DomainName) -> (Vec<ExtraRecord>, Vec<LineError>) {
     if text.len() > LONGEST {
-        let message = format!("the extra records have {} octets; at most {LONGEST} are possible", text.len());
+        let message = format!("the extra records have {} octets, more than the maximum of {LONGEST}", text.len());
         return (vec![], vec![LineError::new(1, message)]);
     }
     let mut reader = Reader { zone, origin: zone.into(), ttl: None, name: None, records: vec![], errors: vec![] };
@@ -202,7 +205,7 @@ pub(super) fn read_each(text: &str, zone: &DomainName) -> (Vec<ExtraRecord>, Vec
         Err(error) => reader.errors.push(error),
     }
     if reader.records.len() > MOST {
-        let message = format!("there are {} records; at most {MOST} are possible", reader.records.len());
+        let message = format!("there are {} records, more than the maximum of {MOST}", reader.records.len());
         return (vec![], vec![LineError::new(1, message)]);
     }
     (reader.records, reader.errors)
@@ -236,7 +239,7 @@ impl Reader<'_> {
             let name = first.name(&self.origin)?;
             if !name.is_in(self.zone.as_str()) {
                 return Err(ParseError::new(format!(
-                    "{name} is not in the zone {}; write a name inside it, and a final dot only behind a full name",
+                    "{name} is not in the zone {}; write a name inside it, and end only a full name with a dot",
                     self.zone
                 )));
             }
@@ -244,14 +247,14 @@ impl Reader<'_> {
             words = &words[1..];
         }
         let name =
-            self.name.clone().ok_or_else(|| ParseError::new("the line begins with a blank, and no line before it has a name"))?;
+            self.name.clone().ok_or_else(|| ParseError::new("the line begins with a space, and no line before it has a name"))?;
         let mut ttl = None;
         let mut class = false;
         while let Some(word) = words.first() {
             if word.is("IN") && !class {
                 class = true;
             } else if ["CH", "CS", "HS"].iter().any(|other| word.is(other)) {
-                return Err(ParseError::new(format!("only records of the class IN are possible, not {}", word.text)));
+                return Err(ParseError::new(format!("only records of the class IN are supported, not {}", word.text)));
             } else if let (Some(seconds), None) = (duration(&word.text), ttl) {
                 ttl = Some(seconds?);
             } else {
@@ -277,9 +280,9 @@ impl Reader<'_> {
             let wrong = || ParseError::new(format!("{:?} is not a time such as 3600 or 1h", value.text));
             self.ttl = Some(duration(&value.text).ok_or_else(wrong)??);
         } else if first.is("$INCLUDE") || first.is("$GENERATE") {
-            return Err(ParseError::new(format!("{} is not possible here; write the records themselves", first.text)));
+            return Err(ParseError::new(format!("{} is not supported; write the records themselves", first.text)));
         } else {
-            return Err(ParseError::new(format!("{:?} is not known; $ORIGIN and $TTL are possible", first.text)));
+            return Err(ParseError::new(format!("{:?} is unknown; only $ORIGIN and $TTL are supported", first.text)));
         }
         Ok(())
     }
@@ -342,7 +345,7 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
         match c {
             ' ' | '\t' => {}
             ';' => break,
-            '(' if inside => return refuse("a parenthesis is opened inside of another".to_owned()),
+            '(' if inside => return refuse("a parenthesis is opened inside another".to_owned()),
             '(' => inside = true,
             ')' if !inside => return refuse("a parenthesis is closed that was not opened".to_owned()),
             ')' => inside = false,
@@ -350,10 +353,10 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
                 let mut word = Word { text: String::new(), quoted: true };
                 loop {
                     match characters.next() {
-                        None => return refuse("the quotes are not closed in their line".to_owned()),
+                        None => return refuse("the quotes are not closed on the same line".to_owned()),
                         Some('"') => break,
                         Some(c) if c.is_control() && c != '\t' => {
-                            return refuse(format!("{c:?} is not possible; write it as \\ and three digits"));
+                            return refuse(format!("{c:?} is not allowed; write it as \\ and three digits"));
                         }
                         Some(c) => {
                             word.text.push(c);
@@ -373,7 +376,7 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
                     if !c.is_ascii_graphic() {
                         let advice =
                             if c.is_alphabetic() { "; a name is written in its ASCII form, which begins with xn--" } else { "" };
-                        return refuse(format!("{c:?} is only possible in quotes{advice}"));
+                        return refuse(format!("{c:?} is allowed only in quotes{advice}"));
                     }
                     word.text.push(c);
                     if c == '\\' {

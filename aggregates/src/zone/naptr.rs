@@ -24,12 +24,12 @@ pub(super) fn problem(text: &[u8]) -> Option<&'static str> {
         if octet == *delimiter {
             part += 1;
             if part > 2 {
-                return Some("the character that separates its parts is there more than three times");
+                return Some("the character that separates its parts occurs more than three times");
             }
             continue;
         }
         if part == 2 && octet != b'i' {
-            return Some("behind its last part only the flag i is possible");
+            return Some("only the flag i can follow its last part");
         }
         if part == 0 {
             expression.push(octet);
@@ -48,7 +48,7 @@ pub(super) fn problem(text: &[u8]) -> Option<&'static str> {
         return Some("it needs an expression and a replacement, as in !^.*$!sip:info@example.net!");
     }
     match groups(&expression) {
-        None => Some("its expression is not an extended regular expression of POSIX"),
+        None => Some("its expression is not a POSIX extended regular expression"),
         Some(groups) if highest > groups => Some("its replacement refers to a group that the expression does not have"),
         Some(_) => None,
     }

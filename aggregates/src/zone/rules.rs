@@ -167,7 +167,7 @@ impl<'a> Records<'a> {
                 Data::Cname(_) => {
                     return Some(format!("{apex} is the zone itself, which has SOA and NS, and so cannot be an alias (CNAME)"));
                 }
-                Data::Ds(..) => return Some("DS belongs into the zone above".to_owned()),
+                Data::Ds(..) => return Some("DS belongs in the zone above".to_owned()),
                 _ => {}
             }
         }
@@ -189,7 +189,8 @@ impl<'a> Records<'a> {
             };
             if !fits {
                 return Some(format!(
-                    "{name} is delegated by the NS record of {cut}, so that nobody finds {kind} there; it belongs into that zone"
+                    "{name} is delegated by the NS record of {cut}, so resolvers do not find {kind} there; add it to the \
+                     delegated zone"
                 ));
             }
         } else if matches!(record.data, Data::Ds(..)) {
@@ -239,7 +240,7 @@ impl<'a> Records<'a> {
             return None;
         }
         Some(format!(
-            "{host} has no address among the zone's extra records, and DNS servers refuse a zone for that; add a line such as `{host}. A 192.0.2.1`"
+            "{host} has no address among the zone's extra records, and DNS servers reject such a zone; add a line such as `{host}. A 192.0.2.1`"
         ))
     }
 }

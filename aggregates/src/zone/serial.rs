@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_with_more_than_99_changes_goes_on_into_the_next_numbers() {
+    fn a_day_with_more_than_99_changes_continues_into_the_next_numbers() {
         let day = |changes: i64| (0..changes).map(|n| change(n, NOON, SerialPolicy::Date, None));
         assert_eq!((serial(day(99)), serial(day(100))), (Some(2_026_113_099), Some(2_026_113_100)));
         let next_day = change(200, NOON + time::Duration::DAY, SerialPolicy::Date, None);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn another_policy_goes_on_from_the_last_number() {
+    fn another_policy_continues_from_the_last_number() {
         let then = |before, policy| serial([change(96, NOON, before, None), change(97, NOON, policy, None)]);
         assert_eq!(then(SerialPolicy::Date, SerialPolicy::Position), Some(2_026_113_002));
         assert_eq!(then(SerialPolicy::Date, SerialPolicy::Unixtime), Some(2_026_113_002));

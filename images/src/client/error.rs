@@ -71,7 +71,7 @@ pub enum DownloadError {
         actual: String,
     },
     /// Another program is downloading the same file.
-    #[error("another download of the same file is under way, of the service or of another command; wait for its end")]
+    #[error("another download of the same file is under way, of the service or of another command; wait until it has finished")]
     Busy,
     /// The file cannot be read or written.
     #[error("{} cannot be written", .0.display())]
@@ -84,7 +84,7 @@ pub enum DownloadError {
 fn hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
         404 | 410 => ": the file is not there. Check the mirror, or look for a newer version of this recipe",
-        401 | 403 => ": the server refuses to give it. Use another mirror",
+        401 | 403 => ": the server refuses access. Use another mirror",
         _ => "",
     }
 }

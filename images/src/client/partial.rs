@@ -16,7 +16,7 @@ pub struct Partial {
     notes: PathBuf,
     file: tokio::fs::File,
     length: u64,
-    known: Known,
+    known: ResumeState,
     /// The lock file, held while this exists.
     _lock: fs::File,
 }
@@ -24,7 +24,7 @@ pub struct Partial {
 /// What is stored beside the bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Known {
+struct ResumeState {
     validator: Option<String>,
     total: Option<u64>,
 }
@@ -34,7 +34,7 @@ impl Partial {
     /// published checksum opens a different file, so that a download starts again after the vendor has changed the file.
     ///
     /// # Errors
-    /// The folder cannot be written, or another program is downloading the same file.
+    /// Returns an error if the folder cannot be written, or if another program is downloading the same file.
     pub async fn open(folder: &Path, url: &str, expected: Option<&Digest>) -> Result<Self, DownloadError> {
         let expected = expected.map(ToString::to_string).unwrap_or_default();
         let key = hex::encode(&sha2::Sha256::digest(format!("{url}\n{expected}"))[..16]);
@@ -49,7 +49,7 @@ impl Partial {
         }
         let file = tokio::fs::OpenOptions::new().create(true).append(true).read(true).open(&path).await.map_err(disk)?;
         let length = file.metadata().await.map_err(disk)?.len();
-        let known = fs::read(&notes).ok().and_then(|notes| serde_json::from_slice::<Known>(&notes).ok());
+        let known = fs::read(&notes).ok().and_then(|notes| serde_json::from_slice::<ResumeState>(&notes).ok());
         let fits = known.as_ref().is_some_and(|known| known.total.is_none_or(|total| length <= total));
         let mut partial = Self { path, notes, file, length, known: known.unwrap_or_default(), _lock: lock };
         if !fits {
@@ -90,7 +90,7 @@ impl Partial {
 
     /// Starts to receive a version of the file from its beginning.
     pub(super) async fn begin(&mut self, validator: Option<String>, total: Option<u64>) -> Result<(), DownloadError> {
-        self.known = Known { validator, total };
+        self.known = ResumeState { validator, total };
         self.length = 0;
         let notes = serde_json::to_vec(&self.known).map_err(io::Error::other);
         let written = async {
@@ -130,7 +130,7 @@ impl Partial {
 /// The checksum of a file, of the same kind as `like`.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Returns an error if the file cannot be read.
 pub(crate) fn file_digest(path: &Path, like: Digest) -> io::Result<Digest> {
     let mut file = fs::File::open(path)?;
     Ok(match like {

@@ -43,7 +43,7 @@ impl Fetcher<'_> {
             let expected = match &download.checksum {
                 Checksum::None => {
                     let how =
-                        if let Place::Web(_) = place { "only the connection was verified" } else { "it was taken as it is" };
+                        if let Place::Web(_) = place { "only the connection was verified" } else { "it was accepted unverified" };
                     let warning = format!("The vendor publishes no checksum of {name}: {how}");
                     Expected { warning: Some(warning), ..Expected::default() }
                 }
@@ -65,7 +65,7 @@ impl Fetcher<'_> {
         lists: &mut Lists,
     ) -> Result<Expected, FetchError> {
         let Some((content, verified)) = self.list(recipe, place, list, lists).await? else {
-            let warning = "The folder does not have the vendor's signed checksums: the files were taken as they are. Name a mirror with --mirror to check them".to_owned();
+            let warning = "The folder does not have the vendor's signed checksums: the files were accepted unverified. Name a mirror with --mirror to verify them".to_owned();
             return Ok(Expected { warning: Some(warning), ..Expected::default() });
         };
         let format = recipe.checksums.get(list).map_or(ListFormat::Sha256sums, |list| list.format);

@@ -1,8 +1,7 @@
 //! Reads a recipe: its YAML and its own files. Checks that its parts are consistent, and collects all errors.
 
-use super::{Checksum, ChecksumList, Download, KeySource, OwnFile, Recipe, VerifiedBy, raw};
+use super::{Checksum, ChecksumList, Download, Files, KeySource, OwnFile, Recipe, VerifiedBy, raw};
 use crate::digest::Digest;
-use crate::library::Files;
 use crate::paths::in_library;
 use crate::problem::{Collector, Problem};
 use crate::source_url::{self, SourceUrl};

@@ -63,7 +63,7 @@ fn every_error_names_recipe_file_and_field() {
         ("list: release", "list: releases", "checksums.sums.verified_by.list: there is no list releases"),
         ("{ list: sums, path: linux }", "{ list: sum, path: linux }", "downloads.linux.checksum.list: there is no list sum"),
         ("mirror: https", "mirror: ftp", "mirror: \"ftp://mirror.example/vendor\" is not an http or https URL"),
-        ("choices: [plain, lvm]", "choices: []", "settings.layout: the setting is a choice and has no choices"),
+        ("choices: [plain, lvm]", "choices: []", "settings.layout: the setting is of type choice, but has no choices"),
         ("kind: boot_ipxe", "kind: other", "templates: one file must be of kind boot_ipxe"),
         ("open_minutes: 30", "open_minutes: 0", "open_minutes: a time limit is 1 minute"),
         ("  linux:", "  boot.ipxe:", "downloads.boot.ipxe: another file has the same name"),

@@ -4,7 +4,7 @@ use crate::client::{client, limits};
 use crate::server::{Server, file, status};
 use crate::vendor::{Vendor, package};
 use bootledger_images::archive;
-use bootledger_images::fetch::{FetchError, Fetched, Fetcher, Known, Origin, Verified};
+use bootledger_images::fetch::{FetchError, Fetched, Fetcher, KnownContents, Origin, Verified};
 use bootledger_images::library::{Files, Library};
 use bootledger_images::signature::{Keyring, SignatureError};
 use bootledger_outbound::Guard;
@@ -101,12 +101,12 @@ fn library(recipe: &str, key: Vec<u8>) -> Library {
 struct Lab {
     library: Library,
     folder: TempDir,
-    known: Known,
+    known: KnownContents,
 }
 
 impl Lab {
     fn new(recipe: &str, key: Vec<u8>) -> Self {
-        Self { library: library(recipe, key), folder: tempfile::tempdir().expect("a folder"), known: Known::default() }
+        Self { library: library(recipe, key), folder: tempfile::tempdir().expect("a folder"), known: KnownContents::default() }
     }
 
     async fn fetch(&self, origin: &Origin) -> Result<Fetched, FetchError> {
@@ -177,7 +177,7 @@ async fn contents_that_are_stored_already_are_not_downloaded_again() {
 }
 
 #[tokio::test]
-async fn a_folder_without_checksums_is_taken_as_it_is_and_that_is_said() {
+async fn a_folder_without_checksums_is_used_unverified_and_reported_as_such() {
     let vendor = Vendor::new("vendor@example.org", "0");
     let lab = Lab::new(RECIPE, vendor.key());
     let folder = tempfile::tempdir().expect("a folder");
@@ -187,7 +187,7 @@ async fn a_folder_without_checksums_is_taken_as_it_is_and_that_is_said() {
     let origin = Origin::Folder(folder.path().to_owned(), None);
     let fetched = lab.fetch(&origin).await.expect("all files");
     assert_eq!(fetched.verified(), Verified::None);
-    assert!(fetched.warnings[0].contains("taken as they are"), "{:?}", fetched.warnings);
+    assert!(fetched.warnings[0].contains("accepted unverified"), "{:?}", fetched.warnings);
     assert_eq!(contents(&fetched)["initrd"], INITRD);
     // Its own copy of the mirror's lists verifies it.
     for (path, content) in mirror(&vendor).lock().expect("a site").iter().filter(|(path, _)| !path.ends_with("linux")) {
@@ -235,7 +235,7 @@ async fn a_debian_package_is_a_source_whether_here_or_on_a_server() {
 }
 
 #[tokio::test]
-async fn checksums_that_nobody_signs_are_taken_over_https_only() {
+async fn unsigned_checksums_are_accepted_only_over_https() {
     let vendor = Vendor::new("vendor@example.org", "0");
     let server = serve(&mirror(&vendor)).await;
     let recipe = RECIPE
@@ -311,7 +311,7 @@ fn a_key_from_the_vendors_site_counts_only_by_its_fingerprint() {
 }
 
 #[tokio::test]
-async fn what_an_update_would_bring_is_known_from_the_lists_alone() {
+async fn the_result_of_an_update_is_known_from_the_lists_alone() {
     let vendor = Vendor::new("vendor@example.org", "0");
     let server = serve(&mirror(&vendor)).await;
     let lab = Lab::new(RECIPE, vendor.key());

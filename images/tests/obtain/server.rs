@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server of the tests' own, which does what a test tells it to: it breaks off, lies, drips, hangs.
+//! An HTTP/1.1 server of the tests' own, which behaves as a test requests: it disconnects, sends wrong data, sends slowly, or hangs.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-/// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
@@ -17,7 +16,6 @@ pub(crate) struct Request {
     pub(crate) before: usize,
 }
 
-/// An answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,

@@ -73,7 +73,7 @@ impl Vendor {
     pub(crate) fn revoked(&self) -> Vec<u8> {
         let folder = self.home.path().join("openpgp-revocs.d");
         let file = fs::read_dir(folder).expect("revocations").next().expect("one").expect("a file").path();
-        // GnuPG puts a colon before it, so that nobody imports it by accident.
+        // GnuPG puts a colon before it, so that it is not imported by accident.
         let text = fs::read_to_string(file).expect("text").replace(":-----BEGIN", "-----BEGIN");
         self.gpg(&["--import"], text.as_bytes());
         self.key()

@@ -1,16 +1,17 @@
 //! Logs of versions in which `ABC1` and `abc1` were two numbers: the migration must leave the same views and claims as a
 //! rebuild from the log.
 
+use crate::fixture::{Fixture, device_id, v};
 use crate::history::History;
-use crate::world::{World, device_id, v};
 use anyhow::{Context, Result};
 use bootledger_aggregates::claims::ClaimChange;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::DeviceEvent;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::rules::Refused;
-use bootledger_projections::at::At;
-use bootledger_projections::{devices, holdings, rebuild};
+use bootledger_projections::projector::rebuild;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{devices, holdings};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -24,24 +25,24 @@ const FAMILIES: u8 = 30;
 const WRITINGS: [&str; 5] = ["ABC{}", "abc{}", "Abc{}", "ＡＢＣ{}", "other{}"];
 
 /// Changes the serial number of a device to this writing. An index past the last writing decommissions the device instead.
-fn act(world: &mut World, family: u8, device: u8, writing: usize) -> Result<(), Refused> {
+fn act(fixture: &mut Fixture, family: u8, device: u8, writing: usize) -> Result<(), Refused> {
     let n = family * DEVICES + device;
     match WRITINGS.get(writing) {
         Some(text) => {
             // A device that does not share the number gets a number of its own.
             let family = if *text == "other{}" { format!("{family}-{device}") } else { family.to_string() };
             let serial = Some(v(&text.replace("{}", &family)));
-            world.change(n, DeviceChange { serial, ..DeviceChange::default() })
+            fixture.change(n, DeviceChange { serial, ..DeviceChange::default() })
         }
-        None => world.device(device_id(n), DeviceCommand::DecommissionDevice { reason: v("old"), live: None }),
+        None => fixture.device(device_id(n), DeviceCommand::DecommissionDevice { reason: v("old"), live: None }),
     }
 }
 
 /// Stores a number's versions as an earlier version of the program did: every writing is a separate claim.
-async fn store_as_before(history: &History, world: &World) -> Result<()> {
+async fn store_as_before(history: &History, fixture: &Fixture) -> Result<()> {
     let mut now: BTreeMap<(String, String), (String, i64)> = BTreeMap::new();
     let mut rows: Vec<(String, String, String, i64, Option<i64>)> = vec![];
-    for (place, event) in world.log.iter().enumerate().filter(|(_, event)| event.aggregate_type == "device") {
+    for (place, event) in fixture.log.iter().enumerate().filter(|(_, event)| event.aggregate_type == "device") {
         let position = i64::try_from(place)? + 1;
         let key = |claim: &bootledger_aggregates::claims::Claim| (claim.parts().0.to_owned(), claim.written());
         let changes = serde_json::from_str::<DeviceEvent>(&event.payload)?.claims(event.aggregate_id.parse()?);
@@ -96,15 +97,15 @@ async fn holder(history: &History, kind: &str, value: &str) -> Result<Option<Str
 
 #[tokio::test]
 async fn the_first_of_two_devices_keeps_a_number_and_the_second_takes_nothing_away_when_it_changes() -> Result<()> {
-    let mut world = World::furnished();
+    let mut fixture = Fixture::furnished();
     for n in 0..2 {
-        world.register(n, "dc1")?;
+        fixture.register(n, "dc1")?;
     }
-    world.change(0, DeviceChange { serial: Some(v("ABC1")), ..DeviceChange::default() })?;
-    world.change(1, DeviceChange { serial: Some(v("abc1")), ..DeviceChange::default() })?;
-    let history = History::new(&world.log).await?;
+    fixture.change(0, DeviceChange { serial: Some(v("ABC1")), ..DeviceChange::default() })?;
+    fixture.change(1, DeviceChange { serial: Some(v("abc1")), ..DeviceChange::default() })?;
+    let history = History::new(&fixture.log).await?;
     history.advance(10_000).await?;
-    store_as_before(&history, &world).await?;
+    store_as_before(&history, &fixture).await?;
     let before = rebuild::compare(&history.pool, |_, _| {}).await?;
     assert!(before.iter().any(|one| one.table == "holdings"), "an earlier version's views are others: {before:?}");
     migrate(&history).await?;
@@ -114,9 +115,9 @@ async fn the_first_of_two_devices_keeps_a_number_and_the_second_takes_nothing_aw
     assert_eq!(second.serial, Some(v("abc1")), "it keeps its number");
 
     // The second device changes its number; the first device's claim stays.
-    let from = world.log.len();
-    world.change(1, DeviceChange { serial: Some(v("XYZ9")), ..DeviceChange::default() })?;
-    history.append(&world.log[from..]).await?;
+    let from = fixture.log.len();
+    fixture.change(1, DeviceChange { serial: Some(v("XYZ9")), ..DeviceChange::default() })?;
+    history.append(&fixture.log[from..]).await?;
     history.advance(10_000).await?;
     let first = holdings::holder_of(&history.pool, "serial", "abc1", At::Now).await?.map(|holder| holder.to_string());
     assert_eq!(first, Some(format!("device {}", device_id(0))));
@@ -125,9 +126,9 @@ async fn the_first_of_two_devices_keeps_a_number_and_the_second_takes_nothing_aw
 
 #[tokio::test]
 async fn the_migration_makes_of_any_old_log_what_a_rebuild_makes_of_it() -> Result<()> {
-    let mut world = World::furnished();
+    let mut fixture = Fixture::furnished();
     for n in 0..FAMILIES * DEVICES {
-        world.register(n, "dc1")?;
+        fixture.register(n, "dc1")?;
     }
     let mut runner = TestRunner::deterministic();
     let steps = proptest::collection::vec((0..DEVICES, 0..=WRITINGS.len(), any::<u8>()), 2..14);
@@ -137,13 +138,13 @@ async fn the_migration_makes_of_any_old_log_what_a_rebuild_makes_of_it() -> Resu
             // Few devices are decommissioned.
             if writing < WRITINGS.len() || chance < 64 {
                 // A refused command leaves no event.
-                drop(act(&mut world, family, device, writing));
+                drop(act(&mut fixture, family, device, writing));
             }
         }
     }
-    let history = History::new(&world.log).await?;
+    let history = History::new(&fixture.log).await?;
     history.advance(10_000).await?;
-    store_as_before(&history, &world).await?;
+    store_as_before(&history, &fixture).await?;
     migrate(&history).await?;
     assert_eq!(rebuild::compare(&history.pool, |_, _| {}).await?, vec![]);
     // A second run changes nothing.

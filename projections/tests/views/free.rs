@@ -1,11 +1,12 @@
 //! Finding free addresses and names where nearly everything is held.
 
+use crate::fixture::v;
 use crate::history::History;
-use crate::world::v;
 use anyhow::Result;
 use bootledger_aggregates::network::NetworkSpec;
-use bootledger_projections::at::At;
-use bootledger_projections::{free, holdings, tallies};
+use bootledger_projections::questions::free;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{holdings, tallies};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use bootledger_aggregates::event::Event;
-use bootledger_projections::log::{self, Filter};
-use bootledger_projections::pool::{Connection, Pool};
-use bootledger_projections::project::project;
+use bootledger_projections::database::log::{self, Filter};
+use bootledger_projections::database::pool::{Connection, Pool};
+use bootledger_projections::projector::project;
 use bootledger_test_cluster::TestDatabase;
 use cqrs_es::DomainEvent;
 use time::{Duration, OffsetDateTime};
@@ -118,7 +118,7 @@ impl History {
     /// Projects the next `count` events and returns the position reached.
     pub(crate) async fn advance(&self, count: i64) -> Result<i64> {
         let mut transaction = self.pool.begin().await?;
-        let position = bootledger_projections::checkpoint::position(&mut *transaction).await?;
+        let position = bootledger_projections::projector::checkpoint::position(&mut *transaction).await?;
         let batch = log::read_after(&mut *transaction, position, count, Filter::default()).await?;
         let position = project(transaction.raw()?.0, &batch).await?;
         transaction.commit().await?;

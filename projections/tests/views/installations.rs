@@ -1,17 +1,17 @@
 //! What the views show of installers, and how long an installation usually takes.
 
+use crate::fixture::{Fixture, deployment_id, sha, v};
 use crate::history::History;
-use crate::world::{World, deployment_id, sha, v};
 use anyhow::Result;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
-use bootledger_projections::at::At;
-use bootledger_projections::deployments::{self, Filter};
-use bootledger_projections::plugin_runs::RunStatus;
-use bootledger_projections::{boot_targets, installations};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments::{self, Filter};
+use bootledger_projections::rows::plugin_runs::RunStatus;
+use bootledger_projections::rows::{boot_targets, installations};
 
-fn served(world: &World, file: &str, seconds_ago: i64) -> DeploymentCommand {
-    let at = world.now().plus_seconds(-seconds_ago);
+fn served(fixture: &Fixture, file: &str, seconds_ago: i64) -> DeploymentCommand {
+    let at = fixture.now().plus_seconds(-seconds_ago);
     DeploymentCommand::RecordBoot { file: v(file), sha256: sha(1), client: v("10.0.0.11"), at, then_disk: true }
 }
 
@@ -23,28 +23,28 @@ fn report(failed: bool, stage: &str) -> DeploymentCommand {
 }
 
 /// Brings device `n` to "in progress" with deployment `n`.
-fn in_progress(world: &mut World, n: u8) -> Result<()> {
-    world.register(n, "dc1")?;
-    world.start(deployment_id(n), n, 10 + n, 200 + u16::from(n))?;
-    Ok((0..4).try_for_each(|_| world.run_next(deployment_id(n)))?)
+fn in_progress(fixture: &mut Fixture, n: u8) -> Result<()> {
+    fixture.register(n, "dc1")?;
+    fixture.start(deployment_id(n), n, 10 + n, 200 + u16::from(n))?;
+    Ok((0..4).try_for_each(|_| fixture.run_next(deployment_id(n)))?)
 }
 
 #[tokio::test]
-async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -> Result<()> {
-    let mut world = World::furnished();
+async fn the_usual_duration_is_the_median_of_at_least_three_servers_that_fetched_the_file() -> Result<()> {
+    let mut fixture = Fixture::furnished();
     // How many seconds each installation took from the last time it fetched its answer file to DONE, which follows a second
     // later.
     for (n, took) in (1_u8..).zip([99, 899, 299]) {
-        in_progress(&mut world, n)?;
+        in_progress(&mut fixture, n)?;
         for (file, ago) in [("preseed.cfg", took + 500), ("late.sh", 1), ("preseed.cfg", took)] {
-            let command = served(&world, file, ago);
-            world.deployment(deployment_id(n), "boot", command)?;
+            let command = served(&fixture, file, ago);
+            fixture.deployment(deployment_id(n), "boot", command)?;
         }
     }
     let mut usual = vec![];
     for n in 1..=3 {
-        world.done(deployment_id(n))?;
-        let history = History::new(&world.log).await?;
+        fixture.done(deployment_id(n))?;
+        let history = History::new(&fixture.log).await?;
         history.advance(1000).await?;
         usual.push(installations::usual_seconds(&history.pool, &v("debian-12"), &v("preseed.cfg")).await?.is_some());
         if n == 3 {
@@ -62,17 +62,17 @@ async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -
 #[tokio::test]
 async fn a_failed_installer_needs_attention_until_its_next_stage_or_the_end() -> Result<()> {
     for end in ["stage", "done", "cancel"] {
-        let mut world = World::furnished();
-        in_progress(&mut world, 1)?;
+        let mut fixture = Fixture::furnished();
+        in_progress(&mut fixture, 1)?;
         let id = deployment_id(1);
-        world.deployment(id, "server", report(true, "partition"))?;
-        let failed_at = i64::try_from(world.log.len())?;
+        fixture.deployment(id, "server", report(true, "partition"))?;
+        let failed_at = i64::try_from(fixture.log.len())?;
         match end {
-            "stage" => world.deployment(id, "server", report(false, "base"))?,
-            "done" => world.done(id)?,
-            _ => world.cancel(id)?,
+            "stage" => fixture.deployment(id, "server", report(false, "base"))?,
+            "done" => fixture.done(id)?,
+            _ => fixture.cancel(id)?,
         }
-        let history = History::new(&world.log).await?;
+        let history = History::new(&fixture.log).await?;
         history.advance(failed_at).await?;
         let failing = Filter { plugin: Some(RunStatus::Failed), ..Filter::default() };
         let listed = async || deployments::list(&history.pool, &failing, At::Now, 10).await.map(|rows| rows.len());
@@ -89,12 +89,12 @@ async fn a_failed_installer_needs_attention_until_its_next_stage_or_the_end() ->
 
 #[tokio::test]
 async fn the_boot_target_says_what_the_next_boot_gets_for_now_and_then() -> Result<()> {
-    let mut world = World::furnished();
-    in_progress(&mut world, 1)?;
-    let before = i64::try_from(world.log.len())?;
-    let command = served(&world, "preseed.cfg", 0);
-    world.deployment(deployment_id(1), "boot", command)?;
-    let history = History::new(&world.log).await?;
+    let mut fixture = Fixture::furnished();
+    in_progress(&mut fixture, 1)?;
+    let before = i64::try_from(fixture.log.len())?;
+    let command = served(&fixture, "preseed.cfg", 0);
+    fixture.deployment(deployment_id(1), "boot", command)?;
+    let history = History::new(&fixture.log).await?;
     history.advance(1000).await?;
     let next = async |at| boot_targets::all(&history.pool, at).await.map(|targets| targets[0].next_boot);
     assert_eq!((next(At::Position(before)).await?, next(At::Now).await?), (NextBoot::Network, NextBoot::Disk));

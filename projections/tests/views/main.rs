@@ -2,10 +2,12 @@
 //!
 //! Run through `scripts/with-postgres`.
 
+mod fixture;
 mod folded;
 mod free;
 mod history;
 mod installations;
+mod observed;
 mod parked;
 mod pool;
 mod property;
@@ -14,5 +16,3 @@ mod rebuild;
 mod step;
 mod story;
 mod strays;
-mod told;
-mod world;

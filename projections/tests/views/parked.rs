@@ -1,21 +1,22 @@
 //! An event that does not fit stops its own aggregate and no other.
 
+use crate::fixture::{Fixture, deployment_id, device_id, v};
 use crate::history::{History, Written};
-use crate::world::{World, deployment_id, device_id, v};
 use anyhow::Result;
 use bootledger_aggregates::device::register::DeviceChange;
-use bootledger_projections::at::At;
-use bootledger_projections::{checkpoint, devices, parked, timeline};
+use bootledger_projections::projector::checkpoint;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{devices, parked, timeline};
 
 #[tokio::test]
 async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result<()> {
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
-    world.damage(1);
-    let damaged = i64::try_from(world.log.len())?;
-    world.change(1, DeviceChange { name: Some(v("never seen")), ..DeviceChange::default() })?;
-    world.register(2, "dc1")?;
-    let history = History::new(&world.log).await?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.damage(1);
+    let damaged = i64::try_from(fixture.log.len())?;
+    fixture.change(1, DeviceChange { name: Some(v("never seen")), ..DeviceChange::default() })?;
+    fixture.register(2, "dc1")?;
+    let history = History::new(&fixture.log).await?;
     let end = history.advance(1000).await?;
 
     let parked = parked::list(&history.pool, 0, 10).await?;
@@ -30,12 +31,13 @@ async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result
     assert!(devices::find(&history.pool, device_id(2), At::Now).await?.is_some_and(|device| device.verified));
     assert_eq!(checkpoint::position(&history.pool).await?, end);
     let filter = timeline::Filter { after: Some(damaged - 1), before: Some(damaged + 2), ..timeline::Filter::default() };
-    assert_eq!(timeline::list(&history.pool, &filter, timeline::Order::OldestFirst, 10).await?, vec![]);
+    let mut connection = history.pool.acquire().await?;
+    assert_eq!(timeline::list(&mut connection, &filter, timeline::Order::OldestFirst, 10).await?, vec![]);
 
     // A later batch knows which aggregates an earlier one parked.
-    world.log.clear();
-    world.change(1, DeviceChange { name: Some(v("still not")), ..DeviceChange::default() })?;
-    history.append(&world.log).await?;
+    fixture.log.clear();
+    fixture.change(1, DeviceChange { name: Some(v("still not")), ..DeviceChange::default() })?;
+    history.append(&fixture.log).await?;
     history.advance(1000).await?;
     assert_eq!(parked::count(&history.pool).await?, 3);
     assert_eq!(parked::list(&history.pool, end, 10).await?[0].reason, format!("follows parked event {damaged}"));
@@ -44,9 +46,9 @@ async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result
 
 #[tokio::test]
 async fn events_that_contradict_the_views_are_parked_with_the_reason() -> Result<()> {
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
-    let registered = world.log.iter().find(|event| event.event_type == "DeviceRegistered").cloned().expect("a registration");
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    let registered = fixture.log.iter().find(|event| event.event_type == "DeviceRegistered").cloned().expect("a registration");
     let of = |aggregate_type, aggregate_id: String, payload: &str| Written {
         aggregate_type,
         aggregate_id,
@@ -55,7 +57,7 @@ async fn events_that_contradict_the_views_are_parked_with_the_reason() -> Result
         ..registered.clone()
     };
     let unknown = deployment_id(9);
-    world.log.extend([
+    fixture.log.extend([
         of("device", device_id(2).to_string(), &registered.payload),
         of("device", device_id(3).to_string(), r#"{"type":"DeviceVerified"}"#),
         of("deployment", unknown.to_string(), r#"{"type":"PluginSucceeded","plugin":"clean"}"#),
@@ -63,7 +65,7 @@ async fn events_that_contradict_the_views_are_parked_with_the_reason() -> Result
         of("teapot", "1".to_owned(), r#"{"type":"Poured"}"#),
         of("device", "no-uuid".to_owned(), r#"{"type":"DeviceVerified"}"#),
     ]);
-    let history = History::new(&world.log).await?;
+    let history = History::new(&fixture.log).await?;
     history.advance(1000).await?;
     let reasons: Vec<String> = parked::list(&history.pool, 0, 10).await?.into_iter().map(|parked| parked.reason).collect();
     assert_eq!(reasons.len(), 6, "{reasons:#?}");

@@ -1,17 +1,18 @@
 //! Any history gives the same views however they were built: event by event, in batches of any size, by a rebuild, and when
 //! queried "as of" any position of the log.
 
-use crate::history::History;
-use crate::told::told;
-use crate::world::{
-    World, confirm, create_token, define_server, deployment_id, device_id, image_spec, mac, put_file, rack, sha, site_spec, v,
+use crate::fixture::{
+    Fixture, confirm, create_token, define_server, deployment_id, device_id, image_spec, mac, put_file, rack, sha, site_spec, v,
     webhook_spec,
 };
+use crate::history::History;
+use crate::observed::observed;
 use anyhow::{Result, ensure};
 use bootledger_aggregates::boot_image::{BootImageCommand, FileKind};
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
+use bootledger_aggregates::deployment::reason::{PluginFailure, UnconfirmedServer, Waiting};
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::Facts;
@@ -23,11 +24,11 @@ use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::secret::SecretCommand;
 use bootledger_aggregates::site::SiteCommand;
 use bootledger_aggregates::token::TokenCommand;
-use bootledger_aggregates::values::text::Text;
-use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
+use bootledger_aggregates::venture::{VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::WebhookCommand;
-use bootledger_projections::at::At;
-use bootledger_projections::{parked, rebuild, tallies};
+use bootledger_projections::projector::rebuild;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{parked, tallies};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -37,62 +38,65 @@ use std::collections::BTreeSet;
 pub(crate) const DEVICES: u8 = 4;
 
 /// Performs one of all possible actions, selected by three numbers. An action that the rules refuse leaves no event.
-fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refused> {
+fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refused> {
     let n = a % DEVICES;
     let device = device_id(n);
-    let live = world.live(device).unwrap_or_else(|| deployment_id(255));
-    let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
+    let live = fixture.live(device).unwrap_or_else(|| deployment_id(255));
+    let plugin = fixture.next_plugin(live).unwrap_or_else(|| v("clean"));
     match action % 41 {
-        0 | 1 => world.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
-        2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
-        6..=12 => (0..=b % 5).try_for_each(|_| world.run_next(live)),
+        0 | 1 => fixture.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
+        2..=5 => fixture.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
+        6..=12 => (0..=b % 5).try_for_each(|_| fixture.run_next(live)),
         13 => {
-            let retry_at = world.now().plus_seconds(i64::from(b));
-            world.deployment(live, "plugin", DeploymentCommand::PluginFailed { plugin, reason: v("no answer"), retry_at })
+            let retry_at = fixture.now().plus_seconds(i64::from(b));
+            let reason = PluginFailure::Deadline { seconds: 20 };
+            fixture.deployment(live, "plugin", DeploymentCommand::PluginFailed { plugin, reason, retry_at })
         }
         14 | 15 => {
             let awaited = vec![v("dhcp-server:kea-1"), v(if b.is_multiple_of(2) { "dhcp-site:dc1" } else { "dhcp-site:dc2" })];
-            let reason = Text::fitted(&format!("kea-1 has not confirmed {}", b % 2));
-            world.deployment(live, "plugin", DeploymentCommand::PluginWaiting { plugin, reason, awaited })
+            let error = (!b.is_multiple_of(2)).then(|| v("syntax error"));
+            let servers = vec![UnconfirmedServer { server: v("kea-1"), error }];
+            let reason = Waiting::DhcpServers { servers, held_back: None };
+            fixture.deployment(live, "plugin", DeploymentCommand::PluginWaiting { plugin, reason, awaited })
         }
-        16 => world.deployment(live, "token ops", DeploymentCommand::RetryPlugin { plugin }),
-        17 | 18 => world.done(live),
-        19 => world.cancel(live),
-        20 => world.overdue(live, if b.is_multiple_of(2) { Stage::Open } else { Stage::InProgress }),
+        16 => fixture.deployment(live, "token ops", DeploymentCommand::RetryPlugin { plugin }),
+        17 | 18 => fixture.done(live),
+        19 => fixture.cancel(live),
+        20 => fixture.overdue(live, if b.is_multiple_of(2) { Stage::Open } else { Stage::InProgress }),
         21 => {
-            let (at, client) = (world.now(), v("10.0.0.11"));
+            let (at, client) = (fixture.now(), v("10.0.0.11"));
             let (file, then_disk) = if b.is_multiple_of(2) { ("preseed.cfg", true) } else { ("boot.ipxe", false) };
             let sha256 = sha(1);
-            world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
+            fixture.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
         }
-        36..=38 => world.installer(live, a, b),
-        39 => world.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
-        40 => world.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
-        22 | 23 => world.record(n, facts(n, b)),
-        24 => world.change(n, change(n, b)),
+        36..=38 => fixture.installer(live, a, b),
+        39 => fixture.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
+        40 => fixture.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
+        22 | 23 => fixture.record(n, facts(n, b)),
+        24 => fixture.change(n, change(n, b)),
         25 => {
-            let live = world.live(device);
-            world.device(
+            let live = fixture.live(device);
+            fixture.device(
                 device,
                 if b.is_multiple_of(2) { DeviceCommand::UnverifyDevice { live } } else { DeviceCommand::VerifyDevice },
             )
         }
         26 if b.is_multiple_of(3) => {
-            let live = world.live(device);
-            world.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
+            let live = fixture.live(device);
+            fixture.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
         }
-        32 | 33 => world.puppet(live, b),
+        32 | 33 => fixture.puppet(live, b),
         34 | 35 => {
-            world.drift(a, b);
+            fixture.drift(a, b);
             Ok(())
         }
-        31 => world.power(n, step, b),
+        31 => fixture.power(n, step, b),
         27 | 28 => {
-            world.server("kea-1", server(b, i64::from(step)));
+            fixture.server("kea-1", server(b, i64::from(step)));
             Ok(())
         }
         _ => {
-            describe(world, a, b);
+            describe(fixture, a, b);
             Ok(())
         }
     }
@@ -132,10 +136,10 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
     }
 }
 
-fn describe(world: &mut World, a: u8, b: u8) {
+fn describe(fixture: &mut Fixture, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
     match a % 16 {
-        0 => world.site(
+        0 => fixture.site(
             site,
             SiteCommand::DefineSite {
                 spec: Box::new(site_spec(site, &format!("site {b}"))),
@@ -144,69 +148,45 @@ fn describe(world: &mut World, a: u8, b: u8) {
                 zones: bootledger_aggregates::site::rules::ZoneFacts::default(),
             },
         ),
-        1 => world.define_network("dc1-prod", site),
-        2 => world.network("dc2-prod", NetworkCommand::RetireNetwork { used: 0 }),
-        3 => world.define_network("dc2-prod", "dc2"),
-        4 => world.rack("r1", RackCommand::DefineRack { spec: rack(site, 40 + u16::from(b % 3)), site_exists: true }),
+        1 => fixture.define_network("dc1-prod", site),
+        2 => fixture.network("dc2-prod", NetworkCommand::RetireNetwork { used: 0 }),
+        3 => fixture.define_network("dc2-prod", "dc2"),
+        4 => fixture.rack("r1", RackCommand::DefineRack { spec: rack(site, 40 + u16::from(b % 3)), site_exists: true }),
         5 => match b % 4 {
-            0 => world.venture("shop", VentureCommand::RetireVenture),
-            1 => world.venture("shop", VentureCommand::RetireRole { role: v("db") }),
-            2 => world.venture(
-                "shop",
-                VentureCommand::DefineRole {
-                    role: v("db"),
-                    spec: RoleSpec::default(),
-                    secret_problems: std::collections::BTreeMap::new(),
-                },
-            ),
-            _ => {
-                let spec = VentureSpec { description: v(site), ..VentureSpec::default() };
-                world.venture(
-                    "shop",
-                    VentureCommand::DefineVenture {
-                        name: v("shop"),
-                        spec,
-                        ancestors: vec![],
-                        secret_problems: std::collections::BTreeMap::new(),
-                    },
-                );
-            }
+            0 => fixture.venture("shop", VentureCommand::RetireVenture),
+            1 => fixture.venture("shop", VentureCommand::RetireRole { role: v("db") }),
+            2 => fixture.define_role("db"),
+            _ => fixture.define_shop(VentureSpec { description: v(site), ..VentureSpec::default() }),
         },
-        6 if b.is_multiple_of(4) => world.image("debian-12", BootImageCommand::RetireBootImage),
-        6 => world.image("debian-12", put_file("kernel", FileKind::Kernel, i64::from(b))),
-        7 => {
-            let spec = image_spec("again", u32::from(b) + 1, b.is_multiple_of(2));
-            world.image(
-                "debian-12",
-                BootImageCommand::DefineBootImage { spec, secret_problems: std::collections::BTreeMap::new() },
-            );
-        }
-        8 => world.token(b % 2, create_token()),
-        9 if b.is_multiple_of(3) => world.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
-        9 => world.rack("r1", RackCommand::RetireRack),
-        10 => world.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
-        11 => tell(world, b),
-        14 => allow(world, b),
-        12 | 13 => world.person(b / 8, b),
-        _ => world.token(b % 2, TokenCommand::RevokeToken),
+        6 if b.is_multiple_of(4) => fixture.image("debian-12", BootImageCommand::RetireBootImage),
+        6 => fixture.image("debian-12", put_file("kernel", FileKind::Kernel, i64::from(b))),
+        7 => fixture.define_image(image_spec("again", u32::from(b) + 1, b.is_multiple_of(2))),
+        8 => fixture.token(b % 2, create_token()),
+        9 if b.is_multiple_of(3) => fixture.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
+        9 => fixture.rack("r1", RackCommand::RetireRack),
+        10 => fixture.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
+        11 => apply(fixture, b),
+        14 => allow(fixture, b),
+        12 | 13 => fixture.person(b / 8, b),
+        _ => fixture.token(b % 2, TokenCommand::RevokeToken),
     }
 }
 
-fn allow(world: &mut World, b: u8) {
+fn allow(fixture: &mut Fixture, b: u8) {
     if b.is_multiple_of(3) {
-        return world.secret("bmc", SecretCommand::RetireSecret);
+        return fixture.secret("bmc", SecretCommand::RetireSecret);
     }
     let spec = serde_json::json!({ "networks": ["10.0.9.0/24"], "protocols": ["ipmi"], "sites": ["dc1"], "ports": [623, u16::from(b) + 1] });
     let spec = Box::new(serde_json::from_value(spec).expect("a scope"));
-    world.secret("bmc", SecretCommand::DefineSecret { name: v("bmc"), spec, unknown_sites: vec![], used_by: vec![] });
+    fixture.secret("bmc", SecretCommand::DefineSecret { name: v("bmc"), spec, unknown_sites: vec![], used_by: vec![] });
 }
 
-fn tell(world: &mut World, b: u8) {
+fn apply(fixture: &mut Fixture, b: u8) {
     let (reason, position) = (v("why not"), i64::from(b));
     let command = match b % 7 {
         0 => WebhookCommand::PauseWebhook { reason },
         1 => {
-            world.webhook("chat", WebhookCommand::PauseWebhook { reason });
+            fixture.webhook("chat", WebhookCommand::PauseWebhook { reason });
             WebhookCommand::ResumeWebhook
         }
         2 => WebhookCommand::SetPosition { after: position, reason, last_position: position },
@@ -214,25 +194,25 @@ fn tell(world: &mut World, b: u8) {
         4 if b.is_multiple_of(2) => WebhookCommand::RetireWebhook,
         _ => {
             let spec = Box::new(webhook_spec(if b.is_multiple_of(2) { "*" } else { "device.*" }));
-            WebhookCommand::DefineWebhook { spec, secret_problem: None }
+            WebhookCommand::DefineWebhook { spec, secret_problem: None, unknown_events: vec![] }
         }
     };
-    world.webhook("chat", command);
+    fixture.webhook("chat", command);
 }
 
-async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
-    let history = History::new(&world.log).await?;
-    let events = i64::try_from(world.log.len())?;
+async fn holds(fixture: &Fixture, cuts: &[u8], damaged: bool) -> Result<()> {
+    let history = History::new(&fixture.log).await?;
+    let events = i64::try_from(fixture.log.len())?;
 
     // Event by event, recording the views' answers at each position.
     let mut then = vec![];
     let mut connection = history.pool.acquire().await?;
     for _ in 0..events {
         let position = history.advance(1).await?;
-        then.push((position, told(&mut connection, At::Now).await?));
+        then.push((position, observed(&mut connection, At::Now).await?));
     }
     for (position, then) in &then {
-        let now = told(&mut connection, At::Position(*position)).await?;
+        let now = observed(&mut connection, At::Position(*position)).await?;
         for (now, then) in now.iter().zip(then) {
             ensure!(now == then, "as of {position}:\n{now}\nbut it was\n{then}");
         }
@@ -242,7 +222,7 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
     ensure!(damaged || parked == 0, "{parked} events are parked: {:?}", parked::list(&history.pool, 0, 3).await?);
     let one_by_one = history.rows().await?;
     tallies::recount(&history.pool).await?;
-    ensure!(history.rows().await? == one_by_one, "counted anew, the tallies differ");
+    ensure!(history.rows().await? == one_by_one, "counted again, the tallies differ");
 
     // Compare with a rebuild, which also computes the claims.
     if !damaged {
@@ -250,7 +230,7 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
             let (kind, value) = claim.parts();
             (kind.to_owned(), value, holder.to_string())
         };
-        history.claim(&world.claims.iter().map(holder).collect::<Vec<_>>()).await?;
+        history.claim(&fixture.claims.iter().map(holder).collect::<Vec<_>>()).await?;
     }
     let differences = rebuild::compare(&history.pool, |_, _| {}).await?;
     ensure!(damaged || differences.is_empty(), "a rebuild differs: {differences:?}");
@@ -284,33 +264,27 @@ fn histories() -> impl Strategy<Value = Played> {
 }
 
 /// The data centre after these actions.
-fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World> {
-    let mut world = World::furnished();
+fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<Fixture> {
+    let mut fixture = Fixture::furnished();
     // In half of the histories, Puppet decides when a deployment is done.
     if actions.first().is_some_and(|(action, ..)| action.is_multiple_of(2)) {
-        world.image(
-            "debian-12",
-            BootImageCommand::DefineBootImage {
-                spec: image_spec("", 1, true),
-                secret_problems: std::collections::BTreeMap::new(),
-            },
-        );
+        fixture.define_image(image_spec("", 1, true));
     }
     let spec = Box::new(webhook_spec("*"));
-    world.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None });
+    fixture.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None, unknown_events: vec![] });
     for n in 0..DEVICES - 1 {
-        world.register(n, "dc1")?;
+        fixture.register(n, "dc1")?;
     }
     for (step, (action, a, b)) in (0_u8..).zip(actions) {
         // A refused action leaves no event.
-        drop(act(&mut world, step, *action, *a, *b));
+        drop(act(&mut fixture, step, *action, *a, *b));
         if let Some((at, n)) = damage
             && at == usize::from(step)
         {
-            world.damage(n % DEVICES);
+            fixture.damage(n % DEVICES);
         }
     }
-    Ok(world)
+    Ok(fixture)
 }
 
 proptest! {
@@ -318,10 +292,10 @@ proptest! {
 
     #[test]
     fn any_history_gives_the_same_views_however_they_are_built((actions, cuts, damage) in histories()) {
-        let world = played(&actions, damage).expect("a world");
+        let fixture = played(&actions, damage).expect("a world");
         let damaged = damage.is_some_and(|(at, _)| at < actions.len());
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let outcome = runtime.block_on(holds(&world, &cuts, damaged));
+        let outcome = runtime.block_on(holds(&fixture, &cuts, damaged));
         prop_assert!(outcome.is_ok(), "{:?}", outcome);
     }
 }

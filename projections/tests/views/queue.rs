@@ -1,10 +1,11 @@
 //! The work queue of plugins: which runs are due, and when.
 
-use crate::history::History;
-use crate::world::{World, confirm, deployment_id, v};
+use crate::fixture::{Fixture, confirm, deployment_id, v};
+use crate::history::{History, Written};
 use anyhow::Result;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
-use bootledger_projections::plugin_runs::{self, RunStatus as S};
+use bootledger_aggregates::deployment::reason::{PluginFailure, UnconfirmedServer, Waiting};
+use bootledger_projections::rows::plugin_runs::{self, RunReason, RunStatus as S};
 
 /// The queue's entry for each plugin, in the order of the plan.
 async fn queue(history: &History) -> Result<Vec<(String, S, Option<i64>)>> {
@@ -14,9 +15,9 @@ async fn queue(history: &History) -> Result<Vec<(String, S, Option<i64>)>> {
 }
 
 /// Projects the events since the last call and returns the second of the last one.
-async fn catch_up(world: &mut World, history: &History) -> Result<i64> {
-    let last = world.log.last().map_or(0, |event| event.second);
-    history.append(&std::mem::take(&mut world.log)).await?;
+async fn catch_up(fixture: &mut Fixture, history: &History) -> Result<i64> {
+    let last = fixture.log.last().map_or(0, |event| event.second);
+    history.append(&std::mem::take(&mut fixture.log)).await?;
     history.advance(1000).await?;
     Ok(last)
 }
@@ -29,61 +30,65 @@ fn expected(statuses: [(S, Option<i64>); 5]) -> Vec<(String, S, Option<i64>)> {
 #[tokio::test]
 async fn a_plugin_is_due_when_its_requirements_have_succeeded_and_its_stage_has_come() -> Result<()> {
     let history = History::new(&[]).await?;
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
     let id = deployment_id(1);
-    world.start(id, 1, 11, 200)?;
+    fixture.start(id, 1, 11, 200)?;
     let (blocked, succeeded) = ((S::Blocked, None), (S::Succeeded, None));
-    let at = catch_up(&mut world, &history).await?;
+    let at = catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?, expected([(S::Due, Some(at)), blocked, blocked, blocked, blocked]));
 
-    world.run_next(id)?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.run_next(id)?;
+    let at = catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?, expected([succeeded, (S::Due, Some(at)), blocked, blocked, blocked]));
 
-    world.run_next(id)?;
-    world.run_next(id)?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.run_next(id)?;
+    fixture.run_next(id)?;
+    let at = catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?, expected([succeeded, succeeded, succeeded, (S::Due, Some(at)), blocked]));
 
-    world.run_next(id)?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.run_next(id)?;
+    let at = catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?, expected([succeeded, succeeded, succeeded, succeeded, (S::Due, Some(at))]));
 
-    world.done(id)?;
-    catch_up(&mut world, &history).await?;
+    fixture.done(id)?;
+    catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?, expected([succeeded, succeeded, succeeded, succeeded, (S::Stopped, None)]));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_waiting_plugin_looks_again_when_what_it_awaits_reports_or_after_a_minute() -> Result<()> {
+async fn a_waiting_plugin_checks_again_when_its_dependency_reports_or_after_a_minute() -> Result<()> {
     let history = History::new(&[]).await?;
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
     let id = deployment_id(1);
-    world.start(id, 1, 11, 200)?;
+    fixture.start(id, 1, 11, 200)?;
+    let unconfirmed = |server: &str| {
+        let servers = vec![UnconfirmedServer { server: v(server), error: None }];
+        Waiting::DhcpServers { servers, held_back: None }
+    };
     let waiting = |server: &str| DeploymentCommand::PluginWaiting {
         plugin: v("clean"),
-        reason: v(&format!("{server} has not confirmed")),
+        reason: unconfirmed(server),
         awaited: vec![v(&format!("dhcp-server:{server}"))],
     };
-    world.deployment(id, "plugin clean", waiting("kea-2"))?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.deployment(id, "plugin clean", waiting("kea-2"))?;
+    let at = catch_up(&mut fixture, &history).await?;
     let run = &plugin_runs::of(&history.pool, id).await?[0];
-    assert_eq!((run.status, run.reason.as_deref()), (S::Waiting, Some("kea-2 has not confirmed")));
+    assert_eq!((run.status, run.reason.clone()), (S::Waiting, Some(RunReason::Waiting(unconfirmed("kea-2")))));
     assert_eq!(queue(&history).await?[0].2, Some(at + 60));
 
     // Another server's report does not affect the plugin.
-    world.server("kea-1", confirm(1));
-    catch_up(&mut world, &history).await?;
+    fixture.server("kea-1", confirm(1));
+    catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?[0].2, Some(at + 60));
 
     // Waiting for another server is a new reason, with a new start time; that server's report wakes the plugin.
-    world.deployment(id, "plugin clean", waiting("kea-1"))?;
-    let since = catch_up(&mut world, &history).await?;
-    world.server("kea-1", confirm(2));
-    let at = catch_up(&mut world, &history).await?;
+    fixture.deployment(id, "plugin clean", waiting("kea-1"))?;
+    let since = catch_up(&mut fixture, &history).await?;
+    fixture.server("kea-1", confirm(2));
+    let at = catch_up(&mut fixture, &history).await?;
     let run = plugin_runs::of(&history.pool, id).await?.remove(0);
     assert_eq!((run.since.0 - crate::history::beginning()).whole_seconds(), since);
     assert_eq!(queue(&history).await?[0], ("clean".to_owned(), S::Waiting, Some(at)));
@@ -93,47 +98,80 @@ async fn a_waiting_plugin_looks_again_when_what_it_awaits_reports_or_after_a_min
 #[tokio::test]
 async fn a_failed_plugin_is_due_at_its_retry_time_or_on_request() -> Result<()> {
     let history = History::new(&[]).await?;
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
     let id = deployment_id(1);
-    world.start(id, 1, 11, 200)?;
-    let retry_at = world.now().plus_seconds(300);
-    let failed = DeploymentCommand::PluginFailed { plugin: v("clean"), reason: v("no route"), retry_at };
-    world.deployment(id, "plugin clean", failed)?;
-    catch_up(&mut world, &history).await?;
+    fixture.start(id, 1, 11, 200)?;
+    let retry_at = fixture.now().plus_seconds(300);
+    let failure = PluginFailure::Deadline { seconds: 20 };
+    let failed = DeploymentCommand::PluginFailed { plugin: v("clean"), reason: failure.clone(), retry_at };
+    fixture.deployment(id, "plugin clean", failed)?;
+    catch_up(&mut fixture, &history).await?;
     let run = plugin_runs::of(&history.pool, id).await?.remove(0);
     assert_eq!((run.status, run.attempts, run.retry_at), (S::Failed, 1, Some(retry_at)));
+    assert_eq!(run.reason, Some(RunReason::Failed(failure.clone())));
 
-    world.deployment(id, "token ops", DeploymentCommand::RetryPlugin { plugin: v("clean") })?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.deployment(id, "token ops", DeploymentCommand::RetryPlugin { plugin: v("clean") })?;
+    let at = catch_up(&mut fixture, &history).await?;
     assert_eq!(queue(&history).await?[0], ("clean".to_owned(), S::Failed, Some(at)));
 
-    world.cancel(id)?;
-    catch_up(&mut world, &history).await?;
+    fixture.cancel(id)?;
+    catch_up(&mut fixture, &history).await?;
     assert!(queue(&history).await?.iter().all(|(_, status, at)| (*status, *at) == (S::Stopped, None)));
+    let stopped = plugin_runs::of(&history.pool, id).await?.remove(0);
+    assert_eq!(stopped.reason, Some(RunReason::Failed(failure)), "a stopped run keeps its reason");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reason_that_was_stored_as_a_sentence_keeps_its_text() -> Result<()> {
+    let history = History::new(&[]).await?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    let id = deployment_id(1);
+    fixture.start(id, 1, 11, 200)?;
+    let at = catch_up(&mut fixture, &history).await?;
+    let text = || v("kea-1 has not confirmed");
+    let reasons = [
+        ("PluginWaiting", r#""awaited":[]"#, RunReason::Waiting(Waiting::Text { text: text() })),
+        (
+            "PluginFailed",
+            r#""attempt":1,"retry_at":"2026-03-01T12:00:04Z""#,
+            RunReason::Failed(PluginFailure::Text { text: text() }),
+        ),
+    ];
+    for (event_type, more, reason) in reasons {
+        let payload = format!(r#"{{"type":"{event_type}","plugin":"clean","reason":"kea-1 has not confirmed",{more}}}"#);
+        let (event_type, actor) = (event_type.to_owned(), "plugin clean".to_owned());
+        let event =
+            Written { aggregate_type: "deployment", aggregate_id: id.to_string(), event_type, payload, actor, second: at };
+        history.append(&[event]).await?;
+        history.advance(1000).await?;
+        assert_eq!(plugin_runs::of(&history.pool, id).await?.remove(0).reason, Some(reason));
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_plugin_of_the_installation_waits_for_its_stage_even_if_it_requires_nothing() -> Result<()> {
     let history = History::new(&[]).await?;
-    let mut world = World::furnished();
+    let mut fixture = Fixture::furnished();
     let plan = serde_json::json!([
         {"name": "clean", "requires": [], "stage": "preparing"},
         {"name": "reboot", "requires": [], "stage": "in_progress"},
         {"name": "role", "requires": ["clean"], "stage": "preparing"},
     ]);
-    world.plan = Some(serde_json::from_value(plan)?);
-    world.register(1, "dc1")?;
+    fixture.plan = Some(serde_json::from_value(plan)?);
+    fixture.register(1, "dc1")?;
     let id = deployment_id(1);
-    world.start(id, 1, 11, 200)?;
-    world.run_next(id)?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.start(id, 1, 11, 200)?;
+    fixture.run_next(id)?;
+    let at = catch_up(&mut fixture, &history).await?;
     let shown = queue(&history).await?.into_iter().map(|(_, status, at)| (status, at)).collect::<Vec<_>>();
     assert_eq!(shown, [(S::Succeeded, None), (S::Blocked, None), (S::Due, Some(at))]);
 
-    world.deployment(id, "plugin role", DeploymentCommand::PluginSucceeded { plugin: v("role") })?;
-    let at = catch_up(&mut world, &history).await?;
+    fixture.deployment(id, "plugin role", DeploymentCommand::PluginSucceeded { plugin: v("role") })?;
+    let at = catch_up(&mut fixture, &history).await?;
     let shown = queue(&history).await?.into_iter().map(|(_, status, at)| (status, at)).collect::<Vec<_>>();
     assert_eq!(shown, [(S::Succeeded, None), (S::Due, Some(at)), (S::Succeeded, None)]);
     Ok(())

@@ -1,11 +1,12 @@
 //! Rebuilding: damage is found, reported and repaired, and only the rows change.
 
+use crate::fixture::{Fixture, deployment_id, device_id};
 use crate::history::History;
-use crate::world::{World, deployment_id, device_id};
 use anyhow::Result;
-use bootledger_projections::at::At;
-use bootledger_projections::project::{Step, step};
-use bootledger_projections::{Error, checkpoint, devices, rebuild};
+use bootledger_projections::Error;
+use bootledger_projections::projector::{Step, checkpoint, rebuild, step};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::devices;
 
 async fn indexes(history: &History) -> Result<Vec<String>> {
     let definitions = sqlx::query_scalar("SELECT indexdef FROM pg_indexes WHERE schemaname = 'views' ORDER BY indexdef");
@@ -19,12 +20,12 @@ async fn schemas(history: &History) -> Result<Vec<String>> {
 
 #[tokio::test]
 async fn a_comparison_finds_a_damaged_view_and_a_rebuild_repairs_it() -> Result<()> {
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
-    world.start(deployment_id(1), 1, 11, 200)?;
-    let history = History::new(&world.log).await?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.start(deployment_id(1), 1, 11, 200)?;
+    let history = History::new(&fixture.log).await?;
     history.advance(1000).await?;
-    let claims: Vec<_> = world.claims.iter().map(|(claim, holder)| (claim.parts(), holder.to_string())).collect();
+    let claims: Vec<_> = fixture.claims.iter().map(|(claim, holder)| (claim.parts(), holder.to_string())).collect();
     history
         .claim(&claims.into_iter().map(|((kind, value), holder)| (kind.to_owned(), value, holder)).collect::<Vec<_>>())
         .await?;
@@ -39,7 +40,7 @@ async fn a_comparison_finds_a_damaged_view_and_a_rebuild_repairs_it() -> Result<
     assert!(found[0].sample.as_ref().is_some_and(|row| row.contains("forged")), "{found:?}");
 
     let before = indexes(&history).await?;
-    let end = i64::try_from(world.log.len())?;
+    let end = i64::try_from(fixture.log.len())?;
     assert_eq!(rebuild::rebuild(&history.pool, |_, _| {}).await?, end);
     assert_eq!(indexes(&history).await?, before, "a migration must find the indexes that it knows");
     assert_eq!(schemas(&history).await?, ["views"]);
@@ -52,20 +53,20 @@ async fn a_comparison_finds_a_damaged_view_and_a_rebuild_repairs_it() -> Result<
 
 #[tokio::test]
 async fn a_rebuild_includes_concurrent_appends_and_the_projector_continues_from_there() -> Result<()> {
-    let mut world = World::furnished();
-    while world.log.len() < 5_500 {
-        world.define_network("dc1-prod", "dc1");
+    let mut fixture = Fixture::furnished();
+    while fixture.log.len() < 5_500 {
+        fixture.define_network("dc1-prod", "dc1");
     }
-    let late = world.log.split_off(5_000);
-    let history = History::new(&world.log).await?;
+    let late = fixture.log.split_off(5_000);
+    let history = History::new(&fixture.log).await?;
     history.advance(10).await?;
-    let mut told = vec![];
+    let mut observed = vec![];
     let (rebuilt, appended) =
-        tokio::join!(rebuild::rebuild(&history.pool, |done, of| told.push((done, of))), history.append(&late));
+        tokio::join!(rebuild::rebuild(&history.pool, |done, of| observed.push((done, of))), history.append(&late));
     appended?;
     let position = rebuilt?;
     assert!(position >= 5_000, "{position}");
-    assert!(told.is_sorted() && told.last().is_some_and(|(done, of)| done == of), "{told:?}");
+    assert!(observed.is_sorted() && observed.last().is_some_and(|(done, of)| done == of), "{observed:?}");
     assert_eq!(checkpoint::position(&history.pool).await?, position);
     while !matches!(step(&history.pool).await?, Step::Idle(_)) {}
     assert_eq!(checkpoint::position(&history.pool).await?, 5_500);
@@ -75,7 +76,7 @@ async fn a_rebuild_includes_concurrent_appends_and_the_projector_continues_from_
 
 #[tokio::test]
 async fn only_one_rebuild_runs_at_a_time() -> Result<()> {
-    let history = History::new(&World::furnished().log).await?;
+    let history = History::new(&Fixture::furnished().log).await?;
     let mut other = history.pool.acquire().await?;
     sqlx::query("SELECT pg_advisory_lock(7267832001)").execute(&mut other).await?;
     assert!(matches!(rebuild::rebuild(&history.pool, |_, _| {}).await, Err(Error::RebuildRuns)));

@@ -1,15 +1,18 @@
 //! One deployment from its start to its end, and what each view shows of it.
 
+use crate::fixture::{Fixture, deployment_id, device_id, mac, v};
 use crate::history::{History, beginning};
-use crate::world::{World, deployment_id, device_id, mac, v};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::deployments::Status;
-use bootledger_projections::log::{self, Filter};
-use bootledger_projections::{
-    boot_targets, catalogue, deployments, devices, dhcp_entries, dhcp_sites, dns_records, holdings, statistics, timeline,
+use bootledger_projections::database::log::{self, Filter};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments::{self, Status};
+use bootledger_projections::rows::{
+    boot_targets, catalogue, devices, dhcp_entries, dhcp_sites, dns_records, holdings, statistics, timeline,
 };
 
 struct Story {
@@ -21,23 +24,23 @@ struct Story {
 }
 
 async fn story() -> Result<Story> {
-    let mut world = World::furnished();
-    world.register(1, "dc1")?;
-    world.start(deployment_id(1), 1, 11, 200)?;
-    let end = |world: &World| i64::try_from(world.log.len());
-    let started = end(&world)?;
-    (0..4).try_for_each(|_| world.run_next(deployment_id(1)))?;
-    let in_progress = end(&world)?;
-    world.run_next(deployment_id(1))?;
-    world.done(deployment_id(1))?;
-    let done = end(&world)?;
-    let history = History::new(&world.log).await?;
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.start(deployment_id(1), 1, 11, 200)?;
+    let end = |fixture: &Fixture| i64::try_from(fixture.log.len());
+    let started = end(&fixture)?;
+    (0..4).try_for_each(|_| fixture.run_next(deployment_id(1)))?;
+    let in_progress = end(&fixture)?;
+    fixture.run_next(deployment_id(1))?;
+    fixture.done(deployment_id(1))?;
+    let done = end(&fixture)?;
+    let history = History::new(&fixture.log).await?;
     history.advance(1000).await?;
     Ok(Story { history, started, in_progress, done })
 }
 
 #[tokio::test]
-async fn the_deployment_its_records_and_its_boot_target_come_and_go() -> Result<()> {
+async fn the_deployment_its_records_and_its_boot_target_appear_and_disappear() -> Result<()> {
     let Story { history, started, in_progress, done } = story().await?;
     let (pool, id, device) = (&history.pool, deployment_id(1), device_id(1));
     let status = async |at| deployments::find(pool, id, at).await.map(|found| found.map(|row| row.status));
@@ -46,7 +49,8 @@ async fn the_deployment_its_records_and_its_boot_target_come_and_go() -> Result<
     assert_eq!(status(At::Position(in_progress)).await?, Some(Status::InProgress));
     assert_eq!(status(At::Now).await?, Some(Status::Done));
     let row = deployments::find(pool, id, At::Now).await?.expect("the deployment");
-    assert_eq!((row.ended_by.as_deref(), row.started_by.as_str()), (Some("server 10.0.0.20"), "token ops"));
+    let by = DoneBy::Ip { address: v("10.0.0.20") };
+    assert_eq!((row.ended_by, row.started_by.as_str()), (Some(by), "token ops"));
     assert!(deployments::live_of_device(pool, device, At::Position(in_progress)).await?.is_some());
     assert!(deployments::live_of_device(pool, device, At::Now).await?.is_none());
 
@@ -76,7 +80,7 @@ async fn the_deployment_its_records_and_its_boot_target_come_and_go() -> Result<
 }
 
 #[tokio::test]
-async fn holdings_devices_and_networks_are_found_by_what_people_know() -> Result<()> {
+async fn holdings_devices_and_networks_are_found_by_names_and_numbers() -> Result<()> {
     let Story { history, .. } = story().await?;
     let (pool, device) = (&history.pool, Holder::Device(device_id(1)));
     assert_eq!(holdings::holder_of(pool, "ip", "10.0.0.11", At::Now).await?, Some(device));
@@ -109,26 +113,29 @@ async fn holdings_devices_and_networks_are_found_by_what_people_know() -> Result
 async fn the_timeline_shows_the_deployment_and_the_statistics_count_it() -> Result<()> {
     let Story { history, started, .. } = story().await?;
     let filter = timeline::Filter { deployment: Some(deployment_id(1)), ..timeline::Filter::default() };
-    let lines = timeline::list(&history.pool, &filter, timeline::Order::OldestFirst, 100).await?;
-    let sentences: Vec<&str> = lines.iter().map(|line| line.sentence.as_str()).collect();
-    insta::assert_snapshot!(sentences.join("\n"), @r"
-    Deployment of h200.dc1.example to 10.0.0.11 began by token ops: venture shop, role db, image debian-12
-    server 1: Remarks below are for shop/web until 2027-01-15
-    server 1 has the address 10.0.0.11
-    h200.dc1.example: clean succeeded
-    server 1 now belongs to venture shop, role db
-    h200.dc1.example: role succeeded
-    server 1: DNS entry h200.dc1.example at 10.0.0.11 created
-    h200.dc1.example: dns succeeded
-    server 1: DHCP entry 10.0.0.11 for 52:54:00:00:00:01 created
-    h200.dc1.example: dhcp succeeded
-    h200.dc1.example is prepared and may boot its image
-    h200.dc1.example: reboot succeeded
-    Deployment of h200.dc1.example is done, says server 10.0.0.20
-    ");
-    let newest = timeline::list(&history.pool, &filter, timeline::Order::NewestFirst, 1).await?;
+    let mut connection = history.pool.acquire().await?;
+    let lines = timeline::list(&mut connection, &filter, timeline::Order::OldestFirst, 100).await?;
+    let shown: Vec<String> = lines.iter().map(|line| format!("{}: {:?}", line.event_type, line.subject)).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    DeploymentStarted: Some("h200.dc1.example")
+    RemarkAdded: Some("server 1")
+    AddressAssigned: Some("server 1")
+    PluginSucceeded: Some("h200.dc1.example")
+    RoleAssigned: Some("server 1")
+    PluginSucceeded: Some("h200.dc1.example")
+    DnsEntryCreated: Some("server 1")
+    PluginSucceeded: Some("h200.dc1.example")
+    DhcpEntryCreated: Some("server 1")
+    PluginSucceeded: Some("h200.dc1.example")
+    DeploymentInProgress: Some("h200.dc1.example")
+    PluginSucceeded: Some("h200.dc1.example")
+    DeploymentDone: Some("h200.dc1.example")
+    "#);
+    let newest = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
     assert_eq!(newest.last(), lines.last());
+    assert_eq!(timeline::at(&mut connection, &[lines[0].position, 1_000_000]).await?, lines[..1]);
     assert_eq!(lines[0].position, started);
+    drop(connection);
 
     let day = beginning().date();
     let sums = statistics::list(&history.pool, day, day.next_day().expect("a day")).await?;
@@ -139,6 +146,31 @@ async fn the_timeline_shows_the_deployment_and_the_statistics_count_it() -> Resu
     2027-01-15 dc1 in_progress_seconds 2
     2027-01-15 dc1 open_seconds 8
     ");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_line_has_the_names_of_its_time() -> Result<()> {
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.register(2, "dc1")?;
+    fixture.device(device_id(1), DeviceCommand::AttachDevice { parent: device_id(2) })?;
+    for (n, name) in [(1, "blade"), (2, "")] {
+        fixture.change(n, DeviceChange { name: Some(v(name)), ..DeviceChange::default() })?;
+    }
+    fixture.device(device_id(1), DeviceCommand::DetachDevice { parent: device_id(2), deployment: None })?;
+    let history = History::new(&fixture.log).await?;
+    history.advance(1000).await?;
+    let mut connection = history.pool.acquire().await?;
+    let mut names = async |event_type: &str| {
+        let filter = timeline::Filter { event_type: Some(event_type.to_owned()), ..timeline::Filter::default() };
+        let lines = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
+        let line = lines.into_iter().next().context("a line")?;
+        anyhow::Ok((line.subject.unwrap_or_default(), line.parent.unwrap_or_default()))
+    };
+    assert_eq!(names("DeviceAttached").await?, ("server 1".to_owned(), "server 2".to_owned()));
+    // Without a name, the label is the serial number.
+    assert_eq!(names("DeviceDetached").await?, ("blade".to_owned(), "SN2".to_owned()));
     Ok(())
 }
 

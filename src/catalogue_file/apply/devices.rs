@@ -1,7 +1,7 @@
 //! Imports devices: a device is found by its MAC addresses and numbers, registered if it does not exist, and otherwise changed
 //! in the fields that the file gives. A field that may not change is refused alone, with the reason; the others are applied.
 
-use super::{AT_ONCE, Came, Import, refused};
+use super::{AT_ONCE, AppliedChange, Import, refused};
 use crate::catalogue_file::kinds::{self, Label};
 use crate::catalogue_file::read::{Device, Entry, What};
 use crate::catalogue_file::report::{Change, Refusal, Report, differences};
@@ -10,10 +10,10 @@ use anyhow::Result;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::at::At;
-use bootledger_projections::devices;
-use bootledger_projections::pool::Pool;
-use bootledger_web::commands::Command;
+use bootledger_port::{Command, DeviceAction};
+use bootledger_projections::database::pool::Pool;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::devices;
 use futures::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,12 +28,12 @@ const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "positio
 
 /// The devices in use that hold any of the labels.
 #[derive(Default)]
-struct Known {
+struct CurrentCatalogue {
     by_label: HashMap<Label, DeviceId>,
     by_id: HashMap<DeviceId, devices::Device>,
 }
 
-impl Known {
+impl CurrentCatalogue {
     async fn look_up(views: &Pool, labels: &BTreeSet<Label>) -> Result<Self> {
         let mut known = Self::default();
         let labels: Vec<&Label> = labels.iter().collect();
@@ -41,7 +41,9 @@ impl Known {
             let claims: Vec<Claim> = some.iter().map(|label| claim(label)).collect();
             let mut of_claims: HashMap<(&str, String), &Label> =
                 some.iter().map(|label| (claim(label).parts(), *label)).collect();
-            for (claim, holder) in crate::ledger::holders(views, &claims).await.map_err(crate::administrator::shown)? {
+            for (claim, holder) in
+                crate::commands::holders(views, &claims).await.map_err(crate::commands::administrator::shown)?
+            {
                 if let (Holder::Device(id), Some(label)) = (holder, of_claims.remove(&claim.parts())) {
                     known.by_label.insert(label.clone(), id);
                 }
@@ -84,8 +86,8 @@ struct Due<'e> {
 }
 
 impl Import<'_> {
-    pub(super) async fn devices<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
-        let mut all: Vec<(&Entry, Came)> = entries.into_iter().map(|entry| (entry, Came::default())).collect();
+    pub(super) async fn devices<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, AppliedChange)>> {
+        let mut all: Vec<(&Entry, AppliedChange)> = entries.into_iter().map(|entry| (entry, AppliedChange::default())).collect();
         let mut waiting: Vec<usize> = (0..all.len()).collect();
         // Parents are imported before their sub-devices: a device that waits for another one of the same file is imported in a
         // later round.
@@ -94,7 +96,7 @@ impl Import<'_> {
                 .iter()
                 .filter_map(|place| device_of(all[*place].0))
                 .flat_map(|device| device.labels().chain(device.parent.clone()));
-            let known = Known::look_up(&self.target.views, &labels.collect()).await?;
+            let known = CurrentCatalogue::look_up(&self.target.views, &labels.collect()).await?;
             let coming: BTreeSet<Label> = waiting
                 .iter()
                 .filter_map(|place| device_of(all[*place].0))
@@ -108,7 +110,7 @@ impl Import<'_> {
                 match parent.transpose() {
                     Err(label) if coming.contains(label) && device.labels().all(|own| own != *label) => later.push(place),
                     Err(label) => {
-                        let message = format!("no device in use has the {label}, and none of the files has it");
+                        let message = format!("no device in use has the {label}, and no file defines it");
                         all[place].1.refusals.push(Refusal { field: "parent".to_owned(), message });
                     }
                     Ok(parent) => match found(device, &known) {
@@ -119,10 +121,10 @@ impl Import<'_> {
             }
             if due.is_empty() {
                 for place in later {
-                    all[place].1.refusals.push(Refusal {
-                        field: "parent".to_owned(),
-                        message: "the device that it is a part of cannot be imported".to_owned(),
-                    });
+                    all[place]
+                        .1
+                        .refusals
+                        .push(Refusal { field: "parent".to_owned(), message: "its parent device cannot be imported".to_owned() });
                 }
                 break;
             }
@@ -132,11 +134,11 @@ impl Import<'_> {
         Ok(all)
     }
 
-    async fn due(&self, due: Vec<Due<'_>>, known: &Known, all: &mut [(&Entry, Came)]) -> Result<()> {
+    async fn due(&self, due: Vec<Due<'_>>, known: &CurrentCatalogue, all: &mut [(&Entry, AppliedChange)]) -> Result<()> {
         let mut done = futures::stream::iter(due.iter().map(async |due| {
             let held = due.id.and_then(|id| known.by_id.get(&id));
             let came = match held {
-                Some(_) if self.only_new => (Came::default(), due.id),
+                Some(_) if self.only_new => (AppliedChange::default(), due.id),
                 Some(held) => (self.change(due, held).await?, due.id),
                 None => self.register(due).await?,
             };
@@ -157,14 +159,14 @@ impl Import<'_> {
         }
         // Every field is accounted for: the given values are compared with what the catalogue has now.
         self.target.catch_up().await?;
-        let mut now = Known::default();
+        let mut now = CurrentCatalogue::default();
         now.add(&self.target.views, &applied.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
         for (due, id) in applied {
             let held = now.by_id.get(&id).map(kinds::device).unwrap_or_default();
             let came = &mut all[due.place].1;
             for change in differing(&held, &due.given) {
                 if !came.refusals.iter().any(|refusal| refusal.field.is_empty() || refusal.is_about(&change.field)) {
-                    let message = "the catalogue did not take this over".to_owned();
+                    let message = "the catalogue still has another value after the change".to_owned();
                     came.refusals.push(Refusal { field: change.field, message });
                 }
             }
@@ -172,31 +174,32 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn register(&self, due: &Due<'_>) -> Result<(Came, Option<DeviceId>)> {
+    async fn register(&self, due: &Due<'_>) -> Result<(AppliedChange, Option<DeviceId>)> {
         let Device { spec, venture, role, verified, .. } = due.device;
         let spec = DeviceSpec { parent: due.parent.or(spec.parent), ..spec.clone() };
-        let register = Command::RegisterDevice { spec: Box::new(spec), venture: venture.clone(), role: role.clone() };
-        let mut came = Came { created: true, ..Came::default() };
+        let register =
+            Command::Device(DeviceAction::RegisterDevice { spec: Box::new(spec), venture: venture.clone(), role: role.clone() });
+        let mut came = AppliedChange { created: true, ..AppliedChange::default() };
         let id: DeviceId = match self.execute(register).await? {
             Ok(receipt) => receipt.id.parse()?,
-            Err(refusals) => return Ok((Came { refusals, ..came }, None)),
+            Err(refusals) => return Ok((AppliedChange { refusals, ..came }, None)),
         };
         came.applied = true;
         if *verified == Some(true) {
-            came.refusals.extend(about("verified", self.execute(Command::VerifyDevice(id)).await?.err()));
+            came.refusals.extend(about("verified", self.execute(Command::Device(DeviceAction::VerifyDevice(id))).await?.err()));
         }
         Ok((came, Some(id)))
     }
 
-    async fn change(&self, due: &Due<'_>, held: &devices::Device) -> Result<Came> {
+    async fn change(&self, due: &Due<'_>, held: &devices::Device) -> Result<AppliedChange> {
         let id = held.id;
         let held = kinds::device(held);
-        let mut came = Came { changes: differing(&held, &due.given), ..Came::default() };
+        let mut came = AppliedChange { changes: differing(&held, &due.given), ..AppliedChange::default() };
         let mut fields: BTreeSet<&str> =
             came.changes.iter().map(|change| change.field.split('.').next().unwrap_or_default()).collect();
         let verifies = fields.remove("verified").then_some(due.device.verified).flatten();
         if verifies == Some(false) {
-            match self.execute(Command::UnverifyDevice(id)).await? {
+            match self.execute(Command::Device(DeviceAction::UnverifyDevice(id))).await? {
                 Ok(_) => came.applied = true,
                 Err(refusals) => came.refusals.extend(about("verified", Some(refusals))),
             }
@@ -204,7 +207,8 @@ impl Import<'_> {
         let (mut change, refusals) = change_of(&fields, &due.given, &held);
         came.refusals.extend(refusals);
         while !change.is_empty() {
-            let command = Command::ChangeDevice(id, Box::new(serde_json::from_value(Value::Object(change.clone()))?));
+            let command =
+                Command::Device(DeviceAction::ChangeDevice(id, Box::new(serde_json::from_value(Value::Object(change.clone()))?)));
             match self.execute(command).await? {
                 Ok(_) => {
                     came.applied = true;
@@ -230,7 +234,7 @@ impl Import<'_> {
             }
         }
         if verifies == Some(true) {
-            match self.execute(Command::VerifyDevice(id)).await? {
+            match self.execute(Command::Device(DeviceAction::VerifyDevice(id))).await? {
                 Ok(_) => came.applied = true,
                 Err(refusals) => came.refusals.extend(about("verified", Some(refusals))),
             }
@@ -250,7 +254,7 @@ impl Import<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut known = Known::default();
+        let mut known = CurrentCatalogue::default();
         known.add(&self.target.views, &ids.into_iter().collect::<Vec<_>>()).await?;
         for refusal in report.outcomes.iter_mut().flat_map(|outcome| &mut outcome.refusals) {
             let named: Vec<(String, String)> = refusal
@@ -282,13 +286,16 @@ fn device_of(entry: &Entry) -> Option<&Device> {
 }
 
 /// The device that holds the label's values.
-fn found(device: &Device, known: &Known) -> Result<Option<DeviceId>, Refusal> {
+fn found(device: &Device, known: &CurrentCatalogue) -> Result<Option<DeviceId>, Refusal> {
     let holders: BTreeMap<DeviceId, Label> =
         device.labels().filter_map(|label| Some((*known.by_label.get(&label)?, label))).collect();
     if holders.len() > 1 {
         let held: Vec<String> =
-            holders.iter().map(|(id, label)| format!("the {label} is that of {}", known.called(*id))).collect();
-        return Err(refused(format!("this is not one device: {}. Correct the file, or the devices first", held.join(", "))));
+            holders.iter().map(|(id, label)| format!("the {label} belongs to {}", known.called(*id))).collect();
+        return Err(refused(format!(
+            "these values belong to different devices: {}. Correct the file, or correct the devices first",
+            held.join(", ")
+        )));
     }
     Ok(holders.keys().next().copied())
 }
@@ -350,7 +357,7 @@ fn change_of(
             ("name" | "serial" | "asset", true) => drop(change.insert((*field).to_owned(), json!(""))),
             ("macs", true) => drop(change.insert("macs".to_owned(), json!([]))),
             // As in a JSON merge patch, an explicit null removes a value. The rules say where that is not possible.
-            ("site", true) => refuse("a device is always at a site; name another one, or leave the field out"),
+            ("site", true) => refuse("a device always belongs to a site; name another site, or leave the field out"),
             (_, true) => drop(change.insert((*field).to_owned(), Value::Null)),
             _ => drop(change.insert((*field).to_owned(), value)),
         }

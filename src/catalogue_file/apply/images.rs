@@ -3,7 +3,7 @@
 //!
 //! Files of an image that the catalogue file does not name are kept: an uploaded kernel does not belong to the catalogue file.
 
-use super::{Came, Import, left};
+use super::{AppliedChange, Import, left};
 use crate::catalogue_file::kinds::{self, Kind};
 use crate::catalogue_file::read::{Entry, File, FileContent, Image, What};
 use crate::catalogue_file::report::{Refusal, differences};
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
-use bootledger_web::boot::settings::Declared;
-use bootledger_web::boot::store::{Contents, StoreError};
-use bootledger_web::boot::template::{MAX_OUTPUT, Uses, examine};
-use bootledger_web::boot::upload::{check_grub, check_script};
-use bootledger_web::commands::Command;
+use bootledger_port::{CatalogueAction, Command};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
+use bootledger_web::images::settings::Declared;
+use bootledger_web::images::store::{Contents, StoreError};
+use bootledger_web::images::template::{MAX_OUTPUT, Uses, examine};
+use bootledger_web::images::upload::{check_grub, check_script};
 use bytes::Bytes;
 use futures::stream;
 use serde_json::Value;
@@ -34,7 +34,7 @@ const LARGEST_TEMPLATE: u64 = 4 << 20;
 const PART: usize = 1 << 20;
 
 impl Import<'_> {
-    pub(super) async fn images<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
+    pub(super) async fn images<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, AppliedChange)>> {
         let mut all = vec![];
         for entry in entries {
             let What::Image(image) = &entry.what else { continue };
@@ -43,12 +43,12 @@ impl Import<'_> {
         Ok(all)
     }
 
-    async fn image(&self, image: &Image) -> Result<Came> {
+    async fn image(&self, image: &Image) -> Result<AppliedChange> {
         let held = catalogue::boot_image(&self.target.views, &image.name, At::Now).await?;
         let revision = held.as_ref().map_or(0, |held| held.spec.revision);
         let held = held.filter(|held| !held.retired).map(|held| held.spec);
         if self.only_new && held.is_some() {
-            return Ok(Came::default());
+            return Ok(AppliedChange::default());
         }
         let mut spec = image.spec.clone();
         if spec.recipe.is_none() {
@@ -57,8 +57,12 @@ impl Import<'_> {
         let (files, refusals) = self.files(image, &spec.settings).await?;
         let old = held.as_ref().map(|held| described(held, image)).transpose()?;
         let new = wanted(&spec, &files);
-        let mut came =
-            Came { changes: differences(old.as_ref(), Some(&new)), created: old.is_none(), refusals, ..Came::default() };
+        let mut came = AppliedChange {
+            changes: differences(old.as_ref(), Some(&new)),
+            created: old.is_none(),
+            refusals,
+            ..AppliedChange::default()
+        };
         if !came.refusals.is_empty() || came.changes.is_empty() {
             return Ok(came);
         }
@@ -70,7 +74,12 @@ impl Import<'_> {
         }
         let mut together = held.map(|held| held.files).unwrap_or_default();
         together.extend(files);
-        let command = Command::ReplaceBootImage { image: image.name.clone(), spec: Box::new(spec), files: together, revision };
+        let command = Command::Catalogue(CatalogueAction::ReplaceBootImage {
+            image: image.name.clone(),
+            spec: Box::new(spec),
+            files: together,
+            revision,
+        });
         if let Err(refusals) = self.execute(command).await? {
             came.refusals = refusals;
             return Ok(came);
@@ -101,7 +110,7 @@ impl Import<'_> {
             FileContent::Path(path) => hash(path).await,
             FileContent::Stored { sha256, size } => match self.contents.size(*sha256).await {
                 Ok(stored) if stored == *size => Ok((*sha256, *size)),
-                Ok(stored) => Err(format!("the content {sha256} has {stored} bytes, and the file says {size}. Correct `size`")),
+                Ok(stored) => Err(format!("the content {sha256} has {stored} bytes, but the file says {size}. Correct `size`")),
                 Err(StoreError::Missing(sha256)) => Err(format!(
                     "the store of boot files has no content {sha256}. Give the file as `path`, or copy the folder of boot files first"
                 )),
@@ -115,7 +124,7 @@ impl Import<'_> {
         let mut uses = Uses::default();
         if file.template {
             if size > LARGEST_TEMPLATE {
-                return Ok(Err(format!("a template has at most {LARGEST_TEMPLATE} bytes, and this one has {size}")));
+                return Ok(Err(format!("a template has at most {LARGEST_TEMPLATE} bytes, but this one has {size}")));
             }
             let content = match &file.content {
                 FileContent::Text(text) => Bytes::from(text.clone()),
@@ -142,7 +151,7 @@ impl Import<'_> {
             let script = match &file.content {
                 FileContent::Text(text) => Bytes::from(text.clone()),
                 FileContent::Path(_) if size > MAX_OUTPUT as u64 => {
-                    return Ok(Err(format!("a boot script has at most {MAX_OUTPUT} bytes, and this one has {size}")));
+                    return Ok(Err(format!("a boot script has at most {MAX_OUTPUT} bytes, but this one has {size}")));
                 }
                 FileContent::Path(path) => match tokio::fs::read(path).await {
                     Ok(content) => content.into(),

@@ -12,9 +12,8 @@ use serde_json::{Map, Value};
 impl Reader {
     pub(super) fn devices(&mut self, node: &Node) {
         let Content::List(items) = &node.content else {
-            let message =
-                format!("{} is written here, where a list of devices belongs: `- {{ site: dc1, serial: … }}`", node.what());
-            return self.reading(&["devices"]).problem(node.place, message);
+            let message = format!("found {} instead of a list of devices: `- {{ site: dc1, serial: … }}`", node.what());
+            return self.converter(&["devices"]).problem(node.place, message);
         };
         for (n, item) in items.iter().enumerate() {
             let called = ["name", "serial", "asset"].into_iter().find_map(|field| match &item.get(field)?.content {
@@ -26,7 +25,7 @@ impl Reader {
             if let Some(device) = self.device(&named, &pair) {
                 let mut labels = device.labels().peekable();
                 if labels.peek().is_none() {
-                    self.reading(&[&named])
+                    self.converter(&[&named])
                         .problem(item.place, "a device needs a serial number, an asset number or a MAC address");
                     continue;
                 }
@@ -36,10 +35,10 @@ impl Reader {
                 let first = labels.iter().find_map(|label| Some((label, *self.labelled.get(label)?)));
                 if let Some((label, first)) = first {
                     let message = format!(
-                        "the {label} is that of another device too, {}. A device is given once, with all its fields",
+                        "another device also has the {label}, {}. List each device once, with all its fields",
                         self.described(first, item.place)
                     );
-                    self.reading(&[&named]).problem(item.place, message);
+                    self.converter(&[&named]).problem(item.place, message);
                     continue;
                 }
                 self.labelled.extend(labels.into_iter().map(|label| (label, item.place)));
@@ -56,7 +55,7 @@ impl Reader {
         let verified = fields.remove("verified").and_then(|verified| verified.as_bool());
         let mut name_of = |field: &str| -> Result<Option<Name>, ()> {
             let Some(Value::String(text)) = fields.remove(field) else { return Ok(None) };
-            text.parse().map(Some).map_err(|error| self.reading(&[named, field]).problem(place(field), format!("{error}")))
+            text.parse().map(Some).map_err(|error| self.converter(&[named, field]).problem(place(field), format!("{error}")))
         };
         let (venture, role) = (name_of("venture").ok()?, name_of("role").ok()?);
         let mut parent = None;
@@ -64,15 +63,15 @@ impl Reader {
             // An id, as used by the API, is also accepted.
             Some(Value::String(text)) if text.parse::<DeviceId>().is_err() => {
                 let message = format!(
-                    "`{}` is no device. Write what is on its label: {{ serial: … }}, {{ asset: … }} or {{ mac: … }}",
+                    "`{}` does not identify a device. Write one of {{ serial: … }}, {{ asset: … }} and {{ mac: … }}",
                     shortened(text)
                 );
-                self.reading(&[named, "parent"]).problem(place("parent"), message);
+                self.converter(&[named, "parent"]).problem(place("parent"), message);
                 return None;
             }
             Some(Value::Object(label)) => {
                 let label =
-                    parent_label(label).map_err(|message| self.reading(&[named, "parent"]).problem(place("parent"), message));
+                    parent_label(label).map_err(|message| self.converter(&[named, "parent"]).problem(place("parent"), message));
                 parent = Some(label.ok()?);
                 fields.remove("parent");
                 given.retain(|field| field != "parent");
@@ -105,7 +104,7 @@ impl Reader {
 fn parent_label(label: &Map<String, Value>) -> Result<Label, String> {
     let one: Vec<(&String, &str)> = label.iter().filter_map(|(field, value)| Some((field, value.as_str()?))).collect();
     let [(field, text)] = one[..] else {
-        return Err("a parent is named by one of serial, asset and mac".to_owned());
+        return Err("identify the parent by one of serial, asset and mac".to_owned());
     };
     let of_text = |label: fn(Text) -> Label| text.parse().map(label).map_err(|error| format!("{error}"));
     match field.as_str() {

@@ -1,121 +1,15 @@
 //! Tests of imports, dry runs and exports with a database.
 
-use super::super::apply::held;
-use super::super::export;
+use super::super::Existing;
 use super::super::kinds::Kind;
-use super::super::report::{Report, Status};
-use super::super::{Existing, Files};
+use super::super::report::Status;
 use super::fields::{EVERY_FIELD, OTHER_FIELDS, paths};
-use crate::administrator::{by, shown};
-use crate::tool::Tool;
-use crate::trial::Trial;
+use super::place::{Place, SMALL, assert_unchanged, lines_of};
 use anyhow::{Context as _, Result, ensure};
-use bootledger_aggregates::network::NetworkSpec;
-use bootledger_projections::at::At;
-use bootledger_projections::{devices, log};
-use bootledger_test_cluster::TestDatabase;
-use bootledger_web::boot::store::Contents;
-use bootledger_web::commands::{Command, Commands};
-use clap::Parser;
-use object_store::ObjectStore;
-use object_store::memory::InMemory;
+use bootledger_projections::rows::at::At;
+use bootledger_web::images::store::Contents;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
-use tempfile::TempDir;
-
-/// A database, a store of boot files and a directory of secrets.
-struct Place {
-    tool: Tool,
-    files: Arc<dyn ObjectStore>,
-    folder: TempDir,
-    database: TestDatabase,
-}
-
-impl Place {
-    async fn create() -> Result<Self> {
-        let (database, folder) = (TestDatabase::create().await?, tempfile::tempdir()?);
-        let secrets = folder.path().join("secrets");
-        std::fs::create_dir(&secrets)?;
-        let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-        let whsec = format!("whsec_{key}");
-        for (name, secret) in [("tsig", key), ("tsig2", key), ("hook", &whsec), ("hook2", &whsec), ("bmc", "root:calvin")] {
-            std::fs::write(secrets.join(name), secret)?;
-        }
-        let content = folder.path().join("content");
-        std::fs::create_dir(&content)?;
-        std::fs::write(content.join("linux"), [0_u8, 159, 146, 150])?;
-        std::fs::write(content.join("linux2"), "kernel for {{ hostname }}\n")?;
-        let secrets = secrets.to_str().context("a path")?.to_owned();
-        let url = database.url();
-        let arguments = ["bootledger", "deploy", "--database-url", &url, "--secrets-dir", &secrets];
-        let arguments = crate::config::Arguments::try_parse_from(arguments)?;
-        let tool = Tool::open(&arguments.store).await?;
-        let files: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        Ok(Self { tool, files, folder, database })
-    }
-
-    fn files(&self, text: &str) -> Result<Files> {
-        Files::of_text("catalogue.yaml", text, self.folder.path())
-    }
-
-    async fn import(&self, text: &str) -> Result<Report> {
-        self.files(text)?.import(&self.tool, self.files.clone(), Existing::Changed).await
-    }
-
-    async fn dry_run(&self, text: &str) -> Result<Report> {
-        let trial = Trial::open(&self.tool.database, &self.tool.ledger).await?;
-        let report = self.files(text)?.dry_run((trial.views.clone(), trial.ledger.clone()), self.files.clone()).await;
-        trial.close().await?;
-        report
-    }
-
-    async fn export(&self, at: At, folder: Option<&Path>) -> Result<export::Exported> {
-        export::export(&self.tool.database.pool, &Contents::new(self.files.clone()), at, folder, "A test").await
-    }
-
-    async fn position(&self) -> Result<i64> {
-        Ok(log::last_position(&self.tool.database.pool).await?)
-    }
-
-    /// Everything in the catalogue, with parents named by their labels.
-    async fn everything(&self) -> Result<BTreeMap<String, Value>> {
-        let mut all = BTreeMap::new();
-        for kind in Kind::ALL {
-            for (name, json) in held(&self.tool.database.pool, kind, At::Now).await? {
-                all.insert(format!("{} {name}", kind.section()), json);
-            }
-        }
-        let filter = devices::Filter { decommissioned: Some(false), ..devices::Filter::default() };
-        let found = devices::list(&self.tool.database.pool, &filter, At::Now, 1000).await?;
-        for device in &found {
-            let mut json = super::super::kinds::device(device);
-            if let Some(parent) = device.parent {
-                let parent = found.iter().find(|other| other.id == parent).map(devices::Device::called);
-                json.insert("parent".to_owned(), json!(parent));
-            }
-            all.insert(format!("devices {}", device.called()), Value::Object(json));
-        }
-        Ok(all)
-    }
-}
-
-/// Each entry that is not unchanged, as `site dc1 Changed`, with its refusals.
-fn told(report: &Report) -> Vec<String> {
-    let outcomes = report.outcomes.iter().filter(|outcome| outcome.status != Status::Unchanged);
-    let told = outcomes.map(|outcome| {
-        let refusals: Vec<String> =
-            outcome.refusals.iter().map(|refusal| format!(" [{}: {}]", refusal.field, refusal.message)).collect();
-        format!("{} {} {:?}{}", outcome.kind.one(), outcome.name, outcome.status, refusals.concat())
-    });
-    told.collect()
-}
-
-#[track_caller]
-fn assert_unchanged(report: &Report) {
-    assert_eq!(told(report), Vec::<String>::new());
-}
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() -> Result<()> {
@@ -130,7 +24,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
         .await?;
     assert_eq!(schemas, Vec::<String>::new());
     let report = place.import(EVERY_FIELD).await?;
-    assert_eq!(told(&planned), told(&report));
+    assert_eq!(lines_of(&planned), lines_of(&report));
     assert!(report.is_whole(), "{report}");
     assert_eq!(report.count(Status::Created), report.outcomes.len());
 
@@ -145,7 +39,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     assert_eq!((place.position().await?, place.everything().await?), (position, before.clone()));
     let report = place.import(OTHER_FIELDS).await?;
     assert_eq!(planned.to_string().replace("would be ", "").lines().next(), report.to_string().lines().next());
-    assert_eq!(told(&planned), told(&report));
+    assert_eq!(lines_of(&planned), lines_of(&report));
     let changed: BTreeSet<(&str, String)> = report
         .outcomes
         .iter()
@@ -198,14 +92,6 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     assert_eq!(elsewhere.export(At::Now, Some(&folder)).await?.text, text, "the same catalogue has the same file");
     Ok(())
 }
-
-const SMALL: &str = "\
-sites: { dc1: { domain: dc1.example, zones: [dc1.example] } }
-racks: { r1: { site: dc1 }, r2: { site: dc1 } }
-ventures: { shop: { roles: { web: {}, db: {} } } }
-devices:
-  - { name: A, serial: S1, site: dc1, rack: r1, macs: [52:54:00:00:00:01], management: { address: 10.0.0.5 }, venture: shop, role: web, verified: true }
-";
 
 #[tokio::test]
 async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state_field_by_field() -> Result<()> {
@@ -289,8 +175,8 @@ devices:
 ";
     let planned = place.dry_run(more).await?;
     let report = place.import(more).await?;
-    assert_eq!(told(&planned), told(&report), "a dry run meets the same rules");
-    let told = told(&report);
+    assert_eq!(lines_of(&planned), lines_of(&report), "a dry run meets the same rules");
+    let lines_of = lines_of(&report);
     for expected in [
         "rack r9 Refused [site: there is no site nowhere]",
         "rack r3 Created",
@@ -300,20 +186,20 @@ devices:
         "role z/r Created",
         "device serial number S3 Created",
         "device serial number S4 Created",
-        "device serial number S5 Refused [parent: no device in use has the serial number S99, and none of the files has it]",
+        "device serial number S5 Refused [parent: no device in use has the serial number S99, and no file defines it]",
         "device serial number S1 Changed",
     ] {
-        assert!(told.iter().any(|line| line == expected), "{expected}: {told:#?}");
+        assert!(lines_of.iter().any(|line| line == expected), "{expected}: {lines_of:#?}");
     }
-    let image = told.iter().find(|line| line.starts_with("boot image i")).context("the image")?;
+    let image = lines_of.iter().find(|line| line.starts_with("boot image i")).context("the image")?;
     assert!(image.contains("files.t: ") && image.contains("files.p: ") && image.contains("cannot be read"), "{image}");
-    assert_eq!(report.count(Status::Refused), 6, "{told:#?}");
+    assert_eq!(report.count(Status::Refused), 6, "{lines_of:#?}");
     // The labels of two devices in the catalogue do not identify one device of the file.
     let both = place.import("devices: [{ serial: S1, asset: A2, site: dc1 }]").await?;
-    assert!(both.to_string().contains("this is not one device"), "{both}");
+    assert!(both.to_string().contains("these values belong to different devices"), "{both}");
     // A number that another device holds is refused with the name of that device.
     let holder = place.import("devices: [{ macs: [52:54:00:00:00:03], site: dc1, asset: A2, serial: S1 }]").await?;
-    assert!(holder.to_string().contains("is that of A"), "{holder}");
+    assert!(holder.to_string().contains("belongs to A"), "{holder}");
     Ok(())
 }
 
@@ -345,7 +231,7 @@ async fn a_file_with_an_error_changes_nothing_and_does_not_say_that_it_did() -> 
 }
 
 #[tokio::test]
-async fn what_is_there_can_be_left_as_it_is_and_the_past_exported() -> Result<()> {
+async fn existing_entries_can_be_kept_and_the_past_exported() -> Result<()> {
     let place = Place::create().await?;
     place.import(SMALL).await?;
     let position = place.position().await?;
@@ -359,70 +245,6 @@ async fn what_is_there_can_be_left_as_it_is_and_the_past_exported() -> Result<()
     place.import(&other).await?;
     assert_ne!(place.export(At::Now, None).await?.text, first);
     assert_eq!(place.export(At::Position(position), None).await?.text, first);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()> {
-    let place = Place::create().await?;
-    place.import(SMALL).await?;
-    let trial = Trial::open(&place.tool.database, &place.tool.ledger).await?;
-    let second = Trial::open(&place.tool.database, &place.tool.ledger).await.err().context("one at a time")?;
-    assert!(format!("{second:#}").contains("another dry run is under way"), "{second:#}");
-    let mut appended = place.tool.ledger.feed.appended();
-    let known = *appended.borrow_and_update();
-    let tried = place.files(&SMALL.replace("r1", "r7").replace("r2", "r8"))?;
-    let report = tried.dry_run((trial.views.clone(), trial.ledger.clone()), place.files.clone()).await?;
-    ensure!(report.count(Status::Created) == 2, "{report}");
-    // The service continues during the trial, with a log of its own.
-    let spec: NetworkSpec = serde_json::from_value(json!({ "cidr": "10.9.0.0/24", "site": "dc1" }))?;
-    let receipt =
-        place.tool.ledger.execute(Command::DefineNetwork("n".parse()?, Box::new(spec)), by("test")).await.map_err(shown)?;
-    assert_eq!(receipt.position, known + 1);
-    trial.close().await?;
-    assert_eq!(place.position().await?, known + 1);
-    assert!(*appended.borrow_and_update() <= known + 1, "no notice of the trial reached the service");
-    // The next trial removes what an interrupted one left behind.
-    sqlx::query("CREATE SCHEMA import_trial").execute(&place.tool.database.pool.plain()).await?;
-    assert!(place.dry_run(SMALL).await?.is_whole());
-    Ok(())
-}
-
-/// A dry run that is killed ends abruptly: its sessions end, and its schema remains.
-#[tokio::test]
-async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
-    let place = Place::create().await?;
-    place.import(SMALL).await?;
-    let schema = async || -> Result<bool> {
-        let there = sqlx::query_scalar("SELECT to_regnamespace('import_trial') IS NOT NULL");
-        Ok(there.fetch_one(&place.tool.database.pool.plain()).await?)
-    };
-    let open = async || {
-        let url = place.database.url();
-        let arguments = crate::config::Arguments::try_parse_from(["bootledger", "deploy", "--database-url", &url])?;
-        Tool::open(&arguments.store).await
-    };
-    let trial = Trial::open(&place.tool.database, &place.tool.ledger).await?;
-    // A program that starts does not touch a trial that is running.
-    open().await?.close().await?;
-    ensure!(schema().await?, "the copy of a dry run that is under way was removed");
-    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    // The lower half of the lock's key.
-    let lease = 7_267_832_002_i64 % (1 << 32);
-    let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
-    ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
-    // The next trial does not wait, and removes the schema.
-    let next = Trial::open(&place.tool.database, &place.tool.ledger).await?;
-    next.close().await?;
-    ensure!(!schema().await?, "the next dry run removes it");
-    drop(trial);
-    // So does a program that starts, before it migrates the schema.
-    sqlx::raw_sql("CREATE SCHEMA import_trial; CREATE VIEW import_trial.events AS SELECT * FROM public.events")
-        .execute(&place.tool.database.pool.plain())
-        .await?;
-    open().await?.close().await?;
-    ensure!(!schema().await?, "a start removes it");
     Ok(())
 }
 
@@ -451,13 +273,13 @@ async fn entries_that_repeat_an_interface_in_a_vlan_are_listed() -> Result<()> {
     }
     let of = async |site: Option<&str>| -> Result<Vec<String>> {
         let site = site.map(str::parse).transpose()?;
-        let found = bootledger_projections::repeats::list(&place.tool.database.pool, site.as_ref()).await?;
+        let found = bootledger_projections::questions::repeats::list(&place.tool.database.pool, site.as_ref()).await?;
         Ok(found.iter().map(|entry| format!("{} {}: {}", entry.site, entry.named(), entry.problem)).collect())
     };
     let wanted = [
-        "dc1 10.1.0.20 for 52:54:00:00:00:03: the address is that of 52:54:00:00:00:01 already, and a DHCP server gives one; \
+        "dc1 10.1.0.20 for 52:54:00:00:00:03: the address is already used by 52:54:00:00:00:01, and a DHCP server can serve only one of them; \
          remove one of the two entries",
-        "dc1 10.2.0.20 for 52:54:00:00:00:01: the interface has 10.1.0.20 in vlan 7 already, and a DHCP server gives one; \
+        "dc1 10.2.0.20 for 52:54:00:00:00:01: the interface already has 10.1.0.20 in vlan 7, and a DHCP server can serve only one of them; \
          remove one of the two entries",
     ];
     assert_eq!(of(None).await?, wanted);

@@ -1,7 +1,7 @@
 //! Property tests: any text is either parsed or refused, and exported text is parsed to the same value.
 
 use super::super::read::{FileContent, What};
-use super::reading::read;
+use super::parsing::read;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ proptest! {
     }
 
     #[test]
-    fn the_content_of_a_boot_file_comes_back_byte_by_byte(text in "([a-z:#~!{}%|>'\"\\\\ä😀\u{a0}\u{7f}\u{200b}\r\u{e0001}]|\n|\n\n| |  |\t|---|\\.\\.\\.){0,40}") {
+    fn the_content_of_a_boot_file_is_preserved_byte_by_byte(text in "([a-z:#~!{}%|>'\"\\\\ä😀\u{a0}\u{7f}\u{200b}\r\u{e0001}]|\n|\n\n| |  |\t|---|\\.\\.\\.){0,40}") {
         let yaml = written(&json!({ "boot_images": { "i": { "files": { "f": { "kind": "other", "text": text } } } } }));
         let entries = read(&yaml).unwrap_or_else(|problems| panic!("{yaml}: {problems:?}"));
         let What::Image(image) = &entries.entries[0].what else { panic!("no image") };

@@ -33,12 +33,16 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Creates a database and applies the workspace's migrations.
     ///
-    /// Fails without a cluster (run through `scripts/with-postgres` or `make test`) and with a broken migration.
+    /// # Errors
+    /// Returns an error without a cluster (run through `scripts/with-postgres` or `make test`) and with a broken migration.
     pub async fn create() -> Result<Self> {
         Self::create_with(Path::new(MIGRATIONS)).await
     }
 
     /// Creates a database and applies the migrations of another directory, for tests of migrations themselves.
+    ///
+    /// # Errors
+    /// Returns an error without a cluster, and with a broken migration.
     pub async fn create_with(migrations: &Path) -> Result<Self> {
         let cluster = Cluster::from_environment()?;
         let template = template::prepare(&cluster, migrations).await?;
@@ -75,6 +79,9 @@ impl TestDatabase {
     }
 
     /// A pool of at most `max_connections`; all tests of a run share the cluster's 300.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be reached.
     pub async fn pool(&self, max_connections: u32) -> Result<PgPool> {
         PgPoolOptions::new()
             .max_connections(max_connections)

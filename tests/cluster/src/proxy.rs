@@ -63,11 +63,17 @@ struct Shared {
 
 impl Proxy {
     /// Listens on a free port of 127.0.0.1 and relays to the target.
+    ///
+    /// # Errors
+    /// Returns an error if no port is free.
     pub async fn start(target: Target) -> Result<Self> {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), target).await
     }
 
     /// Listens on this address and relays to the target.
+    ///
+    /// # Errors
+    /// Returns an error if another program listens on the address, or if it is not an address of this machine.
     pub async fn start_at(address: SocketAddr, target: Target) -> Result<Self> {
         let listener = TcpListener::bind(address).await.context("the proxy cannot listen")?;
         let address = listener.local_addr()?;

@@ -53,7 +53,7 @@ async fn a_changed_migration_makes_another_template() {
 }
 
 #[tokio::test]
-async fn a_database_goes_with_its_value_even_while_connected() {
+async fn a_database_is_dropped_with_its_value_even_while_connected() {
     let migrations = migrations("goes");
     let database = TestDatabase::create_with(migrations.path()).await.unwrap();
     let other = TestDatabase::create_with(migrations.path()).await.unwrap();

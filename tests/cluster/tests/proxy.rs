@@ -25,7 +25,7 @@ async fn a_silenced_connection_neither_answers_nor_ends_while_a_new_one_works() 
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error_at_once_and_a_delay_is_none() -> Result<()> {
+async fn a_reset_is_an_immediate_error_and_a_delay_is_not() -> Result<()> {
     let database = TestDatabase::create().await?;
     let proxy = Proxy::start(database.target()).await?;
     let mut connection = PgConnection::connect(&database.url_through(&proxy)).await?;
@@ -38,7 +38,7 @@ async fn a_reset_is_an_error_at_once_and_a_delay_is_none() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_server_does_is_done_although_its_answer_is_lost() -> Result<()> {
+async fn a_change_is_made_although_its_answer_is_lost() -> Result<()> {
     let database = TestDatabase::create().await?;
     let proxy = Proxy::start(database.target()).await?;
     let mut connection = PgConnection::connect(&database.url_through(&proxy)).await?;

@@ -31,8 +31,8 @@ const CONSEQUENCES: [&str; 2] = ["htmx:error: Failed to fetch", "htmx:sse:error"
 /// Reads from a page, and again if the page changed in between, so that a found element no longer exists.
 async fn steady<T>(read: impl AsyncFn() -> Result<T>) -> Result<T> {
     let is_stale = |error: &anyhow::Error| {
-        let told = error.downcast_ref::<WebDriverError>().map(|error| &**error);
-        matches!(told, Some(WebDriverErrorInner::StaleElementReference(..)))
+        let reported = error.downcast_ref::<WebDriverError>().map(|error| &**error);
+        matches!(reported, Some(WebDriverErrorInner::StaleElementReference(..)))
     };
     for _ in 0..20 {
         match read().await {

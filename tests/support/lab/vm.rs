@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::command::privileged;
 use super::disk::{UEFI_BOOT_FILE, bootable_disk, uefi_application};
-use super::network::Network;
+use super::network::{BRIDGE, Network};
 use super::wait::until;
 
 /// The firmware of a virtual server.
@@ -52,6 +52,8 @@ impl Default for VmOptions {
 /// A virtual server that is switched on. Dropping it cuts its power.
 pub(crate) struct Vm {
     qemu: Child,
+    /// Ends with the server.
+    _router: Child,
     mac: String,
     console: PathBuf,
     messages: PathBuf,
@@ -106,10 +108,13 @@ impl Vm {
             command.arg("-no-reboot");
         }
         let log = File::create(&messages).with_context(|| format!("creating {}", messages.display()))?;
+        let mut router = privileged(&format!("ip netns exec {} python3 -c", network.namespace()));
+        router.args([include_str!("router.py"), BRIDGE]).stderr(log.try_clone()?);
+        let router = Command::from(router).kill_on_drop(true).spawn().context("cannot start Python")?;
         command.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
         let qemu =
             Command::from(command).kill_on_drop(true).spawn().context("cannot start QEMU; has `scripts/setup test` run?")?;
-        Ok(Self { qemu, mac: mac.to_owned(), console, messages })
+        Ok(Self { qemu, _router: router, mac: mac.to_owned(), console, messages })
     }
 
     /// All output of firmware, iPXE, kernel and installer so far, as plain lines: without the control sequences that place text

@@ -1,19 +1,19 @@
 //! Routes for boot images: list, read, define, retire. The boot pages upload and serve the files' contents.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec};
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::rows::catalogue::Entry;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -77,14 +77,14 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<BootImageSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineBootImage(key.clone(), spec);
-    catalogue::change::<BootImageAnswer>("boot_image", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineBootImage(key.clone(), spec);
+    catalogue::change::<BootImageAnswer>("boot_image", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a boot image.
 #[utoipa::path(delete, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::BootImage, key.clone());
-    catalogue::change::<BootImageAnswer>("boot_image", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::BootImage, key.clone());
+    catalogue::change::<BootImageAnswer>("boot_image", &key, &mut backend, &caller, action).await
 }

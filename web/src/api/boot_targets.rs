@@ -1,15 +1,15 @@
 //! Route for boot targets: the servers that may boot their image at the moment, by address.
 
-use crate::auth::caller::Viewer;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
+use crate::http::auth::caller::Viewer;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::boot_targets::{self, BootTarget, Filter};
+use bootledger_projections::rows::boot_targets::{self, BootTarget, Filter};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use utoipa::IntoParams;
@@ -50,12 +50,12 @@ pub(crate) async fn index(
     Parameters(query): Parameters<BootTargetQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter =
         Filter { ip: query.ip, mac: query.mac, site: query.site, boot_image: query.boot_image, q: query.q, after: query.after };
-    let at = reading.at;
-    let found = boot_targets::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let at = snapshot.at;
+    let found = boot_targets::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, BootTarget::cursor);
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }

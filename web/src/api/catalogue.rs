@@ -1,15 +1,15 @@
 //! Handlers that the routes of all catalogue kinds share: list, read, define, retire.
 
-use crate::auth::caller::Caller;
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::reading::Reading;
+use crate::http::auth::caller::Caller;
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self, Entry, Item};
+use bootledger_port::{CatalogueAction, Command};
+use bootledger_projections::rows::catalogue::{self, Entry, Item};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -45,27 +45,39 @@ impl<T: DeserializeOwned + Serialize> Answer for Entry<T> {
 }
 
 /// Lists the entries of a kind by key, including retired ones, which are marked.
-pub(super) async fn index<A: Answer>(kind: &str, query: CatalogueQuery, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
+pub(super) async fn index<A: Answer>(
+    kind: &str,
+    query: CatalogueQuery,
+    mut snapshot: Snapshot<'_>,
+) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
-    let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(reading.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
+    let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(snapshot.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
     let page = Page::of(found, limit, |item| item.key.clone());
     let answer = |item: Item| Ok(A::of(item.read::<A::View>()?));
     let items = page.items.into_iter().map(answer).collect::<Result<Vec<_>, Error>>()?;
-    Ok(reading.answer(&Page { items, next: page.next }))
+    Ok(snapshot.answer(&Page { items, next: page.next }))
 }
 
-async fn find<A: Answer>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Result<A, Error> {
-    let at = reading.at;
-    let item = catalogue::find(reading.connection(), kind, key, at).await?;
+async fn find<A: Answer>(kind: &str, key: &str, snapshot: &mut Snapshot<'_>) -> Result<A, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), kind, key, at).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}", kind.replace('_', " "))))?;
     Ok(A::of(item.read()?))
 }
 
+/// The description of an entry that is not retired.
+pub(super) async fn in_use<T: DeserializeOwned>(kind: &str, key: &Name, snapshot: &mut Snapshot<'_>) -> Result<T, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), kind, key.as_str(), at).await?.filter(|item| !item.retired);
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key} in use", kind.replace('_', " "))))?;
+    Ok(item.read::<T>()?.spec)
+}
+
 /// Returns one entry of a kind, retired or not.
-pub(super) async fn show<A: Answer>(kind: &str, key: &Name, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
-    let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
-    Ok(reading.answer(&entry))
+pub(super) async fn show<A: Answer>(kind: &str, key: &Name, mut snapshot: Snapshot<'_>) -> Result<HttpResponse, Error> {
+    let entry = find::<A>(kind, key.as_str(), &mut snapshot).await?;
+    Ok(snapshot.answer(&entry))
 }
 
 /// Changes an entry of a kind and returns it.
@@ -74,30 +86,25 @@ pub(super) async fn change<A: Answer>(
     key: &Name,
     backend: &mut Backend,
     caller: &Caller,
-    command: Command,
+    action: CatalogueAction,
 ) -> Result<HttpResponse, Error> {
     if backend.is_dry_run() {
-        let is_retired = matches!(command, Command::Retire(..));
-        let answer = preview(backend, caller, command).await?;
+        let is_retired = matches!(action, CatalogueAction::Retire(..));
+        let preview = backend.preview_catalogue(action, caller.context()).await?;
         if is_retired {
             // Retiring an entry that does not exist changes nothing and returns 404.
             find::<A>(kind, key.as_str(), &mut backend.read_now().await?).await?;
         }
-        return Ok(answer);
+        return Ok(HttpResponse::Ok().json(preview));
     }
-    let change = Change::make(backend, caller, command).await?;
+    let change = Change::make(backend, caller, Command::Catalogue(action)).await?;
     match change.shown(backend).await {
-        Ok(mut reading) => {
-            let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
-            Ok(change.answer(reading, &entry))
+        Shown::Now(mut snapshot) => {
+            let entry = find::<A>(kind, key.as_str(), &mut snapshot).await?;
+            Ok(change.answer(snapshot, &entry))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
-}
-
-/// Returns the effects of a change, or why it would be refused, without making the change.
-pub(super) async fn preview(backend: &mut Backend, caller: &Caller, command: Command) -> Result<HttpResponse, Error> {
-    Ok(HttpResponse::Ok().json(backend.preview(command, caller.context()).await?))
 }
 
 /// Whether to make a change or only to check it.

@@ -1,27 +1,33 @@
 //! Routes for deployments: start, follow, cancel, retry, mark as done.
 
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::{Command, NewDeployment};
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+pub(super) mod item;
+mod line;
+
+use crate::http::auth::caller::{Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::at::At;
-use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, Sort, Status};
-use bootledger_projections::installations::{self, Installation};
-use bootledger_projections::parked;
-use bootledger_projections::plugin_runs::{self, Run, RunStatus};
-use bootledger_projections::timeline::{self, Line, Order};
+use bootledger_port::{Command, DeploymentAction, NewDeployment};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter, Sort, Status};
+use bootledger_projections::rows::installations::{self, Installation};
+use bootledger_projections::rows::parked;
+use bootledger_projections::rows::plugin_runs::{self, RunStatus};
+use bootledger_projections::rows::timeline::{self, Order};
+use item::{DeploymentItem, PluginItem};
+use line::Line;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -88,8 +94,8 @@ impl DeploymentQuery {
     /// The same filters in the form that the views take.
     pub(crate) fn filter(self, at: At) -> Result<Filter, Error> {
         if at != At::Now && (self.plugin.is_some() || self.awaiting.is_some()) {
-            let message = "how plugins stand is known of now only; leave plugin and awaiting out, or at";
-            return Err(Error::rejected("plugin", "plugin_of_past", message));
+            let message = "plugin states are available only for the present; remove plugin and awaiting, or at";
+            return Err(Error::rejected("plugin", Rule::PluginOfPast, message));
         }
         Ok(Filter {
             status: self.status,
@@ -122,56 +128,61 @@ pub struct Reason {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeploymentAnswer {
     #[serde(flatten)]
-    deployment: Deployment,
+    deployment: DeploymentItem,
     /// The current state of each plugin of the plan. Null with `at`, because only events record the past.
-    plugins: Option<Vec<Run>>,
+    plugins: Option<Vec<PluginItem>>,
     /// The progress that the server's installer reports, and what the server fetched last.
     installer: Installation,
     /// Whether an event of the deployment could not be applied, so that the values shown are out of date.
     blocked: bool,
 }
 
-pub(super) async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment, Error> {
-    let at = reading.at;
-    let found = deployments::find(reading.connection(), id, at).await?;
+pub(super) async fn find(snapshot: &mut Snapshot<'_>, id: DeploymentId) -> Result<Deployment, Error> {
+    let at = snapshot.at;
+    let found = deployments::find(snapshot.connection(), id, at).await?;
     found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
 }
 
-async fn answer(reading: &mut Reading<'_>, id: DeploymentId) -> Result<DeploymentAnswer, Error> {
-    let deployment = find(reading, id).await?;
-    let plugins = if reading.at == At::Now { Some(plugin_runs::of(reading.connection(), id).await?) } else { None };
-    let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
-    let at = reading.at;
-    let installer = installations::find(reading.connection(), id, at).await?;
-    Ok(DeploymentAnswer { deployment, plugins, installer, blocked })
+async fn answer(snapshot: &mut Snapshot<'_>, id: DeploymentId) -> Result<DeploymentAnswer, Error> {
+    let deployment = find(snapshot, id).await?;
+    let plugins = if snapshot.at == At::Now {
+        let runs = plugin_runs::of(snapshot.connection(), id).await?;
+        Some(runs.into_iter().map(|run| PluginItem::of(run, deployment.hostname.as_str())).collect())
+    } else {
+        None
+    };
+    let blocked = parked::is_blocked(snapshot.connection(), "deployment", &id.to_string()).await?;
+    let at = snapshot.at;
+    let installer = installations::find(snapshot.connection(), id, at).await?;
+    Ok(DeploymentAnswer { deployment: deployment.into(), plugins, installer, blocked })
 }
 
 pub(super) async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, Error> {
     match change.shown(backend).await {
-        Ok(mut reading) => {
+        Shown::Now(mut snapshot) => {
             let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-            let body = answer(&mut reading, id).await?;
-            Ok(change.answer(reading, &body))
+            let body = answer(&mut snapshot, id).await?;
+            Ok(change.answer(snapshot, &body))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }
 
 /// Lists deployments, newest first by default.
 #[utoipa::path(get, path = "/api/v1/deployments", tag = "deployments", params(DeploymentQuery),
-    responses((status = 200, body = Page<Deployment>)))]
+    responses((status = 200, body = Page<DeploymentItem>)))]
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DeploymentQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
-    let filter = query.filter(reading.at)?;
-    let at = reading.at;
-    let found = deployments::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let filter = query.filter(snapshot.at)?;
+    let at = snapshot.at;
+    let found = deployments::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |deployment| Cursor::behind(deployment, filter.sort).to_string());
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page.map(DeploymentItem::from)))
 }
 
 /// Starts a deployment. Missing values are filled in: the next free address and host name, and the boot image of the
@@ -183,7 +194,7 @@ pub(crate) async fn create(
     mut backend: Backend,
     Json(new): Json<NewDeployment>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::StartDeployment(Box::new(new));
+    let command = Command::Deployment(DeploymentAction::StartDeployment(Box::new(new)));
     changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/deployments/"), &mut backend).await
 }
 
@@ -191,9 +202,9 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/deployments/{id}", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let body = answer(&mut reading, id).await?;
-    Ok(reading.answer(&body))
+    let mut snapshot = backend.read().await?;
+    let body = answer(&mut snapshot, id).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// Cancels a deployment. It releases the address and names that it claimed, and removes its DNS and DHCP entries.
@@ -205,7 +216,7 @@ pub(crate) async fn cancel(
     Path(deployment): Path<DeploymentId>,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::CancelDeployment { deployment, reason };
+    let command = Command::Deployment(DeploymentAction::CancelDeployment { deployment, reason });
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
@@ -218,7 +229,11 @@ pub(crate) async fn done(
     Path(deployment): Path<DeploymentId>,
 ) -> Result<HttpResponse, Error> {
     let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
-    changed(Change::make(&mut backend, &caller, Command::MarkDone { deployment, by }).await?, &mut backend).await
+    changed(
+        Change::make(&mut backend, &caller, Command::Deployment(DeploymentAction::MarkDone { deployment, by })).await?,
+        &mut backend,
+    )
+    .await
 }
 
 /// Retries a plugin of a deployment now, even if it is waiting for something.
@@ -230,7 +245,11 @@ pub(crate) async fn retry(
     mut backend: Backend,
     Path((deployment, plugin)): Path<(DeploymentId, Name)>,
 ) -> Result<HttpResponse, Error> {
-    changed(Change::make(&mut backend, &caller, Command::RetryPlugin { deployment, plugin }).await?, &mut backend).await
+    changed(
+        Change::make(&mut backend, &caller, Command::Deployment(DeploymentAction::RetryPlugin { deployment, plugin })).await?,
+        &mut backend,
+    )
+    .await
 }
 
 /// The part of a history to return.
@@ -254,16 +273,16 @@ pub(crate) async fn events(
     Parameters(query): Parameters<HistoryQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
-    find(&mut reading, id).await?;
+    find(&mut snapshot, id).await?;
     let filter = timeline::Filter {
         deployment: Some(id),
         after: query.after,
-        before: Some(reading.position + 1),
+        before: Some(snapshot.position + 1),
         ..timeline::Filter::default()
     };
-    let found = timeline::list(reading.connection(), &filter, Order::OldestFirst, i64::from(limit) + 1).await?;
-    let page = Page::of(found, limit, |line| line.position.to_string());
-    Ok(reading.answer(&page))
+    let found = timeline::list(snapshot.connection(), &filter, Order::OldestFirst, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, |line| line.position.to_string()).map(Line::from);
+    Ok(snapshot.answer(&page))
 }

@@ -1,18 +1,17 @@
 //! Routes for devices: register, describe, verify, record facts, decommission.
 
-use crate::api::catalogue::{ChangeMode, preview};
+use crate::api::catalogue::ChangeMode;
 use crate::api::deployments::Reason;
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
-use crate::settings::{DeviceSettings, Wanted, of_device};
+use crate::http::auth::caller::{Caller, Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::images::device_settings::{DeviceSettings, Wanted, of_device};
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::DeviceKind;
@@ -22,8 +21,9 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::devices::{self, Device, Filter, Sort};
-use bootledger_projections::parked;
+use bootledger_port::{Command, DeviceAction};
+use bootledger_projections::rows::devices::{self, Device, Filter, Sort};
+use bootledger_projections::rows::parked;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -129,23 +129,31 @@ pub struct DeviceAnswer {
     blocked: bool,
 }
 
-async fn answer(reading: &mut Reading<'_>, id: DeviceId) -> Result<DeviceAnswer, Error> {
-    let at = reading.at;
-    let device = devices::find(reading.connection(), id, at).await?;
+async fn answer(snapshot: &mut Snapshot<'_>, id: DeviceId) -> Result<DeviceAnswer, Error> {
+    let at = snapshot.at;
+    let device = devices::find(snapshot.connection(), id, at).await?;
     let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
-    let blocked = parked::is_blocked(reading.connection(), "device", &id.to_string()).await?;
+    let blocked = parked::is_blocked(snapshot.connection(), "device", &id.to_string()).await?;
     Ok(DeviceAnswer { device, blocked })
 }
 
 async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, Error> {
     match change.shown(backend).await {
-        Ok(mut reading) => {
+        Shown::Now(mut snapshot) => {
             let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-            let body = answer(&mut reading, id).await?;
-            Ok(change.answer(reading, &body))
+            let body = answer(&mut snapshot, id).await?;
+            Ok(change.answer(snapshot, &body))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
+}
+
+/// Changes a device and returns it; in a dry run, only checks the change.
+async fn change_or_preview(action: DeviceAction, backend: &mut Backend, caller: &Caller) -> Result<HttpResponse, Error> {
+    if backend.is_dry_run() {
+        return Ok(HttpResponse::Ok().json(backend.preview_device(action, caller.context()).await?));
+    }
+    changed(Change::make(backend, caller, Command::Device(action)).await?, backend).await
 }
 
 /// Lists devices, in the order of their registration by default.
@@ -155,12 +163,12 @@ pub(crate) async fn index(
     Parameters(query): Parameters<DeviceQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
-    let (filter, at) = (query.filter(), reading.at);
-    let found = devices::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let (filter, at) = (query.filter(), snapshot.at);
+    let found = devices::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |device| devices::cursor(filter.sort, device));
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }
 
 /// Registers a device.
@@ -168,7 +176,8 @@ pub(crate) async fn index(
     responses((status = 201, body = DeviceAnswer)))]
 pub(crate) async fn create(caller: Operator, mut backend: Backend, Json(new): Json<NewDevice>) -> Result<HttpResponse, Error> {
     caller.require_for(new.spec.settings.values())?;
-    let command = Command::RegisterDevice { spec: Box::new(new.spec), venture: new.venture, role: new.role };
+    let command =
+        Command::Device(DeviceAction::RegisterDevice { spec: Box::new(new.spec), venture: new.venture, role: new.role });
     changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/devices/"), &mut backend).await
 }
 
@@ -176,9 +185,9 @@ pub(crate) async fn create(caller: Operator, mut backend: Backend, Json(new): Js
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let body = answer(&mut reading, id).await?;
-    Ok(reading.answer(&body))
+    let mut snapshot = backend.read().await?;
+    let body = answer(&mut snapshot, id).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// The venture, role and boot image to resolve a device's settings for. The device's own values are the defaults.
@@ -207,13 +216,13 @@ pub(crate) async fn settings(
     Parameters(query): Parameters<SettingsQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let at = reading.at;
-    let device = devices::find(reading.connection(), id, at).await?;
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let device = devices::find(snapshot.connection(), id, at).await?;
     let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
     let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
-    let body = of_device(&mut reading, &device, wanted).await?;
-    Ok(reading.answer(&body))
+    let body = of_device(&mut snapshot, &device, wanted).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// Changes a device's description. Fields that are left out keep their values.
@@ -226,25 +235,22 @@ pub(crate) async fn change(
     Json(change): Json<DeviceChange>,
 ) -> Result<HttpResponse, Error> {
     caller.require_for(change.settings.values().flatten())?;
-    let command = Command::ChangeDevice(id, Box::new(change));
-    if backend.is_dry_run() {
-        return preview(&mut backend, &caller, command).await;
-    }
-    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
+    let action = DeviceAction::ChangeDevice(id, Box::new(change));
+    change_or_preview(action, &mut backend, &caller).await
 }
 
 /// Marks a device as verified, so that it can be deployed. The device needs a venture and a role.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/verify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn verify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
-    changed(Change::make(&mut backend, &caller, Command::VerifyDevice(id)).await?, &mut backend).await
+    changed(Change::make(&mut backend, &caller, Command::Device(DeviceAction::VerifyDevice(id))).await?, &mut backend).await
 }
 
 /// Removes the verified mark from a device. It cannot be deployed until it is verified again.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/unverify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
-    changed(Change::make(&mut backend, &caller, Command::UnverifyDevice(id)).await?, &mut backend).await
+    changed(Change::make(&mut backend, &caller, Command::Device(DeviceAction::UnverifyDevice(id))).await?, &mut backend).await
 }
 
 /// Decommissions a device and releases everything that it holds.
@@ -256,11 +262,8 @@ pub(crate) async fn decommission(
     Path(device): Path<DeviceId>,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DecommissionDevice { device, reason };
-    if backend.is_dry_run() {
-        return preview(&mut backend, &caller, command).await;
-    }
-    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
+    let action = DeviceAction::DecommissionDevice { device, reason };
+    change_or_preview(action, &mut backend, &caller).await
 }
 
 /// Records facts that an inventory collected about a device. Fields that are left out keep their values.
@@ -272,9 +275,6 @@ pub(crate) async fn record_facts(
     Path(id): Path<DeviceId>,
     Json(facts): Json<Facts>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::RecordFacts(id, Box::new(facts));
-    if backend.is_dry_run() {
-        return preview(&mut backend, &caller, command).await;
-    }
-    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
+    let action = DeviceAction::RecordFacts(id, Box::new(facts));
+    change_or_preview(action, &mut backend, &caller).await
 }

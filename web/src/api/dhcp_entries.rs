@@ -1,16 +1,16 @@
 //! Route for DHCP entries: the fixed addresses that DHCP servers assign.
 
-use crate::auth::caller::Viewer;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
+use crate::http::auth::caller::Viewer;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::dhcp_entries::{self, DhcpEntry, Filter};
+use bootledger_projections::rows::dhcp_entries::{self, DhcpEntry, Filter};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use utoipa::IntoParams;
@@ -51,12 +51,12 @@ pub(crate) async fn index(
     Parameters(query): Parameters<DhcpEntryQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter =
         Filter { ip: query.ip, mac: query.mac, network: query.network, device: query.device, q: query.q, after: query.after };
-    let at = reading.at;
-    let found = dhcp_entries::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let at = snapshot.at;
+    let found = dhcp_entries::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, DhcpEntry::cursor);
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }

@@ -1,19 +1,19 @@
 //! Routes for DHCP servers, and for the configuration that each server has confirmed.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{Confirmed, DhcpServerView, Entry, Failing};
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::rows::catalogue::{Confirmed, DhcpServerView, Entry, Failing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -76,14 +76,14 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<DhcpServerSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineDhcpServer(key.clone(), spec);
-    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineDhcpServer(key.clone(), spec);
+    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a DHCP server.
 #[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::DhcpServer, key.clone());
-    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::DhcpServer, key.clone());
+    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, action).await
 }

@@ -1,15 +1,15 @@
 //! Route for DNS records: the A and PTR records of all devices.
 
-use crate::auth::caller::Viewer;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
+use crate::http::auth::caller::Viewer;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::dns_records::{self, DnsRecord, Filter};
+use bootledger_projections::rows::dns_records::{self, DnsRecord, Filter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -47,7 +47,7 @@ pub(crate) async fn index(
     Parameters(query): Parameters<DnsRecordQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter = Filter {
         name: query.name.map(|name| name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase()),
@@ -57,8 +57,8 @@ pub(crate) async fn index(
         q: query.q,
         after: query.after,
     };
-    let at = reading.at;
-    let found = dns_records::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let at = snapshot.at;
+    let found = dns_records::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, DnsRecord::cursor);
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }

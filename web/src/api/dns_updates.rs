@@ -1,14 +1,15 @@
 //! Route for pending DNS updates: the changes that DNS primaries have not accepted yet.
 
-use crate::auth::caller::Viewer;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
+use crate::http::auth::caller::Viewer;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
-use bootledger_projections::at::At;
-use bootledger_projections::dns_updates::{self, DnsUpdate};
+use bootledger_aggregates::rules::Rule;
+use bootledger_projections::progress::dns_updates::{self, DnsUpdate};
+use bootledger_projections::rows::at::At;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -34,12 +35,12 @@ pub(crate) async fn index(
     Parameters(query): Parameters<DnsUpdateQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    if reading.at != At::Now {
-        return Err(Error::rejected("at", "at_not_kept", "what primaries had not taken yet is known only of now"));
+    let mut snapshot = backend.read().await?;
+    if snapshot.at != At::Now {
+        return Err(Error::rejected("at", Rule::AtNotKept, "pending updates are available only for the present"));
     }
     let limit = limit(query.limit)?;
-    let found = dns_updates::list(reading.connection(), query.after.as_deref(), i64::from(limit) + 1).await?;
+    let found = dns_updates::list(snapshot.connection(), query.after.as_deref(), i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, DnsUpdate::cursor);
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }

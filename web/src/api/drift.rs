@@ -1,24 +1,24 @@
 //! Routes for drift: the differences between a site's servers and the views. They list, check and repair them.
 
-use crate::application::Application;
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::application::Application;
+use crate::http::auth::caller::{Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
-use bootledger_projections::drift::{self, Check, Drifted};
+use bootledger_port::Command;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
+use bootledger_projections::rows::drift::{self, Check, Drifted};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -72,9 +72,9 @@ pub(crate) async fn show(
     Parameters(query): Parameters<DriftQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let body = answer(&application, &site, &query, &mut reading).await?;
-    Ok(reading.answer(&body))
+    let mut snapshot = backend.read().await?;
+    let body = answer(&application, &site, &query, &mut snapshot).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// Requests a comparison of a site's servers with the views as soon as possible. The answer is 202; `GET` returns the result
@@ -88,9 +88,9 @@ pub(crate) async fn check(
     Path(site): Path<Name>,
 ) -> Result<HttpResponse, Error> {
     backend.check_drift(&site).await?;
-    let mut reading = backend.read_now().await?;
-    let body = answer(&application, &site, &DriftQuery::default(), &mut reading).await?;
-    Ok(accepted(reading.answer(&body)))
+    let mut snapshot = backend.read_now().await?;
+    let body = answer(&application, &site, &DriftQuery::default(), &mut snapshot).await?;
+    Ok(accepted(snapshot.answer(&body)))
 }
 
 /// Requests the repair of differences that were found at a site's servers. The answer is 202; the difference then disappears,
@@ -107,11 +107,11 @@ pub(crate) async fn repair(
     let command = Command::RepairDrift { site: site.clone(), keys };
     let change = Change::make(&mut backend, &caller, command).await?;
     match change.shown(&mut backend).await {
-        Ok(mut reading) => {
-            let body = answer(&application, &site, &DriftQuery::default(), &mut reading).await?;
-            Ok(accepted(change.answer(reading, &body)))
+        Shown::Now(mut snapshot) => {
+            let body = answer(&application, &site, &DriftQuery::default(), &mut snapshot).await?;
+            Ok(accepted(change.answer(snapshot, &body)))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }
 
@@ -124,17 +124,17 @@ async fn answer(
     application: &Application,
     site: &Name,
     query: &DriftQuery,
-    reading: &mut Reading<'_>,
+    snapshot: &mut Snapshot<'_>,
 ) -> Result<DriftAnswer, Error> {
-    let (limit, at) = (limit(query.limit)?, reading.at);
-    if catalogue::site(reading.connection(), site, at).await?.is_none() {
+    let (limit, at) = (limit(query.limit)?, snapshot.at);
+    if catalogue::site(snapshot.connection(), site, at).await?.is_none() {
         return Err(Error::NotFound(format!("there is no site {site}")));
     }
-    let found = drift::list(reading.connection(), site, at, query.after.as_deref(), i64::from(limit) + 1).await?;
+    let found = drift::list(snapshot.connection(), site, at, query.after.as_deref(), i64::from(limit) + 1).await?;
     let Page { items, next } = Page::of(found, limit, |drifted| drifted.key.to_string());
-    let count = drift::count(reading.connection(), site, at).await?;
+    let count = drift::count(snapshot.connection(), site, at).await?;
     let check = match at {
-        At::Now => Some(drift::check(reading.connection(), site, (application.now)()).await?),
+        At::Now => Some(drift::check(snapshot.connection(), site, (application.now)()).await?),
         At::Position(_) => None,
     };
     Ok(DriftAnswer { check, count, items, next })

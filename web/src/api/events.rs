@@ -3,17 +3,18 @@
 
 mod stream;
 
-use crate::application::Application;
-use crate::auth::caller::Viewer;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
+use crate::http::application::Application;
+use crate::http::auth::caller::Viewer;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::log::{self, Stored};
+use bootledger_projections::database::log::{self, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgExecutor;
@@ -129,7 +130,7 @@ impl Wanted {
 /// `data` is this JSON on one line. It has no `event` field, so that a browser's `onmessage` receives every event. The stream
 /// continues after `Last-Event-ID` or `?after=`, and sends a comment every 15 seconds.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventQuery,
-        ("Last-Event-ID" = Option<i64>, Header, description = "Only for a stream: the last position that was seen")),
+        ("Last-Event-ID" = Option<i64>, Header, description = "Streams only: the position of the last event that the client received")),
     responses((status = 200, content((Page<EventAnswer> = "application/json"), (String = "text/event-stream")))))]
 pub(crate) async fn index(
     _: Viewer,
@@ -141,16 +142,16 @@ pub(crate) async fn index(
     let wanted = Wanted::of(&query);
     let after = query.after.unwrap_or(0);
     if after < 0 {
-        return Err(Error::rejected("after", "after_negative", "positions begin at 1; after=0 is everything"));
+        return Err(Error::rejected("after", Rule::AfterNegative, "positions start at 1; use after=0 for all events"));
     }
     let accepts = |header: &str| request.headers().get(header).and_then(|value| value.to_str().ok());
     if accepts(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         return stream::answer(&application, backend, &request, wanted, after, query.limit.is_some());
     }
     let limit = limit(query.limit)?;
-    let mut reading = backend.read().await?;
-    let last = reading.position;
-    let found = wanted.read(reading.connection(), after, last, i64::from(limit) + 1).await?;
+    let mut snapshot = backend.read().await?;
+    let last = snapshot.position;
+    let found = wanted.read(snapshot.connection(), after, last, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |event| event.position.to_string());
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }

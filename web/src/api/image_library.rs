@@ -1,23 +1,24 @@
 //! Routes for the library of boot images: its recipes, and the downloads that make boot images from them.
 
-use crate::auth::caller::{Administrator, Viewer};
-use crate::error::Error;
-use crate::library::{ImageDownload, ImageLibrary, Wanted};
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingText};
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_images::recipe::{Checksum, Recipe};
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
+use bootledger_port::library::{ImageDownload, ImageLibrary, Wanted};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -125,10 +126,10 @@ pub struct Recipes {
 }
 
 /// The boot images in use that were added from a recipe, by recipe.
-pub(crate) async fn added(reading: &mut Reading<'_>) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
-    let at = reading.at;
+pub(crate) async fn added(snapshot: &mut Snapshot<'_>) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
+    let at = snapshot.at;
     let mut added: BTreeMap<Name, Vec<(Name, u32, Sha256)>> = BTreeMap::new();
-    for entry in catalogue::boot_images(reading.connection(), at).await? {
+    for entry in catalogue::boot_images(snapshot.connection(), at).await? {
         let origin = entry.spec.spec.as_ref().and_then(|spec| spec.recipe.as_deref());
         if let Some(origin) = origin.filter(|_| !entry.retired) {
             added.entry(origin.name.clone()).or_default().push((entry.key, entry.spec.revision, origin.sha256));
@@ -180,10 +181,10 @@ fn answer(recipe: &Recipe, added: Option<&Vec<(Name, u32, Sha256)>>) -> RecipeAn
 #[utoipa::path(get, path = "/api/v1/image-library", tag = "boot-images", responses((status = 200, body = Recipes)))]
 pub(crate) async fn index(_: Viewer, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
-    let mut reading = backend.read().await?;
-    let added = added(&mut reading).await?;
+    let mut snapshot = backend.read().await?;
+    let added = added(&mut snapshot).await?;
     let items = library.recipes().map(|recipe| answer(recipe, added.get(&recipe.name))).collect();
-    Ok(reading.answer(&Recipes { items }))
+    Ok(snapshot.answer(&Recipes { items }))
 }
 
 /// Returns one recipe.
@@ -191,10 +192,10 @@ pub(crate) async fn index(_: Viewer, mut backend: Backend) -> Result<HttpRespons
     responses((status = 200, body = RecipeAnswer)))]
 pub(crate) async fn show(_: Viewer, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
-    let added = added(&mut reading).await?;
-    Ok(reading.answer(&answer(recipe, added.get(&name))))
+    let added = added(&mut snapshot).await?;
+    Ok(snapshot.answer(&answer(recipe, added.get(&name))))
 }
 
 /// The error for a recipe that does not exist.
@@ -243,11 +244,11 @@ pub(crate) async fn download(_: Viewer, mut backend: Backend, Path(id): Path<Uui
 }
 
 /// Refuses requests for a past position, because downloads keep no history.
-fn only_now(reading: &Reading<'_>) -> Result<(), Error> {
-    match reading.at {
+fn only_now(snapshot: &Snapshot<'_>) -> Result<(), Error> {
+    match snapshot.at {
         At::Now => Ok(()),
         At::Position(_) => {
-            Err(Error::bad_request("at", "downloads_are_now", "downloads are known only as they are now; leave `at` out"))
+            Err(Error::bad_request("at", Rule::DownloadsAreNow, "downloads are available only for the present; remove `at`"))
         }
     }
 }

@@ -1,20 +1,21 @@
 //! Routes for imports: bulk deployments from a CSV file, for all of its rows or none.
 
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::{Imported, PlannedRow};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Csv;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::name_position;
+use super::deployments::item::DeploymentItem;
+use crate::http::auth::caller::{Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Csv;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::name_position;
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::ids::ImportId;
-use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, StatusCount};
-use bootledger_projections::imports;
+use bootledger_port::{Imported, PlannedRow};
+use bootledger_projections::rows::deployments::{self, Cursor, Filter, StatusCount};
+use bootledger_projections::rows::imports;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,8 +49,8 @@ pub struct ImportAnswer {
 /// the last four may be empty or left out. A header line is optional.
 #[utoipa::path(post, path = "/api/v1/imports", tag = "imports", params(ImportMode),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, description = "What a dry run would start", body = ImportAnswer),
-              (status = 201, description = "What was started", body = ImportAnswer)))]
+    responses((status = 200, description = "The deployments that an import without dry_run would start", body = ImportAnswer),
+              (status = 201, description = "The deployments that were started", body = ImportAnswer)))]
 pub(crate) async fn create(
     caller: Operator,
     mut backend: Backend,
@@ -92,7 +93,7 @@ pub struct ImportState {
     /// The number of deployments in each status.
     counts: Vec<StatusCount>,
     /// One page of the import's deployments, newest first.
-    items: Vec<Deployment>,
+    items: Vec<DeploymentItem>,
     /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
@@ -106,14 +107,15 @@ pub(crate) async fn show(
     Parameters(query): Parameters<ImportQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, reading.at);
-    let counts = imports::counts(reading.connection(), id, at).await?;
+    let mut snapshot = backend.read().await?;
+    let (limit, at) = (limit(query.limit)?, snapshot.at);
+    let counts = imports::counts(snapshot.connection(), id, at).await?;
     if counts.is_empty() {
         return Err(Error::NotFound(format!("there is no import {id}")));
     }
     let filter = Filter { import: Some(id), after: query.after, ..Filter::default() };
-    let found = deployments::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
-    let Page { items, next } = Page::of(found, limit, |deployment| Cursor::behind(deployment, filter.sort).to_string());
-    Ok(reading.answer(&ImportState { id, counts, items, next }))
+    let found = deployments::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let Page { items, next } =
+        Page::of(found, limit, |deployment| Cursor::behind(deployment, filter.sort).to_string()).map(DeploymentItem::from);
+    Ok(snapshot.answer(&ImportState { id, counts, items, next }))
 }

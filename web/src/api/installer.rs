@@ -2,22 +2,22 @@
 //! next network boot.
 
 use super::deployments::{DeploymentAnswer, changed, find};
-use crate::auth::caller::Operator;
-use crate::boot::files::store_failed;
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::path::Path;
-use crate::request::reading::name_position;
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::request::answer::Change;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::name_position;
+use crate::images::stored;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::installations;
+use bootledger_port::{Command, DeploymentAction};
+use bootledger_projections::rows::installations;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -45,7 +45,11 @@ pub(crate) async fn next_boot(
     Json(NewNextBoot { boot }): Json<NewNextBoot>,
 ) -> Result<HttpResponse, Error> {
     let by = Text::fitted(&caller.principal.actor());
-    changed(Change::make(&mut backend, &caller, Command::SetNextBoot { deployment, boot, by }).await?, &mut backend).await
+    changed(
+        Change::make(&mut backend, &caller, Command::Deployment(DeploymentAction::SetNextBoot { deployment, boot, by })).await?,
+        &mut backend,
+    )
+    .await
 }
 
 /// Returns the end of the last log that the installer sent, unchanged except that the deployment's token is removed. The role
@@ -54,15 +58,15 @@ pub(crate) async fn next_boot(
     params(("id" = DeploymentId, Path, description = "The deployment")),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn log(_: Operator, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let deployment = find(&mut reading, id).await?;
-    let at = reading.at;
-    let log = installations::find(reading.connection(), id, at).await?.log;
+    let mut snapshot = backend.read().await?;
+    let deployment = find(&mut snapshot, id).await?;
+    let at = snapshot.at;
+    let log = installations::find(snapshot.connection(), id, at).await?.log;
     let log = log.ok_or_else(|| Error::NotFound(format!("the installer of deployment {id} has sent no log")))?;
-    let position = reading.position;
-    drop(reading);
+    let position = snapshot.position;
+    drop(snapshot);
     let size = u64::try_from(log.size).unwrap_or(0);
-    let bytes = backend.stored(log.sha256, size).await.map_err(store_failed)?;
+    let bytes = stored::read(&mut backend, log.sha256, size).await?;
     let name = format!("attachment; filename=\"{}-installer.log\"", deployment.hostname);
     let mut answer = HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")

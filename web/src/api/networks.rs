@@ -1,20 +1,22 @@
 //! Routes for networks, and for their free addresses.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::{MOST, Page};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::{MOST, Page};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self as items, Entry};
-use bootledger_projections::{free, holdings};
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::questions::free;
+use bootledger_projections::rows::catalogue::Entry;
+use bootledger_projections::rows::holdings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -54,16 +56,16 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<NetworkSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineNetwork(key.clone(), Box::new(spec));
-    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineNetwork(key.clone(), Box::new(spec));
+    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a network.
 #[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Network, key.clone());
-    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::Network, key.clone());
+    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, action).await
 }
 
 /// The number of free values to return.
@@ -85,7 +87,7 @@ impl FreeQuery {
         if (1..=MOST).contains(&self.free) {
             Ok(self.free as usize)
         } else {
-            Err(Error::rejected("free", "free_range", format!("free is {}, but 1 to {MOST} are told at once", self.free)))
+            Err(Error::rejected("free", Rule::FreeRange, format!("free must be 1 to {MOST}, not {}", self.free)))
         }
     }
 }
@@ -112,11 +114,10 @@ pub(crate) async fn addresses(
     Parameters(query): Parameters<FreeQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (count, at) = (query.count()?, reading.at);
-    let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
-    let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;
-    let free = free::addresses(reading.connection(), &network, &BTreeSet::new(), at, count).await?;
-    let held = holdings::count_in(reading.connection(), &[network.cidr], at).await?.into_iter().sum();
-    Ok(reading.answer(&FreeAddresses { network: key, free, held }))
+    let mut snapshot = backend.read().await?;
+    let (count, at) = (query.count()?, snapshot.at);
+    let network: NetworkSpec = catalogue::in_use("network", &key, &mut snapshot).await?;
+    let free = free::addresses(snapshot.connection(), &network, &BTreeSet::new(), at, count).await?;
+    let held = holdings::count_in(snapshot.connection(), &[network.cidr], at).await?.into_iter().sum();
+    Ok(snapshot.answer(&FreeAddresses { network: key, free, held }))
 }

@@ -1,20 +1,21 @@
 //! Routes for the power of a device: its state, as the management controller reports it, and power orders.
 
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::{Command, Power};
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::power_orders::{self, Order, OrderStatus};
+use bootledger_port::{Command, Power};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::power_orders::{self, Order, OrderStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,7 +31,8 @@ pub struct PowerAnswer {
     /// Whether the server has power: the last reported state.
     state: PowerState,
     /// When the controller reported the state; null if it never has.
-    asked_at: Option<Timestamp>,
+    #[serde(rename = "asked_at")]
+    queried_at: Option<Timestamp>,
     /// Whether the controller was queried for this answer. It never is for a viewer.
     live: bool,
 }
@@ -58,14 +60,10 @@ pub struct NewOrder {
 pub(crate) async fn show(caller: Viewer, Path(device): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let at = backend.read().await?.at;
     if at != At::Now {
-        return Err(Error::bad_request(
-            "at",
-            "power_is_now",
-            "a management controller knows only how the power is now; leave `at` out",
-        ));
+        return Err(Error::bad_request("at", Rule::PowerIsNow, "the power state is available only for the present; remove `at`"));
     }
     let Power { state, at, live } = backend.power_state(device, caller.context()).await?;
-    Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, asked_at: at, live }))
+    Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, queried_at: at, live }))
 }
 
 /// Switches a device on, off, or off and on again. The answer is 202 if this takes long; an event then records the result. It
@@ -87,20 +85,20 @@ pub(crate) async fn order(
     match order.status {
         OrderStatus::Failed => return Err(Error::Controller { message: reason(), slow: false }),
         OrderStatus::Uncertain => {
-            let message = format!("{}; it may have been done all the same", reason());
+            let message = format!("{}; the request may still have taken effect", reason());
             return Err(Error::Controller { message, slow: true });
         }
         OrderStatus::Ordered | OrderStatus::Confirmed => {}
     }
     match change.shown(&mut backend).await {
-        Ok(reading) => {
+        Shown::Now(snapshot) => {
             let under_way = order.status == OrderStatus::Ordered;
-            let mut answer = change.answer(reading, &order);
+            let mut answer = change.answer(snapshot, &order);
             if under_way {
                 *answer.status_mut() = StatusCode::ACCEPTED;
             }
             Ok(answer)
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }

@@ -1,19 +1,19 @@
 //! Routes for racks: list, read, define, retire.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::rows::catalogue::Entry;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -48,14 +48,14 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<RackSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineRack(key.clone(), spec);
-    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineRack(key.clone(), spec);
+    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a rack.
 #[utoipa::path(delete, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Rack, key.clone());
-    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::Rack, key.clone());
+    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, action).await
 }

@@ -2,19 +2,19 @@
 //! them. They never return a secret itself, or whether it can be read.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
-use crate::auth::caller::Administrator;
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::rows::catalogue::Entry;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -50,14 +50,14 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<SecretSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineSecret(key.clone(), Box::new(spec));
-    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineSecret(key.clone(), Box::new(spec));
+    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, action).await
 }
 
 /// Retires the scope of a secret: the secret is sent to no management controller. The secret itself is not deleted.
 #[utoipa::path(delete, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name"), ChangeMode), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Secret, key.clone());
-    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::Secret, key.clone());
+    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, action).await
 }

@@ -1,25 +1,25 @@
 //! Routes for the sessions of signed-in users: the caller's own or, for administrators, everyone's.
 
-use crate::auth::caller::Viewer;
-use crate::auth::level::Level;
-use crate::auth::principal::Principal;
-use crate::commands::{Command, Context, Receipt};
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::auth::caller::Viewer;
+use crate::http::auth::principal::Principal;
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::EndReason;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::accounts::{self, Listed, SessionView};
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
+use bootledger_port::{AccountAction, Command, Context, Receipt};
+use bootledger_projections::rows::accounts::{self, Listed, SessionView};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -71,23 +71,23 @@ pub(crate) async fn index(
     Parameters(query): Parameters<SessionQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, reading.at);
+    let mut snapshot = backend.read().await?;
+    let (limit, at) = (limit(query.limit)?, snapshot.at);
     let own = viewer.principal.user().map(|user| user.name.clone());
-    let of = match (query.user, viewer.principal.may(Level::Administrator)) {
+    let of = match (query.user, viewer.principal.may(Role::Administrator)) {
         (named, true) => named,
         (Some(named), false) if Some(&named) != own.as_ref() => {
-            viewer.principal.require(Level::Administrator)?;
+            viewer.principal.require(Role::Administrator)?;
             Some(named)
         }
         // A token has no sessions.
-        (_, false) if own.is_none() => return Ok(reading.answer(&Page::<SessionAnswer> { items: vec![], next: None })),
+        (_, false) if own.is_none() => return Ok(snapshot.answer(&Page::<SessionAnswer> { items: vec![], next: None })),
         (_, false) => own,
     };
     let live = !query.all.unwrap_or(false);
-    let found = accounts::sessions(reading.connection(), of.as_ref(), live, at, query.after, i64::from(limit) + 1).await?;
+    let found = accounts::sessions(snapshot.connection(), of.as_ref(), live, at, query.after, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |session| session.id.to_string()).map(SessionAnswer::from);
-    Ok(reading.answer(&page))
+    Ok(snapshot.answer(&page))
 }
 
 /// Ends a session immediately: one of your own or, for administrators, anyone's.
@@ -97,17 +97,17 @@ pub(crate) async fn end(caller: Viewer, mut backend: Backend, Path(id): Path<Ses
     require_own(&mut backend, &caller.principal, id).await?;
     let change = Change::of(end_session(&mut backend, id, caller.context()).await?);
     match change.shown(&mut backend).await {
-        Ok(mut reading) => {
-            let found = find(&mut reading, id).await?;
+        Shown::Now(mut snapshot) => {
+            let found = find(&mut snapshot, id).await?;
             let body = SessionAnswer::from(Listed { id, view: found, times: None });
-            Ok(change.answer(reading, &body))
+            Ok(change.answer(snapshot, &body))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }
 
-async fn find(reading: &mut Reading<'_>, id: SessionId) -> Result<SessionView, Error> {
-    let item = catalogue::find(reading.connection(), "session", &id.to_string(), At::Now).await?;
+async fn find(snapshot: &mut Snapshot<'_>, id: SessionId) -> Result<SessionView, Error> {
+    let item = catalogue::find(snapshot.connection(), "session", &id.to_string(), At::Now).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no session {id}")))?;
     Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
 }
@@ -115,16 +115,16 @@ async fn find(reading: &mut Reading<'_>, id: SessionId) -> Result<SessionView, E
 /// Refuses a caller who may not end the session. Users may end their own sessions, and administrators all. A handler calls this
 /// before it reads a body.
 pub(crate) async fn require_own(backend: &mut Backend, principal: &Principal, id: SessionId) -> Result<(), Error> {
-    if principal.may(Level::Administrator) {
+    if principal.may(Role::Administrator) {
         return Ok(());
     }
     let found = find(&mut backend.read_now().await?, id).await.ok();
     let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
     // Others do not learn whose session it is, or whether it exists.
-    if own { Ok(()) } else { principal.require(Level::Administrator) }
+    if own { Ok(()) } else { principal.require(Role::Administrator) }
 }
 
 /// Ends a session. The caller calls [`require_own`] first.
 pub(crate) async fn end_session(backend: &mut Backend, id: SessionId, context: Context) -> Result<Receipt, Error> {
-    Ok(backend.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
+    Ok(backend.execute(Command::Account(AccountAction::EndSession { session: id, reason: EndReason::Revoked }), context).await?)
 }

@@ -2,21 +2,22 @@
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::api::networks::FreeQuery;
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self as items, Entry};
-use bootledger_projections::free;
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::questions::free;
+use bootledger_projections::rows::catalogue::Entry;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -55,16 +56,16 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<SiteSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineSite(key.clone(), Box::new(spec));
-    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineSite(key.clone(), Box::new(spec));
+    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a site.
 #[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Site, key.clone());
-    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::Site, key.clone());
+    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, action).await
 }
 
 /// The next free host names of a site. A host name is claimed only when a deployment starts.
@@ -86,14 +87,13 @@ pub(crate) async fn hostnames(
     Parameters(query): Parameters<FreeQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (count, at) = (query.count()?, reading.at);
-    let site = items::site(reading.connection(), &key, at).await?.filter(|site| !site.retired);
-    let site = site.ok_or_else(|| Error::NotFound(format!("there is no site {key} in use")))?.spec;
+    let mut snapshot = backend.read().await?;
+    let (count, at) = (query.count()?, snapshot.at);
+    let site: SiteSpec = catalogue::in_use("site", &key, &mut snapshot).await?;
     let template = site.hostname_template.ok_or_else(|| {
-        let message = format!("the site {key} has no hostname_template to number names by; add one to the site");
-        Error::rejected("key", "hostname_template_missing", message)
+        let message = format!("the site {key} has no hostname_template; add one to the site");
+        Error::rejected("key", Rule::HostnameTemplateMissing, message)
     })?;
-    let free = free::hostnames(reading.connection(), &template, &BTreeSet::new(), at, count).await?;
-    Ok(reading.answer(&FreeHostnames { site: key, free }))
+    let free = free::hostnames(snapshot.connection(), &template, &BTreeSet::new(), at, count).await?;
+    Ok(snapshot.answer(&FreeHostnames { site: key, free }))
 }

@@ -1,26 +1,27 @@
 //! Routes for access tokens. A token's secret is returned once, when the token is created, and never again.
 
 use crate::api::catalogue::CatalogueQuery;
-use crate::application::Application;
-use crate::auth::caller::Administrator;
-use crate::auth::token::Secret;
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::{Reading, name_position};
+use crate::http::application::Application;
+use crate::http::auth::caller::Administrator;
+use crate::http::auth::token::Secret;
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::{Snapshot, name_position};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, ServiceConfig, resource};
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::rules::Rule;
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue::{self, Item, TokenView};
+use bootledger_port::{Command, TokenAction};
+use bootledger_projections::rows::catalogue::{self, Item, TokenView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,7 +56,7 @@ pub struct NewToken {
     /// The token's name. Events name the actor by it.
     name: Text,
     /// What the token allows: `viewer`, `operator`, `administrator`, `puppet_reports`, or `{"dhcp_server": "kea-1"}`.
-    scope: Scope,
+    scope: TokenScope,
     /// When the token expires. If this is left out, it never expires.
     expires: Option<Timestamp>,
 }
@@ -71,7 +72,7 @@ pub struct TokenMade {
     /// The token's name.
     name: Text,
     /// What the token allows.
-    scope: Scope,
+    scope: TokenScope,
     /// When the token expires; null if it never does.
     expires: Option<Timestamp>,
 }
@@ -84,18 +85,18 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, reading.at);
+    let mut snapshot = backend.read().await?;
+    let (limit, at) = (limit(query.limit)?, snapshot.at);
     let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(reading.connection(), "token", at, after, i64::from(limit) + 1, q).await?;
+    let found = catalogue::list(snapshot.connection(), "token", at, after, i64::from(limit) + 1, q).await?;
     let Page { items, next } = Page::of(found, limit, |item| item.key.clone());
     let items = items.into_iter().map(TokenAnswer::of).collect::<Result<Vec<_>, _>>()?;
-    Ok(reading.answer(&Page { items, next }))
+    Ok(snapshot.answer(&Page { items, next }))
 }
 
-async fn find(reading: &mut Reading<'_>, id: TokenId) -> Result<TokenAnswer, Error> {
-    let at = reading.at;
-    let item = catalogue::find(reading.connection(), "token", &id.to_string(), at).await?;
+async fn find(snapshot: &mut Snapshot<'_>, id: TokenId) -> Result<TokenAnswer, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "token", &id.to_string(), at).await?;
     TokenAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no token {id}")))?)
 }
 
@@ -103,9 +104,9 @@ async fn find(reading: &mut Reading<'_>, id: TokenId) -> Result<TokenAnswer, Err
 #[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
 pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let body = find(&mut reading, id).await?;
-    Ok(reading.answer(&body))
+    let mut snapshot = backend.read().await?;
+    let body = find(&mut snapshot, id).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// Creates a token. The answer contains its secret, which is not stored and cannot be shown again.
@@ -117,20 +118,19 @@ pub(crate) async fn create(
     Json(new): Json<NewToken>,
 ) -> Result<HttpResponse, Error> {
     if caller.idempotency_key().is_some() {
-        let message =
-            "a secret is shown once, so this cannot be repeated; leave the key out, and revoke a token whose answer was lost";
-        return Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message));
+        let message = "a secret is shown only once, so this request cannot be repeated; remove the idempotency key. If the response was lost, revoke the token and create another";
+        return Err(Error::rejected("Idempotency-Key", Rule::IdempotencyKeyNotTaken, message));
     }
     if new.expires.is_some_and(|end| end <= (application.now)()) {
-        return Err(Error::rejected("expires", "expires_in_past", "the token would be over already; name a later time"));
+        return Err(Error::rejected("expires", Rule::ExpiresInPast, "the token would already be expired; choose a later time"));
     }
     let secret = Secret::random();
-    let command = Command::CreateToken {
+    let command = Command::Token(TokenAction::CreateToken {
         name: new.name.clone(),
         scope: new.scope.clone(),
         expires: new.expires,
         secret_sha256: secret.sha256(),
-    };
+    });
     let receipt = backend.execute(command, caller.context()).await?;
     let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
     let shown = backend.reach(receipt.position).await;
@@ -146,12 +146,12 @@ pub(crate) async fn create(
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
 pub(crate) async fn revoke(caller: Administrator, mut backend: Backend, Path(id): Path<TokenId>) -> Result<HttpResponse, Error> {
-    let change = Change::make(&mut backend, &caller, Command::RevokeToken(id)).await?;
+    let change = Change::make(&mut backend, &caller, Command::Token(TokenAction::RevokeToken(id))).await?;
     match change.shown(&mut backend).await {
-        Ok(mut reading) => {
-            let body = find(&mut reading, id).await?;
-            Ok(change.answer(reading, &body))
+        Shown::Now(mut snapshot) => {
+            let body = find(&mut snapshot, id).await?;
+            Ok(change.answer(snapshot, &body))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }

@@ -1,28 +1,29 @@
 //! Routes for users. A password that Bootledger generates is returned once and never again.
 
 use crate::api::catalogue::CatalogueQuery;
-use crate::auth::caller::{Administrator, Caller};
-use crate::auth::password::Password;
-use crate::commands::{Command, NewPassword};
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::{Json, OptionalJson};
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::{Reading, name_position};
+use crate::http::auth::caller::{Administrator, Caller};
+use crate::http::auth::password::Password;
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::{Json, OptionalJson};
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::{Snapshot, name_position};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{ServiceConfig, resource};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::ids::PasswordId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::accounts::{LockedOut, UserView};
-use bootledger_projections::catalogue::{self, Item};
+use bootledger_port::{AccountAction, Command, NewPassword};
+use bootledger_projections::rows::accounts::{LockedOut, UserView};
+use bootledger_projections::rows::catalogue::{self, Item};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -135,18 +136,18 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, reading.at);
+    let mut snapshot = backend.read().await?;
+    let (limit, at) = (limit(query.limit)?, snapshot.at);
     let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(reading.connection(), "user", at, after, i64::from(limit) + 1, q).await?;
+    let found = catalogue::list(snapshot.connection(), "user", at, after, i64::from(limit) + 1, q).await?;
     let Page { items, next } = Page::of(found, limit, |item| item.key.clone());
     let items = items.into_iter().map(UserAnswer::of).collect::<Result<Vec<_>, _>>()?;
-    Ok(reading.answer(&Page { items, next }))
+    Ok(snapshot.answer(&Page { items, next }))
 }
 
-async fn find(reading: &mut Reading<'_>, name: &UserName) -> Result<UserAnswer, Error> {
-    let at = reading.at;
-    let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
+async fn find(snapshot: &mut Snapshot<'_>, name: &UserName) -> Result<UserAnswer, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "user", name.as_str(), at).await?;
     UserAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?)
 }
 
@@ -154,9 +155,9 @@ async fn find(reading: &mut Reading<'_>, name: &UserName) -> Result<UserAnswer, 
 #[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = UserName, Path, description = "The user")),
     responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn show(_: Administrator, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let body = find(&mut reading, &name).await?;
-    Ok(reading.answer(&body))
+    let mut snapshot = backend.read().await?;
+    let body = find(&mut snapshot, &name).await?;
+    Ok(snapshot.answer(&body))
 }
 
 /// The password for a command: the requested one, or a generated one, whose text is returned too.
@@ -173,9 +174,8 @@ fn without_key(caller: &Caller) -> Result<(), Error> {
     if caller.idempotency_key().is_none() {
         return Ok(());
     }
-    let message = "a password is shown once, so this cannot be repeated; leave the key out, and set the password again where \
-                   an answer was lost";
-    Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message))
+    let message = "a password is shown only once, so this request cannot be repeated; remove the idempotency key. If the response was lost, set the password again";
+    Err(Error::rejected("Idempotency-Key", Rule::IdempotencyKeyNotTaken, message))
 }
 
 /// Creates a user. If a password is generated, only this answer contains it.
@@ -183,23 +183,23 @@ fn without_key(caller: &Caller) -> Result<(), Error> {
 pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new): Json<NewUser>) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
     let NewUser { name, display_name, role, sign_in, password } = new;
-    let (password, told) = match (sign_in, &password.password) {
+    let (password, reported) = match (sign_in, &password.password) {
         (Method::Password, wanted) => {
             let one_time = password.must_change_password.unwrap_or(true);
-            let (password, told) = made(wanted.as_deref(), one_time, &name).await?;
-            (Some(password), told)
+            let (password, reported) = made(wanted.as_deref(), one_time, &name).await?;
+            (Some(password), reported)
         }
         (Method::OpenidConnect, None) => (None, None),
         (Method::OpenidConnect, Some(_)) => {
-            let message = "who signs in through OpenID Connect has no password here; leave it out";
-            return Err(Error::rejected("password", "password_elsewhere", message));
+            let message = "users who sign in through OpenID Connect have no password here; remove it";
+            return Err(Error::rejected("password", Rule::PasswordElsewhere, message));
         }
     };
-    let command = Command::CreateUser { name: name.clone(), display_name, role, password };
+    let command = Command::Account(AccountAction::CreateUser { name: name.clone(), display_name, role, password });
     let receipt = backend.execute(command, caller.context()).await?;
     let shown = backend.reach(receipt.position).await;
     let location = format!("/api/v1/users/{}", name.in_url());
-    let body = PasswordMade { name, one_time_password: told };
+    let body = PasswordMade { name, one_time_password: reported };
     let mut response = HttpResponse::Created().insert_header((LOCATION, location)).json(body);
     if shown {
         name_position(&mut response, receipt.position);
@@ -218,11 +218,11 @@ pub(crate) async fn set_password(
 ) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
     let one_time = wanted.must_change_password.unwrap_or(true);
-    let (password, told) = made(wanted.password.as_deref(), one_time, &name).await?;
-    let command = Command::SetPassword { user: name.clone(), password, keep: None };
+    let (password, reported) = made(wanted.password.as_deref(), one_time, &name).await?;
+    let command = Command::Account(AccountAction::SetPassword { user: name.clone(), password, keep: None });
     let receipt = backend.execute(command, caller.context()).await?;
     let shown = backend.reach(receipt.position).await;
-    let mut response = HttpResponse::Ok().json(PasswordMade { name, one_time_password: told });
+    let mut response = HttpResponse::Ok().json(PasswordMade { name, one_time_password: reported });
     if shown {
         name_position(&mut response, receipt.position);
     }
@@ -232,11 +232,11 @@ pub(crate) async fn set_password(
 async fn changed(caller: &Caller, backend: &mut Backend, name: &UserName, command: Command) -> Result<HttpResponse, Error> {
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
-        Ok(mut reading) => {
-            let body = find(&mut reading, name).await?;
-            Ok(change.answer(reading, &body))
+        Shown::Now(mut snapshot) => {
+            let body = find(&mut snapshot, name).await?;
+            Ok(change.answer(snapshot, &body))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }
 
@@ -249,7 +249,7 @@ pub(crate) async fn change(
     Path(name): Path<UserName>,
     Json(UserChange { role }): Json<UserChange>,
 ) -> Result<HttpResponse, Error> {
-    changed(&caller, &mut backend, &name, Command::ChangeUserRole { user: name.clone(), role }).await
+    changed(&caller, &mut backend, &name, Command::Account(AccountAction::ChangeUserRole { user: name.clone(), role })).await
 }
 
 /// Disables a user: the user can no longer sign in, and the user's sessions end. The last administrator cannot be disabled.
@@ -260,7 +260,7 @@ pub(crate) async fn disable(
     mut backend: Backend,
     Path(name): Path<UserName>,
 ) -> Result<HttpResponse, Error> {
-    changed(&caller, &mut backend, &name, Command::DisableUser(name.clone())).await
+    changed(&caller, &mut backend, &name, Command::Account(AccountAction::DisableUser(name.clone()))).await
 }
 
 /// Enables a user: the user can sign in again.
@@ -271,7 +271,7 @@ pub(crate) async fn enable(
     mut backend: Backend,
     Path(name): Path<UserName>,
 ) -> Result<HttpResponse, Error> {
-    changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
+    changed(&caller, &mut backend, &name, Command::Account(AccountAction::EnableUser(name.clone()))).await
 }
 
 /// Ends a lock-out: attempts to sign in as the user no longer have to wait.
@@ -282,5 +282,5 @@ pub(crate) async fn unlock(
     mut backend: Backend,
     Path(name): Path<UserName>,
 ) -> Result<HttpResponse, Error> {
-    changed(&caller, &mut backend, &name, Command::UnlockUser(name.clone())).await
+    changed(&caller, &mut backend, &name, Command::Account(AccountAction::UnlockUser(name.clone()))).await
 }

@@ -1,19 +1,19 @@
 //! Routes for ventures and their roles.
 
 use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
-use crate::auth::caller::{Administrator, Viewer};
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::body::Json;
-use crate::request::page::Page;
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::body::Json;
+use crate::http::request::page::Page;
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
-use bootledger_projections::catalogue::{Entry, VentureView};
+use bootledger_port::{CatalogueAction, Kind};
+use bootledger_projections::rows::catalogue::{Entry, VentureView};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -75,16 +75,16 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<VentureSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineVenture(key.clone(), spec);
-    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineVenture(key.clone(), spec);
+    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, action).await
 }
 
 /// Retires a venture.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Venture, key.clone());
-    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, command).await
+    let action = CatalogueAction::Retire(Kind::Venture, key.clone());
+    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, action).await
 }
 
 /// Creates or changes a role of a venture.
@@ -97,8 +97,8 @@ pub(crate) async fn define_role(
     Path((venture, role)): Path<(Name, Name)>,
     Json(spec): Json<RoleSpec>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::DefineRole { venture: venture.clone(), role, spec };
-    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, command).await
+    let action = CatalogueAction::DefineRole { venture: venture.clone(), role, spec };
+    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, action).await
 }
 
 /// Retires a role of a venture.
@@ -110,6 +110,6 @@ pub(crate) async fn retire_role(
     mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::RetireRole { venture: venture.clone(), role };
-    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, command).await
+    let action = CatalogueAction::RetireRole { venture: venture.clone(), role };
+    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, action).await
 }

@@ -1,26 +1,27 @@
 //! Routes for webhooks: the receivers that Bootledger delivers events to, and the progress of each delivery.
 
 use crate::api::catalogue::CatalogueQuery;
-use crate::application::Application;
-use crate::auth::caller::{Administrator, Caller, Viewer};
-use crate::auth::level::Level;
-use crate::commands::{Command, Kind, Ping};
-use crate::error::Error;
-use crate::request::answer::Change;
-use crate::request::backend::Backend;
-use crate::request::body::{Json, OptionalJson};
-use crate::request::page::{Page, limit};
-use crate::request::parameters::Parameters;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::application::Application;
+use crate::http::auth::caller::{Administrator, Caller, Viewer};
+use crate::http::error::Error;
+use crate::http::request::answer::{Change, Shown};
+use crate::http::request::backend::Backend;
+use crate::http::request::body::{Json, OptionalJson};
+use crate::http::request::page::{Page, limit};
+use crate::http::request::parameters::Parameters;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::rules::Rule;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, Beginning, Entry, Item, Paused, WebhookView};
-use bootledger_projections::webhooks::{self, Delivery, Details};
+use bootledger_port::{CatalogueAction, Command, Kind, Ping, WebhookAction};
+use bootledger_projections::progress::webhooks::{self, Delivery, Details};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue::{self, Beginning, Entry, Item, Paused, WebhookView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,24 +56,24 @@ pub struct WebhookAnswer {
 }
 
 impl WebhookAnswer {
-    async fn of(item: Item, application: &Application, reading: &mut Reading<'_>, caller: &Caller) -> Result<Self, Error> {
-        let details = if caller.principal.may(Level::Administrator) { Details::Shown } else { Details::Hidden };
+    async fn of(item: Item, application: &Application, snapshot: &mut Snapshot<'_>, caller: &Caller) -> Result<Self, Error> {
+        let details = if caller.principal.may(Role::Administrator) { Details::Shown } else { Details::Hidden };
         let entry: Entry<WebhookView> = item.read()?;
-        let delivery = if entry.retired || reading.at != At::Now {
+        let delivery = if entry.retired || snapshot.at != At::Now {
             None
         } else {
-            let (shown, now) = (reading.position, (application.now)());
-            Some(webhooks::delivery(reading.connection(), &entry.key, &entry.spec, shown, now, details).await?)
+            let (shown, now) = (snapshot.position, (application.now)());
+            Some(webhooks::delivery(snapshot.connection(), &entry.key, &entry.spec, shown, now, details).await?)
         };
         let Entry { key, sequence, retired, spec: WebhookView { spec, begins, paused } } = entry;
         Ok(Self { key, sequence, retired, spec, begins, paused, delivery })
     }
 
-    async fn find(key: &Name, application: &Application, reading: &mut Reading<'_>, caller: &Caller) -> Result<Self, Error> {
-        let at = reading.at;
-        let item = catalogue::find(reading.connection(), "webhook", key.as_str(), at).await?;
+    async fn find(key: &Name, application: &Application, snapshot: &mut Snapshot<'_>, caller: &Caller) -> Result<Self, Error> {
+        let at = snapshot.at;
+        let item = catalogue::find(snapshot.connection(), "webhook", key.as_str(), at).await?;
         let item = item.ok_or_else(|| Error::NotFound(format!("there is no webhook {key}")))?;
-        Self::of(item, application, reading, caller).await
+        Self::of(item, application, snapshot, caller).await
     }
 }
 
@@ -113,16 +114,16 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
+    let mut snapshot = backend.read().await?;
     let limit = limit(query.limit)?;
-    let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(reading.connection(), "webhook", at, after, i64::from(limit) + 1, q).await?;
+    let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(snapshot.connection(), "webhook", at, after, i64::from(limit) + 1, q).await?;
     let page = Page::of(found, limit, |item| item.key.clone());
     let mut items = vec![];
     for item in page.items {
-        items.push(WebhookAnswer::of(item, &application, &mut reading, &caller).await?);
+        items.push(WebhookAnswer::of(item, &application, &mut snapshot, &caller).await?);
     }
-    Ok(reading.answer(&Page { items, next: page.next }))
+    Ok(snapshot.answer(&Page { items, next: page.next }))
 }
 
 /// Returns one webhook, with the progress of its deliveries and the events that it fails to deliver.
@@ -134,9 +135,9 @@ pub(crate) async fn show(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let answer = WebhookAnswer::find(&key, &application, &mut reading, &caller).await?;
-    Ok(reading.answer(&answer))
+    let mut snapshot = backend.read().await?;
+    let answer = WebhookAnswer::find(&key, &application, &mut snapshot, &caller).await?;
+    Ok(snapshot.answer(&answer))
 }
 
 async fn change(
@@ -148,11 +149,11 @@ async fn change(
 ) -> Result<HttpResponse, Error> {
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
-        Ok(mut reading) => {
-            let answer = WebhookAnswer::find(key, application, &mut reading, caller).await?;
-            Ok(change.answer(reading, &answer))
+        Shown::Now(mut snapshot) => {
+            let answer = WebhookAnswer::find(key, application, &mut snapshot, caller).await?;
+            Ok(change.answer(snapshot, &answer))
         }
-        Err(accepted) => Ok(accepted),
+        Shown::Later(accepted) => Ok(accepted),
     }
 }
 
@@ -167,7 +168,8 @@ pub(crate) async fn define(
     Path(key): Path<Name>,
     Json(spec): Json<WebhookSpec>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::DefineWebhook(key.clone(), Box::new(spec))).await
+    change(&key, &application, &mut backend, &caller, Command::Webhook(WebhookAction::DefineWebhook(key.clone(), Box::new(spec))))
+        .await
 }
 
 /// Retires a webhook.
@@ -179,7 +181,8 @@ pub(crate) async fn retire(
     mut backend: Backend,
     Path(key): Path<Name>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::Retire(Kind::Webhook, key.clone())).await
+    change(&key, &application, &mut backend, &caller, Command::Catalogue(CatalogueAction::Retire(Kind::Webhook, key.clone())))
+        .await
 }
 
 /// Pauses deliveries until they are resumed. No event is lost.
@@ -192,7 +195,14 @@ pub(crate) async fn pause(
     Path(key): Path<Name>,
     OptionalJson(Pause { reason }): OptionalJson<Pause>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::PauseWebhook { webhook: key.clone(), reason }).await
+    change(
+        &key,
+        &application,
+        &mut backend,
+        &caller,
+        Command::Webhook(WebhookAction::PauseWebhook { webhook: key.clone(), reason }),
+    )
+    .await
 }
 
 /// Resumes deliveries from where they stopped. Failed deliveries are retried immediately.
@@ -204,7 +214,7 @@ pub(crate) async fn resume(
     mut backend: Backend,
     Path(key): Path<Name>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::ResumeWebhook(key.clone())).await
+    change(&key, &application, &mut backend, &caller, Command::Webhook(WebhookAction::ResumeWebhook(key.clone()))).await
 }
 
 /// Delivers every event after a position, including events that were already delivered. With the last position of the log, it
@@ -218,7 +228,14 @@ pub(crate) async fn set_position(
     Path(key): Path<Name>,
     Json(NewPosition { after, reason }): Json<NewPosition>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::SetWebhookPosition { webhook: key.clone(), after, reason }).await
+    change(
+        &key,
+        &application,
+        &mut backend,
+        &caller,
+        Command::Webhook(WebhookAction::SetWebhookPosition { webhook: key.clone(), after, reason }),
+    )
+    .await
 }
 
 /// Skips an event whose delivery fails, so that later events of the same aggregate are delivered.
@@ -231,7 +248,14 @@ pub(crate) async fn skip(
     Path(key): Path<Name>,
     Json(Skip { position, reason }): Json<Skip>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &mut backend, &caller, Command::SkipWebhookEvent { webhook: key.clone(), position, reason }).await
+    change(
+        &key,
+        &application,
+        &mut backend,
+        &caller,
+        Command::Webhook(WebhookAction::SkipWebhookEvent { webhook: key.clone(), position, reason }),
+    )
+    .await
 }
 
 /// Sends the receiver a signed test message, which is not an event, once and immediately, and returns its answer. This also
@@ -240,8 +264,8 @@ pub(crate) async fn skip(
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = Ping)))]
 pub(crate) async fn ping(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     if caller.idempotency_key().is_some() {
-        let message = "a ping is sent each time that it is asked for; leave the key out";
-        return Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message));
+        let message = "each request sends a ping; remove the idempotency key";
+        return Err(Error::rejected("Idempotency-Key", Rule::IdempotencyKeyNotTaken, message));
     }
     let ping = backend.ping_webhook(&key).await?;
     Ok(backend.read_now().await?.answer(&ping))

@@ -4,8 +4,8 @@
 //! htmx is kept as its package has it; `assets/manifest.json` names the source. The icons are those of Bootstrap Icons (MIT)
 //! that are in use, as symbols of one file.
 
-use crate::error::Error;
-use crate::request::path::Path;
+use crate::http::error::Error;
+use crate::http::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use sha2::Digest;
@@ -68,7 +68,7 @@ static ALL: [&Asset; 4] = [&STYLE, &HTMX, &SCRIPT, &ICONS];
 /// Handles `GET /assets/{hash}/{name}`.
 pub(super) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<HttpResponse, Error> {
     let asset = ALL.iter().find(|asset| asset.name == name && *asset.hash == hash);
-    let asset = asset.ok_or_else(|| Error::NotFound("this file has changed; load the page again".to_owned()))?;
+    let asset = asset.ok_or_else(|| Error::NotFound("this file has changed; reload the page".to_owned()))?;
     Ok(HttpResponse::Ok()
         .content_type(asset.content_type)
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_others_is_unmodified() {
+    fn third_party_assets_are_unmodified() {
         let vendored: Vec<Vendored> = serde_json::from_str(include_str!("assets/manifest.json")).expect("a manifest");
         let served = std::str::from_utf8(HTMX.bytes).expect("UTF-8");
         for (file, text) in HTMX_PARTS {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_icon_that_pages_name_is_in_the_sprite() {
         let sprite = std::str::from_utf8(ICONS.bytes).expect("UTF-8");
-        for icon in crate::pages::kit::icon::ALL {
+        for icon in crate::pages::components::icon::ALL {
             assert!(sprite.contains(&format!("<symbol id=\"{icon}\"")), "{icon}");
         }
     }

@@ -1,7 +1,7 @@
 //! Exports as CSV (RFC 4180).
 
-use crate::error::Error;
-use crate::request::reading::{Reading, name_position};
+use crate::http::error::Error;
+use crate::http::request::snapshot::{Snapshot, name_position};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -17,22 +17,22 @@ const PART: usize = 64 << 10;
 
 /// All rows of a list, as a file to download: `rows` returns the next lines, and `None` at the end.
 ///
-/// The rows are written to a buffer before they are sent, in the one transaction of the reading. So the export shows one state,
+/// The rows are written to a buffer before they are sent, in the one transaction of the snapshot. So the export shows one state,
 /// and a client that reads slowly does not hold a database connection.
 pub(crate) async fn download(
     name: &str,
     head: &str,
-    mut reading: Reading<'_>,
-    mut rows: impl AsyncFnMut(&mut Reading<'_>) -> Result<Option<String>, Error>,
+    mut snapshot: Snapshot<'_>,
+    mut rows: impl AsyncFnMut(&mut Snapshot<'_>) -> Result<Option<String>, Error>,
 ) -> Result<HttpResponse, Error> {
-    let unwritten = |error: io::Error| Error::Internal(anyhow::Error::new(error).context("an export cannot be written down"));
+    let unwritten = |error: io::Error| Error::Internal(anyhow::Error::new(error).context("cannot write the export"));
     let mut file = File::from_std(tempfile::tempfile().map_err(unwritten)?);
     file.write_all(head.as_bytes()).await.map_err(unwritten)?;
-    while let Some(lines) = rows(&mut reading).await? {
+    while let Some(lines) = rows(&mut snapshot).await? {
         file.write_all(lines.as_bytes()).await.map_err(unwritten)?;
     }
-    let position = reading.position;
-    drop(reading);
+    let position = snapshot.position;
+    drop(snapshot);
     let length = file.stream_position().await.map_err(unwritten)?;
     file.rewind().await.map_err(unwritten)?;
     let parts = futures::stream::try_unfold(file, async |mut file| {

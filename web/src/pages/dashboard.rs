@@ -4,20 +4,22 @@
 mod attention;
 mod lately;
 
-use super::frame::{Page, Section, Visit};
-use super::kit::badge::Tone;
-use super::kit::block;
 use super::live::{self, Region, State, Topic};
-use crate::commands::Concern;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::application;
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::deployments::{self, LiveCounts};
-use bootledger_projections::plugin_runs;
+use bootledger_port::Concern;
+use bootledger_projections::rows::deployments::{self, LiveCounts};
+use bootledger_projections::rows::plugin_runs;
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -25,54 +27,54 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 }
 
 /// The data of the page.
-struct Found {
+struct DashboardData {
     concerns: Vec<Concern>,
     counts: LiveCounts,
     attention: attention::Attention,
     lately: lately::Lately,
 }
 
-async fn ask(reading: &mut Reading<'_>, now: Timestamp, concerns: Vec<Concern>) -> Result<Found, Error> {
-    let standing = plugin_runs::standing(reading.connection(), now).await?;
-    Ok(Found {
+async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, concerns: Vec<Concern>) -> Result<DashboardData, Error> {
+    let standing = plugin_runs::standing(snapshot.connection(), now).await?;
+    Ok(DashboardData {
         concerns,
-        counts: deployments::live_counts(reading.connection()).await?,
-        attention: attention::ask(reading, &standing).await?,
-        lately: lately::ask(reading, now, standing).await?,
+        counts: deployments::live_counts(snapshot.connection()).await?,
+        attention: attention::load(snapshot, &standing).await?,
+        lately: lately::load(snapshot, now, standing).await?,
     })
 }
 
 /// Handles the request for the page. What needs attention is a matter of the present, so the page shows no past position.
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let concerns = backend.concerns();
-    let mut reading = backend.read().await?;
-    if reading.at != bootledger_projections::at::At::Now {
-        let message = "the dashboard shows what needs somebody now; look at the past of deployments, devices and the others";
-        return Err(Error::rejected("at", "at_not_here", message));
+    let mut snapshot = backend.read().await?;
+    if snapshot.at != bootledger_projections::rows::at::At::Now {
+        let message = "the dashboard shows only the present; the pages of deployments, devices and the other lists show the past";
+        return Err(Error::rejected("at", Rule::AtNotHere, message));
     }
-    let found = ask(&mut reading, visit.now, concerns).await?;
+    let found = load(&mut snapshot, page_context.now, concerns).await?;
     let content = html! {
         (block::heading(&[], &html! { "Dashboard" }, &html! {}))
-        @for region in regions(&found, visit.now) { (region.html) }
+        @for region in regions(&found, page_context.now) { (region.html) }
     };
-    let live = Some(format!("/dashboard/live/{}", reading.position));
-    visit.answer(reading, Page { live, ..Page::new("Dashboard", Section::Dashboard, content) }).await
+    let live = Some(format!("/dashboard/live/{}", snapshot.position));
+    page_context.answer(snapshot, Page { live, ..Page::new("Dashboard", Section::Dashboard, content) }).await
 }
 
-async fn live(_: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
-    let application = super::application(&request)?;
+async fn live(_: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
+    let application = application::of(&request)?;
     let now = application.now;
-    let render = live::render(move |mut reading, _| {
+    let render = live::render(move |mut snapshot, _| {
         let concerns = application.commands.concerns();
         Box::pin(async move {
-            let found = ask(&mut reading, now(), concerns).await?;
+            let found = load(&mut snapshot, now(), concerns).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });
     live::answer(&request, since, vec![Topic::Everything], None, render)
 }
 
-fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
+fn regions(found: &DashboardData, now: Timestamp) -> Vec<Region> {
     vec![
         Region::new("service", service(&found.concerns)),
         Region::new("tiles", tiles(found)),
@@ -92,16 +94,16 @@ fn service(concerns: &[Concern]) -> Markup {
     }
 }
 
-fn tiles(found: &Found) -> Markup {
+fn tiles(found: &DashboardData) -> Markup {
     let tone = |count: i64, tone: Tone| if count > 0 { tone } else { Tone::Neutral };
     let (counts, attention) = (found.counts, &found.attention);
     html! {
         div.tiles id="tiles" {
-            (block::tile(tone(attention.failing, Tone::Bad), attention.failing, "with a plugin or installer that failed", "/deployments?plugin=failed"))
+            (block::tile(tone(attention.failing, Tone::Bad), attention.failing, "failing", "/deployments?plugin=failed"))
             (block::tile(tone(counts.overdue, Tone::Warn), counts.overdue, "overdue", "/deployments?overdue=true&live=true"))
-            (block::tile(tone(attention.waiting, Tone::Warn), attention.waiting, "waiting for somebody", "/deployments?plugin=waiting"))
-            (block::tile(tone(counts.open, Tone::Info), counts.open, "being prepared", "/deployments?status=open"))
-            (block::tile(tone(counts.in_progress, Tone::Info), counts.in_progress, "in progress", "/deployments?status=in_progress"))
+            (block::tile(tone(attention.waiting, Tone::Warn), attention.waiting, "waiting for an operator", "/deployments?plugin=waiting"))
+            (block::tile(tone(counts.open, Tone::Info), counts.open, "open (preparing)", "/deployments?status=open"))
+            (block::tile(tone(counts.in_progress, Tone::Info), counts.in_progress, "in progress (installing)", "/deployments?status=in_progress"))
         }
     }
 }
@@ -111,15 +113,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_limits_the_service_is_shown() {
+    fn limits_of_the_service_are_shown() {
         let concern = Concern { not_ready: true, sentence: "the database's disk is full".to_owned() };
         let html = service(&[concern]).into_string();
         assert!(html.contains("class=\"note bad\"") && html.contains("the database's disk is full"), "{html}");
     }
 
     #[test]
-    fn every_number_leads_to_what_it_counts() {
-        let found = Found {
+    fn every_number_links_to_what_it_counts() {
+        let found = DashboardData {
             concerns: vec![],
             counts: LiveCounts { open: 3, in_progress: 4, overdue: 2 },
             attention: attention::Attention::of_failing(1),

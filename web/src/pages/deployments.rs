@@ -1,14 +1,15 @@
 //! Pages of deployments: the list, and the page of one deployment with all its details.
 
 mod actions;
-pub(crate) mod awaited;
+mod boot_notes;
+mod boot_path;
 mod bulk;
+mod cards;
+mod details;
 mod export;
 mod history;
 mod installer;
 mod list;
-#[cfg(test)]
-pub(crate) mod samples;
 mod served;
 mod show;
 mod steps;
@@ -24,8 +25,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/deployments/live/{since}/{from}").get(list::live))
         .service(resource("/deployments/{id}").get(show::show))
         .service(resource("/deployments/{id}/live/{since}").get(show::live))
-        .service(resource("/deployments/{id}/cancel").get(actions::ask_cancel).post(actions::cancel))
-        .service(resource("/deployments/{id}/done").get(actions::ask_done).post(actions::done))
+        .service(resource("/deployments/{id}/cancel").get(actions::confirm_cancel).post(actions::cancel))
+        .service(resource("/deployments/{id}/done").get(actions::confirm_done).post(actions::done))
         .service(resource("/deployments/{id}/next-boot").post(installer::set_next_boot))
         .service(resource("/deployments/{id}/served/{file}").get(served::show))
         .service(resource("/deployments/{id}/plugins/{plugin}/retry").post(actions::retry));

@@ -7,32 +7,32 @@ use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
+use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{DHCP_SERVER, Noun, history};
-use super::drift as differences;
+use super::differences;
 use super::form::Fields;
-use super::frame::{Page, Section, Visit};
-use super::kit::action::Allowed;
 use super::live::Topic;
-use crate::application::Application;
-use crate::auth::level::Level;
-use crate::commands::{Command, Kind};
-use crate::dhcp::configuration::Format;
-use crate::dhcp::held::Configurations;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::machines::dhcp::format::Format;
+use crate::machines::dhcp::held::Configurations;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::drift::{DriftKey, Subject};
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
-use bootledger_projections::dhcp_sites::{self, LastChange};
-use bootledger_projections::drift;
-use bootledger_projections::plugin_runs::{self, Awaited, HeldUp};
+use bootledger_port::{CatalogueAction, Command, Kind};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue::{self, DhcpServerView, Entry};
+use bootledger_projections::rows::dhcp_sites::{self, LastChange};
+use bootledger_projections::rows::drift;
+use bootledger_projections::rows::plugin_runs::{self, Awaited, HeldUp};
 use futures::future::FutureExt;
 use maud::{Markup, html};
 
@@ -42,10 +42,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/dhcp-servers/_new").get(described::new::<DhcpServers>).post(described::create::<DhcpServers>))
         .service(resource("/dhcp-servers/_list/live/{since}").get(live_list))
         .service(resource("/dhcp-servers/{key}").get(show))
-        .service(resource("/dhcp-servers/{key}/live/{since}").get(live))
+        .service(resource("/dhcp-servers/{key}/live/{since}").get(page::live::<DhcpServers>))
         .service(resource("/dhcp-servers/{key}/edit").get(described::edit::<DhcpServers>).post(described::change::<DhcpServers>))
         .service(
-            resource("/dhcp-servers/{key}/retire").get(described::ask::<DhcpServers>).post(described::retire::<DhcpServers>),
+            resource("/dhcp-servers/{key}/retire").get(described::load::<DhcpServers>).post(described::retire::<DhcpServers>),
         );
 }
 
@@ -58,105 +58,70 @@ fn awaited(key: &Name) -> String {
 }
 
 /// The last changes of all sites, and how many deployments are waiting for what; both are unknown for past positions.
-async fn news(reading: &mut Reading<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
-    if reading.at != At::Now {
+async fn news(snapshot: &mut Snapshot<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
+    if snapshot.at != At::Now {
         return Ok((vec![], vec![]));
     }
-    let changes = dhcp_sites::last_changes(reading.connection()).await?;
-    let waiting = plugin_runs::awaited(reading.connection(), i64::MAX).await?;
+    let changes = dhcp_sites::last_changes(snapshot.connection()).await?;
+    let waiting = plugin_runs::awaited(snapshot.connection(), i64::MAX).await?;
     Ok((changes, waiting))
 }
 
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: ListQuery = visit.query()?;
-    let found = list::find::<DhcpServerView>(&mut reading, "dhcp_server", &query).await?;
-    let (at, (changes, waiting)) = (reading.at, news(&mut reading).await?);
-    let no_site = found.items.is_empty() && catalogue::sites(reading.connection(), at).await?.is_empty();
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &changes, &waiting, visit.now));
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
+    let (at, (changes, waiting)) = (snapshot.at, news(&mut snapshot).await?);
+    let no_site = found.items.is_empty() && catalogue::sites(snapshot.connection(), at).await?.is_empty();
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &changes, &waiting, page_context.now));
     let empty = list::Empty {
         words: if no_site {
-            "There is no DHCP server yet, and no site that one could serve. Define a site first."
+            "There are no DHCP servers yet. A DHCP server serves a site; create a site first."
         } else {
-            "There is no DHCP server yet. Deployments wait until each DHCP server of their site has confirmed their entry: define the first, and start its agent."
+            "There are no DHCP servers yet. Deployments wait until each DHCP server of their site has confirmed their entry. Create a DHCP server and start its agent."
         },
-        first: no_site.then_some(("New site", "/sites/_new")),
+        first: no_site.then_some(("Create site", "/sites/_new")),
         also: None,
     };
-    let may = visit.may_change(&reading, Level::Administrator);
+    let may = page_context.may_change(&snapshot, Role::Administrator);
     let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&visit, &DHCP_SERVER, &may, table.as_ref(), shown, &empty);
+    let content = list::view(&page_context, &DHCP_SERVER, &may, table.as_ref(), shown, &empty);
     let page = Page {
-        live: Some(entry::live_path("/dhcp-servers/_list", reading.position, &visit)),
+        live: Some(entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
         json: Some("/api/v1/dhcp-servers".to_owned()),
         ..Page::new("DHCP servers", Section::DhcpServers, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 async fn live_list(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     application: Data<Application>,
     Path(since): Path<i64>,
 ) -> Result<HttpResponse, Error> {
-    let query: ListQuery = visit.query()?;
+    let query: ListQuery = page_context.query()?;
     let topics = ["dhcp_server", "network", "site", "device", "deployment"].map(Topic::Kind).to_vec();
-    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+    entry::stream(&request, &application, since, topics, move |mut snapshot, now| {
         let query = query.clone();
         async move {
-            let found = list::find::<DhcpServerView>(&mut reading, "dhcp_server", &query).await?;
-            let (changes, waiting) = news(&mut reading).await?;
+            let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
+            let (changes, waiting) = news(&mut snapshot).await?;
             Ok(vec![("servers", view::table(&found.items, &changes, &waiting, now))])
         }
         .boxed_local()
     })
 }
 
-/// What the visitor may do: define and retire servers, and repair differences.
-#[derive(Clone)]
-struct May {
-    change: Allowed,
-    repair: Allowed,
-}
-
-async fn held_up(reading: &mut Reading<'_>, key: &Name) -> Result<(Vec<HeldUp>, i64), Error> {
-    if reading.at != At::Now {
+async fn held_up(snapshot: &mut Snapshot<'_>, key: &Name) -> Result<(Vec<HeldUp>, i64), Error> {
+    if snapshot.at != At::Now {
         return Ok((vec![], 0));
     }
     let awaited = awaited(key);
-    let shown = plugin_runs::held_up_by(reading.connection(), &awaited, SHOWN_WAITING).await?;
-    let counts = plugin_runs::awaited(reading.connection(), i64::MAX).await?;
+    let shown = plugin_runs::held_up_by(snapshot.connection(), &awaited, SHOWN_WAITING).await?;
+    let counts = plugin_runs::awaited(snapshot.connection(), i64::MAX).await?;
     let count = counts.into_iter().find(|known| known.key == awaited).map_or(0, |known| known.deployments);
     Ok((shown, count))
-}
-
-async fn parts(reading: &mut Reading<'_>, key: &Name, may: &May, now: Timestamp) -> Result<Parts, Error> {
-    let at = reading.at;
-    let entry = entry::find::<DhcpServerView>(reading, &DHCP_SERVER, key.as_str()).await?;
-    let site = &entry.spec.spec.site;
-    let change = match at {
-        At::Now => dhcp_sites::last_changes(reading.connection()).await?.into_iter().find(|change| change.site == *site),
-        At::Position(_) => None,
-    };
-    let (waiting, count) = held_up(reading, key).await?;
-    let subject = Subject::Dhcp { server: key.clone() };
-    let found = drift::find(reading.connection(), &DriftKey { site: site.clone(), subject }, at).await?;
-    let check = differences::last_check(reading, site, now).await?;
-    let found =
-        differences::Differences { check, count: i64::from(found.is_some()), items: found.into_iter().collect(), next: None };
-    let history = history::read(reading, "dhcp_server", key.as_str()).await?;
-    let page = DHCP_SERVER.page(key);
-    Ok(vec![
-        (
-            "heading",
-            html! { div id="heading" { (entry::heading(&DHCP_SERVER, key.as_str(), entry.retired, &may.change, &html! {})) } },
-        ),
-        ("state", view::state(&entry, change.as_ref(), at == At::Now, now)),
-        ("waiting", view::waiting(key, &waiting, count, at == At::Now, now)),
-        ("drift", differences::card(site, &found, now, &may.repair, &page)),
-        ("history", history::card(&history)),
-    ])
 }
 
 /// The configuration that a server should have.
@@ -182,19 +147,19 @@ async fn configuration(
 }
 
 async fn show(
-    visit: Visit,
+    page_context: PageContext,
+    application: Data<Application>,
     configurations: Data<Configurations>,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may =
-        May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
-    let at = reading.at;
-    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
-    let parts = parts(&mut reading, &key, &may, visit.now).await?;
-    let live = entry::live_path(&DHCP_SERVER.page(&key), reading.position, &visit);
-    let seen = visit.see(reading).await?;
+    let mut snapshot = backend.read().await?;
+    let may = May::of(&page_context, &snapshot);
+    let at = snapshot.at;
+    let entry = entry::find::<DhcpServerView>(&mut snapshot, &DHCP_SERVER, key.as_str()).await?;
+    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, page_context.now).await?;
+    let page = page::page::<DhcpServers>(&page_context, &key, snapshot.position, html! {});
+    let seen = page_context.see(snapshot).await?;
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;
     let content = html! {
         @for (id, part) in &parts {
@@ -203,31 +168,55 @@ async fn show(
             (part)
         }
     };
-    let page = Page {
-        live: Some(live),
-        json: Some(format!("/api/v1/dhcp-servers/{key}")),
-        ..Page::new(key.as_str(), Section::DhcpServers, content)
-    };
-    Ok(seen.answer(&page))
-}
-
-async fn live(
-    visit: Visit,
-    request: HttpRequest,
-    application: Data<Application>,
-    Path((key, since)): Path<(Name, i64)>,
-) -> Result<HttpResponse, Error> {
-    let may = May { change: visit.may(Level::Administrator), repair: visit.may(Level::Operator) };
-    let kinds = ["network", "site", "device", "deployment", "drift"].map(Topic::Kind);
-    let topics = [Topic::One("dhcp_server", key.to_string())].into_iter().chain(kinds).collect();
-    entry::stream(&request, &application, since, topics, move |mut reading, now| {
-        let (key, may) = (key.clone(), may.clone());
-        async move { parts(&mut reading, &key, &may, now).await }.boxed_local()
-    })
+    Ok(seen.answer(&Page { content, ..page }))
 }
 
 /// DHCP servers as a kind that forms define.
 struct DhcpServers;
+
+impl LivePage for DhcpServers {
+    type Query = NoQuery;
+
+    fn topics(key: &Name) -> Vec<Topic> {
+        let kinds = ["network", "site", "device", "deployment", "drift"].map(Topic::Kind);
+        [Topic::One("dhcp_server", key.to_string())].into_iter().chain(kinds).collect()
+    }
+
+    async fn parts(
+        snapshot: &mut Snapshot<'_>,
+        _: &Application,
+        key: &Name,
+        _: &NoQuery,
+        may: &May,
+        now: Timestamp,
+    ) -> Result<Parts, Error> {
+        let at = snapshot.at;
+        let entry = entry::find::<DhcpServerView>(snapshot, &DHCP_SERVER, key.as_str()).await?;
+        let site = &entry.spec.spec.site;
+        let change = match at {
+            At::Now => dhcp_sites::last_changes(snapshot.connection()).await?.into_iter().find(|change| change.site == *site),
+            At::Position(_) => None,
+        };
+        let (waiting, count) = held_up(snapshot, key).await?;
+        let subject = Subject::Dhcp { server: key.clone() };
+        let found = drift::find(snapshot.connection(), &DriftKey { site: site.clone(), subject }, at).await?;
+        let check = differences::last_check(snapshot, site, now).await?;
+        let found =
+            differences::Differences { check, count: i64::from(found.is_some()), items: found.into_iter().collect(), next: None };
+        let history = history::read(snapshot, "dhcp_server", key.as_str()).await?;
+        let path = DHCP_SERVER.page(key);
+        Ok(vec![
+            (
+                "heading",
+                html! { div id="heading" { (entry::heading(&DHCP_SERVER, key.as_str(), entry.retired, &may.change, &html! {})) } },
+            ),
+            ("state", view::state(&entry, change.as_ref(), at == At::Now, now)),
+            ("waiting", view::waiting(key, &waiting, count, at == At::Now, now)),
+            ("drift", differences::card(site, &found, now, &may.repair, &path)),
+            ("history", history::card(&history)),
+        ])
+    }
+}
 
 impl Described for DhcpServers {
     type View = DhcpServerView;
@@ -238,16 +227,16 @@ impl Described for DhcpServers {
     // Each confirmation is an event.
     const REFUSES_OLD_FORMS: bool = false;
 
-    fn usual(visit: &Visit) -> Pairs {
-        vec![forms::pair("site", visit.parameter("site"))]
+    fn usual(page_context: &PageContext) -> Pairs {
+        vec![forms::pair("site", page_context.parameter("site"))]
     }
 
     fn pairs(view: &DhcpServerView) -> Pairs {
         form::pairs(&view.spec)
     }
 
-    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-        Ok(form::view(target, fields, &forms::sites(reading).await?))
+    async fn form(snapshot: &mut Snapshot<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields, &forms::sites(snapshot).await?))
     }
 
     fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
@@ -255,23 +244,23 @@ impl Described for DhcpServers {
     }
 
     fn define(key: Name, spec: DhcpServerSpec) -> Command {
-        Command::DefineDhcpServer(key, spec)
+        Command::Catalogue(CatalogueAction::DefineDhcpServer(key, spec))
     }
 
-    async fn end(reading: &mut Reading<'_>, entry: &Entry<DhcpServerView>) -> Result<End, Error> {
+    async fn end(snapshot: &mut Snapshot<'_>, entry: &Entry<DhcpServerView>) -> Result<End, Error> {
         let (key, site) = (&entry.key, &entry.spec.spec.site);
-        let (_, count) = held_up(reading, key).await?;
-        let others = catalogue::dhcp_servers_of(reading.connection(), site, At::Now).await?;
+        let (_, count) = held_up(snapshot, key).await?;
+        let others = catalogue::dhcp_servers_of(snapshot.connection(), site, At::Now).await?;
         let mut uses = vec![];
         if count > 0 {
             let path = format!("{}#waiting", DHCP_SERVER.page(key));
-            uses.push(html! { a href=(path) { (count) " deployments wait for it" } ", and go on without it" });
+            uses.push(html! { a href=(path) { (count) " deployments wait for it" } "; they continue without it" });
         }
         if others.iter().all(|other| other.key == *key) {
-            uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until there is another." });
+            uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until you create another." });
         }
         Ok(End {
-            does: "Nobody waits for its confirmations any more, and what it reports is refused. The server itself keeps running what it has.",
+            does: "Deployments no longer wait for its confirmations, and its reports are refused. The server itself keeps its current configuration.",
             uses,
             refused: None,
         })

@@ -1,232 +1,26 @@
-//! Drift: the differences between a site's servers and the expected state, on the pages of sites, zones and DHCP servers;
-//! checking again, and requesting repairs.
+//! The forms of the card of drift: checking a site's servers again, and requesting repairs.
 
 use super::form::{Fields, done, local, see_other};
-use super::frame::{Page, Section, Visit};
-use super::kit::action::{self, Allowed, Look};
-use super::kit::badge::{Tone, badge};
-use super::kit::block;
-use super::kit::field::summary;
-use super::kit::time::{moment, since, until};
-use crate::application::Application;
-use crate::auth::caller::{Operator, Viewer};
-use crate::commands::Command;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::application::Application;
+use crate::http::auth::caller::{Operator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::block;
+use crate::pages::components::field::summary;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
-use bootledger_aggregates::drift::{DriftKey, Nature, RecordType, Subject, unrepairable};
+use bootledger_aggregates::drift::DriftKey;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::drift::{self, Check, Drifted};
-use maud::{Markup, html};
+use bootledger_port::Command;
+use maud::html;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/sites/{key}/drift/check").get(to_site).post(check))
         .service(resource("/sites/{key}/drift/repair").get(to_site).post(repair));
-}
-
-/// Maximum number of differences that are shown at once.
-const SHOWN: u8 = 50;
-
-/// The differences of a site, or of a part of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Differences {
-    /// When the servers were last compared; `None` for past positions.
-    pub(super) check: Option<Check>,
-    /// The differences that are shown.
-    pub(super) items: Vec<Drifted>,
-    /// The total number of differences.
-    pub(super) count: i64,
-    /// The cursor of the next page.
-    pub(super) next: Option<String>,
-}
-
-/// The differences of a site after `after`.
-pub(super) async fn of_site(
-    reading: &mut Reading<'_>,
-    site: &Name,
-    after: Option<&str>,
-    now: Timestamp,
-) -> Result<Differences, Error> {
-    let at = reading.at;
-    let mut items = drift::list(reading.connection(), site, at, after, i64::from(SHOWN) + 1).await?;
-    let more = items.len() > usize::from(SHOWN);
-    items.truncate(SHOWN.into());
-    let next = items.last().filter(|_| more).map(|last| last.key.to_string());
-    let count = drift::count(reading.connection(), site, at).await?;
-    Ok(Differences { check: last_check(reading, site, now).await?, items, count, next })
-}
-
-/// The differences of a site whose subject, DNS records or a DHCP server, matches `wanted`.
-pub(super) async fn some_of_site(
-    reading: &mut Reading<'_>,
-    site: &Name,
-    now: Timestamp,
-    wanted: impl Fn(&Subject) -> bool,
-) -> Result<Differences, Error> {
-    let (at, mut items, mut count, mut after) = (reading.at, vec![], 0, None::<String>);
-    loop {
-        let found = drift::list(reading.connection(), site, at, after.as_deref(), 1000).await?;
-        let last = found.last().filter(|_| found.len() == 1000).map(|last| last.key.to_string());
-        for drifted in found.into_iter().filter(|drifted| wanted(&drifted.key.subject)) {
-            count += 1;
-            if items.len() < usize::from(SHOWN) {
-                items.push(drifted);
-            }
-        }
-        match last {
-            Some(last) => after = Some(last),
-            None => break,
-        }
-    }
-    Ok(Differences { check: last_check(reading, site, now).await?, items, count, next: None })
-}
-
-/// When a site was last checked; not known for past positions.
-pub(super) async fn last_check(reading: &mut Reading<'_>, site: &Name, now: Timestamp) -> Result<Option<Check>, Error> {
-    match reading.at {
-        At::Now => Ok(Some(drift::check(reading.connection(), site, now).await?)),
-        At::Position(_) => Ok(None),
-    }
-}
-
-/// The thing that a difference concerns, as a link if it has a page.
-fn thing(key: &DriftKey) -> Markup {
-    match &key.subject {
-        Subject::Dns { name, record } => {
-            let record = if *record == RecordType::A { "A" } else { "PTR" };
-            html! { code { (name) } " " (record) }
-        }
-        Subject::Dhcp { server } => html! { "DHCP server " a href=(format!("/dhcp-servers/{server}")) { (server) } },
-    }
-}
-
-/// A short text for the kind of difference.
-fn nature(nature: Nature) -> (Tone, &'static str) {
-    match nature {
-        Nature::Missing => (Tone::Bad, "Missing"),
-        Nature::LeftOver => (Tone::Warn, "Left over"),
-        Nature::Foreign => (Tone::Warn, "Somebody else's"),
-        Nature::Alias => (Tone::Warn, "An alias"),
-        Nature::Unconfirmed => (Tone::Bad, "Never confirmed"),
-        Nature::Behind => (Tone::Warn, "Behind"),
-        Nature::Failing => (Tone::Bad, "Failing"),
-        Nature::OtherRevision => (Tone::Bad, "Another revision"),
-        Nature::HeldBack => (Tone::Bad, "Held back"),
-    }
-}
-
-/// The label of the repair button.
-fn repairs(drifted: &Drifted) -> &'static str {
-    match (&drifted.key.subject, drifted.drift.difference.nature) {
-        (_, Nature::Foreign) => "Remove theirs",
-        (Subject::Dhcp { .. }, _) => "Ask its agent again",
-        (Subject::Dns { .. }, Nature::LeftOver) => "Remove what is left",
-        (Subject::Dns { .. }, _) => "Make as wanted",
-    }
-}
-
-fn row(drifted: &Drifted, now: Timestamp, may: &Allowed, back: &str) -> Markup {
-    let (key, view) = (&drifted.key, &drifted.drift);
-    let difference = &view.difference;
-    let (tone, words) = nature(difference.nature);
-    let allowed = may.clone().and_then(|()| unrepairable(difference, true).map_or(Ok(()), |broken| Err(broken.message)));
-    let fields = html! {
-        input type="hidden" name="what" value=(key);
-        input type="hidden" name="to" value=(back);
-    };
-    let values = |values: &[bootledger_aggregates::values::text::Text]| {
-        html! { @if values.is_empty() { span.quiet { "nothing" } } @for value in values { div { code { (value) } } } }
-    };
-    html! {
-        tr {
-            th scope="row" { (thing(key)) div.quiet { "at " (difference.server) } }
-            td data-label="How" { (badge(tone, words)) @if !difference.message.is_empty() { div { (difference.message) } } }
-            td data-label="Wanted" { (values(&difference.expected)) }
-            td data-label="Observed" { (values(&difference.found)) }
-            td data-label="Since" { (since(view.since, now)) }
-            td data-label="Repair" {
-                @if let Some(ordered) = &view.ordered {
-                    (badge(Tone::Info, "Ordered")) div.quiet { "by " (ordered.by) ", " (moment(ordered.at)) }
-                } @else {
-                    (action::post(&format!("repair-{}", key.to_string().replace(['/', '.'], "-")), &format!("/sites/{}/drift/repair", key.site), Look::Small, "", repairs(drifted), &allowed, &fields))
-                }
-                @if let Some(problem) = &view.problem { p.error { "The last repair came to nothing: " (problem) } }
-            }
-        }
-    }
-}
-
-/// When the site was last checked, and the button that checks it again.
-fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, back: &str) -> Markup {
-    let Some(check) = check else { return html! { p.quiet { "When this was looked at is known only of now." } } };
-    let fields = html! { input type="hidden" name="to" value=(back); };
-    html! {
-        div.actions {
-            span {
-                @match check.checked_at {
-                    Some(at) => { "Last checked " (moment(at)) ", " (since(at, now)) " ago: " (check.compared) @if check.compared == 1 { " thing compared." } @else { " things compared." } }
-                    None => { "Never checked." }
-                }
-                @if let Some(at) = check.under_way_since { " A check is under way since " (moment(at)) "." }
-                @else if let Some(at) = check.next_check { " The next check is " (until(at, now)) "." }
-            }
-            (action::post("check", &format!("/sites/{site}/drift/check"), Look::Small, "arrow-repeat", "Check now", may, &fields))
-        }
-        @if !check.problems.is_empty() {
-            (block::note(Tone::Warn, &html! {
-                p { strong { "Not all could be compared:" } }
-                ul { @for problem in &check.problems { li { (problem) } } }
-            }))
-        }
-    }
-}
-
-/// The card of differences. `back` is the page that contains it; `may` is whether the visitor may repair them.
-pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allowed, back: &str) -> Markup {
-    let open: Vec<&Drifted> = found
-        .items
-        .iter()
-        .filter(|item| item.drift.ordered.is_none() && unrepairable(&item.drift.difference, false).is_none())
-        .collect();
-    let foreign = found.items.iter().filter(|item| item.drift.difference.nature == Nature::Foreign).count();
-    block::card(
-        "drift",
-        "Differences",
-        &html! {
-            (checked(site, found.check.as_ref(), now, may, back))
-            @if found.items.is_empty() {
-                @if found.check.as_ref().is_some_and(|check| check.checked_at.is_some()) { p { (badge(Tone::Good, "As wanted")) " What was compared is as the views say." } }
-                @else { p.quiet { "No difference is known." } }
-            } @else {
-                p { strong { (found.count) @if found.count == 1 { " difference" } @else { " differences" } } @if foreign > 0 { ". Records of somebody else are removed only one by one." } }
-                div.scroll {
-                    table.cards {
-                        thead { tr { th scope="col" { "Thing" } th scope="col" { "How" } th scope="col" { "Wanted" } th scope="col" { "Observed" } th scope="col" { "Since" } th scope="col" { "Repair" } } }
-                        tbody { @for item in &found.items { (row(item, now, may, back)) } }
-                    }
-                }
-                div.actions {
-                    @if open.len() > 1 {
-                        @let fields = html! {
-                            @for item in &open { input type="hidden" name="what" value=(item.key); }
-                            input type="hidden" name="to" value=(back);
-                        };
-                        (action::post("repair-all", &format!("/sites/{site}/drift/repair"), Look::Usual, "", &format!("Repair these {}", open.len()), may, &fields))
-                    }
-                    @if let Some(next) = &found.next {
-                        @let query = form_urlencoded::Serializer::new(String::new()).append_pair("drift", next).finish();
-                        a.button rel="next" href=(format!("{back}?{query}#drift")) { "Further differences" }
-                    }
-                }
-            }
-        },
-    )
 }
 
 /// The page to return to.
@@ -247,7 +41,7 @@ async fn check(_: Operator, mut backend: Backend, Path(site): Path<Name>, fields
 
 async fn repair(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     Path(site): Path<Name>,
@@ -258,11 +52,11 @@ async fn repair(
     for text in fields.all("what").map(str::to_owned).collect::<Vec<_>>() {
         match text.parse() {
             Ok(key) => keys.push(key),
-            Err(error) => fields.refuse("what", "malformed", error.to_string()),
+            Err(error) => fields.refuse("what", Rule::Malformed, error.to_string()),
         }
     }
     if keys.is_empty() && fields.broken().is_empty() {
-        fields.refuse("what", "nothing_named", "no difference is named; use the button beside one");
+        fields.refuse("what", Rule::NothingNamed, "no difference is selected; use the button next to a difference");
     }
     if fields.broken().is_empty() {
         let command = Command::RepairDrift { site: site.clone(), keys: Some(keys) };
@@ -277,75 +71,5 @@ async fn repair(
         p { a.button href=(back) { "Back" } }
     };
     let position = *application.position.borrow();
-    Ok(visit.refused(position, Page::new("Repair", Section::Sites, content)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
-    use bootledger_aggregates::drift::Difference;
-    use bootledger_projections::drift::{DriftView, Ordered};
-
-    fn drifted(key: &str, nature: Nature, message: &str) -> Drifted {
-        let text = |text: &str| text.parse().expect("a text");
-        let difference = Difference {
-            nature,
-            server: text("10.0.0.53:53"),
-            expected: vec![text("10.0.0.20")],
-            found: vec![],
-            message: text(message),
-        };
-        let drift = DriftView { difference, since: Timestamp::default(), ordered: None, problem: None };
-        Drifted { key: key.parse().expect("a key"), drift }
-    }
-
-    fn differences(items: Vec<Drifted>) -> Differences {
-        let count = i64::try_from(items.len()).expect("few");
-        Differences { check: Some(Check::default()), items, count, next: None }
-    }
-
-    fn site() -> Name {
-        "dc1".parse().expect("a name")
-    }
-
-    #[test]
-    fn each_difference_has_its_repair_beside_it() {
-        let found = differences(vec![
-            drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, ""),
-            drifted("dc1/dns/h201.dc1.example/A", Nature::Foreign, "made by <hand>"),
-            drifted("dc1/dhcp/kea-1", Nature::Behind, "is behind"),
-        ]);
-        let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
-        assert_eq!(
-            attributes(&html, "tbody input[name=what]", "value"),
-            found.items.iter().map(|item| item.key.to_string()).collect::<Vec<_>>()
-        );
-        assert_eq!(texts(&html, "tbody button"), ["Make as wanted", "Remove theirs", "Ask its agent again"]);
-        assert_eq!(
-            attributes(&html, ".card > .actions:last-child input[name=what]", "value").len(),
-            2,
-            "not what somebody else has made"
-        );
-        assert!(texts(&html, "tbody tr")[1].contains("made by <hand>"));
-    }
-
-    #[test]
-    fn what_cannot_be_repaired_says_why() {
-        let mut ordered = drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, "");
-        ordered.drift.ordered = Some(Ordered { by: "token ops".to_owned(), at: Timestamp::default() });
-        let found = differences(vec![drifted("dc1/dns/h201.dc1.example/A", Nature::Alias, "is an alias"), ordered]);
-        let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
-        assert_eq!(texts(&html, "tbody form").len(), 0);
-        assert_eq!(texts(&html, ".reason"), ["is an alias; remove the alias there, it is not for us to remove"]);
-        assert!(texts(&html, "tbody tr")[1].contains("by token ops"));
-        let viewer = card(
-            &site(),
-            &differences(vec![drifted("dc1/dhcp/kea-1", Nature::Failing, "")]),
-            Timestamp::default(),
-            &Err("no".to_owned()),
-            "/",
-        );
-        assert_eq!(texts(&viewer, "form").len(), 0);
-    }
+    Ok(page_context.refused(position, Page::new("Repair", Section::Sites, content)))
 }

@@ -3,18 +3,19 @@
 //! A handler reads every field from [`Fields`], which stores the errors, so that an answer shows all of them at once, together
 //! with the rules that the domain found violated.
 
-use crate::auth::caller::Caller;
-use crate::auth::guard;
-use crate::commands::{CommandError, Context, Receipt};
-use crate::error::Error;
-use crate::error::problem::ProblemError;
-use crate::request::backend::Backend;
-use crate::request::body;
-use crate::request::words::of_value;
+use crate::http::auth::caller::Caller;
+use crate::http::auth::guard;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::body;
+use crate::http::request::words::of_value;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ParseError;
+use bootledger_port::{CommandError, Context, Receipt};
 use futures::future::{FutureExt, LocalBoxFuture};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -97,7 +98,7 @@ impl Fields {
             Ok(value) => Some(value),
             Err(error) => {
                 let message = of_value(&error, text);
-                self.refuse(name, "malformed", message);
+                self.refuse(name, Rule::Malformed, message);
                 None
             }
         }
@@ -106,7 +107,7 @@ impl Fields {
     /// Parses a required field. `label` is its label on the page.
     pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str, label: &str) -> Option<T> {
         if self.text(name).is_empty() {
-            self.refuse(name, "missing", format!("{label} is missing"));
+            self.refuse(name, Rule::Missing, format!("{label} is missing"));
             return None;
         }
         self.read(name)
@@ -119,15 +120,20 @@ impl Fields {
         for part in lines.split(['\n', ',']).map(str::trim).filter(|part| !part.is_empty()) {
             match part.parse::<T>() {
                 Ok(value) => values.push(value),
-                Err(error) => self.refuse(name, "malformed", error.to_string()),
+                Err(error) => self.refuse(name, Rule::Malformed, error.to_string()),
             }
         }
         values
     }
 
     /// Stores an error.
-    pub(crate) fn refuse(&mut self, name: &str, rule: &str, message: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, name: &str, rule: Rule, message: impl Into<String>) {
         self.broken.push(ProblemError::new(name, rule, message));
+    }
+
+    /// Stores an error of a rule that another check has reported, under the name of a field of this form.
+    pub(crate) fn add(&mut self, name: &str, error: impl Into<ProblemError>) {
+        self.broken.push(ProblemError { field: name.to_owned(), ..error.into() });
     }
 
     /// Removes a prefix from the fields of the errors: in a form for a part, the rules name fields from the whole.
@@ -190,7 +196,7 @@ mod tests {
     use bootledger_aggregates::values::name::Name;
 
     #[test]
-    fn all_that_is_wrong_with_a_form_is_told_at_once() {
+    fn all_errors_of_a_form_are_shown_at_once() {
         let pairs = [("a", "x y"), ("b", " "), ("c", "good")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut fields = Fields::new(pairs.to_vec());
         assert_eq!(fields.required::<Name>("a", "A name"), None);
@@ -201,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_to_another_host() {
+    fn no_redirect_leads_to_another_host() {
         for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/a\nb", ""] {
             assert_eq!(local(foreign), "/", "{foreign:?}");
         }

@@ -9,18 +9,19 @@ pub(crate) mod polled;
 mod recent;
 mod shared;
 
-use crate::auth::level::Level;
-use crate::auth::principal::Principal;
-use crate::error::Error;
-use crate::pages::frame::visible;
-use crate::request::backend::Backend;
-use crate::request::reading::Reading;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use crate::http::auth::principal::Principal;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::snapshot::Snapshot;
+use crate::http::stream::{self, Watched};
+use crate::pages::application;
+use crate::pages::layout::visible;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use anyhow::anyhow;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
-pub(crate) use bootledger_projections::timeline::Touch;
+pub(crate) use bootledger_projections::rows::timeline::Touch;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use maud::{Markup, html};
@@ -29,12 +30,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// How often an idle stream sends a sign of life. The pages' script treats a silence of three times this as a lost connection.
 const BEAT: Duration = Duration::from_secs(5);
-/// How often a stream checks whether its reader may still read.
-const ADMISSION: Duration = Duration::from_secs(15);
 /// The minimum time between two messages of a stream; changes within this time are sent together.
 const GAP: Duration = Duration::from_millis(150);
 
@@ -97,13 +95,13 @@ pub(crate) struct State {
     pub(crate) rows: Vec<uuid::Uuid>,
 }
 
-/// Renders a page's state, from a reading and the recent events' subjects.
-pub(crate) type Render = Rc<dyn for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>>>;
+/// Renders a page's state, from a snapshot and the recent events' subjects.
+pub(crate) type Render = Rc<dyn for<'a> Fn(Snapshot<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>>>;
 
 /// Wraps a closure that renders a page's state.
 pub(crate) fn render<F>(make: F) -> Render
 where
-    F: for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>> + 'static,
+    F: for<'a> Fn(Snapshot<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>> + 'static,
 {
     Rc::new(make)
 }
@@ -129,9 +127,7 @@ pub(crate) fn news(count: usize, path: &str) -> Markup {
 struct Stream {
     backend: Backend,
     live: Data<Live>,
-    request: HttpRequest,
-    shown: watch::Receiver<i64>,
-    stopping: watch::Receiver<bool>,
+    watched: Watched,
     key: String,
     topics: Vec<Topic>,
     render: Render,
@@ -140,8 +136,7 @@ struct Stream {
     after: i64,
     /// The hash of each region as it was last sent to the client.
     sent: HashMap<String, u64>,
-    told: Option<Instant>,
-    admitted: Instant,
+    reported: Option<Instant>,
     greeted: bool,
 }
 
@@ -153,16 +148,14 @@ pub(crate) fn answer(
     news: Option<News>,
     render: Render,
 ) -> Result<HttpResponse, Error> {
-    let application = super::application(request)?;
+    let application = application::of(request)?;
     let live = request.app_data::<Data<Live>>().cloned();
-    let live = live.ok_or_else(|| Error::Internal(anyhow!("live pages are not part of this server")))?;
+    let live = live.ok_or_else(|| Error::Internal(anyhow!("live updates are not available on this server")))?;
     let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let stream = Stream {
-        shown: application.position.clone(),
-        stopping: application.stopping.clone(),
+        watched: Watched::new(request, &application),
         backend: Backend::of(request)?.for_everybody(),
         live,
-        request: request.clone(),
         // The content depends on the visitor's role, because the actions do.
         key: format!("{} {}", Principal::of_request(request)?.role_words(), shared::key(request)),
         topics,
@@ -170,19 +163,13 @@ pub(crate) fn answer(
         news,
         after: seen.unwrap_or(since).max(0),
         sent: HashMap::new(),
-        told: None,
-        admitted: Instant::now(),
+        reported: None,
         greeted: false,
     };
     let parts =
         futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (Ok::<_, Error>(part), stream)) });
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        // No proxy may wait for more data before it passes on what it has.
-        .insert_header((CONTENT_ENCODING, "identity"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(Box::pin(parts)))
+    // No proxy may wait for more data before it passes on what it has.
+    Ok(stream::answer().insert_header((CONTENT_ENCODING, "identity")).streaming(Box::pin(parts)))
 }
 
 impl Stream {
@@ -192,24 +179,19 @@ impl Stream {
             return Some(beat());
         }
         loop {
-            if *self.stopping.borrow() || !self.still_admitted().await {
-                return None;
-            }
-            let shown = *self.shown.borrow_and_update();
+            let shown = self.watched.position().await?;
             if shown > self.after {
                 match self.look(shown).await {
                     Ok(Some(message)) => return Some(message),
                     Ok(None) => continue,
                     Err(error) => {
-                        tracing::warn!("a live page ends, since it cannot be read: {error}");
+                        tracing::warn!("a live page ends because it cannot be read: {error}");
                         return None;
                     }
                 }
             }
-            tokio::select! {
-                moved = self.shown.changed() => moved.ok()?,
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                () = tokio::time::sleep(BEAT) => return Some(beat()),
+            if !self.watched.moved(BEAT).await? {
+                return Some(beat());
             }
         }
     }
@@ -223,11 +205,11 @@ impl Stream {
             self.after = shown;
             return Ok(None);
         }
-        if let Some(told) = self.told {
-            tokio::time::sleep(GAP.saturating_sub(told.elapsed())).await;
+        if let Some(reported) = self.reported {
+            tokio::time::sleep(GAP.saturating_sub(reported.elapsed())).await;
         }
         let state = self.live.shared.state(&mut self.backend, &self.live.recent, &self.key, shown, &self.render).await?;
-        self.told = Some(Instant::now());
+        self.reported = Some(Instant::now());
         self.after = state.position.max(shown);
         let mut text = String::new();
         for (region, hash) in &state.regions {
@@ -254,16 +236,6 @@ impl Stream {
         };
         let count = state.rows.iter().filter(|id| made(id) > *since).count();
         Some((count, Region::new("news", news(count, path))))
-    }
-
-    /// Whether the reader may still read. This is checked repeatedly, because a page may be open for weeks.
-    async fn still_admitted(&mut self) -> bool {
-        if self.admitted.elapsed() < ADMISSION {
-            return true;
-        }
-        self.admitted = Instant::now();
-        let asked = Principal::ask_again(&self.request).await;
-        asked.is_ok_and(|principal| principal.require(Level::Viewer).is_ok())
     }
 }
 
@@ -297,15 +269,15 @@ mod tests {
     fn a_message_names_its_position_and_keeps_line_breaks() {
         let mut text = String::new();
         write_partial(&mut text, &Region { id: "a".to_owned(), html: maud::PreEscaped("<pre id=\"a\">x\r\ny</pre>".to_owned()) });
-        let told = message(7, &text);
+        let reported = message(7, &text);
         assert_eq!(
-            std::str::from_utf8(&told).expect("UTF-8"),
+            std::str::from_utf8(&reported).expect("UTF-8"),
             "id: 7\ndata: <hx-partial id=\"a\" hx-swap=\"outerMorph\"><pre id=\"a\">x&#13;\ndata: y</pre></hx-partial>\n\n"
         );
     }
 
     #[test]
-    fn new_rows_are_told_at_once_and_again_only_when_there_are_more() {
+    fn new_rows_are_announced_at_once_and_again_only_when_there_are_more() {
         assert!(is_news(None, 1, 1) && !is_news(None, 1, 0));
         assert!(is_news(Some(1), 2, 2) && !is_news(Some(2), 2, 2));
     }

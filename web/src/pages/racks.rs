@@ -12,10 +12,10 @@ use actix_web::web::{ServiceConfig, resource};
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/racks").get(list::index))
-        .service(resource("/racks/new").get(form::ask_new).post(form::define_new))
+        .service(resource("/racks/new").get(form::new_form).post(form::define_new))
         .service(resource("/racks/{key}").get(show::show))
         .service(resource("/racks/{key}/live/{since}").get(show::live))
-        .service(resource("/racks/{key}/edit").get(form::ask_change).post(form::define))
-        .service(resource("/racks/{key}/retire").get(form::ask_retire).post(form::retire))
-        .service(resource("/racks/{key}/add").get(add::ask).post(add::import));
+        .service(resource("/racks/{key}/edit").get(form::edit_form).post(form::define))
+        .service(resource("/racks/{key}/retire").get(form::confirm_retire).post(form::retire))
+        .service(resource("/racks/{key}/add").get(add::load).post(add::import));
 }

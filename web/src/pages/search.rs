@@ -1,13 +1,13 @@
 //! The page `/search`: one search for everything that has a name: host names, addresses, MAC addresses, serial numbers.
 
-use super::frame::{Page, Section, Visit};
-use super::kit::{badge, block};
-use crate::error::Error;
-use crate::request::backend::Backend;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::pages::components::{badge, block};
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::devices::{self, Device};
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::devices::{self, Device};
 use maud::{Markup, html};
 
 /// How many results of each kind are shown.
@@ -17,33 +17,33 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/search").get(index));
 }
 
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let q = visit.parameter("q").trim().to_owned();
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let q = page_context.parameter("q").trim().to_owned();
     let (mut found, mut started) = (vec![], vec![]);
-    let at = reading.at;
+    let at = snapshot.at;
     if !q.is_empty() {
         let filter = devices::Filter { q: Some(q.clone()), ..devices::Filter::default() };
-        found = devices::list(reading.connection(), &filter, at, SHOWN).await?;
+        found = devices::list(snapshot.connection(), &filter, at, SHOWN).await?;
         let filter = deployments::Filter { q: Some(q.clone()), ..deployments::Filter::default() };
-        started = deployments::list(reading.connection(), &filter, at, SHOWN).await?;
+        started = deployments::list(snapshot.connection(), &filter, at, SHOWN).await?;
     }
-    visit.answer(reading, Page::new("Search", Section::Dashboard, view(&q, &found, &started))).await
+    page_context.answer(snapshot, Page::new("Search", Section::Dashboard, view(&q, &found, &started))).await
 }
 
 fn view(q: &str, found: &[Device], started: &[Deployment]) -> Markup {
     let all = |path: &str| format!("{path}?q={}", form_urlencoded::byte_serialize(q.as_bytes()).collect::<String>());
     html! {
         (block::heading(&[], &html! { "Search" @if !q.is_empty() { ": " (q) } }, &html! {}))
-        @if q.is_empty() { (block::empty("Type any part of a host name, an address, a MAC or a serial number into the box above.", &html! {})) }
-        @else if found.is_empty() && started.is_empty() { (block::empty("Nothing has that in its names, addresses or numbers.", &html! { a.button href="/devices" { "All devices" } })) }
+        @if q.is_empty() { (block::empty("Enter any part of a host name, an address, a MAC or a serial number in the search field above.", &html! {})) }
+        @else if found.is_empty() && started.is_empty() { (block::empty("No results.", &html! { a.button href="/devices" { "All devices" } })) }
         @if !found.is_empty() {
             (block::card("devices", "Devices", &html! {
                 ul { @for device in found { li {
                     a href=(format!("/devices/{}", device.id)) { @if device.name.is_empty() { (device.id) } @else { (device.name) } }
                     " " span.quiet { @if let Some(serial) = &device.serial { "serial " (serial) ", " } (device.hostnames.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
                 } } }
-                p { a href=(all("/devices")) { "In the list of devices" } }
+                p { a href=(all("/devices")) { "Show all devices that match" } }
             }))
         }
         @if !started.is_empty() {
@@ -52,7 +52,7 @@ fn view(q: &str, found: &[Device], started: &[Deployment]) -> Markup {
                     a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } " "
                     (badge::deployment(deployment.status, deployment.overdue)) " " span.quiet { code { (deployment.ip) } }
                 } } }
-                p { a href=(all("/deployments")) { "In the list of deployments" } }
+                p { a href=(all("/deployments")) { "Show all deployments that match" } }
             }))
         }
     }
@@ -61,15 +61,15 @@ fn view(q: &str, found: &[Device], started: &[Deployment]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
+    use crate::pages::samples::deployment;
 
     #[test]
-    fn what_is_found_is_linked_and_what_was_typed_is_escaped() {
+    fn results_are_linked_and_the_query_is_escaped() {
         let html = view("<b>&", &[], &[deployment()]).into_string();
         assert!(
             html.contains("&lt;b&gt;&amp;") && html.contains("/deployments?q=%3Cb%3E%26") && html.contains("h200.dc1.example"),
             "{html}"
         );
-        assert!(view("x", &[], &[]).into_string().contains("Nothing has that"));
+        assert!(view("x", &[], &[]).into_string().contains("No results"));
     }
 }

@@ -5,23 +5,27 @@ mod password;
 mod secret;
 mod secrets;
 mod sessions;
+mod tabs;
 mod tokens;
 mod users;
+mod workers;
 
-use super::frame::{Page, Section, Visit};
-use super::kit::badge::{Tone, badge};
-use super::kit::block::{card, facts, heading, note, tabs};
-use super::kit::icon::icon;
-use crate::auth::guard::PASSWORD;
-use crate::auth::principal::{Principal, SignedIn};
-use crate::error::Error;
-use crate::request::backend::Backend;
+use crate::http::access::PASSWORD;
+use crate::http::application::Application;
+use crate::http::auth::principal::{Principal, SignedIn};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{card, facts, heading, note};
+use crate::pages::components::icon::icon;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
-use actix_web::web::{ServiceConfig, resource};
+use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::user::SignIn;
-use bootledger_projections::accounts::{self, Credentials};
-use bootledger_projections::at::At;
+use bootledger_projections::rows::accounts::{self, Credentials};
+use bootledger_projections::rows::at::At;
 use maud::{Markup, html};
+use tabs::tabs_of;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/settings").get(index));
@@ -32,41 +36,29 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     secrets::configure(config);
 }
 
-/// The tabs of all settings; `current` is this page's path.
-fn tabs_of(current: &str) -> Markup {
-    let all = [
-        ("Your account", "/settings"),
-        ("Users", "/settings/users"),
-        ("Tokens", "/settings/tokens"),
-        ("Sessions", "/settings/sessions"),
-        ("Secrets", "/settings/secrets"),
-    ];
-    let all: Vec<(&str, String, bool)> = all.into_iter().map(|(name, path)| (name, path.to_owned(), path == current)).collect();
-    tabs("Settings", &all)
-}
-
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let own = match &visit.caller.principal {
+async fn index(application: Data<Application>, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let own = match &page_context.caller.principal {
         Principal::User(user) => {
             let user = user.clone();
-            let found = accounts::credentials(reading.connection(), &user.name).await?;
-            let sessions = accounts::sessions(reading.connection(), Some(&user.name), true, At::Now, None, 100).await?;
-            let list = sessions::table(&sessions, Some(user.session), &Ok(()), visit.now, false);
+            let found = accounts::credentials(snapshot.connection(), &user.name).await?;
+            let sessions = accounts::sessions(snapshot.connection(), Some(&user.name), true, At::Now, None, 100).await?;
+            let list = sessions::table(&sessions, Some(user.session), &Ok(()), page_context.now, false);
             html! { (account(&user, found.as_ref())) (card("sessions", "Your sessions", &list)) }
         }
         Principal::Token(bearer) => note(
             Tone::Info,
-            &html! { p { "You came with the access token " strong { (bearer.name) } ", which has no account. People sign in at " a href="/sign-in" { "/sign-in" } "." } },
+            &html! { p { "You are using the access token " strong { (bearer.name) } ", which has no account. Users sign in at " a href="/sign-in" { "/sign-in" } "." } },
         ),
     };
     let content = html! {
         (heading(&[], &html! { "Settings" }, &html! {}))
         (tabs_of("/settings"))
         (own)
+        (workers::table(&application.vitals.workers(), page_context.now))
     };
-    visit
-        .answer(reading, Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Settings", Section::Settings, content) })
+    page_context
+        .answer(snapshot, Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Settings", Section::Settings, content) })
         .await
 }
 
@@ -80,11 +72,11 @@ fn account(user: &SignedIn, found: Option<&Credentials>) -> Markup {
                 ("User name", html! { (user.name) }),
                 ("Name", html! { @if user.display_name.is_empty() { span.quiet { "none" } } @else { (user.display_name) } }),
                 ("Role", html! { (badge(Tone::Neutral, user.role.as_str())) }),
-                ("Signs in", html! { @if has_password { "with a password" } @else { "through OpenID Connect" } }),
+                ("Sign-in", html! { @if has_password { "with a password" } @else { "through OpenID Connect" } }),
             ]))
             div.actions {
                 @if has_password { a.button href=(PASSWORD) { (icon("key")) "Change your password" } }
-                @else { span.quiet { "The password is changed at the provider." } }
+                @else { span.quiet { "Change the password at the provider." } }
             }
         },
     )

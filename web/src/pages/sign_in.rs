@@ -1,24 +1,25 @@
 //! The pages `/sign-in` and `/sign-out`.
 
-use super::application;
 use super::form::{Fields, local, see_other};
-use super::frame::lone;
-use super::kit::field::Field;
-use super::kit::icon::icon;
-use crate::application::Application;
-use crate::auth::guard::{PASSWORD, SIGN_IN, SIGN_OUT, with_target};
-use crate::auth::principal::Principal;
-use crate::auth::{Throttle, cookie, openid, sign_in, transport};
-use crate::commands::Command;
-use crate::error::Error;
-use crate::error::problem::ProblemError;
-use crate::request::backend::Backend;
-use crate::request::parameters::Parameters;
+use crate::http::access::{PASSWORD, SIGN_IN, SIGN_OUT};
+use crate::http::application::Application;
+use crate::http::auth::guard::with_target;
+use crate::http::auth::principal::Principal;
+use crate::http::auth::{Throttle, cookie, openid, sign_in, transport};
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::parameters::Parameters;
+use crate::pages::application;
+use crate::pages::components::field::Field;
+use crate::pages::components::icon::icon;
+use crate::pages::layout::lone;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, SET_COOKIE};
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::session::EndReason;
+use bootledger_port::{AccountAction, Command};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -51,7 +52,7 @@ async fn create(
     // A password may begin or end with a space.
     let password = fields.lines("password");
     let refused = |status, error: &Error| {
-        let broken = [ProblemError::new("password", error.name(), error.to_string())];
+        let broken = [ProblemError::of_kind("password", error)];
         answer(&request, status, &view(label(&application), to, name, &broken))
     };
     match sign_in::with_password(&request, &application, &throttle, name, password).await {
@@ -107,7 +108,7 @@ async fn come_back(
 /// The form again, with the result of the provider's sign-in.
 fn turned_away(request: &HttpRequest, application: &Application, error: Error) -> Result<HttpResponse, Error> {
     let Error::Unauthorized { .. } = &error else { return Err(error) };
-    let broken = [ProblemError::new("", error.name(), error.to_string())];
+    let broken = [ProblemError::of_kind("", &error)];
     Ok(answer(request, StatusCode::UNAUTHORIZED, &view(label(application), "/", "", &broken)))
 }
 
@@ -117,9 +118,9 @@ fn label(application: &Application) -> Option<&str> {
 }
 
 async fn end(request: HttpRequest, mut backend: Backend, principal: Principal) -> Result<HttpResponse, Error> {
-    let application = application(&request)?;
+    let application = application::of(&request)?;
     if let Some(user) = principal.user() {
-        let command = Command::EndSession { session: user.session, reason: EndReason::SignedOut };
+        let command = Command::Account(AccountAction::EndSession { session: user.session, reason: EndReason::SignedOut });
         let receipt = backend.execute(command, sign_in::context(&request, &user.name)).await?;
         backend.reach(receipt.position).await;
     }
@@ -153,8 +154,8 @@ fn view(provider: Option<&str>, to: &str, name: &str, errors: &[ProblemError]) -
             p { a.button href=(with_target(openid::BEGIN, Some(to))) { "Sign in through " (provider) } }
         }
         p.quiet {
-            "No account, or the password is lost? An administrator makes one under Settings, Users; or, on the server, "
-            code { "bootledger user passwd NAME" } " does."
+            "If you have no account, or have lost your password, contact an administrator. Administrators create accounts and one-time passwords under Settings, Users, or reset a password on the server with "
+            code { "bootledger user passwd NAME" } "."
         }
     }
 }
@@ -172,7 +173,9 @@ mod tests {
 
     #[test]
     fn the_form_keeps_the_name_and_never_the_password() {
-        let errors = [ProblemError::new("password", "unauthorized", "the user name or the password is wrong")];
+        let message = "the user name or the password is wrong".to_owned();
+        let refused = Error::Unauthorized { message, challenge: crate::http::error::Challenge::Bearer };
+        let errors = [ProblemError::of_kind("password", &refused)];
         let html = view(Some("id.example"), "/devices?q=\"a\"", "<ada>", &errors).into_string();
         let page = Html::parse_fragment(&html);
         let value = |selector: &str| {

@@ -8,30 +8,28 @@ use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
-use super::catalogue::settings;
-use super::catalogue::{Noun, SITE, history};
-use super::drift as differences;
+use super::catalogue::page::{self, LivePage, May};
+use super::catalogue::{Noun, SITE, history, settings};
+use super::differences;
 use super::form::Fields;
-use super::frame::{Page, Section, Visit};
-use super::kit::action::Allowed;
 use super::live::Topic;
-use crate::application::Application;
-use crate::auth::level::Level;
-use crate::commands::{Command, Kind};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
-use crate::settings::Known;
-use actix_web::web::{Data, ServiceConfig, resource};
-use actix_web::{HttpRequest, HttpResponse};
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::snapshot::Snapshot;
+use crate::images::device_settings::SettingSources;
+use crate::pages::layout::{Page, PageContext, Section};
+use actix_web::HttpResponse;
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::site::{SiteSpec, in_use};
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, Entry};
-use bootledger_projections::{drift, free, site_uses};
-use futures::future::FutureExt;
+use bootledger_port::{CatalogueAction, Command, Kind};
+use bootledger_projections::questions::{free, site_uses};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue::{self, Entry};
+use bootledger_projections::rows::drift;
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -40,34 +38,34 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/sites").get(index))
         .service(resource("/sites/_new").get(described::new::<Sites>).post(described::create::<Sites>))
-        .service(resource("/sites/{key}").get(show))
-        .service(resource("/sites/{key}/live/{since}").get(live))
+        .service(resource("/sites/{key}").get(page::show::<Sites>))
+        .service(resource("/sites/{key}/live/{since}").get(page::live::<Sites>))
         .service(resource("/sites/{key}/edit").get(described::edit::<Sites>).post(described::change::<Sites>))
-        .service(resource("/sites/{key}/retire").get(described::ask::<Sites>).post(described::retire::<Sites>));
+        .service(resource("/sites/{key}/retire").get(described::load::<Sites>).post(described::retire::<Sites>));
 }
 
 /// How many free names are shown.
 const FREE_NAMES: usize = 5;
 
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: ListQuery = visit.query()?;
-    let found = list::find::<SiteSpec>(&mut reading, "site", &query).await?;
-    let at = reading.at;
-    let counts = drift::counts_by_site(reading.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(reading.connection()).await? } else { vec![] };
-    let networks = catalogue::networks(reading.connection(), at).await?;
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &networks, &counts, &checks, visit.now));
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = list::find::<SiteSpec>(&mut snapshot, "site", &query).await?;
+    let at = snapshot.at;
+    let counts = drift::counts_by_site(snapshot.connection(), at).await?;
+    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
+    let networks = catalogue::networks(snapshot.connection(), at).await?;
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &networks, &counts, &checks, page_context.now));
     let empty = list::Empty {
-        words: "There is no site yet. Everything else belongs to one: networks, racks, DHCP servers and servers. Define the first: its domain, its DNS zones, and how its host names are numbered.",
+        words: "There are no sites yet. Networks, racks, DHCP servers and servers belong to a site. Create a site with its domain, its DNS zones and its host name template.",
         first: None,
         also: None,
     };
-    let may = visit.may_change(&reading, Level::Administrator);
+    let may = page_context.may_change(&snapshot, Role::Administrator);
     let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&visit, &SITE, &may, table.as_ref(), shown, &empty);
+    let content = list::view(&page_context, &SITE, &may, table.as_ref(), shown, &empty);
     let page = Page { json: Some("/api/v1/sites".to_owned()), ..Page::new("Sites", Section::Sites, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// The query of a site's page.
@@ -78,93 +76,62 @@ struct OneQuery {
     drift: Option<String>,
 }
 
-/// What the visitor may do: define and retire sites, and repair differences.
-#[derive(Clone)]
-struct May {
-    change: Allowed,
-    repair: Allowed,
-}
-
-async fn parts(
-    reading: &mut Reading<'_>,
-    application: &Application,
-    key: &Name,
-    query: &OneQuery,
-    may: &May,
-    now: Timestamp,
-) -> Result<Parts, Error> {
-    let at = reading.at;
-    let entry = entry::find::<SiteSpec>(reading, &SITE, key.as_str()).await?;
-    let secret = entry.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
-    let secret_problem = secret.filter(|_| at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
-    let mut networks = catalogue::networks(reading.connection(), at).await?;
-    networks.retain(|network| network.spec.site == *key);
-    let mut racks = catalogue::racks(reading.connection(), at).await?;
-    racks.retain(|rack| rack.spec.site == *key);
-    let servers = catalogue::dhcp_servers_of(reading.connection(), key, at).await?;
-    let free_names = match &entry.spec.hostname_template {
-        Some(template) if !entry.retired => {
-            free::hostnames(reading.connection(), template, &BTreeSet::new(), at, FREE_NAMES).await?
-        }
-        _ => vec![],
-    };
-    let found = differences::of_site(reading, key, query.drift.as_deref(), now).await?;
-    let history = history::read(reading, "site", key.as_str()).await?;
-    let page = SITE.page(key);
-    Ok(vec![
-        ("heading", html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } }),
-        ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
-        (
-            "settings",
-            settings::card(
-                &entry.spec.settings,
-                "They count for every server of the site, unless a venture, role or device sets another value.",
-            ),
-        ),
-        ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
-        ("drift", differences::card(key, &found, now, &may.repair, &page)),
-        ("history", history::card(&history)),
-    ])
-}
-
-async fn show(
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut backend: Backend,
-) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query = visit.query()?;
-    let may =
-        May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
-    let parts = parts(&mut reading, &application, &key, &query, &may, visit.now).await?;
-    let page = Page {
-        live: Some(entry::live_path(&SITE.page(&key), reading.position, &visit)),
-        json: Some(format!("/api/v1/sites/{key}")),
-        ..Page::new(key.as_str(), Section::Sites, entry::shown(&parts))
-    };
-    visit.answer(reading, page).await
-}
-
-async fn live(
-    visit: Visit,
-    request: HttpRequest,
-    application: Data<Application>,
-    Path((key, since)): Path<(Name, i64)>,
-) -> Result<HttpResponse, Error> {
-    let query = visit.query::<OneQuery>()?;
-    let may = May { change: visit.may(Level::Administrator), repair: visit.may(Level::Operator) };
-    let kinds = ["network", "rack", "dhcp_server", "drift"].map(Topic::Kind);
-    let topics = [Topic::One("site", key.to_string())].into_iter().chain(kinds).collect();
-    let shared = application.clone();
-    entry::stream(&request, &application, since, topics, move |mut reading, now| {
-        let (application, key, query, may) = (shared.clone(), key.clone(), query.clone(), may.clone());
-        async move { parts(&mut reading, &application, &key, &query, &may, now).await }.boxed_local()
-    })
-}
-
 /// Sites as a kind that forms define.
 struct Sites;
+
+impl LivePage for Sites {
+    type Query = OneQuery;
+
+    fn topics(key: &Name) -> Vec<Topic> {
+        let kinds = ["network", "rack", "dhcp_server", "drift"].map(Topic::Kind);
+        [Topic::One("site", key.to_string())].into_iter().chain(kinds).collect()
+    }
+
+    async fn parts(
+        snapshot: &mut Snapshot<'_>,
+        application: &Application,
+        key: &Name,
+        query: &OneQuery,
+        may: &May,
+        now: Timestamp,
+    ) -> Result<Parts, Error> {
+        let at = snapshot.at;
+        let entry = entry::find::<SiteSpec>(snapshot, &SITE, key.as_str()).await?;
+        let secret = entry.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
+        let secret_problem = secret.filter(|_| at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
+        let mut networks = catalogue::networks(snapshot.connection(), at).await?;
+        networks.retain(|network| network.spec.site == *key);
+        let mut racks = catalogue::racks(snapshot.connection(), at).await?;
+        racks.retain(|rack| rack.spec.site == *key);
+        let servers = catalogue::dhcp_servers_of(snapshot.connection(), key, at).await?;
+        let free_names = match &entry.spec.hostname_template {
+            Some(template) if !entry.retired => {
+                free::hostnames(snapshot.connection(), template, &BTreeSet::new(), at, FREE_NAMES).await?
+            }
+            _ => vec![],
+        };
+        let found = differences::of_site(snapshot, key, query.drift.as_deref(), now).await?;
+        let history = history::read(snapshot, "site", key.as_str()).await?;
+        let path = SITE.page(key);
+        Ok(vec![
+            (
+                "heading",
+                html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } },
+            ),
+            ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
+            (
+                "settings",
+                settings::card(
+                    &entry.spec.settings,
+                    "They apply to every server of the site unless a venture, role or device overrides them.",
+                ),
+            ),
+            ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
+            ("drift", differences::card(key, &found, now, &may.repair, &path)),
+            ("history", history::card(&history)),
+        ])
+    }
+}
 
 impl Described for Sites {
     type View = SiteSpec;
@@ -173,7 +140,7 @@ impl Described for Sites {
     const SECTION: Section = Section::Sites;
     const KIND: Kind = Kind::Site;
 
-    fn usual(_: &Visit) -> Pairs {
+    fn usual(_: &PageContext) -> Pairs {
         form::usual()
     }
 
@@ -181,8 +148,8 @@ impl Described for Sites {
         form::pairs(view)
     }
 
-    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-        Ok(form::view(target, fields, &Known::read(reading).await?))
+    async fn form(snapshot: &mut Snapshot<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields, &SettingSources::read(snapshot).await?))
     }
 
     fn read(fields: &mut Fields) -> Option<SiteSpec> {
@@ -190,14 +157,14 @@ impl Described for Sites {
     }
 
     fn define(key: Name, spec: SiteSpec) -> Command {
-        Command::DefineSite(key, Box::new(spec))
+        Command::Catalogue(CatalogueAction::DefineSite(key, Box::new(spec)))
     }
 
-    async fn end(reading: &mut Reading<'_>, entry: &Entry<SiteSpec>) -> Result<End, Error> {
-        let uses = site_uses::of(reading.connection(), &entry.key, At::Now).await?;
+    async fn end(snapshot: &mut Snapshot<'_>, entry: &Entry<SiteSpec>) -> Result<End, Error> {
+        let uses = site_uses::of(snapshot.connection(), &entry.key, At::Now).await?;
         let named: Vec<String> = uses.iter().map(ToString::to_string).collect();
         Ok(End {
-            does: "Nothing can be defined or deployed in it any more, its DHCP configurations and zone files are not written any more, and its servers are not compared any more.",
+            does: "Nothing can be created or deployed in it any more. Its DHCP configurations and zone files are no longer written, and its servers are no longer checked for drift.",
             uses: uses.iter().map(|found| view::site_use(&entry.key, found)).collect(),
             refused: in_use(&named).map(|broken| broken.message),
         })

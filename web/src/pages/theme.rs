@@ -1,8 +1,8 @@
 //! The choice of a light or dark theme, which a cookie stores in the browser.
 
 use super::form::{Fields, local, see_other};
-use super::frame::Theme;
-use crate::error::Error;
+use crate::http::error::Error;
+use crate::pages::layout::Theme;
 use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};

@@ -4,31 +4,32 @@ mod form;
 mod view;
 
 use super::catalogue::entry::{self, Parts};
-use super::drift as differences;
-use super::frame::{Page, Section, Visit};
-use super::kit::action::Allowed;
+use super::differences;
 use super::live::Topic;
-use crate::application::Application;
-use crate::auth::level::Level;
-use crate::dns::routes::find;
-use crate::dns::zone::{Zone as File, name_in_zone, render};
-use crate::error::Error;
-use crate::request::backend::Backend;
-use crate::request::page::{self, USUAL};
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::page::{self, USUAL};
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::machines::dns::routes::find;
+use crate::machines::dns::zone::{Zone as File, name_in_zone, render};
+use crate::pages::components::action::Allowed;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::drift::{RecordType, Subject};
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::{DomainName, reverse_name};
 use bootledger_aggregates::values::reverse_zone::reversed;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::zone::data::Data as RecordData;
 use bootledger_aggregates::zone::{Zone, holding};
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
-use bootledger_projections::dns_records::{self, DnsRecord};
-use bootledger_projections::{devices, dns_updates, drift, zone_serials};
+use bootledger_projections::progress::dns_updates;
+use bootledger_projections::questions::zone_serials;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::dns_records::{self, DnsRecord};
+use bootledger_projections::rows::{catalogue, devices, drift};
 use futures::future::FutureExt;
 use maud::html;
 use serde::Deserialize;
@@ -57,13 +58,13 @@ struct ListQuery {
     after: Option<String>,
 }
 
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: ListQuery = visit.query()?;
-    let at = reading.at;
-    let sites = catalogue::sites(reading.connection(), at).await?;
-    let counts = drift::counts_by_site(reading.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(reading.connection()).await? } else { vec![] };
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let at = snapshot.at;
+    let sites = catalogue::sites(snapshot.connection(), at).await?;
+    let counts = drift::counts_by_site(snapshot.connection(), at).await?;
+    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
     let q = query.q.as_deref().unwrap_or_default().to_lowercase();
     let all = sites.iter().flat_map(|site| {
         site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, updates: site.spec.dns_updates.is_some() })
@@ -73,9 +74,9 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     rows.retain(|row| query.after.as_ref().is_none_or(|after| row.place() > *after));
     rows.truncate(USUAL as usize + 1);
     let found = page::Page::of(rows, USUAL, view::Row::place);
-    let content = view::list(&visit, &found.items, found.next.as_deref(), sites.is_empty(), &counts, &checks);
+    let content = view::list(&page_context, &found.items, found.next.as_deref(), sites.is_empty(), &counts, &checks);
     let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// The query of a zone's page.
@@ -89,15 +90,15 @@ struct OneQuery {
 }
 
 async fn parts(
-    reading: &mut Reading<'_>,
+    snapshot: &mut Snapshot<'_>,
     application: &Application,
     zone: &DomainName,
     may: &Allowed,
     now: Timestamp,
 ) -> Result<Parts, Error> {
-    let (zone, site, managed) = &find(reading, zone).await?;
+    let (zone, site, managed) = &find(snapshot, zone).await?;
     let secret = site.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
-    let secret_problem = secret.filter(|_| reading.at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
+    let secret_problem = secret.filter(|_| snapshot.at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
     let zones = &site.spec.zones;
     let of_zone = |subject: &Subject| match subject {
         Subject::Dns { name, record } => {
@@ -106,18 +107,18 @@ async fn parts(
         }
         Subject::Dhcp { .. } => false,
     };
-    let at = reading.at;
-    let serial = zone_serials::of_zone(reading.connection(), zone, at).await?;
+    let at = snapshot.at;
+    let serial = zone_serials::of_zone(snapshot.connection(), zone, at).await?;
     let (names, cuts) = beside_extra(zone).await?;
-    let records = dns_records::beside(reading.connection(), &names, &cuts, at, COMPARED).await?;
+    let records = dns_records::beside(snapshot.connection(), &names, &cuts, at, COMPARED).await?;
     let (of_file, domain, all) = (zone.clone(), site.spec.domain.clone(), managed.clone());
     let written = tokio::task::spawn_blocking(move || {
         render(&File { zone: &of_file, domain: &domain, managed: &all, records: &records, serial })
     });
     let file = written.await.map_err(|error| Error::Internal(error.into()))??;
-    let found = differences::some_of_site(reading, &site.key, now, of_zone).await?;
-    let pending = match reading.at {
-        At::Now => Some(dns_updates::in_zone(reading.connection(), &zone.above(), SHOWN_UPDATES).await?),
+    let found = differences::some_of_site(snapshot, &site.key, now, of_zone).await?;
+    let pending = match snapshot.at {
+        At::Now => Some(dns_updates::in_zone(snapshot.connection(), &zone.above(), SHOWN_UPDATES).await?),
         At::Position(_) => None,
     };
     Ok(vec![
@@ -157,36 +158,36 @@ async fn beside_extra(zone: &Zone) -> Result<(Vec<String>, Vec<String>), Error> 
 }
 
 async fn show(
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     Path(zone): Path<DomainName>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: OneQuery = visit.query()?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let parts = parts(&mut reading, &application, &zone, &may, visit.now).await?;
-    let records = records(&mut reading, &zone, &query).await?;
+    let mut snapshot = backend.read().await?;
+    let query: OneQuery = page_context.query()?;
+    let may = page_context.may_change(&snapshot, Role::Operator);
+    let parts = parts(&mut snapshot, &application, &zone, &may, page_context.now).await?;
+    let records = records(&mut snapshot, &zone, &query).await?;
     let page_path = format!("/zones/{zone}");
     let content = html! {
-        (view::heading(&zone, &visit.may_change(&reading, Level::Administrator)))
+        (view::heading(&zone, &page_context.may_change(&snapshot, Role::Administrator)))
         (entry::shown(&parts))
-        (view::records(&visit, &page_path, &records))
+        (view::records(&page_context, &page_path, &records))
     };
     let page = Page {
-        live: Some(format!("{page_path}/live/{}", reading.position)),
+        live: Some(format!("{page_path}/live/{}", snapshot.position)),
         json: Some(format!(
             "/api/v1/dns-records?{}",
             form_urlencoded::Serializer::new(String::new()).append_pair("zone", zone.as_str()).finish()
         )),
         ..Page::new(zone.as_str(), Section::Zones, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// Reads a page of a zone's records, with the names of their devices.
-async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
-    let (at, (known, _, managed)) = (reading.at, find(reading, zone).await?);
+async fn records(snapshot: &mut Snapshot<'_>, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
+    let (at, (known, _, managed)) = (snapshot.at, find(snapshot, zone).await?);
     let filter = dns_records::Filter {
         zone: Some(known.above()),
         r#type: Some(if known.is_reverse() { "PTR" } else { "A" }.to_owned()),
@@ -194,7 +195,7 @@ async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery)
         after: query.after.clone(),
         ..dns_records::Filter::default()
     };
-    let found = dns_records::list(reading.connection(), &filter, at, i64::from(USUAL) + 1).await?;
+    let found = dns_records::list(snapshot.connection(), &filter, at, i64::from(USUAL) + 1).await?;
     let found = page::Page::of(found, USUAL, DnsRecord::cursor);
     // A zone inside this one has its own records.
     let items: Vec<(String, DnsRecord)> =
@@ -202,23 +203,23 @@ async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery)
     let mut ids: Vec<_> = items.iter().map(|(_, record)| record.device).collect();
     ids.sort_unstable();
     ids.dedup();
-    let known = devices::find_many(reading.connection(), &ids, at).await?;
-    let names: HashMap<_, _> = known.iter().map(|device| (device.id, super::networks::called(device))).collect();
+    let known = devices::find_many(snapshot.connection(), &ids, at).await?;
+    let names: HashMap<_, _> = known.iter().map(|device| (device.id, device.called_by_host())).collect();
     Ok(view::Records { items, names, next: found.next })
 }
 
 async fn live(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     application: Data<Application>,
     Path((zone, since)): Path<(DomainName, i64)>,
 ) -> Result<HttpResponse, Error> {
-    let may = visit.may(Level::Operator);
+    let may = page_context.may(Role::Operator);
     // Records change with devices, and pending updates of the primary follow them.
     let topics = ["site", "drift", "device"].map(Topic::Kind).to_vec();
     let shared = application.clone();
-    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+    entry::stream(&request, &application, since, topics, move |mut snapshot, now| {
         let (application, zone, may) = (shared.clone(), zone.clone(), may.clone());
-        async move { parts(&mut reading, &application, &zone, &may, now).await }.boxed_local()
+        async move { parts(&mut snapshot, &application, &zone, &may, now).await }.boxed_local()
     })
 }

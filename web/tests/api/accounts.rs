@@ -2,11 +2,11 @@
 
 use crate::support::{TestSite, sending};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
-use bootledger_web::auth::password::Password;
-use bootledger_web::commands::{Command, CommandError, NewPassword, Receipt};
+use bootledger_port::{AccountAction, Command, CommandError, NewPassword, Receipt, TokenAction};
+use bootledger_web::http::auth::password::Password;
 use serde_json::json;
 
 fn receipt() -> Receipt {
@@ -18,41 +18,41 @@ async fn is_of(password: &NewPassword, text: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn a_password_that_is_made_is_shown_once_and_only_its_hash_goes_further() {
+async fn a_generated_password_is_shown_once_and_only_its_hash_is_passed_on() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     site.answer(Ok(receipt()));
     let body = json!({"name": "Ada", "display_name": "Ada Lovelace", "role": "operator"});
-    let made = site.ask_as(&administrator, sending(TestRequest::post().uri("/api/v1/users"), &body)).await;
+    let made = site.request_as(&administrator, sending(TestRequest::post().uri("/api/v1/users"), &body)).await;
     assert_eq!((made.status.as_u16(), made.header("location")), (201, "/api/v1/users/ada"), "{made:?}");
-    let told = made.json()["one_time_password"].as_str().expect("a password").to_owned();
+    let message = made.json()["one_time_password"].as_str().expect("a password").to_owned();
     site.answer(Ok(receipt()));
-    let reset = site.ask_as(&administrator, TestRequest::post().uri("/api/v1/users/ada/password")).await;
+    let reset = site.request_as(&administrator, TestRequest::post().uri("/api/v1/users/ada/password")).await;
     let again = reset.json()["one_time_password"].as_str().expect("a password").to_owned();
     site.answer(Ok(receipt()));
     let chosen = json!({"password": "correct horse battery", "must_change_password": false});
-    let set = site.ask_as(&administrator, sending(TestRequest::post().uri("/api/v1/users/ada/password"), &chosen)).await;
+    let set = site.request_as(&administrator, sending(TestRequest::post().uri("/api/v1/users/ada/password"), &chosen)).await;
     assert_eq!(set.json()["one_time_password"], json!(null));
 
-    let asked = std::mem::take(&mut *site.domain.asked.lock().expect("no panic"));
+    let requested = std::mem::take(&mut *site.domain.requested.lock().expect("no panic"));
     let [
-        (Command::CreateUser { name, role, password: Some(first), .. }, _),
-        (Command::SetPassword { password: second, keep: None, .. }, _),
-        (Command::SetPassword { password: third, .. }, _),
-    ] = asked.as_slice()
+        (Command::Account(AccountAction::CreateUser { name, role, password: Some(first), .. }), _),
+        (Command::Account(AccountAction::SetPassword { password: second, keep: None, .. }), _),
+        (Command::Account(AccountAction::SetPassword { password: third, .. }), _),
+    ] = requested.as_slice()
     else {
-        panic!("{asked:?}")
+        panic!("{requested:?}")
     };
     assert_eq!((name.as_str(), *role, first.one_time, third.one_time), ("ada", Role::Operator, true, false));
-    assert!(is_of(first, &told).await && is_of(second, &again).await && is_of(third, "correct horse battery").await);
+    assert!(is_of(first, &message).await && is_of(second, &again).await && is_of(third, "correct horse battery").await);
 }
 
 #[actix_web::test]
 async fn users_are_listed_without_anything_of_their_passwords() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     site.user_with("ada", "correct horse battery", true).await;
-    let answer = site.ask_as(&administrator, TestRequest::get().uri("/api/v1/users")).await;
+    let answer = site.request_as(&administrator, TestRequest::get().uri("/api/v1/users")).await;
     let mut item = answer.json()["items"][0].clone();
     item["created_at"].take();
     let expected = json!({
@@ -61,27 +61,27 @@ async fn users_are_listed_without_anything_of_their_passwords() {
     });
     assert_eq!(item, expected);
     assert!(!answer.text.contains("argon2"), "{answer:?}");
-    let one = site.ask_as(&administrator, TestRequest::get().uri("/api/v1/users/ada")).await;
+    let one = site.request_as(&administrator, TestRequest::get().uri("/api/v1/users/ada")).await;
     assert_eq!(one.json()["name"], "ada");
-    assert_eq!(site.ask_as(&administrator, TestRequest::get().uri("/api/v1/users/grace")).await.problem().0, 404);
+    assert_eq!(site.request_as(&administrator, TestRequest::get().uri("/api/v1/users/grace")).await.problem().0, 404);
 }
 
 #[actix_web::test]
 async fn a_password_that_would_be_guessed_or_repeated_is_refused() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     for (body, rule) in [
         (json!({"name": "ada", "role": "viewer", "password": "short"}), "password_short"),
         (json!({"name": "ada", "role": "viewer", "sign_in": "openid_connect", "password": "x"}), "password_elsewhere"),
     ] {
         let (status, problem) =
-            site.ask_as(&administrator, sending(TestRequest::post().uri("/api/v1/users"), &body)).await.problem();
+            site.request_as(&administrator, sending(TestRequest::post().uri("/api/v1/users"), &body)).await.problem();
         assert_eq!((status, &problem["errors"][0]["rule"]), (422, &json!(rule)));
     }
     let repeated = sending(TestRequest::post().uri("/api/v1/users"), &json!({"name": "ada", "role": "viewer"}));
-    let repeated = site.ask_as(&administrator, repeated.insert_header(("idempotency-key", "1"))).await;
+    let repeated = site.request_as(&administrator, repeated.insert_header(("idempotency-key", "1"))).await;
     assert_eq!(repeated.problem().0, 422);
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
@@ -101,11 +101,14 @@ async fn the_page_adds_a_user_shows_the_password_once_and_reports_refusals() {
     assert_eq!(made.status, 200, "{made:?}");
     let page = scraper::Html::parse_document(&made.text);
     let secret = page.select(&scraper::Selector::parse("output#secret").expect("a selector")).next().expect("a secret");
-    let told: String = secret.text().collect();
+    let message: String = secret.text().collect();
     {
-        let asked = std::mem::take(&mut *site.domain.asked.lock().expect("no panic"));
-        let [(Command::CreateUser { password: Some(password), .. }, context)] = asked.as_slice() else { panic!("{asked:?}") };
-        assert!(is_of(password, &told).await, "{told}");
+        let requested = std::mem::take(&mut *site.domain.requested.lock().expect("no panic"));
+        let [(Command::Account(AccountAction::CreateUser { password: Some(password), .. }), context)] = requested.as_slice()
+        else {
+            panic!("{requested:?}")
+        };
+        assert!(is_of(password, &message).await, "{message}");
         assert_eq!(context.actor, "user the-administrator");
     }
     let refused = site.browse(&cookie, form("not a name!", "")).await;
@@ -119,16 +122,16 @@ async fn the_last_administrator_sees_why_the_account_stays() {
     let site = TestSite::create().await;
     let cookie = site.signed_in(Role::Administrator).await;
     let page = site.browse(&cookie, TestRequest::get().uri("/settings/users/the-administrator")).await;
-    assert!(page.text.contains("The last administrator who may sign in stays"), "{}", page.text);
-    let broken = BrokenRule::new("role", "last_administrator", "this is the last administrator");
+    assert!(page.text.contains("This is the last administrator who can sign in"), "{}", page.text);
+    let broken = BrokenRule::new("role", Rule::LastAdministrator, "this is the last administrator");
     site.answer(Err(CommandError::Refused(vec![broken])));
     let request =
         TestRequest::post().uri("/settings/users/the-administrator/role").set_form([("role", "viewer"), ("key", "k-1")]);
     let refused = site.browse(&cookie, request).await;
     assert_eq!(refused.status, 422, "{refused:?}");
     assert!(refused.text.contains("this is the last administrator"), "{}", refused.text);
-    let asked = site.domain.asked.lock().expect("no panic");
-    assert_eq!(asked[0].1.key(), Some("form:k-1"));
+    let requested = site.domain.requested.lock().expect("no panic");
+    assert_eq!(requested[0].1.key(), Some("form:k-1"));
 }
 
 #[actix_web::test]
@@ -145,7 +148,7 @@ async fn the_page_makes_a_token_and_shows_it_once() {
     };
     for (scope, days, missing) in [
         ("dhcp_server", "90", "The DHCP server&#39;s name is missing"),
-        ("root", "90", "choose what"),
+        ("root", "90", "choose a scope"),
         ("viewer", "7", "choose when"),
     ] {
         let refused = site.browse(&cookie, form(scope, days)).await;
@@ -156,8 +159,10 @@ async fn the_page_makes_a_token_and_shows_it_once() {
     site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
     let made = site.browse(&cookie, form("operator", "never")).await;
     let text = made.text.split(['<', '>']).find(|part| part.starts_with("bl_")).expect("a token");
-    let (read, secret) = bootledger_web::auth::token::parse(text).expect("a token");
-    let asked = site.domain.asked.lock().expect("no panic");
-    let [(Command::CreateToken { secret_sha256, expires: None, .. }, _)] = asked.as_slice() else { panic!("{asked:?}") };
+    let (read, secret) = bootledger_web::http::auth::token::parse(text).expect("a token");
+    let requested = site.domain.requested.lock().expect("no panic");
+    let [(Command::Token(TokenAction::CreateToken { secret_sha256, expires: None, .. }), _)] = requested.as_slice() else {
+        panic!("{requested:?}")
+    };
     assert_eq!((read.0, *secret_sha256), (id, secret.sha256()));
 }

@@ -61,7 +61,7 @@ async fn rows(site: &TestSite, fixtures: &Fixtures, callers: &[Caller], part: Pa
                 let some: Vec<&Caller> = callers.iter().filter(|caller| expected || caller.is_representative()).collect();
                 let mut cells = Vec::with_capacity(some.len());
                 for caller in some {
-                    cells.push(probe.ask(&method, &variant.for_caller(caller), caller).await);
+                    cells.push(probe.request(&method, &variant.for_caller(caller), caller).await);
                 }
                 let passes = cells.iter().any(|cell| cell.class == Class::Passes);
                 if expected {

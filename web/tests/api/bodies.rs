@@ -3,7 +3,7 @@
 use crate::support::{Answer, TestSite};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -157,10 +157,10 @@ fn beyond(schema: &Value) -> Option<[Value; 2]> {
 }
 
 #[actix_web::test]
-async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_named_with_its_path_and_what_was_expected() {
+async fn unknown_fields_are_refused_and_every_wrong_value_is_reported_with_its_path_and_the_expected_form() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
-    let description = Description(site.ask(TestRequest::get().uri("/api/openapi.json")).await.json());
+    let administrator = site.bearer(TokenScope::Administrator).await;
+    let description = Description(site.request(TestRequest::get().uri("/api/openapi.json")).await.json());
     let service = site.start().await;
     let (mut objects, mut fields, mut texts, mut numbers) = (0, 0, 0, 0);
     for (path, item) in description.0["paths"].as_object().expect("paths") {
@@ -237,7 +237,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
 #[actix_web::test]
 async fn malicious_bodies_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     let put = |kind: &str, body: &[u8]| {
         let request =
             TestRequest::put().uri("/api/v1/racks/r1").insert_header(("authorization", format!("Bearer {administrator}")));
@@ -247,17 +247,17 @@ async fn malicious_bodies_are_refused_with_a_clear_message() {
     let cases: Vec<(TestRequest, u16, &str)> = vec![
         (put(json, b""), 400, "the body is empty"),
         (put(json, b"\xef\xbb\xbf{}"), 400, "byte order mark"),
-        (put(json, b"{\"site\": \"dc1\",}"), 400, "nothing follows a comma"),
+        (put(json, b"{\"site\": \"dc1\",}"), 400, "a comma must be followed by another element"),
         (put(json, b"{\"units\": NaN}"), 400, "no value"),
         (put(json, b"{\"units\": 1e400}"), 400, "too large"),
-        (put(json, b"{\"units\": 01}"), 400, "JSON writes numbers"),
+        (put(json, b"{\"units\": 01}"), 400, "JSON's format"),
         (put(json, b"{'site': 1}"), 400, "double quotes"),
-        (put(json, b"{\"site\": \"\\ud800\"}"), 400, "half of a character"),
-        (put(json, b"{\"site\": \"\\ud800\\u0041\"}"), 400, "half of a character"),
-        (put(json, b"{\"site\": \"\\x41\"}"), 400, "no escape of JSON"),
+        (put(json, b"{\"site\": \"\\ud800\"}"), 400, "half of a surrogate pair"),
+        (put(json, b"{\"site\": \"\\ud800\\u0041\"}"), 400, "half of a surrogate pair"),
+        (put(json, b"{\"site\": \"\\x41\"}"), 400, "valid JSON escape"),
         (put(json, b"{\"site\": \"\xff\"}"), 400, "not UTF-8"),
         (put(json, b"\x1f\x8b\x08"), 400, "gzip"),
-        (put(json, b"{} {}"), 400, "more text after its end"),
+        (put(json, b"{} {}"), 400, "text after the end"),
         (put(json, b"{\"site\": \"a"), 400, "ends too early"),
         (put(json, b"[]"), 422, "expected an object, found a list"),
         (put(json, b"[\"dc1\", 42]"), 422, "expected an object, found a list"),
@@ -270,15 +270,16 @@ async fn malicious_bodies_are_refused_with_a_clear_message() {
         (put(json, b"{}").insert_header(("content-encoding", "gzip")), 415, "Content-Encoding"),
     ];
     for (request, status, words) in cases {
-        let answer = site.ask(request).await;
+        let answer = site.request(request).await;
         assert_eq!(answer.status.as_u16(), status, "{words}: {answer:?}");
         assert!(answer.text.contains(words) && !is_ours(&answer.text), "{words}: {answer:?}");
     }
-    let fine = site.ask(put("application/json;charset=\"UTF-8\"", b"{\"site\": \"dc1\"}")).await;
+    let fine = site.request(put("application/json;charset=\"UTF-8\"", b"{\"site\": \"dc1\"}")).await;
     assert_eq!(fine.status.as_u16(), 404, "the domain has no answer: {fine:?}");
-    let long = site.ask(put(json, format!("{{\"site\": \"{}~\"}}", "x".repeat(60)).as_bytes())).await.json();
+    let long = site.request(put(json, format!("{{\"site\": \"{}~\"}}", "x".repeat(60)).as_bytes())).await.json();
     let message = long["detail"].as_str().expect("a detail");
     assert!(message.starts_with("site: \"xxx") && message.matches("xxx~").count() == 1, "{message}");
-    let longer = site.ask(put(json, format!("{{\"site\": \"dc1\", \"units\": \"{}\"}}", "x".repeat(100_000)).as_bytes())).await;
+    let longer =
+        site.request(put(json, format!("{{\"site\": \"dc1\", \"units\": \"{}\"}}", "x".repeat(100_000)).as_bytes())).await;
     assert!(longer.text.len() < 1000, "{longer:?}");
 }

@@ -2,9 +2,11 @@
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{Command, CommandError, Proposed, Receipt};
+use bootledger_aggregates::deployment::assignment::Assignment;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_port::{Command, CommandError, DeploymentAction, DeviceAction, Proposed, Receipt};
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -39,14 +41,14 @@ async fn register(site: &TestSite, devices: &[Value]) -> Vec<String> {
     ids
 }
 
-fn refusal(field: &str, rule: &str, message: &str) -> CommandError {
+fn refusal(field: &str, rule: Rule, message: &str) -> CommandError {
     CommandError::Refused(vec![BrokenRule::new(field, rule, message)])
 }
 
 #[actix_web::test]
 async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let devices = [
         named(1, "b web 1", Some("S3")),
         named(2, "a web 2", None),
@@ -68,74 +70,76 @@ async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
     register(&site, &devices).await;
     for sort in ["registered", "-registered", "name", "-name", "serial", "-serial", "changed", "-changed"] {
         let whole =
-            site.ask_as(&viewer, TestRequest::get().uri(&format!("/api/v1/devices?sort={sort}"))).await.json()["items"].clone();
+            site.request_as(&viewer, TestRequest::get().uri(&format!("/api/v1/devices?sort={sort}"))).await.json()["items"]
+                .clone();
         let ids = |items: &Value| -> Vec<String> {
             items.as_array().expect("items").iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
         };
         let (mut seen, mut after) = (vec![], String::new());
         loop {
             let path = format!("/api/v1/devices?sort={sort}&limit=2{after}");
-            let page = site.ask_as(&viewer, TestRequest::get().uri(&path)).await.json();
+            let page = site.request_as(&viewer, TestRequest::get().uri(&path)).await.json();
             seen.extend(ids(&page["items"]));
             let Some(next) = page["next"].as_str() else { break };
             after = format!("&after={}", next.replace(' ', "%20").replace('+', "%2B"));
         }
         assert_eq!((seen.len(), &seen), (5, &ids(&whole)), "{sort}");
     }
-    let names = site.ask_as(&viewer, TestRequest::get().uri("/devices?sort=name")).await;
+    let names = site.request_as(&viewer, TestRequest::get().uri("/devices?sort=name")).await;
     assert_eq!(texts(&names, "tbody th"), ["S2", "a web 2", "a web 2", "b web 1", "c"]);
-    let wrong = site.ask_as(&viewer, TestRequest::get().uri("/devices?sort=name&after=nonsense")).await;
+    let wrong = site.request_as(&viewer, TestRequest::get().uri("/devices?sort=name&after=nonsense")).await;
     assert_eq!(wrong.status, 400);
 }
 
 #[actix_web::test]
-async fn a_list_is_filtered_and_searched_and_says_where_else_the_same_is() {
+async fn a_list_is_filtered_and_searched_and_links_to_its_csv() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let ids = register(&site, &[named(1, "web <1>", Some("S1")), named(2, "=1+1", Some("S2"))]).await;
-    let list = site.ask_as(&operator, TestRequest::get().uri("/devices?q=WEB&verified=false&site=dc1")).await;
+    let list = site.request_as(&operator, TestRequest::get().uri("/devices?q=WEB&verified=false&site=dc1")).await;
     assert_eq!(texts(&list, "tbody th"), ["web <1>"]);
     assert_eq!(texts(&list, "footer a[href^='/devices/export.csv?q=WEB']"), ["CSV"]);
     assert_eq!(texts(&list, &format!("input[name='id'][value='{}'][form='bulk']", ids[0])).len(), 1);
-    let nothing = site.ask_as(&operator, TestRequest::get().uri("/devices?q=db")).await;
-    assert_eq!(texts(&nothing, ".empty p"), ["No device is like that."]);
-    let live = site.ask_as(&operator, TestRequest::get().uri("/devices?live=true")).await;
+    let nothing = site.request_as(&operator, TestRequest::get().uri("/devices?q=db")).await;
+    assert_eq!(texts(&nothing, ".empty p"), ["No devices match these filters."]);
+    let live = site.request_as(&operator, TestRequest::get().uri("/devices?live=true")).await;
     assert!(texts(&live, "tbody th").is_empty());
-    assert_eq!(site.ask_as(&operator, TestRequest::get().uri("/devices?vereified=true")).await.status, 400);
-    let csv = site.ask_as(&operator, TestRequest::get().uri("/devices/export.csv?sort=name&columns=name")).await;
+    assert_eq!(site.request_as(&operator, TestRequest::get().uri("/devices?vereified=true")).await.status, 400);
+    let csv = site.request_as(&operator, TestRequest::get().uri("/devices/export.csv?sort=name&columns=name")).await;
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!((lines.len(), csv.header("content-type")), (3, "text/csv; charset=utf-8; header=present"));
     assert!(lines[0].starts_with("id,name,serial,") && lines[1].contains(",'=1+1,S2,"), "{lines:?}");
 }
 
 #[actix_web::test]
-async fn a_page_about_a_device_says_what_may_be_done_and_each_tab_is_a_page() {
+async fn a_page_about_a_device_shows_the_possible_actions_and_each_tab_is_a_page() {
     let site = TestSite::create().await;
-    let (operator, viewer) = (site.bearer(Scope::Operator).await, site.bearer(Scope::Viewer).await);
+    let (operator, viewer) = (site.bearer(TokenScope::Operator).await, site.bearer(TokenScope::Viewer).await);
     let id = register(&site, &[named(1, "web 1", Some("S1"))]).await.remove(0);
-    let ask = async |bearer: &str, tab: &str| site.ask_as(bearer, TestRequest::get().uri(&format!("/devices/{id}{tab}"))).await;
-    let page = ask(&operator, "").await;
+    let request =
+        async |bearer: &str, tab: &str| site.request_as(bearer, TestRequest::get().uri(&format!("/devices/{id}{tab}"))).await;
+    let page = request(&operator, "").await;
     assert_eq!(texts(&page, "#deploy-reason"), ["the device is not verified; verify it before deploying it"]);
-    assert!(texts(&ask(&viewer, "").await, "#deploy-reason")[0].contains("This takes the role operator"));
-    for (tab, heading) in [("/components", "Interfaces"), ("/addresses", "What it holds"), ("/history", "Deployments")] {
-        let page = ask(&operator, tab).await;
+    assert!(texts(&request(&viewer, "").await, "#deploy-reason")[0].contains("This requires the role operator"));
+    for (tab, heading) in [("/components", "Interfaces"), ("/addresses", "Reservations"), ("/history", "Deployments")] {
+        let page = request(&operator, tab).await;
         assert!(texts(&page, "h2").contains(&heading.to_owned()), "{tab}: {page:?}");
         assert_eq!(texts(&page, "ul.tabs a[aria-current]").len(), 1, "{tab}");
     }
-    let history = ask(&operator, "/history").await;
+    let history = request(&operator, "/history").await;
     assert_eq!(texts(&history, "ol.timeline li[id^='event-']").len(), 1);
-    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri(&format!("/devices/{}", Uuid::nil()))).await.status, 404);
-    let past = ask(&operator, "?at=1").await;
+    assert_eq!(site.request_as(&viewer, TestRequest::get().uri(&format!("/devices/{}", Uuid::nil()))).await.status, 404);
+    let past = request(&operator, "?at=1").await;
     assert_eq!(past.status, 404, "a device is shown before it was registered");
 }
 
 #[actix_web::test]
 async fn registering_keeps_what_was_written_until_every_rule_holds() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     register(&site, &[]).await;
     let wrong = [("name", "web <1>"), ("macs", "5254"), ("position", "top"), ("management.credentials", "bmc"), ("key", "k1")];
-    let refused = site.ask_as(&operator, form("/devices/new", &wrong)).await;
+    let refused = site.request_as(&operator, form("/devices/new", &wrong)).await;
     assert_eq!(refused.status, 422);
     let fields: Vec<String> = ["site", "position", "macs", "management.address"]
         .iter()
@@ -145,42 +149,45 @@ async fn registering_keeps_what_was_written_until_every_rule_holds() {
         assert_eq!(texts(&refused, &field).len(), 1, "{field}: {}", refused.text);
     }
     assert!(refused.text.contains("value=\"web &lt;1&gt;\""));
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 
     let right = [("name", "web 1"), ("site", "dc1"), ("macs", "52:54:00:00:00:01"), ("assignment", "shop/web"), ("key", "k2")];
-    site.answer(Err(refusal("venture", "venture_unknown", "there is no venture shop")));
-    let refused = site.ask_as(&operator, form("/devices/new", &right)).await;
+    site.answer(Err(refusal("venture", Rule::VentureUnknown, "there is no venture shop")));
+    let refused = site.request_as(&operator, form("/devices/new", &right)).await;
     assert_eq!(
         (refused.status.as_u16(), texts(&refused, "#error-assignment")),
         (422, vec!["there is no venture shop".to_owned()])
     );
     let id = Uuid::now_v7().to_string();
     site.answer(Ok(Receipt { position: 0, id: id.clone() }));
-    let done = site.ask_as(&operator, form("/devices/new", &right)).await;
+    let done = site.request_as(&operator, form("/devices/new", &right)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/devices/{id}").as_str()));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let (Command::RegisterDevice { spec, venture, .. }, context) = &asked[1] else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let (Command::Device(DeviceAction::RegisterDevice { spec, venture, .. }), context) = &requested[1] else {
+        panic!("{requested:?}")
+    };
     assert_eq!((spec.macs.len(), venture.as_ref().map(ToString::to_string)), (1, Some("shop".to_owned())));
     assert_eq!(context.key(), Some("form:k2"));
 }
 
 fn proposed() -> Proposed {
     let name = |text: &str| text.parse().expect("a name");
-    Proposed {
+    let assignment = Assignment {
+        device: DeviceId::default(),
         mac: "52:54:00:00:00:01".parse().expect("a MAC"),
         ip: [10, 0, 0, 11].into(),
-        network: name("prod"),
         hostname: "h200.dc1.example".parse().expect("a host name"),
         venture: name("shop"),
         role: name("web"),
         boot_image: name("debian"),
-    }
+    };
+    Proposed { assignment, network: name("prod") }
 }
 
 #[actix_web::test]
 async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_when_it_is_sent() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let mut device = named(1, "web 1", Some("S1"));
     device["rack"] = json!("r01");
     let id = register(&site, &[device]).await.remove(0);
@@ -190,8 +197,8 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
     let path = format!("/devices/{id}/deploy");
     let check = |answer| site.domain.checks.lock().expect("no panic").push_back(answer);
 
-    check(Err(refusal("device", "device_not_verified", "the device is not verified")));
-    let page = site.ask_as(&operator, TestRequest::get().uri(&path)).await;
+    check(Err(refusal("device", Rule::DeviceNotVerified, "the device is not verified")));
+    let page = site.request_as(&operator, TestRequest::get().uri(&path)).await;
     assert_eq!(texts(&page, "#field-mac option[selected]"), ["52:54:00:00:00:01"]);
     for (field, value, from) in [
         ("ip", "10.0.0.11", "next free in 10.0.0.0/24 (prod)"),
@@ -212,65 +219,68 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
         ("roles_of", "shop"),
         ("key", "k1"),
     ];
-    check(Err(refusal("ip", "ip_in_margin", "10.0.0.1 is in the margin")));
-    let checked = site.ask_as(&operator, form(&format!("{path}/check"), &sent)).await;
+    check(Err(refusal("ip", Rule::IpInMargin, "10.0.0.1 is in the margin")));
+    let checked = site.request_as(&operator, form(&format!("{path}/check"), &sent)).await;
     assert_eq!(
         (checked.status.as_u16(), texts(&checked, "hx-partial#error-ip")),
         (200, vec!["10.0.0.1 is in the margin".to_owned()])
     );
     assert_eq!(texts(&checked, "hx-partial#error-hostname"), [""]);
-    assert!(texts(&checked, "input#field-ip").is_empty(), "a field is replaced while somebody types in it");
+    assert!(texts(&checked, "input#field-ip").is_empty(), "a field is replaced while a user types in it");
 
-    site.answer(Err(refusal("ip", "ip_in_margin", "10.0.0.1 is in the margin")));
-    let refused = site.ask_as(&operator, form(&path, &sent)).await;
+    site.answer(Err(refusal("ip", Rule::IpInMargin, "10.0.0.1 is in the margin")));
+    let refused = site.request_as(&operator, form(&path, &sent)).await;
     assert_eq!((refused.status.as_u16(), texts(&refused, "#error-ip")), (422, vec!["10.0.0.1 is in the margin".to_owned()]));
     assert_eq!(texts(&refused, "#field-ip[value='10.0.0.1']").len(), 1);
     let deployment = Uuid::now_v7().to_string();
     site.answer(Ok(Receipt { position: 0, id: deployment.clone() }));
-    let done = site.ask_as(&operator, form(&path, &sent)).await;
+    let done = site.request_as(&operator, form(&path, &sent)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{deployment}").as_str()));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let Some((Command::StartDeployment(new), _)) = asked.last() else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Deployment(DeploymentAction::StartDeployment(new)), _)) = requested.last() else {
+        panic!("{requested:?}")
+    };
     assert_eq!(new.hostname.as_ref().map(ToString::to_string).as_deref(), Some("h200.dc1.example"));
 }
 
 #[actix_web::test]
 async fn a_bulk_action_fixes_its_devices_by_id_first_and_reports_each_result() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;
     let set = json!({"type": "VentureRoleSet", "venture": "shop", "role": "web"});
     site.append("device", &ids[0], set.clone()).await;
     site.append("device", &ids[1], set).await;
-    let preview = site.ask_as(&operator, form("/devices/bulk", &[("what", "verify-all"), ("list", "/devices?site=dc1")])).await;
-    assert_eq!(texts(&preview, "h1"), ["Verify: 2 of 3 devices?"]);
+    let preview =
+        site.request_as(&operator, form("/devices/bulk", &[("what", "verify-all"), ("list", "/devices?site=dc1")])).await;
+    assert_eq!(texts(&preview, "h1"), ["Verify: 2 of 3 devices"]);
     assert_eq!(texts(&preview, "input[name='do']").len(), 2);
     assert!(texts(&preview, "tbody td")[0].contains("a device needs a venture"), "{}", preview.text);
 
     site.answer(Ok(Receipt { position: 0, id: ids[0].clone() }));
-    site.answer(Err(refusal("role", "role_missing", "a device needs a role")));
+    site.answer(Err(refusal("role", Rule::RoleMissing, "a device needs a role")));
     let list = [("what", "verify"), ("list", "/devices"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
-    let done = site.ask_as(&operator, form("/devices/bulk/do", &list)).await;
+    let done = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
     assert_eq!(texts(&done, "h1"), ["1 of 2 verified"]);
     assert_eq!(texts(&done, "tbody td"), ["Verified", "Refused a device needs a role"]);
-    let asked = site.domain.asked.lock().expect("no panic");
-    let keys: Vec<_> = asked.iter().map(|(_, context)| context.key().expect("a key").to_owned()).collect();
+    let requested = site.domain.requested.lock().expect("no panic");
+    let keys: Vec<_> = requested.iter().map(|(_, context)| context.key().expect("a key").to_owned()).collect();
     assert_eq!(keys, [format!("form:k1:{}:verify", ids[0]), format!("form:k1:{}:verify", ids[1])]);
 }
 
 #[actix_web::test]
-async fn what_many_deployments_would_be_is_shown_before_they_are_started() {
+async fn many_deployments_are_previewed_before_they_are_started() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None)]).await;
     {
         let mut checks = site.domain.checks.lock().expect("no panic");
         checks.push_back(Ok(proposed()));
-        checks.push_back(Err(refusal("device", "device_not_verified", "the device is not verified")));
+        checks.push_back(Err(refusal("device", Rule::DeviceNotVerified, "the device is not verified")));
     }
     let chosen = [("what", "deploy"), ("list", "/devices"), ("id", &ids[0]), ("id", &ids[1]), ("boot_image", "debian")];
-    let preview = site.ask_as(&operator, form("/devices/bulk", &chosen)).await;
-    assert_eq!(texts(&preview, "h1"), ["Deploy: 1 of 2 devices?"]);
+    let preview = site.request_as(&operator, form("/devices/bulk", &chosen)).await;
+    assert_eq!(texts(&preview, "h1"), ["Deploy: 1 of 2 devices"]);
     let rows = texts(&preview, "tbody td");
     assert_eq!(rows[0], "Deployed as shop / web with debian in network prod");
     assert!(rows[1].contains("the device is not verified"), "{rows:?}");

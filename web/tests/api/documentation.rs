@@ -2,6 +2,7 @@
 
 use crate::support::TestSite;
 use actix_web::test::TestRequest;
+use bootledger_aggregates::rules::Rule;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,7 +10,7 @@ use std::fmt::Write;
 #[actix_web::test]
 async fn the_description_lists_these_routes() {
     let site = TestSite::create().await;
-    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let document = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let mut routes = String::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let methods: Vec<String> = item.as_object().expect("an item").keys().map(|method| method.to_uppercase()).collect();
@@ -33,7 +34,7 @@ fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
 #[actix_web::test]
 async fn the_description_is_whole() {
     let site = TestSite::create().await;
-    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let document = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let schemas: BTreeSet<&String> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();
     let mut found = BTreeSet::new();
     references(&document, &mut found);
@@ -57,21 +58,25 @@ async fn the_description_is_whole() {
 
 /// Two types with the same name would become one schema, which is right for only one of them.
 #[actix_web::test]
-async fn what_a_reason_is_for_is_not_what_a_problem_is() {
+async fn the_schemas_of_reasons_and_problems_are_distinct() {
     let site = TestSite::create().await;
-    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let document = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let properties = |name: &str| {
         let schema = document["components"]["schemas"][name]["properties"].as_object().cloned().unwrap_or_default();
         schema.keys().cloned().collect::<Vec<_>>()
     };
     assert_eq!(properties("Reason"), ["reason"]);
     assert_eq!(properties("ProblemError"), ["column", "field", "holder", "message", "row", "rule"]);
+    let codes = document["components"]["schemas"]["Rule"]["enum"].as_array().cloned().unwrap_or_default();
+    assert_eq!(codes.len(), Rule::ALL.len());
+    let rule = document["components"]["schemas"]["ProblemError"]["properties"]["rule"].to_string();
+    assert!(rule.contains("#/components/schemas/Rule"), "{rule}");
 }
 
 #[actix_web::test]
 async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
     let site = TestSite::create().await;
-    let page = site.ask(TestRequest::get().uri("/api/docs")).await;
+    let page = site.request(TestRequest::get().uri("/api/docs")).await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
     let inline = page.text.matches("<script").count() - page.text.matches("<script src=\"/assets/").count();
     assert!(inline == 0 && !page.text.contains("style="), "the page's own policy would block it");
@@ -108,9 +113,9 @@ fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
 
 /// The fields of a body have the same names in the answer.
 #[actix_web::test]
-async fn what_is_written_is_read_under_the_same_name() {
+async fn fields_have_the_same_name_in_requests_and_answers() {
     let site = TestSite::create().await;
-    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let document = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let pairs = [
         ("post", "/api/v1/devices", "/api/v1/devices/{id}"),
         ("patch", "/api/v1/devices/{id}", "/api/v1/devices/{id}"),
@@ -143,7 +148,7 @@ async fn what_is_written_is_read_under_the_same_name() {
 #[actix_web::test]
 async fn no_answer_has_a_spec_within_a_spec() {
     let site = TestSite::create().await;
-    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let document = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     let followed = |schema: &Value| -> Value {
         let target = schema["$ref"].as_str().or_else(|| schema["oneOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()));

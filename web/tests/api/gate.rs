@@ -4,13 +4,13 @@ use crate::support::{TestSite, now, sending};
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Every operation of the description: method and a path with its variables filled in.
 fn operations() -> Vec<(Method, String)> {
-    let document = serde_json::to_value(bootledger_web::openapi::document()).expect("JSON");
+    let document = serde_json::to_value(bootledger_web::server::openapi::document()).expect("JSON");
     let paths = document["paths"].as_object().expect("paths").clone();
     let methods = ["get", "put", "post", "patch", "delete"];
     let all = paths.iter().flat_map(|(path, item)| {
@@ -36,34 +36,34 @@ fn request(method: &Method, path: &str) -> TestRequest {
 #[actix_web::test]
 async fn every_route_of_the_api_requires_a_token() {
     let site = TestSite::create().await;
-    let mut asked = 0;
+    let mut requested = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/")) {
-        let (status, problem) = site.ask(request(method, path)).await.problem();
+        let (status, problem) = site.request(request(method, path)).await.problem();
         assert_eq!(status, 401, "{method} {path}: {problem}");
-        asked += 1;
+        requested += 1;
     }
-    assert!(asked > 40, "only {asked} routes");
+    assert!(requested > 40, "only {requested} routes");
 }
 
 #[actix_web::test]
 async fn a_viewer_changes_nothing() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     // Booting servers have no role: the authorisation matrix covers their access.
     let of_machines = |path: &str| path.starts_with("/pxe/");
     for (method, path) in operations().iter().filter(|(method, path)| *method != Method::GET && !of_machines(path)) {
-        let (status, problem) = site.ask_as(&viewer, request(method, path)).await.problem();
+        let (status, problem) = site.request_as(&viewer, request(method, path)).await.problem();
         assert_eq!(status, 403, "{method} {path}: {problem}");
     }
     // The gate refuses before a route is looked up, so that a route whose handler requires no role is closed too.
-    assert_eq!(site.ask_as(&viewer, request(&Method::POST, "/api/v1/nothing")).await.status, 403);
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert_eq!(site.request_as(&viewer, request(&Method::POST, "/api/v1/nothing")).await.status, 403);
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
 async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let free = ["devices", "deployments", "imports"].map(|noun| format!("/api/v1/{noun}"));
     let for_administrators = |method: &Method, path: &str| {
         let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/");
@@ -72,20 +72,20 @@ async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     };
     let mut refused = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/v1/")) {
-        let answer = site.ask_as(&operator, request(method, path)).await;
+        let answer = site.request_as(&operator, request(method, path)).await;
         assert_eq!(answer.status == 403, for_administrators(method, path), "{method} {path}: {answer:?}");
         refused += usize::from(answer.status == 403);
     }
     assert!(refused >= 16, "only {refused} routes");
-    assert!(site.domain.asked.lock().expect("no panic").len() < 10);
+    assert!(site.domain.requested.lock().expect("no panic").len() < 10);
 }
 
 #[actix_web::test]
 async fn every_described_route_exists() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     for (method, path) in operations() {
-        let answer = site.ask_as(&administrator, request(&method, &path)).await;
+        let answer = site.request_as(&administrator, request(&method, &path)).await;
         assert_ne!(answer.status, 405, "{method} {path}");
         assert!(!answer.text.contains("there is nothing at this path"), "{method} {path}: {answer:?}");
         assert!(!answer.status.is_server_error(), "{method} {path}: {answer:?}");
@@ -95,10 +95,10 @@ async fn every_described_route_exists() {
 #[actix_web::test]
 async fn the_token_of_a_dhcp_server_reads_nothing() {
     let site = TestSite::create().await;
-    let agent = site.bearer(Scope::DhcpServer("kea-1".parse().expect("a name"))).await;
-    let (status, problem) = site.ask_as(&agent, TestRequest::get().uri("/api/v1/devices")).await.problem();
+    let agent = site.bearer(TokenScope::DhcpServer("kea-1".parse().expect("a name"))).await;
+    let (status, problem) = site.request_as(&agent, TestRequest::get().uri("/api/v1/devices")).await.problem();
     assert_eq!(status, 403);
-    assert!(problem["detail"].as_str().expect("words").contains("the role viewer is needed"), "{problem}");
+    assert!(problem["detail"].as_str().expect("words").contains("the role viewer is required"), "{problem}");
 }
 
 #[actix_web::test]
@@ -114,38 +114,41 @@ async fn no_spelling_of_a_path_gets_around_the_gate() {
         "/sign-in/../api/v1/devices",
         "/assets/%2e%2e/api/v1/devices",
     ] {
-        let answer = site.ask(TestRequest::get().uri(path)).await;
+        let answer = site.request(TestRequest::get().uri(path)).await;
         assert!(matches!(answer.status.as_u16(), 401 | 404), "{path}: {answer:?}");
         assert!(!answer.text.contains("items"), "{path}: {answer:?}");
     }
 }
 
 #[actix_web::test]
-async fn a_token_that_is_unknown_wrong_revoked_or_over_is_refused() {
+async fn a_token_that_is_unknown_wrong_revoked_or_expired_is_refused() {
     let site = TestSite::create().await;
-    let (id, good) = site.token(Scope::Viewer, Some(now().plus_seconds(3600))).await;
-    let (_, over) = site.token(Scope::Viewer, Some(now().plus_seconds(-1))).await;
-    let ask = |bearer: String| {
+    let (id, good) = site.token(TokenScope::Viewer, Some(now().plus_seconds(3600))).await;
+    let (_, over) = site.token(TokenScope::Viewer, Some(now().plus_seconds(-1))).await;
+    let request = |bearer: String| {
         let site = &site;
-        async move { site.ask_as(&bearer, TestRequest::get().uri("/api/v1/devices")).await }
+        async move { site.request_as(&bearer, TestRequest::get().uri("/api/v1/devices")).await }
     };
-    assert_eq!(ask(good.clone()).await.status, 200);
-    let wrong_secret = bootledger_web::auth::token::Secret::random().bearer(id);
+    assert_eq!(request(good.clone()).await.status, 200);
+    let wrong_secret = bootledger_web::http::auth::token::Secret::random().bearer(id);
     let unknown = wrong_secret.replace(&id.0.simple().to_string(), &Uuid::now_v7().simple().to_string());
     for bearer in [over, wrong_secret, unknown, good[..good.len() - 1].to_owned()] {
-        let answer = ask(bearer.clone()).await;
+        let answer = request(bearer.clone()).await;
         assert_eq!(answer.problem().0, 401, "{bearer}");
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
     }
     site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;
-    let (status, problem) = ask(good).await.problem();
-    assert_eq!((status, problem["detail"].as_str()), (401, Some("the token was revoked; ask an administrator for a new one")));
+    let (status, problem) = request(good).await.problem();
+    assert_eq!(
+        (status, problem["detail"].as_str()),
+        (401, Some("the token was revoked; request a new one from an administrator"))
+    );
 }
 
 #[actix_web::test]
 async fn a_token_that_was_valid_a_moment_ago_ends_with_its_revocation() {
     let site = TestSite::create().await;
-    let (id, bearer) = site.token(Scope::Viewer, None).await;
+    let (id, bearer) = site.token(TokenScope::Viewer, None).await;
     let service = site.start().await;
     let status = async || {
         let request = TestRequest::get().uri("/api/v1/devices").insert_header(("authorization", format!("Bearer {bearer}")));
@@ -157,11 +160,11 @@ async fn a_token_that_was_valid_a_moment_ago_ends_with_its_revocation() {
 }
 
 #[actix_web::test]
-async fn where_the_database_cannot_be_asked_nobody_is_let_in() {
+async fn no_caller_is_admitted_while_the_database_is_unavailable() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     site.close_database().await;
-    let answer = site.ask_as(&bearer, TestRequest::get().uri("/api/v1/devices")).await;
+    let answer = site.request_as(&bearer, TestRequest::get().uri("/api/v1/devices")).await;
     let (status, problem): (u16, Value) = answer.problem();
     assert_eq!((status, answer.header("retry-after")), (503, "2"), "{problem}");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{TestSite, site_defined};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::json;
 
 #[actix_web::test]
@@ -10,7 +10,7 @@ async fn readiness_reports_lag_and_parked_events() {
     let site = TestSite::create().await;
     site.append("site", "dc1", site_defined()).await;
     site.append_unseen("site", "dc1", json!({"type": "SiteRetired"})).await;
-    let answer = site.ask(TestRequest::get().uri("/readyz")).await;
+    let answer = site.request(TestRequest::get().uri("/readyz")).await;
     assert_eq!(answer.status, 200);
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
@@ -46,7 +46,7 @@ async fn readiness_reports_unreadable_secrets_and_what_needs_them() {
     let mut defined = site_defined();
     defined["spec"]["dns_updates"] = json!({ "primary": "10.0.0.53", "port": 53, "key": key });
     site.append("site", "dc1", defined).await;
-    let answer = site.ask(TestRequest::get().uri("/readyz")).await.json();
+    let answer = site.request(TestRequest::get().uri("/readyz")).await.json();
     assert_eq!((&answer["ready"], &answer["secrets"][0]["used_by"]), (&json!(true), &json!("site dc1")));
     let problem = answer["secrets"][0]["problem"].as_str().expect("a problem");
     assert_eq!(problem, "there is no secret tsig-dc1");
@@ -56,19 +56,19 @@ async fn readiness_reports_unreadable_secrets_and_what_needs_them() {
 async fn without_its_database_the_service_lives_but_is_not_ready() {
     let site = TestSite::create().await;
     site.close_database().await;
-    let answer = site.ask(TestRequest::get().uri("/readyz")).await;
+    let answer = site.request(TestRequest::get().uri("/readyz")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["reasons"]), (503, &json!(["the database cannot be reached"])));
-    assert_eq!(site.ask(TestRequest::get().uri("/healthz")).await.status, 200);
+    assert_eq!(site.request(TestRequest::get().uri("/healthz")).await.status, 200);
 }
 
 #[actix_web::test]
 async fn requests_are_measured_by_route_and_never_by_path() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let path = "/api/v1/devices/0192f0c0-0000-7000-8000-000000000001";
-    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri(path)).await.status, 404);
-    site.ask(TestRequest::get().uri("/pxe/t/secret/x")).await;
-    let text = site.ask(TestRequest::get().uri("/metrics")).await.text;
+    assert_eq!(site.request_as(&viewer, TestRequest::get().uri(path)).await.status, 404);
+    site.request(TestRequest::get().uri("/pxe/t/secret/x")).await;
+    let text = site.request(TestRequest::get().uri("/metrics")).await.text;
     let line = r#"bootledger_http_request_seconds_count{method="GET",route="/api/v1/devices/{id}",status="404"} 1"#;
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
@@ -84,7 +84,7 @@ async fn a_flood_of_requests_for_readiness_and_metrics_queries_the_database_once
     sqlx::query("LOCK TABLE views.parked IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
     let flood = futures::future::join_all((0..50).map(|number| {
         let path = if number % 2 == 0 { "/readyz" } else { "/metrics" };
-        site.ask(TestRequest::get().uri(path))
+        site.request(TestRequest::get().uri(path))
     }));
     let watch = async move {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

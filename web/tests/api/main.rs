@@ -12,6 +12,7 @@ mod lists;
 mod page;
 mod parameters;
 mod people;
+mod plugins;
 mod position;
 mod problems;
 mod puppet;

@@ -5,14 +5,14 @@ use crate::bodies::{filled, is_ours};
 use crate::support::{Answer, TestSite};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::Value;
 
 #[actix_web::test]
 async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
-    let description = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let administrator = site.bearer(TokenScope::Administrator).await;
+    let description = site.request(TestRequest::get().uri("/api/openapi.json")).await.json();
     let service = site.start().await;
     let (mut unknown, mut wrong, mut paths) = (0, 0, 0);
     for (path, item) in description["paths"].as_object().expect("paths").iter().filter(|(path, _)| path.starts_with("/api/v1/")) {
@@ -90,7 +90,7 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
 #[actix_web::test]
 async fn invalid_headers_and_forms_are_refused_with_a_clear_message() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
     let spec = serde_json::json!({"site": "dc1", "description": "", "units": 42});
     site.append("rack", "r1", serde_json::json!({"type": "RackDefined", "spec": spec})).await;
     let wrong = |name: &str, value: &str| TestRequest::post().uri("/api/v1/tokens").insert_header((name, value));
@@ -120,7 +120,7 @@ async fn invalid_headers_and_forms_are_refused_with_a_clear_message() {
         requests.extend(bodies.map(|body| form(path, multipart, body)));
     }
     for (request, what) in requests {
-        let answer = site.ask_as(&administrator, request.insert_header(("accept", "application/json"))).await;
+        let answer = site.request_as(&administrator, request.insert_header(("accept", "application/json"))).await;
         let text = format!("{what}: {} {}", answer.status, answer.text);
         assert!(answer.status.is_client_error() && !is_ours(&answer.text), "{text}");
         // A key may be any visible text, so these two are valid keys.

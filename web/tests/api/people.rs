@@ -4,9 +4,9 @@ use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_web::auth::cookie;
-use bootledger_web::auth::password::Password;
-use bootledger_web::auth::token::Secret;
+use bootledger_web::http::auth::cookie;
+use bootledger_web::http::auth::password::Password;
+use bootledger_web::http::auth::token::Secret;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -62,6 +62,6 @@ impl TestSite {
     /// Sends a request as a browser does from one of our own pages, with this cookie.
     pub(crate) async fn browse(&self, cookie: &str, request: TestRequest) -> Answer {
         let request = request.insert_header(("cookie", cookie)).insert_header(("sec-fetch-site", "same-origin"));
-        self.ask(request.insert_header(("accept", "text/html,application/xhtml+xml"))).await
+        self.request(request.insert_header(("accept", "text/html,application/xhtml+xml"))).await
     }
 }

@@ -1,11 +1,12 @@
 //! The error answers that a client gets.
 
-use crate::support::{Answer, TestSite, sending};
+use crate::support::{Answer, TestSite, listed, sending};
+use actix_web::http::StatusCode;
 use actix_web::test::TestRequest;
 use anyhow::anyhow;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{CommandError, Imported, RowError};
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{CommandError, Imported, RowError};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,16 +17,16 @@ fn start() -> TestRequest {
 
 async fn refused(error: CommandError) -> Answer {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     site.answer(Err(error));
-    site.ask_as(&operator, start()).await
+    site.request_as(&operator, start()).await
 }
 
 #[actix_web::test]
 async fn a_refusal_lists_every_broken_rule_and_names_the_request() {
     let answer = refused(CommandError::Refused(vec![
-        BrokenRule::new("ip", "ip_claimed", "10.0.0.11 is held by device 7; choose another").held_by("device 7"),
-        BrokenRule::new("role", "role_unknown", "the venture has no role web"),
+        BrokenRule::new("ip", Rule::IpClaimed, "10.0.0.11 is held by device 7; choose another").held_by("device 7"),
+        BrokenRule::new("role", Rule::RoleUnknown, "the venture has no role web"),
     ]))
     .await;
     insta::assert_json_snapshot!(answer.problem().1, @r#"
@@ -47,7 +48,7 @@ async fn a_refusal_lists_every_broken_rule_and_names_the_request() {
       ],
       "instance": "/api/v1/deployments",
       "status": 422,
-      "title": "Rules are broken",
+      "title": "Validation failed",
       "type": "/api/docs#problem-rejected"
     }
     "#);
@@ -57,15 +58,15 @@ async fn a_refusal_lists_every_broken_rule_and_names_the_request() {
 async fn every_failure_of_a_command_has_its_status() {
     for (error, status, kind) in [
         (CommandError::NotFound("there is no device 7".to_owned()), 404, "not-found"),
-        (CommandError::Conflict("others were faster; ask again".to_owned()), 409, "conflict"),
+        (CommandError::Conflict("others were faster; retry".to_owned()), 409, "conflict"),
         (CommandError::KeyReused, 422, "key-reused"),
         (CommandError::Unavailable(anyhow!("connection refused at /secret/socket")), 503, "unavailable"),
         (CommandError::Unavailable(std::io::Error::from_raw_os_error(28).into()), 507, "storage-full"),
         (CommandError::Internal(anyhow!("password=hunter2")), 500, "internal"),
     ] {
         let answer = refused(error).await;
-        let (told, problem) = answer.problem();
-        assert_eq!((told, problem["type"].as_str()), (status, Some(format!("/api/docs#problem-{kind}").as_str())));
+        let (message, problem) = answer.problem();
+        assert_eq!((message, problem["type"].as_str()), (status, Some(format!("/api/docs#problem-{kind}").as_str())));
         assert!(!answer.text.contains("secret") && !answer.text.contains("hunter2"), "{answer:?}");
         assert_eq!(answer.header("retry-after").is_empty(), ![503, 507].contains(&status));
     }
@@ -74,7 +75,7 @@ async fn every_failure_of_a_command_has_its_status() {
 #[actix_web::test]
 async fn a_value_that_cannot_be_parsed_is_reported_with_its_path() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let post = |body: &'static str| {
         TestRequest::post().uri("/api/v1/deployments").insert_header(("content-type", "application/json")).set_payload(body)
     };
@@ -92,45 +93,56 @@ async fn a_value_that_cannot_be_parsed_is_reported_with_its_path() {
         (get("/api/v1/dns-records?after=nowhere"), 400, "after"),
         (get("/api/v1/devices").insert_header(("bootledger-min-position", "soon")), 400, "Bootledger-Min-Position"),
     ] {
-        let (told, problem) = site.ask_as(&operator, request).await.problem();
-        assert_eq!((told, problem["errors"][0]["field"].as_str()), (status, Some(field)), "{problem}");
+        let (message, problem) = site.request_as(&operator, request).await.problem();
+        assert_eq!((message, problem["errors"][0]["field"].as_str()), (status, Some(field)), "{problem}");
     }
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
 async fn a_body_that_is_too_large_or_of_another_type_is_refused() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let large = TestRequest::post().uri("/api/v1/devices").insert_header(("content-type", "application/json"));
-    let large = site.ask_as(&operator, large.set_payload(vec![b' '; 1024 * 1024 + 1])).await;
+    let large = site.request_as(&operator, large.set_payload(vec![b' '; 1024 * 1024 + 1])).await;
     assert_eq!(large.problem().0, 413);
     let form = TestRequest::post().uri("/api/v1/devices").insert_header(("content-type", "text/plain")).set_payload("{}");
-    assert_eq!(site.ask_as(&operator, form).await.problem().0, 415);
+    assert_eq!(site.request_as(&operator, form).await.problem().0, 415);
     let json = sending(TestRequest::post().uri("/api/v1/imports"), &json!({}));
-    assert_eq!(site.ask_as(&operator, json).await.problem().0, 415);
+    assert_eq!(site.request_as(&operator, json).await.problem().0, 415);
 }
 
 #[actix_web::test]
-async fn a_path_that_is_not_there_and_a_method_that_is_not_taken_are_problems_too() {
+async fn an_unknown_path_and_an_unsupported_method_are_problems_too() {
     let site = TestSite::create().await;
-    let administrator = site.bearer(Scope::Administrator).await;
-    let missing = site.ask_as(&administrator, TestRequest::get().uri("/api/v1/servers")).await;
+    let administrator = site.bearer(TokenScope::Administrator).await;
+    let missing = site.request_as(&administrator, TestRequest::get().uri("/api/v1/servers")).await;
     assert_eq!(missing.problem().0, 404);
-    let delete = site.ask_as(&administrator, TestRequest::delete().uri("/api/v1/devices")).await;
+    let delete = site.request_as(&administrator, TestRequest::delete().uri("/api/v1/devices")).await;
     assert_eq!((delete.problem().0, delete.header("allow")), (405, "GET, POST"));
-    assert_eq!(site.ask_as(&administrator, TestRequest::get().uri("/nowhere")).await.problem().0, 404);
-    assert_eq!(site.ask(TestRequest::get().uri("/nowhere")).await.problem().0, 401, "what is named nowhere is open to nobody");
+    assert_eq!(site.request_as(&administrator, TestRequest::get().uri("/nowhere")).await.problem().0, 404);
+    assert_eq!(
+        site.request(TestRequest::get().uri("/nowhere")).await.problem().0,
+        401,
+        "routes without a decision are closed to everyone"
+    );
 }
 
 #[actix_web::test]
 async fn an_import_reports_every_error_with_row_and_column() {
     let site = TestSite::create().await;
-    let operator = site.bearer(Scope::Operator).await;
-    let row = |row| RowError { row, column: "ip".to_owned(), broken: BrokenRule::new("ip", "ip_claimed", "it is held") };
+    let operator = site.bearer(TokenScope::Operator).await;
+    let row = |row| RowError { row, column: "ip".to_owned(), broken: BrokenRule::new("ip", Rule::IpClaimed, "it is held") };
     site.domain.imports.lock().expect("no panic").push_back(Ok(Imported::Refused((1..=10_001).map(row).collect())));
     let csv = TestRequest::post().uri("/api/v1/imports").insert_header(("content-type", "text/csv")).set_payload("x");
-    let (status, problem) = site.ask_as(&operator, csv).await.problem();
+    let (status, problem) = site.request_as(&operator, csv).await.problem();
     assert_eq!((status, problem["errors"].as_array().map(Vec::len), &problem["errors_omitted"]), (422, Some(10_000), &json!(1)));
     assert_eq!((&problem["errors"][6]["row"], &problem["errors"][6]["column"]), (&json!(7), &json!("ip")));
+}
+
+#[test]
+#[should_panic(expected = "ip_claimed")]
+fn a_rule_that_the_description_does_not_list_fails_the_test_that_gets_it() {
+    let problem = json!({"errors": [{"field": "", "rule": "ip_claimed", "message": ""}]});
+    listed("/api/v1/sites/{key}", "put", StatusCode::UNPROCESSABLE_ENTITY, &problem.to_string());
 }

@@ -4,8 +4,8 @@ use crate::support::{Answer, TestSite, device_registered, network_defined, site_
 use actix_web::test::TestRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{Command, Receipt};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{Command, DeploymentAction, Receipt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ async fn assign(site: &TestSite, role: &str) -> i64 {
 }
 
 async fn node(site: &TestSite) -> Answer {
-    site.ask(TestRequest::get().uri(NODE)).await
+    site.request(TestRequest::get().uri(NODE)).await
 }
 
 fn detail(answer: &Answer) -> String {
@@ -97,38 +97,38 @@ async fn a_node_gets_its_classes_parameters_and_environment() {
     }
     "#);
     let again = TestRequest::get().uri("/puppet/nodes/H200.DC1.example").insert_header(("if-none-match", answer.header("etag")));
-    assert_eq!(site.ask(again).await.status, 304);
+    assert_eq!(site.request(again).await.status, 304);
     // The deployment is done and the device changes later: each moment has its own answer.
     let ended = json!({"type": "DeploymentDone", "device": DEVICE, "by": {"operator": {"name": "ops"}}});
     deployment(&site, ended).await;
     role(&site, "web", json!({"default_boot_image": null, "puppet_classes": ["role::web2"]})).await;
     let now = node(&site).await.text;
     assert!(now.contains("role::web2") && now.contains("\"tier\": 3") && !now.contains("bootledger_deployment"), "{now}");
-    let then = site.ask(TestRequest::get().uri(&format!("{NODE}?at={position}"))).await;
+    let then = site.request(TestRequest::get().uri(&format!("{NODE}?at={position}"))).await;
     assert_eq!((then.text.as_str(), then.header("etag")), (answer.text.as_str(), answer.header("etag")));
 }
 
 #[actix_web::test]
-async fn whatever_is_in_doubt_is_an_error_and_no_empty_answer() {
+async fn an_uncertain_node_is_an_error_and_not_an_empty_answer() {
     let site = data_centre().await;
-    let nobody = site.ask(TestRequest::get().uri("/puppet/nodes/h999.dc1.example")).await;
-    assert!(detail(&nobody).starts_with("no device has ever had the host name h999.dc1.example"), "{nobody:?}");
+    let refused = site.request(TestRequest::get().uri("/puppet/nodes/h999.dc1.example")).await;
+    assert!(detail(&refused).starts_with("no device ever had the host name h999.dc1.example"), "{refused:?}");
     assert!(detail(&node(&site).await).contains("has no venture and role yet"));
     assign(&site, "web").await;
     site.append("venture", "shop", json!({"type": "RoleRetired", "role": "web"})).await;
-    assert!(detail(&node(&site).await).contains("has the role web, which venture shop does not have any more"));
+    assert!(detail(&node(&site).await).contains("has the role web, which venture shop no longer has"));
     role(&site, "web", json!({"default_boot_image": null})).await;
     assert_eq!(node(&site).await.status, 200);
     site.append("venture", "group", json!({"type": "VentureRetired"})).await;
-    assert!(detail(&node(&site).await).contains("belongs to venture shop, but venture group is out of use"));
+    assert!(detail(&node(&site).await).contains("belongs to venture shop, but venture group is retired"));
     let cancelled = json!({"type": "DeploymentCancelled", "device": DEVICE, "by": "ops", "reason": "",
         "released": [{"kind": "hostname", "value": "h200.dc1.example"}, {"kind": "ip", "value": "10.0.0.20"}]});
     deployment(&site, cancelled).await;
-    assert!(detail(&node(&site).await).contains("which has it no more"));
+    assert!(detail(&node(&site).await).contains("which no longer has it"));
     device(&site, json!({"type": "DeviceDecommissioned", "reason": "old"})).await;
     assert!(detail(&node(&site).await).contains("which is decommissioned"));
     for path in ["/puppet/nodes/h200", "/puppet/nodes/10.0.0.20", "/puppet/nodes/a%0Ab.example", "/puppet/nodes/a%2Fb.example"] {
-        assert!(site.ask(TestRequest::get().uri(path)).await.status.is_client_error(), "{path}");
+        assert!(site.request(TestRequest::get().uri(path)).await.status.is_client_error(), "{path}");
     }
 }
 
@@ -140,62 +140,64 @@ fn report(body: impl Into<Vec<u8>>) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn a_report_is_told_to_the_deployment_in_progress_of_its_host() {
+async fn a_report_reaches_the_deployment_in_progress_of_its_host() {
     let site = data_centre().await;
-    let puppet = site.bearer(Scope::PuppetReports).await;
+    let puppet = site.bearer(TokenScope::PuppetReports).await;
     // The deployment is open: nothing can have run with the new role yet.
-    let early = site.ask_as(&puppet, report(REPORT)).await;
+    let early = site.request_as(&puppet, report(REPORT)).await;
     assert_eq!((early.status.as_u16(), &early.json()["deployment"]), (200, &json!(null)), "{early:?}");
     deployment(&site, json!({"type": "DeploymentInProgress", "device": DEVICE})).await;
     site.answer(Ok(Receipt { position: 77, id: DEPLOYMENT.to_string() }));
     let basic = format!("Basic {}", STANDARD.encode(format!("puppet:{puppet}")));
-    let answer = site.ask(report(REPORT).insert_header(("authorization", basic))).await;
+    let answer = site.request(report(REPORT).insert_header(("authorization", basic))).await;
     assert_eq!(answer.json(), json!({"certname": "h200.dc1.example", "deployment": DEPLOYMENT, "position": 77}));
-    let elsewhere = site.ask_as(&puppet, report(REPORT.replace("h200", "h201"))).await;
+    let elsewhere = site.request_as(&puppet, report(REPORT.replace("h200", "h201"))).await;
     assert_eq!((elsewhere.status.as_u16(), &elsewhere.json()["deployment"]), (200, &json!(null)));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let [(Command::ReportPuppetRun { deployment, run, .. }, context)] = asked.as_slice() else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let [(Command::Deployment(DeploymentAction::ReportPuppetRun { deployment, run, .. }), context)] = requested.as_slice() else {
+        panic!("{requested:?}")
+    };
     assert_eq!((deployment.0, run.certname.as_str(), context.actor.as_str()), (DEPLOYMENT, "h200.dc1.example", "token ops"));
 }
 
 #[actix_web::test]
-async fn a_report_needs_a_token_that_is_good_for_it() {
+async fn a_report_needs_a_token_with_its_scope() {
     let site = data_centre().await;
     deployment(&site, json!({"type": "DeploymentInProgress", "device": DEVICE})).await;
-    let (id, puppet) = site.token(Scope::PuppetReports, None).await;
-    let nobody = site.ask(report(REPORT)).await;
-    assert_eq!(nobody.problem().0, 401);
-    assert!(nobody.header("www-authenticate").starts_with("Basic"), "{nobody:?}");
-    for wrong in ["bl_x", &puppet[..puppet.len() - 1], &bootledger_web::auth::token::Secret::random().bearer(id)] {
+    let (id, puppet) = site.token(TokenScope::PuppetReports, None).await;
+    let refused = site.request(report(REPORT)).await;
+    assert_eq!(refused.problem().0, 401);
+    assert!(refused.header("www-authenticate").starts_with("Basic"), "{refused:?}");
+    for wrong in ["bl_x", &puppet[..puppet.len() - 1], &bootledger_web::http::auth::token::Secret::random().bearer(id)] {
         let basic = format!("Basic {}", STANDARD.encode(format!("puppet:{wrong}")));
-        assert_eq!(site.ask(report(REPORT).insert_header(("authorization", basic))).await.problem().0, 401, "{wrong}");
+        assert_eq!(site.request(report(REPORT).insert_header(("authorization", basic))).await.problem().0, 401, "{wrong}");
     }
-    for scope in [Scope::Viewer, Scope::DhcpServer("kea-1".parse().expect("a name"))] {
+    for scope in [TokenScope::Viewer, TokenScope::DhcpServer("kea-1".parse().expect("a name"))] {
         let bearer = site.bearer(scope).await;
-        assert_eq!(site.ask_as(&bearer, report(REPORT)).await.problem().0, 403);
+        assert_eq!(site.request_as(&bearer, report(REPORT)).await.problem().0, 403);
         // The caller is checked before the body.
         let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
-        assert_eq!(site.ask_as(&bearer, untyped).await.problem().0, 403);
+        assert_eq!(site.request_as(&bearer, untyped).await.problem().0, 403);
     }
     let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
-    assert_eq!(site.ask(untyped).await.problem().0, 401);
+    assert_eq!(site.request(untyped).await.problem().0, 401);
     // The token is not valid for anything else.
-    assert_eq!(site.ask_as(&puppet, TestRequest::get().uri("/api/v1/devices")).await.problem().0, 403);
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert_eq!(site.request_as(&puppet, TestRequest::get().uri("/api/v1/devices")).await.problem().0, 403);
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
     site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;
-    assert_eq!(site.ask_as(&puppet, report(REPORT)).await.problem().0, 401);
+    assert_eq!(site.request_as(&puppet, report(REPORT)).await.problem().0, 401);
 }
 
 #[actix_web::test]
-async fn what_is_no_report_is_refused() {
+async fn an_invalid_report_is_refused() {
     let site = data_centre().await;
-    let puppet = site.bearer(Scope::PuppetReports).await;
+    let puppet = site.bearer(TokenScope::PuppetReports).await;
     for garbage in ["", "garbage", "{", "host: [", "a: b\n"] {
-        let (status, problem) = site.ask_as(&puppet, report(garbage)).await.problem();
+        let (status, problem) = site.request_as(&puppet, report(garbage)).await.problem();
         assert_eq!((status, problem["errors"][0]["rule"].as_str()), (400, Some("report_malformed")), "{garbage}: {problem}");
     }
-    assert_eq!(site.ask_as(&puppet, report(vec![b' '; 8 * 1024 * 1024 + 1])).await.problem().0, 413);
+    assert_eq!(site.request_as(&puppet, report(vec![b' '; 8 * 1024 * 1024 + 1])).await.problem().0, 413);
     let json = TestRequest::post().uri("/puppet/reports").insert_header(("content-type", "application/json")).set_payload("{}");
-    assert_eq!(site.ask_as(&puppet, json).await.problem().0, 415);
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert_eq!(site.request_as(&puppet, json).await.problem().0, 415);
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }

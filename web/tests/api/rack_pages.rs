@@ -2,10 +2,10 @@
 
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::ImportId;
-use bootledger_web::commands::{Command, Imported, Receipt, RowError};
+use bootledger_port::{CatalogueAction, Command, Imported, Receipt, RowError};
 use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
@@ -43,84 +43,85 @@ fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
 #[actix_web::test]
 async fn a_rack_shows_its_devices_and_the_usage_of_its_networks() {
     let site = site_with_rack().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let mut network = network_defined();
     network["spec"]["racks"] = json!(["r01"]);
     site.append("network", "prod", network).await;
     let mut device = device_registered("52:54:00:00:00:01", None);
     (device["rack"], device["position"], device["name"]) = (json!("r01"), json!(10), json!("web 1"));
     site.append("device", &Uuid::now_v7().to_string(), device).await;
-    let page = site.ask_as(&viewer, TestRequest::get().uri("/racks/r01")).await;
+    let page = site.request_as(&viewer, TestRequest::get().uri("/racks/r01")).await;
     assert_eq!(texts(&page.text, "svg.rack a title"), ["Unit 10: web 1, Not verified"]);
     assert_eq!(texts(&page.text, "#elevation tbody th"), ["web 1"]);
     assert_eq!(texts(&page.text, "#networks small"), ["0 of 243 used (0 %)"]);
     assert!(texts(&page.text, "#edit-reason")[0].contains("administrator"));
-    let list = site.ask_as(&viewer, TestRequest::get().uri("/racks")).await;
+    let list = site.request_as(&viewer, TestRequest::get().uri("/racks")).await;
     assert_eq!(texts(&list.text, "tbody th, td[data-label='Devices']"), ["r01", "1"]);
-    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri("/racks/r02")).await.status, 404);
+    assert_eq!(site.request_as(&viewer, TestRequest::get().uri("/racks/r02")).await.status, 404);
 }
 
 #[actix_web::test]
 async fn a_rack_is_defined_and_retired_by_an_administrator_only() {
     let site = site_with_rack().await;
-    let (administrator, operator) = (site.bearer(Scope::Administrator).await, site.bearer(Scope::Operator).await);
+    let (administrator, operator) = (site.bearer(TokenScope::Administrator).await, site.bearer(TokenScope::Operator).await);
     let fields = [("key", "r02"), ("site", "dc1"), ("units", "47"), ("description", "second")];
     let define = || TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html")).set_form(fields);
-    assert_eq!(site.ask_as(&operator, define()).await.status, 403);
+    assert_eq!(site.request_as(&operator, define()).await.status, 403);
     site.answer(Ok(Receipt { position: 0, id: "r02".to_owned() }));
-    let done = site.ask_as(&administrator, define()).await;
+    let done = site.request_as(&administrator, define()).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, "/racks/r02"));
     let known = TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html"));
-    let known = site.ask_as(&administrator, known.set_form([("key", "r01"), ("site", "dc1"), ("units", "x")])).await;
+    let known = site.request_as(&administrator, known.set_form([("key", "r01"), ("site", "dc1"), ("units", "x")])).await;
     assert_eq!((known.status.as_u16(), texts(&known.text, "#refused li").len()), (422, 2));
-    let question = site.ask_as(&administrator, TestRequest::get().uri("/racks/r01/retire")).await;
-    assert!(question.text.contains("No device in use stands in it."));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let [(Command::DefineRack(key, spec), _)] = &asked[..] else { panic!("{asked:?}") };
+    let question = site.request_as(&administrator, TestRequest::get().uri("/racks/r01/retire")).await;
+    assert!(question.text.contains("It contains no devices in use."));
+    let requested = site.domain.requested.lock().expect("no panic");
+    let [(Command::Catalogue(CatalogueAction::DefineRack(key, spec)), _)] = &requested[..] else { panic!("{requested:?}") };
     assert_eq!((key.as_str(), spec.units), ("r02", 47));
 }
 
 #[actix_web::test]
 async fn a_file_is_checked_refused_with_every_error_and_started() {
     let site = site_with_rack().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let imports = |answer| site.domain.imports.lock().expect("no panic").push_back(Ok(answer));
-    let error = RowError { row: 2, column: "mac".to_owned(), broken: BrokenRule::new("mac", "malformed", "\"5254\" is no MAC") };
+    let error =
+        RowError { row: 2, column: "mac".to_owned(), broken: BrokenRule::new("mac", Rule::Malformed, "\"5254\" is no MAC") };
     imports(Imported::Refused(vec![error]));
-    let refused = site.ask_as(&operator, upload(b"", &[("csv", "mac\r\n5254"), ("what", "start"), ("key", "k1")])).await;
+    let refused = site.request_as(&operator, upload(b"", &[("csv", "mac\r\n5254"), ("what", "start"), ("key", "k1")])).await;
     assert_eq!(
         (refused.status.as_u16(), texts(&refused.text, "#refused h2")),
-        (422, vec!["Nothing was started: 1 error in 1 row".to_owned()])
+        (422, vec!["Not deployed: 1 error in 1 row".to_owned()])
     );
     assert_eq!(texts(&refused.text, "tbody th, tbody td[data-label='Column']"), ["2", "mac"]);
     assert!(texts(&refused.text, "textarea")[0].contains("5254"));
 
     imports(Imported::Planned(vec![]));
-    let planned = site.ask_as(&operator, upload(b"mac;x", &[("csv", ""), ("what", "check")])).await;
+    let planned = site.request_as(&operator, upload(b"mac;x", &[("csv", ""), ("what", "check")])).await;
     assert_eq!((planned.status.as_u16(), texts(&planned.text, "textarea")), (200, vec!["mac;x".to_owned()]));
     assert!(planned.text.contains("Nothing has been started yet."));
 
     let import = ImportId(Uuid::now_v7());
     imports(Imported::Started { import, receipt: Receipt { position: 0, id: import.to_string() }, rows: vec![] });
-    let started = site.ask_as(&operator, upload(b"mac;x", &[("what", "start")])).await;
+    let started = site.request_as(&operator, upload(b"mac;x", &[("what", "start")])).await;
     assert_eq!(texts(&started.text, &format!("a[href='/deployments?import={import}']")).len(), 1);
 }
 
 #[actix_web::test]
 async fn a_form_that_is_too_large_or_broken_is_refused_in_words() {
     let site = site_with_rack().await;
-    let operator = site.bearer(Scope::Operator).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     let large = upload(b"", &[]).insert_header(("content-length", "200000000"));
-    let large = site.ask_as(&operator, large).await;
+    let large = site.request_as(&operator, large).await;
     assert_eq!(large.status, 413, "{large:?}");
     assert!(large.header("content-type").starts_with("text/html"));
     let broken = TestRequest::post()
         .uri("/racks/r01/add")
         .insert_header(("content-type", "multipart/form-data; boundary=xyz"))
         .set_payload("--xyz\r\nnonsense");
-    assert_eq!(site.ask_as(&operator, broken).await.status, 400);
+    assert_eq!(site.request_as(&operator, broken).await.status, 400);
     let latin = upload(b"mac;\xe9", &[("what", "check")]);
     site.domain.imports.lock().expect("no panic").push_back(Ok(Imported::Refused(vec![])));
-    let latin = site.ask_as(&operator, latin).await;
+    let latin = site.request_as(&operator, latin).await;
     assert_eq!((latin.status.as_u16(), texts(&latin.text, "textarea")), (422, vec![String::new()]));
 }

@@ -7,15 +7,15 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_web::auth::cookie;
-use bootledger_web::auth::token::Secret;
-use bootledger_web::commands::{Command, Receipt};
+use bootledger_port::{AccountAction, Command, Receipt};
+use bootledger_web::http::auth::cookie;
+use bootledger_web::http::auth::token::Secret;
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
 
 async fn status(site: &TestSite, cookie: &str) -> u16 {
-    site.ask(TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", cookie))).await.status.as_u16()
+    site.request(TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", cookie))).await.status.as_u16()
 }
 
 #[actix_web::test]
@@ -27,7 +27,7 @@ async fn a_cookie_opens_pages_and_the_api_and_events_name_the_user() {
     site.answer(Ok(Receipt { position: 1, id: Uuid::now_v7().to_string() }));
     let request = sending(TestRequest::post().uri("/api/v1/deployments"), &json!({"device": Uuid::nil()}));
     site.browse(&cookie, request).await;
-    assert_eq!(site.domain.asked.lock().expect("no panic")[0].1.actor, "user the-operator");
+    assert_eq!(site.domain.requested.lock().expect("no panic")[0].1.actor, "user the-operator");
 }
 
 #[actix_web::test]
@@ -53,7 +53,7 @@ async fn a_forged_cookie_opens_nothing() {
         "bootledger=bls__".to_owned(),
     ] {
         let (status, problem) =
-            site.ask(TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", forged.as_str()))).await.problem();
+            site.request(TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", forged.as_str()))).await.problem();
         assert_eq!(status, 401, "{forged}: {problem}");
     }
 }
@@ -65,15 +65,15 @@ async fn a_session_that_was_live_a_moment_ago_ends_with_its_end_or_its_users() {
     let (id, first) = site.session("ada").await;
     let (_, second) = site.session("ada").await;
     let service = site.start().await;
-    let asked = async |cookie: &str| {
+    let requested = async |cookie: &str| {
         let request = TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", cookie));
         service.call(request.to_request()).await.expect("an answer").status().as_u16()
     };
-    assert_eq!((asked(&first).await, asked(&second).await, asked(&first).await), (200, 200, 200));
+    assert_eq!((requested(&first).await, requested(&second).await, requested(&first).await), (200, 200, 200));
     site.append("session", &id.to_string(), json!({"type": "SessionEnded", "reason": "revoked"})).await;
-    assert_eq!((asked(&first).await, asked(&second).await), (401, 200));
+    assert_eq!((requested(&first).await, requested(&second).await), (401, 200));
     site.append("user", "ada", json!({"type": "UserDisabled"})).await;
-    assert_eq!(asked(&second).await, 401);
+    assert_eq!(requested(&second).await, 401);
 }
 
 #[actix_web::test]
@@ -108,10 +108,10 @@ async fn an_old_secret_is_replaced_with_a_page_and_not_with_a_part_of_one() {
 }
 
 #[actix_web::test]
-async fn a_change_with_a_cookie_is_taken_from_our_own_pages_only() {
+async fn a_change_with_a_cookie_is_accepted_only_from_our_own_pages() {
     let site = TestSite::create().await;
     let cookie = site.signed_in(Role::Administrator).await;
-    let bearer = site.bearer(bootledger_aggregates::token::Scope::Administrator).await;
+    let bearer = site.bearer(bootledger_aggregates::token::TokenScope::Administrator).await;
     let id = Uuid::nil();
     let changes = [
         (Method::POST, "/settings/users".to_owned()),
@@ -140,16 +140,16 @@ async fn a_change_with_a_cookie_is_taken_from_our_own_pages_only() {
             ("referer", "http://evil.example/", false),
             ("x-requested-with", "XMLHttpRequest", false),
         ] {
-            let answer = site.ask(with_cookie().insert_header((name, value))).await;
+            let answer = site.request(with_cookie().insert_header((name, value))).await;
             let refused = answer.text.contains("problem-cross-site");
             assert_eq!((refused, answer.status == 403), (!taken, !taken), "{method} {path} {name}: {value}: {answer:?}");
         }
-        let program = site.ask_as(&bearer, request().insert_header(("sec-fetch-site", "cross-site"))).await;
+        let program = site.request_as(&bearer, request().insert_header(("sec-fetch-site", "cross-site"))).await;
         assert!(!program.text.contains("cross-site"), "a token is sent by no browser by itself: {program:?}");
     }
     let crossed =
         TestRequest::get().uri("/settings").insert_header(("cookie", cookie)).insert_header(("sec-fetch-site", "cross-site"));
-    assert_eq!(site.ask(crossed).await.status, 200, "a link from elsewhere leads here");
+    assert_eq!(site.request(crossed).await.status, 200, "a link from elsewhere leads here");
 }
 
 #[actix_web::test]
@@ -162,7 +162,7 @@ async fn a_user_with_a_one_time_password_must_change_it_first() {
         assert_eq!((page.status.as_u16(), page.header("location")), (303, "/settings/password"), "{path}");
     }
     let api = TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", cookie.as_str()));
-    let (status, problem) = site.ask(api).await.problem();
+    let (status, problem) = site.request(api).await.problem();
     assert_eq!((status, problem["type"].as_str()), (403, Some("/api/docs#problem-password-due")));
     let form = site.browse(&cookie, TestRequest::get().uri("/settings/password")).await;
     assert_eq!(form.status, 200);
@@ -185,27 +185,29 @@ async fn a_user_with_a_one_time_password_must_change_it_first() {
     site.answer(Ok(Receipt { position: 1, id: "ada".to_owned() }));
     let done = site.browse(&cookie, change("correct horse battery", "a new long password", "a new long password")).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, "/devices"));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let Some((Command::SetPassword { user, password, keep }, context)) = asked.last() else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Account(AccountAction::SetPassword { user, password, keep }), context)) = requested.last() else {
+        panic!("{requested:?}")
+    };
     assert_eq!((user.as_str(), password.one_time, keep.is_some(), context.actor.as_str()), ("ada", false, true, "user ada"));
-    assert!(!format!("{asked:?}").contains("argon2") && !format!("{asked:?}").contains("new long"), "{asked:?}");
+    assert!(!format!("{requested:?}").contains("argon2") && !format!("{requested:?}").contains("new long"), "{requested:?}");
 }
 
 #[actix_web::test]
-async fn people_end_their_own_sessions_and_administrators_everybodys() {
+async fn users_end_their_own_sessions_and_administrators_all_sessions() {
     let site = TestSite::create().await;
     site.user("ada", Role::Viewer).await;
     site.user("grace", Role::Operator).await;
     let (mine, cookie) = site.session("ada").await;
     let (theirs, others) = site.session("grace").await;
     let end = |id: SessionId| TestRequest::delete().uri(&format!("/api/v1/sessions/{id}"));
-    for nobody_knows in [theirs, SessionId(Uuid::nil())] {
-        let refused = site.browse(&cookie, end(nobody_knows)).await;
+    for not_own in [theirs, SessionId(Uuid::nil())] {
+        let refused = site.browse(&cookie, end(not_own)).await;
         assert_eq!(refused.status, 403, "{refused:?}");
-        let page = TestRequest::post().uri(&format!("/settings/sessions/{nobody_knows}/end")).set_form([("to", "/settings")]);
+        let page = TestRequest::post().uri(&format!("/settings/sessions/{not_own}/end")).set_form([("to", "/settings")]);
         assert_eq!(site.browse(&cookie, page).await.status, 403);
     }
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
     site.answer(Ok(Receipt { position: 1, id: mine.to_string() }));
     assert_eq!(site.browse(&cookie, end(mine)).await.status, 200);
 
@@ -237,8 +239,11 @@ async fn signing_out_ends_the_session_and_has_the_browser_forget_it() {
     let out = site.browse(&cookie, TestRequest::post().uri("/sign-out")).await;
     assert_eq!((out.status.as_u16(), out.header("location")), (303, "/sign-in"));
     assert!(out.header("set-cookie").starts_with("bootledger=; ") && out.header("set-cookie").contains("Max-Age=0"), "{out:?}");
-    let asked = site.domain.asked.lock().expect("no panic");
-    assert!(matches!(asked.as_slice(), [(Command::EndSession { session, .. }, _)] if *session == id), "{asked:?}");
+    let requested = site.domain.requested.lock().expect("no panic");
+    assert!(
+        matches!(requested.as_slice(), [(Command::Account(AccountAction::EndSession { session, .. }), _)] if *session == id),
+        "{requested:?}"
+    );
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;
 use bootledger_aggregates::session::Method;
-use bootledger_web::commands::{Command, CommandError, Receipt};
+use bootledger_port::{AccountAction, Command, CommandError, Receipt};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,11 +21,11 @@ fn form(name: &str, password: &str, to: &str) -> TestRequest {
 }
 
 async fn sign_in(site: &TestSite, name: &str, password: &str, to: &str) -> Answer {
-    site.ask(form(name, password, to)).await
+    site.request(form(name, password, to)).await
 }
 
 #[actix_web::test]
-async fn the_right_password_begins_a_session_of_its_own_and_leads_where_one_wanted() {
+async fn the_correct_password_begins_a_new_session_and_redirects_to_the_requested_page() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     let mut cookies = vec![];
@@ -46,8 +46,10 @@ async fn the_right_password_begins_a_session_of_its_own_and_leads_where_one_want
     cookies.sort();
     cookies.dedup();
     assert_eq!(cookies.len(), 6, "each has a session of its own");
-    let asked = site.domain.asked.lock().expect("no panic");
-    let Some((Command::StartSession { spec, user_sequence, .. }, context)) = asked.first() else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Account(AccountAction::StartSession { spec, user_sequence, .. }), context)) = requested.first() else {
+        panic!("{requested:?}")
+    };
     assert_eq!((spec.user.as_str(), spec.method, *user_sequence), ("ada", Method::Password, 1));
     assert_eq!(
         (spec.client.map(|client| client.to_string()).as_deref(), spec.user_agent.as_str()),
@@ -66,14 +68,14 @@ async fn a_sign_in_with_a_one_time_password_leads_to_the_password_form() {
 }
 
 #[actix_web::test]
-async fn an_unknown_user_a_disabled_one_and_a_wrong_password_are_told_alike() {
+async fn an_unknown_user_a_disabled_one_and_a_wrong_password_get_the_same_answer() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     site.user_with("grace", RIGHT, false).await;
     site.append("user", "grace", json!({"type": "UserDisabled"})).await;
     site.append("user", "sso", json!({"type": "UserCreated", "display_name": "", "role": "viewer", "sign_in": "openid_connect"}))
         .await;
-    let mut told = vec![];
+    let mut message = vec![];
     for (name, password) in
         [("ada", "wrong"), ("nobody", RIGHT), ("grace", RIGHT), ("sso", RIGHT), ("not a name!", RIGHT), ("ada", "")]
     {
@@ -83,13 +85,13 @@ async fn an_unknown_user_a_disabled_one_and_a_wrong_password_are_told_alike() {
         assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (401, ""), "{name}: {answer:?}");
         assert!(answer.text.contains("The user name or the password is wrong."), "{}", answer.text);
         assert!(!answer.text.contains(RIGHT), "{}", answer.text);
-        told.push((answer.text.replace(&html(name), "NAME"), elapsed));
+        message.push((answer.text.replace(&html(name), "NAME"), elapsed));
     }
-    assert!(told.iter().all(|(text, _)| *text == told[0].0), "the words differ: {told:?}");
+    assert!(message.iter().all(|(text, _)| *text == message[0].0), "the words differ: {message:?}");
     // A password hash takes some tens of milliseconds; an answer without one would take a few.
-    let (fastest, slowest) = (told.iter().map(|(_, t)| t).min(), told.iter().map(|(_, t)| t).max());
+    let (fastest, slowest) = (message.iter().map(|(_, t)| t).min(), message.iter().map(|(_, t)| t).max());
     assert!(fastest.expect("times").as_millis() >= 5, "{fastest:?} {slowest:?}");
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 fn html(name: &str) -> String {
@@ -112,35 +114,38 @@ async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
     let answer = sign_in(&site, "ADA ", RIGHT, "/").await;
     assert_eq!(answer.status, 429, "{answer:?}");
     assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=17).contains(&seconds)), "{answer:?}");
-    assert!(answer.text.contains("Too many attempts to sign in"), "{}", answer.text);
-    assert_eq!(sign_in(&site, "grace", "wrong", "/").await.status, 401, "somebody else is not held up");
-    let asked = site.domain.asked.lock().expect("no panic");
-    assert!(asked.iter().all(|(command, _)| matches!(command, Command::LockOut { .. })), "{asked:?}");
+    assert!(answer.text.contains("Too many sign-in attempts"), "{}", answer.text);
+    assert_eq!(sign_in(&site, "grace", "wrong", "/").await.status, 401, "other users are not delayed");
+    let requested = site.domain.requested.lock().expect("no panic");
+    assert!(
+        requested.iter().all(|(command, _)| matches!(command, Command::Account(AccountAction::LockOut { .. }))),
+        "{requested:?}"
+    );
 }
 
 #[actix_web::test]
-async fn another_sites_form_signs_nobody_in() {
+async fn a_form_of_another_site_cannot_sign_a_user_in() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
         let request = TestRequest::post().uri("/sign-in").insert_header((name, value));
-        let answer = site.ask(request.set_form([("user", "ada"), ("password", RIGHT)])).await;
+        let answer = site.request(request.set_form([("user", "ada"), ("password", RIGHT)])).await;
         assert_eq!((answer.problem().0, answer.header("set-cookie")), (403, ""), "{name}: {value}");
     }
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
 async fn the_sign_in_form_is_public_and_never_cached() {
     let site = TestSite::create().await;
-    let page = site.ask(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
+    let page = site.request(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
     assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{page:?}");
     assert!(page.text.contains("autocomplete=\"username\"") && !page.text.contains("\"<b>"), "{}", page.text);
 }
 
 /// An attempt to sign in from this address.
 async fn sign_in_from(site: &TestSite, address: [u8; 4], name: &str, password: &str) -> Answer {
-    site.ask(form(name, password, "/").peer_addr(SocketAddr::from((address, 4711)))).await
+    site.request(form(name, password, "/").peer_addr(SocketAddr::from((address, 4711)))).await
 }
 
 /// Records that a user has signed in from this address before.
@@ -154,12 +159,12 @@ async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let found: Vec<(String, bool)> = {
-            let asked = site.domain.asked.lock().expect("no panic");
+            let requested = site.domain.requested.lock().expect("no panic");
             let lock_out = |command: &Command| match command {
-                Command::LockOut { user, everywhere, .. } => Some((user.to_string(), *everywhere)),
+                Command::Account(AccountAction::LockOut { user, everywhere, .. }) => Some((user.to_string(), *everywhere)),
                 _ => None,
             };
-            asked.iter().filter_map(|(command, _)| lock_out(command)).collect()
+            requested.iter().filter_map(|(command, _)| lock_out(command)).collect()
         };
         if found.len() >= expected || Instant::now() > deadline {
             return found;
@@ -169,7 +174,7 @@ async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
 }
 
 #[actix_web::test]
-async fn a_user_signs_in_from_an_address_of_before_whatever_others_do() {
+async fn a_user_signs_in_from_a_known_address_despite_failures_elsewhere() {
     let site = TestSite::create().await;
     site.user_with("admin", RIGHT, false).await;
     has_signed_in_from(&site, "admin", "192.0.2.7").await;
@@ -207,7 +212,7 @@ async fn a_locked_name_is_refused_with_the_same_message_whether_it_exists_or_not
 }
 
 #[actix_web::test]
-async fn the_attempts_of_an_address_of_before_are_used_up_there_only_and_an_unlock_gives_new_ones() {
+async fn the_attempts_of_a_known_address_are_counted_separately_and_an_unlock_resets_them() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     has_signed_in_from(&site, "ada", "192.0.2.7").await;

@@ -4,7 +4,7 @@ use crate::support::{TestSite, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::json;
 use std::pin::Pin;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn positions(part: &str) -> Vec<i64> {
 #[actix_web::test]
 async fn a_stream_resumes_after_the_last_event_that_was_received() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let first = site.append("site", "dc1", site_defined()).await;
     let second = site.append("network", "prod", network_defined()).await;
     let from_first = TestRequest::get().uri(&format!("/api/v1/events?after={}", first - 1));
@@ -66,7 +66,7 @@ async fn a_stream_resumes_after_the_last_event_that_was_received() {
 #[actix_web::test]
 async fn a_stream_of_one_aggregate_contains_no_other() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let mut client = Client::connect(&site, &viewer, TestRequest::get().uri("/api/v1/events?aggregate=site/dc1")).await;
     site.append("network", "prod", network_defined()).await;
     let wanted = site.append("site", "dc1", site_defined()).await;
@@ -74,9 +74,9 @@ async fn a_stream_of_one_aggregate_contains_no_other() {
 }
 
 #[actix_web::test]
-async fn a_long_log_comes_in_parts_that_are_read_one_by_one() {
+async fn a_long_log_is_streamed_in_parts() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
     for number in 0..150 {
         let mut renamed = site_defined();
@@ -93,7 +93,7 @@ async fn a_long_log_comes_in_parts_that_are_read_one_by_one() {
 #[actix_web::test]
 async fn a_stream_ends_when_the_service_stops() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(Scope::Viewer).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
     let mut client = Client::connect(&site, &viewer, TestRequest::get().uri("/api/v1/events?after=999")).await;
     let (end, _) = tokio::join!(client.next(), async { site.stopping.send_replace(true) });
     assert_eq!(end, None);

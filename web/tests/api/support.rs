@@ -6,25 +6,25 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use async_trait::async_trait;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::project;
-use bootledger_test_cluster::TestDatabase;
-use bootledger_web::application::{Application, ServiceKey};
-use bootledger_web::auth::token::Secret;
-use bootledger_web::boot::table::BootTable;
-use bootledger_web::commands::{
+use bootledger_port::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
-use bootledger_web::health::vitals::Vitals;
-use bootledger_web::request::backend::Port;
+use bootledger_projections::projector;
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::http::application::{Application, ServiceKey};
+use bootledger_web::http::auth::token::Secret;
+use bootledger_web::http::ports::Port;
+use bootledger_web::http::vitals::Vitals;
+use bootledger_web::machines::pxe::service::BootService;
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -37,7 +37,7 @@ pub(crate) struct Scripted {
     pub(crate) hanging: watch::Sender<bool>,
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
-    pub(crate) asked: Mutex<Vec<(Command, Context)>>,
+    pub(crate) requested: Mutex<Vec<(Command, Context)>>,
     pub(crate) checks: Mutex<VecDeque<Result<Proposed, CommandError>>>,
     pub(crate) checked: Mutex<Vec<NewDeployment>>,
 }
@@ -49,7 +49,7 @@ impl Default for Scripted {
             hanging: watch::Sender::new(false),
             answers: Mutex::default(),
             imports: Mutex::default(),
-            asked: Mutex::default(),
+            requested: Mutex::default(),
             checks: Mutex::default(),
             checked: Mutex::default(),
         }
@@ -64,7 +64,7 @@ impl Commands for Scripted {
             let unavailable = |error: sqlx::Error| CommandError::Unavailable(error.into());
             sqlx::query("SELECT pg_sleep(0.02)").execute(&pool).await.map_err(unavailable)?;
         }
-        self.asked.lock().expect("no panic").push((command, context));
+        self.requested.lock().expect("no panic").push((command, context));
         let answer = self.answers.lock().expect("no panic").pop_front();
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
     }
@@ -116,7 +116,7 @@ pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
     agents: sqlx::PgPool,
     pub(crate) domain: Arc<Scripted>,
-    pub(crate) application: Application,
+    pub(crate) boot: BootService,
     pub(crate) site: Site,
     pub(crate) shown: watch::Sender<i64>,
     pub(crate) stopping: watch::Sender<bool>,
@@ -143,7 +143,6 @@ impl TestSite {
             agents: agents.clone().into(),
             vitals: Vitals::default(),
             position,
-            boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
@@ -155,8 +154,9 @@ impl TestSite {
             max_upload: 1 << 20,
             stopping: stop,
         };
-        let site = Site::new(application.clone()).expect("a site");
-        Self { pool, agents, domain, application, site, shown, stopping, _database: database }
+        let boot = BootService { application, table: Arc::default() };
+        let site = Site::new(boot.clone()).expect("a site");
+        Self { pool, agents, domain, boot, site, shown, stopping, _database: database }
     }
 
     /// Closes every connection, as if the database had disappeared.
@@ -195,16 +195,16 @@ impl TestSite {
 
     /// Moves the views to the end of the log.
     pub(crate) async fn show(&self) {
-        while let project::Step::Advanced { .. } = project::step(&self.pool).await.expect("a step") {}
-        let position = bootledger_projections::checkpoint::position(&self.pool).await.expect("a position");
+        while let projector::Step::Advanced { .. } = projector::step(&self.pool).await.expect("a step") {}
+        let position = bootledger_projections::projector::checkpoint::position(&self.pool).await.expect("a position");
         self.shown.send_replace(position);
-        assert_eq!(*self.application.position.borrow(), position, "handlers see the position of the views");
-        let parked = bootledger_projections::parked::list(&self.pool, 0, 10).await.expect("an answer");
+        assert_eq!(*self.boot.application.position.borrow(), position, "handlers see the position of the views");
+        let parked = bootledger_projections::rows::parked::list(&self.pool, 0, 10).await.expect("an answer");
         assert!(parked.is_empty(), "{parked:?}");
     }
 
     /// Creates a token with this scope. Returns its id and text.
-    pub(crate) async fn token(&self, scope: Scope, expires: Option<Timestamp>) -> (TokenId, String) {
+    pub(crate) async fn token(&self, scope: TokenScope, expires: Option<Timestamp>) -> (TokenId, String) {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         sqlx::query("INSERT INTO token_secrets (token, sha256) VALUES ($1, $2)")
             .bind(id.0)
@@ -218,7 +218,7 @@ impl TestSite {
     }
 
     /// Creates a token with this scope and returns its text.
-    pub(crate) async fn bearer(&self, scope: Scope) -> String {
+    pub(crate) async fn bearer(&self, scope: TokenScope) -> String {
         self.token(scope, None).await.1
     }
 
@@ -233,14 +233,14 @@ impl TestSite {
     }
 
     /// Sends one request.
-    pub(crate) async fn ask(&self, request: TestRequest) -> Answer {
+    pub(crate) async fn request(&self, request: TestRequest) -> Answer {
         let service = self.start().await;
         Answer::of(service.call(request.to_request()).await.expect("an answer")).await
     }
 
     /// Sends one request with this token.
-    pub(crate) async fn ask_as(&self, bearer: &str, request: TestRequest) -> Answer {
-        self.ask(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
+    pub(crate) async fn request_as(&self, bearer: &str, request: TestRequest) -> Answer {
+        self.request(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
     }
 }
 
@@ -255,7 +255,12 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn of(response: ServiceResponse<BoxBody>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
+        let operation =
+            response.request().match_pattern().map(|path| (path, response.request().method().to_string().to_lowercase()));
         let text = String::from_utf8(read_body(response).await.to_vec()).expect("UTF-8");
+        if let (true, Some((path, method))) = (status.is_client_error(), operation) {
+            listed(&path, &method, status, &text);
+        }
         Self { status, headers, text }
     }
 
@@ -274,6 +279,22 @@ impl Answer {
         assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
         assert_eq!(problem["correlation_id"], self.header("bootledger-correlation-id"), "{self:?}");
         (self.status.as_u16(), problem)
+    }
+}
+
+/// Checks that the API description lists the rules of a refusal for its operation and status.
+pub(crate) fn listed(path: &str, method: &str, status: StatusCode, problem: &str) {
+    static DOCUMENT: LazyLock<Value> =
+        LazyLock::new(|| serde_json::to_value(bootledger_web::server::openapi::document()).expect("JSON"));
+    let operation = &DOCUMENT["paths"][path][method];
+    let listed = operation["responses"][status.as_str()]["x-rules"].as_array();
+    // Pages have no description. Of the routes for machines, only the answers 422 list rules.
+    let described = listed.is_some() || (path.starts_with("/api/v1/") && operation.is_object());
+    let (true, Ok(problem)) = (described, serde_json::from_str::<Value>(problem)) else { return };
+    let listed = listed.cloned().unwrap_or_default();
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        let code = &error["rule"];
+        assert!(listed.contains(code), "{method} {path} answers {status} with {code}, and the API description lists: {listed:?}");
     }
 }
 

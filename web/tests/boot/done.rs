@@ -2,21 +2,22 @@
 
 use crate::harness::Harness;
 use actix_web::http::Method;
-use bootledger_web::commands::Command;
+use bootledger_aggregates::rules::Rule;
+use bootledger_port::{Command, DeploymentAction};
 
 #[actix_web::test]
-async fn a_server_says_that_it_is_done_and_boots_its_disk_from_then_on() {
+async fn a_server_that_reports_done_boots_its_disk_from_then_on() {
     for path in ["/pxe/DONE", "/pxe/DONE/"] {
         for method in [Method::GET, Method::POST] {
             let harness = Harness::new();
             let target = harness.target("10.0.0.20", true).await;
             harness.load(&[&target]);
-            let answer = harness.ask(method, path, "10.0.0.20", &[]).await;
+            let answer = harness.request(method, path, "10.0.0.20", &[]).await;
             assert_eq!((answer.status.as_u16(), answer.text()), (200, "OK"));
-            let asked = harness.asked();
-            assert_eq!(asked.len(), 1);
-            assert!(asked[0].contains("MarkDone") && asked[0].contains("Ip { address: 10.0.0.20 }"), "{asked:?}");
-            assert_eq!(harness.domain.asked.lock().expect("asked")[0].1.actor, "server 10.0.0.20");
+            let requested = harness.requested();
+            assert_eq!(requested.len(), 1);
+            assert!(requested[0].contains("MarkDone") && requested[0].contains("Ip { address: 10.0.0.20 }"), "{requested:?}");
+            assert_eq!(harness.domain.requested.lock().expect("no panic")[0].1.actor, "server 10.0.0.20");
             // Immediately, although the views do not show it yet.
             assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
             // A reload of what the views still show does not bring it back.
@@ -39,18 +40,18 @@ async fn a_repeated_done_gets_the_same_answer() {
 }
 
 #[actix_web::test]
-async fn a_token_is_enough_from_any_address_and_the_address_is_not_where_the_network_says_so() {
+async fn a_token_suffices_from_any_address_and_an_address_does_not_where_the_network_requires_the_token() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", false).await;
     harness.load(&[&target]);
     let answer = harness.get("/pxe/DONE/", "10.0.0.20").await;
     assert_eq!(answer.status, 403);
     assert!(answer.text().contains("done_url"), "{}", answer.text());
-    assert!(harness.asked().is_empty());
+    assert!(harness.requested().is_empty());
     let token = harness.token(target.identity.deployment);
-    let answer = harness.ask(Method::POST, &format!("/pxe/t/{token}/DONE"), "10.9.9.9", &[]).await;
+    let answer = harness.request(Method::POST, &format!("/pxe/t/{token}/DONE"), "10.9.9.9", &[]).await;
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "OK"));
-    assert!(harness.asked()[0].contains("Token { address: 10.9.9.9 }"), "{:?}", harness.asked());
+    assert!(harness.requested()[0].contains("Token { address: 10.9.9.9 }"), "{:?}", harness.requested());
 }
 
 #[actix_web::test]
@@ -62,8 +63,8 @@ async fn a_foreign_token_ends_nothing() {
     let wrong = format!("{}{}", &token[..63], if token.ends_with('0') { '1' } else { '0' });
     let answer = harness.get(&format!("/pxe/t/{wrong}/DONE/"), "10.0.0.20").await;
     assert_eq!(answer.status, 404);
-    let asked = harness.domain.asked.lock().expect("asked");
-    assert!(!asked.iter().any(|(command, _)| matches!(command, Command::MarkDone { .. })));
+    let requested = harness.domain.requested.lock().expect("no panic");
+    assert!(!requested.iter().any(|(command, _)| matches!(command, Command::Deployment(DeploymentAction::MarkDone { .. }))));
 }
 
 #[actix_web::test]
@@ -73,15 +74,15 @@ async fn a_refusal_of_the_domain_is_answered_with_its_message() {
     harness.load(&[]);
     let deployment = target.identity.deployment;
     let path = format!("/pxe/t/{}/DONE/", harness.token(deployment));
-    for (rule, status) in [("not_in_progress", 409), ("deployment_ended", 404), ("deployment_unknown", 404)] {
+    for (rule, status) in [(Rule::NotInProgress, 409), (Rule::DeploymentEnded, 404), (Rule::DeploymentUnknown, 404)] {
         harness.domain.refusing.lock().expect("refusing").insert(deployment, Some(rule));
         let answer = harness.get(&path, "10.0.0.20").await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (status, format!("it broke {rule}\n").as_str()));
+        assert_eq!((answer.status.as_u16(), answer.text()), (status, format!("it broke {}\n", rule.code()).as_str()));
     }
 }
 
 #[actix_web::test]
-async fn a_database_that_is_away_is_worth_asking_again() {
+async fn an_unavailable_database_is_worth_a_retry() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
@@ -99,6 +100,6 @@ async fn a_head_changes_nothing() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
-    harness.ask(Method::HEAD, "/pxe/DONE/", "10.0.0.20", &[]).await;
-    assert!(harness.asked().is_empty());
+    harness.request(Method::HEAD, "/pxe/DONE/", "10.0.0.20", &[]).await;
+    assert!(harness.requested().is_empty());
 }

@@ -3,11 +3,11 @@
 use crate::harness::Harness;
 use crate::log::Log;
 use bootledger_aggregates::values::ids::DeploymentId;
-use bootledger_web::boot::follow::Follower;
+use bootledger_web::machines::pxe::follow::Follower;
 use uuid::Uuid;
 
 async fn done(harness: &Harness, client: &str) -> (u16, String) {
-    Follower::new(harness.application.views.clone()).step(&harness.application.boot).await.expect("the views answer");
+    Follower::new(harness.application.views.clone()).step(&harness.table).await.expect("the views answer");
     let answer = harness.get("/pxe/DONE/", client).await;
     (answer.status.as_u16(), answer.text().to_owned())
 }
@@ -19,7 +19,7 @@ async fn done_again_long_after_is_ok() {
     let deployment = log.in_progress("10.0.0.20").await;
     log.done(deployment).await;
     assert_eq!(done(&log.harness, "10.0.0.20").await, (200, "OK".to_owned()));
-    assert!(log.harness.asked().is_empty(), "nothing is left to be done");
+    assert!(log.harness.requested().is_empty(), "nothing is left to be done");
     log.end();
 }
 
@@ -72,16 +72,16 @@ async fn a_server_that_only_waits_for_puppet_boots_its_disk_and_its_done_is_ok_a
     log.data_centre(true).await;
     let deployment = log.in_progress("10.0.0.20").await;
     let mut follower = Follower::new(log.harness.application.views.clone());
-    follower.step(&log.harness.application.boot).await.expect("the views answer");
+    follower.step(&log.harness.table).await.expect("the views answer");
     assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("h200.dc1.example"), "it boots its image");
     log.installed(deployment).await;
-    follower.step(&log.harness.application.boot).await.expect("the views answer");
+    follower.step(&log.harness.table).await.expect("the views answer");
     assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "it would be installed again");
     assert_eq!(log.harness.get("/pxe/vmlinuz", "10.0.0.20").await.status, 404);
     // This also holds for a follower that starts now.
     assert_eq!(done(&log.harness, "10.0.0.20").await, (200, "OK".to_owned()));
     assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "after a restart");
-    assert!(log.harness.asked().is_empty(), "nothing is left to be said");
+    assert!(log.harness.requested().is_empty(), "nothing is left to be said");
     log.end();
 }
 

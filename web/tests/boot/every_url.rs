@@ -7,13 +7,13 @@ use actix_web::http::Method;
 use bootledger_aggregates::boot_image::{BootFile, FileKind, NetworkBoot};
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::setting::{SettingSpec, SettingType};
+use bootledger_boot_loaders::Loaders;
 use bootledger_images::library::Library;
 use bootledger_images::recipe::Recipe;
-use bootledger_web::boot::loaders::Loaders;
-use bootledger_web::boot::settings::Declared;
-use bootledger_web::boot::target::{Image, Target};
-use bootledger_web::boot::template::examine;
-use bootledger_web::boot::tftp::Files;
+use bootledger_web::images::settings::Declared;
+use bootledger_web::images::target::{Image, Target};
+use bootledger_web::images::template::examine;
+use bootledger_web::machines::pxe::tftp::Files;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ async fn image(harness: &Harness, recipe: &Recipe) -> Arc<Image> {
             let text = std::str::from_utf8(&own.content).expect("text");
             examine(text, own.kind, &recipe.settings).unwrap_or_else(|error| panic!("{file} of {}: {error}", recipe.name))
         } else {
-            bootledger_web::boot::template::Uses::default()
+            bootledger_web::images::template::Uses::default()
         };
         let stored = harness.stored(own.kind, own.template, own.content.to_vec()).await;
         files.insert(file.clone(), BootFile { settings: uses.settings, needs: uses.needs, ..stored });
@@ -118,7 +118,7 @@ async fn request(harness: &Harness, address: &str) -> (u16, Vec<u8>) {
         "" => String::new(),
         some => format!("?{some}"),
     };
-    let answer = harness.ask(method, &format!("{path}{query}"), CLIENT, &[]).await;
+    let answer = harness.request(method, &format!("{path}{query}"), CLIENT, &[]).await;
     (answer.status.as_u16(), answer.body)
 }
 
@@ -166,7 +166,7 @@ fn served() -> (Harness, Files) {
     std::fs::create_dir(&folder).expect("a folder");
     let loaders = Loaders::at(&folder).expect("loaders");
     harness.application.loaders = Some(loaders.clone());
-    let files = Files::of(loaders, harness.application.clone());
+    let files = Files::of(loaders, harness.boot());
     (harness, files)
 }
 

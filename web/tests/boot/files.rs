@@ -33,10 +33,10 @@ async fn a_file_is_also_served_by_post_which_is_how_proxmox_fetches_its_answers(
     harness.load(&[&target]);
     let token = harness.token(target.identity.deployment);
     for path in ["/pxe/vmlinuz".to_owned(), format!("/pxe/t/{token}/vmlinuz")] {
-        let answer = harness.ask(Method::POST, &path, "10.0.0.20", &[]).await;
+        let answer = harness.request(Method::POST, &path, "10.0.0.20", &[]).await;
         assert_eq!((answer.status.as_u16(), answer.body), (200, kernel()), "{path}");
     }
-    assert_eq!(harness.ask(Method::PUT, "/pxe/vmlinuz", "10.0.0.20", &[]).await.status.as_u16(), 405);
+    assert_eq!(harness.request(Method::PUT, "/pxe/vmlinuz", "10.0.0.20", &[]).await.status.as_u16(), 405);
 }
 
 #[actix_web::test]
@@ -47,7 +47,7 @@ async fn a_requested_range_of_a_file_is_served() {
     let whole = kernel();
     for (range, first, end) in [("bytes=0-0", 0, 1), ("bytes=65000-66000", 65_000, 66_001), ("bytes=-10", 99_990, 100_000)] {
         for method in [Method::GET, Method::HEAD] {
-            let answer = harness.ask(method.clone(), "/pxe/vmlinuz", "10.0.0.20", &[("Range", range)]).await;
+            let answer = harness.request(method.clone(), "/pxe/vmlinuz", "10.0.0.20", &[("Range", range)]).await;
             assert_eq!(answer.status, 206, "{range}");
             assert_eq!(answer.header("content-range"), format!("bytes {first}-{}/100000", end - 1));
             assert_eq!(answer.header("content-length"), (end - first).to_string());
@@ -56,29 +56,29 @@ async fn a_requested_range_of_a_file_is_served() {
             }
         }
     }
-    let behind = harness.ask(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("Range", "bytes=100000-")]).await;
+    let behind = harness.request(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("Range", "bytes=100000-")]).await;
     assert_eq!((behind.status.as_u16(), behind.header("content-range")), (416, "bytes */100000"));
-    let several = harness.ask(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("Range", "bytes=0-1,5-6")]).await;
+    let several = harness.request(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("Range", "bytes=0-1,5-6")]).await;
     assert_eq!((several.status.as_u16(), several.body.len()), (200, 100_000));
-    let rendered = harness.ask(Method::GET, "/pxe/_kickstart", "10.0.0.20", &[("Range", "bytes=5-8")]).await;
+    let rendered = harness.request(Method::GET, "/pxe/_kickstart", "10.0.0.20", &[("Range", "bytes=5-8")]).await;
     assert_eq!((rendered.status.as_u16(), rendered.text()), (206, "h200"));
     let etag = several.header("etag").to_owned();
-    let unchanged = harness.ask(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("If-None-Match", &etag)]).await;
+    let unchanged = harness.request(Method::GET, "/pxe/vmlinuz", "10.0.0.20", &[("If-None-Match", &etag)]).await;
     assert_eq!((unchanged.status.as_u16(), unchanged.body.len()), (304, 0));
 }
 
 #[actix_web::test]
-async fn a_head_says_all_but_the_bytes() {
+async fn a_head_request_gets_all_headers_without_the_bytes() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
-    let answer = harness.ask(Method::HEAD, "/pxe/vmlinuz", "10.0.0.20", &[]).await;
+    let answer = harness.request(Method::HEAD, "/pxe/vmlinuz", "10.0.0.20", &[]).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-length"), answer.body.len()), (200, "100000", 0));
     assert_eq!(answer.header("accept-ranges"), "bytes");
 }
 
 #[actix_web::test]
-async fn secrets_need_the_token_where_the_network_says_so() {
+async fn secrets_need_the_token_where_the_network_requires_it() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", false).await;
     harness.load(&[&target]);
@@ -86,7 +86,7 @@ async fn secrets_need_the_token_where_the_network_says_so() {
     for path in ["/pxe/preseed.cfg", "/pxe/_kickstart", "/pxe/PRESEED.CFG"] {
         let answer = harness.get(path, "10.0.0.20").await;
         assert_eq!(answer.status, 403, "{path}");
-        assert!(answer.text().contains("network dc1-servers asks for the deployment's token"), "{}", answer.text());
+        assert!(answer.text().contains("network dc1-servers requires the deployment's token"), "{}", answer.text());
     }
     for path in ["/pxe/", "/pxe/vmlinuz", "/pxe/readme"] {
         assert_eq!(harness.get(path, "10.0.0.20").await.status, 200, "{path}");
@@ -104,7 +104,7 @@ async fn a_wrong_old_or_foreign_token_is_answered_with_a_sentence_and_nothing_el
     let spliced = format!("{}{}", &right[..32], &harness.token(other.identity.deployment)[32..]);
     let foreign = {
         let mut service = Harness::new();
-        service.application.key = bootledger_web::application::ServiceKey::new(vec![8; 32]);
+        service.application.key = bootledger_web::http::application::ServiceKey::new(vec![8; 32]);
         service.token(target.identity.deployment)
     };
     let old = harness.token(other.identity.deployment);
@@ -117,7 +117,7 @@ async fn a_wrong_old_or_foreign_token_is_answered_with_a_sentence_and_nothing_el
             sentences.insert(answer.text().to_owned());
         }
     }
-    assert_eq!(sentences.len(), 1, "what is wrong with a token is nobody's business: {sentences:?}");
+    assert_eq!(sentences.len(), 1, "the answer does not reveal what is wrong with a token: {sentences:?}");
 }
 
 #[actix_web::test]

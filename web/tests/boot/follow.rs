@@ -3,11 +3,19 @@
 use crate::harness::{Harness, address, name};
 use crate::log::Log;
 use bootledger_aggregates::boot_image::FileKind;
-use bootledger_web::boot::follow::Follower;
-use bootledger_web::boot::table::Found;
+use bootledger_web::machines::pxe::follow::Follower;
+use bootledger_web::machines::pxe::table::Lookup;
+
+/// A data centre without deployments, and what follows its views.
+async fn followed() -> (Log, Follower) {
+    let log = Log::new().await;
+    let follower = Follower::new(log.harness.application.views.clone());
+    log.data_centre(true).await;
+    (log, follower)
+}
 
 async fn step(follower: &mut Follower, harness: &Harness) -> usize {
-    follower.step(&harness.application.boot).await.expect("the views answer").len()
+    follower.step(&harness.table).await.expect("the views answer").len()
 }
 
 async fn script(harness: &Harness, client: &str) -> String {
@@ -16,10 +24,8 @@ async fn script(harness: &Harness, client: &str) -> String {
 
 #[actix_web::test]
 async fn a_deployment_is_served_from_when_it_is_in_progress_until_it_is_done() {
-    let log = Log::new().await;
+    let (log, mut follower) = followed().await;
     let harness = &log.harness;
-    let mut follower = Follower::new(harness.application.views.clone());
-    log.data_centre(true).await;
     let open = log.open("10.0.0.20").await;
     let other = log.in_progress("10.0.0.21").await;
     assert_eq!(step(&mut follower, harness).await, 1);
@@ -32,22 +38,20 @@ async fn a_deployment_is_served_from_when_it_is_in_progress_until_it_is_done() {
     assert_eq!(step(&mut follower, harness).await, 1);
     assert!(script(harness, "10.0.0.21").await.contains("sanboot"));
     assert!(script(harness, "10.0.0.22").await.contains("h202"));
-    assert_eq!(harness.application.boot.len(), 1);
+    assert_eq!(harness.table.len(), 1);
     // A deployment that begins and ends between two polls never appears.
     log.cancelled(third).await;
     let short = log.in_progress("10.0.0.23").await;
     log.cancelled(short).await;
     assert_eq!(step(&mut follower, harness).await, 0);
-    assert!(harness.application.boot.is_empty());
+    assert!(harness.table.is_empty());
     log.end();
 }
 
 #[actix_web::test]
 async fn a_deployment_keeps_its_images_revision_and_follows_its_network_and_site() {
-    let log = Log::new().await;
+    let (log, mut follower) = followed().await;
     let harness = &log.harness;
-    let mut follower = Follower::new(harness.application.views.clone());
-    log.data_centre(true).await;
     log.in_progress("10.0.0.21").await;
     step(&mut follower, harness).await;
     assert_eq!(script(harness, "10.0.0.21").await, "#!ipxe\nh201.dc1.example 10.0.0.1 http://10.0.0.1:8080\n");
@@ -59,7 +63,7 @@ async fn a_deployment_keeps_its_images_revision_and_follows_its_network_and_site
     log.site("http://10.0.0.2:8080").await;
     assert_eq!(step(&mut follower, harness).await, 1);
     assert_eq!(script(harness, "10.0.0.21").await, "#!ipxe\nh201.dc1.example 10.0.0.9 http://10.0.0.2:8080\n");
-    let Found::Target(target) = harness.application.boot.of_ip(address("10.0.0.21")) else { panic!("no target") };
+    let Lookup::Target(target) = harness.table.of_ip(address("10.0.0.21")) else { panic!("no target") };
     assert!(!target.place.ip_only_done);
     assert_eq!((target.image.revision, target.image.name.clone()), (3, name("debian-13")));
     log.end();
@@ -67,26 +71,22 @@ async fn a_deployment_keeps_its_images_revision_and_follows_its_network_and_site
 
 #[actix_web::test]
 async fn a_rebuilt_view_that_starts_over_is_loaded_again() {
-    let log = Log::new().await;
+    let (log, mut follower) = followed().await;
     let harness = &log.harness;
-    let mut follower = Follower::new(harness.application.views.clone());
-    log.data_centre(true).await;
     log.in_progress("10.0.0.21").await;
     step(&mut follower, harness).await;
     for statement in ["UPDATE checkpoint SET position = 2", "DELETE FROM boot_targets"] {
         sqlx::query(statement).execute(&harness.application.views).await.expect(statement);
     }
     step(&mut follower, harness).await;
-    assert!(harness.application.boot.is_empty());
+    assert!(harness.table.is_empty());
     log.end();
 }
 
 #[actix_web::test]
-async fn a_deployment_whose_image_is_not_in_the_views_is_neither_served_nor_taken_for_none() {
-    let log = Log::new().await;
+async fn a_deployment_whose_image_is_not_in_the_views_gets_an_error_and_not_a_local_boot() {
+    let (log, mut follower) = followed().await;
     let harness = &log.harness;
-    let mut follower = Follower::new(harness.application.views.clone());
-    log.data_centre(true).await;
     log.in_progress("10.0.0.21").await;
     log.in_progress("10.0.0.22").await;
     let spoilt = "UPDATE boot_targets SET boot_image_revision = 99 WHERE ip = '10.0.0.21'";
@@ -99,11 +99,9 @@ async fn a_deployment_whose_image_is_not_in_the_views_is_neither_served_nor_take
 }
 
 #[actix_web::test]
-async fn targets_with_the_same_settings_share_one_map_whenever_they_came() {
-    let log = Log::new().await;
+async fn targets_with_the_same_settings_share_one_map() {
+    let (log, mut follower) = followed().await;
     let harness = &log.harness;
-    let mut follower = Follower::new(harness.application.views.clone());
-    log.data_centre(true).await;
     let settings = serde_json::json!({ "disk": { "value": "/dev/sda", "from": "venture shop" } });
     log.in_progress_with("10.0.0.20", settings.clone()).await;
     log.in_progress_with("10.0.0.21", settings.clone()).await;
@@ -114,7 +112,7 @@ async fn targets_with_the_same_settings_share_one_map_whenever_they_came() {
     log.site("http://10.0.0.2:8080").await;
     step(&mut follower, harness).await;
     let owners = |harness: &Harness| {
-        let mut owners: Vec<usize> = harness.application.boot.targets().iter().map(|target| target.settings.owners()).collect();
+        let mut owners: Vec<usize> = harness.table.targets().iter().map(|target| target.settings.owners()).collect();
         owners.sort_unstable();
         owners
     };

@@ -2,15 +2,15 @@
 //! and the records of both.
 
 use crate::harness::{Harness, identity, name};
-use crate::records::told;
+use crate::records::recorded;
 use actix_web::http::Method;
 use bootledger_aggregates::boot_image::{FileKind, NetworkBoot};
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_web::boot::loaders::{LoaderError, Loaders};
-use bootledger_web::boot::table::Entry;
-use bootledger_web::boot::target::{Identity, Image, Target};
-use bootledger_web::boot::tftp::{Files, Opened};
+use bootledger_boot_loaders::{LoaderError, Loaders};
+use bootledger_web::images::target::{Identity, Image, Target};
+use bootledger_web::machines::pxe::table::Entry;
+use bootledger_web::machines::pxe::tftp::{Files, Opened};
 use sha2::Digest;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn served() -> (Harness, Files) {
     }
     let loaders = Loaders::at(&folder).expect("loaders");
     harness.application.loaders = Some(loaders.clone());
-    let files = Files::of(loaders, harness.application.clone());
+    let files = Files::of(loaders, harness.boot());
     (harness, files)
 }
 
@@ -66,7 +66,7 @@ async fn text(files: &Files, from: &str, file: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_grub_gets_the_configuration_of_its_servers_deployment_in_whatever_folder_it_looks() {
+async fn a_grub_gets_the_configuration_of_its_servers_deployment_from_every_folder() {
     let (harness, files) = served();
     let target = target(&harness, Some(GRUB), NextBoot::Network, true).await;
     harness.load(&[&target]);
@@ -104,7 +104,7 @@ async fn a_server_without_a_deployment_starts_its_disk_and_one_that_restarts_too
     // The record is of the disk, as for an iPXE.
     files.open(client(CLIENT), b"/grub/grub.cfg").await.expect("a configuration").given().await;
     let hash = Sha256::new(sha2::Sha256::digest(&within).into());
-    assert_eq!(told(&harness, 1).await, [("local-disk".to_owned(), hash)]);
+    assert_eq!(recorded(&harness, 1).await, [("local-disk".to_owned(), hash)]);
 }
 
 #[actix_web::test]
@@ -141,12 +141,12 @@ async fn a_grub_configuration_in_a_folder_of_loaders_is_served_to_no_server() {
     harness.load(&[&without]);
     assert!(text(&files, CLIENT, "/grub.cfg").await.contains("has no file of kind grub"));
     let (unknown, files) = served();
-    assert!(text(&files, CLIENT, "/grub.cfg").await.contains("not known at the moment"));
-    assert!(unknown.get("/boot/loaders/grub.cfg", CLIENT).await.text().contains("not known at the moment"));
+    assert!(text(&files, CLIENT, "/grub.cfg").await.contains("is not available yet"));
+    assert!(unknown.get("/boot/loaders/grub.cfg", CLIENT).await.text().contains("is not available yet"));
 }
 
 #[actix_web::test]
-async fn a_grub_that_cannot_be_served_says_why_on_its_console_and_starts_again_but_never_boots_the_disk() {
+async fn a_grub_that_cannot_be_served_shows_why_and_restarts_but_never_boots_the_disk() {
     let (harness, files) = served();
     let says = async |words: &str| {
         let said = text(&files, CLIENT, "/grub/grub.cfg").await;
@@ -154,13 +154,12 @@ async fn a_grub_that_cannot_be_served_says_why_on_its_console_and_starts_again_b
         assert!(!said.contains("chainloader") && !said.contains("exit"), "{said}");
         assert_eq!(harness.get("/grub/grub.cfg", CLIENT).await.text(), said);
     };
-    says("not known at the moment").await;
+    says("is not available yet").await;
     let without = target(&harness, None, NextBoot::Network, true).await;
     harness.load(&[&without]);
     says("the boot image debian-13, revision 6, has no file of kind grub").await;
     harness
-        .application
-        .boot
+        .table
         .load(vec![Entry::Unusable { ip: "10.0.0.20".parse().expect("an address"), deployment: without.identity.deployment }], 2);
     says("cannot be served").await;
     let failing = target(&harness, Some("{{ hostname[9].x }}"), NextBoot::Network, true).await;
@@ -186,9 +185,9 @@ async fn files_of_a_boot_image_come_over_tftp_by_the_rules_of_http() {
     let by_token = format!("pxe/t/{token}/preseed.cfg");
     assert!(text(&files, "203.0.113.9", &by_token).await.starts_with("host h200.dc1.example\n"));
     for (from, file, words) in [
-        (CLIENT, "pxe/preseed.cfg", "asks for the deployment's token"),
+        (CLIENT, "pxe/preseed.cfg", "requires the deployment's token"),
         (CLIENT, "pxe/none", "has no file none"),
-        (CLIENT, "pxe/a/b", "asked for by its name"),
+        (CLIENT, "pxe/a/b", "request a file by its name"),
         (CLIENT, "pxe/t/0123/vmlinuz", "no deployment in progress has this token"),
         ("10.0.0.21", "pxe/vmlinuz", "no deployment is in progress for 10.0.0.21"),
         ("2001:db8::1", "pxe/vmlinuz", "over IPv4"),
@@ -221,7 +220,7 @@ async fn only_what_a_client_acknowledges_counts_as_served_and_loaders_count_for_
     // Nothing is recorded for a server without a deployment.
     files.open(client("10.0.0.21"), b"shimx64.efi").await.expect("shim").given().await;
     expected.sort();
-    assert_eq!(told(&harness, expected.len()).await, expected);
+    assert_eq!(recorded(&harness, expected.len()).await, expected);
 }
 
 #[actix_web::test]
@@ -230,12 +229,12 @@ async fn loaders_over_http_are_recorded_for_a_deployment() {
     let target = target(&harness, None, NextBoot::Network, true).await;
     harness.load(&[&target]);
     for _ in 0..2 {
-        harness.ask(Method::HEAD, "/boot/loaders/snponly.efi", CLIENT, &[]).await;
+        harness.request(Method::HEAD, "/boot/loaders/snponly.efi", CLIENT, &[]).await;
         assert_eq!(harness.get("/boot/loaders/snponly.efi", CLIENT).await.text(), "an iPXE");
         harness.get("/boot/loaders/snponly.efi", "10.0.0.21").await;
     }
     let hash = Sha256::new(sha2::Sha256::digest("an iPXE").into());
-    assert_eq!(told(&harness, 1).await, [("snponly.efi".to_owned(), hash)]);
+    assert_eq!(recorded(&harness, 1).await, [("snponly.efi".to_owned(), hash)]);
 }
 
 #[actix_web::test]
@@ -243,9 +242,9 @@ async fn a_shim_whose_grub_has_no_http_is_not_served_over_http_where_it_would_en
     let (harness, files) = served();
     harness.load(&[]);
     for method in [Method::HEAD, Method::GET] {
-        let answer = harness.ask(method.clone(), "/boot/loaders/shimx64.efi", CLIENT, &[]).await;
+        let answer = harness.request(method.clone(), "/boot/loaders/shimx64.efi", CLIENT, &[]).await;
         assert_eq!(answer.status, 404, "{method}");
-        assert_eq!(harness.ask(method, "/boot/loaders/http/shimx64.efi", CLIENT, &[]).await.status, 200);
+        assert_eq!(harness.request(method, "/boot/loaders/http/shimx64.efi", CLIENT, &[]).await.status, 200);
     }
     let refused = harness.get("/boot/loaders/shimx64.efi", CLIENT).await;
     assert!(

@@ -8,23 +8,26 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{App, web};
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, FileKind, Needs, NetworkBoot};
+use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::installer::NextBoot;
-use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_web::application::{Application, ServiceKey};
-use bootledger_web::boot::store::Contents;
-use bootledger_web::boot::table::{BootTable, Entry};
-use bootledger_web::boot::target::{Identity, Image, Place, Target};
-use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
+use bootledger_port::{
+    BootSecret, Command, CommandError, Commands, Context, DeploymentAction, Imported, NewDeployment, Ping, Power, Proposed,
+    Receipt,
 };
-use bootledger_web::health::vitals::Vitals;
-use bootledger_web::request::backend::Port;
+use bootledger_web::http::application::{Application, ServiceKey};
+use bootledger_web::http::ports::Port;
+use bootledger_web::http::vitals::Vitals;
+use bootledger_web::images::store::Contents;
+use bootledger_web::images::target::{Identity, Image, Place, Target};
+use bootledger_web::machines::pxe::service::BootService;
+use bootledger_web::machines::pxe::table::{BootTable, Entry};
+use bootledger_web::machines::pxe::token::Token;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,10 +40,10 @@ use uuid::Uuid;
 /// The domain as far as boot uses it: it records each command and answers according to the deployment's state.
 #[derive(Default)]
 pub(crate) struct Domain {
-    pub(crate) asked: Mutex<Vec<(Command, Context)>>,
+    pub(crate) requested: Mutex<Vec<(Command, Context)>>,
     /// Deployments that are not in progress: the rule code with which `MarkDone` is refused, or `None` if the deployment is
     /// already done.
-    pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
+    pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<Rule>>>,
     pub(crate) away: Mutex<bool>,
     pub(crate) secrets: Mutex<HashMap<String, String>>,
 }
@@ -52,18 +55,18 @@ impl Commands for Domain {
             return Err(CommandError::Unavailable(anyhow::anyhow!("no connection")));
         }
         let id = match &command {
-            Command::MarkDone { deployment, .. } => {
+            Command::Deployment(DeploymentAction::MarkDone { deployment, .. }) => {
                 if let Some(Some(rule)) = self.refusing.lock().expect("refusing").get(deployment) {
-                    let message = format!("it broke {rule}");
-                    return Err(CommandError::Refused(vec![BrokenRule::new("", rule, message)]));
+                    let message = format!("it broke {}", rule.code());
+                    return Err(CommandError::Refused(vec![BrokenRule::new("", *rule, message)]));
                 }
                 deployment.to_string()
             }
             _ => String::new(),
         };
-        let mut asked = self.asked.lock().expect("asked");
-        asked.push((command, context));
-        Ok(Receipt { position: 100 + i64::try_from(asked.len()).expect("few"), id })
+        let mut requested = self.requested.lock().expect("no panic");
+        requested.push((command, context));
+        Ok(Receipt { position: 100 + i64::try_from(requested.len()).expect("few"), id })
     }
 
     async fn check_deployment(&self, _: &NewDeployment) -> Result<Proposed, CommandError> {
@@ -110,6 +113,7 @@ impl Commands for Domain {
 
 pub(crate) struct Harness {
     pub(crate) application: Application,
+    pub(crate) table: Arc<BootTable>,
     pub(crate) domain: Arc<Domain>,
     pub(crate) folder: TempDir,
     pub(crate) stop: watch::Sender<bool>,
@@ -144,7 +148,6 @@ impl Harness {
             agents: views.into(),
             vitals: Vitals::default(),
             position: shown,
-            boot: Arc::new(BootTable::default()),
             files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
@@ -156,13 +159,19 @@ impl Harness {
             max_upload: 1024 * 1024,
             stopping,
         };
-        Self { application, domain, folder, stop, position }
+        Self { application, table: Arc::default(), domain, folder, stop, position }
+    }
+
+    /// The boot service, as its routes have it.
+    pub(crate) fn boot(&self) -> BootService {
+        BootService { application: self.application.clone(), table: Arc::clone(&self.table) }
     }
 
     /// Sends a request from this address, with headers.
-    pub(crate) async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
-        let data = web::Data::new(self.application.clone());
-        let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
+    pub(crate) async fn request(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
+        let data = web::Data::new(self.boot());
+        let service =
+            test::init_service(App::new().app_data(data).configure(bootledger_web::machines::pxe::routes::configure)).await;
         let mut request = TestRequest::with_uri(path).method(method).peer_addr(format!("{client}:50000").parse().expect(client));
         for (name, value) in headers {
             request = request.append_header((*name, *value));
@@ -180,7 +189,7 @@ impl Harness {
 
     /// Sends a GET without headers.
     pub(crate) async fn get(&self, path: &str, client: &str) -> Answer {
-        self.ask(Method::GET, path, client, &[]).await
+        self.request(Method::GET, path, client, &[]).await
     }
 
     pub(crate) fn token(&self, deployment: DeploymentId) -> String {
@@ -223,12 +232,12 @@ impl Harness {
 
     /// Loads exactly these targets into the table.
     pub(crate) fn load(&self, targets: &[&Arc<Target>]) {
-        self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
+        self.table.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
     }
 
     /// The executed commands, without their contexts.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.domain.asked.lock().expect("asked").iter().map(|(command, _)| format!("{command:?}")).collect()
+    pub(crate) fn requested(&self) -> Vec<String> {
+        self.domain.requested.lock().expect("no panic").iter().map(|(command, _)| format!("{command:?}")).collect()
     }
 }
 
@@ -244,11 +253,15 @@ pub(crate) fn kernel() -> Vec<u8> {
 pub(crate) fn identity(ip: &str) -> Identity {
     Identity {
         deployment: DeploymentId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(u32::from(address(ip))))),
-        ip: address(ip),
-        mac: "52:54:00:12:34:56".parse().expect("a MAC address"),
-        hostname: "h200.dc1.example".parse().expect("a host name"),
-        venture: name("shop"),
-        role: name("web"),
+        assignment: Assignment {
+            device: DeviceId::default(),
+            mac: "52:54:00:12:34:56".parse().expect("a MAC address"),
+            ip: address(ip),
+            hostname: "h200.dc1.example".parse().expect("a host name"),
+            venture: name("shop"),
+            role: name("web"),
+            boot_image: name("debian-13"),
+        },
         next_boot: NextBoot::Network,
     }
 }

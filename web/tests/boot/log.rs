@@ -2,16 +2,17 @@
 
 use crate::harness::{Harness, identity, name};
 use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, EndedBy, FileKind};
+use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::network::NetworkEvent;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::site::SiteEvent;
-use bootledger_aggregates::token::{Scope, TokenEvent};
+use bootledger_aggregates::token::{TokenEvent, TokenScope};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
-use bootledger_projections::project::{self, Step};
+use bootledger_projections::projector::{self, Step};
 use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::token::Secret;
+use bootledger_web::http::auth::token::Secret;
 use cqrs_es::DomainEvent;
 use serde::Serialize;
 use serde_json::json;
@@ -54,7 +55,7 @@ impl Log {
             .fetch_one(views)
             .await
             .expect("appended");
-        assert!(matches!(project::step(views).await.expect("projected"), Step::Advanced { .. }));
+        assert!(matches!(projector::step(views).await.expect("projected"), Step::Advanced { .. }));
         let parked: i64 = sqlx::query_scalar("SELECT count(*) FROM parked").fetch_one(views).await.expect("counted");
         assert_eq!(parked, 0, "{} was parked", event.event_type());
         self.harness.position.send_replace(position);
@@ -107,15 +108,15 @@ impl Log {
     }
 
     async fn open_with(&self, deployment: DeploymentId, ip: &str, settings: ResolvedSettings) -> DeploymentId {
-        let identity = identity(ip);
+        let usual = identity(ip).assignment;
+        let last = usual.ip.octets()[3];
         let started = DeploymentStarted {
-            device: device(ip),
-            mac: format!("52:54:00:00:00:{:02x}", identity.ip.octets()[3]).parse().expect("a MAC address"),
-            ip: identity.ip,
-            hostname: format!("h{}.dc1.example", 180 + u32::from(identity.ip.octets()[3])).parse().expect("a name"),
-            venture: identity.venture,
-            role: identity.role,
-            boot_image: name("debian-13"),
+            assignment: Assignment {
+                device: device(ip),
+                mac: format!("52:54:00:00:00:{last:02x}").parse().expect("a MAC address"),
+                hostname: format!("h{}.dc1.example", 180 + u32::from(last)).parse().expect("a name"),
+                ..usual
+            },
             boot_image_revision: 3,
             network: name("dc1-servers"),
             site: name("dc1"),
@@ -164,7 +165,7 @@ impl Log {
     }
 
     /// Creates a token with this scope, for the header `Authorization`.
-    pub(crate) async fn bearer(&self, scope: Scope) -> String {
+    pub(crate) async fn bearer(&self, scope: TokenScope) -> String {
         let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
         let created = TokenEvent::TokenCreated { name: "ops".parse().expect("text"), scope, expires: None };
         self.happens("token", &id.to_string(), created).await;

@@ -7,9 +7,9 @@ use actix_web::http::Method;
 use bootledger_aggregates::boot_image::{FileKind, NetworkBoot};
 use bootledger_aggregates::deployment::event::DeploymentEvent;
 use bootledger_aggregates::deployment::installer::{NextBoot, NextBootReason};
-use bootledger_web::boot::follow::Follower;
-use bootledger_web::boot::table::Found;
-use bootledger_web::boot::target::{Identity, Image, Target};
+use bootledger_web::images::target::{Identity, Image, Target};
+use bootledger_web::machines::pxe::follow::Follower;
+use bootledger_web::machines::pxe::table::Lookup;
 use std::sync::Arc;
 
 const CLIENT: &str = "10.0.0.20";
@@ -59,7 +59,7 @@ async fn a_server_whose_next_boot_is_its_disk_gets_that_and_its_files_stay_by_to
     let token = harness.token(target.identity.deployment);
     for path in ["/pxe", "/pxe/", &format!("/pxe/t/{token}"), &format!("/pxe/t/{token}/")] {
         for method in [Method::GET, Method::HEAD] {
-            let answer = harness.ask(method, path, CLIENT, &[]).await;
+            let answer = harness.request(method, path, CLIENT, &[]).await;
             assert_eq!(answer.status.as_u16(), 200);
             assert!(answer.text().contains("sanboot") && answer.text().contains("in progress"), "{}", answer.text());
         }
@@ -68,11 +68,11 @@ async fn a_server_whose_next_boot_is_its_disk_gets_that_and_its_files_stay_by_to
         for file in ["boot.ipxe", "vmlinuz", "preseed.cfg", "initrd.img"] {
             let path = format!("/pxe/t/{token}/{file}");
             assert_eq!(harness.get(&path, client).await.status.as_u16(), 200, "{file}");
-            assert_eq!(harness.ask(Method::HEAD, &path, client, &[]).await.status.as_u16(), 200, "HEAD {file}");
-            let part = harness.ask(Method::GET, &path, client, &[("Range", "bytes=0-3")]).await;
+            assert_eq!(harness.request(Method::HEAD, &path, client, &[]).await.status.as_u16(), 200, "HEAD {file}");
+            let part = harness.request(Method::GET, &path, client, &[("Range", "bytes=0-3")]).await;
             assert_eq!((part.status.as_u16(), part.body.len()), (206, 4), "{file}");
             let dated = [("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT"), ("Date", "Thu, 01 Jan 1970 00:00:00 GMT")];
-            assert_eq!(harness.ask(Method::GET, &path, client, &dated).await.status.as_u16(), 200, "dated {file}");
+            assert_eq!(harness.request(Method::GET, &path, client, &dated).await.status.as_u16(), 200, "dated {file}");
         }
     }
     assert_eq!(harness.get(&format!("/pxe/t/{token}/DONE"), "203.0.113.4").await.text(), "OK");
@@ -80,7 +80,7 @@ async fn a_server_whose_next_boot_is_its_disk_gets_that_and_its_files_stay_by_to
 }
 
 #[actix_web::test]
-async fn the_table_follows_what_the_next_boot_is_and_until_then_the_script_comes() {
+async fn the_table_follows_the_next_boot_and_serves_the_script_until_then() {
     let log = Log::new().await;
     let harness = &log.harness;
     let mut follower = Follower::new(harness.application.views.clone());
@@ -88,9 +88,9 @@ async fn the_table_follows_what_the_next_boot_is_and_until_then_the_script_comes
     let deployment = log.in_progress(CLIENT).await;
     let other = log.in_progress("10.0.0.21").await;
     let script = async |follower: &mut Follower| {
-        follower.step(&harness.application.boot).await.expect("the views answer");
-        let Found::Target(target) = harness.application.boot.of_deployment(deployment) else { panic!("no target") };
-        assert_eq!(target.identity.ip, address(CLIENT));
+        follower.step(&harness.table).await.expect("the views answer");
+        let Lookup::Target(target) = harness.table.of_deployment(deployment) else { panic!("no target") };
+        assert_eq!(target.identity.assignment.ip, address(CLIENT));
         harness.get("/pxe/", CLIENT).await.text().contains("h200.dc1.example")
     };
     assert!(script(&mut follower).await, "a first attempt that broke off before its answers gets the script again");
@@ -104,7 +104,7 @@ async fn the_table_follows_what_the_next_boot_is_and_until_then_the_script_comes
     assert!(!script(&mut second).await);
     assert!(harness.get("/pxe/", "10.0.0.21").await.text().contains("h201.dc1.example"), "another server is not concerned");
     log.done(deployment).await;
-    follower.step(&harness.application.boot).await.expect("the views answer");
+    follower.step(&harness.table).await.expect("the views answer");
     assert!(harness.get("/pxe/", CLIENT).await.text().contains("no deployment is in progress"));
     log.done(other).await;
     log.end();

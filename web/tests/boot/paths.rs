@@ -1,6 +1,23 @@
 //! Paths that are not a file's name never reach the store.
 
 use crate::harness::Harness;
+use percent_encoding::percent_decode_str;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Writes a secret to the file that a request reaches if its path is decoded and joined to the folder of the store. Returns
+/// whether a file of this name can exist.
+fn hide(store: &Path, name: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(name).collect();
+    let Some(begin) = decoded.iter().position(|byte| *byte != b'/') else { return false };
+    let path = store.join(OsStr::from_bytes(&decoded[begin..]));
+    if let Some(folder) = path.parent() {
+        // A file may be in the way, as for `vmlinuz/..`.
+        drop(std::fs::create_dir_all(folder));
+    }
+    std::fs::write(&path, "top secret").is_ok() && std::fs::read(&path).is_ok_and(|text| text == b"top secret")
+}
 
 #[actix_web::test]
 async fn no_path_leads_out_of_the_image() {
@@ -8,10 +25,7 @@ async fn no_path_leads_out_of_the_image() {
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
     let token = harness.token(target.identity.deployment);
-    std::fs::write(harness.folder.path().join("secret"), "top secret").expect("written");
-    let files = harness.folder.path().join("files");
-    // A store that no longer exists can serve nothing: a 404 shows that the store was not used.
-    std::fs::rename(&files, harness.folder.path().join("moved")).expect("moved");
+    let store = harness.folder.path().join("files");
     let long = "a".repeat(5000);
     for name in [
         "..",
@@ -51,6 +65,8 @@ async fn no_path_leads_out_of_the_image() {
         "\\",
         long.as_str(),
     ] {
+        let reached = hide(&store, name);
+        assert!(reached || !name.contains("secret"), "{name} does not reach a secret, even if it is joined to the store");
         for path in [format!("/pxe/{name}"), format!("/pxe/t/{token}/{name}")] {
             if path == "/pxe//" || path.parse::<actix_web::http::Uri>().is_err() {
                 continue;
@@ -60,5 +76,5 @@ async fn no_path_leads_out_of_the_image() {
             assert!(!answer.body.is_empty() && !String::from_utf8_lossy(&answer.body).contains("top secret"), "{path}");
         }
     }
-    assert!(harness.asked().is_empty());
+    assert!(harness.requested().is_empty());
 }

@@ -2,11 +2,11 @@
 
 use crate::harness::{Harness, address, identity};
 use actix_web::http::Method;
-use bootledger_web::boot::target::Target;
+use bootledger_web::images::target::Target;
 use std::sync::Arc;
 
 #[actix_web::test]
-async fn a_server_in_progress_gets_its_rendered_script_and_nobody_else_does() {
+async fn only_a_server_in_progress_gets_its_rendered_script() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
@@ -36,14 +36,14 @@ async fn every_other_server_boots_its_local_disk() {
 async fn a_client_that_accepts_json_gets_a_problem_when_there_is_no_deployment() {
     let harness = Harness::new();
     harness.load(&[]);
-    let answer = harness.ask(Method::GET, "/pxe/", "10.0.0.20", &[("Accept", "application/json")]).await;
+    let answer = harness.request(Method::GET, "/pxe/", "10.0.0.20", &[("Accept", "application/json")]).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (404, "application/problem+json"));
     let problem: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(problem["detail"], "no deployment is in progress for 10.0.0.20");
 }
 
 #[actix_web::test]
-async fn a_table_that_does_not_know_never_says_boot_your_disk() {
+async fn a_table_that_is_not_current_never_answers_with_a_local_boot() {
     let harness = Harness::new();
     for path in ["/pxe/", "/pxe/vmlinuz", "/pxe/DONE/"] {
         let answer = harness.get(path, "10.0.0.20").await;
@@ -66,11 +66,11 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
         assert_eq!(answer.status, 409, "{path}");
         assert!(answer.text().contains("several deployments are in progress for 10.0.0.20"), "{}", answer.text());
     }
-    assert!(harness.asked().is_empty(), "{:?}", harness.asked());
+    assert!(harness.requested().is_empty(), "{:?}", harness.requested());
     // The token identifies the deployment.
     let path = format!("/pxe/t/{}/", harness.token(other.identity.deployment));
     assert_eq!(harness.get(&path, "10.0.0.20").await.status, 200);
-    harness.application.boot.apply(&[(address("10.0.0.20"), other.identity.deployment)].into(), vec![], 2);
+    harness.table.apply(&[(address("10.0.0.20"), other.identity.deployment)].into(), vec![], 2);
     assert_eq!(harness.get("/pxe/", "10.0.0.20").await.status, 200);
 }
 
@@ -85,19 +85,19 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         ("192.0.2.1", "10.0.0.20, 10.0.0.21", false),
         ("192.0.2.1", "10.0.0.21, 10.0.0.20", true),
     ] {
-        let answer = harness.ask(Method::GET, "/pxe/", peer, &[("X-Forwarded-For", forwarded)]).await;
+        let answer = harness.request(Method::GET, "/pxe/", peer, &[("X-Forwarded-For", forwarded)]).await;
         assert_eq!(answer.text().contains("h200.dc1.example"), installed, "{peer} {forwarded}");
     }
-    let answer = harness.ask(Method::GET, "/pxe/", "192.0.2.1", &[("X-Forwarded-For", "10.0.0.20, x")]).await;
+    let answer = harness.request(Method::GET, "/pxe/", "192.0.2.1", &[("X-Forwarded-For", "10.0.0.20, x")]).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
 }
 
 #[actix_web::test]
-async fn a_head_says_how_long_the_script_is() {
+async fn a_head_request_gets_the_length_of_the_script() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;
     harness.load(&[&target]);
-    let head = harness.ask(Method::HEAD, "/pxe/", "10.0.0.20", &[]).await;
+    let head = harness.request(Method::HEAD, "/pxe/", "10.0.0.20", &[]).await;
     let get = harness.get("/pxe/", "10.0.0.20").await;
     assert_eq!((head.status, head.header("content-length")), (get.status, get.body.len().to_string().as_str()));
 }

@@ -4,10 +4,10 @@ use crate::harness::{Answer, Harness, identity, name};
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_web::boot::settings::Declared;
-use bootledger_web::boot::target::{Image, Target};
-use bootledger_web::boot::template::check_template;
-use bootledger_web::commands::Command;
+use bootledger_port::{Command, DeploymentAction};
+use bootledger_web::images::settings::Declared;
+use bootledger_web::images::target::{Image, Target};
+use bootledger_web::images::template::check_template;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 use sha2::Digest;
@@ -117,7 +117,7 @@ async fn xml_reads_every_text_as_it_is() {
 }
 
 #[actix_web::test]
-async fn what_is_not_set_is_the_images_default_or_empty() {
+async fn an_unset_setting_is_the_images_default_or_empty() {
     let harness = Harness::new();
     let template = "{{ settings.disk }}|{{ settings.hash }}|{{ settings.layout }}|{{ settings.packages }}|{{ settings.packages|length }}|{{ settings.quiet }}|{{ settings.vlan }}";
     let target = started(&harness, FileKind::Other, template, json!({})).await;
@@ -128,12 +128,12 @@ async fn what_is_not_set_is_the_images_default_or_empty() {
 }
 
 #[actix_web::test]
-async fn a_file_with_a_secret_takes_the_token_wherever_it_is_asked_from() {
+async fn a_file_with_a_secret_requires_the_token_from_every_address() {
     let harness = Harness::new();
     harness.domain.secrets.lock().expect("secrets").insert("boot-root".to_owned(), "$6$salt$hash".to_owned());
     let given = given(json!({ "hash": { "secret": "boot-root" } }));
     let target = started(&harness, FileKind::Other, "root:{{ settings.hash }}\n", given.clone()).await;
-    assert!(target.place.ip_only_done, "the network itself asks for no token");
+    assert!(target.place.ip_only_done, "the network itself requires no token");
     let refused = harness.get("/pxe/answers", "10.0.0.20").await;
     assert_eq!(refused.status, 403, "{}", refused.text());
     let served = answers(&harness, &target).await;
@@ -159,7 +159,7 @@ async fn a_new_secret_is_served_at_once_and_a_missing_one_is_never_an_empty_text
 }
 
 #[actix_web::test]
-async fn nobody_can_try_secrets_until_the_recorded_hash_fits() {
+async fn secrets_cannot_be_guessed_from_the_recorded_hash() {
     let harness = Harness::new();
     harness.domain.secrets.lock().expect("secrets").insert("boot-root".to_owned(), "1234".to_owned());
     let given = given(json!({ "hash": { "secret": "boot-root" } }));
@@ -172,7 +172,7 @@ async fn nobody_can_try_secrets_until_the_recorded_hash_fits() {
 }
 
 #[actix_web::test]
-async fn a_script_never_gets_a_secret_even_where_an_event_says_so() {
+async fn a_script_never_gets_a_secret_even_where_an_event_contains_one() {
     let harness = Harness::new();
     harness.domain.secrets.lock().expect("secrets").insert("boot-root".to_owned(), "hush".to_owned());
     let before = started(&harness, FileKind::Other, "x", given(json!({ "hash": { "secret": "boot-root" } }))).await;
@@ -187,8 +187,8 @@ async fn a_script_never_gets_a_secret_even_where_an_event_says_so() {
         assert_eq!(answer.status, 500, "{}", answer.text());
         assert!(!answer.text().contains("hush"));
     }
-    let asked = harness.domain.asked.lock().expect("asked");
-    assert!(!asked.iter().any(|(command, _)| matches!(command, Command::RecordBoot { .. })));
+    let requested = harness.domain.requested.lock().expect("no panic");
+    assert!(!requested.iter().any(|(command, _)| matches!(command, Command::Deployment(DeploymentAction::RecordBoot { .. }))));
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
 //! Contents in the store are complete or absent.
 
 use crate::harness::Harness;
-use bootledger_web::boot::store::{Contents, StoreError};
+use bootledger_web::images::store::{Contents, StoreError};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use std::time::{Duration, Instant};

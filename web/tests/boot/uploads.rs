@@ -4,8 +4,8 @@ use crate::log::Log;
 use actix_web::http::Method;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, web::Bytes};
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::Command;
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{CatalogueAction, Command};
 use bootledger_web::server::{Part, Site};
 use serde_json::Value;
 
@@ -23,10 +23,10 @@ impl Answer {
     }
 }
 
-async fn ask(log: &Log, bearer: &str, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
-    let application =
-        bootledger_web::application::Application { metrics: prometheus::Registry::new(), ..log.harness.application.clone() };
-    let site = Site::new(application).expect("a site");
+async fn request(log: &Log, bearer: &str, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+    let mut boot = log.harness.boot();
+    boot.application.metrics = prometheus::Registry::new();
+    let site = Site::new(boot).expect("a site");
     let service = test::init_service(App::new().configure(site.configure(Part::Whole))).await;
     let mut request = TestRequest::with_uri(path).method(method).peer_addr("10.9.9.9:5".parse().expect("an address"));
     request = request.insert_header(("Authorization", bearer)).set_payload(Bytes::from(body));
@@ -56,11 +56,11 @@ fn kept(log: &Log) -> Vec<String> {
 async fn a_file_is_stored_under_its_hash_and_put_into_the_image() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let administrator = log.bearer(Scope::Administrator).await;
+    let administrator = log.bearer(TokenScope::Administrator).await;
     // The domain behind this test answers with a position that the views never reach; pretend that they show it.
     log.harness.position.send_replace(1000);
     let body: Vec<u8> = (0..700_000_u32).map(|number| number.to_le_bytes()[1]).collect();
-    let answer = ask(&log, &administrator, Method::PUT, &format!("{FILE}?kind=initrd"), &[], body.clone()).await;
+    let answer = request(&log, &administrator, Method::PUT, &format!("{FILE}?kind=initrd"), &[], body.clone()).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let put = answer.json();
     assert_eq!((put["kind"].as_str(), put["size"].as_u64(), put["revision"].as_u64()), (Some("initrd"), Some(700_000), Some(3)));
@@ -69,13 +69,15 @@ async fn a_file_is_stored_under_its_hash_and_put_into_the_image() {
     let path = log.harness.folder.path().join("files/sha256").join(&digits[..2]).join(&digits[2..]);
     assert_eq!(std::fs::read(path).expect("stored"), body);
     {
-        let asked = log.harness.domain.asked.lock().expect("asked");
-        let [(Command::PutBootFile { image, name, file }, context)] = asked.as_slice() else { panic!("{asked:?}") };
+        let requested = log.harness.domain.requested.lock().expect("no panic");
+        let [(Command::Catalogue(CatalogueAction::PutBootFile { image, name, file }), context)] = requested.as_slice() else {
+            panic!("{requested:?}")
+        };
         assert_eq!((image.as_str(), name.as_str(), file.template), ("debian-13", "extra", false));
         assert_eq!((file.sha256.to_string().as_str(), context.actor.as_str()), (digits, "token ops"));
     }
     let before = kept(&log);
-    assert_eq!(ask(&log, &administrator, Method::PUT, &format!("{FILE}?kind=other"), &[], body).await.status, 200);
+    assert_eq!(request(&log, &administrator, Method::PUT, &format!("{FILE}?kind=other"), &[], body).await.status, 200);
     assert_eq!(kept(&log), before, "the same content is stored once, and nothing temporary is left");
     log.end();
 }
@@ -84,7 +86,7 @@ async fn a_file_is_stored_under_its_hash_and_put_into_the_image() {
 async fn a_body_that_is_refused_leaves_nothing_behind() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let administrator = log.bearer(Scope::Administrator).await;
+    let administrator = log.bearer(TokenScope::Administrator).await;
     let before = kept(&log);
     let wrong_hash = format!("{FILE}?kind=other&sha256={}", "0".repeat(64));
     let large = vec![7; 1024 * 1024 + 1];
@@ -107,14 +109,14 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
         (format!("{FILE}?kind=other&tmplate=true"), b"abc".to_vec(), 400, "tmplate"),
         ("/api/v1/boot-images/debian-13/files/a%2fb?kind=other".to_owned(), b"abc".to_vec(), 400, "file"),
     ] {
-        let answer = ask(&log, &administrator, Method::PUT, &query, &[], body).await;
+        let answer = request(&log, &administrator, Method::PUT, &query, &[], body).await;
         let text = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, status, "{query}: {text}");
         assert!(text.contains(says), "{query}: {text}");
     }
     // A length that is too large is refused before the body arrives.
     let answer =
-        ask(&log, &administrator, Method::PUT, &format!("{FILE}?kind=other"), &[("Content-Length", "1048577")], vec![]).await;
+        request(&log, &administrator, Method::PUT, &format!("{FILE}?kind=other"), &[("Content-Length", "1048577")], vec![]).await;
     assert_eq!(answer.status, 413);
     // The unfinished file is removed after the answer.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
@@ -122,7 +124,7 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
         assert!(std::time::Instant::now() < deadline, "left behind: {:?}", kept(&log));
         tokio::task::yield_now().await;
     }
-    assert!(log.harness.asked().is_empty());
+    assert!(log.harness.requested().is_empty());
     log.end();
 }
 
@@ -131,12 +133,12 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
 async fn a_stored_script_that_no_server_could_run_is_refused_and_one_of_any_line_ends_is_kept_as_it_is() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let administrator = log.bearer(Scope::Administrator).await;
+    let administrator = log.bearer(TokenScope::Administrator).await;
     log.harness.position.send_replace(1000);
     let before = kept(&log);
     let put = async |kind: &str, body: &[u8]| {
         let path = format!("{FILE}?kind={kind}");
-        ask(&log, &administrator, Method::PUT, &path, &[], body.to_vec()).await
+        request(&log, &administrator, Method::PUT, &path, &[], body.to_vec()).await
     };
     let large = [b"#!ipxe\n# ".as_slice(), &vec![b'x'; 1024 * 1024]].concat();
     for (kind, body, status, says) in [
@@ -146,7 +148,7 @@ async fn a_stored_script_that_no_server_could_run_is_refused_and_one_of_any_line
         ("boot_ipxe", b"kernel http://x/y\nboot\n", 422, "first line is #!ipxe"),
         ("boot_ipxe", b"#!ipxe", 422, "first line is #!ipxe"),
         ("boot_ipxe", b"\n#!ipxe\n", 422, "first line is #!ipxe"),
-        ("boot_ipxe", b"#!ipxe\nkernel \n", 422, "here it is empty"),
+        ("boot_ipxe", b"#!ipxe\nkernel \n", 422, "but it is empty"),
         ("boot_ipxe", b"#!ipxe\r\nkernel a \\\r\n b\r\n", 422, "carriage return"),
         ("boot_ipxe", b"#!ipxe\n\xff\n", 422, "byte 8"),
         ("boot_ipxe", b"\xff\xfe#\0!\0", 422, "UTF-8"),
@@ -178,29 +180,29 @@ async fn a_stored_script_that_no_server_could_run_is_refused_and_one_of_any_line
 }
 
 #[actix_web::test]
-async fn only_an_administrator_puts_and_removes_and_whoever_reads_gets_the_template_itself() {
+async fn only_an_administrator_uploads_and_removes_and_every_reader_gets_the_template_itself() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let (operator, viewer) = (log.bearer(Scope::Operator).await, log.bearer(Scope::Viewer).await);
+    let (operator, viewer) = (log.bearer(TokenScope::Operator).await, log.bearer(TokenScope::Viewer).await);
     for method in [Method::PUT, Method::DELETE] {
         for (bearer, status) in [("", 401), (viewer.as_str(), 403), (operator.as_str(), 403)] {
-            let answer = ask(&log, bearer, method.clone(), &format!("{FILE}?kind=other"), &[], b"abc".to_vec()).await;
+            let answer = request(&log, bearer, method.clone(), &format!("{FILE}?kind=other"), &[], b"abc".to_vec()).await;
             assert_eq!(answer.status, status, "{method} {bearer}");
         }
     }
-    assert!(log.harness.asked().is_empty());
+    assert!(log.harness.requested().is_empty());
     let script = "/api/v1/boot-images/debian-13/files/boot.ipxe";
-    assert_eq!(ask(&log, "", Method::GET, script, &[], vec![]).await.status, 401);
-    let answer = ask(&log, &viewer, Method::GET, script, &[], vec![]).await;
+    assert_eq!(request(&log, "", Method::GET, script, &[], vec![]).await.status, 401);
+    let answer = request(&log, &viewer, Method::GET, script, &[], vec![]).await;
     assert_eq!(String::from_utf8_lossy(&answer.body), "#!ipxe\n{{ hostname }} {{ gateway }} {{ base_url }}\n");
     assert!(!answer.position.is_empty());
-    let part = ask(&log, &viewer, Method::GET, script, &[("Range", "bytes=0-5")], vec![]).await;
+    let part = request(&log, &viewer, Method::GET, script, &[("Range", "bytes=0-5")], vec![]).await;
     assert_eq!((part.status, part.body.as_slice()), (206, b"#!ipxe".as_slice()));
-    let none = ask(&log, &viewer, Method::GET, FILE, &[], vec![]).await;
+    let none = request(&log, &viewer, Method::GET, FILE, &[], vec![]).await;
     assert_eq!(none.status, 404);
     assert_eq!(none.json()["detail"], "the boot image debian-13 has no file extra; it has boot.ipxe, vmlinuz");
     // At an earlier position: the kernel did not exist yet.
-    let earlier = ask(&log, &viewer, Method::GET, "/api/v1/boot-images/debian-13/files/vmlinuz?at=4", &[], vec![]).await;
+    let earlier = request(&log, &viewer, Method::GET, "/api/v1/boot-images/debian-13/files/vmlinuz?at=4", &[], vec![]).await;
     assert_eq!(earlier.status, 404);
     log.end();
 }
@@ -209,11 +211,11 @@ async fn only_an_administrator_puts_and_removes_and_whoever_reads_gets_the_templ
 async fn removing_a_file_is_one_command() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let administrator = log.bearer(Scope::Administrator).await;
+    let administrator = log.bearer(TokenScope::Administrator).await;
     log.harness.position.send_replace(1000);
-    let answer = ask(&log, &administrator, Method::DELETE, "/api/v1/boot-images/debian-13/files/vmlinuz", &[], vec![]).await;
+    let answer = request(&log, &administrator, Method::DELETE, "/api/v1/boot-images/debian-13/files/vmlinuz", &[], vec![]).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-    let asked = log.harness.asked();
-    assert!(asked.len() == 1 && asked[0].contains("RemoveBootFile"), "{asked:?}");
+    let requested = log.harness.requested();
+    assert!(requested.len() == 1 && requested[0].contains("RemoveBootFile"), "{requested:?}");
     log.end();
 }

@@ -6,7 +6,7 @@
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::zone;
 use bootledger_aggregates::zone::rules::{check, without_address};
-use bootledger_web::dns::zone::{Zone, render};
+use bootledger_web::machines::dns::zone::{Zone, render};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,23 +20,23 @@ fn hex(octets: usize) -> String {
 /// What BIND loads but is refused here: a part of the refusal, and the reason.
 const OURS: &[(&str, &str)] = &[
     ("only letters, digits and inner hyphens", "BIND lets _spf pass as the name of a host, which it is not"),
-    ("only possible in quotes", "letters outside of ASCII stand in quotes, so that nobody takes them for a name"),
+    ("allowed only in quotes", "letters outside of ASCII are in quotes, so that they are not read as a name"),
     ("is longer than 2147483647", "RFC 2181 has no longer times; BIND takes them for 0"),
     ("DS needs NS records", "a DS record is about the zone that is delegated there"),
     ("made by the DNS server that signs", "records of DNSSEC are the signing server's"),
     ("is not in the zone", "BIND ignores what is outside of the zone, with a warning"),
     ("matching type", "a TLSA digest of another length than its type has is a typing error (RFC 6698)"),
     ("is an address", "NS, MX, SRV, CNAME and PTR name hosts; BIND has warnings for the first two only"),
-    ("names the root", "an alias or a pointer to the root of DNS is of no use"),
+    ("is the root of DNS", "an alias or a pointer to the root of DNS is of no use"),
     ("is not a tag of CAA", "RFC 8659 has tags of up to 15 characters"),
     ("longer than 255", "BIND takes values of CAA of up to 65535 octets; no authority has one of them"),
     ("not supported here", "types and forms that are not known cannot be checked"),
     ("are supported", "escapes in names"),
     ("no address among the zone's extra records", "BIND loads a delegation whose server is elsewhere in the zone with a warning"),
-    ("SPF records are out of use", "RFC 7208 withdrew the type"),
+    ("SPF records are obsolete", "RFC 7208 withdrew the type"),
     ("differs from the", "RFC 2181 wants one time for all records of a name and type; BIND changes one of them"),
     ("is already in line", "BIND drops the second of two equal records"),
-    ("delegated by the NS record", "BIND loads what is below a delegation, and nobody finds it"),
+    ("delegated by the NS record", "BIND loads what is below a delegation, and no resolver finds it"),
     ("is an alias (CNAME) in line", "RFC 2181 has no aliases behind NS, MX and SRV; BIND has warnings"),
     ("not the name of a host", "NS, MX and SRV name hosts; BIND takes the root for one"),
     ("is not an algorithm", "BIND knows names of algorithms, such as RSASHA256; dig prints numbers"),

@@ -136,6 +136,6 @@ async fn an_invalid_option_is_reported_in_every_format_until_it_is_changed() {
 #[actix_web::test]
 async fn a_head_request_is_answered_like_a_get() {
     let site = data_centre().await;
-    let head = site.ask(TestRequest::default().method(actix_web::http::Method::HEAD).uri("/dhcp/dc1/isc.conf")).await;
+    let head = site.request(TestRequest::default().method(actix_web::http::Method::HEAD).uri("/dhcp/dc1/isc.conf")).await;
     assert_eq!((head.status.as_u16(), head.header("etag")), (200, get(&site, "/dhcp/dc1/isc.conf").await.header("etag")));
 }

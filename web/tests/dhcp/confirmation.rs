@@ -3,8 +3,8 @@
 use crate::data_centre::data_centre;
 use crate::support::{Answer, TestSite, sending};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{Command, Receipt};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{Command, DhcpServerAction, Receipt};
 use serde_json::{Value, json};
 
 const PATH: &str = "/dhcp/servers/isc-1/confirmation";
@@ -15,12 +15,12 @@ fn report(ok: bool, message: &str) -> Value {
 
 async fn put(site: &TestSite, bearer: &str, body: &Value) -> Answer {
     site.answer(Ok(Receipt { position: 9, id: "isc-1".to_owned() }));
-    site.ask_as(bearer, sending(TestRequest::put().uri(PATH), body)).await
+    site.request_as(bearer, sending(TestRequest::put().uri(PATH), body)).await
 }
 
-fn asked(site: &TestSite) -> Vec<String> {
+fn requested(site: &TestSite) -> Vec<String> {
     site.domain
-        .asked
+        .requested
         .lock()
         .expect("no panic")
         .drain(..)
@@ -31,24 +31,26 @@ fn asked(site: &TestSite) -> Vec<String> {
 #[actix_web::test]
 async fn a_server_confirms_with_its_own_token() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    let bearer = site.bearer(TokenScope::DhcpServer("isc-1".parse().expect("a name"))).await;
     let answer = put(&site, &bearer, &report(true, "")).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"position": 9, "id": "isc-1"})));
     let revision = "ab".repeat(32);
     assert_eq!(
-        asked(&site),
-        [format!("token ops: ConfirmConfiguration {{ server: \"isc-1\", revision: {revision}, position: 7 }}")]
+        requested(&site),
+        [format!("token ops: DhcpServer(ConfirmConfiguration {{ server: \"isc-1\", revision: {revision}, position: 7 }})")]
     );
 }
 
 #[actix_web::test]
 async fn a_failure_is_reported_with_the_checkers_message() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    let bearer = site.bearer(TokenScope::DhcpServer("isc-1".parse().expect("a name"))).await;
     for (said, kept) in [("line 3:\tsemicolon\nexpected", "line 3: semicolon expected"), ("", "the server gave no reason")] {
         assert_eq!(put(&site, &bearer, &report(false, said)).await.status, 200);
-        let commands = site.domain.asked.lock().expect("no panic").drain(..).map(|(command, _)| command).collect::<Vec<_>>();
-        let [Command::ReportConfigurationFailure { server, revision: Some(_), message }] = &commands[..] else {
+        let commands = site.domain.requested.lock().expect("no panic").drain(..).map(|(command, _)| command).collect::<Vec<_>>();
+        let [Command::DhcpServer(DhcpServerAction::ReportConfigurationFailure { server, revision: Some(_), message })] =
+            &commands[..]
+        else {
             panic!("{commands:?}")
         };
         assert_eq!((server.as_str(), message.as_str()), ("isc-1", kept));
@@ -60,14 +62,14 @@ async fn a_failure_is_reported_with_the_checkers_message() {
 #[actix_web::test]
 async fn that_there_is_nothing_to_run_is_a_failure_without_a_revision() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    let bearer = site.bearer(TokenScope::DhcpServer("isc-1".parse().expect("a name"))).await;
     for report in
         [json!({"ok": false, "message": "no"}), json!({"ok": false, "message": "no", "revision": null, "position": null})]
     {
         assert_eq!(put(&site, &bearer, &report).await.status, 200);
         assert_eq!(
-            asked(&site),
-            ["token ops: ReportConfigurationFailure { server: \"isc-1\", revision: None, message: \"no\" }"]
+            requested(&site),
+            ["token ops: DhcpServer(ReportConfigurationFailure { server: \"isc-1\", revision: None, message: \"no\" })"]
         );
     }
     // A confirmation must name what it confirms.
@@ -78,26 +80,26 @@ async fn that_there_is_nothing_to_run_is_a_failure_without_a_revision() {
     ] {
         let (status, problem) = put(&site, &bearer, &report).await.problem();
         assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some(missing)), "{problem}");
-        assert_eq!(asked(&site), Vec::<String>::new());
+        assert_eq!(requested(&site), Vec::<String>::new());
     }
 }
 
 #[actix_web::test]
-async fn nobody_else_may() {
+async fn other_callers_may_not_confirm() {
     let site = data_centre().await;
     let request = || sending(TestRequest::put().uri(PATH), &report(true, ""));
-    assert_eq!(site.ask(request()).await.problem().0, 401);
-    for scope in [Scope::Viewer, Scope::Operator, Scope::DhcpServer("isc-2".parse().expect("a name"))] {
+    assert_eq!(site.request(request()).await.problem().0, 401);
+    for scope in [TokenScope::Viewer, TokenScope::Operator, TokenScope::DhcpServer("isc-2".parse().expect("a name"))] {
         let bearer = site.bearer(scope.clone()).await;
-        assert_eq!(site.ask_as(&bearer, request()).await.problem().0, 403, "{scope:?}");
+        assert_eq!(site.request_as(&bearer, request()).await.problem().0, 403, "{scope:?}");
     }
-    assert_eq!(asked(&site), Vec::<String>::new());
-    let administrator = site.bearer(Scope::Administrator).await;
+    assert_eq!(requested(&site), Vec::<String>::new());
+    let administrator = site.bearer(TokenScope::Administrator).await;
     assert_eq!(put(&site, &administrator, &report(true, "")).await.status, 200);
 }
 
 #[actix_web::test]
-async fn who_it_is_comes_before_what_is_wrong_with_the_body() {
+async fn the_caller_is_authenticated_before_the_body_is_checked() {
     let site = data_centre().await;
     let malformed = || TestRequest::put().uri(PATH).insert_header(("content-type", "application/json")).set_payload("{");
     let no_json = || TestRequest::put().uri(PATH).insert_header(("content-type", "text/plain")).set_payload("hello");
@@ -105,31 +107,31 @@ async fn who_it_is_comes_before_what_is_wrong_with_the_body() {
         let body = vec![b' '; 1024 * 1024 + 1];
         TestRequest::put().uri(PATH).insert_header(("content-type", "application/json")).set_payload(body)
     };
-    let other = site.bearer(Scope::DhcpServer("isc-2".parse().expect("a name"))).await;
-    let viewer = site.bearer(Scope::Viewer).await;
-    let own = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    let other = site.bearer(TokenScope::DhcpServer("isc-2".parse().expect("a name"))).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    let own = site.bearer(TokenScope::DhcpServer("isc-1".parse().expect("a name"))).await;
     for (body, status) in [(malformed as fn() -> TestRequest, 400), (no_json, 415), (large, 413)] {
-        assert_eq!(site.ask(body()).await.problem().0, 401);
-        assert_eq!(site.ask_as("bootledger_nobody", body()).await.problem().0, 401);
+        assert_eq!(site.request(body()).await.problem().0, 401);
+        assert_eq!(site.request_as("bootledger_nobody", body()).await.problem().0, 401);
         for bearer in [&other, &viewer] {
-            assert_eq!(site.ask_as(bearer, body()).await.problem().0, 403);
+            assert_eq!(site.request_as(bearer, body()).await.problem().0, 403);
         }
-        assert_eq!(site.ask_as(&own, body()).await.problem().0, status);
+        assert_eq!(site.request_as(&own, body()).await.problem().0, status);
     }
-    assert_eq!(asked(&site), Vec::<String>::new());
+    assert_eq!(requested(&site), Vec::<String>::new());
 }
 
 #[actix_web::test]
 async fn a_report_that_cannot_be_parsed_is_refused_with_the_field() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     for (body, field) in [
         (json!({"revision": "x", "position": 7, "ok": true}), "revision"),
         (json!({"revision": "ab".repeat(32), "position": "7", "ok": true}), "position"),
         (json!({"revision": "ab".repeat(32), "position": 7}), "ok"),
     ] {
-        let (status, problem) = site.ask_as(&bearer, sending(TestRequest::put().uri(PATH), &body)).await.problem();
+        let (status, problem) = site.request_as(&bearer, sending(TestRequest::put().uri(PATH), &body)).await.problem();
         assert!((400..500).contains(&status) && problem.to_string().contains(field), "{problem}");
     }
-    assert_eq!(asked(&site), Vec::<String>::new());
+    assert_eq!(requested(&site), Vec::<String>::new());
 }

@@ -58,10 +58,10 @@ pub(crate) async fn elsewhere(site: &TestSite) -> i64 {
 
 /// Sends a GET without credentials.
 pub(crate) async fn get(site: &TestSite, path: &str) -> Answer {
-    site.ask(TestRequest::get().uri(path)).await
+    site.request(TestRequest::get().uri(path)).await
 }
 
 /// Sends a GET as a client that already has this revision.
 pub(crate) async fn get_unless(site: &TestSite, path: &str, tag: &str) -> Answer {
-    site.ask(TestRequest::get().uri(path).insert_header(("if-none-match", tag))).await
+    site.request(TestRequest::get().uri(path).insert_header(("if-none-match", tag))).await
 }

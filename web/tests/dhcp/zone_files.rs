@@ -3,8 +3,8 @@
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::zone;
 use bootledger_aggregates::zone::rules::{OwnRecord, check, without_address};
-use bootledger_projections::dns_records::DnsRecord;
-use bootledger_web::dns::zone::{Zone, render};
+use bootledger_projections::rows::dns_records::DnsRecord;
+use bootledger_web::machines::dns::zone::{Zone, render};
 use serde_json::json;
 use std::process::Command;
 

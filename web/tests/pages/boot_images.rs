@@ -4,12 +4,12 @@ use crate::catalogue::{attributes, data_centre, done, form, get, texts};
 use crate::support::{Answer, TestSite, device_registered};
 use actix_web::test::TestRequest;
 use base64::Engine;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::DeploymentId;
-use bootledger_web::application::ServiceKey;
-use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{Command, CommandError};
+use bootledger_port::{CatalogueAction, Command, CommandError};
+use bootledger_web::http::application::ServiceKey;
+use bootledger_web::machines::pxe::token::Token;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -43,15 +43,18 @@ async fn image() -> (TestSite, String) {
     let site = data_centre().await;
     let spec = json!({"description": "Debian", "open_minutes": 30, "in_progress_minutes": 120});
     site.append("boot_image", "debian", json!({"type": "BootImageDefined", "spec": spec})).await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     (site, bearer)
 }
 
 /// The event that the last command leads to.
 async fn put(site: &TestSite) -> serde_json::Value {
     let event = {
-        let asked = site.domain.asked.lock().expect("no panic");
-        let (Command::PutBootFile { name, file, .. }, _) = asked.last().expect("a command") else { panic!("{asked:?}") };
+        let requested = site.domain.requested.lock().expect("no panic");
+        let (Command::Catalogue(CatalogueAction::PutBootFile { name, file, .. }), _) = requested.last().expect("a command")
+        else {
+            panic!("{requested:?}")
+        };
         json!({"type": "BootFilePut", "name": name, "file": file})
     };
     site.append("boot_image", "debian", event.clone()).await;
@@ -63,7 +66,7 @@ async fn with_script() -> (TestSite, String) {
     let (site, bearer) = image().await;
     site.answer(Ok(done("debian")));
     let fields = [("called", "boot.ipxe"), ("kind", "boot_ipxe"), ("content", SCRIPT)];
-    let saved = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+    let saved = site.request_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
     assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/boot-images/debian#files"), "{}", saved.text);
     put(&site).await;
     (site, bearer)
@@ -79,19 +82,20 @@ async fn a_file_is_uploaded_without_a_script_and_takes_its_own_name() {
     let bytes: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
     site.answer(Ok(done("debian")));
     let fields = [("key", "k1"), ("called", ""), ("kind", "kernel")];
-    let answer = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("vmlinuz-6.12", &bytes)))).await;
+    let answer = site.request_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("vmlinuz-6.12", &bytes)))).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/boot-images/debian#files"), "{}", answer.text);
     let event = put(&site).await;
     assert_eq!(
         (event["name"].as_str(), event["file"]["size"].as_u64(), event["file"]["kind"].as_str()),
         (Some("vmlinuz-6.12"), Some(200_000), Some("kernel"))
     );
-    assert_eq!(site.domain.asked.lock().expect("no panic").last().expect("one").1.key(), Some("form:k1"));
-    let page = site.ask_as(&bearer, get("/boot-images/debian")).await;
+    assert_eq!(site.domain.requested.lock().expect("no panic").last().expect("one").1.key(), Some("form:k1"));
+    let page = site.request_as(&bearer, get("/boot-images/debian")).await;
     assert_eq!(texts(&page, "#files td[data-label=Size]"), ["195.3 KiB"]);
     assert!(texts(&page, "#facts .note")[0].contains("no file of kind boot_ipxe"));
     assert_eq!(attributes(&page, "#upload form", "enctype"), ["multipart/form-data"]);
-    let part = site.ask_as(&bearer, get("/boot-images/debian/files/vmlinuz-6.12").insert_header(("range", "bytes=0-2"))).await;
+    let part =
+        site.request_as(&bearer, get("/boot-images/debian/files/vmlinuz-6.12").insert_header(("range", "bytes=0-2"))).await;
     assert_eq!((part.status.as_u16(), part.text.as_bytes()), (206, &[0_u8, 1, 2][..]));
 }
 
@@ -99,52 +103,52 @@ async fn a_file_is_uploaded_without_a_script_and_takes_its_own_name() {
 async fn a_refused_upload_says_which_rule_and_keeps_the_fields() {
     let (site, bearer) = image().await;
     let path = "/boot-images/debian/files";
-    let wrong = site.ask_as(&bearer, upload(path, &[("called", "\"><b>"), ("kind", "")], Some(("x", b"x")))).await;
+    let wrong = site.request_as(&bearer, upload(path, &[("called", "\"><b>"), ("kind", "")], Some(("x", b"x")))).await;
     assert_eq!(wrong.status, 422);
     assert_eq!(attributes(&wrong, "#refused a", "href"), ["#field-called", "#field-kind"]);
     assert_eq!(attributes(&wrong, "#field-called", "value"), ["\"><b>"]);
-    let none = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], None)).await;
+    let none = site.request_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], None)).await;
     assert_eq!((none.status.as_u16(), texts(&none, "#error-file .error")), (422, vec!["choose a file".to_owned()]));
-    let empty = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"")))).await;
+    let empty = site.request_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"")))).await;
     assert_eq!((empty.status.as_u16(), texts(&empty, "#error-file .error").len()), (422, 1));
     let large = vec![0; (1 << 20) + 1];
-    let large = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", &large)))).await;
+    let large = site.request_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", &large)))).await;
     assert_eq!(
         (large.status.as_u16(), texts(&large, "#error-file .error")),
-        (422, vec!["the file has more than 1.0 MiB".to_owned()])
+        (422, vec!["the file is larger than 1.0 MiB".to_owned()])
     );
     let fields = [("called", "x"), ("kind", "boot_ipxe"), ("template", "true")];
-    let template = site.ask_as(&bearer, upload(path, &fields, Some(("x", b"#!ipxe\n{{ hostnam }}")))).await;
+    let template = site.request_as(&bearer, upload(path, &fields, Some(("x", b"#!ipxe\n{{ hostnam }}")))).await;
     assert!(texts(&template, "#error-file .error")[0].contains("line 2: there is no variable hostnam"), "{}", template.text);
     site.answer(Err(CommandError::Refused(vec![BrokenRule::new(
         "name",
-        "file_name_taken",
+        Rule::FileNameTaken,
         "done means something else under /pxe/",
     )])));
-    let taken = site.ask_as(&bearer, upload(path, &[("called", "done"), ("kind", "other")], Some(("x", b"x")))).await;
+    let taken = site.request_as(&bearer, upload(path, &[("called", "done"), ("kind", "other")], Some(("x", b"x")))).await;
     assert_eq!(texts(&taken, "#error-called .error"), ["done means something else under /pxe/"]);
-    let viewer = site.bearer(Scope::Operator).await;
-    let refused = site.ask_as(&viewer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"x")))).await;
+    let viewer = site.bearer(TokenScope::Operator).await;
+    let refused = site.request_as(&viewer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"x")))).await;
     assert_eq!(refused.status, 403);
 }
 
 #[actix_web::test]
 async fn the_editor_shows_the_line_of_an_error_and_keeps_the_text() {
     let (site, bearer) = with_script().await;
-    let shown = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/edit")).await;
+    let shown = site.request_as(&bearer, get("/boot-images/debian/files/boot.ipxe/edit")).await;
     assert_eq!(texts(&shown, "#field-content"), [SCRIPT.trim()]);
     let was = attributes(&shown, "input[name=was]", "value");
     let wrong = "#!ipxe\n{% if gateway %}\n{{ passwd }}</textarea><script>x</script>{% endif %}\n";
     let fields = [("kind", "boot_ipxe"), ("was", was[0].as_str()), ("content", wrong)];
-    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    let refused = site.request_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 3: there is no variable passwd"), "{}", refused.text);
     assert_eq!(texts(&refused, "#field-content"), [wrong.trim()]);
     assert!(!refused.text.contains("<script>x"));
     // Another user has saved in the meantime.
     let fields = [("kind", "boot_ipxe"), ("was", "0000"), ("content", SCRIPT)];
-    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
-    assert!(texts(&refused, "#refused li")[0].contains("somebody changed boot.ipxe"), "{}", refused.text);
+    let refused = site.request_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    assert!(texts(&refused, "#refused li")[0].contains("another user changed boot.ipxe"), "{}", refused.text);
     assert_eq!(attributes(&refused, "input[name=was]", "value"), was);
 }
 
@@ -153,7 +157,7 @@ async fn a_preview_shows_what_a_device_would_get_names_assumptions_and_masks_the
     let (site, bearer) = with_script().await;
     let id = Uuid::now_v7();
     site.append("device", &id.to_string(), device_registered("52:54:00:00:00:01", None)).await;
-    let page = site.ask_as(&bearer, get(&format!("/boot-images/debian/preview?server={id}"))).await;
+    let page = site.request_as(&bearer, get(&format!("/boot-images/debian/preview?server={id}"))).await;
     assert_eq!(page.status, 200);
     assert_eq!(
         preview(&page),
@@ -161,11 +165,11 @@ async fn a_preview_shows_what_a_device_would_get_names_assumptions_and_masks_the
     );
     let assumed = texts(&page, "#preview li").join("; ");
     assert!(assumed.contains("its address is 10.0.0.11, a free one of network prod"), "{assumed}");
-    assert!(assumed.contains("its host name is h200.dc1.example") && assumed.contains("the venture is called"), "{assumed}");
-    let by_mac = site.ask_as(&bearer, get("/boot-images/debian/preview?server=52:54:00:00:00:01&file=boot.ipxe")).await;
+    assert!(assumed.contains("its host name is h200.dc1.example") && assumed.contains("the device has no venture"), "{assumed}");
+    let by_mac = site.request_as(&bearer, get("/boot-images/debian/preview?server=52:54:00:00:00:01&file=boot.ipxe")).await;
     assert_eq!(preview(&by_mac), preview(&page));
-    let nobody = site.ask_as(&bearer, get("/boot-images/debian/preview?server=%3Cscript%3E")).await;
-    assert!(texts(&nobody, "#preview .note")[0].contains("is no device or deployment"), "{}", nobody.text);
+    let no_match = site.request_as(&bearer, get("/boot-images/debian/preview?server=%3Cscript%3E")).await;
+    assert!(texts(&no_match, "#preview .note")[0].contains("is not a device or deployment"), "{}", no_match.text);
 }
 
 #[actix_web::test]
@@ -182,7 +186,7 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     });
     site.append("deployment", &id.to_string(), started).await;
     for server in [id.to_string(), device.to_string()] {
-        let page = site.ask_as(&bearer, get(&format!("/boot-images/debian/preview?server={server}"))).await;
+        let page = site.request_as(&bearer, get(&format!("/boot-images/debian/preview?server={server}"))).await;
         assert!(preview(&page).starts_with("#!ipxe\necho h207.dc1.example 10.0.0.27 shop 525400000009"), "{}", page.text);
         assert_eq!(attributes(&page, "#preview p a", "href")[0], format!("/deployments/{id}"));
         assert!(
@@ -191,15 +195,15 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
             page.text
         );
     }
-    let image = site.ask_as(&bearer, get("/boot-images/debian")).await;
+    let image = site.request_as(&bearer, get("/boot-images/debian")).await;
     assert_eq!(texts(&image, "#used tbody th"), ["h207.dc1.example"]);
     assert_eq!(texts(&image, "#history tbody th"), ["2", "1"]);
     // The text that is entered but not saved.
     let fields = [("kind", "boot_ipxe"), ("content", "unsaved {{ role }}"), ("server", &*id.to_string()), ("do", "preview")];
-    let asked = site.domain.asked.lock().expect("no panic").len();
-    let page = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    let requested = site.domain.requested.lock().expect("no panic").len();
+    let page = site.request_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
     assert_eq!((page.status.as_u16(), preview(&page).as_str()), (200, "unsaved web"), "{}", page.text);
-    assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
+    assert_eq!(site.domain.requested.lock().expect("no panic").len(), requested, "a preview saved something");
 }
 
 /// Every operation of a template on a text, applied to every variable that contains the token.
@@ -233,7 +237,7 @@ fn written() -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_template_writes_it() {
+async fn a_preview_shows_no_part_of_the_token_however_a_template_transforms_it() {
     let (site, bearer) = with_script().await;
     let (device, id) = (Uuid::now_v7(), Uuid::now_v7());
     let templates = written();
@@ -241,7 +245,7 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
         site.answer(Ok(done("debian")));
         let (name, content) = (format!("t{number}"), part.join("\n"));
         let fields = [("called", name.as_str()), ("kind", "other"), ("content", content.as_str())];
-        let saved = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+        let saved = site.request_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
         assert_eq!(saved.status, 303, "{}", saved.text);
         put(&site).await;
     }
@@ -259,7 +263,7 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let forms = [secret.to_owned(), secret.chars().rev().collect(), base64(secret), base64(&token)];
     let mut rendered = 0;
-    for scope in [Scope::Viewer, Scope::Operator, Scope::Administrator] {
+    for scope in [TokenScope::Viewer, TokenScope::Operator, TokenScope::Administrator] {
         let bearer = site.bearer(scope).await;
         let mut paths = vec![
             format!("/deployments/{id}"),
@@ -274,7 +278,7 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
             paths.push(format!("/boot-images/debian/preview?server={id}&file=t{number}"));
         }
         for path in paths {
-            let answer = site.ask_as(&bearer, get(&path)).await;
+            let answer = site.request_as(&bearer, get(&path)).await;
             rendered += usize::from(answer.text.contains("••••••"));
             let text = answer.text.to_lowercase();
             for form in &forms {
@@ -294,36 +298,36 @@ async fn a_template_beyond_the_limits_is_refused_and_a_stored_one_is_reported_in
     let (site, bearer) = with_script().await;
     let nest = format!("#!ipxe\n{{{{ {}1 }}}}\n", "- ".repeat(4776));
     let fields = [("called", "other.ipxe"), ("kind", "boot_ipxe"), ("content", nest.as_str())];
-    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+    let refused = site.request_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#error-content .error")[0].starts_with("line 2: a tag has at most 1000 names"), "{}", refused.text);
     // An earlier version without this limit saved it.
     site.answer(Ok(done("debian")));
     let fields = [("called", "stored"), ("kind", "other")];
-    let stored = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("stored", nest.as_bytes())))).await;
+    let stored = site.request_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("stored", nest.as_bytes())))).await;
     assert_eq!(stored.status, 303, "{}", stored.text);
     let mut file = put(&site).await["file"].take();
     (file["kind"], file["template"]) = (json!("boot_ipxe"), json!(true));
     site.append("boot_image", "debian", json!({"type": "BootFilePut", "name": "boot.ipxe", "file": file})).await;
     let device = Uuid::now_v7();
     site.append("device", &device.to_string(), device_registered("52:54:00:00:00:01", None)).await;
-    let viewer = site.bearer(Scope::Viewer).await;
-    let page = site.ask_as(&viewer, get(&format!("/boot-images/debian/preview?server={device}"))).await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    let page = site.request_as(&viewer, get(&format!("/boot-images/debian/preview?server={device}"))).await;
     assert_eq!(page.status, 200);
-    let told = texts(&page, "#preview .note").join(" ");
-    assert!(told.contains("cannot be rendered for this server: line 2: a tag has at most 1000 names"), "{told}");
+    let message = texts(&page, "#preview .note").join(" ");
+    assert!(message.contains("cannot be rendered for this server: line 2: a tag has at most 1000 names"), "{message}");
 }
 
 #[actix_web::test]
 async fn removing_a_file_names_what_it_does() {
     let (site, bearer) = with_script().await;
-    let asked = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/remove")).await;
-    assert!(texts(&asked, "#question strong")[0].contains("Without it, no deployment can start"), "{}", asked.text);
+    let requested = site.request_as(&bearer, get("/boot-images/debian/files/boot.ipxe/remove")).await;
+    assert!(texts(&requested, "#question strong")[0].contains("Without it, deployments cannot start"), "{}", requested.text);
     site.answer(Ok(done("debian")));
-    let removed = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/remove", &[("key", "k")])).await;
+    let removed = site.request_as(&bearer, form("/boot-images/debian/files/boot.ipxe/remove", &[("key", "k")])).await;
     assert_eq!(removed.status, 303);
-    let commands = site.domain.asked.lock().expect("no panic");
+    let commands = site.domain.requested.lock().expect("no panic");
     assert!(
-        matches!(&commands.last().expect("a command").0, Command::RemoveBootFile { name, .. } if name.as_str() == "boot.ipxe")
+        matches!(&commands.last().expect("a command").0, Command::Catalogue(CatalogueAction::RemoveBootFile { name, .. }) if name.as_str() == "boot.ipxe")
     );
 }

@@ -2,9 +2,9 @@
 
 use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{Command, CommandError, Kind, Receipt};
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{CatalogueAction, Command, CommandError, Kind, Receipt};
 use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
@@ -60,21 +60,21 @@ pub(crate) async fn device(site: &TestSite, mac: &str, hostname: &str, ip: &str)
 }
 
 const LISTS: [(&str, &str); 7] = [
-    ("/networks", "Define a site first"),
-    ("/zones", "There is no site yet"),
-    ("/dhcp-servers", "Define a site first"),
-    ("/boot-images", "There is no boot image yet"),
-    ("/ventures", "There is no venture yet"),
-    ("/sites", "There is no site yet"),
-    ("/sites?q=%22%3E%3Cscript%3E", "Nothing here has that text"),
+    ("/networks", "create a site first"),
+    ("/zones", "There are no zones yet"),
+    ("/dhcp-servers", "create a site first"),
+    ("/boot-images", "There are no boot images yet"),
+    ("/ventures", "There are no ventures yet"),
+    ("/sites", "There are no sites yet"),
+    ("/sites?q=%22%3E%3Cscript%3E", "No results"),
 ];
 
 #[actix_web::test]
 async fn an_empty_list_says_what_to_do_first() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     for (path, words) in LISTS {
-        let page = site.ask_as(&bearer, get(path)).await;
+        let page = site.request_as(&bearer, get(path)).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(texts(&page, ".empty").concat().contains(words), "{path}: {}", page.text);
         assert_eq!(texts(&page, "h1").len(), 1, "{path}");
@@ -91,62 +91,65 @@ async fn a_viewer_sees_why_nothing_can_be_changed_and_is_refused() {
         json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "kea"}}),
     )
     .await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let operator = site.bearer(Scope::Operator).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let operator = site.bearer(TokenScope::Operator).await;
     for page in ["/networks/prod", "/sites/dc1", "/dhcp-servers/kea-1"] {
-        let shown = site.ask_as(&bearer, get(page)).await;
+        let shown = site.request_as(&bearer, get(page)).await;
         assert_eq!(
             texts(&shown, "#retire-reason"),
-            ["This takes the role administrator. Ask an administrator for it."],
+            ["This requires the role administrator. Contact an administrator."],
             "{page}"
         );
         for who in [&bearer, &operator] {
-            assert_eq!(site.ask_as(who, get(&format!("{page}/edit"))).await.status, 403, "{page}");
+            assert_eq!(site.request_as(who, get(&format!("{page}/edit"))).await.status, 403, "{page}");
             for path in ["edit", "retire"] {
-                assert_eq!(site.ask_as(who, form(&format!("{page}/{path}"), &[])).await.status, 403, "{page}/{path}");
+                assert_eq!(site.request_as(who, form(&format!("{page}/{path}"), &[])).await.status, 403, "{page}/{path}");
             }
         }
     }
     for path in
         ["/networks/_new", "/ventures/shop/roles/_new", "/boot-images/debian/files/x/remove", "/boot-images/debian/files/x/edit"]
     {
-        assert_eq!(site.ask_as(&operator, form(path, &[])).await.status, 403, "{path}");
+        assert_eq!(site.request_as(&operator, form(path, &[])).await.status, 403, "{path}");
     }
-    assert_eq!(site.ask_as(&bearer, form("/sites/dc1/drift/repair", &[("what", "dc1/dhcp/kea-1")])).await.status, 403);
-    assert!(site.domain.asked.lock().expect("no panic").is_empty(), "a command reached the domain");
+    assert_eq!(site.request_as(&bearer, form("/sites/dc1/drift/repair", &[("what", "dc1/dhcp/kea-1")])).await.status, 403);
+    assert!(site.domain.requested.lock().expect("no panic").is_empty(), "a command reached the domain");
 }
 
 #[actix_web::test]
 async fn a_refused_form_shows_every_problem_beside_its_field_and_keeps_the_input() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     let broken =
-        BrokenRule::new("cidr", "network_overlaps", "10.0.0.0/25 shares addresses with network prod").held_by("network prod");
-    site.answer(Err(CommandError::Refused(vec![broken, BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094")])));
+        BrokenRule::new("cidr", Rule::NetworkOverlaps, "10.0.0.0/25 shares addresses with network prod").held_by("network prod");
+    site.answer(Err(CommandError::Refused(vec![
+        broken,
+        BrokenRule::new("vlan", Rule::VlanRange, "a VLAN number must be 1 to 4094"),
+    ])));
     let fields =
         [("called", "lab"), ("cidr", "10.0.0.0/25"), ("site", "dc1"), ("vlan", "4095"), ("racks", "r1"), ("dhcp", "true")];
-    let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    let refused = site.request_as(&bearer, form("/networks/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert_eq!(texts(&refused, "#error-cidr .error"), ["10.0.0.0/25 shares addresses with network prod"]);
-    assert_eq!(texts(&refused, "#error-vlan .error"), ["a VLAN's number is 1 to 4094"]);
+    assert_eq!(texts(&refused, "#error-vlan .error"), ["a VLAN number must be 1 to 4094"]);
     assert_eq!(attributes(&refused, "#refused a", "href"), ["#field-cidr", "#field-vlan"]);
     assert_eq!(attributes(&refused, "#field-vlan", "value"), ["4095"]);
     assert_eq!(texts(&refused, "#field-racks"), ["r1"]);
     assert_eq!(attributes(&refused, "#field-site option[selected]", "value"), ["dc1"]);
     // Values that cannot be parsed are reported together, without a command to the domain.
-    let asked = site.domain.asked.lock().expect("no panic").len();
+    let requested = site.domain.requested.lock().expect("no panic").len();
     let fields = [("called", "prod"), ("cidr", "x"), ("site", "dc 1"), ("gateway", "10.0.0")];
-    let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    let refused = site.request_as(&bearer, form("/networks/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert_eq!(attributes(&refused, "#refused a", "href"), ["#field-called", "#field-cidr", "#field-site", "#field-gateway"]);
-    assert!(texts(&refused, "#error-called .error")[0].contains("there is a network prod already"), "{}", refused.text);
-    assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked);
+    assert!(texts(&refused, "#error-called .error")[0].contains("a network prod already exists"), "{}", refused.text);
+    assert_eq!(site.domain.requested.lock().expect("no panic").len(), requested);
 }
 
 #[actix_web::test]
 async fn hostile_names_are_refused_and_never_become_markup() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     let long = "a".repeat(300);
     for name in ["\"><script>alert(1)</script>", "'; DROP TABLE", "{{ 7 * 7 }}", "../../etc", "a\nb", long.as_str()] {
         for path in ["/networks/_new", "/sites/_new", "/dhcp-servers/_new", "/boot-images/_new", "/ventures/_new"] {
@@ -159,7 +162,7 @@ async fn hostile_names_are_refused_and_never_become_markup() {
                 ("kind", name),
                 ("parent", name),
             ];
-            let refused = site.ask_as(&bearer, form(path, &fields)).await;
+            let refused = site.request_as(&bearer, form(path, &fields)).await;
             assert_eq!(refused.status, 422, "{path} took {name:?}");
             assert_eq!(
                 attributes(&refused, "#refused a[href='#field-called']", "href").len(),
@@ -179,60 +182,66 @@ async fn hostile_names_are_refused_and_never_become_markup() {
             "/sites?q=",
             "/zones/dc1.example?q=",
         ] {
-            let page = site.ask_as(&bearer, get(&format!("{path}{encoded}"))).await;
+            let page = site.request_as(&bearer, get(&format!("{path}{encoded}"))).await;
             assert!(page.status == 200 && !page.text.contains("<script>alert"), "{path}{name}: {}", page.status);
         }
     }
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    assert!(site.domain.requested.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
 async fn the_confirmation_of_retiring_shows_its_effect_and_what_prevents_it() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
-    let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
-    assert_eq!(texts(&asked, "button.danger"), ["Retire network prod"]);
+    let bearer = site.bearer(TokenScope::Administrator).await;
+    let requested = site.request_as(&bearer, get("/networks/prod/retire")).await;
+    assert_eq!(texts(&requested, "button.danger"), ["Retire network prod"]);
     device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
-    let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
-    assert_eq!(texts(&asked, ".reason"), ["1 addresses of the network are in use; release them first"]);
-    let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
-    assert!(texts(&asked, ".reason")[0].contains("still used by network prod, device h200.dc1.example;"), "{}", asked.text);
-    assert_eq!(attributes(&asked, "#question li a", "href")[0], "/networks/prod");
+    let requested = site.request_as(&bearer, get("/networks/prod/retire")).await;
+    assert_eq!(texts(&requested, ".reason"), ["1 addresses of the network are in use; release them first"]);
+    let requested = site.request_as(&bearer, get("/sites/dc1/retire")).await;
+    assert!(
+        texts(&requested, ".reason")[0].contains("still used by network prod, device h200.dc1.example;"),
+        "{}",
+        requested.text
+    );
+    assert_eq!(attributes(&requested, "#question li a", "href")[0], "/networks/prod");
     for n in 1..4 {
         device(&site, &format!("52:54:00:00:01:0{n}"), &format!("h20{n}.dc1.example"), &format!("10.0.0.2{n}")).await;
     }
-    let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
-    let named = texts(&asked, "#question li");
+    let requested = site.request_as(&bearer, get("/sites/dc1/retire")).await;
+    let named = texts(&requested, "#question li");
     assert_eq!((named.len(), named.last().map(String::as_str)), (5, Some("further devices")), "{named:?}");
     // Another user may make a change between the page and its form.
-    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "site_in_use", "the site is still used by rack <r1>")])));
-    let refused = site.ask_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;
+    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", Rule::SiteInUse, "the site is still used by rack <r1>")])));
+    let refused = site.request_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#refused li")[0].contains("still used by rack <r1>"), "{}", refused.text);
     site.answer(Ok(done("prod")));
-    let retired = site.ask_as(&bearer, form("/networks/prod/retire", &[("key", "k2")])).await;
+    let retired = site.request_as(&bearer, form("/networks/prod/retire", &[("key", "k2")])).await;
     assert_eq!((retired.status.as_u16(), retired.header("location")), (303, "/networks/prod"));
-    let commands = site.domain.asked.lock().expect("no panic");
-    assert!(matches!(&commands.last().expect("a command").0, Command::Retire(Kind::Network, key) if key.as_str() == "prod"));
+    let commands = site.domain.requested.lock().expect("no panic");
+    assert!(
+        matches!(&commands.last().expect("a command").0, Command::Catalogue(CatalogueAction::Retire(Kind::Network, key)) if key.as_str() == "prod")
+    );
 }
 
 #[actix_web::test]
 async fn a_concurrent_change_by_another_user_is_not_overwritten_unnoticed() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
-    let shown = site.ask_as(&bearer, get("/sites/dc1/edit")).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
+    let shown = site.request_as(&bearer, get("/sites/dc1/edit")).await;
     assert_eq!(attributes(&shown, "input[name=sequence]", "value"), ["1"]);
     let mut other = site_defined();
     other["spec"]["name"] = json!("Renamed");
     site.append("site", "dc1", other).await;
     let fields = [("sequence", "1"), ("domain", "dc1.example"), ("name", "Mine")];
-    let refused = site.ask_as(&bearer, form("/sites/dc1/edit", &fields)).await;
+    let refused = site.request_as(&bearer, form("/sites/dc1/edit", &fields)).await;
     assert_eq!(refused.status, 422);
-    assert!(texts(&refused, "#refused li")[0].contains("somebody changed the site dc1"), "{}", refused.text);
+    assert!(texts(&refused, "#refused li")[0].contains("another user changed the site dc1"), "{}", refused.text);
     assert_eq!(attributes(&refused, "#field-name", "value"), ["Mine"]);
     site.answer(Ok(done("dc1")));
     let fields = [("sequence", "2"), ("domain", "dc1.example"), ("name", "Mine")];
-    assert_eq!(site.ask_as(&bearer, form("/sites/dc1/edit", &fields)).await.status, 303);
+    assert_eq!(site.request_as(&bearer, form("/sites/dc1/edit", &fields)).await.status, 303);
 }
 
 #[actix_web::test]
@@ -240,23 +249,23 @@ async fn a_zone_has_its_records_with_their_devices() {
     let site = data_centre().await;
     let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
     device(&site, "52:54:00:00:00:02", "h201.dc1.example", "10.0.0.21").await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let list = site.ask_as(&bearer, get("/zones")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let list = site.request_as(&bearer, get("/zones")).await;
     assert_eq!(attributes(&list, "tbody th a", "href"), ["/zones/dc1.example"]);
-    let page = site.ask_as(&bearer, get("/zones/dc1.example?q=h200")).await;
+    let page = site.request_as(&bearer, get("/zones/dc1.example?q=h200")).await;
     assert_eq!(texts(&page, "#records tbody th"), ["h200.dc1.example"]);
     assert_eq!(attributes(&page, "#records tbody a", "href"), [format!("/devices/{id}")]);
     assert_eq!(attributes(&page, ".heading .actions a", "href"), ["/dns/zones/dc1.example"]);
-    assert_eq!(site.ask_as(&bearer, get("/zones/other.example")).await.status, 404);
+    assert_eq!(site.request_as(&bearer, get("/zones/other.example")).await.status, 404);
 }
 
 #[actix_web::test]
 async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
-    let page = site.ask_as(&bearer, get("/zones/dc1.example")).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
+    let page = site.request_as(&bearer, get("/zones/dc1.example")).await;
     assert!(texts(&page, "#soa").concat().contains("localhost"), "{}", page.text);
-    let shown = site.ask_as(&bearer, get("/zones/dc1.example/edit")).await;
+    let shown = site.request_as(&bearer, get("/zones/dc1.example/edit")).await;
     let sequence = attributes(&shown, "input[name=sequence]", "value").remove(0);
     let fields = [
         ("key", "k"),
@@ -265,15 +274,17 @@ async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
         ("name_servers", "ns1.dc1.example"),
         ("records", "ns1 A 10.0.0.53\r\n"),
     ];
-    let refused = BrokenRule::new("zones[0].records", "record_malformed", "line 1: no");
+    let refused = BrokenRule::new("zones[0].records", Rule::RecordMalformed, "line 1: no");
     site.answer(Err(CommandError::Refused(vec![refused])));
-    let told = site.ask_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
-    assert_eq!((told.status.as_u16(), texts(&told, "[id='error-records'] .error")), (422, vec!["line 1: no".to_owned()]));
+    let message = site.request_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
+    assert_eq!((message.status.as_u16(), texts(&message, "[id='error-records'] .error")), (422, vec!["line 1: no".to_owned()]));
     site.answer(Ok(done("dc1")));
-    let changed = site.ask_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
+    let changed = site.request_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
     assert_eq!((changed.status.as_u16(), changed.header("location")), (303, "/zones/dc1.example"));
-    let commands = site.domain.asked.lock().expect("no panic");
-    let (Command::DefineSite(key, spec), _) = commands.last().expect("a command") else { panic!("{commands:?}") };
+    let commands = site.domain.requested.lock().expect("no panic");
+    let (Command::Catalogue(CatalogueAction::DefineSite(key, spec)), _) = commands.last().expect("a command") else {
+        panic!("{commands:?}")
+    };
     let expected =
         json!({"name": "dc1.example", "name_servers": ["ns1.dc1.example"], "serial": "date", "records": "ns1 A 10.0.0.53"});
     assert_eq!((key.as_str(), serde_json::to_value(&spec.zones[0]).expect("JSON")), ("dc1", expected));
@@ -298,40 +309,41 @@ async fn a_dhcp_server_shows_the_deployments_that_wait_for_it() {
     site.append("deployment", &id.to_string(), waiting).await;
     let failed = json!({"type": "ConfigurationFailed", "site": "dc1", "revision": null, "message": "bad <option> at line 3"});
     site.append("dhcp_server", "edge", failed).await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let page = site.ask_as(&bearer, get("/dhcp-servers/edge")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let page = site.request_as(&bearer, get("/dhcp-servers/edge")).await;
     assert_eq!(texts(&page, "#state .note pre"), ["bad <option> at line 3"]);
     assert_eq!(attributes(&page, "#waiting tbody th a", "href"), [format!("/deployments/{id}")]);
     assert!(texts(&page, "#waiting").concat().contains("1 deployment waits"), "{}", page.text);
+    assert_eq!(texts(&page, "#waiting td[data-label=Reason]"), ["waiting for edge"], "a stored sentence is shown as it is");
     assert!(texts(&page, "#configuration pre").concat().contains("dnsmasq configuration of site dc1"), "{}", page.text);
-    let list = site.ask_as(&bearer, get("/dhcp-servers")).await;
-    assert_eq!(texts(&list, "td[data-label='Holds up']"), ["1 deployment"]);
+    let list = site.request_as(&bearer, get("/dhcp-servers")).await;
+    assert_eq!(texts(&list, "td[data-label='Waiting deployments']"), ["1 deployment"]);
     assert_eq!(texts(&list, "td[data-label=State] .badge"), ["Failing"]);
     // An option that dnsmasq's format cannot express is reported on the page.
     let mut network = network_defined();
     network["spec"]["dhcp_options"] = json!([{"name": "no-such-option", "value": {"flag": true}}]);
     site.append("network", "prod", network).await;
-    let page = site.ask_as(&bearer, get("/dhcp-servers/edge")).await;
+    let page = site.request_as(&bearer, get("/dhcp-servers/edge")).await;
     assert!(texts(&page, "#configuration .note li").concat().contains("no-such-option"), "{}", page.text);
 }
 
 #[actix_web::test]
 async fn a_repair_names_what_it_removes() {
     let site = data_centre().await;
-    let difference = json!({"nature": "foreign", "server": "10.0.0.53:53", "expected": [], "found": ["10.9.9.9"], "message": "made by somebody else"});
+    let difference = json!({"nature": "foreign", "server": "10.0.0.53:53", "expected": [], "found": ["10.9.9.9"], "message": "made by another program"});
     site.append("drift", "dc1/dns/h200.dc1.example/A", json!({"type": "DriftFound", "difference": difference})).await;
-    let bearer = site.bearer(Scope::Operator).await;
+    let bearer = site.bearer(TokenScope::Operator).await;
     for path in ["/sites/dc1", "/zones/dc1.example"] {
-        let page = site.ask_as(&bearer, get(path)).await;
-        assert_eq!(texts(&page, "#drift tbody button"), ["Remove theirs"], "{path}");
+        let page = site.request_as(&bearer, get(path)).await;
+        assert_eq!(texts(&page, "#drift tbody button"), ["Remove records"], "{path}");
         assert_eq!(attributes(&page, "#drift input[name=what]", "value"), ["dc1/dns/h200.dc1.example/A"]);
     }
     let fields = [("key", "k"), ("what", "dc1/dns/h200.dc1.example/A"), ("to", "/zones/dc1.example")];
     site.answer(Ok(done("dc1")));
-    let ordered = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
+    let ordered = site.request_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
     assert_eq!((ordered.status.as_u16(), ordered.header("location")), (303, "/zones/dc1.example#drift"));
     {
-        let commands = site.domain.asked.lock().expect("no panic");
+        let commands = site.domain.requested.lock().expect("no panic");
         let (Command::RepairDrift { keys: Some(keys), .. }, _) = commands.last().expect("a command") else {
             panic!("{commands:?}")
         };
@@ -339,10 +351,10 @@ async fn a_repair_names_what_it_removes() {
     }
     // Without a key nothing is repaired, and no redirect leads to another host.
     let fields = [("to", "//evil.example")];
-    let refused = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
+    let refused = site.request_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(!refused.text.contains("evil.example"));
-    let checked = site.ask_as(&bearer, form("/sites/dc1/drift/check", &[("to", "https://evil.example")])).await;
+    let checked = site.request_as(&bearer, form("/sites/dc1/drift/check", &[("to", "https://evil.example")])).await;
     assert_eq!((checked.status.as_u16(), checked.header("location")), (303, "/sites/dc1#drift"));
 }
 
@@ -351,33 +363,35 @@ async fn a_role_is_defined_with_yaml_and_its_errors_are_shown() {
     let site = TestSite::create().await;
     let venture = json!({"type": "VentureDefined", "spec": {"description": "", "parent": null, "default_boot_image": "debian"}});
     site.append("venture", "shop", venture).await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     site.answer(Ok(done("shop")));
     let fields = [("called", "web"), ("puppet_classes", "- role::web\r\n- ntp"), ("puppet_parameters", "tier: gold\r\nsize: 3")];
-    let answer = site.ask_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
+    let answer = site.request_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/ventures/shop/roles/web"), "{}", answer.text);
     {
-        let commands = site.domain.asked.lock().expect("no panic");
-        let (Command::DefineRole { spec, .. }, _) = commands.last().expect("a command") else { panic!("{commands:?}") };
+        let commands = site.domain.requested.lock().expect("no panic");
+        let (Command::Catalogue(CatalogueAction::DefineRole { spec, .. }), _) = commands.last().expect("a command") else {
+            panic!("{commands:?}")
+        };
         assert_eq!(serde_json::to_value(&spec.puppet_parameters).expect("JSON"), json!({"tier": "gold", "size": 3}));
     }
     let fields = [("called", "db"), ("puppet_classes", "- a\n  b: [")];
-    let refused = site.ask_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
+    let refused = site.request_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
     assert_eq!(refused.status, 422);
     assert!(texts(&refused, "#error-puppet_classes .error")[0].contains("line"), "{}", refused.text);
     site.append("venture", "shop", json!({"type": "RoleDefined", "role": "web", "spec": {"description": "Front ends", "default_boot_image": null, "puppet_classes": ["role::web"], "puppet_parameters": {}}})).await;
-    let page = site.ask_as(&bearer, get("/ventures/shop/roles/web")).await;
+    let page = site.request_as(&bearer, get("/ventures/shop/roles/web")).await;
     assert!(texts(&page, "#facts").concat().contains("debian from shop"), "{}", page.text);
     assert_eq!(texts(&page, "#puppet tbody th"), ["role::web"]);
-    assert_eq!(site.ask_as(&bearer, get("/ventures/shop/roles/none")).await.status, 404);
+    assert_eq!(site.request_as(&bearer, get("/ventures/shop/roles/none")).await.status, 404);
 }
 
 #[actix_web::test]
 async fn every_page_of_the_catalogue_is_live_and_has_its_history() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     for path in ["/networks/prod", "/sites/dc1"] {
-        let page = site.ask_as(&bearer, get(path)).await;
+        let page = site.request_as(&bearer, get(path)).await;
         let live = attributes(&page, "[hx-sse\\:connect]", "hx-sse:connect");
         assert!(live[0].starts_with(&format!("{path}/live/")), "{live:?}");
         assert_eq!(texts(&page, "#history li[id^=event-]").len(), 1, "{path}");

@@ -4,9 +4,9 @@ use crate::support::{Answer, TestSite, device_registered, network_defined, site_
 use actix_web::test::TestRequest;
 use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::{Command, CommandError, Receipt};
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{Command, CommandError, DeploymentAction, Receipt};
 use scraper::{Html, Selector};
 use serde_json::json;
 use uuid::Uuid;
@@ -51,8 +51,8 @@ fn form(path: &str, body: &str) -> TestRequest {
 #[actix_web::test]
 async fn a_list_is_filtered_sorted_and_paged_by_its_url() {
     let (site, _) = data_centre(&["b.dc1.example", "a.dc1.example", "c.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let names = async |path: &str| texts(&site.ask_as(&bearer, TestRequest::get().uri(path)).await, "tbody th a");
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let names = async |path: &str| texts(&site.request_as(&bearer, TestRequest::get().uri(path)).await, "tbody th a");
     assert_eq!(names("/deployments").await, ["c.dc1.example", "a.dc1.example", "b.dc1.example"]);
     assert_eq!(names("/deployments?sort=hostname").await, ["a.dc1.example", "b.dc1.example", "c.dc1.example"]);
     assert_eq!(names("/deployments?sort=-hostname").await, ["c.dc1.example", "b.dc1.example", "a.dc1.example"]);
@@ -60,23 +60,23 @@ async fn a_list_is_filtered_sorted_and_paged_by_its_url() {
     assert_eq!(names("/deployments?q=10.0.0.21").await, ["a.dc1.example"]);
     assert_eq!(names("/deployments?status=done").await, Vec::<String>::new());
     assert_eq!(names("/deployments?plugin=waiting").await, Vec::<String>::new());
-    let api = async |path: &str| site.ask_as(&bearer, TestRequest::get().uri(path)).await.json();
+    let api = async |path: &str| site.request_as(&bearer, TestRequest::get().uri(path)).await.json();
     let first = api("/api/v1/deployments?sort=hostname&limit=2").await;
     let next = first["next"].as_str().expect("a next page");
     let second = api(&format!("/api/v1/deployments?sort=hostname&limit=2&after={next}")).await;
     assert_eq!(second["items"][0]["hostname"], "c.dc1.example");
-    let wrong = site.ask_as(&bearer, TestRequest::get().uri(&format!("/api/v1/deployments?after={next}"))).await;
+    let wrong = site.request_as(&bearer, TestRequest::get().uri(&format!("/api/v1/deployments?after={next}"))).await;
     assert_eq!(wrong.problem().0, 400, "a cursor of another order was taken");
 }
 
 #[actix_web::test]
 async fn columns_are_chosen_in_the_url_and_a_misspelt_filter_is_no_answer() {
     let (site, _) = data_centre(&["a.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let page = site.ask_as(&bearer, TestRequest::get().uri("/deployments?columns=hostname,mac")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let page = site.request_as(&bearer, TestRequest::get().uri("/deployments?columns=hostname,mac")).await;
     assert_eq!(texts(&page, "thead th a, thead th:not(:has(a)):not(:has(label))"), ["Host name", "MAC"]);
     let wrong =
-        site.ask_as(&bearer, TestRequest::get().uri("/deployments?stauts=open").insert_header(("accept", "text/html"))).await;
+        site.request_as(&bearer, TestRequest::get().uri("/deployments?stauts=open").insert_header(("accept", "text/html"))).await;
     assert_eq!((wrong.status.as_u16(), wrong.header("content-type")), (400, "text/html; charset=utf-8"));
     assert!(wrong.text.contains("stauts"), "{}", wrong.text);
 }
@@ -84,8 +84,8 @@ async fn columns_are_chosen_in_the_url_and_a_misspelt_filter_is_no_answer() {
 #[actix_web::test]
 async fn the_list_as_csv_has_all_that_is_filtered() {
     let (site, ids) = data_centre(&["a.dc1.example", "b.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let csv = site.ask_as(&bearer, TestRequest::get().uri("/deployments/export.csv?q=a.dc1")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let csv = site.request_as(&bearer, TestRequest::get().uri("/deployments/export.csv?q=a.dc1")).await;
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(lines.len(), 2, "{}", csv.text);
     assert!(lines[1].starts_with(&format!("{},a.dc1.example,10.0.0.20,52:54:00:00:00:00,open,false,", ids[0])), "{}", lines[1]);
@@ -97,80 +97,86 @@ async fn the_list_as_csv_has_all_that_is_filtered() {
 #[actix_web::test]
 async fn a_cancellation_needs_a_reason_and_keeps_it_when_it_is_refused() {
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Operator).await;
+    let bearer = site.bearer(TokenScope::Operator).await;
     let path = format!("/deployments/{}/cancel", ids[0]);
-    let asked = site.ask_as(&bearer, TestRequest::get().uri(&path)).await;
-    assert!(asked.text.contains("are given back"), "what it does is not named: {}", asked.text);
-    let empty = site.ask_as(&bearer, form(&path, "key=k1&reason=+")).await;
+    let requested = site.request_as(&bearer, TestRequest::get().uri(&path)).await;
+    assert!(requested.text.contains("are released"), "what it does is not named: {}", requested.text);
+    let empty = site.request_as(&bearer, form(&path, "key=k1&reason=+")).await;
     assert_eq!(
         (empty.status.as_u16(), texts(&empty, "#refused a[href='#field-reason']")),
         (422, vec!["The reason is missing".to_owned()])
     );
-    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "deployment_ended", "the deployment is done and archived")])));
-    let refused = site.ask_as(&bearer, form(&path, "key=k1&reason=wrong+%3Cserver%3E")).await;
+    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", Rule::DeploymentEnded, "the deployment is done")])));
+    let refused = site.request_as(&bearer, form(&path, "key=k1&reason=wrong+%3Cserver%3E")).await;
     assert_eq!(refused.status, 422);
-    assert!(
-        refused.text.contains("value=\"wrong &lt;server&gt;\"") && refused.text.contains("done and archived"),
-        "{}",
-        refused.text
-    );
+    assert!(refused.text.contains("value=\"wrong &lt;server&gt;\"") && refused.text.contains("is done"), "{}", refused.text);
     site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
-    let done = site.ask_as(&bearer, form(&path, "key=k2&reason=wrong+server")).await;
+    let done = site.request_as(&bearer, form(&path, "key=k2&reason=wrong+server")).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{}", ids[0]).as_str()));
-    let asked = site.domain.asked.lock().expect("no panic");
-    let (command, context) = asked.last().expect("a command");
-    assert!(matches!(command, Command::CancelDeployment { reason, .. } if reason.as_str() == "wrong server"), "{command:?}");
+    let requested = site.domain.requested.lock().expect("no panic");
+    let (command, context) = requested.last().expect("a command");
+    assert!(
+        matches!(command, Command::Deployment(DeploymentAction::CancelDeployment { reason, .. }) if reason.as_str() == "wrong server"),
+        "{command:?}"
+    );
     assert_eq!(context.key(), Some("form:k2"), "a form that is sent twice would be done twice");
 }
 
 #[actix_web::test]
 async fn a_viewer_sees_why_and_is_refused() {
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let page = site.ask_as(&bearer, TestRequest::get().uri(&format!("/deployments/{}", ids[0]))).await;
-    assert_eq!(texts(&page, "#cancel-reason"), ["This takes the role operator. Ask an administrator for it."]);
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let page = site.request_as(&bearer, TestRequest::get().uri(&format!("/deployments/{}", ids[0]))).await;
+    assert_eq!(texts(&page, "#cancel-reason"), ["This requires the role operator. Contact an administrator."]);
     for path in ["cancel", "done", "plugins/clean/retry"] {
-        let refused = site.ask_as(&bearer, form(&format!("/deployments/{}/{path}", ids[0]), "reason=x")).await;
+        let refused = site.request_as(&bearer, form(&format!("/deployments/{}/{path}", ids[0]), "reason=x")).await;
         assert_eq!(refused.status, 403, "{path}");
     }
-    assert!(site.domain.asked.lock().expect("no panic").is_empty(), "a viewer's command reached the domain");
+    assert!(site.domain.requested.lock().expect("no panic").is_empty(), "a viewer's command reached the domain");
 }
 
 #[actix_web::test]
 async fn many_deployments_are_cancelled_after_a_preview_and_each_result_is_shown() {
     let (site, ids) = data_centre(&["a.dc1.example", "b.dc1.example", "c.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Operator).await;
+    let bearer = site.bearer(TokenScope::Operator).await;
     let rows = format!("id={}&id={}", ids[0], ids[1]);
-    let preview = site.ask_as(&bearer, form("/deployments/bulk", &format!("what=cancel&list=%2Fdeployments&{rows}"))).await;
-    assert!(preview.text.contains("Cancel: 2 of 2 deployments?"), "{}", preview.text);
-    let all =
-        site.ask_as(&bearer, form("/deployments/bulk", "what=cancel-all&list=%2Fdeployments%3Fq%3Ddc1%26columns%3Dmac")).await;
-    assert!(all.text.contains("Cancel: 3 of 3 deployments?"), "{}", all.text);
-    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
-    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "deployment_ended", "it is done")])));
-    let told = site
-        .ask_as(&bearer, form("/deployments/bulk/do", &format!("what=cancel&list=%2Fdeployments&reason=x&key=k&{rows}")))
+    let preview = site.request_as(&bearer, form("/deployments/bulk", &format!("what=cancel&list=%2Fdeployments&{rows}"))).await;
+    assert!(preview.text.contains("Cancel: 2 of 2 deployments"), "{}", preview.text);
+    let all = site
+        .request_as(&bearer, form("/deployments/bulk", "what=cancel-all&list=%2Fdeployments%3Fq%3Ddc1%26columns%3Dmac"))
         .await;
-    assert_eq!(texts(&told, "tbody td"), ["Done", "Refused it is done"]);
-    let keys: Vec<_> =
-        site.domain.asked.lock().expect("no panic").iter().filter_map(|(_, context)| context.key().map(str::to_owned)).collect();
+    assert!(all.text.contains("Cancel: 3 of 3 deployments"), "{}", all.text);
+    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
+    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", Rule::DeploymentEnded, "it is done")])));
+    let message = site
+        .request_as(&bearer, form("/deployments/bulk/do", &format!("what=cancel&list=%2Fdeployments&reason=x&key=k&{rows}")))
+        .await;
+    assert_eq!(texts(&message, "tbody td"), ["Done", "Refused it is done"]);
+    let keys: Vec<_> = site
+        .domain
+        .requested
+        .lock()
+        .expect("no panic")
+        .iter()
+        .filter_map(|(_, context)| context.key().map(str::to_owned))
+        .collect();
     assert_eq!(keys, [0, 1].map(|n| format!("form:k:{}:cancel", ids[n])));
 }
 
 #[actix_web::test]
 async fn the_past_is_shown_as_such_and_cannot_be_changed() {
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
-    let bearer = site.bearer(Scope::Operator).await;
+    let bearer = site.bearer(TokenScope::Operator).await;
     let before = site.append("deployment", &ids[0].to_string(), json!({"type": "PluginSucceeded", "plugin": "clean"})).await;
     let cancelled =
         json!({"type": "DeploymentCancelled", "device": Uuid::nil(), "by": "x", "reason": "mistaken", "released": []});
     site.append("deployment", &ids[0].to_string(), cancelled).await;
     let path = format!("/deployments/{}", ids[0]);
-    let now = site.ask_as(&bearer, TestRequest::get().uri(&path)).await;
+    let now = site.request_as(&bearer, TestRequest::get().uri(&path)).await;
     assert!(texts(&now, ".step[aria-current]")[0].starts_with("Cancelled"), "{}", now.text);
-    let past = site.ask_as(&bearer, TestRequest::get().uri(&format!("{path}?at={before}"))).await;
-    assert!(texts(&past, ".past")[0].contains(&format!("position {before}")), "{}", past.text);
+    let past = site.request_as(&bearer, TestRequest::get().uri(&format!("{path}?at={before}"))).await;
+    assert!(texts(&past, ".past")[0].contains(&format!("event {before}")), "{}", past.text);
     assert!(texts(&past, ".step[aria-current]")[0].starts_with("Open"), "{}", past.text);
-    assert_eq!(texts(&past, "#cancel-reason"), ["This page shows the past, which cannot be changed. Go back to now."]);
+    assert_eq!(texts(&past, "#cancel-reason"), ["This page shows the past, which cannot be changed. Return to the present."]);
     assert!(!past.text.contains("mistaken"), "the past knows what came later");
 }

@@ -4,7 +4,7 @@ use crate::support::{TestSite, device_registered, network_defined, site_defined}
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use serde_json::json;
 use std::pin::Pin;
 use std::time::Duration;
@@ -47,43 +47,43 @@ async fn something(site: &TestSite, network: &str) -> i64 {
 #[actix_web::test]
 async fn a_page_gets_its_changed_parts_with_the_position() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
     let position = something(&site, "prod").await;
     let mut browser = Browser::open(&site, &bearer, &format!("/timeline/live/{position}"), None).await;
     let later = something(&site, "lab").await;
-    let told = browser.next().await.expect("a message");
-    assert!(told.starts_with(&format!("id: {later}\ndata: <hx-partial id=\"news\" hx-swap=\"outerMorph\">")), "{told}");
-    assert!(told.contains("1 new row."), "{told}");
+    let message = browser.next().await.expect("a message");
+    assert!(message.starts_with(&format!("id: {later}\ndata: <hx-partial id=\"news\" hx-swap=\"outerMorph\">")), "{message}");
+    assert!(message.contains("1 new row."), "{message}");
 }
 
 #[actix_web::test]
 async fn a_reconnecting_page_gets_what_it_missed() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     let since = site.append("site", "dc1", site_defined()).await;
     let seen = something(&site, "prod").await;
     something(&site, "lab").await;
     let mut browser = Browser::open(&site, &bearer, &format!("/timeline/live/{since}"), Some(seen)).await;
-    let told = browser.next().await.expect("a message");
-    assert!(told.contains("2 new rows."), "{told}");
+    let message = browser.next().await.expect("a message");
+    assert!(message.contains("2 new rows."), "{message}");
 }
 
 #[actix_web::test]
 async fn a_page_gets_no_message_about_anything_else() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     let position = site.append("site", "dc1", site_defined()).await;
     let mut browser = Browser::open(&site, &bearer, &format!("/deployments/live/{position}/0"), None).await;
     something(&site, "prod").await;
     site.stopping.send_replace(true);
-    assert_eq!(browser.next().await, None, "a list of deployments was told about a network");
+    assert_eq!(browser.next().await, None, "a list of deployments got a message about a network");
 }
 
 #[actix_web::test]
 async fn the_page_of_a_network_gets_an_address_that_a_device_took() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
     let position = something(&site, "prod").await;
     let mut browser = Browser::open(&site, &bearer, &format!("/networks/prod/live/{position}"), None).await;
@@ -91,15 +91,15 @@ async fn the_page_of_a_network_gets_an_address_that_a_device_took() {
     site.append_unseen("device", &id, device_registered("52:54:00:00:00:01", None)).await;
     let assigned = json!({"type": "AddressAssigned", "deployment": uuid::Uuid::now_v7(), "ip": "10.0.0.20"});
     site.append("device", &id, assigned).await;
-    let told = browser.next().await.expect("a message");
-    assert!(told.contains("<hx-partial id=\"map\"") && told.contains("title=\"10.0.0.20: used by"), "{told}");
-    assert!(told.contains("<hx-partial id=\"use\"") && told.contains("1 of 243 used"), "{told}");
+    let message = browser.next().await.expect("a message");
+    assert!(message.contains("<hx-partial id=\"map\"") && message.contains("title=\"10.0.0.20: used by"), "{message}");
+    assert!(message.contains("<hx-partial id=\"use\"") && message.contains("1 of 243 used"), "{message}");
 }
 
 #[actix_web::test]
 async fn open_pages_get_the_failure_of_a_dhcp_server() {
     let site = TestSite::create().await;
-    let bearer = site.bearer(Scope::Viewer).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
     site.append("site", "dc1", site_defined()).await;
     let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "kea"}});
     let position = site.append("dhcp_server", "kea-1", defined).await;
@@ -108,18 +108,18 @@ async fn open_pages_get_the_failure_of_a_dhcp_server() {
     let failed = json!({"type": "ConfigurationFailed", "site": "dc1", "revision": null, "message": "no such <interface>"});
     site.append("dhcp_server", "kea-1", failed).await;
     for browser in [&mut list, &mut one] {
-        let told = browser.next().await.expect("a message");
-        assert!(told.contains("Failing") && told.contains("no such &lt;interface&gt;"), "{told}");
+        let message = browser.next().await.expect("a message");
+        assert!(message.contains("Failing") && message.contains("no such &lt;interface&gt;"), "{message}");
     }
 }
 
 #[actix_web::test]
 async fn a_live_page_ends_when_its_reader_may_no_longer_read() {
     let site = TestSite::create().await;
-    let (id, bearer) = site.token(Scope::Viewer, None).await;
-    let refused = site.ask(TestRequest::get().uri("/timeline/live/0")).await;
-    assert_eq!(refused.status, 401, "a live page was given to nobody");
+    let (id, bearer) = site.token(TokenScope::Viewer, None).await;
+    let refused = site.request(TestRequest::get().uri("/timeline/live/0")).await;
+    assert_eq!(refused.status, 401, "a live page was served without credentials");
     site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;
-    let revoked = site.ask_as(&bearer, TestRequest::get().uri("/timeline/live/0")).await;
+    let revoked = site.request_as(&bearer, TestRequest::get().uri("/timeline/live/0")).await;
     assert_eq!(revoked.status, 401);
 }

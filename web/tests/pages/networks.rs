@@ -2,14 +2,14 @@
 
 use crate::catalogue::{attributes, data_centre, device, done, form, get, texts};
 use crate::support::{TestSite, network_defined, site_defined};
-use bootledger_aggregates::token::Scope;
-use bootledger_web::commands::Command;
+use bootledger_aggregates::token::TokenScope;
+use bootledger_port::{CatalogueAction, Command};
 use serde_json::json;
 
 #[actix_web::test]
 async fn a_network_is_defined_by_its_form_and_shown() {
     let site = data_centre().await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     let fields = [
         ("key", "k1"),
         ("called", "lab"),
@@ -28,10 +28,12 @@ async fn a_network_is_defined_by_its_form_and_shown() {
         ("dhcp_options.value", ""),
     ];
     site.answer(Ok(done("lab")));
-    let answer = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    let answer = site.request_as(&bearer, form("/networks/_new", &fields)).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/networks/lab"), "{}", answer.text);
-    let asked = site.domain.asked.lock().expect("no panic");
-    let (Command::DefineNetwork(key, spec), context) = asked.last().expect("a command") else { panic!("{asked:?}") };
+    let requested = site.domain.requested.lock().expect("no panic");
+    let (Command::Catalogue(CatalogueAction::DefineNetwork(key, spec)), context) = requested.last().expect("a command") else {
+        panic!("{requested:?}")
+    };
     assert_eq!(
         (key.as_str(), spec.cidr.to_string().as_str(), spec.racks.len(), spec.margin_bottom),
         ("lab", "10.0.8.0/24", 2, 5)
@@ -44,12 +46,12 @@ async fn a_network_is_defined_by_its_form_and_shown() {
 async fn the_address_map_shows_the_holder_of_each_address() {
     let site = data_centre().await;
     let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let page = site.ask_as(&bearer, get("/networks/prod")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let page = site.request_as(&bearer, get("/networks/prod")).await;
     let cells = texts(&page, ".cells li");
     assert_eq!(cells.len(), 256);
     assert_eq!(cells[0], "0 the network's own");
-    assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 in the margin", "12 gateway"));
+    assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 reserved", "12 gateway"));
     assert_eq!((cells[20].as_str(), cells[13].as_str()), ("20 used by h200.dc1.example", "13 manages h200.dc1.example"));
     assert_eq!((cells[21].as_str(), cells[255].as_str()), ("21 free", "255 broadcast"));
     assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}"), format!("/devices/{id}/addresses")]);
@@ -59,10 +61,10 @@ async fn the_address_map_shows_the_holder_of_each_address() {
         "{}",
         texts(&page, "#use").concat()
     );
-    let list = site.ask_as(&bearer, get("/networks")).await;
+    let list = site.request_as(&bearer, get("/networks")).await;
     assert_eq!(attributes(&list, "meter", "value"), ["1"]);
     // As it was before the device was registered.
-    let past = site.ask_as(&bearer, get("/networks/prod?at=2")).await;
+    let past = site.request_as(&bearer, get("/networks/prod?at=2")).await;
     assert_eq!(texts(&past, ".cells .used").len(), 0);
     assert!(texts(&past, "#change-reason")[0].contains("the past"), "{}", past.text);
 }
@@ -74,18 +76,18 @@ async fn a_wide_network_is_shown_in_parts() {
     (wide["spec"]["cidr"], wide["spec"]["gateway"]) = (json!("10.8.0.0/20"), json!(null));
     site.append("network", "wide", wide).await;
     device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.8.3.20").await;
-    let bearer = site.bearer(Scope::Viewer).await;
-    let first = site.ask_as(&bearer, get("/networks/wide")).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let first = site.request_as(&bearer, get("/networks/wide")).await;
     assert_eq!(attributes(&first, "#map a[rel]", "href"), ["/networks/wide?map=10.8.1.0#map"]);
     assert_eq!(texts(&first, "#map details li"), ["10.8.3.0/24 1 used"]);
-    let fourth = site.ask_as(&bearer, get("/networks/wide?map=10.8.3.77")).await;
+    let fourth = site.request_as(&bearer, get("/networks/wide?map=10.8.3.77")).await;
     assert_eq!(texts(&fourth, ".cells a.used"), ["20 used by h200.dc1.example"]);
-    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=10.9.0.0")).await.status, 200);
-    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=x")).await.status, 400);
+    assert_eq!(site.request_as(&bearer, get("/networks/wide?map=10.9.0.0")).await.status, 200);
+    assert_eq!(site.request_as(&bearer, get("/networks/wide?map=x")).await.status, 400);
 }
 
 #[actix_web::test]
-async fn what_others_wrote_is_shown_as_text() {
+async fn user_texts_are_escaped() {
     let site = TestSite::create().await;
     let mut defined = site_defined();
     defined["spec"]["name"] = json!("<script>alert('x')</script> \"{{ 1 }}\"");
@@ -93,7 +95,7 @@ async fn what_others_wrote_is_shown_as_text() {
     let venture = json!({"type": "VentureDefined", "spec": {"description": "<img src=x onerror=alert(1)>", "parent": null, "default_boot_image": null,
                          "puppet_parameters": {"tier": "</code><script>alert(1)</script>"}}});
     site.append("venture", "shop", venture).await;
-    let bearer = site.bearer(Scope::Administrator).await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
     for path in [
         "/sites",
         "/sites/dc1",
@@ -104,7 +106,7 @@ async fn what_others_wrote_is_shown_as_text() {
         "/ventures/shop",
         "/ventures/shop/edit",
     ] {
-        let page = site.ask_as(&bearer, get(path)).await;
+        let page = site.request_as(&bearer, get(path)).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.text.contains("<script>alert") && !page.text.contains("<img"), "{path}: {}", page.text);
     }

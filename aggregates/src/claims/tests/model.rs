@@ -3,6 +3,7 @@
 
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::deployment::Deployment;
+use crate::deployment::assignment::Assignment;
 use crate::deployment::command::DeploymentCommand;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy};
 use crate::deployment::start::{DeviceFacts, StartDeployment};
@@ -13,14 +14,14 @@ use crate::device::event::{DhcpEntry, DnsEntry};
 use crate::device::facts::Facts;
 use crate::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use crate::event::Event;
-use crate::samples::{deployment_id, device_id, parsed, request};
+use crate::samples::{assignment, deployment_id, device_id, parsed, request};
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
 use cqrs_es::Aggregate;
 use std::collections::BTreeMap;
 
 /// What the model records about a deployment, in addition to its state.
-pub(super) struct Known {
+pub(super) struct TrackedDeployment {
     pub(super) started: DeploymentStarted,
     pub(super) state: Deployment,
     /// The plugins of the plan that have not succeeded yet.
@@ -32,7 +33,7 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) devices: BTreeMap<DeviceId, Device>,
-    pub(super) deployments: BTreeMap<DeploymentId, Known>,
+    pub(super) deployments: BTreeMap<DeploymentId, TrackedDeployment>,
     pub(super) claims: BTreeMap<Claim, Holder>,
     pub(super) log: Vec<Event>,
 }
@@ -122,7 +123,8 @@ impl Model {
     }
 
     pub(super) fn live(&self, device: DeviceId) -> Option<DeploymentId> {
-        let live = |(_, known): &(&DeploymentId, &Known)| known.started.device == device && is_live(&known.state);
+        let live =
+            |(_, known): &(&DeploymentId, &TrackedDeployment)| known.started.assignment.device == device && is_live(&known.state);
         self.deployments.iter().find(live).map(|(id, _)| *id)
     }
 
@@ -146,8 +148,11 @@ impl Model {
     pub(super) fn start(&mut self, device: DeviceId, ip: usize, hostname: usize, interface: usize) {
         let macs = self.macs(device);
         let state = self.state(device);
-        let mut request = StartDeployment { device, ip: address(ip), hostname: name(hostname), ..request() };
-        request.mac = macs.get(interface).or(macs.first()).copied().unwrap_or(request.mac);
+        let usual = assignment();
+        let mac = macs.get(interface).or(macs.first()).copied().unwrap_or(usual.mac);
+        let assignment = Assignment { device, mac, ip: address(ip), hostname: name(hostname), ..usual };
+        let wanted = assignment.claims();
+        let mut request = StartDeployment { assignment, ..request() };
         request.facts.device = Some(DeviceFacts {
             site: Some(parsed("dc1")),
             macs,
@@ -155,12 +160,6 @@ impl Model {
             decommissioned: matches!(self.devices.get(&device), Some(Device::Decommissioned)),
             ..DeviceFacts::default()
         });
-        let wanted = [
-            Claim::Ip(request.ip),
-            Claim::Hostname(request.hostname.clone()),
-            Claim::Mac(request.mac),
-            Claim::Deployment(device),
-        ];
         request.facts.holders =
             wanted.into_iter().filter_map(|c| self.claims.get(&c).map(|holder| (c.clone(), *holder))).collect();
         let id = deployment_id(self.deployments.len() as u128 + 1);
@@ -170,7 +169,7 @@ impl Model {
             state.apply(event.clone());
             if let DeploymentEvent::DeploymentStarted(started) = event {
                 let left = vec!["reboot", "dhcp", "dns", "role", "clean"];
-                let known = Known { started: (**started).clone(), state: state.clone(), left, to_withdraw: None };
+                let known = TrackedDeployment { started: (**started).clone(), state: state.clone(), left, to_withdraw: None };
                 self.deployments.insert(id, known);
             }
         }
@@ -181,21 +180,21 @@ impl Model {
     pub(super) fn run_plugin(&mut self, device: DeviceId) {
         let Some(id) = self.live(device) else { return };
         let Some(plugin) = self.deployments.get_mut(&id).and_then(|known| known.left.pop()) else { return };
-        let started = self.deployments[&id].started.clone();
+        let DeploymentStarted { assignment, network, .. } = self.deployments[&id].started.clone();
+        let Assignment { mac, ip, hostname, venture, role, .. } = assignment;
         let (deployment, live) = (id, Some(id));
         let effect = match plugin {
             "clean" => {
-                let keeps = Keeps { ip: started.ip, hostname: started.hostname };
+                let keeps = Keeps { ip, hostname };
                 Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: parsed("2026-03-01"), parts: vec![] })
             }
-            "role" => Some(DeviceCommand::AssignRole { deployment, live, venture: started.venture, role: started.role }),
+            "role" => Some(DeviceCommand::AssignRole { deployment, live, venture, role }),
             "dns" => {
-                let entry = DnsEntry { hostname: started.hostname, ip: started.ip };
+                let entry = DnsEntry { hostname, ip };
                 Some(DeviceCommand::CreateDnsEntry { deployment, live, entry })
             }
             "dhcp" => {
-                let hostname = Some(started.hostname);
-                let entry = DhcpEntry { ip: started.ip, mac: started.mac, hostname, network: started.network };
+                let entry = DhcpEntry { ip, mac, hostname: Some(hostname), network };
                 Some(DeviceCommand::CreateDhcpEntry { deployment, live, entry })
             }
             _ => None,
@@ -218,12 +217,12 @@ impl Model {
 
     /// Removes what the cancelled deployments of a device made, at any time after the cancellation.
     pub(super) fn withdraw(&mut self, device: DeviceId) {
-        let late: Vec<_> = self.deployments.iter_mut().filter(|(_, known)| known.started.device == device).collect();
+        let late: Vec<_> = self.deployments.iter_mut().filter(|(_, known)| known.started.assignment.device == device).collect();
         let late = late
             .into_iter()
             .filter_map(|(id, known)| known.to_withdraw.take().map(|released| (*id, known.started.clone(), released)));
         for (deployment, started, released) in late.collect::<Vec<_>>() {
-            let (ip, hostname) = (started.ip, started.hostname);
+            let Assignment { ip, hostname, .. } = started.assignment;
             self.device(device, DeviceCommand::WithdrawDeployment { deployment, ip, hostname, released });
         }
     }
@@ -242,7 +241,7 @@ impl Model {
             site_exists: true,
             device,
             held: self.held_by_others(device, macs.iter().copied().map(Claim::Mac)),
-            deploying: self.live(device).map(|id| self.deployments[&id].started.mac).into_iter().collect(),
+            deploying: self.live(device).map(|id| self.deployments[&id].started.assignment.mac).into_iter().collect(),
             ..RegisterFacts::default()
         };
         let change = Box::new(DeviceChange { macs: Some(macs), ..DeviceChange::default() });

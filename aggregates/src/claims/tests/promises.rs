@@ -1,6 +1,6 @@
 //! Property tests: the guarantees of claims hold after any sequence of commands.
 
-use super::model::{Known, Model, address, changed, is_live, mac, name};
+use super::model::{Model, TrackedDeployment, address, changed, is_live, mac, name};
 use crate::claims::{Claim, Holder};
 use crate::deployment::Deployment;
 use crate::device::Device;
@@ -79,8 +79,8 @@ fn take(model: &mut Model, device: DeviceId, step: Step, late: bool) {
 }
 
 /// The claims that a live deployment depends on, with their holders.
-fn needed(id: DeploymentId, known: &Known) -> [(Claim, Holder); 4] {
-    let started = &known.started;
+fn needed(id: DeploymentId, known: &TrackedDeployment) -> [(Claim, Holder); 4] {
+    let started = &known.started.assignment;
     let device = Holder::Device(started.device);
     [
         (Claim::Deployment(started.device), Holder::Deployment(id)),

@@ -26,13 +26,13 @@ fn nothing_but_a_start_is_possible_before_the_start() {
 }
 
 #[test]
-fn a_server_in_progress_is_done_when_it_says_so() {
+fn a_server_in_progress_is_done_when_it_reports_done() {
     let events = outcome::<Deployment>(&in_progress(), mark_done()).expect("it is done");
     assert_eq!(events, [DeploymentEvent::DeploymentDone { device: device_id(1), by: by_server() }]);
 }
 
 #[test]
-fn done_said_again_writes_nothing_whoever_says_it() {
+fn a_repeated_done_writes_nothing() {
     let again = DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada") } };
     for command in [mark_done(), again] {
         assert_eq!(outcome::<Deployment>(&done(), command), Ok(vec![]));
@@ -82,14 +82,14 @@ fn nothing_changes_a_deployment_that_has_ended() {
 }
 
 #[test]
-fn a_cancelled_deployment_gives_back_only_what_it_took() {
+fn a_cancelled_deployment_releases_only_its_own_claims() {
     let (ip, hostname) = (Claim::Ip(parsed("10.0.0.20")), Claim::Hostname(parsed("h200.dc1.example")));
     let own = Holder::Device(device_id(1));
     let held_before = [vec![], vec![ip.clone()], vec![hostname.clone()], vec![ip.clone(), hostname.clone()]];
     let gives_back = [vec![ip.clone(), hostname.clone()], vec![hostname], vec![ip], vec![]];
     for (held, expected) in held_before.into_iter().zip(gives_back) {
         let mut request = request();
-        request.facts.holders = held.into_iter().chain([Claim::Mac(request.mac)]).map(|claim| (claim, own)).collect();
+        request.facts.holders = held.into_iter().chain([Claim::Mac(request.assignment.mac)]).map(|claim| (claim, own)).collect();
         let start = DeploymentCommand::StartDeployment(Box::new(request));
         let started = outcome::<Deployment>(&[], start).expect("it starts");
         let events = outcome::<Deployment>(&started, cancel()).expect("it is cancelled");

@@ -25,7 +25,7 @@ fn a_deployment_in_progress_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn it_is_told_once_a_stage() {
+fn each_overdue_stage_is_recorded_once() {
     let mut given = open();
     given.push(overdue(Stage::Open, 30));
     assert_eq!(outcome::<Deployment>(&given, look(Stage::Open, 60, 0)), Ok(vec![]));
@@ -35,7 +35,7 @@ fn it_is_told_once_a_stage() {
 }
 
 #[test]
-fn a_look_at_a_stage_that_has_passed_means_nothing() {
+fn a_check_of_a_past_stage_records_nothing() {
     assert_eq!(outcome::<Deployment>(&in_progress(), look(Stage::Open, 600, 0)), Ok(vec![]));
     assert_eq!(outcome::<Deployment>(&open(), look(Stage::InProgress, 600, 0)), Ok(vec![]));
     for given in [done(), cancelled()] {
@@ -44,7 +44,7 @@ fn a_look_at_a_stage_that_has_passed_means_nothing() {
 }
 
 #[test]
-fn an_overdue_deployment_goes_on() {
+fn an_overdue_deployment_continues() {
     let mut given = in_progress();
     given.push(overdue(Stage::InProgress, 120));
     assert!(matches!(outcome::<Deployment>(&given, mark_done()).as_deref(), Ok([DeploymentEvent::DeploymentDone { .. }])));

@@ -26,7 +26,7 @@ fn the_standard_plan_is_that_of_the_document() {
 }
 
 #[test]
-fn plans_that_never_end_are_told_apart() {
+fn plans_that_never_end_are_refused() {
     use PluginStage::{InProgress, Preparing};
     let nothing_prepares = plan(&[("reboot", &[], InProgress)]);
     let twice = plan(&[("clean", &[], Preparing), ("clean", &[], Preparing)]);

@@ -1,11 +1,12 @@
 //! Tests of plugin reports: order, failures, waiting and repetition.
 
 use super::*;
+use crate::deployment::reason::UnconfirmedServer;
 use crate::samples::broken;
 use cqrs_es::Aggregate;
 
 #[test]
-fn each_plugin_comes_when_what_it_requires_has_succeeded() {
+fn each_plugin_runs_after_its_requirements_have_succeeded() {
     for (done, plugin) in [(&[][..], "clean"), (&["clean"], "role"), (&["clean", "role"], "dns")] {
         assert_eq!(outcome::<Deployment>(&open_after(done), success(plugin)), Ok(vec![succeeded(plugin)]));
     }
@@ -20,14 +21,14 @@ fn the_last_preparing_plugin_puts_the_deployment_in_progress() {
 #[test]
 fn a_plugin_before_its_requirements_reports_nothing() {
     for (done, plugin) in [(&[][..], "role"), (&["clean"], "dns"), (&["clean"], "dhcp"), (&["clean", "role"], "dhcp")] {
-        for command in [success(plugin), failure(plugin), waiting(plugin, "a reason", &[]), retry(plugin)] {
+        for command in [success(plugin), failure(plugin), busy(plugin), retry(plugin)] {
             assert_eq!(broken::<Deployment>(&open_after(done), command), ["plugin_too_early"], "{plugin} after {done:?}");
         }
     }
 }
 
 #[test]
-fn a_plugin_for_servers_in_progress_comes_after_the_preparation() {
+fn a_plugin_for_servers_in_progress_runs_after_the_preparation() {
     let mut request = request();
     let plan = &mut request.plan.0;
     plan.iter_mut().filter(|planned| planned.name.as_str() == "reboot").for_each(|planned| planned.requires.clear());
@@ -39,7 +40,7 @@ fn a_plugin_for_servers_in_progress_comes_after_the_preparation() {
 
 #[test]
 fn a_plugin_that_is_not_in_the_plan_reports_nothing() {
-    for command in [success("paint"), failure("paint"), waiting("paint", "a reason", &[]), retry("paint")] {
+    for command in [success("paint"), failure("paint"), busy("paint"), retry("paint")] {
         assert_eq!(broken::<Deployment>(&open(), command), ["plugin_unknown"]);
     }
 }
@@ -54,7 +55,7 @@ fn a_second_report_of_a_success_writes_nothing() {
 
 #[test]
 fn after_a_success_late_failures_and_waits_write_nothing() {
-    for command in [failure("clean"), waiting("clean", "a reason", &[])] {
+    for command in [failure("clean"), busy("clean")] {
         assert_eq!(outcome::<Deployment>(&open_after(&["clean"]), command), Ok(vec![]));
     }
 }
@@ -65,7 +66,7 @@ fn failures_are_counted_and_change_no_status() {
     for expected in 1..=3 {
         let events = outcome::<Deployment>(&given, failure("clean")).expect("a failure is recorded");
         let [DeploymentEvent::PluginFailed { attempt, reason, retry_at, .. }] = events.as_slice() else { panic!("{events:?}") };
-        assert_eq!((*attempt, reason.as_str(), *retry_at), (expected, "no answer", noon(2)));
+        assert_eq!((*attempt, reason, *retry_at), (expected, &PluginFailure::Deadline { seconds: 20 }, noon(2)));
         given.extend(events);
     }
     assert_eq!(outcome::<Deployment>(&given, success("clean")), Ok(vec![succeeded("clean")]));
@@ -79,27 +80,29 @@ fn waiting_is_recorded_when_what_is_awaited_changes_and_not_before() {
         given.extend(events.clone());
         events.len()
     };
-    let kea = ["dhcp-server:kea-1"];
-    assert_eq!(record(&mut given, waiting("dhcp", "not confirmed", &kea)), 1);
-    assert_eq!(record(&mut given, waiting("dhcp", "not confirmed", &kea)), 0);
-    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &kea)), 1);
-    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &["dhcp-server:kea-2"])), 1);
+    let unconfirmed = |error: Option<&str>| {
+        let server = UnconfirmedServer { server: parsed("kea-1"), error: error.map(parsed) };
+        Waiting::DhcpServers { servers: vec![server], held_back: None }
+    };
+    let (kea, failing) = (["dhcp-server:kea-1"], || unconfirmed(Some("syntax error")));
+    assert_eq!(record(&mut given, waiting("dhcp", unconfirmed(None), &kea)), 1);
+    assert_eq!(record(&mut given, waiting("dhcp", unconfirmed(None), &kea)), 0);
+    assert_eq!(record(&mut given, waiting("dhcp", failing(), &kea)), 1);
+    assert_eq!(record(&mut given, waiting("dhcp", failing(), &["dhcp-server:kea-2"])), 1);
     assert_eq!(record(&mut given, failure("dhcp")), 1);
-    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &["dhcp-server:kea-2"])), 1, "after a failure it is news");
+    assert_eq!(record(&mut given, waiting("dhcp", failing(), &["dhcp-server:kea-2"])), 1, "after a failure it is news");
 }
 
 #[test]
 fn waiting_is_not_counted_as_a_failure() {
-    let given: Vec<_> = open()
-        .into_iter()
-        .chain(outcome::<Deployment>(&open(), waiting("clean", "a reason", &[])).expect("waiting is recorded"))
-        .collect();
+    let given: Vec<_> =
+        open().into_iter().chain(outcome::<Deployment>(&open(), busy("clean")).expect("waiting is recorded")).collect();
     let events = outcome::<Deployment>(&given, failure("clean")).expect("a failure is recorded");
     assert!(matches!(events.as_slice(), [DeploymentEvent::PluginFailed { attempt: 1, .. }]), "{events:?}");
 }
 
 #[test]
-fn an_operator_may_ask_for_a_plugin_now_until_it_has_succeeded() {
+fn an_operator_may_run_a_plugin_now_until_it_has_succeeded() {
     let requested = DeploymentEvent::PluginRetryRequested { plugin: parsed("clean") };
     assert_eq!(outcome::<Deployment>(&open(), retry("clean")), Ok(vec![requested]));
     assert_eq!(broken::<Deployment>(&open_after(&["clean"]), retry("clean")), ["plugin_succeeded"]);
@@ -123,7 +126,7 @@ fn replaying_the_events_gives_the_state_that_the_rules_saw() {
 }
 
 #[test]
-fn it_is_known_whether_the_server_has_booted_and_how_often_an_operator_asked_again() {
+fn the_state_records_whether_the_server_booted_and_how_often_an_operator_retried() {
     let state = |events: &[DeploymentEvent]| {
         let mut deployment = Deployment::default();
         events.iter().cloned().for_each(|event| deployment.apply(event));
@@ -131,10 +134,10 @@ fn it_is_known_whether_the_server_has_booted_and_how_often_an_operator_asked_aga
     };
     let mut events = in_progress();
     assert!(!state(&events).has_booted());
-    for asked in 1..=2 {
+    for queried in 1..=2 {
         events.extend(outcome::<Deployment>(&events, retry("reboot")).expect("a retry"));
         events.extend(outcome::<Deployment>(&events, failure("reboot")).expect("a failure"));
-        assert_eq!(state(&events).retries(&parsed("reboot")), asked);
+        assert_eq!(state(&events).retries(&parsed("reboot")), queried);
     }
     assert_eq!(state(&events).retries(&parsed("dhcp")), 0);
     let served = DeploymentCommand::RecordBoot {

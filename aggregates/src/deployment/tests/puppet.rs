@@ -64,7 +64,7 @@ fn a_success_before_the_servers_done_may_be_of_the_old_system_and_ends_nothing()
 }
 
 #[test]
-fn a_run_that_only_looked_or_had_an_old_catalogue_ends_nothing() {
+fn a_run_in_noop_mode_or_with_a_cached_catalogue_ends_nothing() {
     for run in [
         PuppetRun { noop: true, ..run(PuppetOutcome::Succeeded) },
         PuppetRun { compiled: false, ..run(PuppetOutcome::Succeeded) },
@@ -74,7 +74,7 @@ fn a_run_that_only_looked_or_had_an_old_catalogue_ends_nothing() {
 }
 
 #[test]
-fn a_person_may_end_what_puppet_would() {
+fn an_operator_may_end_a_deployment_that_waits_for_puppet() {
     let by = DoneBy::Operator { name: parsed("ada") };
     for given in [of_puppet(in_progress()), installed()] {
         let ended = DeploymentEvent::DeploymentDone { device: device_id(1), by: by.clone() };
@@ -100,7 +100,7 @@ fn a_failure_is_recorded_when_it_changes_or_half_an_hour_has_passed() {
 }
 
 #[test]
-fn a_failure_before_the_server_is_installed_is_told_again_afterwards() {
+fn a_failure_before_the_installation_ends_is_recorded_again_afterwards() {
     let mut given = of_puppet(in_progress());
     for (command, events) in
         [(failure("no nginx", 0), 1), (failure("no nginx", 1), 0), (mark_done(), 1), (failure("no nginx", 2), 1)]
@@ -122,7 +122,7 @@ fn of_a_long_failure_the_first_messages_are_kept() {
 #[test]
 fn an_installed_server_is_not_restarted_any_more() {
     assert_eq!(outcome::<Deployment>(&installed(), super::failure("reboot")), Ok(vec![]));
-    assert_eq!(outcome::<Deployment>(&installed(), waiting("reboot", "restart it", &[])), Ok(vec![]));
+    assert_eq!(outcome::<Deployment>(&installed(), busy("reboot")), Ok(vec![]));
     assert_eq!(broken::<Deployment>(&installed(), retry("reboot")), ["server_installed"]);
     assert_eq!(outcome::<Deployment>(&installed(), super::success("reboot")), Ok(vec![succeeded("reboot")]));
 }

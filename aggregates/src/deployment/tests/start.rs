@@ -4,7 +4,7 @@ use super::*;
 use crate::claims::{Claim, Holder};
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim};
-use crate::rules::{BrokenRule, Refused};
+use crate::rules::{BrokenRule, Refused, Rule};
 use crate::samples::deployment_id;
 
 /// The errors for a valid request after one change.
@@ -30,13 +30,12 @@ fn the_first_event_carries_everything_that_was_decided() {
     let events = open();
     let [DeploymentEvent::DeploymentStarted(started)] = events.as_slice() else { panic!("{events:?}") };
     let request = request();
-    assert_eq!((started.device, started.mac, started.ip), (request.device, request.mac, request.ip));
-    assert_eq!((&started.hostname, &started.venture, &started.role), (&request.hostname, &request.venture, &request.role));
-    assert_eq!((started.boot_image.as_str(), started.boot_image_revision), ("debian-13", 3));
+    assert_eq!(started.assignment, request.assignment);
+    assert_eq!(started.boot_image_revision, 3);
     assert_eq!((started.network.as_str(), started.site.as_str()), ("dc1-prod", "dc1"));
     assert_eq!((started.limits.open_minutes, started.limits.in_progress_minutes), (30, 120));
     assert_eq!(started.plan, request.plan);
-    assert_eq!(started.took, [Claim::Ip(request.ip), Claim::Hostname(request.hostname)]);
+    assert_eq!(started.took, request.assignment.claims()[..2]);
 }
 
 #[test]
@@ -60,7 +59,7 @@ fn the_network_is_of_the_devices_site() {
 }
 
 #[test]
-fn the_address_is_one_that_its_network_gives() {
+fn the_address_is_one_that_its_network_assigns() {
     for (ip, expected) in [
         ("10.0.0.0", "ip ip_is_network"),
         ("10.0.0.255", "ip ip_is_broadcast"),
@@ -69,18 +68,18 @@ fn the_address_is_one_that_its_network_gives() {
         ("10.0.0.10", "ip ip_in_margin"),
         ("10.0.1.20", "ip ip_outside_networks"),
     ] {
-        let rules = refused(|r| r.ip = parsed(ip));
+        let rules = refused(|r| r.assignment.ip = parsed(ip));
         assert_eq!(codes(&rules), [expected], "{ip}");
         assert_eq!(rules[0].holder.as_deref(), Some("network dc1-prod"), "{ip}");
     }
     assert_eq!(codes(&refused(|r| r.facts.network = None)), ["ip ip_outside_networks"]);
     let mut lowest = request();
-    lowest.ip = parsed("10.0.0.11");
+    lowest.assignment.ip = parsed("10.0.0.11");
     assert!(outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(lowest))).is_ok());
 }
 
 #[test]
-fn an_address_by_which_a_device_is_managed_is_given_to_no_server() {
+fn the_address_of_a_management_controller_is_assigned_to_no_server() {
     let rules = refused(|r| r.facts.managed = Some(device_id(2)));
     assert_eq!(codes(&rules), ["ip ip_is_management"]);
     assert_eq!(rules[0].holder, Some(Holder::Device(device_id(2)).to_string()));
@@ -88,7 +87,7 @@ fn an_address_by_which_a_device_is_managed_is_given_to_no_server() {
 
 #[test]
 fn the_zones_of_name_and_address_are_managed() {
-    let elsewhere = refused(|r| r.hostname = parsed("h200.elsewhere.example"));
+    let elsewhere = refused(|r| r.assignment.hostname = parsed("h200.elsewhere.example"));
     assert_eq!(codes(&elsewhere), ["hostname zone_not_managed"]);
     assert!(elsewhere[0].message.contains("dc1.example, 0.10.in-addr.arpa"), "{}", elsewhere[0].message);
     let forward_only = refused(|r| r.facts.site.as_mut().expect("a site").zones = vec![parsed("dc1.example")]);
@@ -101,7 +100,7 @@ fn a_network_whose_site_is_unknown_starts_nothing() {
 }
 
 #[test]
-fn what_somebody_else_holds_is_refused_with_the_holder() {
+fn a_claim_that_another_holds_is_refused_with_the_holder() {
     let other = Holder::Device(device_id(2));
     for (claim, expected) in [
         (Claim::Ip(parsed("10.0.0.20")), "ip ip_claimed"),
@@ -117,7 +116,7 @@ fn what_somebody_else_holds_is_refused_with_the_holder() {
 #[test]
 fn a_device_has_one_live_deployment() {
     let live = Holder::Deployment(deployment_id(7));
-    let rules = refused(|r| r.facts.holders = vec![(Claim::Deployment(r.device), live)]);
+    let rules = refused(|r| r.facts.holders = vec![(Claim::Deployment(r.assignment.device), live)]);
     assert_eq!(codes(&rules), ["device already_deploying"]);
     assert_eq!(rules[0].holder, Some(live.to_string()));
 }
@@ -130,18 +129,18 @@ fn claims_that_have_nothing_to_do_with_the_request_do_not_matter() {
         (Claim::Ip(parsed("10.0.0.21")), other),
         (Claim::Hostname(parsed("h201.dc1.example")), other),
         (Claim::Deployment(device_id(2)), Holder::Deployment(deployment_id(7))),
-        (Claim::Ip(request.ip), Holder::Device(request.device)),
+        (Claim::Ip(request.assignment.ip), Holder::Device(request.assignment.device)),
     ];
     assert!(outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(request))).is_ok());
 }
 
 #[test]
-fn every_kind_of_claim_is_told_in_words() {
+fn every_kind_of_claim_has_a_message() {
     let other = Holder::Device(device_id(2));
-    let told = |claim: &Claim| held_claim(claim, other, device_id(1)).map(|broken| broken.rule);
-    assert_eq!(told(&Claim::Serial(parsed("S1"))).as_deref(), Some("serial_claimed"));
-    assert_eq!(told(&Claim::Asset(parsed("A1"))).as_deref(), Some("asset_claimed"));
-    assert_eq!(told(&Claim::Deployment(device_id(2))), None);
+    let text = |claim: &Claim| held_claim(claim, other, device_id(1)).map(|broken| broken.rule);
+    assert_eq!(text(&Claim::Serial(parsed("S1"))).as_deref(), Some("serial_claimed"));
+    assert_eq!(text(&Claim::Asset(parsed("A1"))).as_deref(), Some("asset_claimed"));
+    assert_eq!(text(&Claim::Deployment(device_id(2))), None);
 }
 
 #[test]
@@ -176,19 +175,19 @@ fn a_plan_without_an_end_starts_nothing() {
 }
 
 #[test]
-fn all_broken_rules_are_told_at_once() {
+fn all_broken_rules_are_reported_at_once() {
     let rules = refused(|r| {
-        r.mac = parsed("52:54:00:00:00:09");
-        r.ip = parsed("10.0.0.254");
-        r.hostname = parsed("h200.elsewhere.example");
+        r.assignment.mac = parsed("52:54:00:00:00:09");
+        r.assignment.ip = parsed("10.0.0.254");
+        r.assignment.hostname = parsed("h200.elsewhere.example");
         let device = facts_of_device(r);
         (device.verified, device.site) = (false, Some(parsed("dc2")));
         let other = Holder::Device(device_id(2));
         r.facts.holders = vec![
-            (Claim::Ip(r.ip), other),
-            (Claim::Hostname(r.hostname.clone()), other),
-            (Claim::Mac(r.mac), other),
-            (Claim::Deployment(r.device), Holder::Deployment(deployment_id(7))),
+            (Claim::Ip(r.assignment.ip), other),
+            (Claim::Hostname(r.assignment.hostname.clone()), other),
+            (Claim::Mac(r.assignment.mac), other),
+            (Claim::Deployment(r.assignment.device), Holder::Deployment(deployment_id(7))),
         ];
         r.facts.site.as_mut().expect("a site").zones = vec![parsed("dc1.example")];
         r.facts.venture_exists = false;
@@ -216,7 +215,7 @@ fn all_broken_rules_are_told_at_once() {
 }
 
 #[test]
-fn a_request_of_which_nothing_is_known_is_refused_in_words() {
+fn a_request_with_only_unknown_names_is_refused_with_messages() {
     let rules = refused(|r| r.facts = StartFacts::default());
     let expected =
         ["device device_unknown", "ip ip_outside_networks", "venture venture_unknown", "boot_image boot_image_unknown"];
@@ -233,6 +232,6 @@ fn resolved_settings_are_part_of_the_first_event_and_missing_ones_refuse_it() {
     let [DeploymentEvent::DeploymentStarted(started)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(started.settings, values);
     let missing =
-        refused(|r| r.facts.settings.broken = vec![BrokenRule::new("boot_image", "setting_missing", "disk has no value")]);
+        refused(|r| r.facts.settings.broken = vec![BrokenRule::new("boot_image", Rule::SettingMissing, "disk has no value")]);
     assert_eq!(codes(&missing), ["boot_image setting_missing"]);
 }

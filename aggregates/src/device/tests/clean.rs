@@ -108,7 +108,7 @@ fn the_same_address_and_name_are_kept_for_the_new_role() {
     for event in &events {
         match event {
             DeviceEvent::DnsEntriesRemoved { entries, released, .. } => {
-                assert_eq!(entries.len(), 2, "the entries go, to be made anew");
+                assert_eq!(entries.len(), 2, "the entries are removed, and created again later");
                 assert_eq!(*released, [parsed("alias.dc1.example")]);
             }
             DeviceEvent::AddressesReleased { addresses, released, .. } => {
@@ -122,7 +122,7 @@ fn the_same_address_and_name_are_kept_for_the_new_role() {
 }
 
 #[test]
-fn a_name_kept_through_a_clean_is_given_back_by_the_next_even_without_an_entry() {
+fn a_name_kept_through_a_clean_is_released_by_the_next_even_without_an_entry() {
     let given = after(used(), vec![clean_for(1, keeps("10.0.0.30", "old.dc1.example"))]);
     let events = outcome::<Device>(&given, clean_for(2, new_role())).expect("it is cleaned");
     let removed = DeviceEvent::DnsEntriesRemoved {

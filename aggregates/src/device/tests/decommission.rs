@@ -5,7 +5,7 @@ use crate::device::event::RemovedBecause;
 use crate::samples::broken;
 
 #[test]
-fn a_decommissioned_device_gives_everything_back() {
+fn a_decommissioned_device_releases_all_claims() {
     let addresses = vec![parsed("10.0.0.30"), parsed("10.0.0.31")];
     let expected = vec![
         DeviceEvent::DhcpEntriesRemoved {

@@ -60,7 +60,7 @@ fn an_address_is_held_until_neither_the_device_nor_an_entry_has_it() {
 }
 
 #[test]
-fn a_name_kept_without_an_entry_is_given_back_by_facts_that_do_not_have_it() {
+fn a_name_kept_without_an_entry_is_released_by_facts_that_lack_it() {
     let given = after(used(), vec![clean_for(1, keeps("10.0.0.30", "old.dc1.example"))]);
     let no_names = Facts { dns_entries: Some(vec![]), ..Facts::default() };
     let recorded = recorded(&given, no_names);
@@ -68,7 +68,7 @@ fn a_name_kept_without_an_entry_is_given_back_by_facts_that_do_not_have_it() {
 }
 
 #[test]
-fn what_somebody_else_holds_is_not_recorded() {
+fn a_claim_that_another_holds_is_not_recorded() {
     let other = Holder::Device(device_id(2));
     let held = vec![(Claim::Ip(parsed("10.0.0.30")), other), (Claim::Hostname(parsed("old.dc1.example")), other)];
     let command = DeviceCommand::RecordFacts { facts: Box::new(used_facts()), held, live: None };

@@ -37,8 +37,8 @@ fn an_order_is_recorded_before_it_is_carried_out_and_reported_after() {
     let off = order(1, PowerAction::Off);
     assert_eq!(outcome::<Device>(&registered(), request(&off)), Ok(vec![DeviceEvent::PowerRequested(off.clone())]));
     let given = after(registered(), vec![request(&off)]);
-    let told = outcome::<Device>(&given, report(&off, PowerOutcome::Uncertain(parsed("no answer")))).expect("a report");
-    assert!(matches!(&told[..], [DeviceEvent::PowerFailed { uncertain: true, .. }]), "{told:?}");
+    let message = outcome::<Device>(&given, report(&off, PowerOutcome::Uncertain(parsed("no answer")))).expect("a report");
+    assert!(matches!(&message[..], [DeviceEvent::PowerFailed { uncertain: true, .. }]), "{message:?}");
     let given = after(given, vec![report(&off, PowerOutcome::Confirmed(PowerState::Off))]);
     assert_eq!(
         broken::<Device>(&given, report(&off, PowerOutcome::Confirmed(PowerState::Off))),
@@ -63,7 +63,7 @@ fn an_order_needs_a_controller_with_credentials() {
 }
 
 #[test]
-fn one_order_is_under_way_at_a_time_and_one_without_a_report_not_for_ever() {
+fn one_order_runs_at_a_time_and_one_without_a_report_expires() {
     let given = after(registered(), vec![request(&order(1, PowerAction::Cycle))]);
     let at = |seconds| PowerOrder { at: noon(seconds), ..order(2, PowerAction::On) };
     assert_eq!(broken::<Device>(&given, request(&at(UNDER_WAY_SECONDS - 1))), ["power_busy"]);
@@ -74,20 +74,23 @@ fn one_order_is_under_way_at_a_time_and_one_without_a_report_not_for_ever() {
 }
 
 #[test]
-fn an_installation_is_interrupted_only_by_somebody_who_names_it() {
-    let ask = |action, in_progress, interrupts: Option<u128>| {
+fn an_installation_is_interrupted_only_by_an_order_that_names_it() {
+    let power_request = |action, in_progress, interrupts: Option<u128>| {
         let facts =
             PowerFacts { live: Some(deployment_id(1)), in_progress, interrupts: interrupts.map(deployment_id), found_off: false };
         DeviceCommand::RequestPower { order: Box::new(order(1, action)), facts }
     };
     for action in [PowerAction::Off, PowerAction::Cycle] {
-        assert_eq!(broken::<Device>(&registered(), ask(action, true, None)), ["already_deploying"]);
-        assert_eq!(broken::<Device>(&registered(), ask(action, true, Some(2))), ["deployment_not_in_progress"]);
-        assert_eq!(broken::<Device>(&registered(), ask(action, false, Some(1))), ["deployment_not_in_progress"]);
-        assert!(outcome::<Device>(&registered(), ask(action, true, Some(1))).is_ok());
-        assert!(outcome::<Device>(&registered(), ask(action, false, None)).is_ok(), "one being prepared installs nothing");
+        assert_eq!(broken::<Device>(&registered(), power_request(action, true, None)), ["already_deploying"]);
+        assert_eq!(broken::<Device>(&registered(), power_request(action, true, Some(2))), ["deployment_not_in_progress"]);
+        assert_eq!(broken::<Device>(&registered(), power_request(action, false, Some(1))), ["deployment_not_in_progress"]);
+        assert!(outcome::<Device>(&registered(), power_request(action, true, Some(1))).is_ok());
+        assert!(
+            outcome::<Device>(&registered(), power_request(action, false, None)).is_ok(),
+            "one being prepared installs nothing"
+        );
     }
-    assert!(outcome::<Device>(&registered(), ask(PowerAction::On, true, None)).is_ok());
+    assert!(outcome::<Device>(&registered(), power_request(PowerAction::On, true, None)).is_ok());
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_deployment_restarts_its_server_once_a_turn() {
     let again = restart(2, 0, later);
     assert_eq!(broken::<Device>(&given, request(&again)), ["restart_ordered"], "it may have been carried out");
     assert!(outcome::<Device>(&given, found_off(&again)).is_ok(), "what is off now is not booting");
-    assert!(outcome::<Device>(&given, request(&restart(2, 1, later))).is_ok(), "an operator asked");
+    assert!(outcome::<Device>(&given, request(&restart(2, 1, later))).is_ok(), "an operator retried");
     let standings = [
         (PowerOutcome::Confirmed(PowerState::On), Standing::Confirmed, false, false),
         (PowerOutcome::Uncertain(parsed("no answer")), Standing::Uncertain, false, true),
@@ -114,7 +117,7 @@ fn a_deployment_restarts_its_server_once_a_turn() {
 }
 
 #[test]
-fn a_persons_order_does_not_make_a_restart_forgotten() {
+fn an_operators_order_does_not_replace_a_restart() {
     let first = restart(1, 0, 0);
     let on = PowerOrder { at: noon(1), ..order(2, PowerAction::On) };
     let given = after(

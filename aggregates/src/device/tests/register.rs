@@ -11,9 +11,9 @@ fn refused(wanted: DeviceChange, facts: RegisterFacts) -> Vec<String> {
 }
 
 #[test]
-fn a_registered_device_is_what_was_said_with_its_interfaces_sorted_and_once() {
-    let told = DeviceSpec { macs: vec![mac(2), mac(1), mac(2)], ..spec() };
-    let events = outcome::<Device>(&[], register(told, looked_up()));
+fn a_registered_device_has_the_given_fields_and_its_interfaces_sorted_without_duplicates() {
+    let message = DeviceSpec { macs: vec![mac(2), mac(1), mac(2)], ..spec() };
+    let events = outcome::<Device>(&[], register(message, looked_up()));
     assert_eq!(events, Ok(vec![DeviceEvent::DeviceRegistered(Box::new(spec()))]));
 }
 
@@ -25,7 +25,7 @@ fn a_device_is_registered_once() {
 }
 
 #[test]
-fn nothing_can_be_asked_of_an_unknown_device() {
+fn every_command_to_an_unknown_device_is_refused() {
     for command in [DeviceCommand::VerifyDevice, record(used_facts()), clean(), decommission(None)] {
         assert_eq!(broken::<Device>(&[], command), ["device_unknown"]);
     }
@@ -52,7 +52,7 @@ fn a_device_has_so_many_interfaces_and_no_more() {
 }
 
 #[test]
-fn what_firmware_has_in_place_of_a_serial_number_is_refused_and_stays_where_it_is() {
+fn a_firmwares_placeholder_serial_number_is_refused_but_an_old_one_stays() {
     for filler in ["To be filled by O.E.M.", "Default string", "System Serial Number", "Not Specified", "0123456789", "00000000"]
     {
         let with = DeviceSpec { serial: Some(parsed(filler)), ..spec() };
@@ -82,7 +82,7 @@ fn empty_numbers_are_no_numbers() {
 }
 
 #[test]
-fn every_rule_of_a_registration_is_told_at_once() {
+fn every_broken_rule_of_a_registration_is_reported_at_once() {
     let other = Holder::Device(device_id(2));
     let held = [Claim::Serial(parsed("S-1")), Claim::Asset(parsed("A-1")), Claim::Mac(mac(1))].map(|claim| (claim, other));
     let wrong = DeviceSpec { position: Some(0), parent: Some(device_id(1)), ..spec() };
@@ -94,7 +94,7 @@ fn every_rule_of_a_registration_is_told_at_once() {
 }
 
 #[test]
-fn what_the_device_holds_itself_does_not_stand_in_its_way() {
+fn claims_of_the_device_itself_do_not_refuse_its_change() {
     let facts = RegisterFacts { held: vec![(Claim::Mac(mac(1)), Holder::Device(device_id(1)))], ..looked_up() };
     assert!(outcome::<Device>(&[], register(spec(), facts)).is_ok());
 }
@@ -162,7 +162,7 @@ fn a_device_moves_to_a_known_site_and_rack() {
 }
 
 #[test]
-fn a_change_that_moves_nothing_does_not_ask_for_the_place() {
+fn a_change_that_moves_nothing_does_not_check_the_place() {
     let remark = DeviceChange { remark: Some(parsed("dusty")), ..DeviceChange::default() };
     let facts = RegisterFacts { site_exists: false, rack_exists: false, ..looked_up() };
     let command = DeviceCommand::ChangeDevice { change: Box::new(remark), facts };
@@ -170,7 +170,7 @@ fn a_change_that_moves_nothing_does_not_ask_for_the_place() {
 }
 
 #[test]
-fn a_change_does_not_take_what_somebody_else_holds() {
+fn a_change_cannot_take_a_claim_that_another_holds() {
     let facts = RegisterFacts { held: vec![(Claim::Mac(mac(9)), Holder::Device(device_id(2)))], ..looked_up() };
     assert_eq!(refused(DeviceChange { macs: Some(vec![mac(9)]), ..DeviceChange::default() }, facts), ["mac_claimed"]);
 }
@@ -205,8 +205,8 @@ fn venture_and_role_of_a_change_are_known() {
 fn a_change_of_settings_adds_and_removes_and_records_what_differs() {
     use crate::samples::settings;
     use crate::values::setting::SettingValue;
-    let told = DeviceSpec { settings: settings(serde_json::json!({ "disk": "auto", "vlan": 4 })), ..spec() };
-    let events = outcome::<Device>(&[], register(told, looked_up())).expect("it is registered");
+    let message = DeviceSpec { settings: settings(serde_json::json!({ "disk": "auto", "vlan": 4 })), ..spec() };
+    let events = outcome::<Device>(&[], register(message, looked_up())).expect("it is registered");
     let wanted = || {
         let set = serde_json::json!({ "disk": null, "vlan": 4, "proxy": "http://proxy:3128", "layout": null });
         DeviceChange { settings: serde_json::from_value(set).expect("a change"), ..DeviceChange::default() }
@@ -230,6 +230,6 @@ fn a_device_refers_only_to_secrets_for_boot_files() {
     let setting_secrets = [(parsed("boot-a"), "there is no secret boot-a".to_owned())].into();
     let facts = RegisterFacts { setting_secrets, ..looked_up() };
     assert_eq!(refused(set(serde_json::json!({ "secret": "boot-a" })), facts), ["secret_missing"]);
-    let told = DeviceSpec { settings: crate::samples::settings(serde_json::json!({ "a": bmc })), ..spec() };
-    assert_eq!(broken::<Device>(&[], register(told, looked_up())), ["secret_not_for_boot"]);
+    let message = DeviceSpec { settings: crate::samples::settings(serde_json::json!({ "a": bmc })), ..spec() };
+    assert_eq!(broken::<Device>(&[], register(message, looked_up())), ["secret_not_for_boot"]);
 }

@@ -33,7 +33,7 @@ fn while_it_is_verified_venture_and_role_are_locked() {
 }
 
 #[test]
-fn an_unverified_device_changes_its_owner_by_hand() {
+fn the_owner_of_an_unverified_device_can_be_changed_manually() {
     let given = after(verified(), vec![DeviceCommand::UnverifyDevice { live: None }]);
     let set = DeviceEvent::VentureRoleSet { venture: Some(parsed("bank")), role: Some(parsed("web")) };
     assert_eq!(outcome::<Device>(&given, change(owner(Some("bank"), None))), Ok(vec![set]));

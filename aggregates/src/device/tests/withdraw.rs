@@ -18,7 +18,7 @@ fn took() -> [Claim; 2] {
 }
 
 #[test]
-fn the_entries_and_the_address_that_it_took_go() {
+fn its_entries_and_its_address_are_removed() {
     let for_this = Some(deployment_id(1));
     let expected = vec![
         DeviceEvent::DhcpEntriesRemoved {
@@ -65,14 +65,14 @@ fn an_address_that_the_device_had_before_stays() {
 }
 
 #[test]
-fn what_the_cancelling_gave_back_is_not_given_back_again() {
+fn claims_that_the_cancellation_released_are_not_released_again() {
     let given = after(deployed(), vec![withdraw(1, "10.0.0.20", "h200.dc1.example", &took())]);
     let next = outcome::<Device>(&given, clean_for(2, keeps("10.0.0.21", "h201.dc1.example"))).expect("it is cleaned");
     assert!(matches!(next.as_slice(), [DeviceEvent::RemarkAdded { .. }, DeviceEvent::AddressAssigned { .. }]), "{next:?}");
 }
 
 #[test]
-fn a_deployment_that_cleaned_nothing_made_nothing() {
+fn a_deployment_that_cleaned_nothing_has_no_entries_to_remove() {
     for given in [verified(), used()] {
         let command = withdraw(1, "10.0.0.30", "old.dc1.example", &[Claim::Ip(parsed("10.0.0.30"))]);
         assert_eq!(outcome::<Device>(&given, command), Ok(vec![]));

@@ -3,7 +3,7 @@
 use super::sampled;
 use crate::samples::{device_id, parsed};
 use crate::session::{EndReason, Method, SessionEvent, SessionSpec};
-use crate::user::{Link, Role, SignIn, UserEvent};
+use crate::user::{Limited, Link, Role, SignIn, UserEvent};
 use crate::values::ids::PasswordId;
 use crate::values::timestamp::Timestamp;
 
@@ -33,8 +33,8 @@ sampled!(user: UserEvent {
     UserDisabled => [UserEvent::UserDisabled {}],
     UserEnabled => [UserEvent::UserEnabled {}],
     UserLockedOut => [
-        UserEvent::UserLockedOut { client: Some(parsed("192.0.2.7")), everywhere: false, at: Timestamp::default() },
-        UserEvent::UserLockedOut { client: None, everywhere: true, at: Timestamp::default() },
+        UserEvent::UserLockedOut { limited: Limited::Client(Some(parsed("192.0.2.7"))), at: Timestamp::default() },
+        UserEvent::UserLockedOut { limited: Limited::Everywhere, at: Timestamp::default() },
     ],
     UserUnlocked => [UserEvent::UserUnlocked {}],
 });

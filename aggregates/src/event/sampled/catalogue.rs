@@ -9,7 +9,7 @@ use crate::rack::{RackEvent, RackSpec};
 use crate::samples::{self, boot_file, noon, parsed};
 use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
-use crate::token::{Scope, TokenEvent};
+use crate::token::{TokenEvent, TokenScope};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionType, OptionValue};
 use crate::values::setting::Settings;
 use crate::venture::puppet::{Classes, Parameters};
@@ -109,7 +109,7 @@ fn set() -> Settings {
     }))
 }
 
-fn created(scope: Scope) -> TokenEvent {
+fn created(scope: TokenScope) -> TokenEvent {
     TokenEvent::TokenCreated { name: parsed("ops"), scope, expires: Some(noon(0)) }
 }
 
@@ -283,12 +283,12 @@ sampled!(secret: SecretEvent {
 
 sampled!(token: TokenEvent {
     TokenCreated => [
-        created(Scope::Viewer),
-        created(Scope::Operator),
-        created(Scope::Administrator),
-        created(Scope::DhcpServer(parsed("kea-1"))),
-        created(Scope::PuppetReports),
-        TokenEvent::TokenCreated { name: parsed("for ever"), scope: Scope::Viewer, expires: None },
+        created(TokenScope::Viewer),
+        created(TokenScope::Operator),
+        created(TokenScope::Administrator),
+        created(TokenScope::DhcpServer(parsed("kea-1"))),
+        created(TokenScope::PuppetReports),
+        TokenEvent::TokenCreated { name: parsed("permanent"), scope: TokenScope::Viewer, expires: None },
     ],
     TokenRevoked => [TokenEvent::TokenRevoked {}],
 });

@@ -6,7 +6,11 @@ use crate::claims::Claim;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use crate::deployment::installer::{NextBoot, NextBootReason};
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
-use crate::samples::{device_id, noon, parsed};
+use crate::deployment::reason::{
+    ExternalSystem, HeldBack, MissingController, NetworkProblem, PluginFailure, UnconfirmedServer, UnknownResult, UnservedEntry,
+    Violation, Waiting,
+};
+use crate::samples::{assignment, device_id, noon, parsed};
 use crate::settings::ResolvedSettings;
 use crate::values::boot_chain::BootChain;
 use crate::values::ids::ImportId;
@@ -14,13 +18,7 @@ use uuid::Uuid;
 
 fn started() -> DeploymentStarted {
     DeploymentStarted {
-        device: device_id(1),
-        mac: parsed("52:54:00:00:00:01"),
-        ip: parsed("10.0.0.20"),
-        hostname: parsed("h200.dc1.example"),
-        venture: parsed("shop"),
-        role: parsed("web"),
-        boot_image: parsed("debian-13"),
+        assignment: assignment(),
         boot_image_revision: 3,
         network: parsed("dc1-prod"),
         site: parsed("dc1"),
@@ -57,6 +55,59 @@ fn done(by: DoneBy) -> DeploymentEvent {
     DeploymentEvent::DeploymentDone { device: device_id(1), by }
 }
 
+fn failed(plugin: &str, reason: PluginFailure) -> DeploymentEvent {
+    DeploymentEvent::PluginFailed { plugin: parsed(plugin), attempt: 2, reason, retry_at: noon(4) }
+}
+
+fn external(plugin: &str, system: ExternalSystem, detail: &str) -> DeploymentEvent {
+    failed(plugin, PluginFailure::External { system, detail: parsed(detail) })
+}
+
+fn broken(rule: &str, field: &str, holder: Option<&str>) -> Violation {
+    Violation { rule: parsed(rule), field: parsed(field), holder: holder.map(parsed) }
+}
+
+fn waiting(plugin: &str, reason: Waiting, awaited: &[&str]) -> DeploymentEvent {
+    DeploymentEvent::PluginWaiting { plugin: parsed(plugin), reason, awaited: awaited.iter().copied().map(parsed).collect() }
+}
+
+/// A wait of `dhcp` while the site's configuration is held back, because a network has this problem.
+fn held_back(more: usize, problem: NetworkProblem) -> DeploymentEvent {
+    let servers = vec![UnconfirmedServer { server: parsed("kea-1"), error: None }];
+    let entries = vec![
+        UnservedEntry { ip: parsed("10.20.1.50"), device: parsed("R640 no. 1") },
+        UnservedEntry { ip: parsed("10.20.1.51"), device: parsed("R640 no. 2") },
+    ];
+    let held_back = HeldBack { site: parsed("dc1"), entries, more, network: parsed("dc1-old"), problem };
+    waiting("dhcp", Waiting::DhcpServers { servers, held_back: Some(held_back) }, &["dhcp-server:kea-1"])
+}
+
+fn dns_primaries(primaries: &[&str], problems: &[&str]) -> DeploymentEvent {
+    let (primaries, problems) = (
+        primaries.iter().map(|primary| primary.parse().expect("an address and a port")).collect(),
+        problems.iter().copied().map(parsed).collect(),
+    );
+    waiting("dns", Waiting::DnsPrimaries { primaries, problems }, &["dns-primary:10.0.0.53:53"])
+}
+
+fn reboot(reason: Waiting) -> DeploymentEvent {
+    waiting("reboot", reason, &["operator"])
+}
+
+fn boot_script(unknown: UnknownResult) -> DeploymentEvent {
+    reboot(Waiting::BootScript { ordered_at: noon(3), unknown })
+}
+
+fn manual(missing: MissingController) -> DeploymentEvent {
+    reboot(Waiting::ManualRestart { mac: parsed("52:54:00:12:34:56"), missing })
+}
+
+fn two_dhcp_servers() -> DeploymentEvent {
+    let failing = UnconfirmedServer { server: parsed("kea-2"), error: Some(parsed("syntax error at line 3")) };
+    let servers = vec![UnconfirmedServer { server: parsed("kea-1"), error: None }, failing];
+    waiting("dhcp", Waiting::DhcpServers { servers, held_back: None }, &["dhcp-server:kea-1", "dhcp-server:kea-2"])
+}
+
 sampled!(deployment: DeploymentEvent {
     DeploymentStarted => [
         DeploymentEvent::DeploymentStarted(Box::new(started())),
@@ -66,19 +117,44 @@ sampled!(deployment: DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { boot_chain: BootChain::Signed, ..least_started() })),
     ],
     PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
-    PluginFailed => [DeploymentEvent::PluginFailed {
-        plugin: parsed("dns"),
-        attempt: 2,
-        reason: parsed("connection refused"),
-        retry_at: noon(4),
-    }],
+    PluginFailed => [
+        failed("dhcp", PluginFailure::Rules { broken: vec![broken("plugin_too_early", "", None)] }),
+        failed(
+            "clean",
+            PluginFailure::Rules {
+                broken: vec![
+                    broken("claimed", "ip", Some("device 01920000-0000-7000-8000-000000000002")),
+                    broken("management_missing", "management", None),
+                    broken("a_rule_of_a_later_version", "mac", None),
+                ],
+            },
+        ),
+        external("role", ExternalSystem::Database, "a query on the views failed: connection refused"),
+        external("dns", ExternalSystem::DnsPrimary, "10.0.0.53:53 has h201.dc1.example A 10.9.9.9, which Bootledger did not create"),
+        external("reboot", ExternalSystem::ManagementController, "the management controller 10.0.9.1 refused user admin"),
+        failed("reboot", PluginFailure::CredentialsRefused {}),
+        failed("paint", PluginFailure::NotSupported {}),
+        failed("dns", PluginFailure::Deadline { seconds: 20 }),
+        failed("role", PluginFailure::Internal { detail: parsed("a row of the views is damaged") }),
+        failed("dns", PluginFailure::Text { text: parsed("connection refused") }),
+    ],
     PluginWaiting => [
-        DeploymentEvent::PluginWaiting {
-            plugin: parsed("dhcp"),
-            reason: parsed("kea-1 has not confirmed position 42"),
-            awaited: vec![parsed("dhcp-server:kea-1")],
-        },
-        DeploymentEvent::PluginWaiting { plugin: parsed("dhcp"), reason: parsed(""), awaited: vec![] },
+        waiting("dhcp", Waiting::NoDhcpServer { site: parsed("dc1") }, &["dhcp-site:dc1"]),
+        two_dhcp_servers(),
+        held_back(0, NetworkProblem::Unknown {}),
+        held_back(0, NetworkProblem::Retired {}),
+        held_back(0, NetworkProblem::WithoutDhcp {}),
+        held_back(3, NetworkProblem::AddressOutside { cidr: parsed("10.20.0.0/24") }),
+        dns_primaries(&["10.0.0.53:53"], &[]),
+        dns_primaries(&["10.0.0.53:53", "[2001:db8::53]:5353"], &["10.0.0.53:53 does not accept DNS updates", "unknown key"]),
+        reboot(Waiting::ControllerBusy {}),
+        reboot(Waiting::ControllerRestart { controller: parsed("10.0.9.1") }),
+        boot_script(UnknownResult::ServiceStopped),
+        boot_script(UnknownResult::NotConfirmed),
+        manual(MissingController::Address {}),
+        manual(MissingController::Credentials { controller: parsed("bmc-7.dc1.example") }),
+        waiting("dhcp", Waiting::Text { text: parsed("kea-1 has not confirmed position 42") }, &["dhcp-server:kea-1"]),
+        waiting("dhcp", Waiting::Text { text: parsed("") }, &[]),
     ],
     PluginRetryRequested => [DeploymentEvent::PluginRetryRequested { plugin: parsed("dns") }],
     DeploymentInProgress => [DeploymentEvent::DeploymentInProgress { device: device_id(1) }],

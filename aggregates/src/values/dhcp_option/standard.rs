@@ -27,13 +27,13 @@ const HOST: Option<&str> = Some("Bootledger sets it itself, to the host name of 
 const LEASE: Option<&str> = Some("Bootledger sets the lease time itself: an hour, since every address is reserved");
 const CLASS: Option<&str> = Some("Bootledger sets it itself, for firmware that boots over HTTP and needs `HTTPClient` there");
 const BOOT_FILE: Option<&str> = Some(
-    "Bootledger sets the boot file itself, for each kind of client that boots from the network; an installer takes one that it \
-     gets otherwise for something else",
+    "Bootledger sets the boot file itself, for each kind of client that boots from the network; installers would use another \
+     boot file for a different purpose",
 );
 const IPXE: Option<&str> = Some("Bootledger sets it itself, so that iPXE does not wait for another DHCP server");
-const PROTOCOL: Option<&str> = Some("it is a part of the protocol, which DHCP servers and clients set themselves");
+const PROTOCOL: Option<&str> = Some("it is a part of the protocol, and DHCP servers and clients set it themselves");
 const CLIENT: Option<&str> = Some("only clients send it");
-const STRUCTURE: Option<&str> = Some("its value has an inner structure that Bootledger cannot write for all DHCP servers");
+const STRUCTURE: Option<&str> = Some("its value has a structure that Bootledger cannot write for all DHCP servers");
 
 /// Code · name · its names in ISC dhcpd, Kea and dnsmasq (`=` the same, `-` none) · type · smallest and largest number, or
 /// number of bytes · why operators may not set it · another name.

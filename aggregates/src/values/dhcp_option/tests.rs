@@ -41,7 +41,7 @@ fn every_code_and_every_name_is_one_option() {
 }
 
 #[test]
-fn a_name_that_is_none_is_refused_with_the_one_that_was_meant() {
+fn an_unknown_name_is_refused_with_the_nearest_known_one() {
     for (written, meant) in [
         ("ntp-server", "ntp-servers"),
         ("ntp-severs", "ntp-servers"),
@@ -88,7 +88,7 @@ fn the_names_of_isc_dhcpd_and_kea_are_the_same_option() {
 }
 
 #[test]
-fn what_bootledger_sets_itself_is_refused_with_the_reason_and_the_place() {
+fn options_that_bootledger_sets_itself_are_refused_with_the_reason_and_the_place() {
     let text = |name: &str| json!({"name": name, "value": {"text": "x"}});
     for (name, words) in [
         ("host-name", "host name of each server"),
@@ -130,7 +130,7 @@ fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
             let broken = broken("o", std::slice::from_ref(&option), &[]);
             let right = match one.kind() {
                 OptionType::Address | OptionType::Addresses | OptionType::AddressPairs => "addresses",
-                OptionType::Text | OptionType::Domain | OptionType::DomainName | OptionType::DomainNames => "a text",
+                OptionType::Text | OptionType::Domain | OptionType::DomainName | OptionType::DomainNames => "a string",
                 OptionType::Boolean => "a flag",
                 OptionType::Uint8 | OptionType::Uint16 | OptionType::Uint32 | OptionType::Int32 => "a number",
                 OptionType::Uint16List => "several numbers",
@@ -144,7 +144,7 @@ fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
                 let [only] = &broken[..] else { panic!("{option:?} was accepted") };
                 assert_eq!(only.rule, "dhcp_option_type", "{only:?}");
                 assert!(only.message.contains(one.kind().expected()) && only.message.ends_with(value.noun()), "{only:?}");
-                let stood_for_bytes = one.kind() == OptionType::Hex && value.noun() == "a text";
+                let stood_for_bytes = one.kind() == OptionType::Hex && value.noun() == "a string";
                 assert_eq!(option.resolved().is_ok(), stood_for_bytes, "{option:?} would be written");
             }
         }
@@ -160,9 +160,9 @@ fn values_that_some_server_or_the_protocol_does_not_take_are_refused() {
         (text(""), "it is empty"),
         (text(&"x".repeat(256)), "256 bytes; an option has room for 255"),
         (text("gräfin"), "'ä' is not ASCII"),
-        (text("s"), "number with its unit"),
-        (text("12b"), "number with its unit"),
-        (many(57), "57 addresses are more than 56"),
+        (text("s"), "number with a unit"),
+        (text("12b"), "number with a unit"),
+        (many(57), "57 addresses are too many"),
         (json!({"name": "ntp-servers", "value": {"addresses": ["0.0.0.0"]}}), "sends its own address"),
         (json!({"name": "swap-server", "value": {"addresses": ["10.0.0.1", "10.0.0.2"]}}), "one address, not 2"),
         (json!({"name": "static-routes", "value": {"addresses": ["10.0.0.1"]}}), "in pairs; there are 1"),
@@ -214,11 +214,11 @@ fn a_custom_option_has_a_code_of_its_own_and_a_type() {
     assert!(serde_json::from_value::<DhcpOption>(custom(255, json!("string"), text.clone())).is_err());
     let twice =
         [custom(224, json!("text"), text.clone()), json!({"name": "b", "code": 224, "type": "hex", "value": {"hex": "01"}})];
-    assert!(refused(&twice)[0].1.starts_with("option 2, b: it is there twice"));
+    assert!(refused(&twice)[0].1.starts_with("option 2, b: the option is listed twice"));
 }
 
 #[test]
-fn what_an_older_version_accepted_does_not_keep_people_from_changing_something_else() {
+fn a_value_that_an_older_version_accepted_does_not_prevent_other_changes() {
     let old: Vec<DhcpOption> =
         [addresses("ntp-server"), json!({"name": "bootfile-name", "value": {"text": "x"}})].map(option).into();
     assert_eq!(broken("o", &old, &[]).len(), 2);
@@ -226,7 +226,7 @@ fn what_an_older_version_accepted_does_not_keep_people_from_changing_something_e
     let more = [old.clone(), vec![option(addresses("rooters"))]].concat();
     let rules = broken("o", &more, &old);
     assert!(matches!(&rules[..], [only] if only.message.starts_with("option 3, rooters")), "{rules:?}");
-    assert!(old[0].resolved().is_err(), "nobody can write it");
+    assert!(old[0].resolved().is_err(), "no format can express it");
     assert!(old[1].resolved().is_ok(), "it is written as before");
 }
 

@@ -5,6 +5,7 @@
 
 use super::standard::{self, Standard};
 use super::{DhcpOption, OptionType, OptionValue};
+use crate::rules::Rule;
 use crate::values::hostname::DomainName;
 use std::net::Ipv4Addr;
 
@@ -51,19 +52,19 @@ impl DhcpOption {
     }
 
     /// Checks whether the option may be saved; if not, returns the rule's code and the reason.
-    pub(super) fn accepted(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn accepted(&self) -> Result<(), (Rule, String)> {
         let (standard, code, kind) = self.definition()?;
         if let Some(reason) = standard.and_then(Standard::refused) {
-            return Err(("dhcp_option_reserved", format!("it cannot be set: {reason}")));
+            return Err((Rule::DhcpOptionReserved, format!("it cannot be set: {reason}")));
         }
         if let (OptionType::Hex, OptionValue::Text(_)) = (kind, &self.value) {
-            return Err(("dhcp_option_type", self.wrong_type(kind)));
+            return Err((Rule::DhcpOptionType, self.wrong_type(kind)));
         }
         let wire = bytes(kind, &self.value).map_err(|why| match why {
-            None => ("dhcp_option_type", self.wrong_type(kind)),
-            Some(why) => ("dhcp_option_value", why),
+            None => (Rule::DhcpOptionType, self.wrong_type(kind)),
+            Some(why) => (Rule::DhcpOptionValue, why),
         })?;
-        let value = |why: String| Err(("dhcp_option_value", why));
+        let value = |why: String| Err((Rule::DhcpOptionValue, why));
         if wire.is_empty() {
             return value("it is empty; enter a value, or remove the option".to_owned());
         }
@@ -74,20 +75,20 @@ impl DhcpOption {
             OptionValue::Text(text) => {
                 if let Some(wrong) = text.as_str().chars().find(|c| !matches!(c, ' '..='~')) {
                     return value(format!(
-                        "the character {wrong:?} is not ASCII, which is all that texts of DHCP options hold (RFC 2132)"
+                        "the character {wrong:?} is not ASCII; texts of DHCP options are ASCII only (RFC 2132)"
                     ));
                 }
                 if let (OptionType::Domain, Err(Some(why))) = (kind, domain(text.as_str())) {
                     return value(why);
                 }
                 if matches!(kind, OptionType::Text | OptionType::Domain) && is_number_with_unit(text.as_str()) {
-                    return value(format!("dnsmasq takes {:?} for a number with its unit; choose another text", text.as_str()));
+                    return value(format!("dnsmasq reads {:?} as a number with a unit; choose another text", text.as_str()));
                 }
             }
             OptionValue::Addresses(addresses) => {
                 if addresses.0.len() > MOST_ADDRESSES {
                     return value(format!(
-                        "{} addresses are more than {MOST_ADDRESSES}, the most that all DHCP servers take",
+                        "{} addresses are too many: all DHCP servers support at most {MOST_ADDRESSES}. Remove some",
                         addresses.0.len()
                     ));
                 }
@@ -114,7 +115,7 @@ impl DhcpOption {
     }
 
     /// Checks that numbers are within the option's range, and that bytes have the right length.
-    fn in_range(&self, standard: &Standard) -> Result<(), (&'static str, String)> {
+    fn in_range(&self, standard: &Standard) -> Result<(), (Rule, String)> {
         let (least, most) = standard.range();
         let length;
         let (numbers, noun): (&[i64], &str) = match &self.value {
@@ -129,14 +130,14 @@ impl DhcpOption {
         let Some(wrong) = numbers.iter().find(|number| !(least..=most).contains(number)) else {
             let node_type = standard.code() == 46 && !numbers.iter().all(|number| matches!(number, 1 | 2 | 4 | 8));
             let why = "a NetBIOS node type is 1 (B-node), 2 (P-node), 4 (M-node) or 8 (H-node)";
-            return if node_type { Err(("dhcp_option_value", why.to_owned())) } else { Ok(()) };
+            return if node_type { Err((Rule::DhcpOptionValue, why.to_owned())) } else { Ok(()) };
         };
         let why = if most == i64::MAX {
-            format!("the {noun} {wrong} is less than {least}, the smallest that the option has")
+            format!("the {noun} {wrong} is less than {least}, the minimum of the option")
         } else {
-            format!("the {noun} {wrong} is not from {least} to {most}, which is what the option has")
+            format!("the {noun} {wrong} is not from {least} to {most}, the range of the option")
         };
-        Err(("dhcp_option_value", why))
+        Err((Rule::DhcpOptionValue, why))
     }
 
     fn wrong_type(&self, kind: OptionType) -> String {
@@ -144,7 +145,7 @@ impl DhcpOption {
     }
 
     /// The standard definition of the option, if it has one, with its code and type.
-    fn definition(&self) -> Result<(Option<&'static Standard>, u8, OptionType), (&'static str, String)> {
+    fn definition(&self) -> Result<(Option<&'static Standard>, u8, OptionType), (Rule, String)> {
         let name = self.name.as_str();
         let known = standard::by_name(name);
         match (self.code, self.kind, known) {
@@ -152,31 +153,31 @@ impl DhcpOption {
             (None, Some(kind), Some(standard)) if kind == standard.kind() => Ok((Some(standard), standard.code(), kind)),
             (None, Some(kind), Some(standard)) => {
                 let why = format!("its type is {}, not {}; leave `type` out", standard.kind().as_str(), kind.as_str());
-                Err(("dhcp_option_type", why))
+                Err((Rule::DhcpOptionType, why))
             }
-            (None, _, None) => Err(("dhcp_option_unknown", unknown(name))),
-            (Some(0 | 255), ..) => Err(("dhcp_option_custom", "the code of an option is 1 to 254".to_owned())),
+            (None, _, None) => Err((Rule::DhcpOptionUnknown, unknown(name))),
+            (Some(0 | 255), ..) => Err((Rule::DhcpOptionCustom, "the code of an option is 1 to 254".to_owned())),
             (Some(code), kind, _) => match (standard::by_code(code), kind) {
                 (Some(standard), _) if standard.name() != name && known.is_none_or(|known| known.code() != code) => {
                     let why = format!("the code {code} is that of {}; use that name, without a code", standard.name());
-                    Err(("dhcp_option_custom", why))
+                    Err((Rule::DhcpOptionCustom, why))
                 }
                 (Some(standard), kind) if kind.is_none_or(|kind| kind == standard.kind()) => {
                     Ok((Some(standard), code, standard.kind()))
                 }
                 (Some(standard), _) => {
                     let why = format!("the type of option {code} is {}; leave `code` and `type` out", standard.kind().as_str());
-                    Err(("dhcp_option_type", why))
+                    Err((Rule::DhcpOptionType, why))
                 }
                 (None, _) if known.is_some() => {
                     let why =
                         format!("{name} is the name of another option; give the custom option with code {code} another name");
-                    Err(("dhcp_option_custom", why))
+                    Err((Rule::DhcpOptionCustom, why))
                 }
                 (None, None) => {
                     let types: Vec<&str> = OptionType::ALL.iter().map(|(_, text)| *text).collect();
                     let why = format!("a custom option needs its `type`, one of {}", types.join(", "));
-                    Err(("dhcp_option_custom", why))
+                    Err((Rule::DhcpOptionCustom, why))
                 }
                 (None, Some(kind)) => Ok((None, code, kind)),
             },

@@ -29,7 +29,7 @@ fn names_of_classes_are_puppets() {
 }
 
 #[test]
-fn names_of_parameters_are_puppets_and_nobody_elses() {
+fn names_of_parameters_follow_puppets_rules() {
     assert!(role(json!({ "puppet_parameters": { "tier": 1, "a_1": "x" } })).is_empty());
     for name in ["", "Tier", "1st", "_tier", "a-b", "a::b", "a b"] {
         assert_eq!(role(json!({ "puppet_parameters": { name: 1 } })), ["puppet_parameter_name"], "{name}");
@@ -82,7 +82,7 @@ fn values_are_those_that_reach_puppet_unchanged() {
 }
 
 #[test]
-fn a_venture_is_checked_too_and_every_broken_rule_is_told() {
+fn a_venture_is_checked_too_and_every_broken_rule_is_reported() {
     let spec = json!({ "parent": "nowhere", "puppet_classes": ["Ntp"], "puppet_environment": "main" });
     let spec = serde_json::from_value(spec).expect("a venture");
     let command =
@@ -100,7 +100,7 @@ fn an_event_from_before_these_rules_is_still_read() {
 }
 
 #[test]
-fn what_are_no_classes_is_told_so() {
+fn values_that_are_not_classes_are_refused_with_the_reason() {
     let error = serde_json::from_value::<RoleSpec>(json!({ "puppet_classes": "ntp" })).expect_err("a text").to_string();
     assert!(error.contains("a list of Puppet classes"), "{error}");
 }

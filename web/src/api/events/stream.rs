@@ -2,19 +2,17 @@
 //! a slow reader costs one batch of memory and no more.
 
 use super::{EventAnswer, Wanted};
-use crate::application::Application;
-use crate::auth::level::Level;
-use crate::auth::principal::Principal;
-use crate::error::Error;
-use crate::request::backend::Backend;
-use actix_web::http::header::CACHE_CONTROL;
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::stream::{self, Watched};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bytes::Bytes;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use std::time::Duration;
 
-/// How often an idle stream sends a comment to keep the connection alive, and checks that its token is still valid.
+/// How often an idle stream sends a comment to keep the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The number of events that a stream holds in memory.
 const BATCH: i64 = 100;
@@ -23,13 +21,10 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 struct Stream {
     backend: Backend,
-    request: HttpRequest,
-    shown: watch::Receiver<i64>,
-    stopping: watch::Receiver<bool>,
+    watched: Watched,
     wanted: Wanted,
     /// The position after which the stream continues.
     after: i64,
-    admitted: Instant,
 }
 
 /// Starts a stream after `Last-Event-ID`, or after `after` if the header is missing.
@@ -42,7 +37,7 @@ pub(super) fn answer(
     limited: bool,
 ) -> Result<HttpResponse, Error> {
     if limited {
-        return Err(Error::rejected("limit", "limit_of_stream", "a stream has no end; leave limit out"));
+        return Err(Error::rejected("limit", Rule::LimitOfStream, "a stream has no end; remove limit"));
     }
     let after = match request.headers().get(LAST_EVENT_ID) {
         None => after,
@@ -50,44 +45,29 @@ pub(super) fn answer(
             value.to_str().ok().and_then(|text| text.parse().ok()).filter(|position| *position >= 0).ok_or_else(|| {
                 Error::bad_request(
                     "Last-Event-ID",
-                    "position_malformed",
-                    "Last-Event-ID is the id of the last event that was seen",
+                    Rule::PositionMalformed,
+                    "Last-Event-ID must be the id of the last event received",
                 )
             })?
         }
     };
-    let stream = Stream {
-        backend,
-        request: request.clone(),
-        shown: application.position.clone(),
-        stopping: application.stopping.clone(),
-        wanted,
-        after,
-        admitted: Instant::now(),
-    };
+    let stream = Stream { backend, watched: Watched::new(request, application), wanted, after };
     // The first bytes are sent immediately, so that a client knows that it is connected.
     let begin = futures::stream::once(async { Ok::<_, Error>(Bytes::from_static(b": the events of Bootledger\n\n")) });
     let events = futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (part, stream)) });
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(futures::StreamExt::chain(begin, events)))
+    Ok(stream::answer().streaming(futures::StreamExt::chain(begin, events)))
 }
 
 impl Stream {
     /// The next bytes. `None` ends the stream; a client then reconnects with the last event that it has seen.
     async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         loop {
-            if *self.stopping.borrow() || !self.still_admitted().await {
-                return None;
-            }
-            let last = *self.shown.borrow_and_update();
+            let last = self.watched.position().await?;
             if last > self.after {
                 let found = match read(&mut self.backend, &self.wanted, self.after, last).await {
                     Ok(found) => found,
                     Err(error) => {
-                        tracing::warn!("a stream of events ends, since the log cannot be read: {error}");
+                        tracing::warn!("a stream of events ends because the log cannot be read: {error}");
                         return None;
                     }
                 };
@@ -98,22 +78,10 @@ impl Stream {
                 }
                 continue;
             }
-            tokio::select! {
-                moved = self.shown.changed() => moved.ok()?,
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                () = tokio::time::sleep(KEEP_ALIVE) => return Some(Ok(Bytes::from_static(b": still here\n\n"))),
+            if !self.watched.moved(KEEP_ALIVE).await? {
+                return Some(Ok(Bytes::from_static(b": still here\n\n")));
             }
         }
-    }
-
-    /// Whether the token is still valid. This is checked repeatedly, because a stream may live for weeks.
-    async fn still_admitted(&mut self) -> bool {
-        if self.admitted.elapsed() < KEEP_ALIVE {
-            return true;
-        }
-        self.admitted = Instant::now();
-        let asked = Principal::ask_again(&self.request).await;
-        asked.is_ok_and(|principal| principal.require(Level::Viewer).is_ok())
     }
 }
 

@@ -4,49 +4,49 @@
   const state = () => document.getElementById("live-state");
 
   // Shows the state of the connection to the server. htmx reconnects by itself, and sends the last position that it received.
-  const words = { live: "Live", lost: "Connection lost: what you see may be old. Trying again…", wait: "Connecting…" };
-  let heard = Date.now();
+  const words = { live: "Live", lost: "Connection lost. This page may be out of date. Reconnecting…", wait: "Connecting…" };
+  let lastMessage = Date.now();
   let announced = "";
-  function tell(what) {
+  function showState(what) {
     const element = state();
     if (!element || announced === what) return;
     announced = what;
     element.dataset.state = what;
     element.textContent = words[what];
   }
-  document.addEventListener("htmx:sse:after:connection", () => { heard = Date.now(); tell("live"); });
-  document.addEventListener("htmx:sse:error", () => tell("lost"));
-  document.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 1) tell("lost"); });
-  document.addEventListener("htmx:sse:before:message", () => { heard = Date.now(); tell("live"); });
+  document.addEventListener("htmx:sse:after:connection", () => { lastMessage = Date.now(); showState("live"); });
+  document.addEventListener("htmx:sse:error", () => showState("lost"));
+  document.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 1) showState("lost"); });
+  document.addEventListener("htmx:sse:before:message", () => { lastMessage = Date.now(); showState("live"); });
 
   // A page opens its connection when it becomes visible: a browser keeps at most six connections to one server, and tabs that
   // were opened in the background would use them all. htmx closes the connection when the tab is hidden and opens it again; a
   // first connection that fails is retried here.
   const live = "[hx-sse\\:connect]";
-  let asking = false;
+  let connecting = false;
   let failed = 0;
   function connect() {
     const source = document.querySelector(live);
-    if (!source || document.hidden || asking || source._htmx?.sse || Date.now() - failed < 3000) return;
+    if (!source || document.hidden || connecting || source._htmx?.sse || Date.now() - failed < 3000) return;
     source.dispatchEvent(new Event("seen"));
   }
-  document.addEventListener("htmx:before:request", (event) => { if (event.target.matches?.(live)) asking = true; });
+  document.addEventListener("htmx:before:request", (event) => { if (event.target.matches?.(live)) connecting = true; });
   document.addEventListener("htmx:finally:request", (event) => {
     if (!event.target.matches?.(live)) return;
-    asking = false;
-    if (!event.target._htmx?.sse) { failed = Date.now(); tell("lost"); }
+    connecting = false;
+    if (!event.target._htmx?.sse) { failed = Date.now(); showState("lost"); }
   });
   document.addEventListener("htmx:after:process", connect);
-  document.addEventListener("visibilitychange", () => { heard = Date.now(); connect(); });
+  document.addEventListener("visibilitychange", () => { lastMessage = Date.now(); connect(); });
   setInterval(connect, 1000);
 
   // The server sends a sign of life every five seconds. A connection that is silent for much longer is dead, even if the network
   // reports no error.
   setInterval(() => {
     const source = document.querySelector(live);
-    if (!source || document.hidden || Date.now() - heard < 15000) return;
-    tell("lost");
-    heard = Date.now();
+    if (!source || document.hidden || Date.now() - lastMessage < 15000) return;
+    showState("lost");
+    lastMessage = Date.now();
     source._htmx?.sse?.reader?.cancel();
   }, 1000);
 
@@ -146,7 +146,7 @@
       const page = new DOMParser().parseFromString(request.responseText || "", "text/html");
       const main = page.querySelector("main");
       if (main) { document.querySelector("main").replaceWith(main); document.querySelector("[role=alert]")?.focus(); }
-      else { bar.hidden = true; const told = form.querySelector("[data-upload-problem]"); if (told) told.textContent = "The upload broke off; nothing was kept. Try again."; }
+      else { bar.hidden = true; const problem = form.querySelector("[data-upload-problem]"); if (problem) problem.textContent = "The upload was interrupted. Nothing was saved. Upload the file again."; }
     });
     request.open(form.method, form.action);
     request.setRequestHeader("Accept", "text/html");
@@ -159,6 +159,6 @@
     document.querySelector("[role=alert][tabindex]")?.focus();
     const button = document.getElementById("times");
     if (button) button.hidden = false;
-    if (document.querySelector(live)) tell("wait");
+    if (document.querySelector(live)) showState("wait");
   });
 })();

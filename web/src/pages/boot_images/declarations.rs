@@ -1,11 +1,13 @@
 //! The settings that a boot image declares, in its form and on its page: a row for each.
 
 use crate::pages::catalogue::form::{Pairs, pair};
-use crate::pages::catalogue::settings::{FIELD, shown, value, written};
+use crate::pages::catalogue::settings::{FIELD, value};
+use crate::pages::components::block;
+use crate::pages::components::icon::icon;
+use crate::pages::components::setting::{shown, written};
 use crate::pages::form::Fields;
-use crate::pages::kit::block;
-use crate::pages::kit::icon::icon;
 use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingText, SettingType, SettingValue};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -83,7 +85,7 @@ fn one(row: &Row) -> Result<(SettingName, SettingSpec), String> {
     let said = |error: bootledger_aggregates::values::ParseError| error.to_string();
     let name: SettingName = row.name.parse().map_err(said)?;
     let kind = TYPES.iter().find(|(kind, _)| kind.as_str() == row.kind).map(|(kind, _)| *kind);
-    let kind = kind.ok_or_else(|| format!("{:?} is not a type of settings", row.kind))?;
+    let kind = kind.ok_or_else(|| format!("{:?} is not a setting type", row.kind))?;
     let lines = row.choices.lines().map(str::trim).filter(|line| !line.is_empty());
     let choices = lines.map(|line| line.parse().map_err(said)).collect::<Result<_, _>>()?;
     let keeps_empty = row.empty == "true" && matches!(kind, SettingType::Text | SettingType::List | SettingType::Choice);
@@ -98,10 +100,10 @@ pub(super) fn read(fields: &mut Fields) -> BTreeMap<SettingName, SettingSpec> {
     for (number, row) in (1..).zip(rows(fields)) {
         match one(&row) {
             Ok((name, _)) if declared.contains_key(&name) => {
-                fields.refuse(FIELD, "setting_repeated", format!("row {number}: the setting {name} is there twice"));
+                fields.refuse(FIELD, Rule::SettingRepeated, format!("row {number}: the setting {name} is listed twice"));
             }
             Ok((name, spec)) => drop(declared.insert(name, spec)),
-            Err(error) => fields.refuse(FIELD, "setting_malformed", format!("row {number}, {}: {error}", row.name)),
+            Err(error) => fields.refuse(FIELD, Rule::SettingMalformed, format!("row {number}, {}: {error}", row.name)),
         }
     }
     declared
@@ -166,7 +168,7 @@ pub(super) fn card(image: &BootImage) -> Markup {
         "settings",
         "Settings",
         &html! {
-            @if image.declared().is_empty() { p.quiet { "None. Its templates use only what is known of a server." } }
+            @if image.declared().is_empty() { p.quiet { "None. The templates use only the built-in variables." } }
             @else {
                 div.scroll {
                     table.cards {
@@ -182,7 +184,7 @@ pub(super) fn card(image: &BootImage) -> Markup {
                                         (spec.kind.as_str()) @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } }
                                     }
                                     td data-label="Default" { @match &spec.default { Some(value) => (shown(value)), None => span.quiet { "none" } } }
-                                    td data-label="Used" { @if used.contains(name) { "yes" } @else { "by no template" } }
+                                    td data-label="Used" { @if used.contains(name) { "yes" } @else { "not used by any template" } }
                                 }
                             }
                         }
@@ -196,7 +198,7 @@ pub(super) fn card(image: &BootImage) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::texts;
+    use crate::pages::selectors::texts;
     use serde_json::json;
 
     #[test]
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_row_is_told_with_its_number() {
+    fn each_wrong_row_is_reported_with_its_number() {
         let row = |name: &str, kind: &str, default: &str| {
             [(NAME, name), (TYPE, kind), (REQUIRED, "false"), (DEFAULT, default), (EMPTY, ""), (CHOICES, ""), (DESCRIPTION, "")]
                 .map(|(name, value)| pair(name, value))
@@ -236,9 +238,12 @@ mod tests {
         ];
         let mut fields = Fields::new(rows.concat());
         assert_eq!(read(&mut fields).len(), 1);
-        let told: Vec<&str> = fields.broken().iter().map(|error| error.message.as_str()).collect();
-        assert!(told[0].starts_with("row 1, Disk: ") && told[1].starts_with("row 2, vlan: \"x\" is not a whole"), "{told:?}");
-        assert_eq!(told[2], "row 4: the setting a is there twice");
-        assert_eq!(told.len(), 4);
+        let reported: Vec<&str> = fields.broken().iter().map(|error| error.message.as_str()).collect();
+        assert!(
+            reported[0].starts_with("row 1, Disk: ") && reported[1].starts_with("row 2, vlan: \"x\" is not a whole"),
+            "{reported:?}"
+        );
+        assert_eq!(reported[2], "row 4: the setting a is listed twice");
+        assert_eq!(reported.len(), 4);
     }
 }

@@ -1,30 +1,29 @@
 //! The editor of templates. When a template is saved, errors are shown with their lines; a preview is available before that.
 
-use super::files::find;
 use super::preview;
-use super::view::kinds;
-use crate::application::Application;
-use crate::auth::caller::Administrator;
-use crate::boot::files::store_failed;
-use crate::boot::template::MAX_TEMPLATE;
-use crate::boot::upload::{Description, UploadError};
-use crate::boot::variables::{MEANINGS, NAMES, SETTINGS};
-use crate::commands::{CommandError, Receipt};
-use crate::error::Error;
+use super::read::{file_of, template};
+use super::words::kinds;
+use crate::http::application::Application;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::images::upload::{Description, UploadError, put_file};
+use crate::images::variables::{MEANINGS, NAMES, SETTINGS};
 use crate::pages::catalogue::form::{NAME, field, needed, pair};
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
+use crate::pages::components::action::once;
+use crate::pages::components::block;
+use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::once;
-use crate::pages::kit::block;
-use crate::pages::kit::field::{Field, summary};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::boot_image::{BootImage, FileKind};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
+use bootledger_port::{CommandError, Receipt};
 use bytes::Bytes;
 use maud::{Markup, html};
 
@@ -35,21 +34,12 @@ const CONTENT: &str = "content";
 /// The field with the server of a preview.
 const SERVER: &str = "server";
 
-/// The text of a template as it is stored.
-pub(super) async fn template(backend: &mut Backend, file: &BootFile) -> Result<String, Error> {
-    if file.size > MAX_TEMPLATE as u64 {
-        return Err(Error::NotFound(format!("the file has more than {MAX_TEMPLATE} bytes, the most of a template")));
-    }
-    let bytes = backend.stored(file.sha256, file.size).await.map_err(store_failed)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// The editor's page. `file` is the file that is changed, `None` for a new one; `shown` is a preview.
 fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>) -> Markup {
     let page = BOOT_IMAGE.page(key);
     let (title, path) = match file {
         Some(file) => (format!("Edit {file}"), format!("{page}/files/{file}/edit")),
-        None => ("New template".to_owned(), format!("{page}/files/_new")),
+        None => ("Create template".to_owned(), format!("{page}/files/_new")),
     };
     let content = fields.lines(CONTENT);
     let area = Field {
@@ -67,8 +57,8 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
         form.form.wide.card method="post" action=(path) {
             (once())
             div.pair {
-                @if file.is_none() { (needed(fields, NAME, "Name", "As in /pxe/NAME, such as boot.ipxe.").text()) }
-                (needed(fields, "kind", "Kind", "What it is for. A server gets the one iPXE script first.").select(Some("Choose one"), &kinds()))
+                @if file.is_none() { (needed(fields, NAME, "Name", "The name in /pxe/NAME, such as boot.ipxe.").text()) }
+                (needed(fields, "kind", "Kind", "The purpose of the file. A server loads the iPXE script first.").select(Some("Choose one"), &kinds()))
             }
             input type="hidden" name=(WAS) value=(fields.text(WAS));
             (area.area(24, false))
@@ -76,10 +66,10 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
                 summary { "Variables (" (NAMES.len()) ")" }
                 dl.facts { @for (name, meaning) in NAMES.iter().zip(MEANINGS) { dt { code { "{{ " (name) @if *name == SETTINGS { ".NAME" } " }}" } } dd { (meaning) } } }
             }
-            (field(fields, SERVER, "Preview for", "A device by its id, host name or MAC, or a deployment by its id.").text())
+            (field(fields, SERVER, "Preview for", "The ID, host name or MAC of a device, or the ID of a deployment.").text())
             div.actions {
                 button.primary type="submit" { "Save" }
-                button type="submit" name="do" value="preview" { "Preview without saving" }
+                button type="submit" name="do" value="preview" { "Preview" }
                 a.button href=(page) { "Cancel" }
             }
         }
@@ -89,12 +79,12 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
 
 pub(super) async fn new(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let mut snapshot = backend.read().await?;
+    let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let script = image.file_of_kind(FileKind::BootIpxe).is_none();
     let usual = if script {
         vec![
@@ -109,21 +99,21 @@ pub(super) async fn new(
         vec![]
     };
     let content = view(&key, None, &Fields::new(usual), None);
-    visit.answer(reading, Page::new("New template", Section::BootImages, content)).await
+    page_context.answer(snapshot, Page::new("Create template", Section::BootImages, content)).await
 }
 
 pub(super) async fn edit(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path((key, name)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (_, file) = find(&mut reading, &key, &name).await?;
+    let mut snapshot = backend.read().await?;
+    let (_, file) = file_of(&mut snapshot, &key, &name).await?;
     if !file.template {
-        return Err(Error::NotFound(format!("{name} is no template; upload it again to change it")));
+        return Err(Error::NotFound(format!("{name} is not a template; to change it, upload it again")));
     }
-    let seen = visit.see(reading).await?;
+    let seen = page_context.see(snapshot).await?;
     let text = template(&mut backend, &file).await?;
     let fields = Fields::new(vec![pair("kind", file.kind), pair(WAS, file.sha256), pair(CONTENT, text)]);
     let content = view(&key, Some(&name), &fields, None);
@@ -140,19 +130,21 @@ async fn save(
 ) -> Result<Option<Receipt>, Error> {
     let (kind, content) = (fields.required("kind", "The kind"), fields.lines(CONTENT));
     if content.is_empty() {
-        fields.refuse(CONTENT, "content_empty", "the template is empty");
+        fields.refuse(CONTENT, Rule::ContentEmpty, "the template is empty");
     }
     let (Some(name), Some(kind), true) = (name, kind, fields.broken().is_empty()) else { return Ok(None) };
     let description = Description { image: key.clone(), name, kind, template: true, announced: None };
     let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(content))]);
-    match backend.put_file(description, None, body, fields.context(caller)).await {
+    match put_file(backend.application(), description, None, body, fields.context(caller)).await {
         Ok((_, receipt)) => return Ok(Some(receipt)),
-        Err(UploadError::Template(message)) => fields.refuse(CONTENT, "template_wrong", message),
-        Err(UploadError::TooLarge(limit)) => fields.refuse(CONTENT, "too_large", format!("a template has at most {limit} bytes")),
+        Err(UploadError::Template(message)) => fields.refuse(CONTENT, Rule::TemplateWrong, message),
+        Err(UploadError::TooLarge(limit)) => {
+            fields.refuse(CONTENT, Rule::TooLarge, format!("a template has at most {limit} bytes"));
+        }
         Err(UploadError::Command(CommandError::Refused(rules))) => {
             for rule in rules {
-                let field = if rule.field == "name" { NAME } else { &rule.field };
-                fields.refuse(field, &rule.rule, rule.message);
+                let field = if rule.field == "name" { NAME.to_owned() } else { rule.field.clone() };
+                fields.add(&field, rule);
             }
         }
         Err(other) => return Err(other.into()),
@@ -179,8 +171,8 @@ fn is_preview(fields: &Fields) -> bool {
 }
 
 /// The answer with the editor: 200 with a preview, 422 if the template was refused.
-fn answer(visit: Visit, position: i64, page: Page<'_>, previewed: bool) -> HttpResponse {
-    let mut response = visit.refused(position, page);
+fn answer(page_context: PageContext, position: i64, page: Page<'_>, previewed: bool) -> HttpResponse {
+    let mut response = page_context.refused(position, page);
     if previewed {
         *response.status_mut() = StatusCode::OK;
     }
@@ -189,21 +181,21 @@ fn answer(visit: Visit, position: i64, page: Page<'_>, previewed: bool) -> HttpR
 
 pub(super) async fn create(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read_now().await?;
-    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let mut snapshot = backend.read_now().await?;
+    let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let name = fields.required::<Name>(NAME, "The name");
     if let Some(known) = name.as_ref().filter(|name| image.files.contains_key(name)) {
-        let message = format!("the boot image {key} has a file {known} already; edit that one, or choose another name");
-        fields.refuse(NAME, "name_taken", message);
+        let message = format!("the boot image {key} already has a file {known}; edit that file, or choose another name");
+        fields.refuse(NAME, Rule::NameTaken, message);
     }
-    let position = reading.position;
-    drop(reading);
+    let position = snapshot.position;
+    drop(snapshot);
     let mut shown = None;
     if is_preview(&fields) {
         shown = unsaved(&application, &mut backend, &key, name.as_ref(), &mut fields).await?;
@@ -211,30 +203,30 @@ pub(super) async fn create(
         return Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
     }
     let content = view(&key, None, &fields, shown.as_ref());
-    Ok(answer(visit, position, Page::new("New template", Section::BootImages, content), shown.is_some()))
+    Ok(answer(page_context, position, Page::new("Create template", Section::BootImages, content), shown.is_some()))
 }
 
 pub(super) async fn change(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     Path((key, name)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read_now().await?;
-    let (_, file) = find(&mut reading, &key, &name).await?;
-    let position = reading.position;
-    drop(reading);
+    let mut snapshot = backend.read_now().await?;
+    let (_, file) = file_of(&mut snapshot, &key, &name).await?;
+    let position = snapshot.position;
+    drop(snapshot);
     let mut shown = None;
     if is_preview(&fields) {
         shown = unsaved(&application, &mut backend, &key, Some(&name), &mut fields).await?;
     } else {
         if fields.text(WAS) != file.sha256.to_string() {
             let message = format!(
-                "somebody changed {name} while you edited it. Look at what it is now, and save again to have what this form says"
+                "another user changed {name} while you edited it. Review the current version; to overwrite it with this form, save again"
             );
-            fields.refuse("", "changed_meanwhile", message);
+            fields.refuse("", Rule::ChangedMeanwhile, message);
             fields = fields.with(WAS, &file.sha256.to_string());
         }
         if let Some(receipt) = save(&mut backend, &caller, &key, Some(name.clone()), &mut fields).await? {
@@ -242,18 +234,18 @@ pub(super) async fn change(
         }
     }
     let content = view(&key, Some(&name), &fields, shown.as_ref());
-    Ok(answer(visit, position, Page::new(&format!("Edit {name}"), Section::BootImages, content), shown.is_some()))
+    Ok(answer(page_context, position, Page::new(&format!("Edit {name}"), Section::BootImages, content), shown.is_some()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::texts;
+    use crate::pages::selectors::texts;
 
     #[test]
-    fn the_editor_keeps_the_text_and_tells_what_every_variable_means() {
+    fn the_editor_keeps_the_text_and_explains_every_variable() {
         let mut fields = Fields::new(vec![pair(CONTENT, "\n  #!ipxe\r\n{{ hostnam }}</textarea><script>\r\n")]);
-        fields.refuse(CONTENT, "template_wrong", "line 3: there is no variable hostnam");
+        fields.refuse(CONTENT, Rule::TemplateWrong, "line 3: there is no variable hostnam");
         let html = view(&"debian".parse().expect("a name"), None, &fields, None);
         assert_eq!(texts(&html, "textarea"), ["\n  #!ipxe\n{{ hostnam }}</textarea><script>\n"]);
         assert_eq!(texts(&html, "#error-content .error"), ["line 3: there is no variable hostnam"]);

@@ -1,27 +1,25 @@
 //! Handlers for a boot image's files: read as stored, upload, remove.
 
+use super::read::file_of;
 use super::{edit, upload};
-use crate::application::Application;
-use crate::auth::caller::{Administrator, Viewer};
-use crate::auth::level::Level;
-use crate::boot::files::stored;
-use crate::commands::Command;
-use crate::error::Error;
-use crate::pages::catalogue::BOOT_IMAGE;
-use crate::pages::catalogue::entry;
-use crate::pages::catalogue::form as forms;
+use crate::api::boot_image_files::stored;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::catalogue::{BOOT_IMAGE, form as forms};
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::block;
+use crate::pages::components::field::summary;
 use crate::pages::form::{Fields, done, see_other};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::block;
-use crate::pages::kit::field::summary;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
-use actix_web::web::{Data, ServiceConfig, resource};
+use crate::pages::layout::{Page, PageContext, Section};
+use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
+use bootledger_port::{CatalogueAction, Command};
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -30,7 +28,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/{key}/files/_new").get(edit::new).post(edit::create))
         .service(resource("/boot-images/{key}/files/{file}").get(show))
         .service(resource("/boot-images/{key}/files/{file}/edit").get(edit::edit).post(edit::change))
-        .service(resource("/boot-images/{key}/files/{file}/remove").get(ask).post(remove));
+        .service(resource("/boot-images/{key}/files/{file}/remove").get(load).post(remove));
 }
 
 /// The path of a form has no page of its own, but a user may return to it: redirects to the boot image.
@@ -38,69 +36,60 @@ async fn back(_: Viewer, Path(key): Path<Name>) -> HttpResponse {
     see_other(&format!("{}#files", BOOT_IMAGE.page(key)))
 }
 
-/// A file of a boot image at the moment of the reading.
-pub(super) async fn find(reading: &mut Reading<'_>, key: &Name, file: &Name) -> Result<(BootImage, BootFile), Error> {
-    let image = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.spec;
-    let found = image.files.get(file).cloned();
-    let found = found.ok_or_else(|| Error::NotFound(format!("the boot image {key} has no file {file}")))?;
-    Ok((image, found))
-}
-
 /// Returns the file's bytes as they were uploaded; with `?at=`, those of a past position.
 async fn show(
     _: Viewer,
-    application: Data<Application>,
     Path((key, file)): Path<(Name, Name)>,
     mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    stored(&application, &mut backend, &request, &key, &file).await
+    stored(&mut backend, &request, &key, &file).await
 }
 
-async fn question(reading: &mut Reading<'_>, key: &Name, file: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
-    let (image, found) = find(reading, key, file).await?;
+async fn question(snapshot: &mut Snapshot<'_>, key: &Name, file: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
+    let (image, found) = file_of(snapshot, key, file).await?;
     let page = BOOT_IMAGE.page(key);
     let scripts = image.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
     let last = found.kind == FileKind::BootIpxe && scripts == 1;
     Ok(html! {
         (block::heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path), (key.as_str(), &page)], &html! { "Remove " (file) "?" }, &html! {}))
         (summary(fields.broken(), &[]))
-        (block::card("question", "What it does", &html! {
-            p { "The next revision of " (key) " is without the file " (file) ". Live deployments keep the revision that they began with, and so the file." }
-            @if last { p { strong { "It is the script that servers get first. Without it, no deployment can start with this image." } } }
-            p { "Its content stays stored, since earlier revisions have it." }
+        (block::card("question", "Effect", &html! {
+            p { "The next revision of " (key) " does not contain the file " (file) ". Live deployments keep their revision, including the file." }
+            @if last { p { strong { "It is the script that servers load first. Without it, deployments cannot start with this image." } } }
+            p { "Its content remains stored because earlier revisions use it." }
             div.actions {
                 (action::post("remove", &format!("{page}/files/{file}/remove"), Look::Danger, "trash", &format!("Remove {file}"), may, &html! {}))
-                a.button href=(page) { "Keep it" }
+                a.button href=(page) { "Back" }
             }
         }))
     })
 }
 
-async fn ask(
+async fn load(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path((key, file)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, &file, &may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Remove {file}"), Section::BootImages, content)).await
+    let mut snapshot = backend.read().await?;
+    let may = page_context.may_change(&snapshot, Role::Administrator);
+    let content = question(&mut snapshot, &key, &file, &may, &Fields::default()).await?;
+    page_context.answer(snapshot, Page::new(&format!("Remove {file}"), Section::BootImages, content)).await
 }
 
 async fn remove(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path((key, file)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let command = Some(Command::RemoveBootFile { image: key.clone(), name: file.clone() });
+    let command = Some(Command::Catalogue(CatalogueAction::RemoveBootFile { image: key.clone(), name: file.clone() }));
     if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
         return Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
     }
-    let mut reading = backend.read_now().await?;
-    let content = question(&mut reading, &key, &file, &Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Remove {file}"), Section::BootImages, content)))
+    let mut snapshot = backend.read_now().await?;
+    let content = question(&mut snapshot, &key, &file, &Ok(()), &fields).await?;
+    Ok(page_context.refused(snapshot.position, Page::new(&format!("Remove {file}"), Section::BootImages, content)))
 }

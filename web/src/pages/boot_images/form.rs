@@ -12,7 +12,7 @@ use maud::{Markup, html};
 /// Text for who marks deployments done.
 pub(super) fn ended_by(by: EndedBy) -> &'static str {
     match by {
-        EndedBy::Server => "the server, when it says DONE",
+        EndedBy::Server => "the server, when it reports DONE",
         EndedBy::Puppet => "Puppet, with its first successful run after DONE",
     }
 }
@@ -21,7 +21,7 @@ pub(super) fn ended_by(by: EndedBy) -> &'static str {
 pub(super) fn network_boot(boot: NetworkBoot) -> &'static str {
     match boot {
         NetworkBoot::UntilDone => "Until the deployment is done",
-        NetworkBoot::Once => "Once, and then from its disk",
+        NetworkBoot::Once => "Once, then from its disk",
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     let open = fields.required::<Whole>("open_minutes", "The limit while open");
     let in_progress = fields.required::<Whole>("in_progress_minutes", "The limit while in progress");
     let done_by = fields.required("done_by", "Who marks deployments done");
-    let network_boot = fields.required("network_boot", "How often it boots from the network");
+    let network_boot = fields.required("network_boot", "Network boots");
     let settings = declarations::read(fields);
     Some(BootImageSpec {
         description: description.unwrap_or_default(),
@@ -72,14 +72,14 @@ pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
     let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
     let boots = [NetworkBoot::UntilDone, NetworkBoot::Once].map(|boot| (boot.as_str().to_owned(), network_boot(boot).to_owned()));
     let inner = html! {
-        (field(fields, "description", "Description", "For people, such as the system and its version.").text())
+        (field(fields, "description", "Description", "Such as the operating system and its version.").text())
         div.pair {
-            (needed(fields, "open_minutes", "Limit while open", "After how many minutes of preparing a deployment is overdue.").text_with("number", &html! {}))
-            (needed(fields, "in_progress_minutes", "Limit while in progress", "After how many minutes of installing a deployment is overdue.").text_with("number", &html! {}))
+            (needed(fields, "open_minutes", "Limit while open", "Minutes of preparing (Open) after which a deployment is overdue.").text_with("number", &html! {}))
+            (needed(fields, "in_progress_minutes", "Limit while in progress", "Minutes of installing (In progress) after which a deployment is overdue.").text_with("number", &html! {}))
         }
         div.pair {
             (needed(fields, "done_by", "Who marks deployments done", "").select(None, &ends))
-            (needed(fields, "network_boot", "Network boots", "Once is for installers that restart the server before they are done.").select(None, &boots))
+            (needed(fields, "network_boot", "Network boots", "Choose once for installers that restart the server before they finish.").select(None, &boots))
         }
         (declarations::table(fields))
     };
@@ -98,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_field_of_an_image_comes_back_from_its_form() {
+    fn every_field_of_an_image_survives_its_form() {
         let full = json!({"description": "Debian <13>", "open_minutes": 5, "in_progress_minutes": 77, "done_by": "puppet",
             "network_boot": "once", "settings": {"disk": {"type": "text", "description": "Disk", "default": "auto"}}});
         for spec in [full, json!({})] {
@@ -108,7 +108,7 @@ mod tests {
         }
         let mut fields = Fields::new(vec![pair("open_minutes", "soon"), pair("done_by", "me"), pair("network_boot", "twice")]);
         assert_eq!(read(&mut fields), None);
-        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(told, ["open_minutes", "in_progress_minutes", "done_by", "network_boot"]);
+        let message: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(message, ["open_minutes", "in_progress_minutes", "done_by", "network_boot"]);
     }
 }

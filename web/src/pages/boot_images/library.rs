@@ -3,19 +3,19 @@
 mod view;
 
 use crate::api::image_library::{added, find, missing};
-use crate::application::Application;
-use crate::auth::caller::{Administrator, Viewer};
-use crate::auth::level::Level;
-use crate::error::Error;
-use crate::library::Wanted;
+use crate::http::application::Application;
+use crate::http::auth::caller::{Administrator, Viewer};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
 use crate::pages::form::{Fields, see_other};
-use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::live::{Region, polled};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
+use bootledger_port::library::Wanted;
 use futures::future::FutureExt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -37,33 +37,33 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/_downloads/{id}/resume").get(back).post(resume));
 }
 
-async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
     let downloads = backend.library()?.downloads().await?;
-    let mut reading = backend.read().await?;
-    let added = added(&mut reading).await?;
+    let mut snapshot = backend.read().await?;
+    let added = added(&mut snapshot).await?;
     let content = view::index(&library, &added, &downloads);
     let page = Page { json: Some("/api/v1/image-library".to_owned()), ..Page::new("Library", Section::BootImages, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
-async fn show(visit: Visit, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn show(page_context: PageContext, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
-    let mut reading = backend.read().await?;
-    let added = added(&mut reading).await?;
-    let may = visit.may_change(&reading, Level::Administrator);
+    let mut snapshot = backend.read().await?;
+    let added = added(&mut snapshot).await?;
+    let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &may, &Fields::default());
     let page = Page {
         json: Some(format!("/api/v1/image-library/{name}")),
         ..Page::new(recipe.title.as_str(), Section::BootImages, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 async fn add(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<Name>,
     mut fields: Fields,
@@ -80,10 +80,10 @@ async fn add(
             Err(error) => fields.refused(error)?,
         }
     }
-    let mut reading = backend.read_now().await?;
-    let added = added(&mut reading).await?;
+    let mut snapshot = backend.read_now().await?;
+    let added = added(&mut snapshot).await?;
     let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &Ok(()), &fields);
-    Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
+    Ok(page_context.refused(snapshot.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
 }
 
 /// The path of a form has no page of its own, but a reader may return to it: redirects to the library.
@@ -91,10 +91,10 @@ async fn back(_: Viewer) -> HttpResponse {
     see_other(&format!("{PATH}#downloads"))
 }
 
-async fn download(visit: Visit, Path(id): Path<Uuid>, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn download(page_context: PageContext, Path(id): Path<Uuid>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let download = find(backend.library()?, id).await?;
-    let reading = backend.read().await?;
-    let may = visit.may(Level::Administrator);
+    let snapshot = backend.read().await?;
+    let may = page_context.may(Role::Administrator);
     let content = view::download_page(&download, &may);
     let title = format!("{} from the library", download.image);
     let page = Page {
@@ -102,11 +102,11 @@ async fn download(visit: Visit, Path(id): Path<Uuid>, mut backend: Backend) -> R
         json: Some(format!("/api/v1/image-downloads/{id}")),
         ..Page::new(&title, Section::BootImages, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 async fn live(
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     Path(id): Path<Uuid>,
@@ -114,7 +114,7 @@ async fn live(
     find(backend.library()?, id).await?;
     // One part is rendered at a time, so that the lock is always free.
     let backend = Arc::new(Mutex::new(backend));
-    let may = visit.may(Level::Administrator);
+    let may = page_context.may(Role::Administrator);
     let render: polled::Render = Box::new(move || {
         let (backend, may) = (Arc::clone(&backend), may.clone());
         async move {

@@ -1,25 +1,25 @@
 //! The preview of a template: the text that a server would get, from the code that renders it for servers. Its token is masked.
 
-use super::edit::template;
-use super::target::{Previewed, find};
-use super::{live_with, view};
-use crate::application::Application;
-use crate::boot::render::{MASK, preview};
-use crate::boot::template::{TemplateError, Uses, check_saved};
-use crate::error::Error;
+use super::read::{live_with, template};
+use super::words::kind as kind_words;
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::images::template::{TemplateError, Uses, check_saved};
+use crate::machines::pxe::render::{MASK, preview};
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::badge::Tone;
-use crate::pages::kit::block;
-use crate::pages::kit::field::Field;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block;
+use crate::pages::components::field::Field;
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::previewed::{Previewed, find};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::deployments::Deployment;
+use bootledger_projections::rows::deployments::Deployment;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -40,7 +40,7 @@ enum Shown {
     /// The template cannot be rendered for this server.
     Wrong(Previewed, TemplateError),
     /// There is no such server.
-    Nobody(String),
+    NotFound(String),
 }
 
 /// The preview of a template that is not saved.
@@ -56,7 +56,7 @@ async fn render(
     (name, kind, text): (&Name, FileKind, &str),
 ) -> Shown {
     match found {
-        Err(why) => Shown::Nobody(why),
+        Err(why) => Shown::NotFound(why),
         Ok(previewed) => match preview(application, &previewed.target, name, kind, text).await {
             Ok(text) => Shown::Text(previewed, text),
             Err(error) => Shown::Wrong(previewed, error),
@@ -72,12 +72,12 @@ pub(super) async fn unsaved(
     server: &str,
     template: (&Name, FileKind, &str),
 ) -> Result<Markup, Error> {
-    let mut reading = backend.read_now().await?;
-    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let mut snapshot = backend.read_now().await?;
+    let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let revision = image.revision;
     let as_written = image.clone();
-    let found = find(&mut reading, server.trim(), key, image).await?;
-    drop(reading);
+    let found = find(&mut snapshot, server.trim(), key, image).await?;
+    drop(snapshot);
     let shown = render(application, found, template).await;
     let unsaved = Unsaved { missing: missing(&as_written, template).await };
     Ok(card(template.0, &shown, (key, revision), Some(&unsaved)))
@@ -104,7 +104,7 @@ fn whose(previewed: &Previewed, (key, revision): (&Name, u32)) -> Markup {
             p { "With the values of the deployment of " a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } "." }
             (other_image(deployment, key, revision))
         } @else if let Some((id, name)) = &previewed.device {
-            p { "The device " a href=(format!("/devices/{id}")) { (name) } " has no live deployment. " @if previewed.assumed.is_empty() { "Everything is as it stands." } @else { "Assumed:" } }
+            p { "The device " a href=(format!("/devices/{id}")) { (name) } " has no live deployment. " @if previewed.assumed.is_empty() { "The template has no variables." } @else { "Assumed:" } }
             @if !previewed.assumed.is_empty() { ul { @for assumed in &previewed.assumed { li { (assumed) } } } }
         }
     }
@@ -127,7 +127,7 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsave
         "Preview",
         &html! {
             @match shown {
-                Shown::Nobody(why) => (block::note(Tone::Bad, &html! { p { (why) "." } })),
+                Shown::NotFound(why) => (block::note(Tone::Bad, &html! { p { (why) "." } })),
                 Shown::Wrong(previewed, error) => {
                     (whose(previewed, image))
                     (block::note(Tone::Bad, &html! { p { strong { (name) " cannot be rendered for this server: " } (error) } }))
@@ -135,8 +135,8 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsave
                 Shown::Text(previewed, text) => {
                     (whose(previewed, image))
                     @if let Some(missing) = unsaved.and_then(|unsaved| unsaved.missing.as_ref()) { (block::note(Tone::Warn, &html! { p { (missing) "." } })) }
-                    @if unsaved.is_some() { (block::note(Tone::Info, &html! { p { "This is what you wrote; it is not saved." } })) }
-                    pre tabindex="0" role="region" aria-label=(format!("{name} as the server gets it")) { (text) }
+                    @if unsaved.is_some() { (block::note(Tone::Info, &html! { p { "Your text, not saved." } })) }
+                    pre tabindex="0" role="region" aria-label=(format!("{name} as served")) { (text) }
                     p.quiet { "The token and secrets are shown as " code { (MASK) } ". " (text.lines().count()) " lines." }
                 }
             }
@@ -146,31 +146,31 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsave
 
 /// Handles the request for the preview's page.
 pub(super) async fn show(
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let mut snapshot = backend.read().await?;
+    let query: Query = page_context.query()?;
+    let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let templates: Vec<(String, String)> = image
         .files
         .iter()
         .filter(|(_, file)| file.template)
-        .map(|(name, file)| (name.to_string(), format!("{name} – {}", view::kind(file.kind))))
+        .map(|(name, file)| (name.to_string(), format!("{name} – {}", kind_words(file.kind))))
         .collect();
     let script = image.file_of_kind(FileKind::BootIpxe).map(|(name, _)| name.clone());
     let file = query.file.clone().or(script).or_else(|| image.files.keys().next().cloned());
-    let live = live_with(&mut reading, &key).await?;
+    let live = live_with(&mut snapshot, &key).await?;
     let server = query.server.as_deref().unwrap_or_default();
     let chosen = file.as_ref().and_then(|name| image.files.get_key_value(name));
     let chosen = chosen.filter(|(_, of)| of.template && !server.is_empty());
     let found = match chosen {
-        Some(_) => Some(find(&mut reading, server.trim(), &key, image.clone()).await?),
+        Some(_) => Some(find(&mut snapshot, server.trim(), &key, image.clone()).await?),
         None => None,
     };
-    let seen = visit.see(reading).await?;
+    let seen = page_context.see(snapshot).await?;
     let shown = match chosen.zip(found) {
         Some(((name, of), found)) => {
             let text = template(&mut backend, of).await?;
@@ -183,12 +183,12 @@ pub(super) async fn show(
     let name = file.as_ref().map(ToString::to_string).unwrap_or_default();
     let content = html! {
         (block::heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path), (key.as_str(), &page)], &html! { "Preview" }, &html! {}))
-        @if let Some(missing) = image.incomplete() { (block::note(Tone::Warn, &html! { p { "The image is incomplete, and cannot be deployed: " (missing) "." } })) }
+        @if let Some(missing) = image.incomplete() { (block::note(Tone::Warn, &html! { p { "The image is incomplete and cannot be deployed: " (missing) "." } })) }
         @if templates.is_empty() {
-            (block::empty("The image has no template yet; its files are served as they are.", &html! { a.button.primary href=(format!("{page}/files/_new")) { "New template" } }))
+            (block::empty("The image has no templates yet. Its files are served unchanged.", &html! { a.button.primary href=(format!("{page}/files/_new")) { "Create template" } }))
         } @else {
             form.form.card method="get" action=(format!("{page}/preview")) {
-                (Field { name: "server", label: "Server", value: server, required: true, hint: "A device by its id, host name or MAC, or a deployment by its id.", errors: &[] }.text())
+                (Field { name: "server", label: "Server", value: server, required: true, hint: "The ID, host name or MAC of a device, or the ID of a deployment.", errors: &[] }.text())
                 (Field { name: "file", label: "Template", value: &name, required: true, ..Field::default() }.select(None, &templates))
                 div.actions { button.primary type="submit" { "Show" } }
             }

@@ -1,53 +1,27 @@
 //! Views of boot images.
 
 use super::form::{ended_by, network_boot};
-use super::{SHOWN_LIVE, library};
+use super::library;
+use super::read::SHOWN_LIVE;
+use super::words::{kind, size};
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{self, Tone, badge};
-use crate::pages::kit::block::{self, card};
-use crate::pages::kit::time::{moment, span};
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{self, Tone, badge};
+use crate::pages::components::block::{self, card};
+use crate::pages::components::time::{moment, span};
+use crate::wording::timeline::sentence;
 use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImage};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::catalogue::{Entry, VentureView};
-use bootledger_projections::deployments::Deployment;
+use bootledger_projections::rows::catalogue::{Entry, VentureView};
+use bootledger_projections::rows::deployments::Deployment;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// Text for a kind of file.
-pub(super) fn kind(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Kernel => "Kernel",
-        FileKind::Initrd => "Initial file system",
-        FileKind::BootIpxe => "iPXE script",
-        FileKind::Kickstart => "Answers for the installer",
-        FileKind::Other => "Other",
-        FileKind::Grub => "GRUB configuration",
-    }
-}
-
-/// All kinds of files, as the options of a select.
-pub(super) fn kinds() -> Vec<(String, String)> {
-    let all = [FileKind::BootIpxe, FileKind::Grub, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
-    all.map(|of| (of.as_str().to_owned(), format!("{} ({of})", kind(of)))).to_vec()
-}
-
-/// A size in bytes, formatted for people.
-pub(super) fn size(bytes: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
-    match bytes {
-        ..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", tenths(1024)),
-        1_048_576..1_073_741_824 => format!("{} MiB", tenths(1_048_576)),
-        _ => format!("{} GiB", tenths(1_073_741_824)),
-    }
-}
-
 /// A shortened hash, with the whole hash as its title.
-pub(super) fn hash(sha256: &Sha256) -> Markup {
+fn hash(sha256: &Sha256) -> Markup {
     let text = sha256.to_string();
     html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
 }
@@ -67,7 +41,7 @@ pub(super) fn table(images: &[Entry<BootImage>]) -> Markup {
                         td.number data-label="Revision" { (image.spec.revision) }
                         td data-label="Files" { (files.len()) ", " (size(files.values().map(|file| file.size).sum())) }
                         td data-label="State" {
-                            @if image.retired { span.quiet { "starts nothing" } }
+                            @if image.retired { span.quiet { "not deployable" } }
                             @else { @match image.spec.incomplete() { Some(missing) => { (badge(Tone::Warn, "Incomplete")) div.quiet { (missing) } } None => (badge(Tone::Good, "Complete")) } }
                         }
                     }
@@ -85,16 +59,16 @@ pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
         "Description",
         &html! {
             @if let Some(missing) = image.spec.incomplete().filter(|_| !image.retired) {
-                (block::note(Tone::Warn, &html! { p { strong { "No deployment can start with it: " } (missing) "." } }))
+                (block::note(Tone::Warn, &html! { p { strong { "Deployments cannot start with this image: " } (missing) "." } }))
             }
             @if let Some(spec) = &image.spec.spec {
                 (block::facts(&[
                     ("Description", html! { @if spec.description.is_empty() { span.quiet { "none" } } @else { (spec.description) } }),
-                    ("Overdue", html! { "after " (minutes(spec.open_minutes)) " of preparing, or " (minutes(spec.in_progress_minutes)) " of installing" }),
-                    ("Ended by", html! { (ended_by(spec.done_by)) }),
+                    ("Overdue", html! { "after " (minutes(spec.open_minutes)) " of preparing (Open), or " (minutes(spec.in_progress_minutes)) " of installing (In progress)" }),
+                    ("Marked done by", html! { (ended_by(spec.done_by)) }),
                     ("Network boots", html! { (network_boot(spec.network_boot)) }),
                     ("Revision", html! { (image.spec.revision) }),
-                    ("Recipe", html! { @match &spec.recipe { Some(origin) => (recipe(origin)), None => span.quiet { "none: it was not added from the library" } } }),
+                    ("Recipe", html! { @match &spec.recipe { Some(origin) => (recipe(origin)), None => span.quiet { "none (not added from the library)" } } }),
                 ]))
             }
         },
@@ -120,7 +94,7 @@ pub(super) fn files(image: &Entry<BootImage>, may: &Allowed) -> Markup {
         "files",
         "Files",
         &html! {
-            @if image.spec.files.is_empty() { p { "No file yet. It needs a template of kind boot_ipxe, which is the script that a server gets first, and what that script loads." } }
+            @if image.spec.files.is_empty() { p { "No files yet. Add a template of kind boot_ipxe, which is the script that a server loads first, and the files that this script loads." } }
             @else {
                 div.scroll {
                     table.cards {
@@ -148,7 +122,7 @@ pub(super) fn files(image: &Entry<BootImage>, may: &Allowed) -> Markup {
                     }
                 }
             }
-            div.actions { (action::link("new-template", &format!("{page}/files/_new"), Look::Usual, "plus-lg", "New template", may)) }
+            div.actions { (action::link("new-template", &format!("{page}/files/_new"), Look::Usual, "plus-lg", "Create template", may)) }
         },
     )
 }
@@ -178,15 +152,15 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
     let defaults = defaults(key, ventures);
     card(
         "used",
-        "Where it is used",
+        "Used by",
         &html! {
-            @if defaults.is_empty() { p.quiet { "It is no role's and no venture's default." } }
+            @if defaults.is_empty() { p.quiet { "Not a default for any role or venture." } }
             @else { ul { @for used in &defaults { li { (used) } } } }
-            @if live.is_empty() { p.quiet { "No live deployment uses it." } }
+            @if live.is_empty() { p.quiet { "No live deployments use it." } }
             @else {
                 div.scroll {
                     table.cards {
-                        caption { "Live deployments with it" }
+                        caption { "Live deployments with this image" }
                         thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Revision" } th scope="col" { "Preview" } } }
                         tbody {
                             @for deployment in live.iter().take(SHOWN_LIVE.into()) {
@@ -194,14 +168,14 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
                                 tr {
                                     th scope="row" { a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } }
                                     td data-label="Status" { (badge::deployment(deployment.status, deployment.overdue)) }
-                                    td data-label="Revision" { (deployment.boot_image_revision) @if old { " " span.quiet { "an older one, which it keeps" } } }
+                                    td data-label="Revision" { (deployment.boot_image_revision) @if old { " " span.quiet { "an older revision, which the deployment keeps" } } }
                                     td data-label="Preview" { a href=(format!("{}/preview?server={}", BOOT_IMAGE.page(key), deployment.id)) { "Preview" span.visually-hidden { " for " (deployment.hostname) } } }
                                 }
                             }
                         }
                     }
                 }
-                @if live.len() > usize::from(SHOWN_LIVE) { p { a href=(format!("/deployments?boot_image={key}&live=true")) { "All live deployments with it" } } }
+                @if live.len() > usize::from(SHOWN_LIVE) { p { a href=(format!("/deployments?boot_image={key}&live=true")) { "All live deployments with this image" } } }
             }
         },
     )
@@ -235,17 +209,17 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
         &html! {
             div.scroll {
                 table.cards {
-                    thead { tr { th scope="col" { "Revision" } th scope="col" { "When" } th scope="col" { "What" } } }
+                    thead { tr { th scope="col" { "Revision" } th scope="col" { "Time" } th scope="col" { "Change" } } }
                     tbody {
                         @for line in history.lines() {
                             @let index = revisions.iter().position(|(position, _)| *position == line.position);
                             @let revision = index.map(|index| &revisions[index].1.spec);
                             @let earlier = index.and_then(|index| revisions.get(index + 1));
                             tr id=(format!("event-{}", line.position)) {
-                                th scope="row" { @if let Some(revision) = revision { a href=(format!("{page}?at={}", line.position)) title="The image as it was" { (revision.revision) } } }
-                                td data-label="When" { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } }
-                                td data-label="What" {
-                                    (line.sentence)
+                                th scope="row" { @if let Some(revision) = revision { a href=(format!("{page}?at={}", line.position)) title="This revision of the image" { (revision.revision) } } }
+                                td data-label="Time" { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } }
+                                td data-label="Change" {
+                                    (sentence(line))
                                     @if let Some(revision) = revision {
                                         @for (name, before, after) in changed(earlier.map(|(_, entry)| &entry.spec.files), &revision.files) {
                                             div.quiet { (name) ": " (file(name, before, line.position - 1, "before")) ", " (file(name, after, line.position, "after")) }
@@ -257,7 +231,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
                     }
                 }
             }
-            p { a href=(history.path()) { @if history.older() { "All of it in the timeline" } @else { "In the timeline" } } }
+            p { a href=(history.path()) { @if history.older() { "All events in the timeline" } @else { "In the timeline" } } }
         },
     )
 }
@@ -265,7 +239,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     fn image(files: &serde_json::Value) -> Entry<BootImage> {
@@ -327,16 +301,16 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_tells_which_file_it_changed() {
+    fn a_revision_names_the_file_it_changed() {
         let before = image(&json!({"a": script(), "b": script()})).spec.files;
         let mut other = script();
         other["size"] = json!(5);
         let after = image(&json!({"a": other, "c": script()})).spec.files;
-        let told: Vec<_> = changed(Some(&before), &after)
+        let message: Vec<_> = changed(Some(&before), &after)
             .into_iter()
             .map(|(name, old, new)| (name.as_str(), old.is_some(), new.is_some()))
             .collect();
-        assert_eq!(told, [("a", true, true), ("c", false, true), ("b", true, false)]);
+        assert_eq!(message, [("a", true, true), ("c", false, true), ("b", true, false)]);
         assert!(changed(None, &after).is_empty());
     }
 }

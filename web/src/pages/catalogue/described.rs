@@ -3,25 +3,25 @@
 use super::form::{self, Pairs, Target};
 use super::retire::{self, Question};
 use super::{Noun, entry};
-use crate::auth::caller::Administrator;
-use crate::auth::level::Level;
-use crate::commands::{Command, CommandError, Kind};
-use crate::error::Error;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::Allowed;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::Allowed;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_port::{CatalogueAction, Command, CommandError, Kind};
+use bootledger_projections::rows::catalogue::Entry;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
 /// A kind of catalogue entry that is defined by a description.
-pub(in crate::pages) trait Described: 'static {
+pub(crate) trait Described: 'static {
     /// The entry's columns in the catalogue view.
     type View: DeserializeOwned;
     /// The description that defines an entry.
@@ -38,13 +38,13 @@ pub(in crate::pages) trait Described: 'static {
     const REFUSES_OLD_FORMS: bool = true;
 
     /// The initial values of a new entry's form; some may come from the URL.
-    fn usual(visit: &Visit) -> Pairs;
+    fn usual(page_context: &PageContext) -> Pairs;
 
     /// The form's values for an existing entry.
     fn pairs(view: &Self::View) -> Pairs;
 
     /// The content of the form's page.
-    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error>;
+    async fn form(snapshot: &mut Snapshot<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error>;
 
     /// The description that the form contains; `None` if there is an error, which is stored in the fields.
     fn read(fields: &mut Fields) -> Option<Self::Spec>;
@@ -53,34 +53,34 @@ pub(in crate::pages) trait Described: 'static {
     fn define(key: Name, spec: Self::Spec) -> Command;
 
     /// The consequences of retiring an entry.
-    async fn end(reading: &mut Reading<'_>, entry: &Entry<Self::View>) -> Result<End, Error>;
+    async fn end(snapshot: &mut Snapshot<'_>, entry: &Entry<Self::View>) -> Result<End, Error>;
 }
 
 /// The consequences of retiring an entry.
-pub(in crate::pages) struct End {
+pub(crate) struct End {
     /// The effects, as sentences.
-    pub(in crate::pages) does: &'static str,
+    pub(crate) does: &'static str,
     /// What still uses the entry, with links to pages.
-    pub(in crate::pages) uses: Vec<Markup>,
+    pub(crate) uses: Vec<Markup>,
     /// Why the rules refuse to retire the entry.
-    pub(in crate::pages) refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// Shows the form for a new entry.
-pub(in crate::pages) async fn new<K: Described>(
+pub(crate) async fn new<K: Described>(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let content = K::form(&mut reading, &Target::New, &Fields::new(K::usual(&visit))).await?;
-    visit.answer(reading, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)).await
+    let mut snapshot = backend.read().await?;
+    let content = K::form(&mut snapshot, &Target::New, &Fields::new(K::usual(&page_context))).await?;
+    page_context.answer(snapshot, Page::new(&format!("Create {}", K::NOUN.one), K::SECTION, content)).await
 }
 
 /// Creates an entry.
-pub(in crate::pages) async fn create<K: Described>(
+pub(crate) async fn create<K: Described>(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -89,28 +89,28 @@ pub(in crate::pages) async fn create<K: Described>(
     if let (Some(receipt), Some(key)) = (form::execute(&mut backend, &caller, &mut fields, command).await?, key) {
         return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
-    let mut reading = backend.read_now().await?;
-    let content = K::form(&mut reading, &Target::New, &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)))
+    let mut snapshot = backend.read_now().await?;
+    let content = K::form(&mut snapshot, &Target::New, &fields).await?;
+    Ok(page_context.refused(snapshot.position, Page::new(&format!("Create {}", K::NOUN.one), K::SECTION, content)))
 }
 
 /// Shows the form of an existing entry.
-pub(in crate::pages) async fn edit<K: Described>(
+pub(crate) async fn edit<K: Described>(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let entry = entry::find::<K::View>(&mut reading, &K::NOUN, key.as_str()).await?;
-    let content = K::form(&mut reading, &Target::of(&entry), &Fields::new(K::pairs(&entry.spec))).await?;
-    visit.answer(reading, Page::new(&format!("Change {key}"), K::SECTION, content)).await
+    let mut snapshot = backend.read().await?;
+    let entry = entry::find::<K::View>(&mut snapshot, &K::NOUN, key.as_str()).await?;
+    let content = K::form(&mut snapshot, &Target::of(&entry), &Fields::new(K::pairs(&entry.spec))).await?;
+    page_context.answer(snapshot, Page::new(&format!("Edit {key}"), K::SECTION, content)).await
 }
 
 /// Changes an entry.
-pub(in crate::pages) async fn change<K: Described>(
+pub(crate) async fn change<K: Described>(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
@@ -123,22 +123,22 @@ pub(in crate::pages) async fn change<K: Described>(
     if let Some(receipt) = form::execute(&mut backend, &caller, &mut fields, command).await? {
         return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
-    let mut reading = backend.read_now().await?;
-    let content = K::form(&mut reading, &Target::of(&entry), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), K::SECTION, content)))
+    let mut snapshot = backend.read_now().await?;
+    let content = K::form(&mut snapshot, &Target::of(&entry), &fields).await?;
+    Ok(page_context.refused(snapshot.position, Page::new(&format!("Edit {key}"), K::SECTION, content)))
 }
 
 /// Shows the confirmation page. `weighed` are the rules that retiring the entry would violate: the first concerns the whole,
 /// and the others each thing that uses it.
 async fn question<K: Described>(
-    reading: &mut Reading<'_>,
+    snapshot: &mut Snapshot<'_>,
     key: &Name,
     may: Allowed,
     weighed: &[BrokenRule],
     fields: &Fields,
 ) -> Result<Markup, Error> {
-    let entry = entry::find::<K::View>(reading, &K::NOUN, key.as_str()).await?;
-    let End { does, mut uses, refused } = K::end(reading, &entry).await?;
+    let entry = entry::find::<K::View>(snapshot, &K::NOUN, key.as_str()).await?;
+    let End { does, mut uses, refused } = K::end(snapshot, &entry).await?;
     uses.extend(weighed.iter().skip(1).map(|rule| html! { (rule.message) }));
     let refused = refused.or_else(|| weighed.first().map(|rule| rule.message.clone()));
     let allowed = may.and_then(|()| refused.map_or(Ok(()), Err));
@@ -148,36 +148,36 @@ async fn question<K: Described>(
 }
 
 /// Handles the request for the confirmation page.
-pub(in crate::pages) async fn ask<K: Described>(
+pub(crate) async fn load<K: Described>(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let weighed = match backend.preview(Command::Retire(K::KIND, key.clone()), caller.context()).await {
+    let weighed = match backend.preview_catalogue(CatalogueAction::Retire(K::KIND, key.clone()), caller.context()).await {
         Err(CommandError::Refused(broken)) => broken,
         // What cannot be checked now is checked when the entry is retired.
         _ => vec![],
     };
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question::<K>(&mut reading, &key, may, &weighed, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
+    let mut snapshot = backend.read().await?;
+    let may = page_context.may_change(&snapshot, Role::Administrator);
+    let content = question::<K>(&mut snapshot, &key, may, &weighed, &Fields::default()).await?;
+    page_context.answer(snapshot, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
 }
 
 /// Retires an entry.
-pub(in crate::pages) async fn retire<K: Described>(
+pub(crate) async fn retire<K: Described>(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(K::KIND, key.clone()));
+    let command = Some(Command::Catalogue(CatalogueAction::Retire(K::KIND, key.clone())));
     if let Some(receipt) = form::execute(&mut backend, &caller, &mut fields, command).await? {
         return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
-    let mut reading = backend.read_now().await?;
-    let content = question::<K>(&mut reading, &key, Ok(()), &[], &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), K::SECTION, content)))
+    let mut snapshot = backend.read_now().await?;
+    let content = question::<K>(&mut snapshot, &key, Ok(()), &[], &fields).await?;
+    Ok(page_context.refused(snapshot.position, Page::new(&format!("Retire {key}"), K::SECTION, content)))
 }

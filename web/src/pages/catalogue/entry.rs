@@ -1,17 +1,17 @@
 //! The page of one catalogue entry: finding it, showing its parts, and keeping them current.
 
 use super::Noun;
-use crate::application::Application;
-use crate::error::Error;
-use crate::pages::frame::Visit;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::layout::PageContext;
 use crate::pages::live::{self, Region, State, Topic};
-use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::rows::catalogue::{self, Entry};
 use futures::future::{FutureExt, LocalBoxFuture};
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
@@ -25,17 +25,17 @@ pub(crate) fn shown(parts: &Parts) -> Markup {
 }
 
 /// The entry with this key, retired or not.
-pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading<'_>, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
-    let at = reading.at;
-    let item = catalogue::find(reading.connection(), noun.kind, key, at).await?;
-    let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}; {} has all there are", noun.one, noun.path)))?;
+pub(crate) async fn find<T: DeserializeOwned>(snapshot: &mut Snapshot<'_>, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), noun.kind, key, at).await?;
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}; {} lists all of them", noun.one, noun.path)))?;
     Ok(item.read()?)
 }
 
 /// The heading of an entry's page: its name, and its actions. `more` are actions of its kind, which come first.
 pub(crate) fn heading(noun: &Noun, key: &str, retired: bool, may: &Allowed, more: &Markup) -> Markup {
     let page = noun.page(key);
-    let again = if retired { "Define again" } else { "Change" };
+    let again = if retired { "Restore" } else { "Edit" };
     block::heading(
         &[(noun.many, noun.path)],
         &html! { (key) @if retired { " " (badge(Tone::Neutral, "Retired")) } },
@@ -53,11 +53,11 @@ pub(crate) fn stream(
     application: &Application,
     since: i64,
     topics: Vec<Topic>,
-    remake: impl for<'a> Fn(Reading<'a>, Timestamp) -> LocalBoxFuture<'a, Result<Parts, Error>> + 'static,
+    remake: impl for<'a> Fn(Snapshot<'a>, Timestamp) -> LocalBoxFuture<'a, Result<Parts, Error>> + 'static,
 ) -> Result<HttpResponse, Error> {
     let clock = application.now;
-    let render = live::render(move |reading, _| {
-        let parts = remake(reading, clock());
+    let render = live::render(move |snapshot, _| {
+        let parts = remake(snapshot, clock());
         async move {
             let regions = parts.await?.into_iter().map(|(id, part)| Region::new(id, part)).collect();
             Ok(State { regions, rows: vec![] })
@@ -67,10 +67,10 @@ pub(crate) fn stream(
     live::answer(request, since, topics, None, render)
 }
 
-/// The path of a page's stream, with the position of its reading and the page's query.
-pub(crate) fn live_path(page: &str, position: i64, visit: &Visit) -> String {
+/// The path of a page's stream, with the position of its snapshot and the page's query.
+pub(crate) fn live_path(page: &str, position: i64, page_context: &PageContext) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(visit.parameters().filter(|(name, _)| *name != "at"));
+    query.extend_pairs(page_context.parameters().filter(|(name, _)| *name != "at"));
     let query = query.finish();
     let separator = if query.is_empty() { "" } else { "?" };
     format!("{page}/live/{position}{separator}{query}")

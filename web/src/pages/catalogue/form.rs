@@ -2,18 +2,19 @@
 //! values of a new entry, or from a form that was refused. So there is one view of each form, and every value is kept.
 
 use super::Noun;
-use crate::auth::caller::Caller;
-use crate::commands::{Command, Receipt};
-use crate::error::Error;
+use crate::http::auth::caller::Caller;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::once;
+use crate::pages::components::block;
+use crate::pages::components::field::{Field, summary};
 use crate::pages::form::Fields;
-use crate::pages::kit::action::once;
-use crate::pages::kit::block;
-use crate::pages::kit::field::{Field, summary};
-use crate::request::backend::Backend;
-use crate::request::reading::Reading;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, Entry};
+use bootledger_port::{Command, Receipt};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue::{self, Entry};
 use maud::{Markup, html};
 
 /// The field with the name of a new entry. The name `key` is already used for the key that makes a form's request repeatable.
@@ -25,7 +26,7 @@ const SEQUENCE: &str = "sequence";
 pub(crate) type Pairs = Vec<(String, String)>;
 
 /// One value for a form.
-#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are written as they stand")]
+#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are written literally")]
 pub(crate) fn pair(name: &str, value: impl ToString) -> (String, String) {
     (name.to_owned(), value.to_string())
 }
@@ -56,7 +57,7 @@ pub(crate) enum Target {
     /// A new entry.
     New,
     /// An existing entry.
-    Known {
+    Existing {
         /// The name of the entry.
         key: Name,
         /// The number of its events when the form was shown.
@@ -69,12 +70,12 @@ pub(crate) enum Target {
 impl Target {
     /// The target for an existing entry.
     pub(crate) fn of<T>(entry: &Entry<T>) -> Self {
-        Self::Known { key: entry.key.clone(), sequence: entry.sequence, retired: entry.retired }
+        Self::Existing { key: entry.key.clone(), sequence: entry.sequence, retired: entry.retired }
     }
 }
 
 /// The parts around a form's fields.
-pub(crate) struct Frame<'a> {
+pub(crate) struct FormPage<'a> {
     /// The breadcrumbs: name and path.
     pub(crate) crumbs: &'a [(&'a str, &'a str)],
     /// The title of the form.
@@ -94,50 +95,50 @@ pub(crate) fn view(noun: &Noun, target: &Target, fields: &Fields, names: &[&str]
     let crumbs = &[(noun.many, noun.path)];
     match target {
         Target::New => {
-            let (title, send) = (format!("New {}", noun.one), format!("Define the {}", noun.one));
+            let (title, send) = (format!("Create {}", noun.one), "Create".to_owned());
             let path = noun.new_path();
-            let frame = Frame { crumbs, title: &title, path: &path, send: &send, back: noun.path, sequence: None };
-            framed(&frame, fields, names, inner)
+            let form_page = FormPage { crumbs, title: &title, path: &path, send: &send, back: noun.path, sequence: None };
+            render_form_page(&form_page, fields, names, inner)
         }
-        Target::Known { key, sequence, retired } => {
-            let title = if *retired { format!("Define {key} again") } else { format!("Change {key}") };
+        Target::Existing { key, sequence, retired } => {
+            let title = if *retired { format!("Restore {key}") } else { format!("Edit {key}") };
             let (back, path) = (noun.page(key), format!("{}/edit", noun.page(key)));
-            let frame = Frame { crumbs, title: &title, path: &path, send: "Save", back: &back, sequence: Some(*sequence) };
-            framed(&frame, fields, names, inner)
+            let form_page = FormPage { crumbs, title: &title, path: &path, send: "Save", back: &back, sequence: Some(*sequence) };
+            render_form_page(&form_page, fields, names, inner)
         }
     }
 }
 
 /// The page of a form that does not belong to a whole kind.
-pub(crate) fn framed(frame: &Frame<'_>, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
+pub(crate) fn render_form_page(form_page: &FormPage<'_>, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
     let names: Vec<&str> = names.iter().copied().chain([NAME]).collect();
     html! {
-        (block::heading(frame.crumbs, &html! { (frame.title) }, &html! {}))
+        (block::heading(form_page.crumbs, &html! { (form_page.title) }, &html! {}))
         (summary(fields.broken(), &names))
-        form.form.card method="post" action=(frame.path) {
+        form.form.card method="post" action=(form_page.path) {
             (once())
-            @match frame.sequence {
+            @match form_page.sequence {
                 None => {
-                    (needed(fields, NAME, "Name", "Letters, digits, '.', '_' and '-', at most 64. It is the key by which everything refers to it, and stays.").text())
+                    (needed(fields, NAME, "Name", "Letters, digits, '.', '_' and '-', at most 64. Other objects refer to this name. It cannot be changed later.").text())
                 }
                 Some(sequence) => { input type="hidden" name=(SEQUENCE) value=(sequence); }
             }
             (inner)
             div.actions {
-                button.primary type="submit" { (frame.send) }
-                a.button href=(frame.back) { "Cancel" }
+                button.primary type="submit" { (form_page.send) }
+                a.button href=(form_page.back) { "Cancel" }
             }
         }
     }
 }
 
 /// Reads the name of a new entry. An error if an entry in use already has it.
-pub(crate) async fn new_name(reading: &mut Reading<'_>, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
+pub(crate) async fn new_name(snapshot: &mut Snapshot<'_>, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
     let Some(name) = fields.required::<Name>(NAME, "The name") else { return Ok(None) };
-    let known = catalogue::find(reading.connection(), noun.kind, name.as_str(), At::Now).await?;
+    let known = catalogue::find(snapshot.connection(), noun.kind, name.as_str(), At::Now).await?;
     if known.is_some_and(|known| !known.retired) {
-        let message = format!("there is a {} {name} already; change that one, or choose another name", noun.one);
-        fields.refuse(NAME, "name_taken", message);
+        let message = format!("a {} {name} already exists; edit it, or choose another name", noun.one);
+        fields.refuse(NAME, Rule::NameTaken, message);
         return Ok(None);
     }
     Ok(Some(name))
@@ -147,10 +148,10 @@ pub(crate) async fn new_name(reading: &mut Reading<'_>, noun: &Noun, fields: &mu
 pub(crate) fn unchanged<T>(noun: &Noun, entry: &Entry<T>, fields: &mut Fields) {
     if fields.text(SEQUENCE) != entry.sequence.to_string() {
         let message = format!(
-            "somebody changed the {} {} while you had its form open. Look at its history, and send this form again to have what it says",
+            "another user changed the {} {} while you edited it. Review its history; to overwrite the change with this form, save again",
             noun.one, entry.key
         );
-        fields.refuse("", "changed_meanwhile", message);
+        fields.refuse("", Rule::ChangedMeanwhile, message);
     }
 }
 
@@ -172,15 +173,15 @@ pub(crate) async fn execute(
 }
 
 /// The sites in use, as the options of a select.
-pub(crate) async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
-    let sites = catalogue::sites(reading.connection(), At::Now).await?;
+pub(crate) async fn sites(snapshot: &mut Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
+    let sites = catalogue::sites(snapshot.connection(), At::Now).await?;
     let words = |key: &Name, name: &str| if name.is_empty() { key.to_string() } else { format!("{key} – {name}") };
     Ok(sites.iter().map(|site| (site.key.to_string(), words(&site.key, site.spec.name.as_str()))).collect())
 }
 
 /// The boot images that may be selected.
-pub(crate) async fn boot_images(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
-    let images = catalogue::boot_images(reading.connection(), At::Now).await?;
+pub(crate) async fn boot_images(snapshot: &mut Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
+    let images = catalogue::boot_images(snapshot.connection(), At::Now).await?;
     let usable = images.into_iter().filter(|image| !image.retired);
     let words = |image: &Entry<bootledger_aggregates::boot_image::BootImage>| {
         let description = image.spec.spec.as_ref().map_or("", |spec| spec.description.as_str());
@@ -190,39 +191,24 @@ pub(crate) async fn boot_images(reading: &mut Reading<'_>) -> Result<Vec<(String
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::pages::catalogue::NETWORK;
-    use scraper::{Html, Selector};
-
-    fn selected<T>(html: &Markup, selector: &str, what: impl Fn(scraper::ElementRef<'_>) -> T) -> Vec<T> {
-        let page = Html::parse_fragment(&html.clone().into_string());
-        page.select(&Selector::parse(selector).expect("a selector")).map(what).collect()
-    }
-
-    /// The text of every element that a selector matches.
-    pub(crate) fn texts(html: &Markup, selector: &str) -> Vec<String> {
-        selected(html, selector, |found| found.text().collect())
-    }
-
-    /// An attribute of every element that a selector matches.
-    pub(crate) fn attributes(html: &Markup, selector: &str, name: &str) -> Vec<String> {
-        selected(html, selector, |found| found.attr(name).unwrap_or_default().to_owned())
-    }
+    use crate::pages::selectors::{attributes, texts};
 
     #[test]
     fn a_form_says_what_it_is_for_and_keeps_what_was_refused() {
         let mut fields = Fields::new(vec![pair(NAME, "\"><script>"), pair("x", "1")]);
         assert_eq!(fields.required::<Name>(NAME, "The name"), None);
         let html = view(&NETWORK, &Target::New, &fields, &["x"], &field(&fields, "x", "X", "").text());
-        assert_eq!(texts(&html, "h1"), ["New network"]);
+        assert_eq!(texts(&html, "h1"), ["Create network"]);
         assert_eq!(attributes(&html, "form", "action"), ["/networks/_new"]);
         assert_eq!(attributes(&html, "#field-called", "value"), ["\"><script>"]);
         assert_eq!(texts(&html, "script").len(), 0);
         assert_eq!(attributes(&html, "#refused a", "href"), ["#field-called"]);
-        let known = Target::Known { key: "prod".parse().expect("a name"), sequence: 4, retired: true };
+        let known = Target::Existing { key: "prod".parse().expect("a name"), sequence: 4, retired: true };
         let html = view(&NETWORK, &known, &Fields::default(), &[], &html! {});
-        assert_eq!(texts(&html, "h1"), ["Define prod again"]);
+        assert_eq!(texts(&html, "h1"), ["Restore prod"]);
         assert_eq!(attributes(&html, "input[name=sequence]", "value"), ["4"]);
         assert_eq!(attributes(&html, "form", "action"), ["/networks/prod/edit"]);
     }

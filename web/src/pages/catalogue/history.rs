@@ -1,10 +1,10 @@
 //! The history of a catalogue entry, as sentences, the newest first.
 
-use crate::error::Error;
-use crate::pages::kit::block;
-use crate::pages::timeline as lines;
-use crate::request::reading::Reading;
-use bootledger_projections::timeline::{self, Filter, Line, Order};
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::block;
+use crate::pages::components::lines::lines;
+use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
 use maud::{Markup, html};
 
 /// How many sentences a page shows; the timeline has all.
@@ -37,15 +37,15 @@ impl History {
     }
 }
 
-/// Reads the history of an entry, up to the reading's moment.
-pub(crate) async fn read(reading: &mut Reading<'_>, kind: &str, key: &str) -> Result<History, Error> {
+/// Reads the history of an entry, up to the snapshot's moment.
+pub(crate) async fn read(snapshot: &mut Snapshot<'_>, kind: &str, key: &str) -> Result<History, Error> {
     let filter = Filter {
         aggregate_type: Some(kind.to_owned()),
         aggregate_id: Some(key.to_owned()),
-        before: Some(reading.position + 1),
+        before: Some(snapshot.position + 1),
         ..Filter::default()
     };
-    let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
+    let mut lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
     let older = lines.len() > usize::from(SHOWN);
     lines.truncate(SHOWN.into());
     Ok(History { lines, path: format!("/timeline?aggregate={kind}/{key}"), older })
@@ -62,8 +62,8 @@ pub(crate) fn titled(title: &str, history: &History) -> Markup {
         "history",
         title,
         &html! {
-            (lines::lines(&history.lines))
-            @if history.older { p { a.button.small href=(history.path) { "All of it in the timeline" } } }
+            (lines(&history.lines))
+            @if history.older { p { a.button.small href=(history.path) { "All events in the timeline" } } }
             @else { p { a href=(history.path) { "In the timeline" } } }
         },
     )

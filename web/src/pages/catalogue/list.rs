@@ -2,14 +2,15 @@
 //! have a badge.
 
 use super::Noun;
-use crate::error::Error;
-use crate::pages::frame::Visit;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::{block, list};
-use crate::request::page::{Page, USUAL};
-use crate::request::reading::Reading;
-use bootledger_projections::catalogue::{self, Entry, Item};
+use crate::http::error::Error;
+use crate::http::request::page::{Page, USUAL};
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::layout::PageContext;
+use crate::pages::list;
+use bootledger_projections::rows::catalogue::{self, Entry, Item};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -24,16 +25,21 @@ pub(crate) struct ListQuery {
     pub(crate) after: Option<String>,
 }
 
+/// Reads a page of a kind's list, with the columns of each entry as JSON.
+pub(crate) async fn items(snapshot: &mut Snapshot<'_>, kind: &str, query: &ListQuery) -> Result<Page<Item>, Error> {
+    let at = snapshot.at;
+    let (after, q) = (query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(snapshot.connection(), kind, at, after, i64::from(USUAL) + 1, q).await?;
+    Ok(Page::of(found, USUAL, |item| item.key.clone()))
+}
+
 /// Reads a page of a kind's list.
 pub(crate) async fn find<T: DeserializeOwned>(
-    reading: &mut Reading<'_>,
+    snapshot: &mut Snapshot<'_>,
     kind: &str,
     query: &ListQuery,
 ) -> Result<Page<Entry<T>>, Error> {
-    let at = reading.at;
-    let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(reading.connection(), kind, at, after, i64::from(USUAL) + 1, q).await?;
-    let page = Page::of(found, USUAL, |item| item.key.clone());
+    let page = items(snapshot, kind, query).await?;
     let items = page.items.into_iter().map(Item::read::<T>).collect::<Result<Vec<_>, _>>()?;
     Ok(Page { items, next: page.next })
 }
@@ -50,39 +56,44 @@ pub(crate) struct Empty<'a> {
 
 /// The page's content: heading, search, table, pager. `above` is put between search and table.
 pub(crate) fn view(
-    visit: &Visit,
+    page_context: &PageContext,
     noun: &Noun,
     may: &Allowed,
     table: Option<&Markup>,
     (shown, next): (usize, Option<&str>),
     empty: &Empty<'_>,
 ) -> Markup {
-    let new = |look| action::link("new", &noun.new_path(), look, "plus-lg", &format!("New {}", noun.one), may);
-    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+    let new = |look| action::link("new", &noun.new_path(), look, "plus-lg", &format!("Create {}", noun.one), may);
+    let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
     html! {
         (block::heading(&[], &html! { (noun.many) }, &html! {
             @if let Some((words, path)) = empty.also { (action::link("also", path, Look::Usual, "", words, &Ok(()))) }
             (new(Look::Primary))
         }))
         @if shown > 0 || searched {
-            (list::filters(visit, noun.path, "Name, or any part of the description", &[], &html! {}))
+            (list::filters(page_context, noun.path, "Name or description", &[], &html! {}))
         }
         @match table {
             Some(table) => {
                 div.scroll { (table) }
-                @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
-                @let next = next.map(|next| visit.with("after", Some(next)));
-                (block::pager(shown, first.as_deref(), next.as_deref()))
+                (pager(page_context, shown, next))
             }
-            None if searched => (block::empty("Nothing here has that text.", &html! { a.button href=(noun.path) { "Show all" } })),
+            None if searched => (block::empty("No results.", &html! { a.button href=(noun.path) { "Show all" } })),
             None => {
                 @match empty.first {
                     Some((words, path)) => (block::empty(empty.words, &html! { a.button.primary href=(path) { (words) } })),
-                    None => (block::empty(empty.words, &html! { a.button.primary href=(noun.new_path()) { "New " (noun.one) } })),
+                    None => (block::empty(empty.words, &html! { a.button.primary href=(noun.new_path()) { "Create " (noun.one) } })),
                 }
             }
         }
     }
+}
+
+/// The footer of a list. `next` is the cursor of the next page.
+pub(crate) fn pager(page_context: &PageContext, shown: usize, next: Option<&str>) -> Markup {
+    let first = (!page_context.parameter("after").is_empty()).then(|| page_context.with("", None));
+    let next = next.map(|next| page_context.with("after", Some(next)));
+    block::pager(shown, first.as_deref(), next.as_deref())
 }
 
 /// The name of an entry in a row: a link, with a badge if the entry is retired.

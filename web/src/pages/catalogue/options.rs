@@ -1,8 +1,9 @@
 //! DHCP options in forms: a table of names, types and values, so that every option keeps its type.
 
 use super::form::Pairs;
+use crate::pages::components::icon::icon;
 use crate::pages::form::Fields;
-use crate::pages::kit::icon::icon;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::dhcp_option::{Addresses, DhcpOption, OptionName, OptionType, OptionValue};
 use bootledger_aggregates::values::text::Text;
@@ -23,7 +24,7 @@ const TYPES: [(&str, &str); 7] = [
 ];
 
 /// The type of an option, and its value as text.
-pub(crate) fn told(value: &OptionValue) -> (&'static str, String) {
+pub(crate) fn option_text(value: &OptionValue) -> (&'static str, String) {
     match value {
         OptionValue::Addresses(addresses) => {
             ("addresses", addresses.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
@@ -42,7 +43,7 @@ pub(crate) fn pairs(name: &str, options: &[DhcpOption]) -> Pairs {
     options
         .iter()
         .flat_map(|option| {
-            let (kind, value) = told(&option.value);
+            let (kind, value) = option_text(&option.value);
             [
                 (format!("{name}.name"), option.name.to_string()),
                 (format!("{name}.type"), kind.to_owned()),
@@ -82,7 +83,7 @@ pub(crate) fn read(fields: &mut Fields, name: &str) -> Vec<DhcpOption> {
     for (number, row) in (1..).zip(rows(fields, name)) {
         match one(&row) {
             Ok(option) => options.push(option),
-            Err(error) => fields.refuse(name, "dhcp_option_malformed", format!("option {number}: {error}")),
+            Err(error) => fields.refuse(name, Rule::DhcpOptionMalformed, format!("option {number}: {error}")),
         }
     }
     options
@@ -92,16 +93,16 @@ fn one(row: &Row) -> Result<DhcpOption, String> {
     let value = row.value.as_str();
     let name: OptionName = row.name.parse().map_err(|error: ParseError| error.to_string())?;
     let mut words = row.custom.split_whitespace();
-    let code = |code: &str| code.parse().map_err(|_| format!("{code:?} is not the code of an option, 1 to 254"));
+    let code = |code: &str| code.parse().map_err(|_| format!("{code:?} is not an option code, 1 to 254"));
     let code: Option<u8> = words.next().map(code).transpose()?;
     let custom_type = |word: &str| {
         let known = OptionType::ALL.iter().find(|(_, text)| *text == word).map(|(kind, _)| *kind);
         let types = || OptionType::ALL.map(|(_, text)| text).join(", ");
-        known.ok_or_else(|| format!("{word:?} is not the type of a custom option; there are {}", types()))
+        known.ok_or_else(|| format!("{word:?} is not the type of a custom option; the types are {}", types()))
     };
     let custom_type = words.next().map(custom_type).transpose()?;
     if let Some(more) = words.next() {
-        return Err(format!("a custom option has a code and a type, as in \"224 text\"; there is also {more:?}"));
+        return Err(format!("a custom option has a code and a type, as in \"224 text\"; remove {more:?}"));
     }
     let parts = || value.split([',', ' ']).filter(|part| !part.is_empty());
     let number = |part: &str| part.parse::<i64>().map_err(|_| format!("{part:?} is not a whole number"));
@@ -138,7 +139,7 @@ pub(crate) fn table(fields: &Fields, name: &str, label: &str, hint: &str) -> Mar
     html! {
         fieldset id=(format!("field-{name}")) tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby=(format!("hint-{name}")) {
             legend { (label) span.quiet { " (optional)" } }
-            span.hint.quiet id=(format!("hint-{name}")) { (hint) " Empty a row to remove its option; two rows are free, save for more." }
+            span.hint.quiet id=(format!("hint-{name}")) { (hint) " To remove an option, empty its row. To add more than two, save and edit again." }
             @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
             div.scroll {
                 table.cards {
@@ -168,9 +169,9 @@ pub(crate) fn shown(options: &[DhcpOption]) -> Markup {
     html! {
         @if options.is_empty() { span.quiet { "none" } }
         @else {
-            ul.plain { @for option in options { @let (kind, value) = told(&option.value); li {
+            ul.plain { @for option in options { @let (kind, value) = option_text(&option.value); li {
                 code { (option.name) } " = " code { (value) } " " span.quiet { "(" (kind) @if option.code.is_some() { ", " (custom(option)) } ")" }
-                @if let Err(why) = option.resolved() { p.error { (icon("exclamation-triangle-fill")) " DHCP servers cannot be given this option: " (why) } }
+                @if let Err(why) = option.resolved() { p.error { (icon("exclamation-triangle-fill")) " DHCP servers do not support this option: " (why) } }
             } } }
         }
     }
@@ -179,7 +180,7 @@ pub(crate) fn shown(options: &[DhcpOption]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
 
     fn option(name: &str, value: OptionValue) -> DhcpOption {
         DhcpOption::standard(name.parse().expect("a name"), value)
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_row_is_told_with_its_number() {
+    fn each_wrong_row_is_reported_with_its_number() {
         let row = |name: &str, kind: &str, value: &str| {
             [("o.name", name), ("o.type", kind), ("o.value", value)].map(|(name, value)| (name.to_owned(), value.to_owned()))
         };

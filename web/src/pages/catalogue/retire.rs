@@ -1,10 +1,10 @@
 //! The confirmation page before an entry is retired: the consequences, and what still uses the entry.
 
 use super::Noun;
-use crate::error::problem::ProblemError;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::block;
-use crate::pages::kit::field::summary;
+use crate::http::error::problem::ProblemError;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::block;
+use crate::pages::components::field::summary;
 use maud::{Markup, html};
 
 /// The content of the confirmation.
@@ -29,17 +29,17 @@ pub(crate) struct Question<'a> {
 pub(crate) fn view(question: &Question<'_>) -> Markup {
     let Question { noun, what, page, does, uses, allowed, errors } = question;
     html! {
-        (block::heading(&[(noun.many, noun.path), (what, page)], &html! { "Retire " (what) "?" }, &html! {}))
+        (block::heading(&[(noun.many, noun.path), (what, page)], &html! { "Retire " (what) }, &html! {}))
         (summary(errors, &[]))
-        (block::card("question", "What it does", &html! {
+        (block::card("question", "Effect", &html! {
             p { (does) }
-            p { "Its history stays, and it can be defined again under the same name." }
-            h3 { "What still uses it" }
+            p { "Its history is kept. It can be restored under the same name." }
+            h3 { "Used by" }
             @if uses.is_empty() { p { "Nothing." } }
             @else { ul { @for used in uses { li { (used) } } } }
             div.actions {
                 (action::post("retire", &format!("{page}/retire"), Look::Danger, "trash", &format!("Retire {what}"), allowed, &html! {}))
-                a.button href=(page) { "Keep it" }
+                a.button href=(page) { "Back" }
             }
         }))
     }
@@ -49,7 +49,7 @@ pub(crate) fn view(question: &Question<'_>) -> Markup {
 mod tests {
     use super::*;
     use crate::pages::catalogue::NETWORK;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
 
     #[test]
     fn the_page_names_what_it_does_and_what_still_uses_it() {
@@ -57,13 +57,13 @@ mod tests {
             noun: &NETWORK,
             what: "network prod",
             page: "/networks/prod",
-            does: "No address of it is given any more.",
+            does: "Its addresses are no longer assigned.",
             uses: vec![html! { "3 addresses" }],
             allowed,
             errors: &[],
         };
         let html = view(&question(&Ok(())));
-        assert_eq!(texts(&html, "h1"), ["Retire network prod?"]);
+        assert_eq!(texts(&html, "h1"), ["Retire network prod"]);
         assert_eq!(attributes(&html, "form", "action"), ["/networks/prod/retire"]);
         assert_eq!(texts(&html, "button"), ["Retire network prod"]);
         assert_eq!(texts(&html, "#question li"), ["3 addresses"]);

@@ -3,10 +3,12 @@
 //! The form contains the types that the boot images declare, so that a row that is "as declared" can be parsed without a query.
 
 use super::form::{Pairs, pair};
+use crate::images::device_settings::SettingSources;
+use crate::pages::components::block;
+use crate::pages::components::icon::icon;
+use crate::pages::components::setting::{shown, written};
 use crate::pages::form::Fields;
-use crate::pages::kit::block;
-use crate::pages::kit::icon::icon;
-use crate::settings::Known;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::setting::{SettingName, SettingText, SettingType, SettingValue, Settings};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -31,17 +33,6 @@ const TYPES: [(&str, &str); 6] = [
     ("list", "List"),
     ("secret", "Secret"),
 ];
-
-/// The type of a value, and its text in a field: one line, or a line for each entry of a list.
-pub(crate) fn written(value: &SettingValue) -> (&'static str, String) {
-    match value {
-        SettingValue::Text(text) => ("text", text.to_string()),
-        SettingValue::Number(number) => ("number", number.to_string()),
-        SettingValue::Boolean(flag) => ("boolean", flag.to_string()),
-        SettingValue::List(list) => ("list", list.items().iter().map(SettingText::as_str).collect::<Vec<_>>().join("\n")),
-        SettingValue::Secret(reference) => ("secret", reference.secret.to_string()),
-    }
-}
 
 /// Parses the text of a field.
 pub(crate) fn value(kind: &str, text: &str) -> Result<SettingValue, String> {
@@ -102,26 +93,26 @@ pub(crate) fn read(fields: &mut Fields) -> Settings {
     for (number, row) in (1..).zip(rows(fields)) {
         let name = match row.name.parse::<SettingName>() {
             Ok(name) if settings.contains_key(&name) => {
-                fields.refuse(FIELD, "setting_repeated", format!("row {number}: the setting {name} is there twice"));
+                fields.refuse(FIELD, Rule::SettingRepeated, format!("row {number}: the setting {name} is listed twice"));
                 continue;
             }
             Ok(name) => name,
             Err(error) => {
-                fields.refuse(FIELD, "setting_malformed", format!("row {number}: {error}"));
+                fields.refuse(FIELD, Rule::SettingMalformed, format!("row {number}: {error}"));
                 continue;
             }
         };
         let kind = if row.kind.is_empty() { declared.get(row.name.as_str()).copied().unwrap_or("text") } else { &row.kind };
         match value(kind, &row.value) {
             Ok(value) => drop(settings.insert(name, value)),
-            Err(error) => fields.refuse(FIELD, "setting_malformed", format!("row {number}, {name}: {error}")),
+            Err(error) => fields.refuse(FIELD, Rule::SettingMalformed, format!("row {number}, {name}: {error}")),
         }
     }
     settings
 }
 
 /// The table of a form.
-pub(crate) fn table(fields: &Fields, known: &Known, hint: &str) -> Markup {
+pub(crate) fn table(fields: &Fields, known: &SettingSources, hint: &str) -> Markup {
     let empty = (0..EMPTY_ROWS).map(|_| Row { name: String::new(), kind: String::new(), value: String::new() });
     let rows: Vec<Row> = rows(fields).into_iter().chain(empty).collect();
     let mine = |field: &str| field == FIELD || field.starts_with("settings.");
@@ -145,7 +136,7 @@ pub(crate) fn table(fields: &Fields, known: &Known, hint: &str) -> Markup {
     }
 }
 
-fn line(number: usize, row: &Row, known: &Known) -> Markup {
+fn line(number: usize, row: &Row, known: &SettingSources) -> Markup {
     let name = row.name.parse::<SettingName>().ok();
     let kind = name.as_ref().and_then(|name| known.kind(name));
     let declared = kind.map(SettingType::as_str);
@@ -171,7 +162,7 @@ fn same(declared: &str, kind: &str) -> bool {
 }
 
 /// The field for a value, by its type. Without a name the type is not known, and any text can be entered.
-fn control(number: usize, row: &Row, setting: Option<(&SettingName, Option<SettingType>)>, known: &Known) -> Markup {
+fn control(number: usize, row: &Row, setting: Option<(&SettingName, Option<SettingType>)>, known: &SettingSources) -> Markup {
     let label = format!("Value of setting {number}");
     let declared = setting.and_then(|(_, kind)| kind).filter(|kind| row.kind.is_empty() || same(kind.as_str(), &row.kind));
     let kind: &str = match declared {
@@ -210,17 +201,6 @@ fn control(number: usize, row: &Row, setting: Option<(&SettingName, Option<Setti
     }
 }
 
-/// A value to read.
-pub(crate) fn shown(value: &SettingValue) -> Markup {
-    match value {
-        SettingValue::Secret(reference) => html! { "the secret " code { (reference.secret) } },
-        SettingValue::List(list) if list.items().is_empty() => html! { span.quiet { "an empty list" } },
-        SettingValue::List(list) => html! { ul.plain { @for item in list.items() { li { code { (item) } } } } },
-        SettingValue::Text(text) if text.as_str().is_empty() => html! { span.quiet { "empty" } },
-        other => html! { code { (written(other).1) } },
-    }
-}
-
 /// The card with the settings of a site, venture or role. `problem` returns what is wrong with a secret.
 pub(crate) fn card(settings: &Settings, inherits: &str) -> Markup {
     block::card(
@@ -239,11 +219,11 @@ pub(crate) fn card(settings: &Settings, inherits: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
-    fn known() -> Known {
-        Known::of(json!({
+    fn known() -> SettingSources {
+        SettingSources::of(json!({
             "disk": { "type": "text", "description": "Disk to install on" },
             "layout": { "type": "choice", "choices": ["plain", "lvm"] },
             "packages": { "type": "list" },
@@ -282,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_row_is_told_with_its_number() {
+    fn each_wrong_row_is_reported_with_its_number() {
         let mut fields = sent(&[
             ("VLAN", "number", "1"),
             ("vlan", "number", "twelve"),
@@ -300,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_other_than_the_declared_one_is_told_beside_the_row() {
+    fn a_type_other_than_the_declared_one_is_an_error_beside_the_row() {
         let html = table(&sent(&[("vlan", "text", "12"), ("layout", "text", "lvm")]), &known(), "");
         assert_eq!(texts(&html, "tbody .error"), [" declared as number"]);
     }

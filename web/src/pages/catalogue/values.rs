@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_told_in_the_fields_own_words() {
+    fn an_error_uses_the_fields_own_words() {
         assert_eq!(
             "10.0.0".parse::<Cidr>().expect_err("no network").to_string(),
             "\"10.0.0\" is not a network such as 10.0.0.0/24"

@@ -1,20 +1,22 @@
 //! The part of the dashboard with what needs attention: failures, what deployments are waiting for, and servers that are behind
 //! or have drifted.
 
-use crate::error::Error;
-use crate::pages::deployments::awaited;
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
-use crate::pages::kit::time::since;
-use crate::request::reading::Reading;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::awaited;
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::components::time::since;
+use crate::wording::plugins;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::installations::{self, FailedInstallation};
-use bootledger_projections::plugin_runs::{self, Awaited, Run, RunStatus, Standing};
-use bootledger_projections::webhooks::{self, FailingWebhook};
-use bootledger_projections::{dns_updates, drift, parked};
+use bootledger_projections::progress::dns_updates;
+use bootledger_projections::progress::webhooks::{self, FailingWebhook};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue::{self, DhcpServerView, Entry};
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::installations::{self, FailedInstallation};
+use bootledger_projections::rows::plugin_runs::{self, Awaited, Run, RunStatus, Standing};
+use bootledger_projections::rows::{drift, parked};
 use maud::{Markup, html};
 
 /// How many items of each kind are shown.
@@ -45,25 +47,25 @@ impl Attention {
     }
 }
 
-pub(super) async fn ask(reading: &mut Reading<'_>, standing: &[Standing]) -> Result<Attention, Error> {
+pub(super) async fn load(snapshot: &mut Snapshot<'_>, standing: &[Standing]) -> Result<Attention, Error> {
     let count = |status| standing.iter().filter(|row| row.status == status).map(|row| row.deployments).sum();
-    let runs = plugin_runs::failed(reading.connection(), SHOWN).await?;
+    let runs = plugin_runs::failed(snapshot.connection(), SHOWN).await?;
     let ids: Vec<_> = runs.iter().map(|run| run.deployment).collect();
-    let rows = deployments::find_many(reading.connection(), &ids, At::Now).await?;
+    let rows = deployments::find_many(snapshot.connection(), &ids, At::Now).await?;
     let of = |run: Run| rows.iter().find(|row| row.id == run.deployment).cloned().map(|row| (run, row));
-    let (failed_installers, installers) = installations::failing(reading.connection(), SHOWN).await?;
-    let servers = catalogue::dhcp_servers(reading.connection(), At::Now).await?;
+    let (failed_installers, installers) = installations::failing(snapshot.connection(), SHOWN).await?;
+    let servers = catalogue::dhcp_servers(snapshot.connection(), At::Now).await?;
     Ok(Attention {
         failing: count(RunStatus::Failed) + failed_installers,
         installers,
         waiting: count(RunStatus::Waiting),
-        awaited: plugin_runs::awaited(reading.connection(), SHOWN).await?,
+        awaited: plugin_runs::awaited(snapshot.connection(), SHOWN).await?,
         failed: runs.into_iter().filter_map(of).collect(),
         servers: servers.into_iter().filter(|server| server.spec.failing.is_some() || server.spec.confirmed.is_none()).collect(),
-        drifted: drift::counts(reading.connection()).await?,
-        dns: dns_updates::problems(reading.connection()).await?,
-        parked: parked::count(reading.connection()).await?,
-        webhooks: webhooks::all_failing(reading.connection()).await?,
+        drifted: drift::counts(snapshot.connection()).await?,
+        dns: dns_updates::problems(snapshot.connection()).await?,
+        parked: parked::count(snapshot.connection()).await?,
+        webhooks: webhooks::all_failing(snapshot.connection()).await?,
     })
 }
 
@@ -72,26 +74,26 @@ pub(super) fn view(found: &Attention, now: Timestamp) -> Markup {
     let rows = rows(found, now);
     let content = html! {
         @if rows.is_empty() {
-            p { (badge(Tone::Good, "Nothing needs you")) " No deployment failed or waits for a person or a server, and all servers have what they should." }
+            p { (badge(Tone::Good, "No problems")) " No deployment is failing or waiting, and all servers are in their expected state." }
         } @else {
             div.scroll {
                 table.cards {
-                    thead { tr { th scope="col" { "What" } th scope="col" { "Where" } th scope="col" { "Since" } th scope="col" { "Why" } } }
+                    thead { tr { th scope="col" { "Status" } th scope="col" { "Object" } th scope="col" { "Age" } th scope="col" { "Reason" } } }
                     tbody { @for row in rows { (row) } }
                 }
             }
         }
     };
-    block::card("attention", "Needs somebody", &content)
+    block::card("attention", "Needs attention", &content)
 }
 
 fn row(what: &Markup, place: &Markup, moment: Option<Timestamp>, why: &Markup, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" { (what) }
-            td data-label="Where" { div { (place) } }
-            td data-label="Since" { @match moment { Some(at) => (since(at, now)), None => "–" } }
-            td data-label="Why" { div { (why) } }
+            td data-label="Object" { div { (place) } }
+            td data-label="Age" { @match moment { Some(at) => (since(at, now)), None => "–" } }
+            td data-label="Reason" { div { (why) } }
         }
     }
 }
@@ -99,12 +101,13 @@ fn row(what: &Markup, place: &Markup, moment: Option<Timestamp>, why: &Markup, n
 fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
     let mut rows = vec![];
     if found.parked > 0 {
-        let why = html! { (found.parked) " events could not be applied, so what is shown of what they are about is old. " a href="/readyz" { "Which" } };
-        rows.push(row(&badge(Tone::Bad, "Parked"), &html! { "The views" }, None, &why, now));
+        let why = html! { (found.parked) " events could not be applied, so the pages of their objects may be out of date. " a href="/readyz" { "Details" } };
+        rows.push(row(&badge(Tone::Bad, "Not applied"), &html! { "Pages" }, None, &why, now));
     }
     for (run, deployment) in &found.failed {
         let place = html! { a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } };
-        let why = html! { (run.plugin) ": " (run.reason.as_deref().unwrap_or("without a word")) };
+        let reason = run.reason.as_ref().map(|reason| plugins::reason(reason, deployment.hostname.as_str()));
+        let why = html! { (run.plugin) ": " (reason.as_deref().unwrap_or("no reason given")) };
         rows.push(row(&badge(Tone::Bad, "Failed"), &place, Some(run.since), &why, now));
     }
     for failed in &found.installers {
@@ -127,10 +130,10 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
                 rows.push(row(&badge(Tone::Bad, "Failing"), &place, Some(failing.at), &html! { (failing.message) }, now));
             }
             None => rows.push(row(
-                &badge(Tone::Warn, "Silent"),
+                &badge(Tone::Warn, "Unconfirmed"),
                 &place,
                 None,
-                &html! { "It has confirmed nothing yet. Is its agent running?" },
+                &html! { "It has not confirmed any configuration yet. Check that its agent runs." },
                 now,
             )),
         }
@@ -139,17 +142,17 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
         let place = html! { (awaited::links([waits.key.as_str()])) };
         let path = format!("/deployments?awaiting={}", form_urlencoded::byte_serialize(waits.key.as_bytes()).collect::<String>());
         let why = html! { a href=(path) { (waits.deployments) @if waits.deployments == 1 { " deployment waits" } @else { " deployments wait" } } };
-        rows.push(row(&badge(Tone::Warn, "Awaited"), &place, Some(waits.since), &why, now));
+        rows.push(row(&badge(Tone::Warn, "Waiting"), &place, Some(waits.since), &why, now));
     }
     if found.dns.0 > 0 {
         let place = html! { a href="/zones" { "DNS" } };
-        let why = html! { (found.dns.0) " sets of records are not at their primary yet although that was tried" };
+        let why = html! { (found.dns.0) " DNS record sets are not published, because updates of their primary failed. The page of each zone shows the reason." };
         rows.push(row(&badge(Tone::Warn, "Pending"), &place, found.dns.1, &why, now));
     }
     for (site, count) in &found.drifted {
         let place = html! { a href=(format!("/sites/{site}")) { "Site " (site) } };
-        let why = html! { (count) @if *count == 1 { " difference" } @else { " differences" } " between what its servers have and what they should have" };
-        rows.push(row(&badge(Tone::Warn, "Differs"), &place, None, &why, now));
+        let why = html! { (count) @if *count == 1 { " difference" } @else { " differences" } " from the expected state of its servers" };
+        rows.push(row(&badge(Tone::Warn, "Drift"), &place, None, &why, now));
     }
     for webhook in &found.webhooks {
         let place = html! { "Webhook " (webhook.name) };
@@ -157,7 +160,7 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
             &badge(Tone::Warn, "Failing"),
             &place,
             None,
-            &html! { "Its receiver does not take what it is told; " code { "GET /api/v1/webhooks" } " says why" },
+            &html! { "Webhook deliveries are failing. See the reason in "code { "GET /api/v1/webhooks" } "." },
             now,
         ));
     }
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_wrong_that_is_said() {
-        assert!(view(&Attention::default(), Timestamp::default()).into_string().contains("Nothing needs you"));
+    fn the_page_states_that_there_are_no_problems() {
+        assert!(view(&Attention::default(), Timestamp::default()).into_string().contains("No problems"));
     }
 }

@@ -1,13 +1,13 @@
 //! The part of the dashboard with recent statistics: deployments per day, the duration of their stages, and current delays.
 
-use crate::error::Error;
-use crate::pages::kit::block;
-use crate::pages::kit::plot::{Bar, Series, bars, columns};
-use crate::pages::kit::time::span;
-use crate::request::reading::Reading;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::block;
+use crate::pages::components::plot::{Bar, Series, bars, columns};
+use crate::pages::components::time::span;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::plugin_runs::{RunStatus, Standing};
-use bootledger_projections::statistics::{self, Statistic};
+use bootledger_projections::rows::plugin_runs::{RunStatus, Standing};
+use bootledger_projections::rows::statistics::{self, Statistic};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 use time::{Date, Duration};
@@ -23,10 +23,10 @@ pub(super) struct Lately {
     standing: Vec<Standing>,
 }
 
-pub(super) async fn ask(reading: &mut Reading<'_>, now: Timestamp, standing: Vec<Standing>) -> Result<Lately, Error> {
+pub(super) async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, standing: Vec<Standing>) -> Result<Lately, Error> {
     let last = now.0.date();
     let first = last.saturating_sub(Duration::days(DAYS - 1));
-    let found = statistics::list(reading.connection(), first, last).await?;
+    let found = statistics::list(snapshot.connection(), first, last).await?;
     Ok(Lately { standing, ..Lately::of(first, &found) })
 }
 
@@ -54,9 +54,10 @@ pub(super) fn view(found: &Lately) -> Markup {
     const ENDED: [Series; 3] = [
         Series { name: "done", class: "b" },
         Series { name: "cancelled", class: "e" },
-        Series { name: "started and not ended that day", class: "a" },
+        Series { name: "started, not ended on that day", class: "a" },
     ];
-    const STAGES: [Series; 2] = [Series { name: "being prepared", class: "c" }, Series { name: "in progress", class: "a" }];
+    const STAGES: [Series; 2] =
+        [Series { name: "open (preparing)", class: "c" }, Series { name: "in progress (installing)", class: "a" }];
     let counts = found.rows(|day| {
         let (done, cancelled) = (found.sum(day, "deployments_done"), found.sum(day, "deployments_cancelled"));
         vec![done, cancelled, (found.sum(day, "deployments_started") - done - cancelled).max(0)]
@@ -68,9 +69,9 @@ pub(super) fn view(found: &Lately) -> Markup {
     let lost: Vec<Bar> = found.standing.iter().take(8).map(lost).collect();
     let content = html! {
         div.columns {
-            (columns("Deployments a day", &ENDED, &counts, |number| number.to_string()))
-            (columns("Time of a deployment by stage, on average a day", &STAGES, &durations, span))
-            @if !lost.is_empty() { (bars("Where time is lost now", &lost)) }
+            (columns("Deployments per day", &ENDED, &counts, |number| number.to_string()))
+            (columns("Average time in each status, by day", &STAGES, &durations, span))
+            @if !lost.is_empty() { (bars("Longest waits now", &lost)) }
         }
     };
     block::card("lately", "The last 30 days", &content)
@@ -93,11 +94,11 @@ mod tests {
     use time::macros::date;
 
     #[test]
-    fn sums_of_all_sites_are_told_day_by_day() {
+    fn sums_of_all_sites_are_shown_day_by_day() {
         let first = date!(2026 - 01 - 01);
-        let told =
+        let message =
             |site: &str, amount| Statistic { day: first, site: site.to_owned(), measure: "deployments_done".to_owned(), amount };
-        let lately = Lately::of(first, &[told("dc1", 2), told("dc2", 3)]);
+        let lately = Lately::of(first, &[message("dc1", 2), message("dc2", 3)]);
         assert_eq!((lately.days.len(), lately.sum(first, "deployments_done")), (30, 5));
         assert!(view(&lately).into_string().contains("2026-01-01: 5 done"));
     }

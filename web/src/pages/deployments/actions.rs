@@ -1,93 +1,82 @@
 //! Actions on a deployment: cancel it with a reason, mark it as done, retry a plugin. An action that cannot be undone has a
 //! confirmation page that describes its effects.
 
-use crate::auth::caller::Operator;
-use crate::commands::Command;
-use crate::error::Error;
-use crate::error::problem::ProblemError;
+use super::details::find;
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::action::once;
+use crate::pages::components::block;
+use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done as answer_done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::once;
-use crate::pages::kit::block;
-use crate::pages::kit::field::{Field, summary};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::at::At;
-use bootledger_projections::deployments::{self, Deployment};
+use bootledger_port::{Command, DeploymentAction};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments::Deployment;
 use maud::{Markup, html};
 
-async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment, Error> {
-    let found = deployments::find(reading.connection(), id, At::Now).await?;
-    found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
-}
-
 /// Handles `GET /deployments/{id}/cancel`: shows the confirmation page.
-pub(super) async fn ask_cancel(
+pub(super) async fn confirm_cancel(
     _: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let deployment = find(&mut reading, id).await?;
+    let mut snapshot = backend.read().await?;
+    let deployment = find(&mut snapshot, id, At::Now).await?;
     let page = Page::new("Cancel a deployment", Section::Deployments, cancel_form(&deployment, "", &[]));
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// Handles `POST /deployments/{id}/cancel`.
 pub(super) async fn cancel(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     if let Some(reason) = fields.required::<Text>("reason", "The reason") {
-        let command = Command::CancelDeployment { deployment: id, reason };
+        let command = Command::Deployment(DeploymentAction::CancelDeployment { deployment: id, reason });
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
             Err(error) => fields.refused(error)?,
         }
     }
-    let mut reading = backend.read().await?;
-    let deployment = find(&mut reading, id).await?;
+    let mut snapshot = backend.read().await?;
+    let deployment = find(&mut snapshot, id, At::Now).await?;
     let form = cancel_form(&deployment, fields.text("reason"), fields.broken());
-    Ok(visit.refused(reading.position, Page::new("Cancel a deployment", Section::Deployments, form)))
+    Ok(page_context.refused(snapshot.position, Page::new("Cancel a deployment", Section::Deployments, form)))
 }
 
 fn cancel_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -> Markup {
     let id = deployment.id;
     let path = format!("/deployments/{id}");
-    let field = Field {
-        name: "reason",
-        label: "Reason",
-        value: reason,
-        hint: "For whoever asks later; it is kept on record.",
-        required: true,
-        errors,
-    };
+    let field =
+        Field { name: "reason", label: "Reason", value: reason, hint: "Recorded with the deployment.", required: true, errors };
     html! {
-        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Cancel " (deployment.hostname) "?" }, &html! {}))
+        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Cancel " (deployment.hostname) }, &html! {}))
         (summary(errors, &["reason"]))
         div.card {
-            p { "This gives the deployment up. It cannot be taken up again; a new one can be started." }
+            p { "This cancels the deployment permanently. You can start a new one afterwards." }
             ul {
-                li { "The claims on " code { (deployment.ip) } ", " (deployment.hostname) " and " code { (deployment.mac) } " that this deployment took are given back." }
-                li { "DNS records and DHCP entries that were made for it are taken back, also at the servers." }
-                li { "The server boots its local disk from then on. What is installed on it already stays as it is." }
+                li { "This deployment releases " code { (deployment.ip) } ", " (deployment.hostname) " and " code { (deployment.mac) } " for other deployments." }
+                li { "Its DNS records and DHCP entries are removed, also from the DNS and DHCP servers." }
+                li { "From then on the server boots from its local disk. Software that is already installed remains." }
             }
             form.form method="post" action=(format!("{path}/cancel")) {
                 (once())
                 (field.text())
                 div.actions {
-                    button.danger type="submit" { "Cancel the deployment" }
-                    a.button href=(path) { "Keep it" }
+                    button.danger type="submit" { "Cancel deployment" }
+                    a.button href=(path) { "Back" }
                 }
             }
         }
@@ -95,47 +84,47 @@ fn cancel_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -
 }
 
 /// Handles `GET /deployments/{id}/done`: shows the confirmation page.
-pub(super) async fn ask_done(
+pub(super) async fn confirm_done(
     _: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let deployment = find(&mut reading, id).await?;
-    visit.answer(reading, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await
+    let mut snapshot = backend.read().await?;
+    let deployment = find(&mut snapshot, id, At::Now).await?;
+    page_context.answer(snapshot, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await
 }
 
 /// Handles `POST /deployments/{id}/done`.
 pub(super) async fn done(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
-    match backend.execute(Command::MarkDone { deployment: id, by }, fields.context(&caller)).await {
+    match backend.execute(Command::Deployment(DeploymentAction::MarkDone { deployment: id, by }), fields.context(&caller)).await {
         Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
         Err(error) => fields.refused(error)?,
     }
-    let mut reading = backend.read().await?;
-    let deployment = find(&mut reading, id).await?;
+    let mut snapshot = backend.read().await?;
+    let deployment = find(&mut snapshot, id, At::Now).await?;
     let form = done_form(&deployment, fields.broken());
-    Ok(visit.refused(reading.position, Page::new("Mark a deployment done", Section::Deployments, form)))
+    Ok(page_context.refused(snapshot.position, Page::new("Mark a deployment done", Section::Deployments, form)))
 }
 
 fn done_form(deployment: &Deployment, errors: &[ProblemError]) -> Markup {
     let path = format!("/deployments/{}", deployment.id);
     html! {
-        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Is " (deployment.hostname) " installed?" }, &html! {}))
+        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Mark " (deployment.hostname) " done" }, &html! {}))
         (summary(errors, &[]))
         div.card {
-            p { "Usually the server says so itself, when its installer asks for " code { "/pxe/DONE/" } ". Say it in its place only where you know that it is installed." }
-            p { "The deployment is archived, and the server boots its local disk from then on." }
+            p { "Usually the server reports this itself: its installer requests " code { "/pxe/DONE/" } ". Mark the deployment done manually only if you know that the server is installed." }
+            p { "The deployment ends, and from then on the server boots from its local disk." }
             form.actions method="post" action=(format!("{path}/done")) {
                 (once())
-                button.primary type="submit" { "It is installed" }
+                button.primary type="submit" { "Mark done" }
                 a.button href=(path) { "Back" }
             }
         }
@@ -149,7 +138,7 @@ pub(super) async fn retry(
     Path((id, plugin)): Path<(DeploymentId, Name)>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::RetryPlugin { deployment: id, plugin };
+    let command = Command::Deployment(DeploymentAction::RetryPlugin { deployment: id, plugin });
     let receipt = backend.execute(command, fields.context(&caller)).await?;
     Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await)
 }

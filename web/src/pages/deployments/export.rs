@@ -1,12 +1,13 @@
 //! The export of a filtered list of deployments as CSV (RFC 4180), without a limit.
 
 use super::list::filter;
-use crate::error::Error;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
 use crate::pages::csv;
-use crate::pages::frame::Visit;
-use crate::request::backend::Backend;
+use crate::pages::layout::PageContext;
+use crate::wording::plugins::ended_by;
 use actix_web::HttpResponse;
-use bootledger_projections::deployments::{self, Cursor, Deployment, Filter};
+use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter};
 
 /// How many rows are read at a time.
 const BATCH: i64 = 1_000;
@@ -15,16 +16,16 @@ const HEAD: &str = "id,hostname,ip,mac,status,overdue,status_since,venture,role,
                     import,started_at,started_by,in_progress_at,ended_at,ended_by,reason\r\n";
 
 /// Handles `GET /deployments/export.csv`, which takes the filters of the list.
-pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let reading = backend.read().await?;
-    let at = reading.at;
-    let mut filter = Filter { after: None, ..filter(&visit, at)? };
+pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let mut filter = Filter { after: None, ..filter(&page_context, at)? };
     let mut ended = false;
-    csv::download("deployments.csv", HEAD, reading, async |reading| {
+    csv::download("deployments.csv", HEAD, snapshot, async |snapshot| {
         if ended {
             return Ok(None);
         }
-        let found = deployments::list(reading.connection(), &filter, at, BATCH).await?;
+        let found = deployments::list(snapshot.connection(), &filter, at, BATCH).await?;
         ended = i64::try_from(found.len()).is_ok_and(|count| count < BATCH);
         filter.after = found.last().map(|last| Cursor::behind(last, filter.sort));
         Ok(Some(found.iter().map(line).collect()))
@@ -55,7 +56,7 @@ fn line(row: &Deployment) -> String {
         row.started_by.clone(),
         optional(row.in_progress_at),
         optional(row.ended_at),
-        row.ended_by.clone().unwrap_or_default(),
+        row.ended_by.as_ref().map(ended_by).unwrap_or_default(),
         row.reason.clone().unwrap_or_default(),
     ];
     let cells: Vec<String> = cells.iter().map(|text| csv::cell(text)).collect();

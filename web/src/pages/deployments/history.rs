@@ -1,12 +1,13 @@
 //! The history of a deployment from its own events: what each plugin did when, and what was served. It is read in the same way
 //! for now and for any past position.
 
-use crate::error::Error;
-use crate::pages::kit::action::Allowed;
-use crate::request::reading::Reading;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::Allowed;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::DeploymentEvent;
 use bootledger_aggregates::deployment::plan::PlannedPlugin;
+use bootledger_aggregates::deployment::reason::{PluginFailure, Waiting};
 use bootledger_aggregates::deployment::{Deployment as Rules, plan::Plan};
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -14,8 +15,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::webhook::EventPattern;
-use bootledger_projections::log::{self, Wanted};
-use bootledger_projections::plugin_runs::RunStatus;
+use bootledger_projections::database::log::{self, Wanted};
+use bootledger_projections::rows::plugin_runs::RunStatus;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -30,9 +31,9 @@ pub(super) struct Work {
     /// How often the plugin failed.
     pub(super) attempts: u32,
     /// The plugin's last failure: its time and reason, and the time of the next attempt.
-    pub(super) failure: Option<(Timestamp, String, Timestamp)>,
+    pub(super) failure: Option<(Timestamp, PluginFailure, Timestamp)>,
     /// The start and reason of the plugin's wait, and the keys of what it is waiting for.
-    pub(super) waiting: Option<(Timestamp, String, Vec<String>)>,
+    pub(super) waiting: Option<(Timestamp, Waiting, Vec<String>)>,
     /// When an operator last requested a retry.
     pub(super) retried: Option<Timestamp>,
 }
@@ -66,11 +67,11 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads the history at the moment of a reading.
-    pub(super) async fn read(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Self, Error> {
+    /// Reads the history at the moment of a snapshot.
+    pub(super) async fn read(snapshot: &mut Snapshot<'_>, id: DeploymentId) -> Result<Self, Error> {
         let wanted = Wanted::of(&[EventPattern::All]);
-        let (key, last) = (id.to_string(), reading.position);
-        let stored = log::read_stream(reading.connection(), &wanted, ("deployment", &key), 1, last, MOST).await?;
+        let (key, last) = (id.to_string(), snapshot.position);
+        let stored = log::read_stream(snapshot.connection(), &wanted, ("deployment", &key), 1, last, MOST).await?;
         let mut events = vec![];
         for event in stored {
             let recorded = event.recorded().map_err(|error| Error::Internal(error.into()))?;
@@ -106,13 +107,13 @@ impl History {
             E::PluginFailed { plugin, attempt, reason, retry_at } => {
                 let work = self.work.entry(plugin.clone()).or_default();
                 work.attempts = *attempt;
-                work.failure = Some((at, reason.to_string(), *retry_at));
+                work.failure = Some((at, reason.clone(), *retry_at));
                 work.waiting = None;
             }
             E::PluginWaiting { plugin, reason, awaited } => {
                 let work = self.work.entry(plugin.clone()).or_default();
                 let since = work.waiting.as_ref().map_or(at, |(since, ..)| *since);
-                work.waiting = Some((since, reason.to_string(), awaited.iter().map(ToString::to_string).collect()));
+                work.waiting = Some((since, reason.clone(), awaited.iter().map(ToString::to_string).collect()));
             }
             E::PluginRetryRequested { plugin } => self.work.entry(plugin.clone()).or_default().retried = Some(at),
             E::DeploymentInProgress { .. } => self.in_progress = Some(at),
@@ -174,7 +175,7 @@ impl History {
     /// Whether a command would be allowed, by the rule that decides it, and if not, why.
     pub(super) fn allows(&self, command: DeploymentCommand) -> Allowed {
         match self.rules.decide(command) {
-            Ok(events) if events.is_empty() => Err("This has been done already.".to_owned()),
+            Ok(events) if events.is_empty() => Err("This action was already taken.".to_owned()),
             Ok(_) => Ok(()),
             Err(refused) => Err(capital(&refused.to_string())),
         }
@@ -193,9 +194,9 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use bootledger_aggregates::boot_image::EndedBy;
+    use bootledger_aggregates::deployment::assignment::Assignment;
     use bootledger_aggregates::deployment::event::{DeploymentStarted, Limits};
     use bootledger_aggregates::values::ids::DeviceId;
-    use bootledger_aggregates::values::text::Text;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::default().plus_seconds(seconds)
@@ -207,13 +208,15 @@ mod tests {
 
     fn started() -> DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
-            device: DeviceId::default(),
-            mac: "52:54:00:12:34:56".parse().expect("a MAC"),
-            ip: [10, 0, 0, 11].into(),
-            hostname: "h200.dc1.example".parse().expect("a host name"),
-            venture: name("shop"),
-            role: name("web"),
-            boot_image: name("debian"),
+            assignment: Assignment {
+                device: DeviceId::default(),
+                mac: "52:54:00:12:34:56".parse().expect("a MAC"),
+                ip: [10, 0, 0, 11].into(),
+                hostname: "h200.dc1.example".parse().expect("a host name"),
+                venture: name("shop"),
+                role: name("web"),
+                boot_image: name("debian"),
+            },
             boot_image_revision: 1,
             network: name("prod"),
             site: name("dc1"),
@@ -228,11 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_stands_as_its_last_event_says() {
+    fn the_state_of_a_plugin_is_that_of_its_last_event() {
         let failed = |attempt| DeploymentEvent::PluginFailed {
             plugin: name("clean"),
             attempt,
-            reason: Text::fitted("no luck"),
+            reason: PluginFailure::Deadline { seconds: 20 },
             retry_at: at(99),
         };
         let mut events = vec![(1, at(0), started())];
@@ -252,6 +255,6 @@ mod tests {
         let role = history.plugins().iter().find(|planned| planned.name == name("role")).expect("planned");
         assert_eq!(history.could_run_since(role), Some(at(3)));
         let refused = history.allows(DeploymentCommand::RetryPlugin { plugin: name("clean") });
-        assert!(refused.expect_err("refused").contains("never run twice"));
+        assert!(refused.expect_err("refused").contains("does not run again"));
     }
 }

@@ -1,53 +1,56 @@
 //! The page `/deployments/{id}/served/{file}`: the text that a server got, which is the template of the image's revision,
 //! rendered again. The hash shows whether these are the bytes that were served.
 
+use super::details::find;
 use super::history::{History, ServedFile};
-use crate::auth::level::Level;
-use crate::boot::render::Shown;
-use crate::boot::target::Image;
-use crate::error::Error;
-use crate::pages::boot_images::target::of_deployment;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::badge::Tone;
-use crate::pages::kit::block;
-use crate::pages::kit::time::moment;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::images::target::Image;
+use crate::machines::pxe::render::{Shown, as_served};
+use crate::machines::pxe::service::BootService;
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block;
+use crate::pages::components::time::moment;
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::previewed::of_deployment;
 use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::{catalogue, deployments};
+use bootledger_projections::rows::catalogue;
 use maud::{Markup, html};
 use std::sync::Arc;
 
 /// Handles the request for the page.
 pub(super) async fn show(
-    visit: Visit,
+    page_context: PageContext,
     Path((id, file)): Path<(DeploymentId, Name)>,
+    boot: Data<BootService>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let at = reading.at;
-    let deployment = deployments::find(reading.connection(), id, at).await?;
-    let deployment = deployment.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))?;
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let deployment = find(&mut snapshot, id, at).await?;
     let hostname = deployment.hostname.to_string();
-    let history = History::read(&mut reading, id).await?;
+    let history = History::read(&mut snapshot, id).await?;
     let served: Vec<ServedFile> = history.served.into_iter().filter(|served| served.file == file).collect();
     let (key, revision) = (deployment.boot_image.clone(), deployment.boot_image_revision);
-    let image = catalogue::boot_image_revision(reading.connection(), &key, revision).await?;
-    let image = image.ok_or_else(|| Error::NotFound(format!("the boot image {key} had no revision {revision}")))?.spec;
+    let image = catalogue::boot_image_revision(snapshot.connection(), &key, revision).await?;
+    let image = image.ok_or_else(|| Error::NotFound(format!("the boot image {key} has no revision {revision}")))?.spec;
     let kind = image.files.get(&file).map(|file| file.kind);
     let previewed = match kind {
         None => Err(format!("revision {revision} of the boot image {key} has no file {file}")),
         // A file that an installer reads may contain passwords.
-        Some(kind) if !kind.is_script() && visit.may(Level::Operator).is_err() => {
-            Err("only operators see the files of installers, since they may hold passwords".to_owned())
+        Some(kind) if !kind.is_script() && page_context.may(Role::Operator).is_err() => {
+            Err("viewing installer files requires the role operator, because they may contain passwords".to_owned())
         }
-        Some(_) => of_deployment(&mut reading, deployment, Arc::new(Image::new(key, image))).await?,
+        Some(_) => of_deployment(&mut snapshot, deployment, Arc::new(Image::new(key, image))).await?,
     };
-    let seen = visit.see(reading).await?;
+    let seen = page_context.see(snapshot).await?;
     let rendered = match previewed {
-        Ok(previewed) => backend.as_served(&previewed.target, &file).await,
+        Ok(previewed) => as_served(backend.application(), &boot.table, &previewed.target, &file).await,
         Err(why) => Err(why),
     };
     let title = format!("{file} for {hostname}");
@@ -63,17 +66,17 @@ fn view(served: &[ServedFile], rendered: &Result<Shown, String>) -> Markup {
     let same = |served: &ServedFile| rendered.as_ref().is_ok_and(|shown| shown.is(served.sha256));
     html! {
         @match rendered {
-            Err(why) => (block::note(Tone::Info, &html! { p { "It cannot be shown here: " (why) "." } })),
+            Err(why) => (block::note(Tone::Info, &html! { p { "It cannot be displayed: " (why) "." } })),
             Ok(shown) => {
                 @if let Some(exact) = served.iter().rev().find(|served| same(served)) {
-                    (block::note(Tone::Good, &html! { p { "These are the bytes that were served at " (moment(exact.at)) ": the hash is the same. Token and secrets are masked here, and were in them." } }))
+                    (block::note(Tone::Good, &html! { p { "These bytes were served at " (moment(exact.at)) ", with the same hash. The token and secrets are masked here." } }))
                 } @else if served.is_empty() {
-                    (block::note(Tone::Info, &html! { p { "It was not served yet. This is what the server would get now; token and secrets are masked here." } }))
+                    (block::note(Tone::Info, &html! { p { "Not served yet. This is the file that the server would receive now. The token and secrets are masked." } }))
                 } @else {
-                    (block::note(Tone::Warn, &html! { p { "What was served had another hash: the network, the site, the base URL or a secret has changed since. This is what the server would get now." } }))
+                    (block::note(Tone::Warn, &html! { p { "The served file had another hash: the network, the site, the base URL or a secret has changed since. This is the file that the server would receive now." } }))
                 }
-                pre tabindex="0" role="region" aria-label="The file" { (shown.text) }
-                p.quiet { "SHA-256 " code { (shown.sha256) } " (of a file with secrets it is keyed, so that they cannot be guessed from it)" }
+                pre tabindex="0" role="region" aria-label="File" { (shown.text) }
+                p.quiet { "SHA-256 " code { (shown.sha256) } " (keyed for files with secrets, so that the secrets cannot be guessed from it)" }
             }
         }
         (block::card("served", "Served", &html! {
@@ -81,7 +84,7 @@ fn view(served: &[ServedFile], rendered: &Result<Shown, String>) -> Markup {
             @else {
                 ul { @for one in served.iter().rev() { li {
                     a href=(format!("/timeline/{}", one.position)) { (moment(one.at)) } " to " code { (one.client) } ", SHA-256 " code { (one.sha256) }
-                    @if same(one) { " – the same bytes" }
+                    @if same(one) { " – same bytes" }
                 } } }
             }
         }))
@@ -103,9 +106,9 @@ mod tests {
     fn only_the_same_hash_makes_it_what_was_served() {
         let rendered = Ok(Shown::of(Sha256::new([1; 32]), "#!ipxe\necho <b>"));
         let exact = view(&[served(2), served(1)], &rendered).into_string();
-        assert!(exact.contains("These are the bytes") && exact.contains("echo &lt;b&gt;"), "{exact}");
-        assert_eq!(exact.matches("the same bytes").count(), 1);
+        assert!(exact.contains("These bytes were served") && exact.contains("echo &lt;b&gt;"), "{exact}");
+        assert_eq!(exact.matches("same bytes").count(), 1);
         assert!(view(&[served(2)], &rendered).into_string().contains("had another hash"));
-        assert!(view(&[], &rendered).into_string().contains("not served yet"));
+        assert!(view(&[], &rendered).into_string().contains("Not served yet"));
     }
 }

@@ -1,12 +1,13 @@
 //! The state machine of a deployment as a picture with times: its states, and the duration of each plugin.
 
 use super::history::History;
-use crate::pages::kit::badge::{self, Tone, of_run};
-use crate::pages::kit::icon::icon;
-use crate::pages::kit::time::{moment, seconds_between, since, span};
+use crate::pages::components::badge::{self, Tone, of_run};
+use crate::pages::components::icon::icon;
+use crate::pages::components::time::{moment, seconds_between, since, span};
+use crate::wording::plugins::ended_by;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::deployments::{Deployment, Status};
-use bootledger_projections::plugin_runs::RunStatus;
+use bootledger_projections::rows::deployments::{Deployment, Status};
+use bootledger_projections::rows::plugin_runs::RunStatus;
 use maud::{Markup, html};
 
 /// A step: its name, its result, and its start or duration.
@@ -53,7 +54,7 @@ pub(super) fn states(deployment: &Deployment, now: Timestamp) -> Markup {
             false,
         ),
     };
-    let by = deployment.ended_by.as_deref().unwrap_or("somebody");
+    let by = deployment.ended_by.as_ref().map_or_else(|| "unknown".to_owned(), ended_by);
     let end = match (deployment.status, deployment.ended_at) {
         (Status::Cancelled, Some(at)) => {
             step("Cancelled", Tone::Neutral, "dash-circle", html! { small { (moment(at)) } small { "by " (by) } }, true)
@@ -68,6 +69,7 @@ fn drawn(step: &Step) -> Markup {
     html! {
         li class=(format!("step {}", step.tone.class())) aria-current=[step.current.then_some("step")] {
             strong { (icon(step.icon)) (step.name) }
+            @match step.name.as_str() { "Open" => small { "preparing" }, "In progress" => small { "installing" }, _ => {} }
             (step.words)
         }
     }
@@ -142,7 +144,7 @@ pub(super) fn durations(deployment: &Deployment, history: &History, now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
+    use crate::pages::samples::deployment;
 
     #[test]
     fn the_current_state_says_since_when_and_its_limit() {

@@ -1,18 +1,18 @@
 //! The tab with a device's addresses, names and entries, and everything else that it holds.
 
 use super::show::none;
-use crate::error::Error;
-use crate::pages::kit::block;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::block;
 use crate::pages::live::Region;
-use crate::request::reading::Reading;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::network::NetworkSpec;
-use bootledger_projections::catalogue::{self, Entry};
-use bootledger_projections::devices::Device;
-use bootledger_projections::dhcp_entries::{self, DhcpEntry};
-use bootledger_projections::dns_records::{self, DnsRecord};
-use bootledger_projections::holdings::{self, Holding};
+use bootledger_projections::rows::catalogue::{self, Entry};
+use bootledger_projections::rows::devices::Device;
+use bootledger_projections::rows::dhcp_entries::{self, DhcpEntry};
+use bootledger_projections::rows::dns_records::{self, DnsRecord};
+use bootledger_projections::rows::holdings::{self, Holding};
 use maud::{Markup, html};
 use std::net::Ipv4Addr;
 
@@ -30,20 +30,20 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
-        let at = reading.at;
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>, device: &Device) -> Result<Self, Error> {
+        let at = snapshot.at;
         let mut addresses = vec![];
         for ip in &device.addresses {
-            addresses.push((*ip, catalogue::network_of(reading.connection(), *ip, at).await?));
+            addresses.push((*ip, catalogue::network_of(snapshot.connection(), *ip, at).await?));
         }
         let records = dns_records::Filter { device: Some(device.id), ..Default::default() };
         let entries = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
         Ok(Self {
             addresses,
             management: device.management.as_ref().map(|management| management.address.clone()),
-            records: dns_records::list(reading.connection(), &records, at, 1_000).await?,
-            entries: dhcp_entries::list(reading.connection(), &entries, at, 1_000).await?,
-            holdings: holdings::of_holder(reading.connection(), Holder::Device(device.id), at).await?,
+            records: dns_records::list(snapshot.connection(), &records, at, 1_000).await?,
+            entries: dhcp_entries::list(snapshot.connection(), &entries, at, 1_000).await?,
+            holdings: holdings::of_holder(snapshot.connection(), Holder::Device(device.id), at).await?,
         })
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn regions(held: &Held) -> Vec<Region> {
 
 fn addresses(held: &Held) -> Markup {
     let content = html! {
-        @if held.addresses.is_empty() { (none("It has none. A deployment gives it one.")) }
+        @if held.addresses.is_empty() { (none("None. A deployment assigns an address.")) }
         @else {
             div.scroll {
                 table.cards {
@@ -81,7 +81,7 @@ fn addresses(held: &Held) -> Markup {
                                 td data-label="Network" {
                                     @match network {
                                         Some(network) => { span { a href=(format!("/networks/{}", network.key)) { (network.key) } " " span.quiet { (network.spec.cidr) } } }
-                                        None => { span.quiet { "in no network that is known" } }
+                                        None => { span.quiet { "not in a known network" } }
                                     }
                                 }
                             }
@@ -90,7 +90,7 @@ fn addresses(held: &Held) -> Markup {
                 }
             }
         }
-        @if let Some(address) = &held.management { p { "Its management controller has " span.mono { (address) } ", which is never given to anybody else." } }
+        @if let Some(address) = &held.management { p { "The management controller uses " span.mono { (address) } ", which is never assigned to another device." } }
     };
     block::card("addresses", "Addresses", &content)
 }
@@ -98,7 +98,7 @@ fn addresses(held: &Held) -> Markup {
 /// DNS records as a table.
 pub(super) fn records(records: &[DnsRecord]) -> Markup {
     html! {
-        @if records.is_empty() { (none("There are none for it.")) }
+        @if records.is_empty() { (none("None.")) }
         @else {
             div.scroll {
                 table.cards {
@@ -118,7 +118,7 @@ pub(super) fn records(records: &[DnsRecord]) -> Markup {
 /// DHCP entries as a table.
 pub(super) fn entries(entries: &[DhcpEntry]) -> Markup {
     html! {
-        @if entries.is_empty() { (none("There are none for it.")) }
+        @if entries.is_empty() { (none("None.")) }
         @else {
             div.scroll {
                 table.cards {
@@ -142,13 +142,13 @@ pub(super) fn entries(entries: &[DhcpEntry]) -> Markup {
 
 fn claims(held: &Held) -> Markup {
     let content = html! {
-        @if held.holdings.is_empty() { (none("It holds nothing.")) }
+        @if held.holdings.is_empty() { (none("Nothing.")) }
         @else {
-            p { "Nobody else can have these until it gives them back: when it is deployed as something else, or decommissioned." }
+            p { "These are reserved for this device until it is decommissioned or deployed with other values." }
             ul { @for holding in &held.holdings { li { (kind(&holding.kind)) " " span.mono { (holding.value) } } } }
         }
     };
-    block::card("holdings", "What it holds", &content)
+    block::card("holdings", "Reservations", &content)
 }
 
 /// Text for a kind of claim.
@@ -170,7 +170,7 @@ mod tests {
     use bootledger_aggregates::values::ids::DeviceId;
 
     #[test]
-    fn addresses_lead_to_their_networks_and_what_is_missing_is_said() {
+    fn addresses_link_to_their_networks_and_missing_entries_are_named() {
         let record = DnsRecord {
             name: "h200.dc1.example".to_owned(),
             r#type: "A".to_owned(),
@@ -185,8 +185,7 @@ mod tests {
             holdings: vec![],
         };
         let html: String = regions(&held).into_iter().map(|region| region.html.into_string()).collect();
-        for part in ["in no network that is known", "10.0.9.1", "h200.dc1.example", "There are none for it.", "It holds nothing."]
-        {
+        for part in ["not in a known network", "10.0.9.1", "h200.dc1.example", "None.", "Nothing."] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

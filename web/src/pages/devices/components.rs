@@ -1,13 +1,13 @@
 //! The tab with a device's components: network interfaces, parent and parts, software, disk shares, operating system.
 
-use super::show::{Found, link, none};
-use crate::error::Error;
-use crate::pages::kit::block;
+use super::show::{DeviceDetails, link, none};
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::block;
 use crate::pages::live::Region;
-use crate::request::reading::Reading;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::devices::{self, Device};
-use bootledger_projections::dhcp_entries::{self, DhcpEntry};
+use bootledger_projections::rows::devices::{self, Device};
+use bootledger_projections::rows::dhcp_entries::{self, DhcpEntry};
 use maud::{Markup, html};
 
 /// The data that the tab needs in addition to the device.
@@ -18,34 +18,34 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
-        let at = reading.at;
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>, device: &Device) -> Result<Self, Error> {
+        let at = snapshot.at;
         let parent = match device.parent {
-            Some(parent) => devices::find(reading.connection(), parent, at).await?,
+            Some(parent) => devices::find(snapshot.connection(), parent, at).await?,
             None => None,
         };
-        let children = devices::parts_of(reading.connection(), device, at).await?;
+        let children = devices::parts_of(snapshot.connection(), device, at).await?;
         let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
-        let entries = dhcp_entries::list(reading.connection(), &filter, at, 1_000).await?;
+        let entries = dhcp_entries::list(snapshot.connection(), &filter, at, 1_000).await?;
         Ok(Self { parent, children, entries })
     }
 }
 
 /// The tab's parts.
-pub(super) fn regions(found: &Found, parts: &Parts) -> Vec<Region> {
+pub(super) fn regions(found: &DeviceDetails, parts: &Parts) -> Vec<Region> {
     let device = &found.device;
     vec![
         Region::new("interfaces", interfaces(device, parts)),
         Region::new("parts", of_parts(parts)),
-        Region::new("software", texts("software", "Software", &device.software, "Nothing is known to be installed.")),
-        Region::new("shares", texts("shares", "Disk shares", &device.disk_shares, "It mounts none that is known.")),
+        Region::new("software", texts("software", "Software", &device.software, "No installed software is recorded.")),
+        Region::new("shares", texts("shares", "Disk shares", &device.disk_shares, "No mounted shares are recorded.")),
         Region::new("system", system(device)),
     ]
 }
 
 fn interfaces(device: &Device, parts: &Parts) -> Markup {
     let content = html! {
-        @if device.macs.is_empty() { (none("It has none that is known. Add them to the device before it is deployed.")) }
+        @if device.macs.is_empty() { (none("None recorded. Add the interfaces to the device before you deploy it.")) }
         @else {
             div.scroll {
                 table.cards {
@@ -76,8 +76,8 @@ fn interfaces(device: &Device, parts: &Parts) -> Markup {
 
 fn of_parts(parts: &Parts) -> Markup {
     let content = html! {
-        @if let Some(parent) = &parts.parent { p { "It is a part of " (link(parent)) "." } }
-        @if parts.children.is_empty() { (none("No other device is a part of it.")) }
+        @if let Some(parent) = &parts.parent { p { "Part of " (link(parent)) "." } }
+        @if parts.children.is_empty() { (none("It has no sub-devices.")) }
         @else { ul { @for part in &parts.children { li { (link(part)) } } } }
     };
     block::card("parts", "Parent and sub-devices", &content)
@@ -89,19 +89,18 @@ fn texts(id: &str, title: &str, texts: &[Text], empty: &str) -> Markup {
 }
 
 fn system(device: &Device) -> Markup {
-    let content =
-        html! { @match &device.operating_system { Some(system) => p { (system) }, None => (none("None that is known.")) } };
+    let content = html! { @match &device.operating_system { Some(system) => p { (system) }, None => (none("None recorded.")) } };
     block::card("system", "Operating system", &content)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
     use bootledger_aggregates::values::ids::DeviceId;
 
     #[test]
-    fn parts_and_interfaces_lead_to_what_they_belong_to() {
+    fn parts_and_interfaces_link_to_their_devices() {
         let entry = DhcpEntry {
             ip: [10, 0, 0, 11].into(),
             mac: device().macs[0],
@@ -110,9 +109,9 @@ mod tests {
             device: DeviceId::default(),
         };
         let parts = Parts { parent: Some(device()), children: vec![], entries: vec![entry] };
-        let found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         let html: String = regions(&found, &parts).into_iter().map(|region| region.html.into_string()).collect();
-        for part in ["href=\"/networks/prod\"", "It is a part of", "No other device is a part of it.", "52:54:00:00:00:01"] {
+        for part in ["href=\"/networks/prod\"", "Part of", "It has no sub-devices.", "52:54:00:00:00:01"] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

@@ -2,12 +2,12 @@
 
 use super::list::filter;
 use crate::api::devices::DeviceQuery;
-use crate::error::Error;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
 use crate::pages::csv;
-use crate::pages::frame::Visit;
-use crate::request::backend::Backend;
+use crate::pages::layout::PageContext;
 use actix_web::HttpResponse;
-use bootledger_projections::devices::{self, Device, Filter, cursor, kind_text};
+use bootledger_projections::rows::devices::{self, Device, Filter, cursor, kind_text};
 
 /// How many rows are read at a time.
 const BATCH: i64 = 1_000;
@@ -16,16 +16,16 @@ const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management
                     decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
 
 /// Handles `GET /devices/export.csv`, which takes the filters of the list. Several values in a cell are separated by spaces.
-pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let reading = backend.read().await?;
-    let at = reading.at;
-    let mut filter = Filter { after: None, ..filter(visit.query_without::<DeviceQuery>(&["columns"])?) };
+pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let mut filter = Filter { after: None, ..filter(page_context.query_without::<DeviceQuery>(&["columns"])?) };
     let mut ended = false;
-    csv::download("devices.csv", HEAD, reading, async |reading| {
+    csv::download("devices.csv", HEAD, snapshot, async |snapshot| {
         if ended {
             return Ok(None);
         }
-        let found = devices::list(reading.connection(), &filter, at, BATCH).await?;
+        let found = devices::list(snapshot.connection(), &filter, at, BATCH).await?;
         ended = i64::try_from(found.len()).is_ok_and(|count| count < BATCH);
         filter.after = found.last().map(|last| cursor(filter.sort, last));
         Ok(Some(found.iter().map(line).collect()))
@@ -70,7 +70,7 @@ fn line(row: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
     use bootledger_aggregates::values::text::Text;
 
     #[test]

@@ -4,23 +4,23 @@
 mod read;
 mod view;
 
-use super::show::{Found, form_head};
-use crate::auth::caller::Operator;
-use crate::auth::level::Level;
-use crate::commands::{Command, CommandError};
-use crate::error::Error;
+use super::show::{DeviceDetails, form_head};
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::block;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::block;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::device::register::DeviceSpec;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::Settings;
+use bootledger_port::{Command, CommandError, DeviceAction};
 use maud::html;
 use read::{assignment, current, management, number, read_change};
 use view::{Choices, Form, content};
@@ -40,25 +40,25 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
 }
 
 /// Handles `GET /devices/new`; `?site=` and `?rack=` are filled in.
-pub(super) async fn ask_new(_: Operator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let choices = Choices::ask(&mut reading).await?;
-    let was = ["site", "rack", "position"].map(|name| (name, visit.parameter(name).to_owned())).to_vec();
+pub(super) async fn new_form(_: Operator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let choices = Choices::load(&mut snapshot).await?;
+    let was = ["site", "rack", "position"].map(|name| (name, page_context.parameter(name).to_owned())).to_vec();
     let fields = Fields::default();
-    let content = match visit.may_change(&reading, Level::Operator) {
+    let content = match page_context.may_change(&snapshot, Role::Operator) {
         Ok(()) => content(&Form { fields: &fields, was, choices: &choices, sent: false }, None),
         Err(reason) => html! {
             (block::heading(&[("Devices", "/devices")], &html! { "Register a device" }, &html! {}))
             p { (reason) }
         },
     };
-    visit.answer(reading, Page::new("Register a device", Section::Devices, content)).await
+    page_context.answer(snapshot, Page::new("Register a device", Section::Devices, content)).await
 }
 
 /// Handles `POST /devices/new`.
 pub(super) async fn register(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -70,64 +70,63 @@ pub(super) async fn register(
     let site = fields.required::<Name>("site", "The site");
     let (venture, role) = assignment(&mut fields);
     let (name, serial, asset) = (fields.read("name").unwrap_or_default(), fields.read("serial"), fields.read("asset"));
-    let (rack, position) = (fields.read("rack"), number(&mut fields, "position", "a rack unit, a number from 1"));
+    let (rack, position) = (fields.read("rack"), number(&mut fields, "position", "a rack unit such as 12"));
     let macs = fields.read_list::<MacAddress>("macs");
     let (management, parent) = (management(&mut fields), fields.read("parent"));
     if let (Some(site), true) = (site, fields.broken().is_empty()) {
         let settings = Settings::new();
         let spec =
             DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings, endpoints: vec![] };
-        let command = Command::RegisterDevice { spec: Box::new(spec), venture, role };
+        let command = Command::Device(DeviceAction::RegisterDevice { spec: Box::new(spec), venture, role });
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{}", receipt.id)).await),
             Err(error) => refused(&mut fields, error)?,
         }
     }
-    let mut reading = backend.read().await?;
-    let choices = Choices::ask(&mut reading).await?;
+    let mut snapshot = backend.read().await?;
+    let choices = Choices::load(&mut snapshot).await?;
     let content = content(&Form { fields: &fields, was: vec![], choices: &choices, sent: true }, None);
-    Ok(visit.refused(reading.position, Page::new("Register a device", Section::Devices, content)))
+    Ok(page_context.refused(snapshot.position, Page::new("Register a device", Section::Devices, content)))
 }
 
 /// Handles `GET /devices/{id}/edit`.
-pub(super) async fn ask_change(
+pub(super) async fn edit_form(
     _: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let found = Found::ask(&mut reading, id, may).await?;
-    let choices = Choices::ask(&mut reading).await?;
+    let mut snapshot = backend.read().await?;
+    let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
+    let choices = Choices::load(&mut snapshot).await?;
     let fields = Fields::default();
     let form = Form { fields: &fields, was: current(&found.device), choices: &choices, sent: false };
     let content = match found.allows(None) {
         Ok(()) => content(&form, Some(&found.device)),
-        Err(reason) => html! { (form_head(&found.device, "Change a device", &[], &[])) p { (reason) } },
+        Err(reason) => html! { (form_head(&found.device, "Edit device", &[], &[])) p { (reason) } },
     };
-    visit.answer(reading, Page::new("Change a device", Section::Devices, content)).await
+    page_context.answer(snapshot, Page::new("Edit device", Section::Devices, content)).await
 }
 
 /// Handles `POST /devices/{id}/edit`: changes only the fields that differ from the form's initial values.
 pub(super) async fn change(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     Path(id): Path<DeviceId>,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let change = read_change(&mut fields);
     if fields.broken().is_empty() {
-        let command = Command::ChangeDevice(id, Box::new(change));
+        let command = Command::Device(DeviceAction::ChangeDevice(id, Box::new(change)));
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await),
             Err(error) => refused(&mut fields, error)?,
         }
     }
-    let mut reading = backend.read().await?;
-    let found = Found::ask(&mut reading, id, Ok(())).await?;
-    let choices = Choices::ask(&mut reading).await?;
+    let mut snapshot = backend.read().await?;
+    let found = DeviceDetails::load(&mut snapshot, id, Ok(())).await?;
+    let choices = Choices::load(&mut snapshot).await?;
     // A change is a difference from what the first form showed, however often the form was refused.
     let was: Vec<_> = current(&found.device)
         .into_iter()
@@ -135,17 +134,18 @@ pub(super) async fn change(
         .collect();
     let sent = fields.has("was.name");
     let content = content(&Form { fields: &fields, was, choices: &choices, sent }, Some(&found.device));
-    Ok(visit.refused(reading.position, Page::new("Change a device", Section::Devices, content)))
+    Ok(page_context.refused(snapshot.position, Page::new("Edit device", Section::Devices, content)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
     use bootledger_aggregates::device::patch::Removable;
     use bootledger_aggregates::device::register::DeviceChange;
+    use bootledger_aggregates::rules::Rule;
     use bootledger_aggregates::values::text::Text;
-    use bootledger_projections::devices::Device;
+    use bootledger_projections::rows::devices::Device;
     use maud::Markup;
     use scraper::{Html, Selector};
 
@@ -195,15 +195,15 @@ mod tests {
         let mut fields = Fields::new(vec![("serial".to_owned(), "<SN>".to_owned())]);
         refused(
             &mut fields,
-            CommandError::Refused(vec![bootledger_aggregates::rules::BrokenRule::new("role", "role_unknown", "no such role")]),
+            CommandError::Refused(vec![bootledger_aggregates::rules::BrokenRule::new("role", Rule::RoleUnknown, "no such role")]),
         )
         .expect("rules");
-        fields.refuse("serial", "serial_claimed", "held by another");
+        fields.refuse("serial", Rule::SerialClaimed, "held by another");
         let choices = Choices { sites: vec![], racks: vec![], assignments: vec![] };
         let html = content(&Form { fields: &fields, was: vec![], choices: &choices, sent: true }, None);
         assert_eq!(texts(&html, "#error-assignment"), ["no such role"]);
         assert_eq!(texts(&html, "#error-serial"), ["held by another"]);
         assert!(html.clone().into_string().contains("value=\"&lt;SN&gt;\""));
-        assert!(texts(&html, ".empty")[0].contains("there is none yet"));
+        assert!(texts(&html, ".empty")[0].contains("no site exists yet"));
     }
 }

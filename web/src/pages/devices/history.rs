@@ -1,17 +1,17 @@
 //! The tab with a device's history, one sentence for each event, the newest first; and with its deployments.
 
-use super::show::{Found, none};
-use crate::error::Error;
-use crate::pages::frame::Visit;
-use crate::pages::kit::time::{moment, seconds_between, span};
-use crate::pages::kit::{badge, block};
+use super::show::{DeviceDetails, none};
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::lines::lines;
+use crate::pages::components::time::{moment, seconds_between, span};
+use crate::pages::components::{badge, block};
+use crate::pages::layout::PageContext;
 use crate::pages::live::Region;
-use crate::pages::timeline::lines;
-use crate::request::reading::Reading;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::timeline::{self, Line, Order};
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::timeline::{self, Line, Order};
 use maud::{Markup, html};
 
 /// How many events and how many deployments a page shows.
@@ -26,31 +26,31 @@ pub(super) struct Past {
 }
 
 /// The requested page of the history: events before a position.
-pub(super) fn before(visit: &Visit) -> Result<Option<i64>, Error> {
+pub(super) fn before(page_context: &PageContext) -> Result<Option<i64>, Error> {
     #[derive(Default, serde::Deserialize)]
     #[serde(deny_unknown_fields, default)]
     struct Query {
         before: Option<i64>,
     }
-    Ok(visit.query::<Query>()?.before)
+    Ok(page_context.query::<Query>()?.before)
 }
 
 impl Past {
-    pub(super) async fn ask(reading: &mut Reading<'_>, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
-        let at = reading.at;
-        let end = before.unwrap_or(i64::MAX).min(reading.position + 1);
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
+        let at = snapshot.at;
+        let end = before.unwrap_or(i64::MAX).min(snapshot.position + 1);
         let filter = timeline::Filter { device: Some(device), before: Some(end), ..timeline::Filter::default() };
-        let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
+        let mut lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
         let more = lines.len() > SHOWN as usize;
         lines.truncate(SHOWN as usize);
         let filter = deployments::Filter { device: Some(device), ..deployments::Filter::default() };
-        let deployments = deployments::list(reading.connection(), &filter, at, i64::from(SHOWN)).await?;
+        let deployments = deployments::list(snapshot.connection(), &filter, at, i64::from(SHOWN)).await?;
         Ok(Self { lines, more, before, deployments })
     }
 }
 
 /// The tab's parts.
-pub(super) fn regions(found: &Found, past: &Past, now: Timestamp) -> Vec<Region> {
+pub(super) fn regions(found: &DeviceDetails, past: &Past, now: Timestamp) -> Vec<Region> {
     let mut regions = vec![];
     if past.before.is_none() {
         regions.push(Region::new("deployments", of_deployments(past, now)));
@@ -61,12 +61,12 @@ pub(super) fn regions(found: &Found, past: &Past, now: Timestamp) -> Vec<Region>
 
 fn of_deployments(past: &Past, now: Timestamp) -> Markup {
     let content = html! {
-        @if past.deployments.is_empty() { (none("It was never deployed.")) }
+        @if past.deployments.is_empty() { (none("Never deployed.")) }
         @else {
             div.scroll {
                 table.cards {
                     caption.visually-hidden { "Deployments of the device" }
-                    thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Venture and role" } th scope="col" { "Boot image" } th scope="col" { "Started" } th scope="col" { "Took" } } }
+                    thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Venture and role" } th scope="col" { "Boot image" } th scope="col" { "Started" } th scope="col" { "Duration" } } }
                     tbody {
                         @for row in &past.deployments {
                             tr {
@@ -75,7 +75,7 @@ fn of_deployments(past: &Past, now: Timestamp) -> Markup {
                                 td data-label="Venture, role" { (row.venture) " / " (row.role) }
                                 td data-label="Boot image" { (row.boot_image) }
                                 td data-label="Started" { (moment(row.started_at)) }
-                                td data-label="Took" { (span(seconds_between(row.started_at, row.ended_at.unwrap_or(now)))) @if row.ended_at.is_none() { " so far" } }
+                                td data-label="Duration" { (span(seconds_between(row.started_at, row.ended_at.unwrap_or(now)))) @if row.ended_at.is_none() { " so far" } }
                             }
                         }
                     }
@@ -86,25 +86,25 @@ fn of_deployments(past: &Past, now: Timestamp) -> Markup {
     block::card("deployments", "Deployments", &content)
 }
 
-fn events(found: &Found, past: &Past) -> Markup {
+fn events(found: &DeviceDetails, past: &Past) -> Markup {
     let path = format!("/devices/{}/history", found.device.id);
     let next = past.lines.last().filter(|_| past.more).map(|line| format!("{path}?before={}", line.position));
     let content = html! {
-        @if past.lines.is_empty() { (none("Nothing happened to it before that.")) } @else { (lines(&past.lines)) }
+        @if past.lines.is_empty() { (none("No earlier events.")) } @else { (lines(&past.lines)) }
         (block::pager(past.lines.len(), past.before.map(|_| path.as_str()), next.as_deref()))
     };
-    block::card("timeline", "What happened, the newest first", &content)
+    block::card("timeline", "Events, newest first", &content)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::{deployment, device};
 
     fn line(position: i64) -> Line {
         Line {
             position,
+            sequence: 1,
             recorded_at: Timestamp::default(),
             aggregate_type: "device".to_owned(),
             aggregate_id: DeviceId::default().to_string(),
@@ -113,13 +113,15 @@ mod tests {
             correlation_id: "c-1".to_owned(),
             device: Some(DeviceId::default()),
             deployment: None,
-            sentence: "It was verified".to_owned(),
+            event: None,
+            subject: None,
+            parent: None,
         }
     }
 
     #[test]
     fn events_have_permanent_links_and_older_ones_are_a_page_away() {
-        let found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         let past = Past { lines: vec![line(9), line(7)], more: true, before: None, deployments: vec![deployment()] };
         let html: String =
             regions(&found, &past, Timestamp::default()).into_iter().map(|region| region.html.into_string()).collect();
@@ -127,6 +129,6 @@ mod tests {
         assert!(html.contains("h200.dc1.example"));
         let older = Past { before: Some(7), more: false, lines: vec![], deployments: vec![] };
         let html = events(&found, &older).into_string();
-        assert!(html.contains("Nothing happened to it before that.") && html.contains("rel=\"first\""), "{html}");
+        assert!(html.contains("No earlier events.") && html.contains("rel=\"first\""), "{html}");
     }
 }

@@ -1,20 +1,20 @@
 //! The first tab of a device: its properties, its venture and role, and its actions. Deploying comes last.
 
 use super::list::kind_words;
-use super::show::{Found, link};
-use crate::error::Error;
-use crate::pages::catalogue::settings::shown;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
-use crate::pages::kit::time::{moment, since, span};
+use super::show::{DeviceDetails, link};
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::components::setting::shown;
+use crate::pages::components::time::{moment, since, span};
 use crate::pages::live::Region;
-use crate::request::reading::Reading;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue;
-use bootledger_projections::devices::{self, Device, protocol_text};
+use bootledger_projections::rows::catalogue;
+use bootledger_projections::rows::devices::{self, Device, protocol_text};
 use maud::{Markup, html};
 
 /// The data that the tab needs in addition to the device.
@@ -25,21 +25,21 @@ pub(super) struct Info {
 }
 
 impl Info {
-    pub(super) async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
-        let at = reading.at;
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>, device: &Device) -> Result<Self, Error> {
+        let at = snapshot.at;
         let parent = match device.parent {
-            Some(parent) => devices::find(reading.connection(), parent, at).await?,
+            Some(parent) => devices::find(snapshot.connection(), parent, at).await?,
             None => None,
         };
         // Ventures and roles are only offered if they may be changed.
-        let ventures = if device.verified { vec![] } else { catalogue::ventures(reading.connection(), at).await? };
+        let ventures = if device.verified { vec![] } else { catalogue::ventures(snapshot.connection(), at).await? };
         let roles = ventures.into_iter().map(|entry| (entry.key, entry.spec.roles.into_keys().collect())).collect();
         Ok(Self { parent, roles })
     }
 }
 
 /// The tab's parts.
-pub(super) fn regions(found: &Found, info: &Info, now: Timestamp) -> Vec<Region> {
+pub(super) fn regions(found: &DeviceDetails, info: &Info, now: Timestamp) -> Vec<Region> {
     vec![
         Region::new("facts", facts(found, info, now)),
         Region::new("assignment", assignment(found, info)),
@@ -49,7 +49,7 @@ pub(super) fn regions(found: &Found, info: &Info, now: Timestamp) -> Vec<Region>
     ]
 }
 
-fn settings(found: &Found) -> Markup {
+fn settings(found: &DeviceDetails) -> Markup {
     let device = &found.device;
     let shown = html! {
         @if device.settings.is_empty() { p.quiet { "None set for this device." } }
@@ -59,7 +59,7 @@ fn settings(found: &Found) -> Markup {
     block::card("settings", "Boot settings", &shown)
 }
 
-fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {
+fn facts(found: &DeviceDetails, info: &Info, now: Timestamp) -> Markup {
     let device = &found.device;
     let text = |text: Option<String>| html! { @if let Some(text) = text { (text) } @else { span.quiet { "–" } } };
     let mut rows = vec![
@@ -75,7 +75,7 @@ fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {
                         a href=(format!("/racks/{rack}")) { (rack) }
                         @if let Some(unit) = device.rack_position { ", unit " (unit) }
                     }
-                    None => { span.quiet { "in none that is known" } }
+                    None => { span.quiet { "none recorded" } }
                 }
             },
         ),
@@ -88,7 +88,7 @@ fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {
                         a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " as "
                         (live.venture) " / " (live.role) ", started " (since(live.started_at, now)) " ago"
                     }
-                    None => { span.quiet { "none is live; " } a href=(format!("/devices/{}/history", device.id)) { "earlier ones" } }
+                    None => { span.quiet { "none live; " } a href=(format!("/devices/{}/history", device.id)) { "earlier ones" } }
                 }
             },
         ),
@@ -98,23 +98,22 @@ fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {
         rows.push(("Part of", link(parent)));
     }
     if let Some(uptime) = device.uptime_seconds {
-        rows.push(("Running", html! { (span(uptime)) " when that was last found out" }));
+        rows.push(("Uptime", html! { (span(uptime)) " at the last report" }));
     }
     if !device.remarks.is_empty() {
         rows.push(("Remarks", html! { ul { @for remark in &device.remarks { li { (remark) } } } }));
     }
     rows.push(("Registered", moment(device.registered_at)));
     rows.push(("Last changed", html! { (moment(device.changed_at)) ", " (since(device.changed_at, now)) " ago" }));
-    rows.push(("Identifier", html! { code { (device.id) } }));
-    let edit =
-        action::link("edit", &format!("/devices/{}/edit", device.id), Look::Usual, "pencil", "Change…", &found.allows(None));
-    block::card("facts", "What it is", &html! { (block::facts(&rows)) div.actions { (edit) } })
+    rows.push(("ID", html! { code { (device.id) } }));
+    let edit = action::link("edit", &format!("/devices/{}/edit", device.id), Look::Usual, "pencil", "Edit…", &found.allows(None));
+    block::card("facts", "Details", &html! { (block::facts(&rows)) div.actions { (edit) } })
 }
 
 fn management(device: &Device) -> Markup {
     html! {
         @match &device.management {
-            None => { span.quiet { "none; its power is seen to by hand" } }
+            None => { span.quiet { "None (power is managed manually)" } }
             Some(management) => {
                 span.mono { (management.address) } " by " (protocol_text(management.protocol).to_uppercase())
                 @match &management.credentials {
@@ -127,7 +126,7 @@ fn management(device: &Device) -> Markup {
 }
 
 /// The venture, the role, and whether the device is verified.
-fn assignment(found: &Found, info: &Info) -> Markup {
+fn assignment(found: &DeviceDetails, info: &Info) -> Markup {
     let device = &found.device;
     let id = device.id;
     let verify = found.allows(allowed::verifying(device.venture.as_ref(), device.role.as_ref()));
@@ -138,35 +137,35 @@ fn assignment(found: &Found, info: &Info) -> Markup {
                 a href=(format!("/ventures/{venture}")) { (venture) }
                 @if let Some(role) = role { " / " a href=(format!("/ventures/{venture}/roles/{role}")) { (role) } }
             }
-            _ => { span.quiet { "nobody's yet" } }
+            _ => { span.quiet { "none yet" } }
         }
     };
     let checked = html! { @if device.verified { (badge(Tone::Good, "Verified")) } @else { (badge(Tone::Warn, "Not verified")) } };
     let content = html! {
-        (block::facts(&[("Venture and role", of), ("Checked", checked)]))
+        (block::facts(&[("Venture and role", of), ("Verification", checked)]))
         @match allowed::reassigning(device.verified, "venture") {
             Some(broken) => p.quiet { (broken.message) "." },
             None => (choice(found, info)),
         }
         div.actions {
             @if device.verified {
-                (action::post("unverify", &format!("/devices/{id}/unverify"), Look::Usual, "", "Take the check back", &unverify, &html! {}))
+                (action::post("unverify", &format!("/devices/{id}/unverify"), Look::Usual, "", "Revoke verification", &unverify, &html! {}))
             } @else {
                 (action::post("verify", &format!("/devices/{id}/verify"), Look::Primary, "check-circle-fill", "Verify", &verify, &html! {}))
             }
         }
     };
-    block::card("assignment", "Whose it is", &content)
+    block::card("assignment", "Owner", &content)
 }
 
 /// The select for venture and role, while the device is not verified.
-fn choice(found: &Found, info: &Info) -> Markup {
+fn choice(found: &DeviceDetails, info: &Info) -> Markup {
     let device = &found.device;
     let current = |venture: &Name, role: &Name| device.venture.as_ref() == Some(venture) && device.role.as_ref() == Some(role);
     html! {
         @if found.allows(None).is_ok() {
             @if info.roles.is_empty() {
-                p { "There are no ventures yet. " a href="/ventures" { "Define one with its roles" } " first." }
+                p { "There are no ventures yet. " a href="/ventures" { "Create one with its roles" } " first." }
             } @else {
                 form.form method="post" action=(format!("/devices/{}/edit", device.id)) {
                     (action::once())
@@ -191,7 +190,7 @@ fn choice(found: &Found, info: &Info) -> Markup {
 }
 
 /// Power and decommissioning.
-fn upkeep(found: &Found) -> Markup {
+fn upkeep(found: &DeviceDetails) -> Markup {
     let device = &found.device;
     let id = device.id;
     let power = found.allows(allowed::switching(device.management.as_ref()));
@@ -200,18 +199,18 @@ fn upkeep(found: &Found) -> Markup {
         div.actions { (action::link("power", &format!("/devices/{id}/power"), Look::Usual, "power", "Power…", &power)) }
         div.actions { (action::link("decommission", &format!("/devices/{id}/decommission"), Look::Danger, "trash", "Decommission…", &end)) }
     };
-    block::card("upkeep", "Power and use", &content)
+    block::card("upkeep", "Power and decommissioning", &content)
 }
 
 /// The deploy button, and why it cannot be used.
-fn deploy(found: &Found) -> Markup {
+fn deploy(found: &DeviceDetails) -> Markup {
     let device = &found.device;
     let allowed: Allowed = found.deployable();
     let content = html! {
-        @if allowed.is_ok() { p { "The form offers the next free address and name; every rule is checked before anything is started." } }
+        @if allowed.is_ok() { p { "The form suggests the next free address and name. All rules are checked before the deployment starts." } }
         div.actions {
             (action::link("deploy", &format!("/devices/{}/deploy", device.id), Look::Primary, "rocket-takeoff", "Deploy…", &allowed))
-            @if let Some(live) = &found.live { a href=(format!("/deployments/{}", live.id)) { "Show its deployment" } }
+            @if let Some(live) = &found.live { a href=(format!("/deployments/{}", live.id)) { "Show deployment" } }
         }
     };
     block::card("deploy", "Deploy", &content)
@@ -220,11 +219,11 @@ fn deploy(found: &Found) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
     use scraper::{Html, Selector};
 
-    fn page(change: impl FnOnce(&mut Found)) -> Html {
-        let mut found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+    fn page(change: impl FnOnce(&mut DeviceDetails)) -> Html {
+        let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         change(&mut found);
         let roles = vec![("shop".parse().expect("a name"), vec!["web".parse().expect("a name")])];
         let regions = regions(&found, &Info { parent: None, roles }, Timestamp::default());
@@ -267,6 +266,6 @@ mod tests {
     fn nothing_can_be_done_with_a_decommissioned_device() {
         let page = page(|found| found.device.decommissioned = true);
         assert!(texts(&page, "a.button, button[type=submit]").is_empty());
-        assert!(texts(&page, "#decommission-reason")[0].contains("nothing can change it"));
+        assert!(texts(&page, "#decommission-reason")[0].contains("cannot be changed"));
     }
 }

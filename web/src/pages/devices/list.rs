@@ -1,32 +1,39 @@
 //! The page `/devices`: the list. Its filters, order and columns are in the URL.
 
 use crate::api::devices::DeviceQuery;
-use crate::auth::level::Level;
-use crate::error::Error;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::badge::{self, Tone, badge};
-use crate::pages::kit::list::{Column, Shown, choose, filters};
-use crate::pages::kit::time::{moment, since};
-use crate::pages::kit::{action, block};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::application;
+use crate::pages::bulk;
+use crate::pages::components::badge::{self, Tone, badge};
+use crate::pages::components::time::{moment, since};
+use crate::pages::components::{action, block};
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::{Column, Shown, at_path, choose, filters, same};
 use crate::pages::live::{self, News, Region, State, Topic, Touch};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::device::event::DeviceKind;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::devices::{self, Device, Filter, Sort, cursor};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::devices::{self, Device, Filter, Sort, cursor};
 use maud::{Markup, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How many devices a page shows.
 const SHOWN: u32 = 100;
-/// The ID of the form for the selected rows.
-const FORM: &str = "bulk";
+/// The bulk actions: values and texts.
+const ACTIONS: [(&str, &str); 4] = [
+    ("verify", "Verify…"),
+    ("deploy", "Deploy…"),
+    ("verify-all", "Verify all filtered…"),
+    ("deploy-all", "Deploy all filtered…"),
+];
 
 const COLUMNS: &[Column] = &[
     Column { name: "name", label: "Name", usual: true, sortable: true },
@@ -52,48 +59,46 @@ pub(super) fn filter(query: DeviceQuery) -> Filter {
     if ordered { filter } else { Filter { sort: Sort::Newest, ..filter } }
 }
 
-fn filter_of(visit: &Visit) -> Result<Filter, Error> {
-    Ok(filter(visit.query_without::<DeviceQuery>(&["columns"])?))
+fn filter_of(page_context: &PageContext) -> Result<Filter, Error> {
+    Ok(filter(page_context.query_without::<DeviceQuery>(&["columns"])?))
 }
 
 /// The data of the list.
-struct Found {
+struct DevicePage {
     rows: Vec<Device>,
     live: HashMap<DeviceId, Deployment>,
     next: Option<String>,
 }
 
-async fn ask(reading: &mut Reading<'_>, filter: &Filter) -> Result<Found, Error> {
-    let at = reading.at;
-    let mut rows = devices::list(reading.connection(), filter, at, i64::from(SHOWN) + 1).await?;
+async fn load(snapshot: &mut Snapshot<'_>, filter: &Filter) -> Result<DevicePage, Error> {
+    let at = snapshot.at;
+    let mut rows = devices::list(snapshot.connection(), filter, at, i64::from(SHOWN) + 1).await?;
     let more = rows.len() > SHOWN as usize;
     rows.truncate(SHOWN as usize);
     let next = rows.last().filter(|_| more).map(|last| cursor(filter.sort, last));
-    let live = live_of(reading, &rows).await?;
-    Ok(Found { rows, live, next })
+    let live = live_of(snapshot, &rows).await?;
+    Ok(DevicePage { rows, live, next })
 }
 
-async fn live_of(reading: &mut Reading<'_>, rows: &[Device]) -> Result<HashMap<DeviceId, Deployment>, Error> {
-    let (at, ids): (_, Vec<DeviceId>) = (reading.at, rows.iter().map(|row| row.id).collect());
-    let found = deployments::live_of_devices(reading.connection(), &ids, at).await?;
+async fn live_of(snapshot: &mut Snapshot<'_>, rows: &[Device]) -> Result<HashMap<DeviceId, Deployment>, Error> {
+    let (at, ids): (_, Vec<DeviceId>) = (snapshot.at, rows.iter().map(|row| row.id).collect());
+    let found = deployments::live_of_devices(snapshot.connection(), &ids, at).await?;
     Ok(found.into_iter().map(|deployment| (deployment.device, deployment)).collect())
 }
 
 /// Handles the request for the page.
-pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let filter = filter_of(&visit)?;
-    let found = ask(&mut reading, &filter).await?;
-    let choices = choices(&visit, &mut reading).await?;
+pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let filter = filter_of(&page_context)?;
+    let found = load(&mut snapshot, &filter).await?;
+    let choices = choices(&page_context, &mut snapshot).await?;
     let names = ["site", "rack", "venture", "role", "kind", "verified", "live", "decommissioned"];
-    let form = filters(&visit, "/devices", "Name, serial, asset, MAC, IP, host name", &names, &choices);
-    let shown = Shown::of(&visit, COLUMNS);
-    let may = visit.may_change(&reading, Level::Operator);
-    let first = visit.with("", None);
-    let next = found.next.as_ref().map(|cursor| visit.and("after", cursor));
-    let is_filtered = visit.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
-    let head =
-        html! { th scope="col" { label { span.visually-hidden { "Select all" } input type="checkbox" data-all=(FORM); } } };
+    let form = filters(&page_context, "/devices", "Name, serial, asset, MAC, IP, host name", &names, &choices);
+    let shown = Shown::of(&page_context, COLUMNS);
+    let may = page_context.may_change(&snapshot, Role::Operator);
+    let first = page_context.with("", None);
+    let next = found.next.as_ref().map(|cursor| page_context.and("after", cursor));
+    let is_filtered = page_context.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
     let content = html! {
         (block::heading(&[], &html! { "Devices" }, &action::link("register", "/devices/new", action::Look::Usual, "plus-lg", "Register a device", &may)))
         (form)
@@ -102,45 +107,45 @@ pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResp
             div.scroll {
                 table.cards {
                     caption.visually-hidden { "Devices" }
-                    (shown.head(&visit, filter.sort.as_str(), &head))
-                    tbody { @for device in &found.rows { (row(device, found.live.get(&device.id), &shown, visit.now)) } }
+                    (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
+                    tbody { @for device in &found.rows { (row(device, found.live.get(&device.id), &shown, page_context.now)) } }
                 }
             }
-            (bulk_actions(&visit, &may))
+            (bulk::form(&page_context, "/devices/bulk", &may, &ACTIONS))
             (block::pager(found.rows.len(), filter.after.as_ref().map(|_| first.as_str()), next.as_deref()))
-            (shown.choice(&visit))
+            (shown.choice(&page_context))
         }
     };
-    let query = visit.with("columns", None);
+    let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
-    let ordered = if filter.sort == Sort::Newest && visit.parameter("sort").is_empty() { "sort=-registered&" } else { "" };
-    let from = visit.now.0.unix_timestamp_nanos() / 1_000_000;
-    let place = format!("/devices/live/{}/{from}", reading.position);
-    let live = own_path(&filter, &visit).replacen("/devices", &place, 1);
+    let ordered = if filter.sort == Sort::Newest && page_context.parameter("sort").is_empty() { "sort=-registered&" } else { "" };
+    let from = page_context.now.0.unix_timestamp_nanos() / 1_000_000;
+    let place = format!("/devices/live/{}/{from}", snapshot.position);
+    let live = own_path(&filter, &page_context).replacen("/devices", &place, 1);
     let page = Page {
         live: Some(live),
         json: Some(format!("/api/v1/devices?{ordered}{query}")),
         csv: Some(format!("/devices/export.csv?{query}")),
         ..Page::new("Devices", Section::Devices, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// This page's own path and query, with its cursor.
-fn own_path(filter: &Filter, visit: &Visit) -> String {
+fn own_path(filter: &Filter, page_context: &PageContext) -> String {
     match &filter.after {
-        Some(after) => visit.and("after", after),
-        None => visit.with("", None),
+        Some(after) => page_context.and("after", after),
+        None => page_context.with("", None),
     }
 }
 
 /// The filters, with the values that exist as options.
-async fn choices(visit: &Visit, reading: &mut Reading<'_>) -> Result<Markup, Error> {
-    let at = reading.at;
-    let sites = catalogue::sites(reading.connection(), at).await?;
-    let racks = catalogue::racks(reading.connection(), at).await?;
-    let ventures = catalogue::ventures(reading.connection(), at).await?;
-    let (site, venture) = (visit.parameter("site"), visit.parameter("venture"));
+async fn choices(page_context: &PageContext, snapshot: &mut Snapshot<'_>) -> Result<Markup, Error> {
+    let at = snapshot.at;
+    let sites = catalogue::sites(snapshot.connection(), at).await?;
+    let racks = catalogue::racks(snapshot.connection(), at).await?;
+    let ventures = catalogue::ventures(snapshot.connection(), at).await?;
+    let (site, venture) = (page_context.parameter("site"), page_context.parameter("venture"));
     let racks = racks.iter().filter(|rack| site.is_empty() || rack.spec.site.as_str() == site).map(|rack| rack.key.to_string());
     let of_venture = ventures.iter().filter(|entry| venture.is_empty() || entry.key.as_str() == venture);
     let roles: BTreeSet<String> = of_venture.flat_map(|entry| entry.spec.roles.keys().map(ToString::to_string)).collect();
@@ -148,14 +153,14 @@ async fn choices(visit: &Visit, reading: &mut Reading<'_>) -> Result<Markup, Err
     let kinds = [DeviceKind::Physical, DeviceKind::Blade, DeviceKind::Virtual];
     let kinds = kinds.map(|kind| (devices::kind_text(kind).to_owned(), kind_words(kind).to_owned()));
     Ok(html! {
-        (choose(visit, "verified", "Verified", &either("Verified", "Not verified")))
-        (choose(visit, "live", "Deployment", &either("Being deployed", "Not being deployed")))
-        (choose(visit, "site", "Site", &twice(sites.iter().map(|site| site.key.to_string()))))
-        (choose(visit, "rack", "Rack", &twice(racks)))
-        (choose(visit, "venture", "Venture", &twice(ventures.iter().map(|venture| venture.key.to_string()))))
-        (choose(visit, "role", "Role", &twice(roles)))
-        (choose(visit, "kind", "Kind", &kinds))
-        (choose(visit, "decommissioned", "In use", &either("Decommissioned", "In use")))
+        (choose(page_context, "verified", "Verified", &either("Verified", "Not verified")))
+        (choose(page_context, "live", "Deployment", &either("Being deployed", "Not being deployed")))
+        (choose(page_context, "site", "Site", &same(sites.iter().map(|site| site.key.to_string()))))
+        (choose(page_context, "rack", "Rack", &same(racks)))
+        (choose(page_context, "venture", "Venture", &same(ventures.iter().map(|venture| venture.key.to_string()))))
+        (choose(page_context, "role", "Role", &same(roles)))
+        (choose(page_context, "kind", "Kind", &kinds))
+        (choose(page_context, "decommissioned", "In use", &either("Decommissioned", "In use")))
     })
 }
 
@@ -168,32 +173,27 @@ pub(super) fn kind_words(kind: DeviceKind) -> &'static str {
     }
 }
 
-fn twice(names: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
-    names.into_iter().map(|name| (name.clone(), name)).collect()
-}
-
 /// The list's rows, live: those that it would show now, and those that recent events concern.
 pub(super) async fn live(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     Path((since, from)): Path<(i64, u64)>,
 ) -> Result<HttpResponse, Error> {
-    let filter = filter_of(&visit)?;
-    let shown = Shown::of(&visit, COLUMNS);
-    let now = super::super::application(&request)?.now;
-    let path = visit.with("", None);
-    let path = path.split_once('?').map_or("/devices".to_owned(), |(_, query)| format!("/devices?{query}"));
-    let render = live::render(move |mut reading, touched: Vec<Touch>| {
+    let filter = filter_of(&page_context)?;
+    let shown = Shown::of(&page_context, COLUMNS);
+    let now = application::of(&request)?.now;
+    let path = at_path(&page_context.with("", None), "/devices");
+    let render = live::render(move |mut snapshot, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
-            let Found { mut rows, mut live, .. } = ask(&mut reading, &filter).await?;
+            let DevicePage { mut rows, mut live, .. } = load(&mut snapshot, &filter).await?;
             let newest = Filter { sort: Sort::Newest, after: None, ..filter };
-            let order = devices::list(reading.connection(), &newest, At::Now, i64::from(SHOWN)).await?;
+            let order = devices::list(snapshot.connection(), &newest, At::Now, i64::from(SHOWN)).await?;
             let listed: HashSet<DeviceId> = rows.iter().map(|row| row.id).collect();
             let lately: HashSet<DeviceId> =
                 touched.iter().filter_map(|touch| touch.device).filter(|id| !listed.contains(id)).collect();
-            let more = devices::find_many(reading.connection(), &lately.into_iter().collect::<Vec<_>>(), At::Now).await?;
-            live.extend(live_of(&mut reading, &more).await?);
+            let more = devices::find_many(snapshot.connection(), &lately.into_iter().collect::<Vec<_>>(), At::Now).await?;
+            live.extend(live_of(&mut snapshot, &more).await?);
             rows.extend(more);
             let region =
                 |device: &Device| Region::new(format!("device-{}", device.id), row(device, live.get(&device.id), &shown, now()));
@@ -206,29 +206,13 @@ pub(super) async fn live(
 
 fn nothing(is_filtered: bool) -> Markup {
     if is_filtered {
-        return block::empty("No device is like that.", &html! { a.button href="/devices" { "Show all" } });
+        return block::empty("No devices match these filters.", &html! { a.button href="/devices" { "Show all" } });
     }
-    let words = "There are no devices yet. Register one by hand, or add many servers to a rack with a CSV file.";
+    let words = "There are no devices yet. Register one manually, or add servers to a rack with a CSV file.";
     let actions = html! {
         div.actions { a.button.primary href="/devices/new" { "Register a device" } a.button href="/racks" { "Racks" } }
     };
     block::empty(words, &actions)
-}
-
-fn bulk_actions(visit: &Visit, may: &action::Allowed) -> Markup {
-    html! {
-        form.actions id=(FORM) method="post" action="/devices/bulk" {
-            input type="hidden" name="list" value=(visit.with("", None));
-            span.quiet data-count=(FORM) role="status" { "Select rows to" }
-            @for (value, words) in [("verify", "Verify…"), ("deploy", "Deploy…"), ("verify-all", "Verify all filtered…"), ("deploy-all", "Deploy all filtered…")] {
-                @match may {
-                    Ok(()) => { button.small type="submit" name="what" value=(value) { (words) } }
-                    Err(_) => { button.small type="button" aria-disabled="true" aria-describedby="bulk-reason" { (words) } }
-                }
-            }
-            @if let Err(reason) = may { span.quiet id="bulk-reason" { (reason) } }
-        }
-    }
 }
 
 /// Whether a device is verified, in use, and being deployed.
@@ -252,7 +236,7 @@ fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp
     let (id, name) = (device.id, device.called());
     html! {
         tr id=(format!("device-{id}")) {
-            td { input type="checkbox" name="id" value=(id) form=(FORM) aria-label=(format!("Select {name}")); }
+            (bulk::select(id.0, &name))
             @if shown.has("name") { th scope="row" { a href=(format!("/devices/{id}")) { (name) } } }
             @if shown.has("state") { td data-label="State" { span { (state(device, live)) } } }
             @if shown.has("serial") { td data-label="Serial" { @if let Some(serial) = &device.serial { (serial) } } }
@@ -284,8 +268,7 @@ fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::{deployment, device};
     use scraper::{Html, Selector};
 
     fn texts(html: &Markup, selector: &str) -> Vec<String> {
@@ -301,7 +284,7 @@ mod tests {
         assert_eq!(texts(&html, "td[data-label='State']"), ["Verified Open Overdue"]);
         assert_eq!(texts(&html, "td[data-label='Rack']"), ["dc1-r01 unit 10"]);
         assert_eq!(texts(&html, "a[href^='/deployments/']").len(), 1);
-        assert!(texts(&html, "td[data-label='MACs']").is_empty(), "a column is shown that nobody asked for");
+        assert!(texts(&html, "td[data-label='MACs']").is_empty(), "a column is shown that was not selected");
     }
 
     #[test]
@@ -315,7 +298,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_says_how_to_begin() {
-        assert!(nothing(false).into_string().contains("Register one by hand"));
-        assert!(nothing(true).into_string().contains("No device is like that."));
+        assert!(nothing(false).into_string().contains("Register one manually"));
+        assert!(nothing(true).into_string().contains("No devices match these filters."));
     }
 }

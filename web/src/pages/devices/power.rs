@@ -1,40 +1,43 @@
 //! The power of a device: the state that its management controller reports now, and power orders. An order that would interrupt
 //! an installation has to name the deployment.
 
-use super::show::{Found, form_head, unless};
-use crate::auth::caller::Operator;
-use crate::auth::level::Level;
-use crate::commands::{Command, CommandError, Power};
-use crate::error::Error;
-use crate::error::problem::ProblemError;
+use super::show::{DeviceDetails, form_head, unless};
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::action::{Allowed, once};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, once};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
-use crate::pages::kit::time::moment;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
-use bootledger_projections::deployments::{Deployment, Status};
-use bootledger_projections::power_orders::{self, OrderStatus};
+use bootledger_port::{Command, CommandError, Power};
+use bootledger_projections::rows::deployments::{Deployment, Status};
+use bootledger_projections::rows::power_orders::{self, OrderStatus};
 use maud::{Markup, html};
 
 /// The controller's answer, or the error.
-type Said = Result<Power, String>;
+type PowerReadout = Result<Power, String>;
 
 /// Handles `GET /devices/{id}/power`: queries the management controller.
-pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let found = Found::ask(&mut reading, id, may).await?;
+pub(super) async fn load(
+    page_context: PageContext,
+    Path(id): Path<DeviceId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
     // A controller may be slow, and no database connection is held during the wait.
-    let context = visit.caller.context();
-    let seen = visit.see(reading).await?;
+    let context = page_context.caller.context();
+    let seen = page_context.see(snapshot).await?;
     let said = match unless(allowed::switching(found.device.management.as_ref())) {
         Ok(()) => backend.power_state(id, context).await.map_err(|error| error.to_string()),
         Err(reason) => Err(reason),
@@ -45,7 +48,7 @@ pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Bac
 /// Handles `POST /devices/{id}/power`.
 pub(super) async fn order(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
@@ -54,7 +57,7 @@ pub(super) async fn order(
         "on" => PowerAction::On,
         "off" => PowerAction::Off,
         "cycle" => PowerAction::Cycle,
-        other => return Err(Error::rejected("action", "action_unknown", format!("{other:?} is none of on, off and cycle"))),
+        other => return Err(Error::rejected("action", Rule::ActionUnknown, format!("{other:?} is not one of on, off, cycle"))),
     };
     let network_boot = fields.ticked("network_boot") && action != PowerAction::Off;
     let interrupts: Option<DeploymentId> = fields.read("interrupts");
@@ -68,47 +71,52 @@ pub(super) async fn order(
                 return Ok(done(&mut backend, &receipt, &format!("/devices/{id}/history")).await);
             };
             let reason = failed.reason.map(|reason| reason.to_string()).unwrap_or_default();
-            let uncertain = if failed.status == OrderStatus::Uncertain { "; it may have been done all the same" } else { "" };
-            fields.refuse("", "controller_failed", format!("the management controller did not do it: {reason}{uncertain}"));
+            let uncertain =
+                if failed.status == OrderStatus::Uncertain { "; the request may still have taken effect" } else { "" };
+            fields.refuse(
+                "",
+                Rule::ControllerFailed,
+                format!("the management controller did not carry out the request: {reason}{uncertain}"),
+            );
         }
-        Err(CommandError::Controller { reason, .. }) => fields.refuse("", "controller_failed", reason),
+        Err(CommandError::Controller { reason, .. }) => fields.refuse("", Rule::ControllerFailed, reason),
         Err(error) => fields.refused(error)?,
     }
-    let mut reading = backend.read_now().await?;
-    let found = Found::ask(&mut reading, id, Ok(())).await?;
+    let mut snapshot = backend.read_now().await?;
+    let found = DeviceDetails::load(&mut snapshot, id, Ok(())).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
-    let said = Err("Power state not refreshed. Reload the page to ask the controller.".to_owned());
+    let said = Err("Power state not refreshed. Reload the page to query the controller.".to_owned());
     let content = content(&found, &said, &managed, fields.broken());
-    Ok(visit.refused(reading.position, Page::new("Power", Section::Devices, content)))
+    Ok(page_context.refused(snapshot.position, Page::new("Power", Section::Devices, content)))
 }
 
-fn content(found: &Found, said: &Said, managed: &Allowed, errors: &[ProblemError]) -> Markup {
+fn content(found: &DeviceDetails, said: &PowerReadout, managed: &Allowed, errors: &[ProblemError]) -> Markup {
     let device = &found.device;
     let path = format!("/devices/{}", device.id);
     let installing = found.live.as_ref().filter(|live| live.status == Status::InProgress);
     html! {
         (form_head(device, "Power", errors, &["interrupts", "network_boot"]))
         section.card aria-labelledby="said-title" {
-            h2 id="said-title" { "What its management controller says" }
+            h2 id="said-title" { "State reported by the management controller" }
             p {
                 @match said {
-                    Ok(Power { at: None, .. }) => (badge(Tone::Neutral, "Not known")),
+                    Ok(Power { at: None, .. }) => (badge(Tone::Neutral, "Unknown")),
                     Ok(Power { state: PowerState::On, .. }) => (badge(Tone::Good, "On")),
                     Ok(Power { state: PowerState::Off, .. }) => (badge(Tone::Neutral, "Off")),
-                    Ok(Power { state: PowerState::Unknown, .. }) => (badge(Tone::Warn, "It cannot tell")),
+                    Ok(Power { state: PowerState::Unknown, .. }) => (badge(Tone::Warn, "Unknown")),
                     Err(reason) => { (badge(Tone::Warn, "No answer")) " " (reason) }
                 }
             }
             @if let Ok(Power { live: false, at, .. }) = said {
                 p.quiet {
-                    @if let Some(at) = at { "Last heard at " (moment(*at)) ". " }
-                    "The controller was not asked: that takes the role operator."
+                    @if let Some(at) = at { "Last reported at " (moment(*at)) ". " }
+                    "Power state not queried: this requires the role operator."
                 }
             }
-            div.actions { a.button href=(format!("{path}/power")) { "Ask again" } a.button href=(path) { "Back to the device" } }
+            div.actions { a.button href=(format!("{path}/power")) { "Refresh" } a.button href=(path) { "Back to the device" } }
         }
         section.card aria-labelledby="order-title" {
-            h2 id="order-title" { "Switch it" }
+            h2 id="order-title" { "Switch power" }
             @match managed {
                 Err(reason) => p { (reason) },
                 Ok(()) => (switches(&path, installing)),
@@ -121,7 +129,7 @@ fn switches(path: &str, installing: Option<&Deployment>) -> Markup {
     html! {
         form.form method="post" action=(format!("{path}/power")) {
             (once())
-            p { "Off and cycle are at once, without asking the operating system: what it has not written is lost." }
+            p { "Off and cycle act immediately, without shutting down the operating system. Unsaved data is lost." }
             @if let Some(live) = installing {
                 (block::note(Tone::Warn, &html! {
                     p { "Its deployment " a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " is in progress: off and cycle interrupt its installation." }
@@ -133,11 +141,11 @@ fn switches(path: &str, installing: Option<&Deployment>) -> Markup {
             }
             div.check {
                 input type="checkbox" id="field-network_boot" name="network_boot" value="true";
-                label for="field-network_boot" { "The next boot, and only that, is one from the network" }
+                label for="field-network_boot" { "Network boot once" }
             }
             div.actions {
                 button type="submit" name="action" value="on" { "Switch on" }
-                button.danger type="submit" name="action" value="cycle" { "Off and on again" }
+                button.danger type="submit" name="action" value="cycle" { "Power cycle" }
                 button.danger type="submit" name="action" value="off" { "Switch off" }
             }
         }
@@ -147,26 +155,25 @@ fn switches(path: &str, installing: Option<&Deployment>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::{deployment, device};
     use bootledger_aggregates::values::timestamp::Timestamp;
 
     #[test]
-    fn an_installation_is_interrupted_only_by_who_says_so() {
+    fn the_form_requires_a_confirmation_to_interrupt_an_installation() {
         let live = Deployment { status: Status::InProgress, ..deployment() };
-        let found = Found { device: device(), live: Some(live), may: Ok(()), blocked: false };
+        let found = DeviceDetails { device: device(), live: Some(live), may: Ok(()), blocked: false };
         let html =
             content(&found, &Ok(Power { state: PowerState::On, at: Some(Timestamp::default()), live: true }), &Ok(()), &[])
                 .into_string();
         assert!(html.contains("name=\"interrupts\"") && html.contains("interrupt its installation"), "{html}");
-        let idle = Found { live: None, ..found };
+        let idle = DeviceDetails { live: None, ..found };
         let html = content(&idle, &Err("it is silent".to_owned()), &Ok(()), &[]).into_string();
         assert!(!html.contains("name=\"interrupts\"") && html.contains("it is silent"), "{html}");
     }
 
     #[test]
-    fn a_device_without_a_management_controller_says_so_instead() {
-        let found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+    fn a_device_without_a_management_controller_has_no_power_actions() {
+        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         let managed = found.allows(allowed::switching(None));
         let html = content(&found, &Err(String::new()), &managed, &[]).into_string();
         assert!(html.contains("has no management address") && !html.contains("value=\"cycle\""), "{html}");

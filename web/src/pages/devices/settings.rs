@@ -1,29 +1,29 @@
 //! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the
 //! device's own settings.
 
-use super::show::{Found, form_head};
-use crate::auth::caller::Operator;
-use crate::auth::level::Level;
-use crate::commands::Command;
-use crate::error::Error;
+use super::show::{DeviceDetails, form_head};
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::images::device_settings::{DeviceSetting, DeviceSettings, SettingSources, Wanted, of_device};
 use crate::pages::catalogue::{form as forms, settings as rows};
+use crate::pages::components::action::once;
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::components::field::Field;
+use crate::pages::components::setting::{shown, source};
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::once;
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
-use crate::pages::kit::field::Field;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
-use crate::settings::{DeviceSetting, DeviceSettings, Known, Wanted, of_device};
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::device::register::DeviceChange;
-use bootledger_aggregates::settings::{SettingsChange, Source};
+use bootledger_aggregates::settings::SettingsChange;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::Settings;
-use bootledger_projections::devices::Device;
+use bootledger_port::{Command, DeviceAction};
+use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -39,25 +39,25 @@ struct Query {
     role: Option<Name>,
 }
 
-async fn content(reading: &mut Reading<'_>, found: &Found, query: Query, fields: &Fields) -> Result<Markup, Error> {
+async fn content(snapshot: &mut Snapshot<'_>, found: &DeviceDetails, query: Query, fields: &Fields) -> Result<Markup, Error> {
     let device = &found.device;
     let image = query.image.clone();
     let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
-    let resolved = of_device(reading, device, wanted).await?;
-    let images = forms::boot_images(reading).await?;
-    let known = Known::read(reading).await?;
+    let resolved = of_device(snapshot, device, wanted).await?;
+    let images = forms::boot_images(snapshot).await?;
+    let known = SettingSources::read(snapshot).await?;
     Ok(html! {
         (form_head(device, &format!("Boot settings of {}", device.called()), fields.broken(), &[rows::FIELD]))
         @if found.allows(None).is_ok() { p { a href="#field-settings" { "Set values for this device" } } }
         (counting(device, &resolved, &images))
         @match found.allows(None) {
             Ok(()) => (own(device, fields, &known, image.as_ref())),
-            Err(reason) => { (rows::card(&device.settings, "The device's own settings go before all others.")) p { (reason) } }
+            Err(reason) => { (rows::card(&device.settings, "The device's settings override all others.")) p { (reason) } }
         }
     })
 }
 
-fn own(device: &Device, fields: &Fields, known: &Known, image: Option<&Name>) -> Markup {
+fn own(device: &Device, fields: &Fields, known: &SettingSources, image: Option<&Name>) -> Markup {
     let was =
         if fields.has(WAS) { fields.text(WAS).to_owned() } else { serde_json::to_string(&device.settings).unwrap_or_default() };
     let path = format!("/devices/{}", device.id);
@@ -66,7 +66,7 @@ fn own(device: &Device, fields: &Fields, known: &Known, image: Option<&Name>) ->
             (once())
             input type="hidden" name=(WAS) value=(was);
             @if let Some(image) = image { input type="hidden" name="image" value=(image); }
-            (rows::table(fields, known, "The device's own, which go before those of its role, venture and site."))
+            (rows::table(fields, known, "Settings of the device. They override those of its role, venture and site."))
             div.actions { button.primary type="submit" { "Save" } a.button href=(path) { "Back" } }
         }
     }
@@ -86,14 +86,14 @@ fn counting(device: &Device, resolved: &DeviceSettings, images: &[(String, Strin
                 (choose.select(Some("Choose one"), images))
                 div.actions { button type="submit" { "Show" } }
             }
-            @if resolved.boot_image.is_none() { p.quiet { "Neither its role nor its venture has a default boot image; choose one." } }
+            @if resolved.boot_image.is_none() { p.quiet { "Its role and venture have no default boot image. Choose a boot image." } }
             @else if resolved.settings.is_empty() { p.quiet { "The boot image declares no settings." } }
             @else {
                 p {
                     @if resolved.complete { (badge(Tone::Good, "Complete")) } @else { (badge(Tone::Bad, "Incomplete")) }
                     " For " (image) ", revision " (resolved.revision.unwrap_or_default())
                     @if let (Some(venture), Some(role)) = (&resolved.venture, &resolved.role) { ", as " (venture) " / " (role) }
-                    ". The nearest value counts: device, role, venture, site, boot image."
+                    ". The most specific value applies: device, role, venture, site, boot image."
                 }
                 div.scroll { (table(&resolved.settings)) }
             }
@@ -111,12 +111,12 @@ fn table(settings: &[DeviceSetting]) -> Markup {
                         th scope="row" {
                             code { (setting.name) } @if setting.required { " " span.quiet { "(required)" } }
                             @if !setting.description.is_empty() { div.quiet { small { (setting.description) } } }
-                            @if !setting.used { div.quiet { small { "No template uses it." } } }
+                            @if !setting.used { div.quiet { small { "Not used by any template." } } }
                         }
                         td data-label="Type" { (setting.kind.as_str()) }
                         td data-label="Value" {
                             div {
-                                @match &setting.resolved { Some(resolved) => (rows::shown(&resolved.value)), None => span.quiet { "none" } }
+                                @match &setting.resolved { Some(resolved) => (shown(&resolved.value)), None => span.quiet { "none" } }
                                 @if let Some(broken) = &setting.broken { p.error { (broken.message) } }
                             }
                         }
@@ -128,28 +128,19 @@ fn table(settings: &[DeviceSetting]) -> Markup {
     }
 }
 
-/// The source of a value, with a link to the page where it can be changed.
-pub(crate) fn source(from: &Source) -> Markup {
-    html! {
-        @match from {
-            Source::Device | Source::BootImage => (from),
-            Source::Role { venture, role } => a href=(format!("/ventures/{venture}/roles/{role}")) { (from) },
-            Source::Venture(venture) => a href=(format!("/ventures/{venture}")) { (from) },
-            Source::Site(site) => a href=(format!("/sites/{site}")) { (from) },
-        }
-    }
-}
-
 /// Handles `GET /devices/{id}/settings`.
-pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let found = Found::ask(&mut reading, id, may).await?;
+pub(super) async fn show(
+    page_context: PageContext,
+    Path(id): Path<DeviceId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: Query = page_context.query()?;
+    let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let fields = Fields::new(rows::pairs(&found.device.settings));
-    let content = content(&mut reading, &found, query, &fields).await?;
+    let content = content(&mut snapshot, &found, query, &fields).await?;
     let json = Some(format!("/api/v1/devices/{id}/settings"));
-    visit.answer(reading, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
+    page_context.answer(snapshot, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
 }
 
 /// The differences between a form and its initial values, so that two users who change different settings do not undo
@@ -165,32 +156,33 @@ fn changes(fields: &mut Fields) -> SettingsChange {
 /// Handles `POST /devices/{id}/settings`.
 pub(super) async fn change(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let change = DeviceChange { settings: changes(&mut fields), ..DeviceChange::default() };
     caller.require_for(change.settings.values().flatten())?;
-    let command = Some(Command::ChangeDevice(id, Box::new(change)));
+    let command = Some(Command::Device(DeviceAction::ChangeDevice(id, Box::new(change))));
     // The next page shows the same image as this one.
     let image = fields.text("image").parse::<Name>().ok();
     if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
         let shown = image.map_or_else(String::new, |image| format!("?image={image}"));
         return Ok(done(&mut backend, &receipt, &format!("/devices/{id}/settings{shown}")).await);
     }
-    let mut reading = backend.read_now().await?;
-    let found = Found::ask(&mut reading, id, Ok(())).await?;
-    let content = content(&mut reading, &found, Query { image, ..Query::default() }, &fields).await?;
-    Ok(visit.refused(reading.position, Page::new("Boot settings of a device", Section::Devices, content)))
+    let mut snapshot = backend.read_now().await?;
+    let found = DeviceDetails::load(&mut snapshot, id, Ok(())).await?;
+    let content = content(&mut snapshot, &found, Query { image, ..Query::default() }, &fields).await?;
+    Ok(page_context.refused(snapshot.position, Page::new("Boot settings of a device", Section::Devices, content)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pages::catalogue::form::pair;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
+    use crate::pages::selectors::{attributes, texts};
+    use bootledger_aggregates::rules::Rule;
     use serde_json::json;
 
     #[test]
@@ -214,7 +206,8 @@ mod tests {
             required: broken.is_some(),
             used: true,
             resolved: serde_json::from_value(resolved).expect("a value"),
-            broken: broken.map(|message| bootledger_aggregates::rules::BrokenRule::new("boot_image", "setting_missing", message)),
+            broken: broken
+                .map(|message| bootledger_aggregates::rules::BrokenRule::new("boot_image", Rule::SettingMissing, message)),
         };
         let resolved = DeviceSettings {
             boot_image: Some("debian".parse().expect("a name")),

@@ -2,25 +2,26 @@
 
 use super::info::{self, Info};
 use super::{addresses, components, history, list};
-use crate::auth::level::Level;
-use crate::error::Error;
-use crate::error::problem::ProblemError;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::Allowed;
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::application;
+use crate::pages::components::action::Allowed;
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::live::{self, Region, State, Topic};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::deployment::start::undeployable;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::devices::{self, Device};
-use bootledger_projections::parked;
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::devices::{self, Device};
+use bootledger_projections::rows::parked;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -40,7 +41,7 @@ pub(super) enum Tab {
 }
 
 /// A device with the data that all its tabs need.
-pub(super) struct Found {
+pub(super) struct DeviceDetails {
     /// The device of the page.
     pub(super) device: Device,
     /// Its live deployment.
@@ -51,15 +52,21 @@ pub(super) struct Found {
     pub(super) blocked: bool,
 }
 
-impl Found {
+impl DeviceDetails {
     /// Reads a device.
-    pub(super) async fn ask(reading: &mut Reading<'_>, id: DeviceId, may: Allowed) -> Result<Self, Error> {
-        let at = reading.at;
-        let device = devices::find(reading.connection(), id, at).await?;
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>, id: DeviceId, may: Allowed) -> Result<Self, Error> {
+        let at = snapshot.at;
+        let device = devices::find(snapshot.connection(), id, at).await?;
         let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
-        let live = deployments::live_of_device(reading.connection(), id, at).await?;
-        let blocked = parked::is_blocked(reading.connection(), "device", &id.to_string()).await?;
+        let live = deployments::live_of_device(snapshot.connection(), id, at).await?;
+        let blocked = parked::is_blocked(snapshot.connection(), "device", &id.to_string()).await?;
         Ok(Self { device, live, may, blocked })
+    }
+
+    /// Reads a device for a page, which offers the changes that its visitor may make.
+    pub(super) async fn visit(page_context: &PageContext, snapshot: &mut Snapshot<'_>, id: DeviceId) -> Result<Self, Error> {
+        let may = page_context.may_change(snapshot, Role::Operator);
+        Self::load(snapshot, id, may).await
     }
 
     /// Whether the device may be deployed, by the same rule as the command's.
@@ -86,18 +93,18 @@ pub(super) fn unless(broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
 
 /// The page's head and the parts of a tab. Each is an element with an ID; together they are the page.
 async fn regions(
-    reading: &mut Reading<'_>,
-    found: &Found,
+    snapshot: &mut Snapshot<'_>,
+    found: &DeviceDetails,
     tab: Tab,
     before: Option<i64>,
     now: Timestamp,
 ) -> Result<Vec<Region>, Error> {
     let mut regions = vec![Region::new("head", head(found, tab))];
     regions.extend(match tab {
-        Tab::Info => info::regions(found, &Info::ask(reading, &found.device).await?, now),
-        Tab::Components => components::regions(found, &components::Parts::ask(reading, &found.device).await?),
-        Tab::Addresses => addresses::regions(&addresses::Held::ask(reading, &found.device).await?),
-        Tab::History => history::regions(found, &history::Past::ask(reading, found.device.id, before).await?, now),
+        Tab::Info => info::regions(found, &Info::load(snapshot, &found.device).await?, now),
+        Tab::Components => components::regions(found, &components::Parts::load(snapshot, &found.device).await?),
+        Tab::Addresses => addresses::regions(&addresses::Held::load(snapshot, &found.device).await?),
+        Tab::History => history::regions(found, &history::Past::load(snapshot, found.device.id, before).await?, now),
     });
     Ok(regions)
 }
@@ -111,65 +118,68 @@ fn path_of(id: DeviceId, tab: Tab) -> String {
     }
 }
 
-async fn page(visit: Visit, id: DeviceId, tab: Tab, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let before = if tab == Tab::History { history::before(&visit)? } else { None };
-    let found = Found::ask(&mut reading, id, may).await?;
+async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let before = if tab == Tab::History { history::before(&page_context)? } else { None };
+    let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let title = found.device.called();
-    let regions = regions(&mut reading, &found, tab, before, visit.now).await?;
+    let regions = regions(&mut snapshot, &found, tab, before, page_context.now).await?;
     let content = html! { @for region in regions { (region.html) } };
     // Older pages of a history do not change.
-    let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), reading.position));
+    let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), snapshot.position));
     let json = match tab {
         Tab::History => format!("/api/v1/events?aggregate=device/{id}"),
         _ => format!("/api/v1/devices/{id}"),
     };
-    visit.answer(reading, Page { live, json: Some(json), ..Page::new(&title, Section::Devices, content) }).await
+    page_context.answer(snapshot, Page { live, json: Some(json), ..Page::new(&title, Section::Devices, content) }).await
 }
 
-fn stream(visit: &Visit, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {
-    let may = visit.may(Level::Operator);
-    let now = super::super::application(request)?.now;
-    let render = live::render(move |mut reading, _| {
+fn stream(page_context: &PageContext, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {
+    let may = page_context.may(Role::Operator);
+    let now = application::of(request)?.now;
+    let render = live::render(move |mut snapshot, _| {
         let may = may.clone();
         Box::pin(async move {
-            let found = Found::ask(&mut reading, id, may).await?;
-            Ok(State { regions: regions(&mut reading, &found, tab, None, now()).await?, rows: vec![] })
+            let found = DeviceDetails::load(&mut snapshot, id, may).await?;
+            Ok(State { regions: regions(&mut snapshot, &found, tab, None, now()).await?, rows: vec![] })
         })
     });
     live::answer(request, seen, vec![Topic::Device(id)], None, render)
 }
 
 /// Handles `GET /devices/{id}`.
-pub(super) async fn info(visit: Visit, Path(id): Path<DeviceId>, backend: Backend) -> Result<HttpResponse, Error> {
-    page(visit, id, Tab::Info, backend).await
+pub(super) async fn info(page_context: PageContext, Path(id): Path<DeviceId>, backend: Backend) -> Result<HttpResponse, Error> {
+    page(page_context, id, Tab::Info, backend).await
 }
 
 /// The first tab, live.
 pub(super) async fn live_info(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     Path((id, seen)): Path<(DeviceId, i64)>,
 ) -> Result<HttpResponse, Error> {
-    stream(&visit, &request, id, Tab::Info, seen)
+    stream(&page_context, &request, id, Tab::Info, seen)
 }
 
 /// Handles `GET /devices/{id}/{tab}`.
-pub(super) async fn tab(visit: Visit, Path((id, tab)): Path<(DeviceId, Tab)>, backend: Backend) -> Result<HttpResponse, Error> {
-    page(visit, id, tab, backend).await
+pub(super) async fn tab(
+    page_context: PageContext,
+    Path((id, tab)): Path<(DeviceId, Tab)>,
+    backend: Backend,
+) -> Result<HttpResponse, Error> {
+    page(page_context, id, tab, backend).await
 }
 
 /// Another tab, live.
 pub(super) async fn live_tab(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     Path((id, tab, seen)): Path<(DeviceId, Tab, i64)>,
 ) -> Result<HttpResponse, Error> {
-    stream(&visit, &request, id, tab, seen)
+    stream(&page_context, &request, id, tab, seen)
 }
 
-fn head(found: &Found, tab: Tab) -> Markup {
+fn head(found: &DeviceDetails, tab: Tab) -> Markup {
     let device = &found.device;
     let id = device.id;
     let title = html! { (device.called()) " " (list::state(device, found.live.as_ref())) };
@@ -179,7 +189,7 @@ fn head(found: &Found, tab: Tab) -> Markup {
         div id="head" {
             (block::heading(&[("Devices", "/devices")], &title, &html! {}))
             @if found.blocked {
-                (block::note(Tone::Bad, &html! { p { "An event of this device could not be applied, so what is shown may be old. " a href="/readyz" { "What is parked" } } }))
+                (block::note(Tone::Bad, &html! { p { "An event of this device could not be applied, so this page may be out of date. " a href="/readyz" { "Details" } } }))
             }
             (block::tabs("Device", &tabs))
         }
@@ -191,7 +201,7 @@ pub(super) fn form_head(device: &Device, title: &str, errors: &[ProblemError], f
     let name = device.called();
     html! {
         (block::heading(&[("Devices", "/devices"), (&name, &format!("/devices/{}", device.id))], &html! { (title) }, &html! {}))
-        (crate::pages::kit::field::summary(errors, fields))
+        (crate::pages::components::field::summary(errors, fields))
     }
 }
 
@@ -211,22 +221,21 @@ pub(super) fn link(device: &Device) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::deployments::samples::deployment;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::{deployment, device};
 
-    fn found(change: impl FnOnce(&mut Found)) -> Found {
-        let mut found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+    fn found(change: impl FnOnce(&mut DeviceDetails)) -> DeviceDetails {
+        let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         change(&mut found);
         found
     }
 
     #[test]
-    fn a_verified_device_without_a_live_deployment_may_be_deployed_and_others_say_why_not() {
+    fn a_verified_device_without_a_live_deployment_may_be_deployed_and_others_show_why_not() {
         assert_eq!(found(|_| {}).deployable(), Ok(()));
-        let refused = |change: fn(&mut Found)| found(change).deployable().expect_err("refused");
+        let refused = |change: fn(&mut DeviceDetails)| found(change).deployable().expect_err("refused");
         assert!(refused(|found| found.device.verified = false).contains("verify it before deploying it"));
         assert!(refused(|found| found.device.decommissioned = true).contains("decommissioned"));
-        assert!(refused(|found| found.live = Some(deployment())).contains("is being deployed already"));
+        assert!(refused(|found| found.live = Some(deployment())).contains("is already being deployed"));
         assert_eq!(refused(|found| found.may = Err("Not you.".to_owned())), "Not you.");
     }
 

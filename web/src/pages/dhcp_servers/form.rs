@@ -5,6 +5,7 @@ use crate::pages::catalogue::form::{Pairs, Target, field, maybe, needed, pair, v
 use crate::pages::catalogue::values::Address;
 use crate::pages::form::Fields;
 use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerSpec};
+use bootledger_aggregates::rules::Rule;
 use maud::{Markup, html};
 
 const KINDS: [(DhcpKind, &str, &str); 3] =
@@ -27,7 +28,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
     let chosen = fields.text("kind").to_owned();
     let kind = KINDS.iter().find(|(_, name, _)| *name == chosen).map(|(kind, ..)| *kind);
     if kind.is_none() {
-        fields.refuse("kind", "missing", "choose which software it runs: ISC dhcpd, Kea or dnsmasq");
+        fields.refuse("kind", Rule::Missing, "choose the software: ISC dhcpd, Kea or dnsmasq");
     }
     Some(DhcpServerSpec { site: site?, address: address.map(|address| address.0), kind: kind? })
 }
@@ -37,8 +38,8 @@ pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)])
     let kinds: Vec<(String, String)> = KINDS.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect();
     let inner = html! {
         (needed(fields, "site", "Site", "The site whose networks it serves.").select(Some("Choose a site"), sites))
-        (needed(fields, "kind", "Software", "Hence which configuration it reads. With another site or software it has confirmed nothing.").select(Some("Choose one"), &kinds))
-        (field(fields, "address", "Address", "For people.").text())
+        (needed(fields, "kind", "Software", "Determines the configuration format. After a change of site or software, the server must confirm its configuration again.").select(Some("Choose one"), &kinds))
+        (field(fields, "address", "Address", "For information only.").text())
     };
     form(&DHCP_SERVER, target, fields, &["site", "kind", "address"], &inner)
 }
@@ -49,7 +50,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_field_of_a_server_comes_back_from_its_form() {
+    fn every_field_of_a_server_survives_its_form() {
         for spec in [json!({"site": "dc1", "address": "10.0.0.2", "kind": "dnsmasq"}), json!({"site": "dc1", "kind": "isc"})] {
             let spec: DhcpServerSpec = serde_json::from_value(spec).expect("a server");
             let mut fields = Fields::new(pairs(&spec));
@@ -57,7 +58,7 @@ mod tests {
         }
         let mut fields = Fields::new(vec![pair("site", "dc1"), pair("kind", "<b>"), pair("address", "x")]);
         assert_eq!(read(&mut fields), None);
-        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(told, ["address", "kind"]);
+        let message: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(message, ["address", "kind"]);
     }
 }

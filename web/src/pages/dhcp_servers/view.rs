@@ -1,19 +1,21 @@
 //! Views of DHCP servers.
 
 use super::{awaited, form::called};
-use crate::dhcp::configuration::Format;
-use crate::dhcp::held::Current;
-use crate::error::problem::ProblemError;
+use crate::http::error::problem::ProblemError;
+use crate::machines::dhcp::format::Format;
+use crate::machines::dhcp::held::Current;
 use crate::pages::catalogue::{DHCP_SERVER, list};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{self, card};
-use crate::pages::kit::time::{moment, since};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{self, card};
+use crate::pages::components::time::{moment, since};
+use crate::wording::plugins;
+use crate::wording::timeline::sentence;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue::{DhcpServerView, Entry};
-use bootledger_projections::dhcp_sites::LastChange;
-use bootledger_projections::plugin_runs::{Awaited, HeldUp};
+use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
+use bootledger_projections::rows::dhcp_sites::LastChange;
+use bootledger_projections::rows::plugin_runs::{Awaited, HeldUp};
 use maud::{Markup, html};
 
 /// How many lines of a configuration are shown.
@@ -39,7 +41,7 @@ impl State {
             _ if view.failing.is_some() => Self::Failing,
             (None, _) => Self::Unconfirmed,
             (Some(_), None) => Self::Confirmed,
-            (Some(confirmed), Some(change)) if confirmed.position < change.position => Self::Behind,
+            (Some(confirmed), Some(change)) if confirmed.position < change.line.position => Self::Behind,
             (Some(_), Some(_)) => Self::Current,
         }
     }
@@ -65,7 +67,7 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
     html! {
         table.cards id="servers" {
             caption.visually-hidden { "DHCP servers" }
-            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "State" } th scope="col" { "Last confirmed" } th scope="col" { "Holds up" } } }
+            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "State" } th scope="col" { "Last confirmed" } th scope="col" { "Waiting deployments" } } }
             tbody {
                 @for server in servers {
                     @let view = &server.spec;
@@ -80,10 +82,10 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
                         td data-label="State" {
                             (state.badge())
                             @if let Some(failing) = &view.failing { div { (failing.message) } }
-                            @if let (State::Behind, Some(change)) = (state, change) { div.quiet { "by a change " (since(change.at, now)) " ago" } }
+                            @if let (State::Behind, Some(change)) = (state, change) { div.quiet { "since a change " (since(change.line.recorded_at, now)) " ago" } }
                         }
                         td data-label="Last confirmed" { @match &view.confirmed { Some(confirmed) => { (since(confirmed.at, now)) " ago" } None => { span.quiet { "never" } } } }
-                        td data-label="Holds up" { @if held_up > 0 { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (held_up) @if held_up == 1 { " deployment" } @else { " deployments" } } } @else { span.quiet { "nothing" } } }
+                        td data-label="Waiting deployments" { @if held_up > 0 { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (held_up) @if held_up == 1 { " deployment" } @else { " deployments" } } } @else { span.quiet { "none" } } }
                     }
                 }
             }
@@ -102,14 +104,14 @@ pub(super) fn state(server: &Entry<DhcpServerView>, change: Option<&LastChange>,
             p { (state.badge()) }
             @if let Some(failing) = &view.failing {
                 (block::note(Tone::Bad, &html! {
-                    p { strong { "It could not use its configuration and keeps the old one, since " (since(failing.at, now)) ". In its own words:" } }
+                    p { strong { "It rejected its configuration and has kept the previous one for " (since(failing.at, now)) ". Message:" } }
                     pre { (failing.message) }
                 }))
             }
             @match (state, change) {
                 (State::Behind, Some(change)) => {
                     (block::note(Tone::Warn, &html! {
-                        p { "It has not confirmed the last change of its configuration, " (since(change.at, now)) " ago: " (change.sentence) " (position " (change.position) ")." }
+                        p { "It has not confirmed the last change of its configuration, " (since(change.line.recorded_at, now)) " ago: " (sentence(&change.line)) " (event " (change.line.position) ")." }
                         p { (advice) }
                     }))
                 }
@@ -119,18 +121,18 @@ pub(super) fn state(server: &Entry<DhcpServerView>, change: Option<&LastChange>,
             (block::facts(&[
                 ("Site", html! { a href=(format!("/sites/{}", view.spec.site)) { (view.spec.site) } }),
                 ("Software", html! { (called(view.spec.kind)) }),
-                ("Address", html! { @match view.spec.address { Some(address) => { code { (address) } } None => { span.quiet { "not told" } } } }),
+                ("Address", html! { @match view.spec.address { Some(address) => { code { (address) } } None => { span.quiet { "not reported" } } } }),
                 ("Confirmed", html! {
                     @match &view.confirmed {
-                        Some(confirmed) => { "revision " code title=(confirmed.revision) { (short(&confirmed.revision)) } " of position " (confirmed.position) ", " (moment(confirmed.at)) }
+                        Some(confirmed) => { "revision " code title=(confirmed.revision) { (short(&confirmed.revision)) } " of event " (confirmed.position) ", " (moment(confirmed.at)) }
                         None => { span.quiet { "nothing" } }
                     }
                 }),
                 ("Last change", html! {
                     @match change {
-                        Some(change) => { (change.sentence) ", " (moment(change.at)) " (position " (change.position) ")" }
-                        None if now_known => { span.quiet { "nothing that its configuration is made of has changed yet" } }
-                        None => { span.quiet { "known only of now" } }
+                        Some(change) => { (sentence(&change.line)) ", " (moment(change.line.recorded_at)) " (event " (change.line.position) ")" }
+                        None if now_known => { span.quiet { "no changes yet" } }
+                        None => { span.quiet { "not available for past events" } }
                     }
                 }),
             ]))
@@ -142,27 +144,27 @@ pub(super) fn state(server: &Entry<DhcpServerView>, change: Option<&LastChange>,
 pub(super) fn waiting(key: &Name, waiting: &[HeldUp], count: i64, now_known: bool, now: Timestamp) -> Markup {
     card(
         "waiting",
-        "What it holds up",
+        "Waiting deployments",
         &html! {
-            @if !now_known { p.quiet { "What waited for it is known only of now." } }
-            @else if waiting.is_empty() { p { "No deployment waits for it." } }
+            @if !now_known { p.quiet { "Waiting deployments are shown only for the present." } }
+            @else if waiting.is_empty() { p { "No deployments are waiting." } }
             @else {
-                p { strong { (count) @if count == 1 { " deployment waits" } @else { " deployments wait" } } " until it has confirmed a configuration with their entry." }
+                p { strong { (count) @if count == 1 { " deployment waits" } @else { " deployments wait" } } " until it confirms a configuration with their entry." }
                 div.scroll {
                     table.cards {
-                        thead { tr { th scope="col" { "Deployment" } th scope="col" { "Waits for" } th scope="col" { "Why" } } }
+                        thead { tr { th scope="col" { "Deployment" } th scope="col" { "Waiting time" } th scope="col" { "Reason" } } }
                         tbody {
                             @for held_up in waiting {
                                 tr {
                                     th scope="row" { a href=(format!("/deployments/{}", held_up.deployment)) { (held_up.hostname) } }
-                                    td data-label="Waits for" { (since(held_up.since, now)) ", since " (moment(held_up.since)) }
-                                    td data-label="Why" { (held_up.reason) }
+                                    td data-label="Waiting time" { (since(held_up.since, now)) ", since " (moment(held_up.since)) }
+                                    td data-label="Reason" { @if let Some(reason) = &held_up.reason { (plugins::waiting(reason, held_up.hostname.as_str())) } }
                                 }
                             }
                         }
                     }
                 }
-                @if count > i64::try_from(waiting.len()).unwrap_or(i64::MAX) { p.quiet { "The " (waiting.len()) " that wait longest are shown. " a href=(format!("/deployments?awaiting={}", awaited(key))) { "All of them" } } }
+                @if count > i64::try_from(waiting.len()).unwrap_or(i64::MAX) { p.quiet { "The " (waiting.len()) " longest waits are shown. " a href=(format!("/deployments?awaiting={}", awaited(key))) { "Show all" } } }
             }
         },
     )
@@ -176,15 +178,15 @@ fn file(site: &Name, format: Format) -> String {
 pub(super) fn configuration(site: &Name, format: Format, current: Option<Result<&Current, &[ProblemError]>>) -> Markup {
     card(
         "configuration",
-        "The configuration that it should have",
+        "Expected configuration",
         &html! {
             @match current {
-                None => { p.quiet { "There is none: the server or its site is out of use." } }
+                None => { p.quiet { "None: the server or its site is retired." } }
                 Some(Err(problems)) => {
                     (block::note(Tone::Bad, &html! {
-                        p { strong { "It cannot be written for this software, and the server keeps what it has:" } }
+                        p { strong { "This configuration cannot be written for this software, so the server keeps its current one:" } }
                         ul { @for problem in problems { li { (problem.message) } } }
-                        p { "Change these options of the site or its networks, or let another software serve the site." }
+                        p { "Edit these options of the site or its networks, or use other DHCP software for the site." }
                     }))
                 }
                 Some(Ok(current)) => {
@@ -195,7 +197,7 @@ pub(super) fn configuration(site: &Name, format: Format, current: Option<Result<
                         ", " (lines) " lines, " (current.revision.bytes.len()) " bytes."
                     }
                     details.more {
-                        summary { @if lines > SHOWN_LINES { "Its first " (SHOWN_LINES) " lines" } @else { "All of it" } }
+                        summary { @if lines > SHOWN_LINES { "First " (SHOWN_LINES) " lines" } @else { "All lines" } }
                         pre tabindex="0" { (shown) }
                     }
                 }
@@ -207,7 +209,7 @@ pub(super) fn configuration(site: &Name, format: Format, current: Option<Result<
 /// The link to the configuration at a past position.
 pub(super) fn past_configuration(site: &Name, format: Format, position: i64) -> Markup {
     let path = format!("{}?at={position}", file(site, format));
-    card("configuration", "The configuration that it should have had", &html! { p { a href=(path) { (path) } } })
+    card("configuration", "Expected configuration", &html! { p { a href=(path) { (path) } } })
 }
 
 /// The first lines of a text, and the number of its lines.
@@ -219,10 +221,12 @@ fn head(text: &str) -> (&str, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerSpec};
+    use bootledger_aggregates::rules::Rule;
     use bootledger_aggregates::values::ids::DeploymentId;
-    use bootledger_projections::catalogue::{Confirmed, Failing};
+    use bootledger_projections::rows::catalogue::{Confirmed, Failing};
+    use bootledger_projections::rows::timeline::Line;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::default().plus_seconds(seconds)
@@ -237,7 +241,22 @@ mod tests {
     }
 
     fn change(position: i64) -> LastChange {
-        LastChange { site: "dc1".parse().expect("a name"), position, at: at(30), sentence: "Device <x> got an entry".to_owned() }
+        let line = Line {
+            position,
+            sequence: 1,
+            recorded_at: at(30),
+            aggregate_type: "device".to_owned(),
+            aggregate_id: "<x>".to_owned(),
+            event_type: "DhcpEntryCreated".to_owned(),
+            actor: String::new(),
+            correlation_id: String::new(),
+            device: None,
+            deployment: None,
+            event: None,
+            subject: None,
+            parent: None,
+        };
+        LastChange { site: "dc1".parse().expect("a name"), line }
     }
 
     #[test]
@@ -256,27 +275,27 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_behind_says_since_when_and_by_what() {
+    fn a_server_that_is_behind_shows_since_when_and_the_missing_changes() {
         let html = state(&server(Some(6), None), Some(&change(7)), true, at(90));
         let note = texts(&html, ".note").concat();
-        assert!(note.contains("1 min ago: Device <x> got an entry (position 7)"), "{note}");
+        assert!(note.contains("1 min ago: device <x>: DhcpEntryCreated (event 7)"), "{note}");
     }
 
     #[test]
-    fn one_that_fails_is_quoted() {
+    fn the_error_of_a_failing_server_is_quoted() {
         let html = state(&server(Some(7), Some("line 3: <syntax error>")), Some(&change(7)), true, at(90));
         assert_eq!(texts(&html, ".note pre"), ["line 3: <syntax error>"]);
     }
 
     #[test]
-    fn what_it_holds_up_is_linked_with_since_when() {
+    fn waiting_deployments_are_linked_with_their_waiting_time() {
         let id = DeploymentId::default();
         let held_up = HeldUp {
             deployment: id,
             hostname: "h200.dc1.example".parse().expect("a name"),
             plugin: "dhcp".parse().expect("a name"),
             since: at(0),
-            reason: "waiting for kea-1".to_owned(),
+            reason: None,
         };
         let html = waiting(&"kea-1".parse().expect("a name"), &[held_up], 120, true, at(90));
         assert_eq!(
@@ -285,7 +304,7 @@ mod tests {
         );
         let text = texts(&html, "#waiting").concat();
         assert!(
-            text.contains("120 deployments wait") && text.contains("1 min 30 s") && text.contains("The 1 that wait longest"),
+            text.contains("120 deployments wait") && text.contains("1 min 30 s") && text.contains("The 1 longest waits"),
             "{text}"
         );
         let html = table(
@@ -298,9 +317,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_format_cannot_say_is_told() {
+    fn settings_that_a_format_cannot_express_are_listed() {
         let problems =
-            [ProblemError::new("dhcp_options", "dnsmasq_option", "option x of network prod: dnsmasq has no such option")];
+            [ProblemError::new("dhcp_options", Rule::DnsmasqOption, "option x of network prod: dnsmasq has no such option")];
         let html = configuration(&"dc1".parse().expect("a name"), Format::Dnsmasq, Some(Err(&problems)));
         assert_eq!(texts(&html, ".note li"), ["option x of network prod: dnsmasq has no such option"]);
     }

@@ -1,9 +1,10 @@
 //! Live parts of a page that no event announces: they are rendered every second, and sent if they changed.
 
 use super::{Region, beat, message, shared, write_partial};
-use crate::error::Error;
+use crate::http::error::Error;
+use crate::http::stream;
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use actix_web::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use std::time::Duration;
@@ -30,12 +31,7 @@ pub(crate) fn answer(stopping: watch::Receiver<bool>, render: Render) -> HttpRes
     let stream = Stream { render, stopping, sent: None, rounds: 0, over: false };
     let parts =
         futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (Ok::<_, Error>(part), stream)) });
-    HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((CONTENT_ENCODING, "identity"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(Box::pin(parts))
+    stream::answer().insert_header((CONTENT_ENCODING, "identity")).streaming(Box::pin(parts))
 }
 
 impl Stream {
@@ -57,7 +53,7 @@ impl Stream {
         let (region, goes_on) = match (self.render)().await {
             Ok(found) => found,
             Err(error) => {
-                tracing::warn!("a live page ends, since it cannot be read: {error}");
+                tracing::warn!("a live page ends because it cannot be read: {error}");
                 return None;
             }
         };

@@ -1,9 +1,9 @@
 //! The recent events in the shortest form: the aggregates, devices and deployments that they concern. Read once
 //! for all streams.
 
-use crate::error::Error;
-use crate::request::backend::Backend;
-use bootledger_projections::timeline::{self, Touch};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use bootledger_projections::rows::timeline::{self, Touch};
 use std::collections::VecDeque;
 use tokio::sync::Mutex;
 
@@ -12,10 +12,10 @@ const KEPT: usize = 5_000;
 
 /// The latest entries, up to a position.
 #[derive(Default)]
-pub(super) struct Recent(Mutex<Known>);
+pub(super) struct Recent(Mutex<RecentRows>);
 
 #[derive(Default)]
-struct Known {
+struct RecentRows {
     /// All entries after this position are present, up to `last`.
     first: i64,
     last: i64,
@@ -40,7 +40,7 @@ impl Recent {
     }
 }
 
-impl Known {
+impl RecentRows {
     async fn catch_up(&mut self, backend: &mut Backend, shown: i64) -> Result<(), Error> {
         let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
         if shown <= self.last {

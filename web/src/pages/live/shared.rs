@@ -2,8 +2,8 @@
 
 use super::recent::Recent;
 use super::{Region, Render, State};
-use crate::error::Error;
-use crate::request::backend::Backend;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
 use actix_web::HttpRequest;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -46,9 +46,9 @@ impl Sharing {
             return Ok(shown.clone());
         }
         let touches = recent.newest(TOUCHES).await;
-        let reading = backend.read_now().await?;
-        let position = reading.position;
-        let State { regions, rows } = render(reading, touches).await?;
+        let snapshot = backend.read_now().await?;
+        let position = snapshot.position;
+        let State { regions, rows } = render(snapshot, touches).await?;
         let hashed =
             regions.into_iter().map(|region| (hash(&region.html.0), region)).map(|(hash, region)| (region, hash)).collect();
         let shown = Arc::new(Shown { position, regions: hashed, rows });

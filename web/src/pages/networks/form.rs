@@ -1,14 +1,13 @@
 //! The form of a network.
 
-use crate::pages::catalogue::NETWORK;
 use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
-use crate::pages::catalogue::options;
 use crate::pages::catalogue::values::{Address, Cidr, Short, Whole};
+use crate::pages::catalogue::{NETWORK, options};
 use crate::pages::form::Fields;
 use bootledger_aggregates::network::{NetworkSpec, usual_margin_bottom};
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_projections::rows::catalogue::Entry;
 use maud::{Markup, html};
 
 const NAMES: [&str; 12] = [
@@ -81,28 +80,28 @@ pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)],
     let of_site: Vec<&str> =
         racks.iter().filter(|rack| rack.spec.site.as_str() == fields.text("site")).map(|rack| rack.key.as_str()).collect();
     let known = if of_site.is_empty() { String::new() } else { format!(" Racks of the site: {}.", of_site.join(", ")) };
-    let racks_hint = format!("One a line. A server gets an address of a network that reaches its rack.{known}");
+    let racks_hint = format!("One per line. A server gets an address from a network that reaches its rack.{known}");
     let inner = html! {
         div.pair {
             (needed(fields, "cidr", "Addresses", "In CIDR notation, such as 10.0.0.0/24.").text())
-            (needed(fields, "site", "Site", "The data centre that it belongs to.").select(Some("Choose a site"), sites))
+            (needed(fields, "site", "Site", "The site of the network.").select(Some("Choose a site"), sites))
         }
         (field(fields, "racks", "Racks", &racks_hint).list())
         div.pair {
-            (field(fields, "gateway", "Gateway", "The router's address; it is never given to a server.").text())
+            (field(fields, "gateway", "Gateway", "The router's address. It is never assigned to a server.").text())
             (field(fields, "vlan", "VLAN", "1 to 4094.").text_with("number", &html! {}))
         }
         div.pair {
-            (field(fields, "dns_servers", "DNS servers", "One a line: the resolvers that its hosts use.").list())
-            (field(fields, "domain", "Domain", "What its hosts are told; the site's domain where it is empty.").text())
+            (field(fields, "dns_servers", "DNS servers", "The resolvers of its hosts, one per line.").list())
+            (field(fields, "domain", "Domain", "Domain name sent to its hosts. Defaults to the site's domain.").text())
         }
         div.pair {
-            (field(fields, "margin_bottom", "Margin at the bottom", "How many addresses above the network's own are never given; 10, or fewer in a small network, where it is empty.").text_with("number", &html! {}))
-            (field(fields, "margin_top", "Margin at the top", "How many addresses below the broadcast address are never given.").text_with("number", &html! {}))
+            (field(fields, "margin_bottom", "Reserved at the start", "Number of addresses after the network address that are never assigned. Defaults to 10, or fewer in a small network.").text_with("number", &html! {}))
+            (field(fields, "margin_top", "Reserved at the end", "Number of addresses before the broadcast address that are never assigned.").text_with("number", &html! {}))
         }
-        (field(fields, "dhcp", "DHCP servers serve it", "Without, its hosts are in no DHCP configuration.").check())
-        (options::table(fields, "dhcp_options", "DHCP options", "What every host of the network is told beside gateway, DNS servers and domain, by the option's standard name."))
-        (field(fields, "ip_only_done", "DONE and secret files by address alone", "Without, a server that boots needs its deployment's token, which only its own script names.").check())
+        (field(fields, "dhcp", "Served by DHCP", "If not selected, its hosts are left out of DHCP configurations.").check())
+        (options::table(fields, "dhcp_options", "DHCP options", "DHCP options sent to every host of the network, in addition to gateway, DNS servers and domain, by the option's standard name."))
+        (field(fields, "ip_only_done", "Identify servers by address alone", "If selected, a server can report DONE and fetch secret files without the token of its deployment. Otherwise it needs the token, which only its own script contains.").check())
     };
     form(&NETWORK, target, fields, &NAMES, &inner)
 }
@@ -110,7 +109,7 @@ pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)],
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     fn full() -> NetworkSpec {
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_a_network_comes_back_from_its_form() {
+    fn every_field_of_a_network_survives_its_form() {
         let bare: NetworkSpec = serde_json::from_value(json!({"cidr": "10.0.0.0/24", "site": "dc1"})).expect("a network");
         for spec in [full(), bare] {
             let mut fields = Fields::new(pairs(&spec));
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_beside_its_field() {
+    fn every_error_is_shown_beside_its_field() {
         let wrong = [
             pair("cidr", "10.0.0.0"),
             pair("racks", "r1\n<script>"),
@@ -146,9 +145,9 @@ mod tests {
         ];
         let mut fields = Fields::new(wrong.to_vec());
         assert_eq!(read(&mut fields), None);
-        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        let option_text: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
         for name in ["cidr", "site", "racks", "gateway", "vlan", "dns_servers", "domain", "margin_bottom", "margin_top"] {
-            assert!(told.contains(&name), "{name}: {told:?}");
+            assert!(option_text.contains(&name), "{name}: {option_text:?}");
         }
         let html = view(&Target::New, &fields, &[], &[]);
         assert_eq!(attributes(&html, "#field-vlan", "value"), ["many"]);

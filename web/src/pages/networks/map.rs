@@ -1,14 +1,15 @@
 //! The map of a network's addresses: 256 at a time, each with its state as text and a link to what holds it.
 
-use crate::error::Error;
-use crate::pages::kit::block;
-use crate::request::reading::Reading;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::block;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::network::{NetworkSpec, Reserved};
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_projections::at::At;
-use bootledger_projections::devices::{self, Device};
-use bootledger_projections::{free, holdings};
+use bootledger_projections::questions::free;
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::devices;
+use bootledger_projections::rows::holdings;
 use ipnet::Ipv4Net;
 use maud::{Markup, html};
 use std::collections::{BTreeSet, HashMap};
@@ -54,21 +55,16 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
     Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
 }
 
-/// The name of a device beside an address: its host name, otherwise its usual name.
-pub(in crate::pages) fn called(device: &Device) -> String {
-    device.hostnames.first().map_or_else(|| device.called(), ToString::to_string)
-}
-
 /// Reads a part of the map.
-pub(super) async fn find(reading: &mut Reading<'_>, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
-    let at = reading.at;
+pub(super) async fn find(snapshot: &mut Snapshot<'_>, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
+    let at = snapshot.at;
     let part = part(spec.cidr, wanted);
-    let held: HashMap<Ipv4Addr, Holder> = holdings::ips_in(reading.connection(), part, at).await?.into_iter().collect();
+    let held: HashMap<Ipv4Addr, Holder> = holdings::ips_in(snapshot.connection(), part, at).await?.into_iter().collect();
     let managed: HashMap<Ipv4Addr, Option<DeviceId>> = if at == At::Now {
         let all: Vec<Ipv4Addr> = addresses(part).collect();
-        devices::managed_at(reading.connection(), &all).await?.into_iter().map(|(ip, device)| (ip, Some(device))).collect()
+        devices::managed_at(snapshot.connection(), &all).await?.into_iter().map(|(ip, device)| (ip, Some(device))).collect()
     } else {
-        let managed = devices::management_addresses_in(reading.connection(), part, at).await?;
+        let managed = devices::management_addresses_in(snapshot.connection(), part, at).await?;
         managed.into_iter().map(|ip| (ip, None)).collect()
     };
     let mut ids: Vec<DeviceId> = managed.values().flatten().copied().collect();
@@ -76,8 +72,8 @@ pub(super) async fn find(reading: &mut Reading<'_>, spec: &NetworkSpec, wanted: 
         Holder::Device(device) => Some(*device),
         Holder::Deployment(_) => None,
     }));
-    let known = devices::find_many(reading.connection(), &ids, at).await?;
-    let names: HashMap<DeviceId, String> = known.iter().map(|device| (device.id, called(device))).collect();
+    let known = devices::find_many(snapshot.connection(), &ids, at).await?;
+    let names: HashMap<DeviceId, String> = known.iter().map(|device| (device.id, device.called_by_host())).collect();
     let name = |id: &DeviceId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     let state = |ip: Ipv4Addr| match (held.get(&ip), managed.get(&ip), spec.reserved(ip)) {
         (Some(Holder::Device(id)), _, _) => Use::Held(format!("/devices/{id}/addresses"), name(id)),
@@ -90,12 +86,12 @@ pub(super) async fn find(reading: &mut Reading<'_>, spec: &NetworkSpec, wanted: 
     let cells = addresses(part).map(|ip| (ip, state(ip))).collect();
     let knows_free = at == At::Now;
     let parts = if knows_free && (WIDEST_WITH_PARTS..PART).contains(&spec.cidr.prefix_len()) {
-        holdings::count_by_part(reading.connection(), spec.cidr).await?
+        holdings::count_by_part(snapshot.connection(), spec.cidr).await?
     } else {
         vec![]
     };
     let free = match at {
-        At::Now => free::addresses(reading.connection(), spec, &BTreeSet::new(), at, SUGGESTED).await?,
+        At::Now => free::addresses(snapshot.connection(), spec, &BTreeSet::new(), at, SUGGESTED).await?,
         At::Position(_) => vec![],
     };
     Ok(Map { part, cells, parts, free, knows_free })
@@ -117,12 +113,12 @@ impl Use {
     fn words(&self) -> String {
         match self {
             Self::Free => "free".to_owned(),
-            Self::Reserved(Reserved::Network) => "the network's own".to_owned(),
+            Self::Reserved(Reserved::Network) => "network address".to_owned(),
             Self::Reserved(Reserved::Broadcast) => "broadcast".to_owned(),
             Self::Reserved(Reserved::Gateway) => "gateway".to_owned(),
-            Self::Reserved(Reserved::Margin | Reserved::Outside) => "in the margin".to_owned(),
+            Self::Reserved(Reserved::Margin | Reserved::Outside) => "reserved".to_owned(),
             Self::Held(_, name) => format!("used by {name}"),
-            Self::Manages(_, name) => format!("manages {name}"),
+            Self::Manages(_, name) => format!("management controller of {name}"),
         }
     }
 
@@ -167,14 +163,14 @@ pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
                     strong { code { (map.part) } }
                     @if let Some(later) = later { a.button.small rel="next" href=(path(later)) { "Later" } }
                     form.actions method="get" action=(format!("/networks/{key}")) {
-                        label.visually-hidden for="map-address" { "An address of the network" }
+                        label.visually-hidden for="map-address" { "Address in the network" }
                         input type="text" id="map-address" name="map" class="narrow" placeholder=(map.part.network()) autocomplete="off";
-                        button.small type="submit" { "Show its part" }
+                        button.small type="submit" { "Show" }
                     }
                 }
                 @if !map.parts.is_empty() {
                     details.more {
-                        summary { "Parts with used addresses (" (map.parts.len()) ")" }
+                        summary { "Address blocks in use (" (map.parts.len()) ")" }
                         ul.plain.columns {
                             @for (part, count) in &map.parts {
                                 li { a href=(path(*part)) aria-current=[(*part == map.part.network()).then_some("true")] { (part) "/24" } " " span.quiet { (count) " used" } }
@@ -185,16 +181,16 @@ pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
             }
             ul.legend {
                 li { span.swatch.b {} (count("free")) " free" }
-                li { span.swatch.a {} (count("used")) " used, linked to who has them" }
+                li { span.swatch.a {} (count("used")) " used, linked to their devices" }
                 li { span.swatch.e {} (count("reserved")) " reserved, struck out" }
             }
             ul.cells aria-label=(format!("Addresses of {}", map.part)) { @for (ip, state) in &map.cells { (cell(*ip, state)) } }
             @if !taken.is_empty() {
                 details.more {
-                    summary { "The used ones as a list (" (taken.len()) ")" }
+                    summary { "List of used addresses (" (taken.len()) ")" }
                     div.scroll {
                         table {
-                            thead { tr { th scope="col" { "Address" } th scope="col" { "What it is" } } }
+                            thead { tr { th scope="col" { "Address" } th scope="col" { "Use" } } }
                             tbody {
                                 @for (ip, state) in taken {
                                     tr {
@@ -214,7 +210,7 @@ pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
 
     fn net(text: &str) -> Ipv4Net {
         text.parse().expect("a network")
@@ -246,12 +242,12 @@ mod tests {
         assert_eq!(
             texts(&html, ".cells li"),
             [
-                "0 the network's own",
+                "0 network address",
                 "1 gateway",
-                "2 in the margin",
+                "2 reserved",
                 "3 free",
                 "4 used by h200<b>.dc1.example",
-                "5 manages R640",
+                "5 management controller of R640",
                 "255 broadcast"
             ]
         );

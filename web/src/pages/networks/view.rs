@@ -2,9 +2,9 @@
 
 use super::map::Map;
 use crate::pages::catalogue::{NETWORK, list, options};
-use crate::pages::kit::block::{card, facts as table_of_facts, used};
+use crate::pages::components::block::{card, facts as table_of_facts, used};
 use bootledger_aggregates::network::NetworkSpec;
-use bootledger_projections::catalogue::Entry;
+use bootledger_projections::rows::catalogue::Entry;
 use maud::{Markup, html};
 
 fn capacity(spec: &NetworkSpec) -> i64 {
@@ -43,9 +43,9 @@ pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Marku
         &html! {
             (used(&format!("Addresses of {} in use", network.key), held, capacity(spec)))
             @if !network.retired && !map.free.is_empty() {
-                p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". A deployment takes the first where no address is chosen." }
+                p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". Deployments without an address take the first." }
             } @else if !network.retired && map.knows_free {
-                p { strong { "No address is free." } " Release some, widen the network, or make its margins smaller." }
+                p { strong { "No free addresses." } " Release addresses, extend the network, or reduce its reserved ranges." }
             }
         },
     )
@@ -79,15 +79,15 @@ pub(super) fn facts(network: &Entry<NetworkSpec>) -> Markup {
                 },
             ),
             ("Domain", html! { @if let Some(domain) = &spec.domain { code { (domain) } } @else { span.quiet { "the site's" } } }),
-            ("Margins", html! { (spec.margin_bottom) " at the bottom, " (spec.margin_top) " at the top are never given" }),
+            ("Reserved addresses", html! { (spec.margin_bottom) " at the start, " (spec.margin_top) " at the end" }),
             (
                 "Served by DHCP",
                 html! { (yes(spec.dhcp)) @if spec.dhcp { ", by the " a href=(format!("/dhcp-servers?q={}", spec.site)) { "DHCP servers of " (spec.site) } } },
             ),
             ("DHCP options", options::shown(&spec.dhcp_options)),
             (
-                "DONE by address alone",
-                html! { (yes(spec.ip_only_done)) @if !spec.ip_only_done { ": a server needs its deployment's token" } },
+                "Identify servers by address alone",
+                html! { (yes(spec.ip_only_done)) @if !spec.ip_only_done { ": servers need the token of their deployment" } },
             ),
         ]),
     )

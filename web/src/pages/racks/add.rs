@@ -3,21 +3,21 @@
 
 use super::show::{find, head};
 use super::upload::Upload;
-use crate::auth::caller::Operator;
-use crate::auth::level::Level;
-use crate::commands::{Context, Imported, PlannedRow, RowError};
-use crate::error::Error;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, once};
-use crate::pages::kit::badge::Tone;
-use crate::pages::kit::block;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::http::auth::caller::Operator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::action::{Allowed, once};
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::Entry;
+use bootledger_port::{Context, Imported, PlannedRow, RowError};
+use bootledger_projections::rows::catalogue::Entry;
 use bytes::Bytes;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ const KEPT: usize = 1024 * 1024;
 /// The state of the page.
 enum Outcome {
     /// Nothing was sent yet.
-    Asked,
+    NotSent,
     /// A dry run: what would be started, with the file, so that the user can start it.
     Planned(Vec<PlannedRow>),
     /// The import and its rows, which were started.
@@ -40,26 +40,31 @@ enum Outcome {
 }
 
 /// Handles `GET /racks/{key}/add`.
-pub(super) async fn ask(_: Operator, visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let rack = find(&mut reading, &key).await?;
-    let may = visit.may_change(&reading, Level::Operator);
-    let content = page(&rack, &Outcome::Asked, "", &may);
-    visit.answer(reading, Page::new("Add servers", Section::Racks, content)).await
+pub(super) async fn load(
+    _: Operator,
+    page_context: PageContext,
+    Path(key): Path<Name>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let rack = find(&mut snapshot, &key).await?;
+    let may = page_context.may_change(&snapshot, Role::Operator);
+    let content = page(&rack, &Outcome::NotSent, "", &may);
+    page_context.answer(snapshot, Page::new("Add servers", Section::Racks, content)).await
 }
 
 /// Handles `POST /racks/{key}/add`.
 pub(super) async fn import(
     caller: Operator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(key): Path<Name>,
     upload: Upload,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read_now().await?;
-    let rack = find(&mut reading, &key).await?;
-    // A large import takes long; no reading is held during that time.
-    drop(reading);
+    let mut snapshot = backend.read_now().await?;
+    let rack = find(&mut snapshot, &key).await?;
+    // A large import takes long; no snapshot is held during that time.
+    drop(snapshot);
     let pasted = upload.text("csv");
     let file = upload.bytes("file");
     let csv = if file.is_empty() { Bytes::copy_from_slice(pasted.as_bytes()) } else { file.clone() };
@@ -76,11 +81,11 @@ pub(super) async fn import(
     // A file that can be shown as text can be corrected on the page, and started from it.
     let kept = std::str::from_utf8(&csv).ok().filter(|text| text.len() <= KEPT).unwrap_or_default();
     let content = page(&rack, &outcome, kept, &Ok(()));
-    let reading = backend.read_now().await?;
+    let snapshot = backend.read_now().await?;
     let page = Page::new("Add servers", Section::Racks, content);
     match outcome {
-        Outcome::Refused(_) => Ok(visit.refused(reading.position, page)),
-        _ => visit.answer(reading, page).await,
+        Outcome::Refused(_) => Ok(page_context.refused(snapshot.position, page)),
+        _ => page_context.answer(snapshot, page).await,
     }
 }
 
@@ -95,7 +100,7 @@ fn page(rack: &Entry<RackSpec>, outcome: &Outcome, csv: &str, may: &Allowed) -> 
     html! {
         (head(rack, "add", &html! {}))
         @match outcome {
-            Outcome::Asked => {}
+            Outcome::NotSent => {}
             Outcome::Planned(rows) => (planned(rows)),
             Outcome::Started(import, rows) => (started(*import, rows)),
             Outcome::Refused(errors) => (refused(errors)),
@@ -108,13 +113,13 @@ fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
     html! {
         section.card aria-labelledby="add-title" {
             h2 id="add-title" { "Servers from a CSV file" }
-            p { "Each row deploys one server; one that is not known yet is registered and verified. Either all rows are started or none." }
+            p { "Each row deploys one server. Unknown servers are registered and verified. Bootledger starts either all rows or none." }
             details.more {
-                summary { "What the file looks like" }
-                p { "Columns with ; or , between, in this order, or in any with a heading line: "
+                summary { "File format" }
+                p { "Columns are separated by ; or , and come in this order, or in any order with a header line: "
                     code { "mac; management_ip; network; venture; role; boot_image; hostname; ip; rack; serial" } "." }
-                p { "mac, venture and role are needed. The others may be empty, and the last four left out: the next free address and name are taken, and the role's boot image. A row without a rack stands in the rack of its network." }
-                pre tabindex="0" role="region" aria-label="An example" {
+                p { "mac, venture and role are required. Other columns may be empty, and the last four may be omitted. Defaults are the next free address and name, the boot image of the role, and the rack of the network." }
+                pre tabindex="0" role="region" aria-label="Example" {
                     "mac;network;venture;role;rack\n52:54:00:12:34:56;prod;shop;web;" (rack.key) "\n"
                 }
             }
@@ -125,16 +130,16 @@ fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
                         (once())
                         div.field {
                             label for="field-file" { "File" }
-                            span.hint id="hint-file" { "A file is taken instead of the text below." }
+                            span.hint id="hint-file" { "A file takes precedence over the text below." }
                             input type="file" id="field-file" name="file" accept=".csv,text/csv,text/plain" aria-describedby="hint-file";
                         }
                         div.field {
-                            label for="field-csv" { "Or its text" }
+                            label for="field-csv" { "CSV text" }
                             textarea id="field-csv" name="csv" rows="12" spellcheck="false" { "\n" (csv) }
                         }
                         div.actions {
                             button type="submit" name="what" value="check" { "Check" }
-                            button.primary type="submit" name="what" value="start" { "Start" }
+                            button.primary type="submit" name="what" value="start" { "Deploy" }
                         }
                     }
                 }
@@ -153,19 +158,19 @@ fn refused(errors: &[RowError]) -> Markup {
     let whole = if rows.is_empty() { String::new() } else { format!(" in {}", counted(rows.len(), "row")) };
     html! {
         div.note.bad role="alert" tabindex="-1" id="refused" {
-            h2 { "Nothing was started: " (counted(errors.len(), "error")) (whole) }
-            p { "Fix these errors and upload the file again." @if errors.len() > SHOWN { " The first " (SHOWN) " are shown; the API's answer lists more of them." } }
+            h2 { "Not deployed: " (counted(errors.len(), "error")) (whole) }
+            p { "Fix these errors and upload the file again." @if errors.len() > SHOWN { " The first " (SHOWN) " are shown; the API response lists more." } }
         }
         div.scroll {
             table.cards {
                 caption.visually-hidden { "Errors" }
-                thead { tr { th scope="col" { "Row" } th scope="col" { "Column" } th scope="col" { "What is wrong" } th scope="col" { "Rule" } } }
+                thead { tr { th scope="col" { "Row" } th scope="col" { "Column" } th scope="col" { "Problem" } th scope="col" { "Rule" } } }
                 tbody {
                     @for error in errors.iter().take(SHOWN) {
                         tr {
                             th scope="row" { @if error.row == 0 { "The file" } @else { (error.row) } }
                             td data-label="Column" { (error.column) }
-                            td data-label="Wrong" {
+                            td data-label="Problem" {
                                 div {
                                     (error.broken.message)
                                     @if let Some((kind, id)) = error.broken.holder.as_deref().and_then(|holder| holder.split_once(' ')) {
@@ -185,10 +190,10 @@ fn refused(errors: &[RowError]) -> Markup {
 fn planned(rows: &[PlannedRow]) -> Markup {
     html! {
         (block::note(Tone::Good, &html! {
-            h2 { "The file is good: " (counted(rows.len(), "deployment")) " would be started" }
-            p { "Nothing has been started yet. Addresses and names are those that are free now; they are taken when it is started." }
+            h2 { "The file is valid: " (counted(rows.len(), "deployment")) " will be started" }
+            p { "Nothing has been started yet. The addresses and names shown are free now; they are reserved when you select Deploy." }
         }))
-        (table("What would be started", rows))
+        (table("Planned deployments", rows))
     }
 }
 
@@ -196,10 +201,10 @@ fn started(import: ImportId, rows: &[PlannedRow]) -> Markup {
     let path = format!("/deployments?import={import}");
     html! {
         (block::note(Tone::Good, &html! {
-            h2 { @if rows.is_empty() { "It was started before" } @else { (counted(rows.len(), "deployment")) " started" } }
+            h2 { @if rows.is_empty() { "This file was already started" } @else { (counted(rows.len(), "deployment")) " started" } }
             p { a href=(path) { "Show the deployments of the import" } }
         }))
-        @if !rows.is_empty() { (table("What was started", rows)) }
+        @if !rows.is_empty() { (table("Started deployments", rows)) }
     }
 }
 
@@ -220,7 +225,7 @@ fn table(caption: &str, rows: &[PlannedRow]) -> Markup {
                             td data-label="Address" { span { span.mono { (row.ip) } " in " a href=(format!("/networks/{}", row.network)) { (row.network) } } }
                             td data-label="Rack" { @if let Some(rack) = &row.rack { (rack) } }
                             td data-label="Venture, role" { span { (row.venture) " / " (row.role) } }
-                            td data-label="Boot image" { (row.boot_image) @for note in &row.notes { p.quiet { "Passed over: " (note) } } }
+                            td data-label="Boot image" { (row.boot_image) @for note in &row.notes { p.quiet { "Skipped: " (note) } } }
                         }
                     }
                 }
@@ -232,7 +237,7 @@ fn table(caption: &str, rows: &[PlannedRow]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootledger_aggregates::rules::BrokenRule;
+    use bootledger_aggregates::rules::{BrokenRule, Rule};
     use scraper::{Html, Selector};
 
     fn rack() -> Entry<RackSpec> {
@@ -241,7 +246,7 @@ mod tests {
     }
 
     fn error(row: u64) -> RowError {
-        RowError { row, column: "mac".to_owned(), broken: BrokenRule::new("mac", "malformed", format!("row {row} is <bad>")) }
+        RowError { row, column: "mac".to_owned(), broken: BrokenRule::new("mac", Rule::Malformed, format!("row {row} is <bad>")) }
     }
 
     fn texts(html: &Markup, selector: &str) -> Vec<String> {
@@ -250,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_told_with_row_and_column_and_the_text_is_kept() {
+    fn every_error_is_shown_with_row_and_column_and_the_text_is_kept() {
         let outcome = Outcome::Refused(vec![error(2), error(2), error(7), error(0)]);
         let html = page(&rack(), &outcome, "mac\n<x>", &Ok(()));
-        assert_eq!(texts(&html, "#refused h2"), ["Nothing was started: 4 errors in 2 rows"]);
+        assert_eq!(texts(&html, "#refused h2"), ["Not deployed: 4 errors in 2 rows"]);
         assert_eq!(texts(&html, "tbody th"), ["2", "2", "7", "The file"]);
         assert!(texts(&html, "tbody td")[1].contains("row 2 is <bad>"));
         assert!(texts(&html, "textarea")[0].contains("mac\n<x>"));
@@ -263,12 +268,12 @@ mod tests {
     fn thousands_of_errors_are_counted_and_the_first_are_shown() {
         let errors: Vec<RowError> = (1..=5_000).map(error).collect();
         let html = refused(&errors);
-        assert_eq!(texts(&html, "h2"), ["Nothing was started: 5000 errors in 5000 rows"]);
+        assert_eq!(texts(&html, "h2"), ["Not deployed: 5000 errors in 5000 rows"]);
         assert_eq!(texts(&html, "tbody tr").len(), SHOWN);
     }
 
     #[test]
-    fn what_was_started_leads_to_its_deployments() {
+    fn a_started_import_links_to_its_deployments() {
         let html = page(&rack(), &Outcome::Started(ImportId::default(), vec![]), "", &Ok(()));
         assert_eq!(texts(&html, "a[href^='/deployments?import=']").len(), 1);
         assert!(texts(&html, "form").is_empty());

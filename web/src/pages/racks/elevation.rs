@@ -1,9 +1,9 @@
 //! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with
 //! the same content.
 
-use crate::pages::kit::badge::{self, Tone, badge};
-use bootledger_projections::deployments::Deployment;
-use bootledger_projections::devices::Device;
+use crate::pages::components::badge::{self, Tone, badge};
+use bootledger_projections::rows::deployments::Deployment;
+use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Mark
     html! {
         svg.plot.rack viewBox=(format!("0 0 {} {}", NUMBERS + WIDTH, height + 2)) role="group" aria-labelledby="rack-title rack-desc" {
             title id="rack-title" { "Rack " (name) }
-            desc id="rack-desc" { (placed.len()) " of " (units) " units are taken. The table says the same." }
+            desc id="rack-desc" { (placed.len()) " of " (units) " units are occupied. The table has the same data." }
             rect.surface x=(NUMBERS) y="0" width=(WIDTH) height=(height) rx="4" {}
             @for unit in 1..=i32::from(units) {
                 text x="2" y=(top(unit) + 15) aria-hidden="true" { (unit) }
@@ -100,7 +100,7 @@ pub(super) fn table(standing: &[Standing<'_>], units: u16) -> Markup {
                 tbody {
                     @for (unit, devices) in placed.iter().rev() { @for one in devices { (row(&html! { (unit) }, one)) } }
                     @for one in unplaced(standing, units) {
-                        (row(&html! { @match one.device.rack_position { Some(unit) => { (unit) ", outside the rack" } None => "not known" } }, one))
+                        (row(&html! { @match one.device.rack_position { Some(unit) => { (unit) ", outside the rack" } None => "unknown" } }, one))
                     }
                 }
             }
@@ -129,7 +129,7 @@ fn row(unit: &Markup, one: &Standing<'_>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
     use scraper::{Html, Selector};
 
     #[test]
@@ -144,10 +144,10 @@ mod tests {
             page.select(&Selector::parse("a").expect("a selector")).filter_map(|link| link.value().attr("aria-label")).collect();
         assert_eq!(labels.len(), 3);
         assert!(labels.contains(&"Unit 10: R640 <no. 1>, Verified") && labels[2].starts_with("Unit 42"), "{labels:?}");
-        assert!(html.contains("2 of 42 units are taken"));
+        assert!(html.contains("2 of 42 units are occupied"));
         let table = table(&standing, 42).into_string();
         assert_eq!(table.matches("<tr>").count(), 6);
-        assert!(table.contains("43, outside the rack") && table.contains("not known"));
+        assert!(table.contains("43, outside the rack") && table.contains("unknown"));
         assert_eq!(unplaced(&standing, 42).len(), 2);
     }
 

@@ -1,66 +1,48 @@
 //! The page `/racks`: the list of racks.
 
-use crate::auth::level::Level;
-use crate::error::Error;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action;
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
-use crate::pages::kit::list::filters;
-use crate::request::backend::Backend;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::pages::catalogue::list::{ListQuery, find, pager};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::{action, block};
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::filters;
 use actix_web::HttpResponse;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self, Entry, Item};
-use bootledger_projections::devices;
+use bootledger_projections::rows::catalogue::Entry;
+use bootledger_projections::rows::devices;
 use maud::{Markup, html};
-use serde::Deserialize;
 use std::collections::HashMap;
 
-/// How many racks a page shows.
-const SHOWN: u32 = 100;
-
-/// The query of the page.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Query {
-    q: Option<String>,
-    after: Option<String>,
-}
-
 /// Handles the request for the page.
-pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let at = reading.at;
-    let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let items = catalogue::list(reading.connection(), "rack", at, after, i64::from(SHOWN) + 1, q).await?;
-    let mut racks = items.into_iter().map(Item::read::<RackSpec>).collect::<Result<Vec<_>, _>>()?;
-    let more = racks.len() > SHOWN as usize;
-    racks.truncate(SHOWN as usize);
+pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = find::<RackSpec>(&mut snapshot, "rack", &query).await?;
+    let (at, racks) = (snapshot.at, found.items);
     let names: Vec<Name> = racks.iter().map(|rack| rack.key.clone()).collect();
-    let counts = devices::counts_in(reading.connection(), &names, at).await?.into_iter().collect();
-    let next = racks.last().filter(|_| more).map(|rack| visit.and("after", rack.key.as_str()));
-    let first = visit.with("", None);
-    let may = visit.may_change(&reading, Level::Administrator);
-    let define = action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Define a rack", &may);
+    let counts = devices::counts_in(snapshot.connection(), &names, at).await?.into_iter().collect();
+    let may = page_context.may_change(&snapshot, Role::Administrator);
+    let define = action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may);
     let content = html! {
         (block::heading(&[], &html! { "Racks" }, &define))
-        (filters(&visit, "/racks", "Name, site or description", &[], &html! {}))
+        (filters(&page_context, "/racks", "Name, site or description", &[], &html! {}))
         @if racks.is_empty() { (nothing(query.q.is_some())) } @else { (table(&racks, &counts)) }
-        (block::pager(racks.len(), query.after.as_ref().map(|_| first.as_str()), next.as_deref()))
+        (pager(&page_context, racks.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/racks".to_owned()), ..Page::new("Racks", Section::Racks, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 fn nothing(is_filtered: bool) -> Markup {
     if is_filtered {
-        return block::empty("No rack is like that.", &html! { a.button href="/racks" { "Show all" } });
+        return block::empty("No racks match these filters.", &html! { a.button href="/racks" { "Show all" } });
     }
     block::empty(
-        "There are no racks yet. A rack stands in a site, and servers are added to it from a CSV file.",
-        &html! { div.actions { a.button.primary href="/racks/new" { "Define a rack" } a.button href="/sites" { "Sites" } } },
+        "There are no racks yet. A rack belongs to a site, and servers are added to it from a CSV file.",
+        &html! { div.actions { a.button.primary href="/racks/new" { "Create rack" } a.button href="/sites" { "Sites" } } },
     )
 }
 
@@ -91,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_leads_to_the_rack_and_its_devices() {
+    fn a_row_links_to_the_rack_and_its_devices() {
         let spec = serde_json::from_str(r#"{"site": "dc1", "description": "first <row>", "units": 42}"#).expect("a rack");
         let rack = Entry { key: "r01".parse().expect("a name"), sequence: 1, retired: true, spec };
         let counts = [("r01".parse().expect("a name"), 7)].into();
@@ -99,6 +81,6 @@ mod tests {
         for part in ["href=\"/racks/r01\"", "Retired", "first &lt;row&gt;", "/devices?rack=r01&amp;decommissioned=false\">7<"] {
             assert!(html.contains(part), "{part}: {html}");
         }
-        assert!(nothing(false).into_string().contains("Define a rack"));
+        assert!(nothing(false).into_string().contains("Create rack"));
     }
 }

@@ -1,25 +1,25 @@
 //! The page `/racks/{key}`: the devices in a rack, and the networks that reach it.
 
 use super::elevation::{self, Standing, unplaced};
-use crate::auth::level::Level;
-use crate::error::Error;
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block;
+use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::live::{self, Region, State, Topic};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self, Entry};
-use bootledger_projections::deployments::{self, Deployment};
-use bootledger_projections::devices::{self, Device, Filter};
-use bootledger_projections::holdings;
+use bootledger_projections::rows::catalogue::{self, Entry};
+use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::devices::{self, Device, Filter};
+use bootledger_projections::rows::holdings;
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ use std::collections::HashMap;
 const SHOWN: i64 = 1_000;
 
 /// The data of the page.
-struct Found {
+struct RackDetails {
     rack: Entry<RackSpec>,
     devices: Vec<Device>,
     live: HashMap<DeviceId, Deployment>,
@@ -46,24 +46,24 @@ struct Network {
 }
 
 /// The rack of this name, in use or not.
-pub(super) async fn find(reading: &mut Reading<'_>, key: &Name) -> Result<Entry<RackSpec>, Error> {
-    let at = reading.at;
-    let rack = catalogue::rack(reading.connection(), key, at).await?;
+pub(super) async fn find(snapshot: &mut Snapshot<'_>, key: &Name) -> Result<Entry<RackSpec>, Error> {
+    let at = snapshot.at;
+    let rack = catalogue::rack(snapshot.connection(), key, at).await?;
     rack.ok_or_else(|| Error::NotFound(format!("there is no rack {key}")))
 }
 
-async fn ask(reading: &mut Reading<'_>, key: &Name, may_define: Allowed, may_add: Allowed) -> Result<Found, Error> {
-    let at = reading.at;
-    let rack = find(reading, key).await?;
+async fn load(snapshot: &mut Snapshot<'_>, key: &Name, may_define: Allowed, may_add: Allowed) -> Result<RackDetails, Error> {
+    let at = snapshot.at;
+    let rack = find(snapshot, key).await?;
     let filter =
         Filter { site: Some(rack.spec.site.clone()), rack: Some(key.clone()), decommissioned: Some(false), ..Filter::default() };
-    let devices = devices::list(reading.connection(), &filter, at, SHOWN).await?;
+    let devices = devices::list(snapshot.connection(), &filter, at, SHOWN).await?;
     let ids: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
-    let live = deployments::live_of_devices(reading.connection(), &ids, at).await?;
+    let live = deployments::live_of_devices(snapshot.connection(), &ids, at).await?;
     let mut networks = vec![];
-    for entry in catalogue::networks(reading.connection(), at).await? {
+    for entry in catalogue::networks(snapshot.connection(), at).await? {
         if entry.spec.site == rack.spec.site && entry.spec.racks.contains(key) {
-            let held = holdings::ips_in(reading.connection(), entry.spec.cidr, at).await?.len();
+            let held = holdings::ips_in(snapshot.connection(), entry.spec.cidr, at).await?.len();
             networks.push(Network {
                 used: i64::try_from(held).unwrap_or(i64::MAX),
                 total: i64::try_from(entry.spec.capacity()).unwrap_or(i64::MAX),
@@ -72,36 +72,36 @@ async fn ask(reading: &mut Reading<'_>, key: &Name, may_define: Allowed, may_add
         }
     }
     let live = live.into_iter().map(|deployment| (deployment.device, deployment)).collect();
-    Ok(Found { rack, devices, live, networks, may_define, may_add })
+    Ok(RackDetails { rack, devices, live, networks, may_define, may_add })
 }
 
 /// Handles the request for the page.
-pub(super) async fn show(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let may = visit.may_change(&reading, Level::Administrator);
-    let may_add = visit.may_change(&reading, Level::Operator);
-    let found = ask(&mut reading, &key, may, may_add).await?;
+pub(super) async fn show(page_context: PageContext, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let may = page_context.may_change(&snapshot, Role::Administrator);
+    let may_add = page_context.may_change(&snapshot, Role::Operator);
+    let found = load(&mut snapshot, &key, may, may_add).await?;
     let content = html! { @for region in regions(&found) { (region.html) } };
     let page = Page {
-        live: Some(format!("/racks/{key}/live/{}", reading.position)),
+        live: Some(format!("/racks/{key}/live/{}", snapshot.position)),
         json: Some(format!("/api/v1/racks/{key}")),
         csv: Some(format!("/devices/export.csv?rack={key}")),
         ..Page::new(key.as_str(), Section::Racks, content)
     };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// The page's parts, live.
 pub(super) async fn live(
-    visit: Visit,
+    page_context: PageContext,
     request: HttpRequest,
     Path((key, since)): Path<(Name, i64)>,
 ) -> Result<HttpResponse, Error> {
-    let (may_define, may_add) = (visit.may(Level::Administrator), visit.may(Level::Operator));
-    let render = live::render(move |mut reading, _| {
+    let (may_define, may_add) = (page_context.may(Role::Administrator), page_context.may(Role::Operator));
+    let render = live::render(move |mut snapshot, _| {
         let (key, may_define, may_add) = (key.clone(), may_define.clone(), may_add.clone());
         Box::pin(async move {
-            let found = ask(&mut reading, &key, may_define, may_add).await?;
+            let found = load(&mut snapshot, &key, may_define, may_add).await?;
             Ok(State { regions: regions(&found), rows: vec![] })
         })
     });
@@ -116,27 +116,26 @@ pub(super) fn head(rack: &Entry<RackSpec>, tab: &str, actions: &Markup) -> Marku
     html! {
         div id="head" {
             (block::heading(&[("Racks", "/racks")], &html! { (rack.key) @if rack.retired { " " (badge(Tone::Neutral, "Retired")) } }, actions))
-            (block::tabs("Rack", &[("Rack", path.clone(), tab == "rack"), ("Add device → servers", add, tab == "add")]))
+            (block::tabs("Rack", &[("Rack", path.clone(), tab == "rack"), ("Add servers", add, tab == "add")]))
         }
     }
 }
 
-fn regions(found: &Found) -> Vec<Region> {
+fn regions(found: &RackDetails) -> Vec<Region> {
     let rack = &found.rack;
     let path = format!("/racks/{}", rack.key);
     let retired = |allowed: &Allowed| {
-        let in_use =
-            if rack.retired { Err("The rack is retired; change it, and it is in use again.".to_owned()) } else { Ok(()) };
+        let in_use = if rack.retired { Err("The rack is retired. To restore it, edit and save it.".to_owned()) } else { Ok(()) };
         allowed.clone().and(in_use)
     };
     let actions = html! {
-        (action::link("edit", &format!("{path}/edit"), Look::Usual, "pencil", "Change…", &found.may_define))
+        (action::link("edit", &format!("{path}/edit"), Look::Usual, "pencil", "Edit…", &found.may_define))
         (action::link("retire", &format!("{path}/retire"), Look::Danger, "trash", "Retire…", &retired(&found.may_define)))
     };
     vec![
         Region::new("head", head(rack, "rack", &actions)),
         Region::new("facts", facts(rack)),
-        Region::new("elevation", stands(found)),
+        Region::new("elevation", contents(found)),
         Region::new("networks", networks(found)),
     ]
 }
@@ -147,10 +146,10 @@ fn facts(rack: &Entry<RackSpec>) -> Markup {
         ("Description", html! { @if rack.spec.description.is_empty() { span.quiet { "–" } } @else { (rack.spec.description) } }),
         ("Height", html! { (rack.spec.units) " units" }),
     ];
-    block::card("facts", "What it is", &block::facts(&rows))
+    block::card("facts", "Details", &block::facts(&rows))
 }
 
-fn stands(found: &Found) -> Markup {
+fn contents(found: &RackDetails) -> Markup {
     let standing: Vec<Standing<'_>> =
         found.devices.iter().map(|device| Standing { device, live: found.live.get(&device.id) }).collect();
     let units = found.rack.spec.units;
@@ -159,7 +158,7 @@ fn stands(found: &Found) -> Markup {
     let outside = unplaced(&standing, units);
     let content = html! {
         @if standing.is_empty() {
-            (block::empty("No device in use stands in it. Add servers from a CSV file, or register one by hand.", &html! {
+            (block::empty("It contains no devices in use. Add servers from a CSV file, or register one manually.", &html! {
                 div.actions {
                     (action::link("add", &format!("/racks/{key}/add"), Look::Primary, "upload", "Add servers", &found.may_add))
                     (action::link("register", &place, Look::Usual, "plus-lg", "Register a device", &found.may_add))
@@ -170,7 +169,7 @@ fn stands(found: &Found) -> Markup {
                 div {
                     (elevation::picture(key.as_str(), &standing, units))
                     @if !outside.is_empty() {
-                        h3 { "Without a place in the picture" }
+                        h3 { "Not shown in the rack diagram" }
                         ul { @for one in &outside { li { a href=(format!("/devices/{}", one.device.id)) { (one.device.called()) } } } }
                     }
                 }
@@ -178,13 +177,13 @@ fn stands(found: &Found) -> Markup {
             }
         }
     };
-    block::card("elevation", "What stands in it", &content)
+    block::card("elevation", "Contents", &content)
 }
 
-fn networks(found: &Found) -> Markup {
+fn networks(found: &RackDetails) -> Markup {
     let content = html! {
         @if found.networks.is_empty() {
-            p { "No network reaches it, so that servers in it get no suggestion of an address. Name the rack in a network of its site. " a href="/networks" { "Networks" } }
+            p { "No network reaches this rack, so no addresses are suggested for its servers. Add the rack to a network of its site. " a href="/networks" { "Networks" } }
         } @else {
             div.scroll {
                 table.cards {
@@ -210,7 +209,7 @@ fn networks(found: &Found) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::devices::samples::device;
+    use crate::pages::samples::device;
 
     fn network(cidr: &str, gateway: Option<&str>) -> NetworkSpec {
         let spec =
@@ -223,7 +222,7 @@ mod tests {
         let spec = serde_json::from_str(r#"{"site": "dc1", "units": 42}"#).expect("a rack");
         let entry = |spec| Entry { key: "prod".parse().expect("a name"), sequence: 1, retired: false, spec };
         let rack = Entry { key: "r01".parse().expect("a name"), sequence: 1, retired: false, spec };
-        let mut found = Found {
+        let mut found = RackDetails {
             rack,
             devices: vec![device()],
             live: HashMap::new(),
@@ -231,12 +230,12 @@ mod tests {
             may_define: Err("This takes the role administrator.".to_owned()),
             may_add: Ok(()),
         };
-        let html = |found: &Found| regions(found).into_iter().map(|region| region.html.into_string()).collect::<String>();
+        let html = |found: &RackDetails| regions(found).into_iter().map(|region| region.html.into_string()).collect::<String>();
         let full = html(&found);
         assert!(full.contains("61 of 244 used (25 %)") && full.contains("R640 &lt;no. 1&gt;"), "{full}");
         assert!(full.contains("id=\"retire-reason\""), "{full}");
         (found.devices, found.networks) = (vec![], vec![]);
         let empty = html(&found);
-        assert!(empty.contains("/racks/r01/add") && empty.contains("No network reaches it"), "{empty}");
+        assert!(empty.contains("/racks/r01/add") && empty.contains("No network reaches this rack"), "{empty}");
     }
 }

@@ -1,14 +1,15 @@
 //! A multipart form with a file (RFC 7578), read whole into memory, up to the limit of CSV files and within a time limit.
 
-use crate::error::Error;
-use crate::request::backend::memory;
-use crate::request::body::CSV_LIMIT;
-use crate::request::fingerprint;
-use crate::request::share::Memory;
-use crate::request::words::of_form;
+use crate::http::error::Error;
+use crate::http::fingerprint;
+use crate::http::request::backend::memory;
+use crate::http::request::body::CSV_LIMIT;
+use crate::http::request::words::of_form;
+use crate::http::share::Memory;
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use bootledger_aggregates::rules::Rule;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::{FutureExt, LocalBoxFuture};
@@ -74,7 +75,7 @@ impl FromRequest for Upload {
 }
 
 async fn read(mut form: Multipart, mut memory: Memory) -> Result<Upload, Error> {
-    let broken = |message: String| Error::bad_request("", "form_malformed", message);
+    let broken = |message: String| Error::bad_request("", Rule::FormMalformed, message);
     let slow = |_| Error::TooSlow(PATIENCE.as_secs());
     let (mut parts, mut total) = (vec![], 0_u64);
     while let Some(field) = tokio::time::timeout(PATIENCE, form.next()).await.map_err(slow)? {

@@ -1,26 +1,28 @@
 //! The page `/settings/password`: the user's own password. A user with a one-time password has to change it here
 //! before anything else.
 
-use crate::application::Application;
-use crate::auth::guard::{PASSWORD, SIGN_OUT};
-use crate::auth::password::{Hash, MOST, Password};
-use crate::auth::principal::{Principal, SignedIn};
-use crate::auth::{Attempt, Throttle, Turn, sign_in};
-use crate::boot::client;
-use crate::commands::{Command, NewPassword};
-use crate::error::Error;
-use crate::error::problem::ProblemError;
+use crate::http::access::{PASSWORD, SIGN_OUT};
+use crate::http::application::Application;
+use crate::http::auth::password::{MOST, Password};
+use crate::http::auth::principal::{Principal, SignedIn};
+use crate::http::auth::{Attempt, Throttle, Turn, sign_in};
+use crate::http::client;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block::{heading, note};
+use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done, local};
-use crate::pages::frame::{Page, Section, Visit, lone};
-use crate::pages::kit::badge::Tone;
-use crate::pages::kit::block::{heading, note};
-use crate::pages::kit::field::{Field, summary};
-use crate::request::backend::Backend;
+use crate::pages::layout::{Page, PageContext, Section, lone};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::PasswordId;
-use bootledger_projections::accounts;
+use bootledger_port::password::Hash;
+use bootledger_port::{AccountAction, Command, NewPassword};
+use bootledger_projections::rows::accounts;
 use maud::{Markup, html};
 use std::time::Instant;
 use uuid::Uuid;
@@ -30,25 +32,31 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 }
 
 fn person(principal: &Principal) -> Result<&SignedIn, Error> {
-    let nobody = || Error::rejected("", "password_of_nobody", "a token has no password; sign in at /sign-in to change yours");
-    principal.user().ok_or_else(nobody)
+    let no_password = || {
+        Error::rejected(
+            "",
+            Rule::PasswordOfNobody,
+            "an access token has no password; sign in at /sign-in to change your password",
+        )
+    };
+    principal.user().ok_or_else(no_password)
 }
 
-async fn show(request: HttpRequest, visit: Visit, application: Data<Application>) -> Result<HttpResponse, Error> {
-    let user = person(&visit.caller.principal)?.clone();
-    let to = visit.parameter("to").to_owned();
-    Ok(answer(&request, visit, &application, &user, local(&to), &[]))
+async fn show(request: HttpRequest, page_context: PageContext, application: Data<Application>) -> Result<HttpResponse, Error> {
+    let user = person(&page_context.caller.principal)?.clone();
+    let to = page_context.parameter("to").to_owned();
+    Ok(answer(&request, page_context, &application, &user, local(&to), &[]))
 }
 
 async fn change(
     request: HttpRequest,
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     throttle: Data<Throttle>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let user = person(&visit.caller.principal)?.clone();
+    let user = person(&page_context.caller.principal)?.clone();
     let to = local(fields.text("to")).to_owned();
     let [current, new, again] = ["current", "password", "again"].map(|name| fields.lines(name));
     if let Some(password) = accepted(&mut fields, &user, &current, &new, &again) {
@@ -56,7 +64,8 @@ async fn change(
         if fields.broken().is_empty() {
             let id = PasswordId(Uuid::now_v7());
             let password = NewPassword { id, hash: password.hash().await?, one_time: false };
-            let command = Command::SetPassword { user: user.name.clone(), password, keep: Some(user.session) };
+            let command =
+                Command::Account(AccountAction::SetPassword { user: user.name.clone(), password, keep: Some(user.session) });
             let context = sign_in::context(&request, &user.name);
             match backend.execute(command, context).await {
                 Ok(receipt) => {
@@ -67,7 +76,7 @@ async fn change(
             }
         }
     }
-    Ok(answer(&request, visit, &application, &user, &to, fields.broken()))
+    Ok(answer(&request, page_context, &application, &user, &to, fields.broken()))
 }
 
 /// The new password, if it is acceptable.
@@ -76,17 +85,17 @@ fn accepted(fields: &mut Fields, user: &SignedIn, current: &str, new: &str, agai
         Ok(chosen) => Some(chosen),
         Err(Error::Rejected { reasons, .. }) => {
             for reason in reasons {
-                fields.refuse("password", &reason.rule, reason.message);
+                fields.add("password", reason);
             }
             None
         }
         Err(_) => None,
     };
     if new == current && !new.is_empty() {
-        fields.refuse("password", "password_same", "this is the old password; choose another");
+        fields.refuse("password", Rule::PasswordSame, "the new password equals the old one; choose another");
     }
     if new != again {
-        fields.refuse("again", "password_differs", "this is not the same as the new password; type both again");
+        fields.refuse("again", Rule::PasswordDiffers, "the two passwords differ; enter both again");
     }
     chosen.filter(|_| fields.broken().is_empty())
 }
@@ -110,22 +119,22 @@ async fn check(
     let attempt = Attempt { name: user.name.as_str(), client, known: true, unlocked };
     if let Err(slowed) = throttle.begin(attempt, Instant::now()) {
         let error = Error::from(slowed);
-        fields.refuse("current", error.name(), error.to_string());
+        fields.add("current", ProblemError::of_kind("current", &error));
         return Ok(());
     }
     let phc = found.and_then(|found| found.phc);
-    let turn = Turn::Known(user.name.clone());
+    let turn = Turn::KnownUser(user.name.clone());
     if Password::typed(current).is_of_in_turn(phc.map(Hash::stored), turn).await? {
         throttle.succeeded(attempt);
     } else {
-        fields.refuse("current", "password_wrong", "this is not your current password");
+        fields.refuse("current", Rule::PasswordWrong, "the current password is wrong; enter it again");
     }
     Ok(())
 }
 
 fn answer(
     request: &HttpRequest,
-    visit: Visit,
+    page_context: PageContext,
     application: &Application,
     user: &SignedIn,
     to: &str,
@@ -135,7 +144,7 @@ fn answer(
     if user.one_time {
         let content = html! {
             h1 { "Choose a password" }
-            (note(Tone::Info, &html! { p { "Somebody else has seen the password that you signed in with as " strong { (user.name) } ". Choose one that only you know." } }))
+            (note(Tone::Info, &html! { p { "An administrator created the password that you used to sign in as " strong { (user.name) } ". Choose one that only you know." } }))
             (form)
             form method="post" action=(SIGN_OUT) { button.plain type="submit" { "Sign out" } }
         };
@@ -149,7 +158,7 @@ fn answer(
     };
     let page = Page::new("Change your password", Section::Settings, content);
     let position = *application.position.borrow();
-    if errors.is_empty() { visit.shown(position, page) } else { visit.refused(position, page) }
+    if errors.is_empty() { page_context.shown(position, page) } else { page_context.refused(position, page) }
 }
 
 fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
@@ -157,8 +166,8 @@ fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
         Field { name, label, hint, required: true, errors, ..Field::default() }.completed("password", autocomplete)
     };
     let hint = format!(
-        "At least {} and at most {MOST} characters; some words in a row are easy to remember.",
-        crate::auth::password::LEAST
+        "At least {} and at most {MOST} characters. A phrase of several words is easy to remember.",
+        crate::http::auth::password::LEAST
     );
     html! {
         (summary(errors, &["current", "password", "again"]))
@@ -168,9 +177,9 @@ fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
             input.visually-hidden type="text" name="user" value=(user.name) autocomplete="username" readonly tabindex="-1" aria-hidden="true";
             (field("current", "Current password", "current-password", ""))
             (field("password", "New password", "new-password", hint.as_str()))
-            (field("again", "New password again", "new-password", ""))
-            p.quiet { "Your other sessions will be ended." }
-            button.primary type="submit" { "Change the password" }
+            (field("again", "Repeat the new password", "new-password", ""))
+            p.quiet { "Your other sessions end." }
+            button.primary type="submit" { "Change password" }
         }
     }
 }

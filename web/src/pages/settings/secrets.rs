@@ -1,36 +1,33 @@
 //! The page `/settings/secrets`: the management controllers that each secret may be sent to. The secrets themselves
 //! are never shown.
 
-use super::tabs_of;
-use crate::auth::caller::{Administrator, Caller};
-use crate::auth::level::Level;
-use crate::commands::{Command, Kind};
-use crate::error::Error;
+use super::tabs::tabs_of;
+use crate::http::auth::caller::{Administrator, Caller};
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::components::action::{Allowed, Look, link, once, post};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{empty, heading, note};
+use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, Look, link, once, post};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{empty, heading, note, pager};
-use crate::pages::kit::field::{Field, summary};
-use crate::pages::kit::list::filters;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::filters;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::ManagementProtocol;
 use bootledger_aggregates::secret::SecretSpec;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{self, Entry, Item};
-use bootledger_projections::secrets::{self, Reference};
+use bootledger_port::{CatalogueAction, Command, Kind};
+use bootledger_projections::rows::catalogue::{self, Entry, Item};
+use bootledger_projections::rows::secrets::{self, Reference};
 use ipnet::IpNet;
 use maud::{Markup, html};
-use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::str::FromStr;
-
-/// How many scopes a page shows.
-const SHOWN: usize = 100;
 
 const FIELDS: [&str; 8] = ["name", "description", "networks", "redfish", "ipmi", "ports", "sites", "plain_http"];
 
@@ -42,44 +39,32 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/secrets/{name}/retire").post(retire));
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Query {
-    q: Option<String>,
-    after: Option<String>,
-}
-
-async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
-    let mut found =
-        catalogue::list(reading.connection(), "secret", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
-    let more = found.len() > SHOWN;
-    found.truncate(SHOWN);
-    let scopes = found.into_iter().map(Item::read).collect::<Result<Vec<Entry<SecretSpec>>, _>>()?;
-    let used = secrets::in_use(reading.connection()).await?;
+async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let at = snapshot.at;
+    let found = items(&mut snapshot, "secret", &query).await?;
+    let scopes = found.items.into_iter().map(Item::read).collect::<Result<Vec<Entry<SecretSpec>>, _>>()?;
+    let used = secrets::in_use(snapshot.connection()).await?;
     let mut without = vec![];
     for reference in used.iter().filter(|reference| reference.is_of_devices()) {
-        let scope = catalogue::secret(reading.connection(), &reference.secret, at).await?;
+        let scope = catalogue::secret(snapshot.connection(), &reference.secret, at).await?;
         if scope.is_none_or(|scope| scope.retired) {
             without.push(reference.clone());
         }
     }
-    let allowed = visit.may_change(&reading, Level::Administrator);
-    let first = query.after.as_ref().map(|_| visit.with("", None));
-    let next = scopes.last().filter(|_| more).map(|last| visit.with("after", Some(last.key.as_str())));
+    let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let content = html! {
-        (heading(&[], &html! { "Secrets" }, &link("new-secret", "/settings/secrets/new", Look::Primary, "plus-lg", "Set a scope", &allowed)))
+        (heading(&[], &html! { "Secrets" }, &link("new-secret", "/settings/secrets/new", Look::Primary, "plus-lg", "Create scope", &allowed)))
         (tabs_of("/settings/secrets"))
-        p.quiet { "The scope of a secret says to which management controllers it may be sent. A secret without a scope is sent to none. Secrets themselves are files in the secrets folder or variables of the environment." }
+        p.quiet { "The scope of a secret lists the management controllers to which Bootledger may send it. A secret without a scope is never sent. Secrets are files in the secrets folder or environment variables." }
         (unscoped(&without))
-        (filters(&visit, "/settings/secrets", "Name, network or site", &[], &html! {}))
+        (filters(&page_context, "/settings/secrets", "Name, network or site", &[], &html! {}))
         (table(&scopes, &used, &allowed))
-        (pager(scopes.len(), first.as_deref(), next.as_deref()))
+        (pager(&page_context, scopes.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// Secrets that devices name and that are sent to no controller.
@@ -87,7 +72,7 @@ fn unscoped(without: &[Reference]) -> Markup {
     html! {
         @if !without.is_empty() {
             (note(Tone::Warn, &html! {
-                p { "These secrets have no scope, so their devices' controllers are not contacted:" }
+                p { "These secrets have no scope, so the controllers of their devices are not contacted:" }
                 ul {
                     @for Reference { secret, used_by } in without {
                         li { a href=(format!("/settings/secrets/new?name={secret}")) { (secret) } " (" (used_by) ")" }
@@ -104,7 +89,7 @@ fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
 
 fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed) -> Markup {
     if scopes.is_empty() {
-        return empty("No results.", &html! { a href="/settings/secrets/new" { "Set a scope" } });
+        return empty("No results.", &html! { a href="/settings/secrets/new" { "Create scope" } });
     }
     let users =
         |name: &Name| joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by));
@@ -131,19 +116,26 @@ fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed) ->
     }
 }
 
-async fn new(_: Administrator, visit: Visit, backend: Backend) -> Result<HttpResponse, Error> {
-    let fields =
-        Fields::new(vec![("name".to_owned(), visit.parameter("name").to_owned()), ("redfish".to_owned(), "true".to_owned())]);
-    let page = Page::new("Set the scope of a secret", Section::Settings, form(&fields, None));
-    Ok(visit.shown(backend.position(), page))
+async fn new(_: Administrator, page_context: PageContext, backend: Backend) -> Result<HttpResponse, Error> {
+    let fields = Fields::new(vec![
+        ("name".to_owned(), page_context.parameter("name").to_owned()),
+        ("redfish".to_owned(), "true".to_owned()),
+    ]);
+    let page = Page::new("Create the scope of a secret", Section::Settings, form(&fields, None));
+    Ok(page_context.shown(backend.position(), page))
 }
 
-async fn edit(_: Administrator, visit: Visit, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let at = reading.at;
-    let scope = catalogue::secret(reading.connection(), &name, at).await?;
+async fn edit(
+    _: Administrator,
+    page_context: PageContext,
+    Path(name): Path<Name>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let scope = catalogue::secret(snapshot.connection(), &name, at).await?;
     let SecretSpec { description, networks, protocols, ports, sites, plain_http } =
-        scope.ok_or_else(|| Error::NotFound(format!("there is no scope of a secret {name}")))?.spec;
+        scope.ok_or_else(|| Error::NotFound(format!("the secret {name} has no scope")))?.spec;
     let ticked = |is: bool| if is { "true".to_owned() } else { String::new() };
     let fields = [
         ("description", description.to_string()),
@@ -155,15 +147,15 @@ async fn edit(_: Administrator, visit: Visit, Path(name): Path<Name>, mut backen
         ("plain_http", ticked(plain_http)),
     ];
     let fields = Fields::new(fields.map(|(name, value)| (name.to_owned(), value)).to_vec());
-    let page = Page::new("Change the scope of a secret", Section::Settings, form(&fields, Some(&name)));
-    visit.answer(reading, page).await
+    let page = Page::new("Edit the scope of a secret", Section::Settings, form(&fields, Some(&name)));
+    page_context.answer(snapshot, page).await
 }
 
 fn form(fields: &Fields, name: Option<&Name>) -> Markup {
     let errors = fields.broken();
     let field = |name, label, hint| Field { name, label, hint, value: fields.text(name), errors, ..Field::default() };
     let (action, title) = match name {
-        None => ("/settings/secrets".to_owned(), html! { "Set the scope of a secret" }),
+        None => ("/settings/secrets".to_owned(), html! { "Create the scope of a secret" }),
         Some(name) => (format!("/settings/secrets/{name}/edit"), html! { "Scope of " (name) }),
     };
     html! {
@@ -171,14 +163,14 @@ fn form(fields: &Fields, name: Option<&Name>) -> Markup {
         (summary(errors, &FIELDS))
         form.form method="post" action=(action) {
             (once())
-            @if name.is_none() { (Field { required: true, ..field("name", "Secret", "Its name, never the secret itself. It is a file of this name in the secrets folder, or a variable of the environment.") }.text()) }
-            (field("description", "Description", "For people.").text())
-            (Field { required: true, ..field("networks", "Networks", "The controllers' networks, such as 10.20.12.0/24, with commas between.") }.text())
-            (field("redfish", "Redfish", "It may be sent by Redfish.").check())
-            (field("ipmi", "IPMI", "It may be sent by IPMI.").check())
-            (field("ports", "Ports", "With commas between. Left empty: 443 for Redfish (80 without TLS), 623 for IPMI.").text())
-            (Field { required: true, ..field("sites", "Sites", "The sites whose devices it is for, with commas between.") }.text())
-            (field("plain_http", "Without TLS", "It may be sent by Redfish without TLS, readable on the network.").check())
+            @if name.is_none() { (Field { required: true, ..field("name", "Secret", "The name of the secret, never the secret itself. The secret is a file of this name in the secrets folder, or an environment variable.") }.text()) }
+            (field("description", "Description", "For information only.").text())
+            (Field { required: true, ..field("networks", "Networks", "Networks of the controllers, such as 10.20.12.0/24, separated by commas.") }.text())
+            (field("redfish", "Redfish", "Bootledger may send it by Redfish.").check())
+            (field("ipmi", "IPMI", "Bootledger may send it by IPMI.").check())
+            (field("ports", "Ports", "Separated by commas. Defaults to 443 for Redfish (80 without TLS) and 623 for IPMI.").text())
+            (Field { required: true, ..field("sites", "Sites", "The sites of the devices, separated by commas.") }.text())
+            (field("plain_http", "Without TLS", "Bootledger may send it by Redfish without TLS, readable on the network.").check())
             div.actions {
                 button.primary type="submit" { "Save" }
                 a.button href="/settings/secrets" { "Back" }
@@ -195,7 +187,7 @@ impl<T: FromStr> FromStr for Listed<T> {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong =
-            |_| ParseError::new(format!("{text:?} is not valid here: networks are such as 10.20.12.0/24, ports are 1 to 65535"));
+            |_| ParseError::new(format!("{text:?} is not valid. Networks have the form 10.20.12.0/24, and ports are 1 to 65535"));
         text.parse().map(Self).map_err(wrong)
     }
 }
@@ -213,24 +205,29 @@ fn read(fields: &mut Fields) -> SecretSpec {
     }
 }
 
-async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
+async fn create(
+    caller: Administrator,
+    page_context: PageContext,
+    mut backend: Backend,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
     let name = fields.required::<Name>("name", "The name of the secret");
-    save(&caller, visit, &mut backend, fields, name, true).await
+    save(&caller, page_context, &mut backend, fields, name, true).await
 }
 
 async fn change(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<Name>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    save(&caller, visit, &mut backend, fields, Some(name), false).await
+    save(&caller, page_context, &mut backend, fields, Some(name), false).await
 }
 
 async fn save(
     caller: &Caller,
-    visit: Visit,
+    page_context: PageContext,
     backend: &mut Backend,
     mut fields: Fields,
     name: Option<Name>,
@@ -238,14 +235,14 @@ async fn save(
 ) -> Result<HttpResponse, Error> {
     let spec = read(&mut fields);
     if let (Some(name), []) = (&name, fields.broken()) {
-        let command = Command::DefineSecret(name.clone(), Box::new(spec));
+        let command = Command::Catalogue(CatalogueAction::DefineSecret(name.clone(), Box::new(spec)));
         match backend.execute(command, fields.context(caller)).await {
             Ok(receipt) => return Ok(done(backend, &receipt, "/settings/secrets").await),
             Err(error) => fields.refused(error)?,
         }
     }
     let page = Page::new("Scope of a secret", Section::Settings, form(&fields, name.as_ref().filter(|_| !new)));
-    Ok(visit.refused(backend.position(), page))
+    Ok(page_context.refused(backend.position(), page))
 }
 
 async fn retire(
@@ -254,7 +251,7 @@ async fn retire(
     Path(name): Path<Name>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let command = Command::Retire(Kind::Secret, name);
+    let command = Command::Catalogue(CatalogueAction::Retire(Kind::Secret, name));
     let receipt = backend.execute(command, fields.context(&caller)).await?;
     Ok(done(&mut backend, &receipt, "/settings/secrets").await)
 }

@@ -1,17 +1,17 @@
 //! The page `/settings/sessions`: the signed-in users, their addresses, and ending a session.
 
-use super::tabs_of;
+use super::tabs::tabs_of;
 use crate::api::sessions::{end_session, require_own};
-use crate::auth::caller::Administrator;
-use crate::error::Error;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::components::action::{Allowed, Look, post};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{empty, heading, pager};
+use crate::pages::components::time::{moment, since};
 use crate::pages::form::{Fields, done, local};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, Look, post};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{empty, heading, pager};
-use crate::pages::kit::time::{moment, since};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::http::StatusCode;
 use actix_web::web::{Payload, ServiceConfig, resource};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
@@ -19,7 +19,7 @@ use bootledger_aggregates::session::Method;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::accounts::{self, Listed};
+use bootledger_projections::rows::accounts::{self, Listed};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -38,43 +38,43 @@ struct Query {
     after: Option<SessionId>,
 }
 
-async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let (at, all) = (reading.at, query.all.unwrap_or(false));
+async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: Query = page_context.query()?;
+    let (at, all) = (snapshot.at, query.all.unwrap_or(false));
     let limit = i64::try_from(SHOWN + 1).unwrap_or(i64::MAX);
-    let mut found = accounts::sessions(reading.connection(), query.user.as_ref(), !all, at, query.after, limit).await?;
+    let mut found = accounts::sessions(snapshot.connection(), query.user.as_ref(), !all, at, query.after, limit).await?;
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
-    let own = visit.caller.principal.user().map(|user| user.session);
-    let allowed = visit.may_change(&reading, crate::auth::level::Level::Administrator);
-    let first = query.after.map(|_| visit.with("", None));
-    let next = found.last().filter(|_| more).map(|last| visit.with("after", Some(&last.id.to_string())));
+    let own = page_context.caller.principal.user().map(|user| user.session);
+    let allowed = page_context.may_change(&snapshot, bootledger_aggregates::user::Role::Administrator);
+    let first = query.after.map(|_| page_context.with("", None));
+    let next = found.last().filter(|_| more).map(|last| page_context.with("after", Some(&last.id.to_string())));
     let content = html! {
         (heading(&[], &html! { "Sessions" }, &html! {
-            @if all { a.button href=(visit.with("all", None)) { "Only live ones" } } @else { a.button href=(visit.with("all", Some("true"))) { "Ended ones, too" } }
+            @if all { a.button href=(page_context.with("all", None)) { "Live sessions only" } } @else { a.button href=(page_context.with("all", Some("true"))) { "Include ended sessions" } }
         }))
         (tabs_of("/settings/sessions"))
-        @if let Some(user) = &query.user { p { "Of user " strong { (user) } ". " a href=(visit.with("user", None)) { "Of all users" } } }
-        (table(&found, own, &allowed, visit.now, true))
+        @if let Some(user) = &query.user { p { "Sessions of user " strong { (user) } ". " a href=(page_context.with("user", None)) { "Sessions of all users" } } }
+        (table(&found, own, &allowed, page_context.now, true))
         (pager(found.len(), first.as_deref(), next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Sessions", Section::Settings, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 async fn end(
     request: HttpRequest,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(id): Path<SessionId>,
     body: Payload,
 ) -> Result<HttpResponse, Error> {
     // The owner of the session is checked first: from anyone else, not a byte of the body is read.
-    require_own(&mut backend, &visit.caller.principal, id).await?;
+    require_own(&mut backend, &page_context.caller.principal, id).await?;
     let fields = Fields::from_request(&request, &mut body.into_inner()).await?;
     let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
-    let context = fields.context(&visit.caller);
+    let context = fields.context(&page_context.caller);
     let receipt = end_session(&mut backend, id, context).await?;
     let mut response = done(&mut backend, &receipt, to).await;
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -110,7 +110,7 @@ fn browser(agent: &str) -> String {
 /// The sessions in a table; `whose` is whether it shows the users.
 pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
     if sessions.is_empty() {
-        return empty("Nobody is signed in with a browser.", &html! {});
+        return empty("No browser sessions.", &html! {});
     }
     let back = if whose { "/settings/sessions" } else { "/settings" };
     html! {
@@ -118,25 +118,25 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
             table.cards {
                 thead { tr {
                     @if whose { th scope="col" { "User" } }
-                    th scope="col" { "Began" } th scope="col" { "From" } th scope="col" { "Browser" } th scope="col" { "Last used" }
-                    th scope="col" { "Ends" } th scope="col" { "Action" }
+                    th scope="col" { "Started" } th scope="col" { "Address" } th scope="col" { "Browser" } th scope="col" { "Last used" }
+                    th scope="col" { "Expires" } th scope="col" { "Action" }
                 } }
                 tbody {
                     @for Listed { id, view, times } in sessions {
                         tr id=(format!("session-{id}")) {
                             @if whose { th scope="row" { a href=(format!("/settings/users/{}", view.session.user.in_url())) { (view.session.user) } } }
-                            td data-label="Began" { (moment(view.started_at)) }
-                            td data-label="From" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
+                            td data-label="Started" { (moment(view.started_at)) }
+                            td data-label="Address" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
                             td data-label="Browser" { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
                             td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } } }
-                            td data-label="Ends" {
+                            td data-label="Expires" {
                                 @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
                                 @else if let Some((_, ends)) = times { (moment(*ends)) }
                             }
                             td data-label="Action" {
-                                @if own == Some(*id) { (badge(Tone::Good, "This one")) }
+                                @if own == Some(*id) { (badge(Tone::Good, "This session")) }
                                 @else if view.ended.is_none() {
-                                    (post(&format!("end-{id}"), &format!("/settings/sessions/{id}/end"), Look::Small, "", "End this session", allowed,
+                                    (post(&format!("end-{id}"), &format!("/settings/sessions/{id}/end"), Look::Small, "", "Revoke", allowed,
                                           &html! { input type="hidden" name="to" value=(back); }))
                                 }
                             }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_called_what_people_call_it() {
+    fn a_browser_is_shown_by_its_common_name() {
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
         let safari = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15";
         for (agent, name) in [

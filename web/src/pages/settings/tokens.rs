@@ -1,35 +1,34 @@
 //! The page `/settings/tokens`: access tokens, for programs.
 
-use super::{secret, tabs_of};
-use crate::application::Application;
-use crate::auth::caller::Administrator;
-use crate::auth::level::Level;
-use crate::auth::token::Secret;
-use crate::commands::Command;
-use crate::error::Error;
+use super::secret;
+use super::tabs::tabs_of;
+use crate::http::application::Application;
+use crate::http::auth::caller::Administrator;
+use crate::http::auth::token::Secret;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::components::action::{Allowed, Look, link, post};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{empty, heading};
+use crate::pages::components::field::{Field, summary};
+use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, Look, link, post};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{empty, heading, pager};
-use crate::pages::kit::field::{Field, summary};
-use crate::pages::kit::list::filters;
-use crate::pages::kit::time::moment;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::filters;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::rules::Rule;
+use bootledger_aggregates::token::TokenScope;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue::{self, Item, TokenView};
+use bootledger_port::{Command, TokenAction};
+use bootledger_projections::rows::catalogue::{Item, TokenView};
 use maud::{Markup, html};
-use serde::Deserialize;
-
-/// How many tokens a page shows.
-const SHOWN: usize = 100;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -38,33 +37,21 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/tokens/{id}/revoke").post(revoke));
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Query {
-    q: Option<String>,
-    after: Option<String>,
-}
-
-async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
-    let mut found = catalogue::list(reading.connection(), "token", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
-    let more = found.len() > SHOWN;
-    found.truncate(SHOWN);
-    let next = found.last().filter(|_| more).map(|last| visit.with("after", Some(&last.key)));
-    let tokens = found.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let allowed = visit.may_change(&reading, Level::Administrator);
-    let first = query.after.as_ref().map(|_| visit.with("", None));
+async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = items(&mut snapshot, "token", &query).await?;
+    let tokens = found.items.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let content = html! {
-        (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Make a token", &allowed)))
+        (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Create token", &allowed)))
         (tabs_of("/settings/tokens"))
-        (filters(&visit, "/settings/tokens", "Name or id", &[], &html! {}))
-        (table(&tokens, visit.now, &allowed))
-        (pager(tokens.len(), first.as_deref(), next.as_deref()))
+        (filters(&page_context, "/settings/tokens", "Name or ID", &[], &html! {}))
+        (table(&tokens, page_context.now, &allowed))
+        (pager(&page_context, tokens.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/tokens".to_owned()), ..Page::new("Access tokens", Section::Settings, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 /// A token in the list: its ID, whether it is revoked, and its properties.
@@ -75,37 +62,37 @@ fn read(item: Item) -> Result<Row, Error> {
     Ok((item.key, item.retired, view))
 }
 
-fn scope_words(scope: &Scope) -> String {
+fn scope_words(scope: &TokenScope) -> String {
     match scope {
-        Scope::Viewer => "viewer".to_owned(),
-        Scope::Operator => "operator".to_owned(),
-        Scope::Administrator => "administrator".to_owned(),
-        Scope::DhcpServer(server) => format!("only for the DHCP server {server}"),
-        Scope::PuppetReports => "only for Puppet's reports".to_owned(),
+        TokenScope::Viewer => "viewer".to_owned(),
+        TokenScope::Operator => "operator".to_owned(),
+        TokenScope::Administrator => "administrator".to_owned(),
+        TokenScope::DhcpServer(server) => format!("confirmations of DHCP server {server}"),
+        TokenScope::PuppetReports => "Puppet reports".to_owned(),
     }
 }
 
 fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed) -> Markup {
     if tokens.is_empty() {
         return empty(
-            "There is no such token. Programs need one to use the API.",
-            &html! { a href="/settings/tokens/new" { "Make a token" } },
+            "No access tokens. Programs need a token to use the API.",
+            &html! { a href="/settings/tokens/new" { "Create token" } },
         );
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Access tokens" {
             table.cards {
-                thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "State" } th scope="col" { "Made" } th scope="col" { "Ends" } th scope="col" { "Id" } th scope="col" { "Action" } } }
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Scope" } th scope="col" { "State" } th scope="col" { "Created" } th scope="col" { "Expires" } th scope="col" { "ID" } th scope="col" { "Action" } } }
                 tbody {
                     @for (id, revoked, token) in tokens {
                         @let over = token.expires.is_some_and(|end| end <= now);
                         tr {
                             th scope="row" { (token.name) }
-                            td data-label="May" { (scope_words(&token.scope)) }
-                            td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Over")) } @else { (badge(Tone::Good, "Valid")) } }
-                            td data-label="Made" { (moment(token.created_at)) }
-                            td data-label="Ends" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
-                            td data-label="Id" { code { (id) } }
+                            td data-label="Scope" { (scope_words(&token.scope)) }
+                            td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Expired")) } @else { (badge(Tone::Good, "Valid")) } }
+                            td data-label="Created" { (moment(token.created_at)) }
+                            td data-label="Expires" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
+                            td data-label="ID" { code { (id) } }
                             td data-label="Action" { @if !revoked { (post(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed, &html! {})) } }
                         }
                     }
@@ -115,17 +102,17 @@ fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed) -> Markup {
     }
 }
 
-async fn new(_: Administrator, visit: Visit, application: Data<Application>) -> Result<HttpResponse, Error> {
-    let page = Page::new("Make a token", Section::Settings, form(&Fields::default()));
-    Ok(visit.shown(*application.position.borrow(), page))
+async fn new(_: Administrator, page_context: PageContext, application: Data<Application>) -> Result<HttpResponse, Error> {
+    let page = Page::new("Create token", Section::Settings, form(&Fields::default()));
+    Ok(page_context.shown(*application.position.borrow(), page))
 }
 
 const SCOPES: [(&str, &str); 5] = [
     ("viewer", "Viewer: reads everything"),
     ("operator", "Operator: also registers, verifies, deploys, cancels"),
     ("administrator", "Administrator: also changes the catalogue, tokens and users"),
-    ("puppet_reports", "Only hands in Puppet's reports"),
-    ("dhcp_server", "Only confirms the configurations of one DHCP server"),
+    ("puppet_reports", "Puppet reports: submits reports of Puppet runs, nothing else"),
+    ("dhcp_server", "DHCP server: confirms the configurations of one DHCP server, nothing else"),
 ];
 const DAYS: [(&str, &str); 4] = [("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("never", "Never")];
 
@@ -136,27 +123,27 @@ fn form(fields: &Fields) -> Markup {
         |all: &[(&str, &str)]| all.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect::<Vec<_>>();
     let days = if fields.text("days").is_empty() { "90" } else { fields.text("days") };
     html! {
-        (heading(&[("Access tokens", "/settings/tokens")], &html! { "Make a token" }, &html! {}))
+        (heading(&[("Access tokens", "/settings/tokens")], &html! { "Create token" }, &html! {}))
         (summary(errors, &["name", "scope", "dhcp_server", "days"]))
         form.form method="post" action="/settings/tokens" {
-            (Field { required: true, ..field("name", "Name", "Whose it is; events name the actor by it.") }.text())
-            (Field { required: true, ..field("scope", "What its bearer may do", "") }.select(None, &options(&SCOPES)))
-            (field("dhcp_server", "DHCP server", "For a token that is only for one.").text())
-            (Field { required: true, value: days, ..field("days", "It ends", "") }.select(None, &options(&DAYS)))
-            button.primary type="submit" { "Make the token" }
+            (Field { required: true, ..field("name", "Name", "The owner of the token. Events show this name as the actor.") }.text())
+            (Field { required: true, ..field("scope", "Scope", "") }.select(None, &options(&SCOPES)))
+            (field("dhcp_server", "DHCP server", "Required for the scope DHCP server.").text())
+            (Field { required: true, value: days, ..field("days", "Expires", "") }.select(None, &options(&DAYS)))
+            button.primary type="submit" { "Create token" }
         }
     }
 }
 
-fn scope(fields: &mut Fields) -> Option<Scope> {
+fn scope(fields: &mut Fields) -> Option<TokenScope> {
     match fields.text("scope") {
-        "viewer" => Some(Scope::Viewer),
-        "operator" => Some(Scope::Operator),
-        "administrator" => Some(Scope::Administrator),
-        "puppet_reports" => Some(Scope::PuppetReports),
-        "dhcp_server" => fields.required::<Name>("dhcp_server", "The DHCP server's name").map(Scope::DhcpServer),
+        "viewer" => Some(TokenScope::Viewer),
+        "operator" => Some(TokenScope::Operator),
+        "administrator" => Some(TokenScope::Administrator),
+        "puppet_reports" => Some(TokenScope::PuppetReports),
+        "dhcp_server" => fields.required::<Name>("dhcp_server", "The DHCP server's name").map(TokenScope::DhcpServer),
         _ => {
-            fields.refuse("scope", "scope_unknown", "choose what its bearer may do");
+            fields.refuse("scope", Rule::ScopeUnknown, "choose a scope");
             None
         }
     }
@@ -164,7 +151,7 @@ fn scope(fields: &mut Fields) -> Option<Scope> {
 
 async fn create(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     application: Data<Application>,
     mut backend: Backend,
     mut fields: Fields,
@@ -177,31 +164,32 @@ async fn create(
             days.parse::<i64>().ok().map(|days| (application.now)().plus_seconds(days * 86_400))
         }
         _ => {
-            fields.refuse("days", "days_unknown", "choose when it ends");
+            fields.refuse("days", Rule::DaysUnknown, "choose when the token expires");
             None
         }
     };
     if let (Some(name), Some(scope), []) = (name, scope, fields.broken()) {
         let made = Secret::random();
-        let command = Command::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() };
+        let command =
+            Command::Token(TokenAction::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() });
         match backend.execute(command, caller.context()).await {
             Ok(receipt) => {
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-                let advice = "Programs send it in the header Authorization, behind the word Bearer. If it is lost, revoke it and make another.";
-                let what = html! { "The token " strong { (name) } " was made." };
-                let back = ("To the tokens", "/settings/tokens");
-                let told = secret::told(&mut backend, &receipt, &what, (&made.bearer(id), advice), back).await;
+                let advice = "Programs send it in the Authorization header, after the word Bearer. If it is lost, revoke it and create another.";
+                let what = html! { "The token " strong { (name) } " was created." };
+                let back = ("Back to access tokens", "/settings/tokens");
+                let show_once = secret::show_once(&mut backend, &receipt, &what, (&made.bearer(id), advice), back).await;
                 let content = html! {
                     (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
-                    (told)
+                    (show_once)
                 };
-                return Ok(visit.shown(receipt.position, Page::new("New token", Section::Settings, content)));
+                return Ok(page_context.shown(receipt.position, Page::new("New token", Section::Settings, content)));
             }
             Err(error) => fields.refused(error)?,
         }
     }
-    let page = Page::new("Make a token", Section::Settings, form(&fields));
-    Ok(visit.refused(*application.position.borrow(), page))
+    let page = Page::new("Create token", Section::Settings, form(&fields));
+    Ok(page_context.refused(*application.position.borrow(), page))
 }
 
 async fn revoke(
@@ -210,6 +198,6 @@ async fn revoke(
     Path(id): Path<TokenId>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let receipt = backend.execute(Command::RevokeToken(id), fields.context(&caller)).await?;
+    let receipt = backend.execute(Command::Token(TokenAction::RevokeToken(id)), fields.context(&caller)).await?;
     Ok(done(&mut backend, &receipt, "/settings/tokens").await)
 }

@@ -1,37 +1,34 @@
 //! The page `/settings/users`: the users who may sign in, and their roles.
 
-use super::{secret, sessions, tabs_of};
+use super::tabs::tabs_of;
+use super::{secret, sessions};
 use crate::api::users::made;
-use crate::application::Application;
-use crate::auth::caller::Administrator;
-use crate::auth::level::Level;
-use crate::commands::{Command, Receipt};
-use crate::error::Error;
-use crate::error::problem::ProblemError;
+use crate::http::application::Application;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::components::action::{Allowed, Look, link, once, post};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{card, empty, facts, heading};
+use crate::pages::components::field::{Field, summary};
+use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::pages::kit::action::{Allowed, Look, link, once, post};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{card, empty, facts, heading, pager};
-use crate::pages::kit::field::{Field, summary};
-use crate::pages::kit::list::filters;
-use crate::pages::kit::time::moment;
-use crate::request::backend::Backend;
-use crate::request::path::Path;
-use crate::request::reading::Reading;
+use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::filters;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::accounts::{self, LockedOut, UserView};
-use bootledger_projections::catalogue::{self, Entry, Item};
+use bootledger_port::{AccountAction, Command, Receipt};
+use bootledger_projections::rows::accounts::{self, LockedOut, UserView};
+use bootledger_projections::rows::catalogue::{self, Entry, Item};
 use maud::{Markup, html};
-use serde::Deserialize;
-
-/// How many users a page shows.
-const SHOWN: usize = 100;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -45,33 +42,21 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/users/{name}/unlock").post(unlock));
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Query {
-    q: Option<String>,
-    after: Option<String>,
-}
-
-async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let query: Query = visit.query()?;
-    let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
-    let mut found = catalogue::list(reading.connection(), "user", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
-    let more = found.len() > SHOWN;
-    found.truncate(SHOWN);
-    let users = found.into_iter().map(Item::read_as).collect::<Result<Vec<Entry<UserView, UserName>>, _>>()?;
-    let allowed = visit.may_change(&reading, Level::Administrator);
-    let first = query.after.as_ref().map(|_| visit.with("", None));
-    let next = users.last().filter(|_| more).map(|last| visit.with("after", Some(last.key.as_str())));
+async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = items(&mut snapshot, "user", &query).await?;
+    let users = found.items.into_iter().map(Item::read_as).collect::<Result<Vec<Entry<UserView, UserName>>, _>>()?;
+    let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let content = html! {
-        (heading(&[], &html! { "Users" }, &link("new-user", "/settings/users/new", Look::Primary, "plus-lg", "Add a user", &allowed)))
+        (heading(&[], &html! { "Users" }, &link("new-user", "/settings/users/new", Look::Primary, "plus-lg", "Create user", &allowed)))
         (tabs_of("/settings/users"))
-        (filters(&visit, "/settings/users", "Name", &[], &html! {}))
+        (filters(&page_context, "/settings/users", "Name", &[], &html! {}))
         (table(&users))
-        (pager(users.len(), first.as_deref(), next.as_deref()))
+        (pager(&page_context, users.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/users".to_owned()), ..Page::new("Users", Section::Settings, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
 fn state(retired: bool) -> Markup {
@@ -81,19 +66,19 @@ fn state(retired: bool) -> Markup {
 fn signs_in(sign_in: SignIn) -> &'static str {
     match sign_in {
         SignIn::Password { one_time: false, .. } => "with a password",
-        SignIn::Password { one_time: true, .. } => "with a one-time password, to be changed at the next sign-in",
+        SignIn::Password { one_time: true, .. } => "with a one-time password, which must be changed at the next sign-in",
         SignIn::OpenidConnect => "through OpenID Connect",
     }
 }
 
 fn table(users: &[Entry<UserView, UserName>]) -> Markup {
     if users.is_empty() {
-        return empty("No user has this name.", &html! { a href="/settings/users" { "Show all users" } });
+        return empty("No results.", &html! { a href="/settings/users" { "Show all users" } });
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Users" {
             table.cards {
-                thead { tr { th scope="col" { "User name" } th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "State" } th scope="col" { "Signs in" } th scope="col" { "Since" } } }
+                thead { tr { th scope="col" { "User name" } th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "State" } th scope="col" { "Sign-in" } th scope="col" { "Created" } } }
                 tbody {
                     @for user in users {
                         tr {
@@ -101,8 +86,8 @@ fn table(users: &[Entry<UserView, UserName>]) -> Markup {
                             td data-label="Name" { (user.spec.display_name) }
                             td data-label="Role" { (user.spec.role) }
                             td data-label="State" { (state(user.retired)) }
-                            td data-label="Signs in" { (signs_in(user.spec.sign_in)) }
-                            td data-label="Since" { (moment(user.spec.created_at)) }
+                            td data-label="Sign-in" { (signs_in(user.spec.sign_in)) }
+                            td data-label="Created" { (moment(user.spec.created_at)) }
                         }
                     }
                 }
@@ -120,9 +105,9 @@ fn roles() -> Vec<(String, String)> {
     words.into_iter().map(|(role, words)| (role.to_string(), words.to_owned())).collect()
 }
 
-async fn new(_: Administrator, visit: Visit, application: Data<Application>) -> Result<HttpResponse, Error> {
-    let page = Page::new("Add a user", Section::Settings, form(&Fields::default()));
-    Ok(visit.shown(*application.position.borrow(), page))
+async fn new(_: Administrator, page_context: PageContext, application: Data<Application>) -> Result<HttpResponse, Error> {
+    let page = Page::new("Create user", Section::Settings, form(&Fields::default()));
+    Ok(page_context.shown(*application.position.borrow(), page))
 }
 
 fn form(fields: &Fields) -> Markup {
@@ -130,85 +115,104 @@ fn form(fields: &Fields) -> Markup {
     let field = |name, label, hint| Field { name, label, hint, value: fields.text(name), errors, ..Field::default() };
     let role = if fields.text("role").is_empty() { "viewer" } else { fields.text("role") };
     let methods =
-        [("password", "With a password: a one-time password is made and shown"), ("openid_connect", "Through OpenID Connect")];
+        [("password", "With a password: a one-time password is created and shown"), ("openid_connect", "Through OpenID Connect")];
     let methods = methods.map(|(value, words)| (value.to_owned(), words.to_owned()));
     html! {
-        (heading(&[("Users", "/settings/users")], &html! { "Add a user" }, &html! {}))
+        (heading(&[("Users", "/settings/users")], &html! { "Create user" }, &html! {}))
         (summary(errors, &["name", "display_name", "role", "sign_in"]))
         form.form method="post" action="/settings/users" {
-            (Field { required: true, ..field("name", "User name", "Letters, digits, dots, hyphens; events name the actor by it.") }.text())
-            (field("display_name", "Name", "What people call the user.").text())
+            (Field { required: true, ..field("name", "User name", "Letters, digits, dots and hyphens. Events show this name as the actor.") }.text())
+            (field("display_name", "Name", "The display name of the user.").text())
             (Field { required: true, value: role, ..field("role", "Role", "") }.select(None, &roles()))
-            (Field { required: true, ..field("sign_in", "Signs in", "") }.select(None, &methods))
-            button.primary type="submit" { "Add the user" }
+            (Field { required: true, ..field("sign_in", "Sign-in", "") }.select(None, &methods))
+            button.primary type="submit" { "Create user" }
         }
     }
 }
 
-async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
+async fn create(
+    caller: Administrator,
+    page_context: PageContext,
+    mut backend: Backend,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
     let name: Option<UserName> = fields.required("name", "A user name");
     let display_name: Text = fields.read("display_name").unwrap_or_default();
     let role: Option<Role> = fields.required("role", "A role");
     let method = if fields.text("sign_in") == "openid_connect" { Method::OpenidConnect } else { Method::Password };
     if let (Some(name), Some(role), []) = (name, role, fields.broken()) {
-        let (password, told) = match method {
+        let (password, show_once) = match method {
             Method::Password => {
-                let (password, told) = made(None, true, &name).await?;
-                (Some(password), told)
+                let (password, show_once) = made(None, true, &name).await?;
+                (Some(password), show_once)
             }
             Method::OpenidConnect => (None, None),
         };
-        let command = Command::CreateUser { name: name.clone(), display_name, role, password };
+        let command = Command::Account(AccountAction::CreateUser { name: name.clone(), display_name, role, password });
         match backend.execute(command, caller.context()).await {
-            Ok(receipt) => match told {
-                Some(password) => return Ok(tell(visit, &mut backend, &receipt, &name, "The user was added", &password).await),
+            Ok(receipt) => match show_once {
+                Some(password) => {
+                    return Ok(
+                        show_password(page_context, &mut backend, &receipt, &name, "The user was created", &password).await
+                    );
+                }
                 None => return Ok(done(&mut backend, &receipt, &format!("/settings/users/{}", name.in_url())).await),
             },
             Err(error) => fields.refused(error)?,
         }
     }
-    let page = Page::new("Add a user", Section::Settings, form(&fields));
-    Ok(visit.refused(backend.position(), page))
+    let page = Page::new("Create user", Section::Settings, form(&fields));
+    Ok(page_context.refused(backend.position(), page))
 }
 
 /// The page with a generated password.
-async fn tell(
-    visit: Visit,
+async fn show_password(
+    page_context: PageContext,
     backend: &mut Backend,
     receipt: &Receipt,
     name: &UserName,
     what: &str,
     password: &str,
 ) -> HttpResponse {
-    let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
+    let advice = "Send it to the user over a private channel. It must be changed at the first sign-in.";
     let path = format!("/settings/users/{}", name.in_url());
     let what = html! { (what) ". The one-time password of " strong { (name) } ":" };
-    let told = secret::told(backend, receipt, &what, (password, advice), ("To the user", &path)).await;
+    let show_once = secret::show_once(backend, receipt, &what, (password, advice), ("Back to the user", &path)).await;
     let content = html! {
         (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &html! {}))
-        (told)
+        (show_once)
     };
-    visit.shown(backend.position(), Page::new("One-time password", Section::Settings, content))
+    page_context.shown(backend.position(), Page::new("One-time password", Section::Settings, content))
 }
 
-async fn show(_: Administrator, visit: Visit, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let content = view(&visit, &name, &mut reading, &[]).await?;
+async fn show(
+    _: Administrator,
+    page_context: PageContext,
+    Path(name): Path<UserName>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let content = view(&page_context, &name, &mut snapshot, &[]).await?;
     let page =
         Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
-    visit.answer(reading, page).await
+    page_context.answer(snapshot, page).await
 }
 
-async fn view(visit: &Visit, name: &UserName, reading: &mut Reading<'_>, errors: &[ProblemError]) -> Result<Markup, Error> {
-    let at = reading.at;
-    let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
+async fn view(
+    page_context: &PageContext,
+    name: &UserName,
+    snapshot: &mut Snapshot<'_>,
+    errors: &[ProblemError],
+) -> Result<Markup, Error> {
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "user", name.as_str(), at).await?;
     let user: Entry<UserView, UserName> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read_as()?;
-    let live = accounts::sessions(reading.connection(), Some(name), true, at, None, 100).await?;
-    let administrators = accounts::administrators(reading.connection()).await?;
-    let allowed = visit.may_change(reading, Level::Administrator);
+    let live = accounts::sessions(snapshot.connection(), Some(name), true, at, None, 100).await?;
+    let administrators = accounts::administrators(snapshot.connection()).await?;
+    let allowed = page_context.may_change(snapshot, Role::Administrator);
     let others = administrators.iter().filter(|(other, _)| other != name).count();
     let last = user.spec.role == Role::Administrator && !user.retired && others == 0;
-    let own = visit.caller.principal.user().map(|user| user.session);
+    let own = page_context.caller.principal.user().map(|user| user.session);
     Ok(html! {
         (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &actions(&user, last, &allowed)))
         (summary(errors, &["role"]))
@@ -216,12 +220,12 @@ async fn view(visit: &Visit, name: &UserName, reading: &mut Reading<'_>, errors:
             ("Name", html! { (user.spec.display_name) }),
             ("State", state(user.retired)),
             ("Role", html! { (user.spec.role) }),
-            ("Signs in", html! { (signs_in(user.spec.sign_in)) }),
-            ("Since", moment(user.spec.created_at)),
+            ("Sign-in", html! { (signs_in(user.spec.sign_in)) }),
+            ("Created", moment(user.spec.created_at)),
             ("Last lock-out", locked_out(user.spec.locked_out)),
         ]))
         (card("role", "Role", &role(&user, &allowed, errors)))
-        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, visit.now, false)))
+        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, page_context.now, false)))
     })
 }
 
@@ -239,18 +243,20 @@ fn locked_out(locked_out: Option<LockedOut>) -> Markup {
 fn actions(user: &Entry<UserView, UserName>, last: bool, allowed: &Allowed) -> Markup {
     let path = |what: &str| format!("/settings/users/{}/{what}", user.key.in_url());
     let disable = match allowed {
-        Ok(()) if last => Err("The last administrator who may sign in stays. Make somebody else administrator first.".to_owned()),
+        Ok(()) if last => {
+            Err("This is the last administrator who can sign in. Make another user an administrator first.".to_owned())
+        }
         other => other.clone(),
     };
     let reset = match (allowed, user.spec.sign_in) {
-        (Ok(()), SignIn::OpenidConnect) => Err("The password is the provider's.".to_owned()),
+        (Ok(()), SignIn::OpenidConnect) => Err("The provider manages this password.".to_owned()),
         (other, _) => other.clone(),
     };
     html! {
-        (post("reset", &path("password"), Look::Usual, "key", "Make a one-time password", &reset, &html! {}))
+        (post("reset", &path("password"), Look::Usual, "key", "Create one-time password", &reset, &html! {}))
         @if user.spec.locked_out.is_some() { (post("unlock", &path("unlock"), Look::Usual, "", "Unlock", allowed, &html! {})) }
-        @if user.retired { (post("enable", &path("enable"), Look::Usual, "", "Let this user in again", allowed, &html! {})) }
-        @else { (post("disable", &path("disable"), Look::Danger, "lock-fill", "Disable, and end the sessions", &disable, &html! {})) }
+        @if user.retired { (post("enable", &path("enable"), Look::Usual, "", "Enable user", allowed, &html! {})) }
+        @else { (post("disable", &path("disable"), Look::Danger, "lock-fill", "Disable user and end sessions", &disable, &html! {})) }
     }
 }
 
@@ -261,7 +267,7 @@ fn role(user: &Entry<UserView, UserName>, allowed: &Allowed, errors: &[ProblemEr
             Ok(()) => form.form method="post" action=(format!("/settings/users/{}/role", user.key.in_url())) {
                 (once())
                 (field.select(None, &roles()))
-                button type="submit" { "Change the role" }
+                button type="submit" { "Change role" }
             },
             Err(reason) => p.quiet { (reason) },
         }
@@ -271,7 +277,7 @@ fn role(user: &Entry<UserView, UserName>, allowed: &Allowed, errors: &[ProblemEr
 /// Runs one action on a user, and shows the user again, even if the action is refused.
 async fn act(
     caller: &Administrator,
-    visit: Visit,
+    page_context: PageContext,
     backend: &mut Backend,
     name: &UserName,
     mut fields: Fields,
@@ -281,78 +287,91 @@ async fn act(
         Ok(receipt) => Ok(done(backend, &receipt, &format!("/settings/users/{}", name.in_url())).await),
         Err(error) => {
             fields.refused(error)?;
-            refuse(visit, backend, name, fields.broken()).await
+            refuse(page_context, backend, name, fields.broken()).await
         }
     }
 }
 
-async fn refuse(visit: Visit, backend: &mut Backend, name: &UserName, errors: &[ProblemError]) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read_now().await?;
-    let content = view(&visit, name, &mut reading, errors).await?;
-    Ok(visit.refused(reading.position, Page::new(name.as_str(), Section::Settings, content)))
+async fn refuse(
+    page_context: PageContext,
+    backend: &mut Backend,
+    name: &UserName,
+    errors: &[ProblemError],
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read_now().await?;
+    let content = view(&page_context, name, &mut snapshot, errors).await?;
+    Ok(page_context.refused(snapshot.position, Page::new(name.as_str(), Section::Settings, content)))
 }
 
 async fn change_role(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<UserName>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let Some(role) = fields.required("role", "A role") else {
-        return refuse(visit, &mut backend, &name, fields.broken()).await;
+        return refuse(page_context, &mut backend, &name, fields.broken()).await;
     };
-    act(&caller, visit, &mut backend, &name, fields, Command::ChangeUserRole { user: name.clone(), role }).await
+    act(
+        &caller,
+        page_context,
+        &mut backend,
+        &name,
+        fields,
+        Command::Account(AccountAction::ChangeUserRole { user: name.clone(), role }),
+    )
+    .await
 }
 
 async fn reset_password(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<UserName>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let (password, told) = made(None, true, &name).await?;
+    let (password, show_once) = made(None, true, &name).await?;
     // Without the form's key: if the form is sent twice, each answer shows a password that was really set.
-    let command = Command::SetPassword { user: name.clone(), password, keep: None };
+    let command = Command::Account(AccountAction::SetPassword { user: name.clone(), password, keep: None });
     match backend.execute(command, caller.context()).await {
         Ok(receipt) => {
-            let what = "The password was set, and the sessions were ended";
-            Ok(tell(visit, &mut backend, &receipt, &name, what, &told.unwrap_or_default()).await)
+            let what = "The password was set, and all sessions of the user were ended";
+            Ok(show_password(page_context, &mut backend, &receipt, &name, what, &show_once.unwrap_or_default()).await)
         }
         Err(error) => {
             fields.refused(error)?;
-            refuse(visit, &mut backend, &name, fields.broken()).await
+            refuse(page_context, &mut backend, &name, fields.broken()).await
         }
     }
 }
 
 async fn disable(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    act(&caller, visit, &mut backend, &name, fields, Command::DisableUser(name.clone())).await
+    act(&caller, page_context, &mut backend, &name, fields, Command::Account(AccountAction::DisableUser(name.clone()))).await
 }
 
 async fn unlock(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    act(&caller, visit, &mut backend, &name, fields, Command::UnlockUser(name.clone())).await
+    act(&caller, page_context, &mut backend, &name, fields, Command::Account(AccountAction::UnlockUser(name.clone()))).await
 }
 
 async fn enable(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    act(&caller, visit, &mut backend, &name, fields, Command::EnableUser(name.clone())).await
+    act(&caller, page_context, &mut backend, &name, fields, Command::Account(AccountAction::EnableUser(name.clone()))).await
 }

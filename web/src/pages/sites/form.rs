@@ -1,11 +1,11 @@
 //! The form of a site. Its fields have the same names as in the site's description, because the rules use these names.
 
-use crate::pages::catalogue::SITE;
+use crate::images::device_settings::SettingSources;
 use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
 use crate::pages::catalogue::values::{Address, AnyAddress, Port};
-use crate::pages::catalogue::{options, settings};
+use crate::pages::catalogue::{SITE, options, settings};
 use crate::pages::form::Fields;
-use crate::settings::Known;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec, TsigAlgorithm, TsigKey};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::zone::Zone;
@@ -102,7 +102,7 @@ fn zones(fields: &mut Fields) -> Vec<Zone> {
         Ok(stated) => stated,
         Err(_) if carried.is_empty() => vec![],
         Err(_) => {
-            fields.refuse("zones", "malformed", "the form is damaged: the fields of the zones cannot be read; load it again");
+            fields.refuse("zones", Rule::Malformed, "the zone fields of the form cannot be read; reload the form");
             vec![]
         }
     };
@@ -120,38 +120,38 @@ fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
 }
 
 /// Renders the form of a site.
-pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
+pub(super) fn view(target: &Target, fields: &Fields, known: &SettingSources) -> Markup {
     let algorithms: Vec<(String, String)> =
         TsigAlgorithm::ALL.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();
     let inner = html! {
-        (field(fields, "name", "Title", "For people, such as the town and the hall.").text())
+        (field(fields, "name", "Title", "Such as the town and the hall.").text())
         div.pair {
             (needed(fields, "domain", "Domain", "The default domain of its hosts, such as dc1.example.").text())
-            (field(fields, "hostname_template", "Host name template", "How host names are numbered, best first: h<200,299>.dc1.example|h<400,499>.dc1.example.").text())
+            (field(fields, "hostname_template", "Host name template", "Ranges of host names, in order of preference: h<200,299>.dc1.example|h<400,499>.dc1.example.").text())
         }
-        (field(fields, "zones", "DNS zones", "One a line: the zones that Bootledger manages, forward and reverse, such as dc1.example and 0.10.in-addr.arpa. A zone's own page has its name servers, serial numbers and extra records.").list())
+        (field(fields, "zones", "DNS zones", "The forward and reverse zones that Bootledger manages, one per line, such as dc1.example and 0.10.in-addr.arpa. The page of a zone has its name servers, serial numbers and extra records.").list())
         input type="hidden" name=(ZONE_FIELDS) value=(fields.text(ZONE_FIELDS));
         fieldset {
             legend { "Booting" }
             div.pair {
-                (field(fields, "next_server", "Next server", "The address that servers load their first file from.").text())
-                (field(fields, "boot_url", "Boot URL", "Where its servers reach the boot pages, such as http://10.0.0.1:8080; this service's own where it is empty.").text())
+                (field(fields, "next_server", "Next server", "The address of the TFTP server for the first boot file.").text())
+                (field(fields, "boot_url", "Boot URL", "The URL under which servers reach the boot pages, such as http://10.0.0.1:8080. Defaults to the URL of this service.").text())
             }
         }
-        (options::table(fields, "dhcp_header", "DHCP header", "What only servers with a live deployment are told, beside next server and boot file."))
-        (settings::table(fields, known, "For every server of the site. Devices, roles and ventures go before it."))
+        (options::table(fields, "dhcp_header", "DHCP header", "DHCP options sent only to servers being deployed, in addition to next server and boot file."))
+        (settings::table(fields, known, "For every server of the site. Devices, roles and ventures override them."))
         fieldset {
             legend { "DNS updates" span.quiet { " (optional)" } }
-            p.quiet { "The primary that takes dynamic updates of the zones (RFC 2136), signed with a key (TSIG). Without one, records are only in the zone files." }
+            p.quiet { "The DNS primary that accepts dynamic updates of the zones (RFC 2136), signed with a key (TSIG). Without a primary, records are only in the zone files." }
             div.pair {
-                (field(fields, PRIMARY, "Primary", "Its address.").text())
+                (field(fields, PRIMARY, "Primary", "The address of the primary.").text())
                 (field(fields, PORT, "Port", "").text_with("number", &html! {}))
             }
             div.pair {
-                (field(fields, KEY, "Key", "The key's name in the DNS server.").text())
+                (field(fields, KEY, "Key", "The name of the key on the DNS server.").text())
                 (field(fields, ALGORITHM, "Algorithm", "").select(None, &algorithms))
             }
-            (field(fields, SECRET, "Secret", "The name of the secret that holds the key in base64, never the key itself. Secrets are files in the folder of secrets on the machine of this service.").text())
+            (field(fields, SECRET, "Secret", "The name of the secret that contains the key in base64, never the key itself. Secrets are files in the secrets folder on the machine of this service.").text())
         }
     };
     form(&SITE, target, fields, &NAMES, &inner)
@@ -160,11 +160,11 @@ pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     #[test]
-    fn every_field_of_a_site_comes_back_from_its_form() {
+    fn every_field_of_a_site_survives_its_form() {
         let full = json!({
             "name": "First \"hall\"", "next_server": "10.0.0.2", "boot_url": "http://10.0.0.1:8080", "domain": "dc1.example",
             "zones": [{"name": "dc1.example", "serial": "date", "records": "a A 10.0.0.1\nb TXT \"<x>\""}, "0/25.2.0.192.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example|h<400,499>.dc1.example",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_a_primary_is_told_beside_the_primary() {
+    fn a_key_without_a_primary_is_an_error_beside_the_primary() {
         let mut fields = Fields::new(vec![
             pair("domain", "dc1.example"),
             pair(KEY, "x"),
@@ -189,9 +189,9 @@ mod tests {
             pair("name", "x".repeat(301)),
         ]);
         assert_eq!(read(&mut fields), None);
-        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(told, ["name", PRIMARY, PORT, SECRET, ALGORITHM]);
-        let html = view(&Target::New, &fields, &Known::default());
+        let option_text: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(option_text, ["name", PRIMARY, PORT, SECRET, ALGORITHM]);
+        let html = view(&Target::New, &fields, &SettingSources::default());
         assert_eq!(attributes(&html, "#refused a", "href")[1], "#field-dns_updates.primary");
         assert_eq!(texts(&html, "[id='error-name'] .error"), ["at most 300 characters"]);
     }

@@ -1,18 +1,18 @@
 //! Views of sites.
 
 use crate::pages::catalogue::{SITE, list, options};
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{self, card};
-use crate::pages::kit::time::since;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{self, card};
+use crate::pages::components::time::since;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::catalogue::{DhcpServerView, Entry};
-use bootledger_projections::site_uses::SiteUse;
+use bootledger_projections::questions::site_uses::SiteUse;
+use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use maud::{Markup, html};
 
 /// The list's table.
@@ -38,12 +38,12 @@ pub(super) fn table(
                         td data-label="Domain" { code { (site.spec.domain) } }
                         td data-label="Networks" { a href=(format!("/networks?q={}", site.key)) { (networks) } }
                         td data-label="Differences" {
-                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (badge(Tone::Warn, &format!("{count} differ"))) } }
+                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (badge(Tone::Warn, &format!("{count} differences"))) } }
                             @else if check.is_some_and(|(_, at, _)| at.is_some()) { (badge(Tone::Good, "None")) }
-                            @else { span.quiet { "not known" } }
+                            @else { span.quiet { "unknown" } }
                         }
                         td data-label="Last checked" {
-                            @match check { Some((_, Some(at), problems)) => { (since(*at, now)) " ago" @if !problems.is_empty() { " " (badge(Tone::Warn, "Not all of it")) } } _ => { span.quiet { "never" } } }
+                            @match check { Some((_, Some(at), problems)) => { (since(*at, now)) " ago" @if !problems.is_empty() { " " (badge(Tone::Warn, "Incomplete")) } } _ => { span.quiet { "never" } } }
                         }
                     }
                 }
@@ -67,20 +67,20 @@ pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: O
                 ("Title", html! { @if spec.name.is_empty() { (none("none")) } @else { (spec.name) } }),
                 ("Domain", html! { code { (spec.domain) } }),
                 ("DNS zones", html! {
-                    @if spec.zones.is_empty() { (none("none: host names of the site cannot be given, since no zone is managed")) }
+                    @if spec.zones.is_empty() { (none("none: no host names can be assigned because no zone is managed")) }
                     @for (index, name) in spec.zones.iter().enumerate() { @if index > 0 { ", " } (zone(name)) }
                 }),
                 ("Host names", html! {
                     @match &spec.hostname_template {
                         Some(template) => {
                             code { (template) }
-                            div { @if free.is_empty() { strong { "No name is free" } ": add a range to the template." } @else { "Next free: " @for (index, name) in free.iter().enumerate() { @if index > 0 { ", " } code { (name) } } } }
+                            div { @if free.is_empty() { strong { "No free names" } ": add a range to the template." } @else { "Next free: " @for (index, name) in free.iter().enumerate() { @if index > 0 { ", " } code { (name) } } } }
                         }
-                        None => (none("no template: every deployment has to name its host")),
+                        None => (none("no template: each deployment must specify a host name")),
                     }
                 }),
                 ("Next server", html! { @match spec.next_server { Some(server) => { code { (server) } } None => (none("none")) } }),
-                ("Boot URL", html! { @match &spec.boot_url { Some(url) => { code { (url.as_str()) } } None => (none("this service's own")) } }),
+                ("Boot URL", html! { @match &spec.boot_url { Some(url) => { code { (url.as_str()) } } None => (none("URL of this service")) } }),
                 ("DHCP header", options::shown(&spec.dhcp_header)),
                 ("DNS updates", html! {
                     @match &spec.dns_updates {
@@ -91,7 +91,7 @@ pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: O
                     }
                 }),
             ]))
-            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The key's secret cannot be used: " } (problem) } })) }
+            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The secret of the key cannot be used: " } (problem) } })) }
         },
     )
 }
@@ -109,13 +109,13 @@ pub(super) fn contents(
     };
     card(
         "contents",
-        "What belongs to it",
+        "Objects of the site",
         &html! {
             div.columns {
                 div {
                     h3 { "Networks (" (networks.len()) ")" }
                     (links("/networks", networks.iter().map(|network| &network.key).collect()))
-                    (action::link("add-network", &format!("/networks/_new?site={key}"), Look::Small, "plus-lg", "Add a network", may))
+                    (action::link("add-network", &format!("/networks/_new?site={key}"), Look::Small, "plus-lg", "Create network", may))
                 }
                 div {
                     h3 { "Racks (" (racks.len()) ")" }
@@ -123,14 +123,14 @@ pub(super) fn contents(
                 }
                 div {
                     h3 { "DHCP servers (" (servers.len()) ")" }
-                    @if servers.is_empty() { p { "None: deployments wait until there is one, since nobody else gives servers their address." } }
+                    @if servers.is_empty() { p { "None. Deployments wait until a DHCP server exists, because servers get their address from it." } }
                     (links("/dhcp-servers", servers.iter().map(|server| &server.key).collect()))
-                    (action::link("add-server", &format!("/dhcp-servers/_new?site={key}"), Look::Small, "plus-lg", "Add a DHCP server", may))
+                    (action::link("add-server", &format!("/dhcp-servers/_new?site={key}"), Look::Small, "plus-lg", "Create DHCP server", may))
                 }
                 div {
                     h3 { "Servers" }
                     p { a href=(format!("/devices?site={key}")) { "Devices of the site" } }
-                    p { a href=(format!("/deployments?site={key}")) { "Its deployments" } }
+                    p { a href=(format!("/deployments?site={key}")) { "Deployments of the site" } }
                 }
             }
         },
@@ -151,7 +151,7 @@ pub(super) fn site_use(site: &Name, found: &SiteUse) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     fn site() -> Entry<SiteSpec> {
@@ -167,7 +167,8 @@ mod tests {
         let html = facts(&site(), &["h204.dc1.example".parse().expect("a name")], Some("there is no secret dc1-tsig"));
         let text = texts(&html, "#facts").concat();
         assert!(
-            text.contains("secret dc1-tsig") && text.contains("The key's secret cannot be used: there is no secret dc1-tsig"),
+            text.contains("secret dc1-tsig")
+                && text.contains("The secret of the key cannot be used: there is no secret dc1-tsig"),
             "{text}"
         );
         assert!(text.contains("Next free: h204.dc1.example"), "{text}");
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_still_uses_a_site_is_linked() {
+    fn everything_that_uses_a_site_is_linked() {
         let link = |found: &SiteUse| {
             let html = site_use(&"dc1".parse().expect("a name"), found);
             (attributes(&html, "a", "href").remove(0), texts(&html, "a").remove(0))

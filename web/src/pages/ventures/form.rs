@@ -1,10 +1,10 @@
 //! The forms of ventures and roles. The data for Puppet is written as YAML, of which JSON is a subset.
 
-use crate::pages::catalogue::VENTURE;
-use crate::pages::catalogue::form::{Frame, Pairs, Target, field, framed, maybe, pair, view};
-use crate::pages::catalogue::settings;
+use crate::images::device_settings::SettingSources;
+use crate::pages::catalogue::form::{FormPage, Pairs, Target, field, maybe, pair, render_form_page, view};
+use crate::pages::catalogue::{VENTURE, settings};
 use crate::pages::form::Fields;
-use crate::settings::Known;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::puppet::{Classes, Parameters};
@@ -75,13 +75,13 @@ fn written<T: DeserializeOwned + Default>(fields: &mut Fields, name: &str) -> Op
     }
     // The parser's time grows with the square of the depth before it notices that the value is too deep.
     if deepest(&text) > MOST_BRACKETS {
-        fields.refuse(name, "yaml_malformed", format!("at most {MOST_BRACKETS} brackets can be open at once"));
+        fields.refuse(name, Rule::YamlMalformed, format!("at most {MOST_BRACKETS} levels of brackets are allowed"));
         return None;
     }
     match serde_norway::from_str(&text) {
         Ok(value) => Some(value),
         Err(error) => {
-            fields.refuse(name, "yaml_malformed", format!("this cannot be read: {error}"));
+            fields.refuse(name, Rule::YamlMalformed, format!("invalid YAML or JSON: {error}"));
             None
         }
     }
@@ -123,8 +123,8 @@ pub(super) fn read_role(fields: &mut Fields) -> Option<RoleSpec> {
 fn puppet(fields: &Fields, inherits: &str) -> Markup {
     let (classes, parameters) = (fields.lines(CLASSES), fields.lines(PARAMETERS));
     let classes_hint = "A list of classes, or classes with their parameters, as YAML or JSON: \"- role::web\", or \"ntp: { servers: [10.0.0.6] }\".";
-    let parameters_hint = "Top-scope parameters as YAML or JSON, such as \"tier: gold\". Never a secret: anybody on the boot network may ask for them.";
-    let with = |field, value| crate::pages::kit::field::Field { value, ..field };
+    let parameters_hint = "Top-scope parameters as YAML or JSON, such as \"tier: gold\". Do not enter secrets: any host on the boot network can read them.";
+    let with = |field, value| crate::pages::components::field::Field { value, ..field };
     html! {
         fieldset {
             legend { "Puppet" span.quiet { " (optional)" } }
@@ -142,16 +142,16 @@ pub(super) fn venture(
     fields: &Fields,
     parents: &[(String, String)],
     images: &[(String, String)],
-    known: &Known,
+    known: &SettingSources,
 ) -> Markup {
     let inner = html! {
-        (field(fields, "description", "Description", "For people.").text())
+        (field(fields, "description", "Description", "For information only.").text())
         div.pair {
-            (field(fields, "parent", "Part of", "The venture that it inherits from.").select(Some("No other venture"), parents))
-            (field(fields, "default_boot_image", "Default boot image", "What its servers boot unless their role says otherwise.").select(Some("Inherited, or chosen for each deployment"), images))
+            (field(fields, "parent", "Part of", "The parent venture, from which it inherits.").select(Some("None"), parents))
+            (field(fields, "default_boot_image", "Default boot image", "For servers whose role has no default boot image.").select(Some("Inherited, or chosen for each deployment"), images))
         }
-        (settings::table(fields, known, "For every server of the venture and of its parts. Parts, roles and devices go before it."))
-        (puppet(fields, "What all servers of the venture and of its parts are told. What a part or a role says goes before."))
+        (settings::table(fields, known, "For every server of the venture and its sub-ventures. Sub-ventures, roles and devices override them."))
+        (puppet(fields, "Puppet data for every server in this venture and its sub-ventures. Values of a sub-venture or role take precedence."))
     };
     view(
         &VENTURE,
@@ -168,36 +168,41 @@ pub(super) fn role(
     role: Option<(&Name, i64)>,
     fields: &Fields,
     images: &[(String, String)],
-    known: &Known,
+    known: &SettingSources,
 ) -> Markup {
     let page = VENTURE.page(venture);
     let crumbs = [(VENTURE.many, VENTURE.path), (venture.as_str(), page.as_str())];
     let (title, path, back) = match role {
-        None => (format!("New role of {venture}"), format!("{page}/roles/_new"), page.clone()),
+        None => (format!("Create role of {venture}"), format!("{page}/roles/_new"), page.clone()),
         Some((role, _)) => {
-            (format!("Change role {role} of {venture}"), format!("{page}/roles/{role}/edit"), format!("{page}/roles/{role}"))
+            (format!("Edit role {role} of {venture}"), format!("{page}/roles/{role}/edit"), format!("{page}/roles/{role}"))
         }
     };
-    let send = if role.is_some() { "Save" } else { "Define the role" };
+    let send = if role.is_some() { "Save" } else { "Create" };
     let sequence = role.map(|(_, sequence)| sequence);
     let inner = html! {
-        (field(fields, "description", "Description", "For people.").text())
-        (field(fields, "default_boot_image", "Default boot image", "What servers of the role boot.").select(Some("The venture's"), images))
-        (settings::table(fields, known, "For every server of the role. Only a device's own go before it."))
-        (puppet(fields, "What servers of the role are told beside what their venture says, and before it."))
+        (field(fields, "description", "Description", "For information only.").text())
+        (field(fields, "default_boot_image", "Default boot image", "For servers with this role.").select(Some("Default of the venture"), images))
+        (settings::table(fields, known, "For every server with this role. Only settings of a device override them."))
+        (puppet(fields, "Puppet data for servers with this role. It takes precedence over the venture's data."))
     };
-    let frame = Frame { crumbs: &crumbs, title: &title, path: &path, send, back: &back, sequence };
-    framed(&frame, fields, &["description", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD], &inner)
+    let form_page = FormPage { crumbs: &crumbs, title: &title, path: &path, send, back: &back, sequence };
+    render_form_page(
+        &form_page,
+        fields,
+        &["description", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD],
+        &inner,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     #[test]
-    fn every_field_of_a_venture_and_a_role_comes_back_from_its_form() {
+    fn every_field_of_a_venture_and_a_role_survives_its_form() {
         let puppet = json!({
             "description": "Front \"ends\"", "default_boot_image": "debian-13",
             "puppet_classes": {"ntp": {"servers": ["10.0.0.6"], "mode": "0777", "at": "12:30", "on": "yes", "n": null}, "plain": {}},
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_place_and_kept() {
+    fn invalid_yaml_is_kept_and_its_error_names_the_place() {
         let mut fields = Fields::new(vec![pair(CLASSES, "- a\n- [b"), pair(PARAMETERS, "just <text>")]);
         assert_eq!(read_role(&mut fields), None);
         assert!(
@@ -232,7 +237,7 @@ mod tests {
             "{:?}",
             fields.broken()
         );
-        let html = role(&"shop".parse().expect("a name"), None, &fields, &[], &Known::default());
+        let html = role(&"shop".parse().expect("a name"), None, &fields, &[], &SettingSources::default());
         assert_eq!(texts(&html, "#field-puppet_classes")[0].trim_start(), "- a\n- [b");
         assert_eq!(texts(&html, "#error-puppet_parameters .error").len(), 1);
         assert_eq!(attributes(&html, "form", "action"), ["/ventures/shop/roles/_new"]);

@@ -3,7 +3,7 @@
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::RoleSpec;
 use bootledger_aggregates::venture::puppet::{Classes, Layer};
-use bootledger_projections::catalogue::{Entry, VentureView};
+use bootledger_projections::rows::catalogue::{Entry, VentureView};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -41,14 +41,14 @@ pub(super) fn boot_image<'a>(
 }
 
 /// A class, optionally one of its parameters with its value, and the source.
-type ToldClass<'a> = (&'a str, Option<(&'a str, &'a Value)>, From<'a>);
+type ClassWithSource<'a> = (&'a str, Option<(&'a str, &'a Value)>, From<'a>);
 
 /// The data for Puppet: classes, each with one parameter or none; top-scope parameters; and the environment, each
 /// with its source.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Told<'a> {
+pub(super) struct PuppetData<'a> {
     /// Class, parameter and value; without parameters, the class alone.
-    pub(super) classes: Vec<ToldClass<'a>>,
+    pub(super) classes: Vec<ClassWithSource<'a>>,
     /// Parameter, value and source.
     pub(super) parameters: Vec<(&'a str, &'a Value, From<'a>)>,
     /// The environment and its source.
@@ -56,35 +56,35 @@ pub(super) struct Told<'a> {
 }
 
 /// The data for Puppet about servers of a role, or about all servers of a venture.
-pub(super) fn told<'a>(role: Option<(&'a Name, &'a RoleSpec)>, lineage: &[&'a Entry<VentureView>]) -> Told<'a> {
+pub(super) fn puppet_data<'a>(role: Option<(&'a Name, &'a RoleSpec)>, lineage: &[&'a Entry<VentureView>]) -> PuppetData<'a> {
     let own = role.map(|(name, role)| (From::Role(name), role.puppet()));
     let inherited = lineage.iter().map(|entry| (From::Venture(&entry.key), entry.spec.spec.puppet()));
     let layers: Vec<(From<'a>, Layer<'a>)> = own.into_iter().chain(inherited).collect();
-    let (mut told, mut seen) = (Told::default(), BTreeSet::new());
+    let (mut puppet_data, mut seen) = (PuppetData::default(), BTreeSet::new());
     for (from, layer) in layers {
-        classes(&from, layer.classes, &mut told, &mut seen);
+        classes(&from, layer.classes, &mut puppet_data, &mut seen);
         for (name, value) in &layer.parameters.0 {
             if seen.insert(("", name.as_str())) {
-                told.parameters.push((name.as_str(), value, from.clone()));
+                puppet_data.parameters.push((name.as_str(), value, from.clone()));
             }
         }
-        if told.environment.is_none() {
-            told.environment = layer.environment.map(|environment| (environment.as_str(), from));
+        if puppet_data.environment.is_none() {
+            puppet_data.environment = layer.environment.map(|environment| (environment.as_str(), from));
         }
     }
-    told.classes.sort_by_key(|(class, parameter, _)| (*class, parameter.map(|(name, _)| name)));
-    told.parameters.sort_by_key(|(name, ..)| *name);
-    told
+    puppet_data.classes.sort_by_key(|(class, parameter, _)| (*class, parameter.map(|(name, _)| name)));
+    puppet_data.parameters.sort_by_key(|(name, ..)| *name);
+    puppet_data
 }
 
-fn classes<'a>(from: &From<'a>, classes: &'a Classes, told: &mut Told<'a>, seen: &mut BTreeSet<(&'a str, &'a str)>) {
+fn classes<'a>(from: &From<'a>, classes: &'a Classes, puppet_data: &mut PuppetData<'a>, seen: &mut BTreeSet<(&'a str, &'a str)>) {
     // `::ntp` and `ntp` are one class.
     let bare = |name: &'a str| name.trim_start_matches("::");
     match classes {
         Classes::Names(names) => {
             for name in names.iter().map(|name| bare(name.as_str())) {
                 if seen.insert((name, "")) {
-                    told.classes.push((name, None, from.clone()));
+                    puppet_data.classes.push((name, None, from.clone()));
                 }
             }
         }
@@ -92,11 +92,11 @@ fn classes<'a>(from: &From<'a>, classes: &'a Classes, told: &mut Told<'a>, seen:
             for (class, parameters) in classes {
                 let class = bare(class.as_str());
                 if seen.insert((class, "")) {
-                    told.classes.push((class, None, from.clone()));
+                    puppet_data.classes.push((class, None, from.clone()));
                 }
                 for (name, value) in &parameters.0 {
                     if seen.insert((class, name.as_str())) {
-                        told.classes.push((class, Some((name.as_str(), value)), from.clone()));
+                        puppet_data.classes.push((class, Some((name.as_str(), value)), from.clone()));
                     }
                 }
             }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_that_says_something_wins() {
+    fn the_nearest_explicit_value_wins() {
         let all = [
             venture(
                 "shop",
@@ -131,11 +131,14 @@ mod tests {
         let (shop, search) = (From::Venture(&all[0].key), From::Venture(&all[1].key));
         let (image, from) = boot_image(Some((&name, &role)), &lineage).expect("an image");
         assert_eq!((image.as_str(), from), ("debian-13", shop.clone()));
-        let told = told(Some((&name, &role)), &lineage);
-        assert_eq!(told.environment, Some(("prod", shop.clone())));
-        assert_eq!(told.parameters, [("a", &json!(1), shop.clone()), ("b", &json!(3), search.clone())]);
-        let classes: Vec<_> =
-            told.classes.iter().map(|(class, parameter, from)| (*class, parameter.map(|(name, _)| name), from.clone())).collect();
+        let puppet_data = puppet_data(Some((&name, &role)), &lineage);
+        assert_eq!(puppet_data.environment, Some(("prod", shop.clone())));
+        assert_eq!(puppet_data.parameters, [("a", &json!(1), shop.clone()), ("b", &json!(3), search.clone())]);
+        let classes: Vec<_> = puppet_data
+            .classes
+            .iter()
+            .map(|(class, parameter, from)| (*class, parameter.map(|(name, _)| name), from.clone()))
+            .collect();
         assert_eq!(
             classes,
             [

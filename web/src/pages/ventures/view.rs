@@ -2,15 +2,15 @@
 
 use super::lineage::{self, From};
 use crate::pages::catalogue::VENTURE;
-use crate::pages::frame::Visit;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{self, card};
-use crate::pages::kit::list as lists;
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{self, card};
+use crate::pages::layout::PageContext;
+use crate::pages::list as lists;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::RoleSpec;
-use bootledger_projections::catalogue::{Entry, VentureView};
-use bootledger_projections::role_uses::RoleUse;
+use bootledger_projections::questions::role_uses::RoleUse;
+use bootledger_projections::rows::catalogue::{Entry, VentureView};
 use maud::{Markup, html};
 
 /// Names separated by commas.
@@ -21,7 +21,7 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
 /// The source of a value, as a link; "own" if it is the page's own.
 fn whose(from: &From<'_>, own: &From<'_>) -> Markup {
     html! {
-        @if from == own { span.quiet { "own" } }
+        @if from == own { span.quiet { "set here" } }
         @else {
             @match from {
                 From::Role(role) => { "role " (role) }
@@ -36,7 +36,7 @@ fn image(found: Option<(&Name, From<'_>)>, own: &From<'_>) -> Markup {
     html! {
         @match found {
             Some((image, from)) => { a href=(format!("/boot-images/{image}")) { (image) } " " (whose(&from, own)) }
-            None => { span.quiet { "none: every deployment has to name one" } }
+            None => { span.quiet { "none: each deployment must name one" } }
         }
     }
 }
@@ -61,24 +61,31 @@ fn shown<'a>(all: &'a [Entry<VentureView>], q: Option<&str>) -> Vec<&'a Entry<Ve
 }
 
 /// Renders the tree of ventures.
-pub(super) fn tree(visit: &Visit, all: &[Entry<VentureView>], uses: &[RoleUse], q: Option<&str>, may: &Allowed) -> Markup {
+pub(super) fn tree(
+    page_context: &PageContext,
+    all: &[Entry<VentureView>],
+    uses: &[RoleUse],
+    q: Option<&str>,
+    may: &Allowed,
+) -> Markup {
     let shown = shown(all, q);
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {
-        (block::heading(&[], &html! { (VENTURE.many) }, &action::link("new", &VENTURE.new_path(), Look::Primary, "plus-lg", "New venture", may)))
+        (block::heading(&[], &html! { (VENTURE.many) }, &action::link("new", &VENTURE.new_path(), Look::Primary, "plus-lg", "Create venture", may)))
+        p.quiet { "A venture is the owner of servers, such as a team or a service. A role is what a server does in its venture, such as web. Each deployment assigns a venture and a role." }
         @if all.is_empty() {
             (block::empty(
-                "There is no venture yet. A venture owns servers, and its roles say what they do: a deployment gives a server both. Define the first venture, then its roles.",
-                &html! { a.button.primary href=(VENTURE.new_path()) { "New venture" } },
+                "There are no ventures yet. Create a venture, then its roles.",
+                &html! { a.button.primary href=(VENTURE.new_path()) { "Create venture" } },
             ))
         } @else {
-            (lists::filters(visit, VENTURE.path, "Name, description or role", &[], &html! {}))
-            @if shown.is_empty() { (block::empty("No venture and no role has that text.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
+            (lists::filters(page_context, VENTURE.path, "Name, description or role", &[], &html! {}))
+            @if shown.is_empty() { (block::empty("No results.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
             @let roots: Vec<_> = current.iter().copied().filter(|venture| parent(venture, &current).is_none()).collect();
             @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &current, uses, 0)) } } }
             @if !retired.is_empty() {
                 details.more {
-                    summary { "Out of use (" (retired.len()) ")" }
+                    summary { "Retired (" (retired.len()) ")" }
                     ul.plain { @for venture in retired { li { a href=(VENTURE.page(&venture.key)) { (venture.key) } " " (venture.spec.spec.description) } } }
                 }
             }
@@ -115,7 +122,7 @@ fn branch(
                 }
                 @if !venture.spec.spec.description.is_empty() { p { (venture.spec.spec.description) } }
                 p { "Boots " (image(lineage::boot_image(None, &lineage), &From::Venture(key))) }
-                @if venture.spec.roles.is_empty() { p.quiet { "No role yet." } }
+                @if venture.spec.roles.is_empty() { p.quiet { "No roles yet." } }
                 @else {
                     ul.plain.roles {
                         @for (role, spec) in &venture.spec.roles {
@@ -154,12 +161,12 @@ pub(super) fn facts(venture: &Entry<VentureView>, all: &[Entry<VentureView>]) ->
             (
                 "Part of",
                 html! {
-                    @match &spec.parent { Some(parent) => { a href=(VENTURE.page(parent)) { (parent) } } None => { span.quiet { "no other venture" } } }
-                    @if broken.is_some() { " " (badge(Tone::Warn, "Out of use: nothing is inherited")) }
+                    @match &spec.parent { Some(parent) => { a href=(VENTURE.page(parent)) { (parent) } } None => { span.quiet { "none" } } }
+                    @if broken.is_some() { " " (badge(Tone::Warn, "Retired: nothing is inherited")) }
                 },
             ),
             (
-                "Its parts",
+                "Sub-ventures",
                 html! {
                     @if parts.is_empty() { span.quiet { "none" } }
                     @for (index, part) in parts.iter().enumerate() { @if index > 0 { ", " } a href=(VENTURE.page(part)) { (part) } }
@@ -181,18 +188,18 @@ pub(super) fn roles(venture: &Entry<VentureView>, all: &[Entry<VentureView>], us
         "Roles",
         &html! {
             @if venture.spec.roles.is_empty() {
-                p { "No role yet. A deployment gives a server a role of a venture, so define one first." }
+                p { "No roles yet. Each deployment assigns a role to its server. Create a role first." }
             } @else {
                 div.scroll {
                     table.cards {
-                        thead { tr { th scope="col" { "Role" } th scope="col" { "Description" } th scope="col" { "Boots" } th scope="col" { "Used by" } } }
+                        thead { tr { th scope="col" { "Role" } th scope="col" { "Description" } th scope="col" { "Boot image" } th scope="col" { "Used by" } } }
                         tbody {
                             @for (role, spec) in &venture.spec.roles {
                                 @let mine = uses.iter().find(|used| used.venture == *key && used.role == *role);
                                 tr {
                                     th scope="row" { a href=(format!("{}/roles/{role}", VENTURE.page(key))) { (role) } }
                                     td data-label="Description" { (spec.description) }
-                                    td data-label="Boots" { (image(lineage::boot_image(Some((role, spec)), &lineage), &From::Role(role))) }
+                                    td data-label="Boot image" { (image(lineage::boot_image(Some((role, spec)), &lineage), &From::Role(role))) }
                                     td data-label="Used by" { (counts(key, Some(role), mine.map_or(0, |mine| mine.devices), mine.map_or(0, |mine| mine.live))) }
                                 }
                             }
@@ -201,7 +208,7 @@ pub(super) fn roles(venture: &Entry<VentureView>, all: &[Entry<VentureView>], us
                 }
             }
             @for used in gone {
-                (block::note(Tone::Warn, &html! { p { "The role " strong { (used.role) } " is out of use, but there are " (counts(key, Some(&used.role), used.devices, used.live)) " with it. Define it again, or deploy these with another." } }))
+                (block::note(Tone::Warn, &html! { p { "The role " strong { (used.role) } " is retired, but is still assigned to " (counts(key, Some(&used.role), used.devices, used.live)) ". Restore the role, or deploy these devices with another role." } }))
             }
         },
     )
@@ -224,40 +231,40 @@ pub(super) fn role_facts(role: &Name, spec: &RoleSpec, lineage: &[&Entry<Venture
 /// The data for Puppet about servers of a role, or of a whole venture, each value with its source.
 pub(super) fn puppet(role: Option<(&Name, &RoleSpec)>, venture: &Entry<VentureView>, all: &[Entry<VentureView>]) -> Markup {
     let lineage = lineage::of(venture, all);
-    let told = lineage::told(role, &lineage);
+    let puppet_data = lineage::puppet_data(role, &lineage);
     let own = role.map_or(From::Venture(&venture.key), |(role, _)| From::Role(role));
     card(
         "puppet",
-        "What Puppet is told",
+        "Puppet data",
         &html! {
-            p { "Environment: " @match &told.environment { Some((environment, from)) => { code { (environment) } " " (whose(from, &own)) } None => { span.quiet { "the agent's own" } } } }
-            @if told.classes.is_empty() && told.parameters.is_empty() { p.quiet { "No class and no parameter." } }
-            @if !told.classes.is_empty() {
+            p { "Environment: " @match &puppet_data.environment { Some((environment, from)) => { code { (environment) } " " (whose(from, &own)) } None => { span.quiet { "default of the agent" } } } }
+            @if puppet_data.classes.is_empty() && puppet_data.parameters.is_empty() { p.quiet { "No classes and no parameters." } }
+            @if !puppet_data.classes.is_empty() {
                 h3 { "Classes" }
                 div.scroll {
                     table.cards {
-                        thead { tr { th scope="col" { "Class" } th scope="col" { "Parameter" } th scope="col" { "Value" } th scope="col" { "Whose" } } }
+                        thead { tr { th scope="col" { "Class" } th scope="col" { "Parameter" } th scope="col" { "Value" } th scope="col" { "Source" } } }
                         tbody {
-                            @for (class, parameter, from) in &told.classes {
+                            @for (class, parameter, from) in &puppet_data.classes {
                                 tr {
                                     th scope="row" { code { (class) } }
                                     td data-label="Parameter" { @if let Some((name, _)) = parameter { code { (name) } } }
                                     td data-label="Value" { @if let Some((_, value)) = parameter { code { (value) } } }
-                                    td data-label="Whose" { (whose(from, &own)) }
+                                    td data-label="Source" { (whose(from, &own)) }
                                 }
                             }
                         }
                     }
                 }
             }
-            @if !told.parameters.is_empty() {
+            @if !puppet_data.parameters.is_empty() {
                 h3 { "Parameters" }
                 div.scroll {
                     table.cards {
-                        thead { tr { th scope="col" { "Parameter" } th scope="col" { "Value" } th scope="col" { "Whose" } } }
+                        thead { tr { th scope="col" { "Parameter" } th scope="col" { "Value" } th scope="col" { "Source" } } }
                         tbody {
-                            @for (name, value, from) in &told.parameters {
-                                tr { th scope="row" { code { (name) } } td data-label="Value" { code { (value) } } td data-label="Whose" { (whose(from, &own)) } }
+                            @for (name, value, from) in &puppet_data.parameters {
+                                tr { th scope="row" { code { (name) } } td data-label="Value" { code { (value) } } td data-label="Source" { (whose(from, &own)) } }
                             }
                         }
                     }
@@ -270,7 +277,7 @@ pub(super) fn puppet(role: Option<(&Name, &RoleSpec)>, venture: &Entry<VentureVi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     fn venture(key: &str, view: serde_json::Value) -> Entry<VentureView> {
@@ -298,19 +305,19 @@ mod tests {
         let all = all();
         let html = facts(&all[0], &all);
         assert!(texts(&html, "dd")[3].contains("debian-13 from shop"), "{:?}", texts(&html, "dd"));
-        assert!(texts(&facts(&all[1], &all), "dd")[3].contains("debian-13 own"));
+        assert!(texts(&facts(&all[1], &all), "dd")[3].contains("debian-13 set here"));
         assert_eq!(texts(&html, "i").len(), 0, "escaped");
         let html = roles(&all[1], &all, &[used("shop", "web"), used("shop", "old")]);
-        assert!(texts(&html, "tbody tr")[0].contains("rocky-9 own"));
+        assert!(texts(&html, "tbody tr")[0].contains("rocky-9 set here"));
         assert_eq!(
             attributes(&html, "tbody td a", "href")[1..],
             ["/devices?venture=shop&role=web", "/deployments?venture=shop&role=web&live=true"]
         );
-        assert!(texts(&html, ".note")[0].contains("old is out of use, but there are 3 devices"));
+        assert!(texts(&html, ".note")[0].contains("old is retired, but is still assigned to 3 devices"));
     }
 
     #[test]
-    fn what_puppet_is_told_says_whose_it_is() {
+    fn puppet_data_is_shown_with_its_source() {
         let all = all();
         let html = puppet(None, &all[0], &all);
         assert_eq!(texts(&html, "tbody tr")[0], "tier\"gold<b>\"from shop");

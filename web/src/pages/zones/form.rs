@@ -1,21 +1,22 @@
 //! The form of a zone's settings. It changes the zone in its site's description; the site's own form lists its zones.
 
 use super::view;
-use crate::auth::caller::Administrator;
-use crate::commands::Command;
-use crate::dns::routes::find;
-use crate::error::Error;
+use crate::http::auth::caller::Administrator;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::machines::dns::routes::find;
 use crate::pages::catalogue::SITE;
-use crate::pages::catalogue::form::{self as forms, Frame, Pairs, field, lines, maybe, pair};
+use crate::pages::catalogue::form::{self as forms, FormPage, Pairs, field, lines, maybe, pair};
 use crate::pages::catalogue::values::Whole;
 use crate::pages::form::{Fields, done};
-use crate::pages::frame::{Page, Section, Visit};
-use crate::request::backend::Backend;
-use crate::request::path::Path;
+use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::hostname::{DomainName, Hostname};
 use bootledger_aggregates::zone::serial::SerialPolicy;
 use bootledger_aggregates::zone::{ServerName, Zone, ZoneSettings};
+use bootledger_port::{CatalogueAction, Command};
 use maud::{Markup, html};
 
 const NAMES: [&str; 12] = [
@@ -36,20 +37,20 @@ const NAMES: [&str; 12] = [
 /// Shows the form of an existing zone.
 pub(super) async fn edit(
     _: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     Path(zone): Path<DomainName>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = backend.read().await?;
-    let (zone, site, _) = find(&mut reading, &zone).await?;
+    let mut snapshot = backend.read().await?;
+    let (zone, site, _) = find(&mut snapshot, &zone).await?;
     let content = shown(&zone, site.sequence, &Fields::new(pairs(&zone)));
-    visit.answer(reading, Page::new(&format!("Change {zone}"), Section::Zones, content)).await
+    page_context.answer(snapshot, Page::new(&format!("Edit {zone}"), Section::Zones, content)).await
 }
 
 /// Changes the zone's settings.
 pub(super) async fn change(
     caller: Administrator,
-    visit: Visit,
+    page_context: PageContext,
     mut backend: Backend,
     Path(zone): Path<DomainName>,
     mut fields: Fields,
@@ -63,15 +64,15 @@ pub(super) async fn change(
         index = place;
         *other.settings = settings.clone();
     }
-    let command = Command::DefineSite(site.key.clone(), Box::new(site.spec));
+    let command = Command::Catalogue(CatalogueAction::DefineSite(site.key.clone(), Box::new(site.spec)));
     if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, Some(command)).await? {
         return Ok(done(&mut backend, &receipt, &format!("/zones/{zone}")).await);
     }
     // The rules name the fields as they are in the site's description.
     fields.within(&format!("zones[{index}]."));
-    let reading = backend.read_now().await?;
+    let snapshot = backend.read_now().await?;
     let content = shown(&zone, site.sequence, &fields);
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {zone}"), Section::Zones, content)))
+    Ok(page_context.refused(snapshot.position, Page::new(&format!("Edit {zone}"), Section::Zones, content)))
 }
 
 /// The form's values for a zone.
@@ -98,7 +99,7 @@ fn read(fields: &mut Fields) -> ZoneSettings {
     let chosen = fields.text("serial").to_owned();
     let serial = SerialPolicy::ALL.iter().find(|(_, name)| *name == chosen).map(|(policy, _)| *policy);
     if serial.is_none() {
-        fields.refuse("serial", "malformed", format!("{chosen:?} is not one of position, unixtime, date"));
+        fields.refuse("serial", Rule::Malformed, format!("{chosen:?} is not one of position, unixtime, date"));
     }
     let servers: Vec<ServerName> = fields.read_list("name_servers");
     ZoneSettings {
@@ -120,7 +121,7 @@ fn read(fields: &mut Fields) -> ZoneSettings {
 /// Renders the form of a zone.
 fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
     let policies: Vec<(String, String)> = [
-        (SerialPolicy::Position, "the position of the last change in the log"),
+        (SerialPolicy::Position, "the event number of the last change"),
         (SerialPolicy::Unixtime, "the time of the last change, in seconds since 1970"),
         (SerialPolicy::Date, "the day of the last change in UTC and two digits, such as 2026113001"),
     ]
@@ -129,52 +130,52 @@ fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
     let number = |name: &str, label: &str, hint: &str| field(fields, name, label, hint).text_with("number", &html! {});
     let inner = html! {
         @if view::is_reverse(zone) {
-            (field(fields, "range", "Addresses", "The addresses that the zone is for, where its name does not say them: 192.0.2.0/25 or 192.0.2.10-192.0.2.20.").text())
+            (field(fields, "range", "Addresses", "The addresses of the zone, if its name does not determine them: 192.0.2.0/25 or 192.0.2.10-192.0.2.20.").text())
         }
         fieldset {
             legend { "Name servers and SOA" }
-            (field(fields, "name_servers", "Name servers", "One a line, such as ns1.dc1.example. Those inside the zone need an address among its extra records.").list())
+            (field(fields, "name_servers", "Name servers", "One per line, such as ns1.dc1.example. Name servers inside the zone need an address in the extra records.").list())
             div.pair {
-                (field(fields, "mname", "Primary", "The name that the SOA record has for the primary; the first of the name servers where it is empty.").text())
-                (field(fields, "rname", "Responsible", "A mail address, such as hostmaster@dc1.example.").text())
+                (field(fields, "mname", "Primary", "The name of the primary in the SOA record. Defaults to the first name server.").text())
+                (field(fields, "rname", "Responsible", "An email address, such as hostmaster@dc1.example.").text())
             }
             div.pair {
-                (number("refresh", "Refresh", "Seconds after which a secondary looks for changes; 3600 where it is empty."))
-                (number("retry", "Retry", "Seconds after which it tries again; 600 where it is empty."))
+                (number("refresh", "Refresh", "Seconds after which a secondary checks for changes. Defaults to 3600."))
+                (number("retry", "Retry", "Seconds after which a secondary retries a failed check. Defaults to 600."))
             }
             div.pair {
-                (number("expire", "Expire", "Seconds without the primary after which it stops answering; 1209600 where it is empty."))
-                (number("minimum", "Minimum", "Seconds that it may be kept that a record does not exist; 60 where it is empty."))
+                (number("expire", "Expire", "Seconds without the primary after which a secondary stops answering. Defaults to 1209600."))
+                (number("minimum", "Minimum", "Seconds that negative answers may be cached. Defaults to 60."))
             }
-            (number("ttl", "TTL", "Seconds that answers may be kept; 300 where it is empty."))
+            (number("ttl", "TTL", "Seconds that answers may be cached. Defaults to 300."))
         }
         fieldset {
             legend { "Serial number" }
-            (field(fields, "serial", "Policy", "Another policy goes on from the last number and never lowers it.").select(None, &policies))
-            (number("serial_floor", "Above", "The serial number to go on above: what secondaries have of an older zone."))
+            (field(fields, "serial", "Policy", "After a change of policy, serial numbers still only increase.").select(None, &policies))
+            (number("serial_floor", "Minimum serial number", "Serial numbers stay above this value, such as the serial number that secondaries have of an older zone."))
         }
-        (field(fields, "records", "Extra records", "In the form of a master file, with names relative to the zone: \"ns1 A 10.0.0.53\". They are merged into the zone's file and checked when they are saved.").area(12, false))
+        (field(fields, "records", "Extra records", "In master file format, with names relative to the zone: \"ns1 A 10.0.0.53\". They are merged into the zone file and checked when you save.").area(12, false))
     };
     let page = format!("/zones/{zone}");
-    let frame = Frame {
+    let form_page = FormPage {
         crumbs: &[("DNS zones", "/zones"), (zone.name.as_str(), &page)],
-        title: &format!("Change {zone}"),
+        title: &format!("Edit {zone}"),
         path: &format!("{page}/edit"),
         send: "Save",
         back: &page,
         sequence: Some(sequence),
     };
-    forms::framed(&frame, fields, &NAMES, &inner)
+    forms::render_form_page(&form_page, fields, &NAMES, &inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::selectors::{attributes, texts};
     use serde_json::json;
 
     #[test]
-    fn every_field_of_a_zone_comes_back_from_its_form() {
+    fn every_field_of_a_zone_survives_its_form() {
         let full = json!({
             "name": "0-25.2.0.192.in-addr.arpa", "range": "192.0.2.0/25", "name_servers": ["ns1.dc1.example", "ns2.example.net"],
             "mname": "primary.dc1.example", "rname": "ada.lovelace@dc1.example", "refresh": 7200, "retry": 900, "expire": 604_800,
@@ -188,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_reverse_zone_is_asked_for_its_addresses_and_what_is_wrong_is_at_its_field() {
+    fn only_a_reverse_zone_has_a_field_for_addresses_and_errors_are_beside_their_fields() {
         let zone: Zone = "dc1.example".parse().expect("a zone");
         let mut fields = Fields::new(pairs(&zone)).with("refresh", "1h");
-        fields.refuse("zones[3].records", "record_malformed", "line 2: no");
+        fields.refuse("zones[3].records", Rule::RecordMalformed, "line 2: no");
         read(&mut fields);
         fields.within("zones[3].");
         let html = shown(&zone, 7, &fields);

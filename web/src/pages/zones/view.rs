@@ -1,20 +1,20 @@
 //! Views of DNS zones.
 
-use crate::pages::frame::Visit;
-use crate::pages::kit::action::{self, Allowed, Look};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{self, card};
-use crate::pages::kit::list as lists;
-use crate::pages::kit::time::{since, until};
+use crate::pages::components::action::{self, Allowed, Look};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{self, card};
+use crate::pages::components::time::{since, until};
+use crate::pages::layout::PageContext;
+use crate::pages::list as lists;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::zone::Zone;
-use bootledger_projections::catalogue::Entry;
-use bootledger_projections::dns_records::DnsRecord;
-use bootledger_projections::dns_updates::DnsUpdate;
+use bootledger_projections::progress::dns_updates::DnsUpdate;
+use bootledger_projections::rows::catalogue::Entry;
+use bootledger_projections::rows::dns_records::DnsRecord;
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -53,27 +53,27 @@ pub(super) fn is_reverse(zone: &Zone) -> bool {
 
 /// The list's content.
 pub(super) fn list(
-    visit: &Visit,
+    page_context: &PageContext,
     rows: &[Row<'_>],
     next: Option<&str>,
     no_site: bool,
     counts: &[(Name, i64)],
     checks: &[(Name, Option<Timestamp>, Vec<String>)],
 ) -> Markup {
-    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+    let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
     html! {
         (block::heading(&[], &html! { "DNS zones" }, &html! {}))
         @if rows.is_empty() && !searched {
-            @if no_site { (block::empty("There is no site yet, and zones belong to sites. Define a site with the zones that Bootledger shall manage.", &html! { a.button.primary href="/sites/_new" { "New site" } })) }
-            @else { (block::empty("No site has a DNS zone that Bootledger manages, so no host name can be given. Add zones to a site.", &html! { a.button.primary href="/sites" { "Sites" } })) }
+            @if no_site { (block::empty("There are no zones yet. Zones belong to a site. Create a site with the zones that Bootledger manages.", &html! { a.button.primary href="/sites/_new" { "Create site" } })) }
+            @else { (block::empty("No site has a DNS zone that Bootledger manages, so no host names can be assigned. Add zones to a site.", &html! { a.button.primary href="/sites" { "Sites" } })) }
         } @else {
-            (lists::filters(visit, "/zones", "Zone or site", &[], &html! {}))
-            @if rows.is_empty() { (block::empty("No zone has that text.", &html! { a.button href="/zones" { "Show all" } })) }
+            (lists::filters(page_context, "/zones", "Zone or site", &[], &html! {}))
+            @if rows.is_empty() { (block::empty("No results.", &html! { a.button href="/zones" { "Show all" } })) }
             @else {
                 div.scroll {
                     table.cards {
                         caption.visually-hidden { "DNS zones" }
-                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Updates" } th scope="col" { "Site's differences" } th scope="col" { "Last checked" } } }
+                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Updates" } th scope="col" { "Differences of the site" } th scope="col" { "Last checked" } } }
                         tbody {
                             @for row in rows {
                                 @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
@@ -82,16 +82,16 @@ pub(super) fn list(
                                     th scope="row" { a href=(format!("/zones/{}", row.zone)) { (row.zone) } }
                                     td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
                                     td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
-                                    td data-label="Updates" { @if row.updates { "told to its primary" } @else { span.quiet { "only in the zone file" } } }
-                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &format!("{count} differ"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "not known" } } }
-                                    td data-label="Last checked" { @match checked { Some(at) => { (since(at, visit.now)) " ago" } None => { span.quiet { "never" } } } }
+                                    td data-label="Updates" { @if row.updates { "published to its primary" } @else { span.quiet { "only in the zone file" } } }
+                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &format!("{count} differences"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "unknown" } } }
+                                    td data-label="Last checked" { @match checked { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
                                 }
                             }
                         }
                     }
                 }
-                @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
-                (block::pager(rows.len(), first.as_deref(), next.map(|next| visit.with("after", Some(next))).as_deref()))
+                @let first = (!page_context.parameter("after").is_empty()).then(|| page_context.with("", None));
+                (block::pager(rows.len(), first.as_deref(), next.map(|next| page_context.with("after", Some(next))).as_deref()))
             }
         }
     }
@@ -101,7 +101,7 @@ pub(super) fn list(
 pub(super) fn heading(zone: &DomainName, may: &Allowed) -> Markup {
     let (file, form) = (format!("/dns/zones/{zone}"), format!("/zones/{zone}/edit"));
     let links = html! {
-        (action::link("change", &form, Look::Usual, "pencil", "Change", may))
+        (action::link("change", &form, Look::Usual, "pencil", "Edit", may))
         (block::link_button(&file, "download", "Master file"))
     };
     block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &links)
@@ -119,11 +119,11 @@ pub(super) fn facts(zone: &Zone, site: &Entry<SiteSpec>, secret_problem: Option<
                 ("Primary", html! {
                     @match &site.spec.dns_updates {
                         Some(updates) => { code { (updates.primary) } " port " (updates.port) ", signed with the key " code { (updates.key.name) } }
-                        None => { span.quiet { "none: fetch the master file, or name the site's primary so that it is told" } }
+                        None => { span.quiet { "none: fetch the master file, or configure the DNS primary of the site to publish updates" } }
                     }
                 }),
             ]))
-            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The primary cannot be told anything: " } (problem) } })) }
+            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "Cannot update the DNS primary: " } (problem) } })) }
         },
     )
 }
@@ -145,7 +145,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
             (block::facts(&[
                 ("Name servers", html! {
                     @for (index, server) in servers.iter().enumerate() { @if index > 0 { ", " } code { (server) } }
-                    @if zone.name_servers.is_empty() { " " span.quiet { "by default; list those that serve the zone" } }
+                    @if zone.name_servers.is_empty() { " " span.quiet { "default; list the name servers that serve the zone" } }
                 }),
                 ("Primary (SOA)", html! { code { (zone.mname.as_ref().map_or_else(|| servers.first().cloned().unwrap_or_default(), ToString::to_string)) } }),
                 ("Responsible", html! { (zone.rname.as_ref().map_or_else(|| format!("hostmaster@{domain}"), ToString::to_string)) }),
@@ -158,7 +158,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
             ]))
             @if !left_out.is_empty() {
                 (block::note(Tone::Bad, &html! {
-                    p { strong { "Not in the file, because records of devices contradict them or the line cannot be read:" } }
+                    p { strong { "These extra records are not in the zone file, because they contradict records of devices or cannot be read:" } }
                     @for line in &left_out { p { (line.trim_start_matches([',', ' ', ':'])) } }
                 }))
             }
@@ -173,26 +173,26 @@ pub(super) fn updates(site: &SiteSpec, pending: Option<&[DnsUpdate]>, now: Times
         "Pending updates",
         &html! {
             @match (pending, &site.dns_updates) {
-                (None, _) => { p.quiet { "What the primary had not taken yet is known only of now." } }
-                (Some(_), None) => { p.quiet { "Nobody is told: the site has no primary that takes updates." } }
-                (Some([]), Some(_)) => { p { (badge(Tone::Good, "None")) " The primary has taken everything that it was told." } }
+                (None, _) => { p.quiet { "Pending updates are not available for past events." } }
+                (Some(_), None) => { p.quiet { "Not published: this site has no DNS primary." } }
+                (Some([]), Some(_)) => { p { (badge(Tone::Good, "None")) " The primary accepted all updates." } }
                 (Some(pending), Some(_)) => {
                     div.scroll {
                         table.cards {
-                            thead { tr { th scope="col" { "Record" } th scope="col" { "Since" } th scope="col" { "Why" } th scope="col" { "Tries in vain" } th scope="col" { "Next try" } } }
+                            thead { tr { th scope="col" { "Record" } th scope="col" { "Age" } th scope="col" { "Reason" } th scope="col" { "Failed attempts" } th scope="col" { "Next attempt" } } }
                             tbody {
                                 @for update in pending {
                                     tr {
                                         th scope="row" { code { (update.name) } " " (update.r#type) }
-                                        td data-label="Since" { (since(update.since, now)) }
-                                        td data-label="Why" {
+                                        td data-label="Age" { (since(update.since, now)) }
+                                        td data-label="Reason" {
                                             @match &update.problem {
-                                                Some(problem) => { (problem) @if update.conflict { " " (badge(Tone::Warn, "Somebody else's records")) } }
-                                                None => { span.quiet { "it is being told" } }
+                                                Some(problem) => { (problem) @if update.conflict { " " (badge(Tone::Warn, "Records not created by Bootledger")) } }
+                                                None => { span.quiet { "updating" } }
                                             }
                                         }
-                                        td.number data-label="Tries in vain" { (update.attempts) }
-                                        td data-label="Next try" { (until(update.next_try, now)) }
+                                        td.number data-label="Failed attempts" { (update.attempts) }
+                                        td data-label="Next attempt" { (until(update.next_try, now)) }
                                     }
                                 }
                             }
@@ -205,16 +205,16 @@ pub(super) fn updates(site: &SiteSpec, pending: Option<&[DnsUpdate]>, now: Times
 }
 
 /// The records, with their own search.
-pub(super) fn records(visit: &Visit, path: &str, records: &Records) -> Markup {
-    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+pub(super) fn records(page_context: &PageContext, path: &str, records: &Records) -> Markup {
+    let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
     card(
         "records",
         "Records",
         &html! {
-            @if !records.items.is_empty() || searched { (lists::filters(visit, path, "Name, address or host", &[], &html! {})) }
+            @if !records.items.is_empty() || searched { (lists::filters(page_context, path, "Name, address or host", &[], &html! {})) }
             @if records.items.is_empty() && !searched {
-                p { "No record yet. A deployment makes the records of its server; facts that are recorded about a device bring theirs." }
-            } @else if records.items.is_empty() { p { "No record of this zone here has that text." } }
+                p { "No records yet. Deployments create the records of their servers." }
+            } @else if records.items.is_empty() { p { "No results." } }
             @else {
                 div.scroll {
                     table.cards {
@@ -234,8 +234,8 @@ pub(super) fn records(visit: &Visit, path: &str, records: &Records) -> Markup {
                     }
                 }
             }
-            @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
-            @let next = records.next.as_deref().map(|next| visit.with("after", Some(next)));
+            @let first = (!page_context.parameter("after").is_empty()).then(|| page_context.with("", None));
+            @let next = records.next.as_deref().map(|next| page_context.with("after", Some(next)));
             @if !records.items.is_empty() || next.is_some() || first.is_some() { (block::pager(records.items.len(), first.as_deref(), next.as_deref())) }
         },
     )
@@ -244,7 +244,7 @@ pub(super) fn records(visit: &Visit, path: &str, records: &Records) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::catalogue::form::tests::texts;
+    use crate::pages::selectors::texts;
     use serde_json::json;
 
     fn site(updates: bool) -> SiteSpec {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_says_since_when_and_why() {
+    fn pending_updates_show_since_when_and_why() {
         let pending = [DnsUpdate {
             name: "h200.dc1.example".to_owned(),
             r#type: "A".to_owned(),
@@ -270,8 +270,8 @@ mod tests {
             row.contains("h200.dc1.example A") && row.contains("1 min") && row.contains("<REFUSED>") && row.contains("in 10 s"),
             "{row}"
         );
-        assert!(texts(&updates(&site(true), Some(&[]), Timestamp::default()), "p")[0].contains("has taken everything"));
-        assert!(texts(&updates(&site(false), Some(&[]), Timestamp::default()), "p")[0].contains("Nobody is told"));
-        assert!(texts(&updates(&site(true), None, Timestamp::default()), "p")[0].contains("only of now"));
+        assert!(texts(&updates(&site(true), Some(&[]), Timestamp::default()), "p")[0].contains("accepted all updates"));
+        assert!(texts(&updates(&site(false), Some(&[]), Timestamp::default()), "p")[0].contains("Not published"));
+        assert!(texts(&updates(&site(true), None, Timestamp::default()), "p")[0].contains("not available for past events"));
     }
 }

@@ -7,8 +7,8 @@ use actix_web::App;
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, init_service, read_body};
-use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{Command, Receipt};
+use bootledger_port::{Command, DeploymentAction, Receipt};
+use bootledger_web::machines::pxe::token::Token;
 use bootledger_web::server::Part;
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ const CLIENTS: [&str; 3] = ["10.0.0.20", "10.0.0.21", "10.0.0.99"];
 async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
     let site = TestSite::create().await;
     let fixtures = Fixtures::create(&site).await;
-    let [own, other] = fixtures.deployments.map(|id| Token::of(&site.application.key, id).as_str().to_owned());
+    let [own, other] = fixtures.deployments.map(|id| Token::of(&site.boot.application.key, id).as_str().to_owned());
     // The id of one token with the signature of the other.
     let mixed = format!("{}{}", &own[..32], &other[32..]);
     let ends = ["", "boot.ipxe", "vmlinuz", "ks.cfg", "DONE", "progress", "log"];
@@ -68,16 +68,16 @@ async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
 }
 
 fn commands(site: &TestSite) -> Vec<Command> {
-    site.domain.asked.lock().expect("no panic").iter().map(|(command, _)| command.clone()).collect()
+    site.domain.requested.lock().expect("no panic").iter().map(|(command, _)| command.clone()).collect()
 }
 
 /// The deployment that a command changes.
 fn of(command: &Command, fixtures: &Fixtures) -> String {
     let (what, deployment) = match command {
-        Command::MarkDone { deployment, .. } => ("done", deployment),
-        Command::RecordBoot { deployment, .. } => ("served", deployment),
-        Command::ReportInstaller { deployment, .. } => ("report", deployment),
-        Command::RecordInstallerLog { deployment, .. } => ("log", deployment),
+        Command::Deployment(DeploymentAction::MarkDone { deployment, .. }) => ("done", deployment),
+        Command::Deployment(DeploymentAction::RecordBoot { deployment, .. }) => ("served", deployment),
+        Command::Deployment(DeploymentAction::ReportInstaller { deployment, .. }) => ("report", deployment),
+        Command::Deployment(DeploymentAction::RecordInstallerLog { deployment, .. }) => ("log", deployment),
         other => panic!("the boot network leads to {other:?}"),
     };
     let host = fixtures.deployments.iter().position(|id| id == deployment).map_or(9, |at| at);

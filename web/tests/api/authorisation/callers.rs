@@ -3,7 +3,7 @@
 use super::fixtures::Fixtures;
 use crate::support::{TestSite, now};
 use base64::Engine;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::SessionId;
 use serde_json::json;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// A kind of caller; the order is that of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Nobody,
+    Anonymous,
     ViewerToken,
     OperatorToken,
     AdministratorToken,
@@ -35,12 +35,12 @@ pub(super) enum Kind {
 /// All kinds, in the order of the columns.
 pub(super) fn kinds() -> [Kind; 18] {
     use Kind::{
-        AdministratorPerson, AdministratorToken, BootToken, CrossSite, DisabledUser, EndedSession, ExpiredToken, Nobody,
+        AdministratorPerson, AdministratorToken, Anonymous, BootToken, CrossSite, DisabledUser, EndedSession, ExpiredToken,
         OneTimePassword, OperatorPerson, OperatorToken, OtherAgent, OwnAgent, Puppet, PuppetBasic, RevokedToken, ViewerPerson,
         ViewerToken,
     };
     [
-        Nobody,
+        Anonymous,
         ViewerToken,
         OperatorToken,
         AdministratorToken,
@@ -65,7 +65,7 @@ impl Kind {
     /// The kind's name in the legend.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::Nobody => "no credentials",
+            Self::Anonymous => "no credentials",
             Self::ViewerToken => "viewer's token",
             Self::OperatorToken => "operator's token",
             Self::AdministratorToken => "administrator's token",
@@ -97,7 +97,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Whether this caller represents the others where no route is registered.
     pub(super) fn is_representative(&self) -> bool {
-        matches!(self.kind, Kind::Nobody | Kind::AdministratorToken | Kind::AdministratorPerson)
+        matches!(self.kind, Kind::Anonymous | Kind::AdministratorToken | Kind::AdministratorPerson)
     }
 
     fn bearer(kind: Kind, token: &str) -> Self {
@@ -111,22 +111,22 @@ impl Caller {
 }
 
 /// A scope that is added must become a kind of caller here; otherwise this does not compile.
-fn kind_of(scope: &Scope) -> Kind {
+fn kind_of(scope: &TokenScope) -> Kind {
     match scope {
-        Scope::Viewer => Kind::ViewerToken,
-        Scope::Operator => Kind::OperatorToken,
-        Scope::Administrator => Kind::AdministratorToken,
-        Scope::DhcpServer(server) if server.as_str() == super::fixtures::DHCP_SERVER => Kind::OwnAgent,
-        Scope::DhcpServer(_) => Kind::OtherAgent,
-        Scope::PuppetReports => Kind::Puppet,
+        TokenScope::Viewer => Kind::ViewerToken,
+        TokenScope::Operator => Kind::OperatorToken,
+        TokenScope::Administrator => Kind::AdministratorToken,
+        TokenScope::DhcpServer(server) if server.as_str() == super::fixtures::DHCP_SERVER => Kind::OwnAgent,
+        TokenScope::DhcpServer(_) => Kind::OtherAgent,
+        TokenScope::PuppetReports => Kind::Puppet,
     }
 }
 
 /// One caller of each kind, in the order of [`kinds`].
 pub(super) async fn all(site: &TestSite, fixtures: &Fixtures) -> Vec<Caller> {
-    let mut callers = vec![Caller { kind: Kind::Nobody, headers: vec![], session: None }];
-    let servers = [super::fixtures::DHCP_SERVER, "kea-2"].map(|name| Scope::DhcpServer(name.parse().expect("a name")));
-    let scopes = [Scope::Viewer, Scope::Operator, Scope::Administrator, Scope::PuppetReports];
+    let mut callers = vec![Caller { kind: Kind::Anonymous, headers: vec![], session: None }];
+    let servers = [super::fixtures::DHCP_SERVER, "kea-2"].map(|name| TokenScope::DhcpServer(name.parse().expect("a name")));
+    let scopes = [TokenScope::Viewer, TokenScope::Operator, TokenScope::Administrator, TokenScope::PuppetReports];
     for scope in scopes.into_iter().chain(servers) {
         let kind = kind_of(&scope);
         let token = site.bearer(scope).await;
@@ -163,10 +163,10 @@ pub(super) async fn all(site: &TestSite, fixtures: &Fixtures) -> Vec<Caller> {
     site.append("user", "olga", created).await;
     callers.push(Caller::person(Kind::OneTimePassword, site.session("olga").await));
 
-    let (revoked, text) = site.token(Scope::Administrator, None).await;
+    let (revoked, text) = site.token(TokenScope::Administrator, None).await;
     site.append("token", &revoked.to_string(), json!({"type": "TokenRevoked"})).await;
     callers.push(Caller::bearer(Kind::RevokedToken, &text));
-    let (_, expired) = site.token(Scope::Administrator, Some(now().plus_seconds(-1))).await;
+    let (_, expired) = site.token(TokenScope::Administrator, Some(now().plus_seconds(-1))).await;
     callers.push(Caller::bearer(Kind::ExpiredToken, &expired));
     callers.push(Caller::bearer(Kind::BootToken, &fixtures.boot_token));
 

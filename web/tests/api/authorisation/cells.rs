@@ -91,7 +91,7 @@ impl Probe {
         Self { call: Box::new(call), domain: Arc::clone(&site.domain) }
     }
 
-    pub(super) async fn ask(&self, method: &Method, path: &str, caller: &Caller) -> Cell {
+    pub(super) async fn request(&self, method: &Method, path: &str, caller: &Caller) -> Cell {
         let mut request = TestRequest::with_uri(path).method(method.clone());
         request = request.peer_addr(([10, 0, 0, 20], 50_000).into());
         for (name, value) in &caller.headers {
@@ -127,7 +127,7 @@ impl Probe {
     }
 
     fn commands(&self) -> usize {
-        self.domain.asked.lock().expect("no panic").len()
+        self.domain.requested.lock().expect("no panic").len()
     }
 }
 

@@ -4,12 +4,12 @@ use super::callers::Caller;
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, FileKind, Needs};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::{DeploymentId, SessionId, TokenId};
-use bootledger_web::boot::follow::Follower;
-use bootledger_web::boot::store::Contents;
-use bootledger_web::boot::token::Token;
+use bootledger_web::images::store::Contents;
+use bootledger_web::machines::pxe::follow::Follower;
+use bootledger_web::machines::pxe::token::Token;
 use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -95,9 +95,9 @@ impl Fixtures {
         }
         site.user("uwe", Role::Viewer).await;
         let others_session = site.session("uwe").await.0;
-        let token = site.token(Scope::Viewer, None).await.0;
-        Follower::new(site.pool.clone()).step(&site.application.boot).await.expect("the boot table is loaded");
-        let boot_token = Token::of(&site.application.key, deployments[0]).as_str().to_owned();
+        let token = site.token(TokenScope::Viewer, None).await.0;
+        Follower::new(site.pool.clone()).step(&site.boot.table).await.expect("the boot table is loaded");
+        let boot_token = Token::of(&site.boot.application.key, deployments[0]).as_str().to_owned();
         Self { devices, deployments, boot_token, others_session, token }
     }
 
@@ -171,7 +171,7 @@ async fn boot_image(site: &TestSite) {
     let defined =
         json!({"type": "BootImageDefined", "spec": {"description": "", "open_minutes": 30, "in_progress_minutes": 120}});
     site.append("boot_image", "debian", defined).await;
-    let contents = Contents::new(site.application.files.clone());
+    let contents = Contents::new(site.boot.application.files.clone());
     for (name, kind, content) in [
         ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\necho {{ hostname }}\n"),
         ("ks.cfg", FileKind::Kickstart, "name {{ hostname }}\n"),
@@ -201,7 +201,7 @@ async fn in_progress(site: &TestSite, n: usize, device: Uuid, deployment: Deploy
     let served = json!({"type": "BootFileServed", "file": "boot.ipxe", "sha256": "ab".repeat(32), "client": format!("10.0.0.2{n}"),
         "at": "2026-03-01T12:00:00Z"});
     site.append("deployment", &id, served).await;
-    let log = Contents::new(site.application.files.clone()).store_bytes("a log".into()).await.expect("stored");
+    let log = Contents::new(site.boot.application.files.clone()).store_bytes("a log".into()).await.expect("stored");
     let received = json!({"type": "InstallerLogReceived", "sha256": log.sha256, "size": log.size});
     site.append("deployment", &id, received).await;
 }

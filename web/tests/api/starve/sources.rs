@@ -66,7 +66,7 @@ fn path(pattern: &str) -> String {
 /// Every route with an unsafe method (RFC 9110, 9.2.1).
 pub(super) fn unsafe_routes() -> Vec<Route> {
     let mut routes = vec![];
-    for folder in ["api", "boot", "dhcp", "dns", "pages", "puppet"] {
+    for folder in ["api", "machines", "pages"] {
         for (pattern, handlers) in resources(folder) {
             for method in ["POST", "PUT", "PATCH", "DELETE"] {
                 if handlers.contains(&format!(".{}(", method.to_lowercase())) {

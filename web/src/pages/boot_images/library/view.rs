@@ -1,22 +1,22 @@
 //! Views of the library and of downloads from it.
 
 use super::{DOWNLOADS, PATH};
-use crate::library::{DownloadStatus, ImageDownload};
-use crate::pages::boot_images::view::{kind, size};
+use crate::pages::boot_images::words::{kind, size};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{field, needed};
-use crate::pages::catalogue::settings::shown;
+use crate::pages::components::action::{self, Allowed, Look, once};
+use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::block::{self, card, facts, heading, note};
+use crate::pages::components::field::summary;
+use crate::pages::components::setting::shown;
+use crate::pages::components::time::moment;
 use crate::pages::form::Fields;
-use crate::pages::kit::action::{self, Allowed, Look, once};
-use crate::pages::kit::badge::{Tone, badge};
-use crate::pages::kit::block::{self, card, facts, heading, note};
-use crate::pages::kit::field::summary;
-use crate::pages::kit::time::moment;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingText;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_images::library::Library;
 use bootledger_images::recipe::{Checksum, Recipe, Status};
+use bootledger_port::library::{DownloadStatus, ImageDownload};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
     let none = vec![];
     html! {
         (heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path)], &html! { "Library" }, &html! {}))
-        p { "A recipe says where the official files of a system come from, how they are verified, and which settings it has. Choose one to see them and to add it as a boot image." }
-        @if library.recipes().next().is_none() { (block::empty("The library has no recipes.", &html! {})) }
+        p { "A recipe lists the official files of an operating system, how they are verified, and its settings. Select a recipe to view it and to add it as a boot image." }
+        @if library.recipes().next().is_none() { (block::empty("The library contains no recipes.", &html! {})) }
         @else {
             div.scroll {
                 table.cards {
@@ -69,7 +69,7 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
             }
         }
         (card("downloads", "Downloads", &html! {
-            @if downloads.is_empty() { p.quiet { "No image was added from this page in the last 90 days." } }
+            @if downloads.is_empty() { p.quiet { "No downloads in the last 90 days." } }
             @else {
                 ul { @for download in downloads {
                     li {
@@ -104,7 +104,7 @@ pub(super) fn show(recipe: &Recipe, added: &Added, may: &Allowed, fields: &Field
             (card("add", "Add", &html! {
                 @if let Err(reason) = may { p { (reason) } }
                 @if recipe.needs_folder() {
-                    p { "The vendor does not publish all files alone. Add this image on the service's machine:" }
+                    p { "The vendor does not publish all files separately. Add this image on the machine that runs the service:" }
                     pre { "bootledger image add " (recipe.name) " --from FOLDER" }
                 }
             }))
@@ -116,21 +116,21 @@ pub(super) fn show(recipe: &Recipe, added: &Added, may: &Allowed, fields: &Field
 
 fn form(recipe: &Recipe, added: &Added, fields: &Fields) -> Markup {
     let usual = if fields.has("as") { fields.clone() } else { fields.clone().with("as", recipe.name.as_str()) };
-    let own = recipe.mirror.as_ref().map_or_else(String::new, |mirror| format!("The recipe's own is {mirror}."));
+    let own = recipe.mirror.as_ref().map_or_else(String::new, |mirror| format!("The default is {mirror}."));
     card(
         "add",
         "Add",
         &html! {
-            p { "The service downloads the files in the background and verifies them. The boot image appears when all of it is there." }
+            p { "The service downloads and verifies the files in the background. The boot image appears when all files have arrived." }
             form.form method="post" action=(format!("{PATH}/{}", recipe.name)) {
                 (once())
                 div.pair {
-                    (needed(&usual, "as", "Name", "What the boot image is called.").text())
+                    (needed(&usual, "as", "Name", "The name of the boot image.").text())
                     (field(&usual, "mirror", "Mirror", &own).text_with("url", &html! {}))
                 }
                 @if !added.is_empty() {
-                    (field(&usual, "update", "Update an image of this recipe", "The name above is then that of the existing image. Your changes stay unless you replace them.").check())
-                    (field(&usual, "replace", "Replace my changes", "With an update only: takes the recipe's version of everything that you changed.").check())
+                    (field(&usual, "update", "Update an existing image", "Enter the name of the existing image above. Your changes are kept unless you replace them.").check())
+                    (field(&usual, "replace", "Replace my changes", "Updates only: overwrites everything that you changed with the recipe's version.").check())
                 }
                 div.actions { button.primary type="submit" { "Add" } }
             }
@@ -145,13 +145,13 @@ fn files(recipe: &Recipe) -> Markup {
         &html! {
             div.scroll {
                 table.cards {
-                    thead { tr { th scope="col" { "File" } th scope="col" { "Kind" } th scope="col" { "Comes from" } th scope="col" { "Verified by" } } }
+                    thead { tr { th scope="col" { "File" } th scope="col" { "Kind" } th scope="col" { "Source" } th scope="col" { "Verified by" } } }
                     tbody {
                         @for (name, file) in &recipe.files {
                             tr {
                                 th scope="row" { (name) }
                                 td data-label="Kind" { (kind(file.kind)) @if file.template { " " (badge(Tone::Info, "Template")) } }
-                                td data-label="Comes from" { "the recipe" }
+                                td data-label="Source" { "the recipe" }
                                 td data-label="Verified by" { "not downloaded: part of the recipe" }
                             }
                         }
@@ -159,7 +159,7 @@ fn files(recipe: &Recipe) -> Markup {
                             tr {
                                 th scope="row" { (name) }
                                 td data-label="Kind" { (kind(download.kind)) }
-                                td data-label="Comes from" {
+                                td data-label="Source" {
                                     @match (&download.url, &download.how) {
                                         (Some(url), _) => code { (url) },
                                         (None, Some(how)) => (how),
@@ -168,7 +168,7 @@ fn files(recipe: &Recipe) -> Markup {
                                 }
                                 td data-label="Verified by" {
                                     @match &download.checksum {
-                                        Checksum::None => "nothing: the vendor publishes no checksum",
+                                        Checksum::None => "not verified: the vendor publishes no checksum",
                                         Checksum::Pinned(_) => "a checksum in the recipe",
                                         Checksum::Listed { .. } => "the vendor's published checksums",
                                         Checksum::Signed { .. } => "the vendor's signature",
@@ -213,7 +213,7 @@ fn settings(recipe: &Recipe) -> Markup {
 fn download_status(status: DownloadStatus) -> Markup {
     match status {
         DownloadStatus::Queued => badge(Tone::Neutral, "Waiting"),
-        DownloadStatus::Running => badge(Tone::Info, "Under way"),
+        DownloadStatus::Running => badge(Tone::Info, "In progress"),
         DownloadStatus::Interrupted => badge(Tone::Warn, "Interrupted"),
         DownloadStatus::Done => badge(Tone::Good, "Done"),
         DownloadStatus::Failed => badge(Tone::Bad, "Failed"),
@@ -239,16 +239,16 @@ pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
             (facts(&[
                 ("Status", download_status(of.status)),
                 ("Recipe", html! { a href=(format!("{PATH}/{}", of.recipe)) { (of.recipe) } }),
-                ("Mirror", html! { @match &of.mirror { Some(mirror) => (mirror), None => span.quiet { "the recipe's own" } } }),
+                ("Mirror", html! { @match &of.mirror { Some(mirror) => (mirror), None => span.quiet { "default" } } }),
                 ("Requested by", html! { (of.actor) ", " (moment(of.created_at)) }),
                 ("Last update", moment(of.changed_at)),
             ]))
             @match of.status {
-                DownloadStatus::Queued => p { "It begins when the downloads before it are over." },
+                DownloadStatus::Queued => p { "It starts when earlier downloads have finished." },
                 DownloadStatus::Running => (progress(of)),
-                DownloadStatus::Interrupted => (note(Tone::Warn, &html! { p { "The service stopped before the end. Nothing was added. Resume it: what has arrived is not downloaded again." } })),
+                DownloadStatus::Interrupted => (note(Tone::Warn, &html! { p { "The service stopped during the download. Nothing was added. Resume the download; files that have arrived are not downloaded again." } })),
                 DownloadStatus::Cancelled => p { "Nothing was added." },
-                DownloadStatus::Failed => (note(Tone::Bad, &html! { p { strong { "Nothing was added: " } (of.message.as_deref().unwrap_or("no reason is known")) } })),
+                DownloadStatus::Failed => (note(Tone::Bad, &html! { p { strong { "Nothing was added: " } (of.message.as_deref().unwrap_or("no reason recorded")) } })),
                 DownloadStatus::Done => {
                     p { a href=(BOOT_IMAGE.page(&of.image)) { "The boot image " (of.image) } " is ready." }
                     @if let Some(message) = &of.message { ul { @for line in message.lines() { li { (line) } } } }
@@ -266,7 +266,7 @@ pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
 }
 
 fn progress(of: &ImageDownload) -> Markup {
-    let Some(progress) = &of.progress else { return html! { p { "It begins." } } };
+    let Some(progress) = &of.progress else { return html! { p { "Starting." } } };
     html! {
         p {
             (progress.step)
@@ -275,7 +275,7 @@ fn progress(of: &ImageDownload) -> Markup {
         @if progress.bytes > 0 || progress.total.is_some() {
             @match progress.total.filter(|total| *total > 0) {
                 Some(total) => {
-                    progress max=(total) value=(progress.bytes.min(total)) aria-label="How much of the file has arrived" {}
+                    progress max=(total) value=(progress.bytes.min(total)) aria-label="Download progress of the file" {}
                     p.quiet { (size(progress.bytes)) " of " (size(total)) " (" (progress.bytes.min(total) * 100 / total) " %)" }
                 }
                 None => p.quiet { (size(progress.bytes)) },
@@ -287,8 +287,8 @@ fn progress(of: &ImageDownload) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::DownloadProgress;
     use bootledger_aggregates::values::timestamp::Timestamp;
+    use bootledger_port::library::DownloadProgress;
 
     fn of(status: DownloadStatus) -> ImageDownload {
         let now: Timestamp = serde_json::from_str("\"2026-11-29T12:00:00Z\"").expect("a time");
@@ -323,12 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_says_why_and_offers_to_resume() {
+    fn a_failed_download_shows_the_reason_and_offers_to_resume() {
         let html = download(&of(DownloadStatus::Failed), &Ok(())).into_string();
         assert!(html.contains("a &lt;reason&gt;") && html.contains("/resume") && !html.contains("/cancel"), "{html}");
         let html = download(&of(DownloadStatus::Interrupted), &Err("not you".to_owned())).into_string();
         assert!(
-            html.contains("The service stopped before the end") && html.contains("not you") && !html.contains("<form"),
+            html.contains("The service stopped during the download") && html.contains("not you") && !html.contains("<form"),
             "{html}"
         );
     }

@@ -7,9 +7,10 @@ use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::management::{Access, BootMode};
 use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::devices::Device;
+use bootledger_projections::rows::devices::Device;
 
 /// The initial values of the form's fields.
 pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
@@ -33,7 +34,7 @@ pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
         (
             "management.protocol",
             management
-                .map_or("ipmi", |management| bootledger_projections::devices::protocol_text(management.protocol))
+                .map_or("ipmi", |management| bootledger_projections::rows::devices::protocol_text(management.protocol))
                 .to_owned(),
         ),
         (
@@ -59,7 +60,7 @@ pub(super) fn number(fields: &mut Fields, name: &str, words: &str) -> Option<u16
     }
     let read = text.parse().ok();
     if read.is_none() {
-        fields.refuse(name, "malformed", format!("{text:?} is not {words}"));
+        fields.refuse(name, Rule::Malformed, format!("{text:?} is not {words}"));
     }
     read
 }
@@ -80,8 +81,8 @@ pub(super) fn management(fields: &mut Fields) -> Option<Management> {
         },
     };
     if text.is_empty() && (credentials.is_some() || access != Access::default()) {
-        let message = "name the address of the management controller too, or leave the rest of it out";
-        fields.refuse("management.address", "missing", message);
+        let message = "enter the address of the management controller, or clear its other fields";
+        fields.refuse("management.address", Rule::Missing, message);
     }
     let protocol = match fields.text("management.protocol") {
         "redfish" => ManagementProtocol::Redfish,
@@ -96,7 +97,7 @@ pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
     if let (Ok(venture), Ok(role)) = (venture.parse(), role.parse()) {
         return (Some(venture), Some(role));
     }
-    fields.refuse("assignment", "malformed", format!("{text:?} is not a venture and a role with a / between them"));
+    fields.refuse("assignment", Rule::Malformed, format!("{text:?} is not a venture and a role in the form venture/role"));
     (None, None)
 }
 
@@ -128,7 +129,7 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
         change.rack = fields.read("rack");
     }
     if touched(fields, "position") {
-        change.position = number(fields, "position", "a rack unit, a number from 1");
+        change.position = number(fields, "position", "a rack unit such as 12");
     }
     if touched(fields, "macs") {
         change.macs = Some(fields.read_list("macs"));

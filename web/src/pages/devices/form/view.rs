@@ -1,16 +1,16 @@
 //! The page of the form.
 
-use crate::error::Error;
+use crate::http::error::Error;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::components::action::once;
+use crate::pages::components::block;
+use crate::pages::components::field::{Field, summary};
 use crate::pages::devices::show::form_head;
 use crate::pages::form::Fields;
-use crate::pages::kit::action::once;
-use crate::pages::kit::block;
-use crate::pages::kit::field::{Field, summary};
-use crate::request::reading::Reading;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue;
-use bootledger_projections::devices::Device;
+use bootledger_projections::rows::catalogue;
+use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 
 /// The fields in order.
@@ -44,11 +44,11 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) async fn ask(reading: &mut Reading<'_>) -> Result<Self, Error> {
-        let at = reading.at;
-        let sites = catalogue::sites(reading.connection(), at).await?;
-        let racks = catalogue::racks(reading.connection(), at).await?;
-        let ventures = catalogue::ventures(reading.connection(), at).await?;
+    pub(super) async fn load(snapshot: &mut Snapshot<'_>) -> Result<Self, Error> {
+        let at = snapshot.at;
+        let sites = catalogue::sites(snapshot.connection(), at).await?;
+        let racks = catalogue::racks(snapshot.connection(), at).await?;
+        let ventures = catalogue::ventures(snapshot.connection(), at).await?;
         let named = |site: &Name, name: &str| if name.is_empty() { site.to_string() } else { format!("{site}: {name}") };
         Ok(Self {
             sites: sites.iter().map(|site| (site.key.to_string(), named(&site.key, site.spec.name.as_str()))).collect(),
@@ -98,22 +98,22 @@ fn what(form: &Form<'_>, device: Option<&Device>) -> Markup {
     let kinds = pairs(&[("physical", "Physical server"), ("blade", "Blade"), ("virtual", "Virtual server")]);
     html! {
         fieldset {
-            legend { "What it is" }
+            legend { "Identity" }
             @if device.is_none() { (form.field("kind", "Kind", "", true, |field| field.select(None, &kinds))) }
-            (form.text("name", "Name", "For people; host names come with deployments."))
+            (form.text("name", "Name", "A display name. Deployments assign host names."))
             div.pair {
-                (form.text("serial", "Serial number", "The maker's. One of serial number, asset number and MAC is needed."))
-                (form.text("asset", "Asset number", "The owner's."))
+                (form.text("serial", "Serial number", "The manufacturer's serial number. A serial number, an asset number or a MAC is required."))
+                (form.text("asset", "Asset number", "The owner's inventory number."))
             }
-            (form.field("macs", "Interfaces", "MAC addresses, one a line, such as 52:54:00:12:34:56. It boots from one of them.", false, |field| field.area(4, false)))
-            @if device.is_none() { (form.text("parent", "Part of", "The identifier of the device that it is a part of, such as a blade's chassis.")) }
+            (form.field("macs", "Interfaces", "MAC addresses, one per line, such as 52:54:00:12:34:56. The server boots from one of them.", false, |field| field.area(4, false)))
+            @if device.is_none() { (form.text("parent", "Part of", "The ID of the device that contains it, such as a blade's chassis.")) }
         }
         fieldset {
-            legend { "Where it is" }
+            legend { "Location" }
             (form.field("site", "Site", "", true, |field| field.select(Some("Choose one"), &form.choices.sites)))
             div.pair {
-                (form.field("rack", "Rack", "", false, |field| field.select(Some("None that is known"), &form.choices.racks)))
-                (form.text("position", "Rack unit", "Its lowest, from 1."))
+                (form.field("rack", "Rack", "", false, |field| field.select(Some("None"), &form.choices.racks)))
+                (form.text("position", "Rack unit", "The lowest unit of the device, from 1."))
             }
         }
     }
@@ -122,7 +122,7 @@ fn what(form: &Form<'_>, device: Option<&Device>) -> Markup {
 fn whose(form: &Form<'_>, device: Option<&Device>) -> Markup {
     html! {
         fieldset {
-            legend { "Whose it is" }
+            legend { "Owner" }
             @match device.and_then(|device| Some((device, allowed::reassigning(device.verified, "venture")?))) {
                 Some((device, broken)) => {
                     p {
@@ -130,7 +130,7 @@ fn whose(form: &Form<'_>, device: Option<&Device>) -> Markup {
                         ". " (broken.message) "."
                     }
                 }
-                None => (form.field("assignment", "Venture and role", "Needed before it can be verified.", false, |field| field.select(Some("Nobody's yet"), &form.choices.assignments))),
+                None => (form.field("assignment", "Venture and role", "Required for verification.", false, |field| field.select(Some("None yet"), &form.choices.assignments))),
             }
         }
     }
@@ -141,20 +141,20 @@ fn managed(form: &Form<'_>) -> Markup {
     let modes = pairs(&[("bios", "BIOS"), ("uefi", "UEFI")]);
     html! {
         fieldset {
-            legend { "How its power is switched" }
+            legend { "Power control" }
             div.pair {
                 (form.text("management.address", "Address of the management controller", "An IPv4 or IPv6 address, or a host name. Without one, power is managed manually."))
                 (form.field("management.protocol", "Protocol", "", true, |field| field.select(None, &protocols)))
             }
-            (form.text("management.credentials", "Credentials", "The name of a secret of the form user:password; never the password itself."))
+            (form.text("management.credentials", "Credentials", "The name of a secret that contains user:password, never the password itself."))
             details {
-                summary { "Particulars of the controller" }
+                summary { "Management controller settings" }
                 div.pair {
-                    (form.text("management.port", "Port", "623 for IPMI and 443 for Redfish where it is left out."))
-                    (form.text("management.system", "System", "Redfish: the id of the server's system, where there are several."))
-                    (form.text("management.path", "Path", "Redfish: what precedes /redfish/v1 in the URLs of a gateway, such as /rack1/node7."))
+                    (form.text("management.port", "Port", "Defaults to 623 for IPMI and 443 for Redfish."))
+                    (form.text("management.system", "System", "Redfish: the ID of the server's system, if there are several."))
+                    (form.text("management.path", "Path", "Redfish: the URL prefix before /redfish/v1 on a gateway, such as /rack1/node7."))
                     (form.text("management.tls", "Trust", "Redfish: verify, off, or sha256: and the certificate's fingerprint."))
-                    (form.field("management.boot_mode", "Firmware boots as", "", false, |field| field.select(Some("As it is"), &modes)))
+                    (form.field("management.boot_mode", "Firmware boot mode", "", false, |field| field.select(Some("Unchanged"), &modes)))
                 }
             }
         }
@@ -173,10 +173,10 @@ pub(super) fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
                 (block::heading(&[("Devices", "/devices")], &html! { "Register a device" }, &html! {}))
                 (summary(errors, &FIELDS))
                 @if form.choices.sites.is_empty() {
-                    (block::empty("A device stands in a site, and there is none yet.", &html! { a.button.primary href="/sites" { "Define a site first" } }))
+                    (block::empty("A device belongs to a site, and no site exists yet.", &html! { a.button.primary href="/sites" { "Create a site first" } }))
                 }
             }
-            Some(device) => (form_head(device, &format!("Change {}", device.called()), errors, &FIELDS)),
+            Some(device) => (form_head(device, &format!("Edit {}", device.called()), errors, &FIELDS)),
         }
         form.form method="post" action=(action) {
             (once())
@@ -184,9 +184,9 @@ pub(super) fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
             (what(form, device))
             (whose(form, device))
             (managed(form))
-            @if device.is_some() { (form.field("remark", "Remark to add", "It stays until the device is deployed anew.", false, |field| field.text_with("text", &html! {}))) }
+            @if device.is_some() { (form.field("remark", "New remark", "It remains until the device is deployed again.", false, |field| field.text_with("text", &html! {}))) }
             div.actions {
-                button.primary type="submit" { @if device.is_none() { "Register" } @else { "Change" } }
+                button.primary type="submit" { @if device.is_none() { "Register" } @else { "Save" } }
                 a.button href=(back) { "Back" }
             }
         }

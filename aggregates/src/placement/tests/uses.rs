@@ -1,0 +1,25 @@
+//! The catalogue entries that events begin to use.
+
+use super::*;
+use crate::event::{Event, sampled};
+
+#[test]
+fn every_event_that_uses_an_entry_is_found() {
+    let key = || name("some-key");
+    let mut events: Vec<Event> = vec![];
+    events.extend(sampled::deployment().into_iter().map(|event| Event::Deployment(DeploymentId::default(), event)));
+    events.extend(sampled::device().into_iter().map(|event| Event::Device(DeviceId::default(), event)));
+    events.extend(sampled::site().into_iter().map(|event| Event::Site(key(), event)));
+    events.extend(sampled::rack().into_iter().map(|event| Event::Rack(key(), event)));
+    events.extend(sampled::network().into_iter().map(|event| Event::Network(key(), event)));
+    events.extend(sampled::dhcp_server().into_iter().map(|event| Event::DhcpServer(key(), event)));
+    events.extend(sampled::venture().into_iter().map(|event| Event::Venture(key(), event)));
+    events.extend(sampled::boot_image().into_iter().map(|event| Event::BootImage(key(), event)));
+    let mut using = BTreeSet::new();
+    for event in events.iter().filter(|event| !event.uses().is_empty()) {
+        let text = format!("{event:?}");
+        let kind = Use::EVENTS.iter().find(|kind| text.contains(*kind));
+        using.insert(*kind.unwrap_or_else(|| panic!("{text} is not in Use::EVENTS")));
+    }
+    assert_eq!(using, Use::EVENTS.into_iter().collect(), "an event uses nothing, or has no sample");
+}

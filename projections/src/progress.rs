@@ -1,0 +1,4 @@
+//! The progress of workers: which DNS updates and webhooks are due. These tables are not derived from events.
+
+pub mod dns_updates;
+pub mod webhooks;

@@ -1,0 +1,44 @@
+//! The counts of current rows. The projector updates them with the rows; this module computes them from the rows.
+
+use crate::database::pool::Pool;
+use crate::error::Result;
+use std::time::Duration;
+
+/// How long each statement may take. It reads all current rows, but only once, at the start of the service.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Computes the counts again while no projector is working. Needed at the start of a service: a projector of another version,
+/// which maintains other counts or none, may have run before.
+///
+/// # Errors
+/// Returns `Error::Database` if a statement fails or exceeds its limit, or if a projector holds the checkpoint for more than 10
+/// s. The counts are then unchanged.
+pub async fn recount(pool: &Pool) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    transaction.set_limit(LIMIT);
+    // Another service may be running, or be stuck in the middle of a step.
+    sqlx::query!("SET LOCAL lock_timeout = '10s'").execute(&mut *transaction).await?;
+    sqlx::query!("SELECT position FROM checkpoint FOR UPDATE").fetch_one(&mut *transaction).await?;
+    sqlx::query!("DELETE FROM role_tallies").execute(&mut *transaction).await?;
+    sqlx::query!(
+        "INSERT INTO role_tallies (venture, role, devices, open, in_progress, overdue)
+         SELECT venture, role, sum(devices), sum(open), sum(in_progress), sum(overdue)
+           FROM (SELECT venture, role, 1 AS devices, 0 AS open, 0 AS in_progress, 0 AS overdue FROM devices
+                  WHERE valid_to IS NULL AND NOT decommissioned AND venture IS NOT NULL AND role IS NOT NULL
+                 UNION ALL
+                 SELECT venture, role, 0, (status = 'open')::integer, (status = 'in_progress')::integer, overdue::integer
+                   FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')) AS counted
+          GROUP BY venture, role"
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query!("DELETE FROM address_tallies").execute(&mut *transaction).await?;
+    sqlx::query!(
+        "INSERT INTO address_tallies (part, held)
+         SELECT ((ip - '0.0.0.0'::inet) / 256)::integer, count(*) FROM holdings
+          WHERE valid_to IS NULL AND ip IS NOT NULL GROUP BY 1"
+    )
+    .execute(&mut *transaction)
+    .await?;
+    Ok(transaction.commit().await?)
+}

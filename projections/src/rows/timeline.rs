@@ -1,0 +1,222 @@
+//! The timeline: one line per event, with the event itself and with the names that things had at that time. The web crate turns
+//! a line into a sentence.
+
+mod names;
+
+use crate::database::pool::Connection;
+use crate::error::Result;
+use bootledger_aggregates::event::Event;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A line of the timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The event's position in the log.
+    pub position: i64,
+    /// The event's sequence number in its aggregate's stream, from 1.
+    pub sequence: i64,
+    /// When the event was recorded.
+    pub recorded_at: Timestamp,
+    /// The type of the event's aggregate.
+    pub aggregate_type: String,
+    /// The key of the event's aggregate.
+    pub aggregate_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// Who caused the event.
+    pub actor: String,
+    /// The id shared by a request and all of its results.
+    pub correlation_id: String,
+    /// The device that the event is about.
+    pub device: Option<DeviceId>,
+    /// The deployment that the event is about.
+    pub deployment: Option<DeploymentId>,
+    /// The event; `None` if this version of the program cannot read it.
+    pub event: Option<Event>,
+    /// The name of the event's subject right after the event, where the aggregate's key is an id: a deployment's host name, a
+    /// device's label, a token's name, a session's user.
+    pub subject: Option<String>,
+    /// The label, right after the event, of the device that the subject was attached to or detached from.
+    pub parent: Option<String>,
+}
+
+/// A filter for lines. Fields that are `None` match every line.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only lines about this device.
+    pub device: Option<DeviceId>,
+    /// Only lines about this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Only lines of this type of aggregate.
+    pub aggregate_type: Option<String>,
+    /// Only lines of the aggregate with this key.
+    pub aggregate_id: Option<String>,
+    /// Only lines of this actor.
+    pub actor: Option<String>,
+    /// Only lines of the request with this correlation id.
+    pub correlation_id: Option<String>,
+    /// Only lines of this type of event.
+    pub event_type: Option<String>,
+    /// Only lines after this position.
+    pub after: Option<i64>,
+    /// Only lines before this position.
+    pub before: Option<i64>,
+}
+
+/// The order of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+}
+
+struct Raw {
+    position: i64,
+    sequence: i64,
+    recorded_at: OffsetDateTime,
+    aggregate_type: String,
+    aggregate_id: String,
+    event_type: String,
+    event_version: String,
+    actor: String,
+    correlation_id: String,
+    device: Option<Uuid>,
+    deployment: Option<Uuid>,
+    payload: String,
+}
+
+impl From<Raw> for Line {
+    fn from(raw: Raw) -> Self {
+        Self {
+            event: Event::stored(&raw.aggregate_type, &raw.aggregate_id, &raw.event_type, &raw.event_version, &raw.payload).ok(),
+            position: raw.position,
+            sequence: raw.sequence,
+            recorded_at: Timestamp(raw.recorded_at),
+            aggregate_type: raw.aggregate_type,
+            aggregate_id: raw.aggregate_id,
+            event_type: raw.event_type,
+            actor: raw.actor,
+            correlation_id: raw.correlation_id,
+            device: raw.device.map(DeviceId),
+            deployment: raw.deployment.map(DeploymentId),
+            subject: None,
+            parent: None,
+        }
+    }
+}
+
+/// Lines that match a condition. The limit applies before the events are read, so that a query reads only the events of its
+/// lines.
+macro_rules! lines {
+    ($executor:expr, $rest:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            r#"SELECT t.position, e.sequence, t.recorded_at, t.aggregate_type, t.aggregate_id, t.event_type, e.event_version,
+                      t.actor,
+                      t.correlation_id, t.device, t.deployment, e.payload::text AS "payload!"
+               FROM (SELECT * FROM timeline WHERE "# + $rest $(+ $more)*
+            $(, $argument)*
+        )
+        .fetch_all(&mut *$executor)
+        .await?
+    };
+}
+
+macro_rules! filtered {
+    ($executor:expr, $filter:expr, $limit:expr, $order:literal) => {
+        lines!(
+            $executor,
+            "($1::uuid IS NULL OR device = $1) AND ($2::uuid IS NULL OR deployment = $2)
+               AND ($3::text IS NULL OR aggregate_type = $3) AND ($4::text IS NULL OR aggregate_id = $4)
+               AND ($5::text IS NULL OR actor = $5) AND ($6::text IS NULL OR correlation_id = $6)
+               AND ($7::text IS NULL OR event_type = $7)
+               AND ($8::bigint IS NULL OR position > $8) AND ($9::bigint IS NULL OR position < $9) "
+                + $order
+                + " LIMIT $10) AS t JOIN events e USING (position) "
+                + $order,
+            $filter.device.map(|id| id.0),
+            $filter.deployment.map(|id| id.0),
+            $filter.aggregate_type.as_deref(),
+            $filter.aggregate_id.as_deref(),
+            $filter.actor.as_deref(),
+            $filter.correlation_id.as_deref(),
+            $filter.event_type.as_deref(),
+            $filter.after,
+            $filter.before,
+            $limit
+        )
+    };
+}
+
+/// Up to `limit` lines, with two queries.
+///
+/// # Errors
+/// Returns `Error::Database` if a query fails.
+pub async fn list(connection: &mut Connection, filter: &Filter, order: Order, limit: i64) -> Result<Vec<Line>> {
+    let rows = match order {
+        Order::NewestFirst => filtered!(connection, filter, limit, "ORDER BY position DESC"),
+        Order::OldestFirst => filtered!(connection, filter, limit, "ORDER BY position"),
+    };
+    named(connection, rows).await
+}
+
+/// The lines of the events at these positions, the oldest first.
+///
+/// # Errors
+/// Returns `Error::Database` if a query fails.
+pub async fn at(connection: &mut Connection, positions: &[i64]) -> Result<Vec<Line>> {
+    let rows = lines!(connection, "position = ANY($1)) AS t JOIN events e USING (position) ORDER BY position", positions);
+    named(connection, rows).await
+}
+
+async fn named(connection: &mut Connection, rows: Vec<Raw>) -> Result<Vec<Line>> {
+    let mut lines: Vec<Line> = rows.into_iter().map(Line::from).collect();
+    names::add(connection, &mut lines).await?;
+    Ok(lines)
+}
+
+/// The device and deployment that an event is about, without the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The event's position in the log.
+    pub position: i64,
+    /// The type of the event's aggregate.
+    pub aggregate_type: String,
+    /// The key of the event's aggregate.
+    pub aggregate_id: String,
+    /// The device that the event is about.
+    pub device: Option<DeviceId>,
+    /// The deployment that the event is about.
+    pub deployment: Option<DeploymentId>,
+}
+
+/// What events after `after` and up to `last` are about, the oldest first.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn touched(executor: impl PgExecutor<'_>, after: i64, last: i64) -> Result<Vec<Touch>> {
+    let rows = sqlx::query!(
+        "SELECT position, aggregate_type, aggregate_id, device, deployment FROM timeline
+         WHERE position > $1 AND position <= $2 ORDER BY position",
+        after,
+        last
+    );
+    let rows = rows.fetch_all(executor).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Touch {
+            position: row.position,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            device: row.device.map(DeviceId),
+            deployment: row.deployment.map(DeploymentId),
+        })
+        .collect())
+}

@@ -1,0 +1,91 @@
+//! Commands about deployments.
+
+use super::execute::Failure;
+use super::start::Choosing;
+use super::{CommandService, context};
+use crate::event_log::draft::Draft;
+use crate::event_log::store::Terms;
+use bootledger_aggregates::deployment::Deployment;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::DeploymentEvent;
+use bootledger_aggregates::deployment::installer::NextBootReason;
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::rules::{Refused, Rule};
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
+use bootledger_port::{Context, DeploymentAction, Receipt};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments;
+
+impl CommandService {
+    pub(super) async fn deployment_command(
+        &self,
+        action: &DeploymentAction,
+        choosing: &mut Choosing,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match action {
+            DeploymentAction::StartDeployment(wanted) => self.start_deployment(wanted, choosing, context).await,
+            DeploymentAction::CancelDeployment { deployment, reason } => self.cancel(*deployment, reason, context).await,
+            DeploymentAction::MarkDone { deployment, by } => {
+                self.run::<Deployment>(deployment, DeploymentCommand::MarkDone { by: by.clone() }, terms, context).await
+            }
+            DeploymentAction::ReportPuppetRun { deployment, run, now } => {
+                let command = DeploymentCommand::ReportPuppetRun { run: run.clone(), now: *now };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            DeploymentAction::RetryPlugin { deployment, plugin } => {
+                let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            DeploymentAction::RecordBoot { deployment, file, sha256, client, at, then_disk } => {
+                let (file, then_disk) = (file.clone(), *then_disk);
+                let command = DeploymentCommand::RecordBoot { file, sha256: *sha256, client: *client, at: *at, then_disk };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            DeploymentAction::ReportInstaller { deployment, report } => {
+                let command = DeploymentCommand::ReportInstaller { report: report.clone() };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            DeploymentAction::RecordInstallerLog { deployment, sha256, size } => {
+                let command = DeploymentCommand::RecordInstallerLog { sha256: *sha256, size: *size };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            DeploymentAction::SetNextBoot { deployment, boot, by } => {
+                let reason = NextBootReason::Operator { name: by.clone() };
+                let command = DeploymentCommand::SetNextBoot { boot: *boot, reason };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+        }
+    }
+
+    /// Cancels the deployment and, in the same transaction, removes what it created on the device.
+    async fn cancel(&self, id: DeploymentId, reason: &Text, context: &Context) -> Result<Receipt, Failure> {
+        let unknown = || Refused::because("", Rule::DeploymentUnknown, format!("there is no deployment {id}"));
+        let row = deployments::find(&self.views, id, At::Now).await?.ok_or_else(unknown)?;
+        let mut deployment = Draft::<Deployment>::load(&self.log, id.to_string()).await?;
+        let by = Text::fitted(&context.actor);
+        let mut released = vec![];
+        deployment.decide(|deployment| {
+            let events = deployment.decide(DeploymentCommand::CancelDeployment { by, reason: reason.clone() })?;
+            for event in &events {
+                if let DeploymentEvent::DeploymentCancelled { released: claims, .. } = event {
+                    released.clone_from(claims);
+                }
+            }
+            Ok(events)
+        })?;
+        let metadata = context::metadata_text(context);
+        let mut events = vec![];
+        if !deployment.is_empty() {
+            let mut device = Draft::<Device>::load(&self.log, row.device.to_string()).await?;
+            let withdraw = DeviceCommand::WithdrawDeployment { deployment: id, ip: row.ip, hostname: row.hostname, released };
+            device.decide(|device| device.decide(withdraw))?;
+            events.extend(device.into_events(&metadata)?);
+        }
+        events.extend(deployment.into_events(&metadata)?);
+        self.append(id, events, vec![], context).await
+    }
+}

@@ -1,0 +1,29 @@
+//! Authentication and authorisation: who the caller is, and what the caller may do. Every request passes [`guard`], which
+//! requires a valid token or a live session, except for a few named paths. Handlers then declare with an extractor which role
+//! they need. While the database does not answer, all other requests are refused.
+
+mod authentication;
+pub mod caller;
+pub mod cookie;
+mod credentials;
+mod csrf;
+pub mod guard;
+mod hashing;
+mod known;
+mod lanes;
+mod lock_out;
+pub mod openid;
+pub mod password;
+pub mod principal;
+mod sessions;
+pub(crate) mod sign_in;
+mod throttle;
+pub mod token;
+mod tokens;
+pub(crate) mod transport;
+
+pub(crate) use authentication::Reporter;
+pub(crate) use known::RecentPasswords;
+pub(crate) use lanes::Turn;
+pub use throttle::network;
+pub(crate) use throttle::{Attempt, Throttle};

@@ -1,0 +1,76 @@
+//! The list of boot images, and the page of one.
+
+use super::kind::BootImages;
+use super::upload_form::{NAMES, form};
+use super::{library, view};
+use crate::http::application::Application;
+use crate::http::error::Error;
+use crate::http::request::backend::Backend;
+use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::catalogue::list::{self, ListQuery};
+use crate::pages::catalogue::page::{LivePage, May, NoQuery, page};
+use crate::pages::catalogue::{BOOT_IMAGE, entry};
+use crate::pages::components::field::summary;
+use crate::pages::form::Fields;
+use crate::pages::layout::{Page, PageContext, Section};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::user::Role;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use maud::{Markup, html};
+
+/// Handles the request for the list.
+pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let query: ListQuery = page_context.query()?;
+    let found = list::find::<BootImage>(&mut snapshot, BOOT_IMAGE.kind, &query).await?;
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items));
+    let empty = list::Empty {
+        words: "There are no boot images yet. A boot image contains the script and the files that install a server. Create one, then add a template of kind boot_ipxe, a kernel and an initrd.",
+        first: None,
+        also: Some(("Add from library", library::PATH)),
+    };
+    let may = page_context.may_change(&snapshot, Role::Administrator);
+    let shown = (found.items.len(), found.next.as_deref());
+    let content = list::view(&page_context, &BOOT_IMAGE, &may, table.as_ref(), shown, &empty);
+    let page = Page { json: Some("/api/v1/boot-images".to_owned()), ..Page::new("Boot images", Section::BootImages, content) };
+    page_context.answer(snapshot, page).await
+}
+
+/// The content of the page. If an upload was refused, its form keeps the values that were sent.
+pub(super) async fn content(
+    snapshot: &mut Snapshot<'_>,
+    application: &Application,
+    key: &Name,
+    may: &May,
+    upload: &Fields,
+    now: Timestamp,
+) -> Result<Markup, Error> {
+    let retired = entry::find::<BootImage>(snapshot, &BOOT_IMAGE, key.as_str()).await?.retired;
+    let parts = BootImages::parts(snapshot, application, key, &NoQuery {}, may, now).await?;
+    Ok(html! {
+        (summary(upload.broken(), &NAMES))
+        @for (id, part) in &parts {
+            (part)
+            // A form must not be inside a part that is replaced while a user fills it in.
+            @if *id == "files" && !retired && may.change.is_ok() { (form(key, upload, application.max_upload)) }
+        }
+    })
+}
+
+/// Handles the request for the page of an image.
+pub(super) async fn show(
+    page_context: PageContext,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let may = May::of(&page_context, &snapshot);
+    let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), page_context.now).await?;
+    let page = page::<BootImages>(&page_context, &key, snapshot.position, content);
+    page_context.answer(snapshot, page).await
+}

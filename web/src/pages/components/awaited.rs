@@ -1,0 +1,66 @@
+//! What a deployment is waiting for, as text with links.
+
+use crate::pages::components::time::since;
+use crate::wording::plugins;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::rows::deployments::{Deployment, Status};
+use bootledger_projections::rows::plugin_runs::{Run, RunStatus};
+use maud::{Markup, html};
+
+/// Links to what a plugin is waiting for, by its keys, such as `dhcp-server:kea-1`.
+pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
+    html! {
+        @for (index, key) in keys.into_iter().enumerate() {
+            @if index > 0 { ", " }
+            @match key.split_once(':') {
+                Some(("dhcp-server", name)) => { a href=(format!("/dhcp-servers/{name}")) { "DHCP server " (name) } }
+                Some(("dhcp-site", site)) => { a href=(format!("/sites/{site}")) { "site " (site) } }
+                Some(("dns-primary", primary)) => { a href="/zones" { "DNS primary " (primary) } }
+                None if key == "operator" => "an operator",
+                _ => (key),
+            }
+        }
+    }
+}
+
+/// Everything that a deployment is waiting for now, one item on each line. For an ended one: only the reason why
+/// it was cancelled.
+pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], now: Timestamp) -> Markup {
+    if let Some(reason) = &deployment.reason {
+        return html! { (reason) };
+    }
+    if !deployment.status.is_live() {
+        return html! {};
+    }
+    let busy: Vec<&Run> =
+        runs.iter().filter(|run| matches!(run.status, RunStatus::Waiting | RunStatus::Failed | RunStatus::Due)).collect();
+    html! {
+        @for run in &busy {
+            div {
+                (run.plugin) @match run.status { RunStatus::Waiting => " has been waiting for ", RunStatus::Failed => " failed ", _ => " has been due for " }
+                (since(run.since, now)) @if run.status == RunStatus::Failed { " ago" }
+                @if let Some(reason) = &run.reason { ": " (plugins::reason(reason, deployment.hostname.as_str())) }
+                @if !run.awaited.is_empty() { " (" (links(run.awaited.iter().map(String::as_str))) ")" }
+            }
+        }
+        @if busy.is_empty() && deployment.status == Status::InProgress { div { (server(deployment, now)) } }
+        @if let Some(failure) = &deployment.puppet_failure {
+            div {
+                "Puppet failed " (since(failure.at, now)) " ago: "
+                @if failure.messages.is_empty() { "no reason given" }
+                @else { (failure.messages.iter().map(Text::as_str).collect::<Vec<_>>().join("; ")) }
+            }
+        }
+    }
+}
+
+/// The wait for the server itself, or for Puppet on it.
+fn server(deployment: &Deployment, now: Timestamp) -> Markup {
+    html! {
+        @match deployment.installed_at {
+            Some(at) => { "Puppet, to report a successful run; the server has been installed for " (since(at, now)) }
+            None => { "the server, to boot and to report that it is installed" }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The cards of a deployment's page below its plugins: details, boot settings, served files, events.
+
+use super::details::{DeploymentDetails, LINES};
+use crate::pages::components::badge::Tone;
+use crate::pages::components::block;
+use crate::pages::components::lines::lines;
+use crate::pages::components::setting::{shown, source};
+use crate::pages::components::time::moment;
+use bootledger_aggregates::boot_image::EndedBy;
+use bootledger_aggregates::deployment::installer::LOCAL_DISK;
+use maud::{Markup, html};
+
+pub(super) fn facts(found: &DeploymentDetails) -> Markup {
+    let deployment = &found.deployment;
+    let device = found.device.as_ref().map(|device| device.name.as_str()).filter(|name| !name.is_empty());
+    let rows = [
+        (
+            "Device",
+            html! { a href=(format!("/devices/{}", deployment.device)) { @if let Some(name) = device { (name) } @else { (deployment.device) } } },
+        ),
+        (
+            "Address",
+            html! { span.mono { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
+        ),
+        ("MAC", html! { span.mono { (deployment.mac) } }),
+        (
+            "Venture and role",
+            html! {
+                a href=(format!("/ventures/{}", deployment.venture)) { (deployment.venture) } " / "
+                a href=(format!("/ventures/{}/roles/{}", deployment.venture, deployment.role)) { (deployment.role) }
+            },
+        ),
+        (
+            "Boot image",
+            html! { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } ", revision " (deployment.boot_image_revision) },
+        ),
+        ("Site", html! { a href=(format!("/sites/{}", deployment.site)) { (deployment.site) } }),
+        ("Started", html! { (moment(deployment.started_at)) " by " (deployment.started_by) }),
+        (
+            "Import",
+            html! { @if let Some(import) = deployment.import { a href=(format!("/deployments?import={import}")) { (import) } } @else { "none" } },
+        ),
+        (
+            "Marked done by",
+            html! { @match deployment.done_by { EndedBy::Server => "the server's DONE", EndedBy::Puppet => "Puppet's first successful run after DONE" } },
+        ),
+        ("ID", html! { code { (deployment.id) } }),
+    ];
+    block::card("facts", "Details", &block::facts(&rows))
+}
+
+pub(super) fn used(found: &DeploymentDetails) -> Markup {
+    let content = html! {
+        @for (name, problem) in found.settings.iter().filter_map(|one| Some((&one.name, one.problem.as_ref()?))) {
+            (block::note(Tone::Bad, &html! { p { "Files that use the setting " code { (name) } " are not served: " (problem) "." } }))
+        }
+        @if found.settings.is_empty() { p.quiet { "None. Its files use no settings." } }
+        @else {
+            details {
+                summary { (found.settings.len()) @if found.settings.len() == 1 { " setting" } @else { " settings" } ", as of the start of the deployment" }
+                dl.facts {
+                    @for setting in &found.settings {
+                        dt { code { (setting.name) } }
+                        dd {
+                            @match &setting.resolved {
+                                Some(resolved) => { (shown(&resolved.value)) " " span.quiet { "from " (source(&resolved.from)) } }
+                                None => span.quiet { "none" },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    block::card("settings", "Boot settings", &content)
+}
+
+pub(super) fn served(found: &DeploymentDetails) -> Markup {
+    let files = &found.history.served;
+    let content = html! {
+        @if files.is_empty() { p.quiet { "No requests yet. The server requests its script from " code { "/pxe/" } " when it boots from the network." } }
+        @else {
+            p { "Files that the server fetched, as rendered. The hash covers all bytes. A file is listed again if its content changed or after one minute." }
+            div.scroll {
+                table.cards {
+                    thead { tr { th scope="col" { "File" } th scope="col" { "When" } th scope="col" { "To" } th scope="col" { "SHA-256" } } }
+                    tbody {
+                        @for file in files.iter().rev() {
+                            tr {
+                                th scope="row" {
+                                    @if file.file.as_str() == LOCAL_DISK { "Local disk" }
+                                    @else { a href=(format!("/deployments/{}/served/{}", found.deployment.id, file.file)) { (file.file) } }
+                                }
+                                td data-label="When" { a href=(format!("#event-{}", file.position)) { (moment(file.at)) } }
+                                td data-label="To" { span.mono { (file.client) } }
+                                td data-label="SHA-256" { code { (file.sha256) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    block::card("served", "Served files", &content)
+}
+
+pub(super) fn events(found: &DeploymentDetails) -> Markup {
+    let shown = usize::try_from(LINES).unwrap_or(usize::MAX);
+    let id = found.deployment.id;
+    let content = html! {
+        (lines(&found.lines[..found.lines.len().min(shown)]))
+        @if found.lines.len() > shown { p { a href=(format!("/timeline?deployment={id}")) { "All events" } } }
+    };
+    block::card("timeline", "Events, newest first", &content)
+}

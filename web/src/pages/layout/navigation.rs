@@ -1,0 +1,88 @@
+//! The navigation: the sections of the pages.
+
+use crate::pages::components::icon::icon;
+use maud::{Markup, html};
+
+/// The sections of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// The dashboard: what needs attention.
+    Dashboard,
+    /// Deployments, running and ended.
+    Deployments,
+    /// Devices: the servers and their parts.
+    Devices,
+    /// Racks and the devices in them.
+    Racks,
+    /// Networks and their addresses.
+    Networks,
+    /// DNS zones and their records.
+    Zones,
+    /// DHCP servers and their configurations.
+    DhcpServers,
+    /// Boot images and the library.
+    BootImages,
+    /// Ventures and roles.
+    Ventures,
+    /// Sites, which are data centres.
+    Sites,
+    /// The timeline: everything that happened.
+    Timeline,
+    /// Accounts, tokens, sessions.
+    Settings,
+}
+
+/// An entry of the navigation: section, path, label, icon.
+type Entry = (Section, &'static str, &'static str, &'static str);
+
+/// The groups of the navigation: heading and entries.
+const NAVIGATION: [(&str, &[Entry]); 3] = [
+    (
+        "Work",
+        &[
+            (Section::Dashboard, "/", "Dashboard", "speedometer2"),
+            (Section::Deployments, "/deployments", "Deployments", "rocket-takeoff"),
+            (Section::Devices, "/devices", "Devices", "pc-horizontal"),
+            (Section::Racks, "/racks", "Racks", "hdd-rack"),
+        ],
+    ),
+    (
+        "Data centre",
+        &[
+            (Section::Networks, "/networks", "Networks", "diagram-3"),
+            (Section::Zones, "/zones", "DNS zones", "globe2"),
+            (Section::DhcpServers, "/dhcp-servers", "DHCP servers", "router"),
+            (Section::BootImages, "/boot-images", "Boot images", "disc"),
+            (Section::Ventures, "/ventures", "Ventures and roles", "people"),
+            (Section::Sites, "/sites", "Sites", "building"),
+        ],
+    ),
+    (
+        "Record",
+        &[(Section::Timeline, "/timeline", "Timeline", "clock-history"), (Section::Settings, "/settings", "Settings", "gear")],
+    ),
+];
+
+/// The navigation, for a page that belongs to a section.
+pub(super) fn navigation(current: Section) -> Markup {
+    html! {
+        nav.side aria-label="Main" {
+            div.side-inner {
+                a.brand href="/" { (icon("server")) "Bootledger" }
+                details.menu {
+                    summary { (icon("list")) "Bootledger: menu" }
+                    div {
+                        @for (heading, entries) in NAVIGATION {
+                            h2 { (heading) }
+                            ul {
+                                @for (section, path, words, icon_name) in entries {
+                                    li { a href=(path) aria-current=[(*section == current).then_some("page")] { (icon(icon_name)) (words) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Words for what events and views store as codes and values. Wording is not data: pages and the API write a text when they
+//! show it, so that a better text also applies to what happened before.
+
+pub(crate) mod plugins;
+pub(crate) mod timeline;
