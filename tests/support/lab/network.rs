@@ -129,14 +129,21 @@ fn lock(number: u8) -> Result<Option<File>> {
 }
 
 fn remove_leftovers() -> Result<()> {
-    let namespaces = run("ip netns list")?;
-    let numbers = namespaces.lines().filter_map(|line| line.split(' ').next()?.strip_prefix(PREFIX)?.parse().ok());
-    for number in numbers {
-        if let Some(_held) = lock(number)? {
+    for number in numbers_in_use()? {
+        if let Some(_held) = lock(number)?
+            // Another test may have removed it after it was listed and before this test held the lock.
+            && numbers_in_use()?.contains(&number)
+        {
             remove(number).with_context(|| format!("removing {PREFIX}{number}, which a dead run left"))?;
         }
     }
     Ok(())
+}
+
+/// The numbers of all labs that have a namespace.
+fn numbers_in_use() -> Result<Vec<u8>> {
+    let namespaces = run("ip netns list")?;
+    Ok(namespaces.lines().filter_map(|line| line.split(' ').next()?.strip_prefix(PREFIX)?.parse().ok()).collect())
 }
 
 fn client_of(namespace: &str) -> String {
