@@ -50,6 +50,8 @@ pub async fn ensure(commands: &CommandService, given: FirstAdministrator<'_>, on
         users::create(commands, NAME.parse()?, description, (&password, one_time), by("first start")).await?;
         made.password = given.password.is_none().then_some(password);
     }
+    // The administrator may sign in as soon as the credentials are printed, and a sign-in reads the views.
+    commands.catch_up().await.map_err(shown)?;
     Ok(made)
 }
 
