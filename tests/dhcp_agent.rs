@@ -202,7 +202,7 @@ async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_resta
         "identifier": OTHER_MAC, "operation-target": "memory" });
     let deleted = command_kea(&socket, &json!({ "command": "reservation-del", "arguments": which })).await?;
     ensure!(deleted["result"] == 0, "{deleted}");
-    agent::reports(&service, "dhcp-1", "Kea's reservations are not those that were written: 1 are missing").await?;
+    agent::reports(&service, "dhcp-1", "Kea's reservations differ from those that the agent wrote: 1 are missing").await?;
     let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
     let found = command_kea(&socket, &json!({ "command": "reservation-get", "arguments": which })).await?;
     ensure!(found["arguments"]["ip-address"] == *second, "{found}");

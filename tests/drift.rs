@@ -46,7 +46,7 @@ async fn manual_changes_at_a_primary_are_detected_and_repaired_only_on_request()
     let reported = service.run(&["drift", "dc1"]).await?;
     ensure!(
         reported.contains(OTHER)
-            && reported.contains("has 10.9.9.9, should have 10.0.0.11")
+            && reported.contains("has 10.9.9.9, expected 10.0.0.11")
             && reported.contains("differences: 1;"),
         "{reported}"
     );
@@ -61,7 +61,7 @@ async fn manual_changes_at_a_primary_are_detected_and_repaired_only_on_request()
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.0.0.11");
     assert_eq!(dns.dig(&["www.dc1.example", "A"])?, "10.9.9.9", "a name that is not ours is none of our business");
     let reported = service.run(&["drift", "dc1", "--check"]).await?;
-    ensure!(reported.starts_with("site dc1: differences: 0; things compared: 6, at "), "{reported}");
+    ensure!(reported.starts_with("site dc1: differences: 0; objects compared: 6, at "), "{reported}");
 
     // The history contains all of it.
     let reported = service.text("/api/v1/events?limit=1000").await?;

@@ -27,7 +27,7 @@ async fn done_again_long_after_is_ok() {
 async fn done_without_any_deployment_is_answered_with_that_reason() {
     let log = Log::new().await;
     log.data_centre(true).await;
-    let expected = "no deployment is in progress for 10.0.0.20, and none ever was\n";
+    let expected = "no deployment is in progress for 10.0.0.20, and no earlier deployment had this address\n";
     assert_eq!(done(&log.harness, "10.0.0.20").await, (404, expected.to_owned()));
     log.end();
 }
