@@ -233,7 +233,7 @@ async fn a_receiver_that_is_down_costs_500_rows_and_no_more_and_loses_nothing() 
     let full = |delivery: &Value| delivery["failing_aggregates"] == 500;
     let delivery = waits_until(&service, "racks", "500 aggregates wait", full).await?;
     let message = delivery["message"].as_str().context("a message")?;
-    ensure!(message.contains("500 aggregates wait, so no further events are read"), "{message}");
+    ensure!(message.contains("500 aggregates are waiting, so no further events are read"), "{message}");
     assert_eq!(delivery["failing"].as_array().map(Vec::len), Some(100));
     let pool = service.database().pool(1).await?;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM webhook_lanes").fetch_one(&pool).await?;
