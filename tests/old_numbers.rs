@@ -63,6 +63,8 @@ async fn take_back(service: &Service, held: &[(&str, &str)]) -> Result<()> {
          DROP INDEX views.catalogue_now_addresses;
          DROP FUNCTION public.addresses_in;
          ALTER TABLE views.timeline ADD COLUMN sentence text NOT NULL DEFAULT '';
+         ALTER TABLE views.plugin_runs ALTER COLUMN reason TYPE text USING reason #>> '{{}}';
+         ALTER TABLE views.deployments ALTER COLUMN ended_by TYPE text USING ended_by #>> '{{}}';
          DELETE FROM public._sqlx_migrations WHERE version >= 20261130062001"
     );
     execute(&service.database().url(), &statement).await
