@@ -248,7 +248,7 @@ async fn malicious_bodies_are_refused_with_a_clear_message() {
         (put(json, b""), 400, "the body is empty"),
         (put(json, b"\xef\xbb\xbf{}"), 400, "byte order mark"),
         (put(json, b"{\"site\": \"dc1\",}"), 400, "a comma must be followed by another element"),
-        (put(json, b"{\"units\": NaN}"), 400, "no value"),
+        (put(json, b"{\"units\": NaN}"), 400, "a value is missing"),
         (put(json, b"{\"units\": 1e400}"), 400, "too large"),
         (put(json, b"{\"units\": 01}"), 400, "JSON's format"),
         (put(json, b"{'site': 1}"), 400, "double quotes"),
