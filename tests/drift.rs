@@ -45,9 +45,7 @@ async fn manual_changes_at_a_primary_are_detected_and_repaired_only_on_request()
 
     let reported = service.run(&["drift", "dc1"]).await?;
     ensure!(
-        reported.contains(OTHER)
-            && reported.contains("has 10.9.9.9, expected 10.0.0.11")
-            && reported.contains("differences: 1;"),
+        reported.contains(OTHER) && reported.contains("has 10.9.9.9, expected 10.0.0.11") && reported.contains("differences: 1;"),
         "{reported}"
     );
 

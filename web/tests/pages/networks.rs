@@ -52,7 +52,10 @@ async fn the_address_map_shows_the_holder_of_each_address() {
     assert_eq!(cells.len(), 256);
     assert_eq!(cells[0], "0 network address");
     assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 reserved", "12 gateway"));
-    assert_eq!((cells[20].as_str(), cells[13].as_str()), ("20 used by h200.dc1.example", "13 management controller of h200.dc1.example"));
+    assert_eq!(
+        (cells[20].as_str(), cells[13].as_str()),
+        ("20 used by h200.dc1.example", "13 management controller of h200.dc1.example")
+    );
     assert_eq!((cells[21].as_str(), cells[255].as_str()), ("21 free", "255 broadcast"));
     assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}"), format!("/devices/{id}/addresses")]);
     assert!(texts(&page, "#use").concat().contains("1 of 243 used"), "{}", texts(&page, "#use").concat());
