@@ -116,7 +116,7 @@ async fn a_restarted_agent_reloads_only_what_it_does_not_know_to_be_loaded() {
 
     // Another program edited the file.
     let mut agent = story.agent().await;
-    std::fs::write(story.path("dhcpd.conf"), "by hand").expect("an edit");
+    std::fs::write(story.path("dhcpd.conf"), "edited manually").expect("an edit");
     assert!(matches!(agent.step().await, Outcome::Loaded { .. }));
     assert_eq!((story.file("dhcpd.conf"), story.loaded()), ("good 1;".to_owned(), "good 1;".to_owned()));
 }

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(
             attributes(&html, ".card > .actions:last-child input[name=what]", "value").len(),
             2,
-            "not what somebody else has made"
+            "records of other programs cannot be repaired"
         );
         assert!(texts(&html, "tbody tr")[1].contains("made by <hand>"));
     }
