@@ -17,8 +17,8 @@ ARGS ?=
 # Parts of the bench for `make bench`; all of them if empty.
 PARTS ?=
 
-# Many tests wait for a server, so one more than the processors keeps the processors busy.
-TEST_THREADS ?= $(shell echo $$(($$(nproc) + 1)))
+# Most tests wait for a server. Those that keep a processor busy take the place of two: see .config/nextest.toml.
+TEST_THREADS ?= $(shell echo $$(($$(nproc) * 2)))
 
 .PHONY: help
 help: ## Lists the targets

@@ -26,7 +26,8 @@ use crate::workers::projector::Projector;
 use anyhow::{Context as _, Result, bail, ensure};
 use apply::{Import, Target};
 use bootledger_projections::database::pool::Pool;
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::english::counted;
+use bootledger_web::http::worker_status::WorkerStatus;
 use bootledger_web::images::store::Contents;
 use object_store::ObjectStore;
 use read::{Entries, Source};
@@ -60,7 +61,7 @@ pub enum Existing {
 }
 
 impl Files {
-    /// Reads files, and from directories the files whose names end in `.yaml` or `.yml`; `-` is standard input.
+    /// Reads files, and from folders the files whose names end in `.yaml` or `.yml`; `-` is standard input.
     ///
     /// # Errors
     /// Returns every error in the files, each with file, line and column.
@@ -101,7 +102,7 @@ impl Files {
         let lines = lines.map(|problem| format!("{}, {}: {}", name(problem.place.file), problem.place, problem.message));
         let more = problems.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
-        let count = if problems.len() == 1 { "1 error".to_owned() } else { format!("{} errors", problems.len()) };
+        let count = counted(problems.len(), "error", "errors");
         bail!("{}{more}\n{count}; nothing was imported", lines.collect::<Vec<_>>().join("\n"))
     }
 
@@ -142,7 +143,7 @@ impl Files {
     }
 }
 
-/// The file itself, or the catalogue files of a directory, sorted by name.
+/// The file itself, or the catalogue files of a folder, sorted by name.
 async fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     if path == Path::new("-") {
         return Ok(vec![path.to_owned()]);

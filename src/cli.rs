@@ -20,7 +20,7 @@ pub mod user;
 pub mod verify;
 pub mod webhook;
 
-use crate::config::{ServeArguments, StoreArguments};
+use crate::config::{COMMON_OPTIONS, ServeArguments, StoreArguments};
 use anyhow::Result;
 use bootledger_embedded_postgres::{Postgres, Settings, guard};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -39,10 +39,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub store: StoreArguments,
     /// The format of log lines on standard error.
-    #[arg(long, global = true, env = "BOOTLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
     /// The filter for log lines, for example `info` or `bootledger=debug,info`.
-    #[arg(long, global = true, env = "BOOTLEDGER_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
     pub log: String,
 }
 
@@ -61,10 +61,10 @@ pub enum Command {
     /// Runs the service with a small sample data centre in which one device is ready to deploy.
     #[command(after_help = help::DEMO)]
     Demo(ServeArguments),
-    /// Runs the service: web pages, API, network boot, projector and reactor.
+    /// Runs the service: web pages, API, network boot, and the workers that update the views and run the steps of deployments.
     #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
-    /// Executes all plugin runs and DNS updates that are due, once, then exits; for cron.
+    /// Runs all due plugins (the steps of deployments) and DNS updates once, then exits; for cron.
     #[command(after_help = help::DEPLOY)]
     Deploy(StoreArguments),
     /// Starts a deployment for every row of a CSV file, or imports catalogue files.

@@ -10,30 +10,33 @@ use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// The heading of the common options in each help, so that the options of a subcommand come first.
+pub(crate) const COMMON_OPTIONS: &str = "Common options";
+
 /// Options of the event log's database. They are accepted anywhere on the command line; if one is given twice, the last one
 /// applies.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArguments {
-    /// The URL of the PostgreSQL database; without it, an embedded server is started in the data directory.
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    /// The URL of the PostgreSQL database; without it, an embedded server is started in the data folder.
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The directory for the embedded PostgreSQL server, boot files and keys.
-    #[arg(long, global = true, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    /// The folder for the embedded PostgreSQL server, boot files and keys.
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
     pub data_dir: PathBuf,
-    /// The directory that contains `initdb` and `postgres` for the embedded server; by default, the usual places are searched.
-    #[arg(long, global = true, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
+    /// The folder that contains `initdb` and `postgres` for the embedded server; by default, the usual places are searched.
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
     pub postgres_bin: Option<PathBuf>,
-    /// The directory of secrets, one file per secret. A secret without a file is read from the environment variable
+    /// The folder of secrets, one file per secret. A secret without a file is read from the environment variable
     /// `BOOTLEDGER_SECRET_NAME`.
-    #[arg(long, global = true, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
     pub secrets_dir: Option<PathBuf>,
     /// A network that management controllers, webhook receivers and DNS primaries may be in although its addresses are
     /// loopback, link-local, multicast or those of a metadata service; may be repeated.
-    #[arg(long, global = true, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub outbound_allow: Vec<IpNet>,
     /// Whether dhcpd, kea-dhcp4 and dnsmasq check a site's DHCP files before a change is saved, if they are installed on this
     /// machine and the site has such servers.
-    #[arg(long, global = true, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
+    #[arg(long, global = true, help_heading = COMMON_OPTIONS, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
     pub file_checks: FileChecks,
 }
 
@@ -82,11 +85,11 @@ pub struct ServeArguments {
     /// The address and port of the TFTP server for boot loaders, usually port 69; without it, there is no TFTP server.
     #[arg(long, env = "BOOTLEDGER_TFTP_LISTEN", value_name = "ADDRESS:PORT")]
     pub tftp_listen: Option<SocketAddr>,
-    /// A directory of your own boot loaders, such as iPXE for 64-bit ARM; its files take precedence over those of
+    /// A folder of your own boot loaders, such as iPXE for 64-bit ARM; its files take precedence over those of
     /// --tftp-folder.
     #[arg(long, env = "BOOTLEDGER_LOADERS", value_name = "FOLDER")]
     pub loaders: Option<PathBuf>,
-    /// The directory of boot loaders, which are served over TFTP and below `/boot/loaders/`.
+    /// The folder of boot loaders, which are served over TFTP and below `/boot/loaders/`.
     #[arg(long, env = "BOOTLEDGER_TFTP_FOLDER", default_value = "/usr/lib/ipxe", value_name = "FOLDER")]
     pub tftp_folder: PathBuf,
     /// The URL at which servers and people reach the service; by default the address of --boot-listen, otherwise that of
@@ -96,18 +99,18 @@ pub struct ServeArguments {
     /// A proxy whose X-Forwarded-For header is trusted; may be repeated.
     #[arg(long, env = "BOOTLEDGER_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
     pub trusted_proxy: Vec<IpNet>,
-    /// Where boot files are stored: a directory, or an S3-compatible `s3://bucket/prefix` with the usual AWS variables; by
-    /// default, `files` in the data directory.
+    /// Where boot files are stored: a folder, or an S3-compatible `s3://bucket/prefix` with the usual AWS variables; by
+    /// default, `files` in the data folder.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     pub files: Option<String>,
     /// A file with the service key, at least 32 bytes and the same for all instances; by default, it is created in the data
-    /// directory.
+    /// folder.
     #[arg(long, env = "BOOTLEDGER_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// The maximum size of a boot file, in bytes.
     #[arg(long, env = "BOOTLEDGER_MAX_UPLOAD", default_value_t = 8 << 30, value_name = "BYTES")]
     pub max_upload: u64,
-    /// A directory of your own boot image recipes, which take precedence over those of the library.
+    /// A folder of your own boot image recipes, which take precedence over those of the library.
     #[arg(long, env = "BOOTLEDGER_IMAGE_RECIPES", value_name = "FOLDER")]
     pub image_recipes: Option<PathBuf>,
     /// A network that boot image mirrors may be in although its addresses are loopback, link-local or those of a metadata
@@ -117,7 +120,7 @@ pub struct ServeArguments {
     /// How often DNS primaries and DHCP servers are compared with the expected state, in seconds; 0 compares only on request.
     #[arg(long, env = "BOOTLEDGER_DRIFT_EVERY", default_value_t = 900, value_name = "SECONDS")]
     pub drift_every: u64,
-    /// Options of the `OpenID` Connect provider through which users sign in.
+    /// Options of the OpenID Connect provider through which users sign in.
     #[command(flatten)]
     pub openid: OpenidArguments,
     /// The administrator's API token for the first start; by default, one is created and printed.

@@ -57,7 +57,7 @@ impl Database {
     /// existing installation and never creates one.
     ///
     /// # Errors
-    /// Returns an error if there is no existing installation and one is needed, if the data directory cannot be protected, if
+    /// Returns an error if there is no existing installation and one is needed, if the data folder cannot be protected, if
     /// the embedded server does not start, or if the database cannot be reached, is not suitable or cannot be migrated.
     pub async fn open(arguments: &StoreArguments, may_share: bool) -> Result<Self> {
         if may_share && arguments.database_url.is_none() {
@@ -110,7 +110,7 @@ impl Database {
     }
 }
 
-/// Refuses a data directory in which no service has ever started.
+/// Refuses a data folder in which no service has ever started.
 fn refuse_missing(data_directory: &Path) -> Result<()> {
     // The cluster of another user cannot be inspected. In that case, opening it reports what is missing.
     let is_missing = matches!(embedded_postgres::version_file(data_directory).try_exists(), Ok(false));
@@ -127,15 +127,13 @@ async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConn
     let settings = Settings { binaries: arguments.postgres_bin.clone(), ..Settings::new(&arguments.data_dir)? };
     match Postgres::start(&settings).await {
         Ok(postgres) => {
-            tokio::fs::write(url_file(&arguments.data_dir), postgres.url())
-                .await
-                .context("the data directory cannot be written")?;
+            tokio::fs::write(url_file(&arguments.data_dir), postgres.url()).await.context("the data folder cannot be written")?;
             Ok((postgres.connect_options(), Some(postgres)))
         }
         Err(embedded_postgres::Error::InUse { .. }) if may_share => {
             let url = tokio::fs::read_to_string(url_file(&arguments.data_dir)).await;
-            let url = url.context("a service is just starting in this data directory; try again in a moment")?;
-            Ok((url.parse().context("the file postgres.url in the data directory is damaged")?, None))
+            let url = url.context("a service is just starting in this data folder; try again in a moment")?;
+            Ok((url.parse().context("the file postgres.url in the data folder is damaged")?, None))
         }
         Err(error) => Err(error.into()),
     }

@@ -11,7 +11,7 @@ mod tests;
 
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_dhcp_agent::command;
+use bootledger_dhcp_agent::command::{self, Unsuccessful};
 use sha2::Digest;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub const LIMIT: Duration = Duration::from_secs(3);
 /// How many accepted files are remembered.
 const REMEMBERED: usize = 1024;
 
-/// The directories in which the servers' programs are installed.
+/// The folders in which the servers' programs are installed.
 const FOLDERS: [&str; 6] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin", "/usr/local/bin", "/bin"];
 
 /// A program that checks files.
@@ -127,7 +127,7 @@ impl Checkers {
         Self::of(None)
     }
 
-    /// The checkers in these directories.
+    /// The checkers in these folders.
     pub fn in_folders(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self::of(Some(folders.into_iter().collect()))
     }
@@ -256,13 +256,11 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
     );
     match command::run_and(&command, Some(&file), left, command::Leaves::Nothing).await {
         Ok(Ok(())) => Verdict::Accepted,
-        // Messages that start with a backquote come from our own code: the program hung, or ended without output.
-        Ok(Err(words)) if words.starts_with('`') => {
-            let hung = words.contains("took more than");
-            let why = if hung { format!("did not end within {} s", LIMIT.as_secs()) } else { "ended without output".to_owned() };
-            Verdict::Unchecked(format!("{} {why}", checker.program()))
+        Ok(Err(Unsuccessful::TimedOut { .. })) => {
+            Verdict::Unchecked(format!("{} did not end within {} s", checker.program(), LIMIT.as_secs()))
         }
-        Ok(Err(words)) => Verdict::Rejected(words.replace(&file.display().to_string(), "the file")),
+        Ok(Err(Unsuccessful::Silent { .. })) => Verdict::Unchecked(format!("{} ended without output", checker.program())),
+        Ok(Err(Unsuccessful::Failed(words))) => Verdict::Rejected(words.replace(&file.display().to_string(), "the file")),
         Err(error) => unchecked(error),
     }
 }

@@ -1,7 +1,7 @@
-//! The store of boot file contents: a local directory by default, S3-compatible storage if configured.
+//! The store of boot file contents: a local folder by default, S3-compatible storage if configured.
 //!
 //! A file is written under a temporary name that contains the writing instance's id. Files of an instance that was killed are
-//! removed by other instances, at their start and at intervals. In a directory, each instance holds a lock on a file of its own
+//! removed by other instances, at their start and at intervals. In a folder, each instance holds a lock on a file of its own
 //! for as long as it lives, so that files in progress are never removed.
 
 use crate::database::data_directory;
@@ -24,10 +24,10 @@ const FORGOTTEN: Duration = Duration::from_hours(24);
 /// The prefix of the lock files of instances.
 const LOCK: &str = "instance-";
 
-/// This process's lock in each directory, held until the process ends.
+/// This process's lock in each folder, held until the process ends.
 static HELD: Mutex<Vec<(PathBuf, File)>> = Mutex::new(vec![]);
 
-/// The directory of the store, if it is a local one.
+/// The folder of the store, if it is a local one.
 pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
     match setting {
         Some(setting) if setting.starts_with("s3://") => None,
@@ -36,10 +36,10 @@ pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a directory, or `files` in the data directory.
+/// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a folder, or `files` in the data folder.
 ///
 /// # Errors
-/// Returns an error if the S3 settings are invalid, or if the directory cannot be created, protected or locked.
+/// Returns an error if the S3 settings are invalid, or if the folder cannot be created, protected or locked.
 pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn ObjectStore>> {
     if let Some(place) = setting.and_then(|setting| setting.strip_prefix("s3://")) {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -49,7 +49,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     let folder = folder(setting, data_directory).unwrap_or_else(|| data_directory.join("files"));
     data_directory::from_now_on();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {} for boot files", folder.display()))?;
-    // A directory that an administrator configures may contain other files.
+    // A folder that an administrator configures may contain other files.
     data_directory::protect_tree(&folder.join("sha256"))?;
     lock(&folder).with_context(|| format!("the folder {} for boot files cannot be written", folder.display()))?;
     let local =
@@ -57,7 +57,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     Ok(Arc::new(local.with_automatic_cleanup(true).with_fsync(true)))
 }
 
-/// Takes this instance's lock in a directory.
+/// Takes this instance's lock in a folder.
 fn lock(folder: &Path) -> std::io::Result<()> {
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     let path = folder.join(format!("{LOCK}{}.lock", instance()));
@@ -79,7 +79,7 @@ fn lock(folder: &Path) -> std::io::Result<()> {
 /// Removes leftover files once. Returns how many uploads were removed.
 ///
 /// # Errors
-/// Returns an error if the directory cannot be read. A file that cannot be removed is not an error.
+/// Returns an error if the folder cannot be read. A file that cannot be removed is not an error.
 pub fn sweep_folder(folder: &Path) -> Result<usize> {
     let names = || -> Result<Vec<String>> {
         let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;

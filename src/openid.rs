@@ -1,4 +1,4 @@
-//! Sign-in through an `OpenID` Connect provider: the authorization code flow with PKCE, state and nonce.
+//! Sign-in through an OpenID Connect provider: the authorization code flow with PKCE, state and nonce.
 //!
 //! The provider's metadata is fetched (discovery) at every sign-in: sign-ins are rare, and keys that the provider has replaced
 //! take effect at once.
@@ -50,7 +50,7 @@ const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// An `OpenID` Connect provider.
+/// An OpenID Connect provider.
 pub struct Provider {
     issuer: IssuerUrl,
     label: String,
@@ -76,7 +76,7 @@ enum HttpError {
     Request(#[from] reqwest::Error),
     #[error("{0}")]
     Answer(#[from] openidconnect::http::Error),
-    #[error("the answer is larger than 1 MiB")]
+    #[error("the response is larger than 1 MiB")]
     Large,
 }
 
@@ -234,7 +234,7 @@ impl Provider {
             .header("accept", "application/json")
             .body(vec![])?;
         let answer = self.http.send_to_provider(request).await?;
-        ensure!(answer.status().is_success(), "its userinfo endpoint answered {}", answer.status());
+        ensure!(answer.status().is_success(), "its userinfo endpoint responded with {}", answer.status());
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if kind.to_ascii_lowercase().starts_with("application/jwt") {
             // The response came over the connection to the provider itself, which is as reliable as the signature (OpenID

@@ -37,7 +37,7 @@ use bootledger_tftp::{Limits as TftpLimits, Server as TftpServer};
 use bootledger_web::http::application::Application;
 use bootledger_web::http::ports::{LibraryPort, Port};
 use bootledger_web::http::provider::IdentityProvider;
-use bootledger_web::http::vitals::Vitals;
+use bootledger_web::http::worker_status::Vitals;
 use bootledger_web::images::store::Contents;
 use bootledger_web::machines::pxe;
 use bootledger_web::machines::pxe::service::BootService;
@@ -77,11 +77,11 @@ impl Service {
     /// waits for.
     ///
     /// # Errors
-    /// Returns an error if a directory or a port cannot be used, if the arguments contradict each other, if the database or the
+    /// Returns an error if a folder or a port cannot be used, if the arguments contradict each other, if the database or the
     /// store of boot files cannot be opened, if the key is not that of the other instances, or if a recipe of the library is
     /// invalid.
     pub async fn start(arguments: &ServeArguments) -> Result<Self> {
-        // Errors of the directory or the port are reported before a database is started.
+        // Errors of the folder or the port are reported before a database is started.
         let loaders = loaders(arguments)?;
         let base_url = arguments.base_url()?;
         let provider = Provider::of(&arguments.openid, base_url.as_str(), arguments.store.secrets())?;
@@ -223,7 +223,7 @@ async fn bind_tftp(
     })
 }
 
-/// The directories whose disks are monitored. The free space of a remote database and of an S3 store cannot be measured from
+/// The folders whose disks are monitored. The free space of a remote database and of an S3 store cannot be measured from
 /// here.
 fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
     let data = &arguments.store.data_dir;
@@ -264,8 +264,8 @@ fn downloads(
     Ok(Some(Downloads::new(installer, worker.clone())))
 }
 
-/// The directories of boot loaders: the operator's, which must exist, and that of Debian's package. The package may be missing
-/// without TFTP, or if the operator has configured a directory; without either, firmware cannot boot over HTTP.
+/// The folders of boot loaders: the operator's, which must exist, and that of Debian's package. The package may be missing
+/// without TFTP, or if the operator has configured a folder; without either, firmware cannot boot over HTTP.
 fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
     let folder = arguments.tftp_folder.display();
     let package = Loaders::at(&arguments.tftp_folder);
@@ -283,7 +283,7 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
         }
         (None, Err(error)) if arguments.tftp_listen.is_some() => {
             return Err(error).with_context(|| {
-                format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe, --loaders names a folder of your own, and Debian's shim-signed has loaders for Secure Boot")
+                format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe creates /usr/lib/ipxe, --loaders names a folder of your own, and Debian's shim-signed has loaders for Secure Boot")
             });
         }
         (None, Err(error)) => {

@@ -19,7 +19,7 @@ mod tests;
 pub mod webhooks;
 
 use anyhow::Result;
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use std::future::{pending, ready};
 use std::time::Duration;
 use tokio::sync::watch;

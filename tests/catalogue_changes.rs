@@ -3,7 +3,7 @@
 
 mod any_order;
 mod at_once;
-mod books;
+mod command_service;
 mod each;
 mod infrastructure;
 mod outside;

@@ -29,7 +29,7 @@ async fn a_file_is_tried_imported_changed_and_exported_beside_the_running_servic
     };
     let begun = position(&service).await?;
     let planned = import(FILE, &["--dry-run"]).await?;
-    ensure!(planned.contains("device A: would be created") && planned.contains("Dry run: nothing was changed"), "{planned}");
+    ensure!(planned.contains("device A: "), "{planned}");
     ensure!(planned.contains("all                     5        0          0        0"), "{planned}");
     assert_eq!(position(&service).await?, begun);
     import(FILE, &[]).await?;
@@ -40,23 +40,24 @@ async fn a_file_is_tried_imported_changed_and_exported_beside_the_running_servic
 
     let moved = FILE.replace("rack: r1", "rack: r2");
     let planned = import(&moved, &["--dry-run"]).await?;
-    ensure!(planned.contains("device A: would be changed\n  rack: r1 → r2\n"), "{planned}");
+    ensure!(planned.contains("\n  rack: r1 → r2\n"), "{planned}");
+    ensure!(planned.contains("all                     0        1          4        0"), "{planned}");
+    assert_eq!(position(&service).await?, imported, "a dry run appends nothing");
     let changed = import(&moved, &[]).await?;
-    ensure!(changed.contains("device A: changed\n  rack: r1 → r2\n"), "{changed}");
+    ensure!(changed.contains("\n  rack: r1 → r2\n"), "{changed}");
+    ensure!(changed.contains("all                     0        1          4        0"), "{changed}");
     let devices: Value = service.get("/api/v1/devices").await?;
     assert_eq!(devices["items"][0]["rack"], "r2");
 
     // A refusal is on standard error and in the exit code; each problem has its line number.
     let wider = moved.replace("networks: {", "networks: { other: { cidr: 10.0.0.0/16, site: dc1 },");
     let refused = import(&wider, &[]).await.expect_err("overlapping networks").to_string();
-    ensure!(
-        refused.contains("catalogue.yaml, line 3, column 13: network other: cidr: 10.0.0.0/16 shares addresses"),
-        "{refused}"
-    );
+    ensure!(refused.contains("catalogue.yaml, line 3, column 13: network other: cidr: 10.0.0.0/16 "), "{refused}");
+    ensure!(refused.contains("network prod"), "the other network is not named: {refused}");
     let before = position(&service).await?;
     let wrong = import(&moved.replace("rack: r2", "rak: r2"), &[]).await.expect_err("an unknown field").to_string();
-    ensure!(wrong.contains("line 5, column 45: devices[0] (A): there is no field `rak`. Did you mean `rack`?"), "{wrong}");
-    ensure!(wrong.contains("nothing was imported") && !wrong.contains("in part"), "{wrong}");
+    let facts = ["line 5, column 45: devices[0] (A): ", "`rak`", "`rack`"];
+    ensure!(facts.iter().all(|fact| wrong.contains(fact)), "{wrong}");
     assert_eq!(position(&service).await?, before);
 
     let exported = service.run(&["export", "--catalogue", "--files", store]).await?;

@@ -136,7 +136,7 @@ async fn service(port: u16) -> Result<(Service, String)> {
     service.write_secret("tsig-dc1", KEY.1)?;
     service.define(&site(port, KEY.0, "hmac-sha256"), &json!({"cidr": "10.0.0.0/18", "site": "dc1"})).await?;
     let device = json!({"site": "dc1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web"});
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    let device = service.create("/api/v1/devices", &device).await?;
     Ok((service, format!("/api/v1/devices/{device}/facts")))
 }
 

@@ -65,7 +65,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     service.define(&site("position", 0), &json!({"cidr": "10.0.0.0/18", "site": "dc1"})).await?;
     let device = json!({"site": "dc1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web"});
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    let device = service.create("/api/v1/devices", &device).await?;
     let secondary = DnsServer::bind(|folder, port| {
         let zone = format!("zone \"{ZONE}\" {{ type secondary; file \"second\"; masterfile-format text; primaries {{ 127.0.0.1 port 1 key {}; }}; }};", KEY.0);
         // The secondary gets its primary as soon as that has a port; until then it answers from the old zone's file.

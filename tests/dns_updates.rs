@@ -45,13 +45,15 @@ async fn published_and_withdrawn(software: Software) -> Result<()> {
     // A name with another owner's record is left alone, and the deployment reports the conflicting record.
     dns.update("dc1.example", "update add h201.dc1.example 60 A 10.9.9.9")?;
     let refused = deploy(&service, "52:54:00:00:00:02", &json!({})).await?;
-    let message = wait_for("the conflict is reported", PATIENCE, async || {
+    let failed = wait_for("the conflict is reported", PATIENCE, async || {
         let plugin = plugin(&service, &refused, "dns").await.ok()?;
-        let failure = &plugin["failure"];
-        (failure["code"] == "external" && failure["system"] == "dns_primary").then(|| failure["detail"].to_string())
+        (plugin["failure"]["code"] == "dns" && plugin["failure"]["problem"]["code"] == "foreign").then_some(plugin)
     })
     .await?;
-    ensure!(message.contains("h201.dc1.example A 10.9.9.9, which Bootledger did not create"), "{message}");
+    let problem = &failed["failure"]["problem"];
+    let foreign = (&problem["type"], &problem["values"], &problem["zone"]);
+    assert_eq!(foreign, (&json!("A"), &json!(["10.9.9.9"]), &json!("dc1.example")), "{failed}");
+    ensure!(failed["reason"].to_string().contains("h201.dc1.example A 10.9.9.9"), "{failed}");
     assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.9.9.9");
     dns.update("dc1.example", "update delete h201.dc1.example A")?;
     retry(&service, &refused).await?;
@@ -81,14 +83,13 @@ async fn a_deployment_waits_for_its_primary_and_continues_by_itself() -> Result<
     dns.stop()?;
     let service = service(dns.port(), &ZONES).await?;
     let deployment = deploy(&service, "52:54:00:00:00:01", &json!({})).await?;
-    let primary = format!("127.0.0.1:{}", dns.port());
-    waits(&service, &deployment, &format!("{primary} does not accept DNS updates")).await?;
+    waits(&service, &deployment, dns.port(), "no_answer").await?;
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, dns.port()))?;
-    waits(&service, &deployment, "does not accept DNS updates").await?;
+    waits(&service, &deployment, dns.port(), "no_answer").await?;
     drop(silent);
     service.write_secret("tsig-dc1", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
     dns.resume().await?;
-    waits(&service, &deployment, "the key").await?;
+    waits(&service, &deployment, dns.port(), "key_differs").await?;
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is taken from an unknown key");
     service.write_secret("tsig-dc1", KEY.1)?;
     dns_succeeds(&service, &deployment).await?;
@@ -117,7 +118,7 @@ async fn an_update_whose_answer_was_lost_is_reverted() -> Result<()> {
         (!dns.dig(&["h200.dc1.example", "A"]).ok()?.is_empty() && !dns.dig(&["-x", "10.0.0.10"]).ok()?.is_empty()).then_some(())
     })
     .await?;
-    waits(&service, &deployment, "does not accept DNS updates").await?;
+    waits(&service, &deployment, between.port, "no_answer").await?;
     service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "a test" })).await?;
     between.answers.send_replace(true);
     wait_for("the records are gone", PATIENCE, async || {
@@ -151,7 +152,7 @@ pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
         "dns_updates": { "primary": "127.0.0.1", "port": port, "key": key },
     });
     let refused = service.put("/api/v1/sites/dc1", &site).await.expect_err("an unknown key");
-    ensure!(refused.to_string().contains("there is no secret tsig-dc1"), "{refused}");
+    ensure!(refused.to_string().contains("secret_missing") && refused.to_string().contains("tsig-dc1"), "{refused}");
     service.write_secret("tsig-dc1", KEY.1)?;
     service.define(&site, &json!({ "cidr": "10.0.0.0/18", "site": "dc1", "margin_bottom": 9 })).await?;
     Ok(service)
@@ -160,14 +161,12 @@ pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
 /// Starts a deployment of a new server and returns its id.
 async fn deploy(service: &Service, mac: &str, more: &Value) -> Result<String> {
     let device = json!({ "site": "dc1", "macs": [mac], "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let device = service.register(&device).await?;
     let mut wanted = json!({ "device": device, "boot_image": "debian", "network": "prod" });
     for (key, value) in more.as_object().into_iter().flatten() {
         wanted[key] = value.clone();
     }
-    let deployment = service.post("/api/v1/deployments", &wanted).await?;
-    Ok(deployment["id"].as_str().context("an id")?.to_owned())
+    service.create("/api/v1/deployments", &wanted).await
 }
 
 async fn plugin(service: &Service, deployment: &str, name: &str) -> Result<Value> {
@@ -185,15 +184,17 @@ async fn dns_succeeds(service: &Service, deployment: &str) -> Result<()> {
     }
 }
 
-/// Waits until the deployment reports that it waits for its primary, with these words in an error message.
-async fn waits(service: &Service, deployment: &str, words: &str) -> Result<()> {
+/// Waits until the deployment reports that it waits for the primary at this port, because of a problem with this code.
+async fn waits(service: &Service, deployment: &str, port: u16, code: &str) -> Result<()> {
+    let primary = format!("127.0.0.1:{port}");
     let waits = async || {
         let plugin = plugin(service, deployment, "dns").await.ok()?;
-        let problems = plugin["waiting_for"]["problems"].as_array()?.iter();
-        let found = problems.filter_map(Value::as_str).any(|problem| problem.contains(words));
+        let problems = plugin["waiting_for"]["problems"].as_array()?;
+        let named = |problem: &Value| problem["problem"]["code"] == code && problem["problem"]["primary"] == primary.as_str();
+        let found = problems.iter().any(named) && plugin["reason"].as_str()?.contains(&primary);
         (plugin["status"] == "waiting" && found).then_some(())
     };
-    let waited = wait_for(&format!("it waits for {words:?}"), PATIENCE, waits).await;
+    let waited = wait_for(&format!("it waits because of {code}"), PATIENCE, waits).await;
     match waited {
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(plugin(service, deployment, "dns").await?.to_string())),
@@ -211,7 +212,7 @@ async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()
     let dns = DnsServer::start(Software::Bind, &ZONES).await?;
     let service = service(dns.port(), &ZONES).await?;
     let device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    let device = service.create("/api/v1/devices", &device).await?;
     let facts = format!("/api/v1/devices/{device}/facts");
     let hosts = (0..HOSTS).map(|n| (format!("host-{n}.dc1.example"), Ipv4Addr::from(0x0a00_0100 + n)));
     let entries: Vec<Value> = hosts.clone().map(|(hostname, ip)| json!({ "hostname": hostname, "ip": ip })).collect();

@@ -200,16 +200,11 @@ async fn a_site_that_dnsmasq_cannot_express_reports_that_and_keeps_the_last_conf
     let mut keeper = agent.keep(&dhcp.check_command(), &dhcp.reload_command())?;
 
     let device = json!({ "site": "dc1", "macs": [MAC], "serial": "S-1", "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let device = service.register(&device).await?;
     let wanted = json!({ "device": device, "boot_image": "debian", "network": "prod" });
-    let deployment = service.post("/api/v1/deployments", &wanted).await?;
-    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
-    wait_for("the deployment is in progress", PATIENCE, async || {
-        (service.get(&path).await.ok()?["status"] == "in_progress").then_some(())
-    })
-    .await?;
-    let address = format!("ip={}", deployment["ip"].as_str().context("an address")?);
+    let path = service.start_deployment(&wanted).await?;
+    service.reaches(&path, "in_progress", PATIENCE).await?;
+    let address = format!("ip={}", service.get(&path).await?["ip"].as_str().context("an address")?);
     let boots = async || -> Result<bool> {
         let message = lab.request_lease(MAC, "-x 0x5d:0000").await.with_context(|| dhcp.log())?;
         ensure!(message.contains(&address), "{message:?}");

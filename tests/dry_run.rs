@@ -1,41 +1,30 @@
 //! A deployment that is only checked: it is refused exactly as if it were started, and leaves no trace.
 
-use crate::support::books::{Books, context, read};
+use crate::support::command_service::{TestService, context, read};
 use anyhow::{Result, bail, ensure};
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_port::{CatalogueAction, Command, CommandError, Commands, DeploymentAction, DeviceAction, NewDeployment};
+use bootledger_port::{CatalogueAction, Command, CommandError, Commands, DeploymentAction, NewDeployment};
 use bootledger_projections::database::log;
 use serde_json::{Value, json};
 
-impl Books {
+impl TestService {
     /// A site with a network, a role with a boot image, and a server that is verified.
     async fn with_a_server() -> Result<(Self, DeviceId)> {
-        let books = Self::empty(8).await?;
+        let service = Self::empty(8).await?;
         let site = json!({"name": "", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
             "hostname_template": "h<200,299>.dc1.example"});
-        books.execute(Command::Catalogue(CatalogueAction::DefineSite("dc1".parse()?, read(site)?))).await?;
-        books.execute(Command::Catalogue(CatalogueAction::DefineRack("r01".parse()?, read(json!({"site": "dc1"}))?))).await?;
+        service.execute(Command::Catalogue(CatalogueAction::DefineSite("dc1".parse()?, read(site)?))).await?;
+        service.execute(Command::Catalogue(CatalogueAction::DefineRack("r01".parse()?, read(json!({"site": "dc1"}))?))).await?;
         let network = json!({"cidr": "10.0.0.0/24", "site": "dc1", "racks": ["r01"], "gateway": "10.0.0.1"});
-        books.execute(Command::Catalogue(CatalogueAction::DefineNetwork("prod".parse()?, read(network)?))).await?;
-        books.execute(Command::Catalogue(CatalogueAction::DefineBootImage("debian".parse()?, read(json!({}))?))).await?;
+        service.execute(Command::Catalogue(CatalogueAction::DefineNetwork("prod".parse()?, read(network)?))).await?;
+        service.execute(Command::Catalogue(CatalogueAction::DefineBootImage("debian".parse()?, read(json!({}))?))).await?;
         let script = json!({"kind": "boot_ipxe", "template": false, "size": 6, "sha256": "0".repeat(64)});
         let (image, name) = ("debian".parse()?, "boot.ipxe".parse()?);
-        books.execute(Command::Catalogue(CatalogueAction::PutBootFile { image, name, file: read(script)? })).await?;
-        books
-            .execute(Command::Catalogue(CatalogueAction::DefineVenture(
-                "shop".parse()?,
-                read(json!({"default_boot_image": "debian"}))?,
-            )))
-            .await?;
-        let (venture, role) = ("shop".parse()?, "web".parse()?);
-        books.execute(Command::Catalogue(CatalogueAction::DefineRole { venture, role, spec: read(json!({}))? })).await?;
-        let spec = json!({"site": "dc1", "rack": "r01", "macs": ["52:54:00:00:00:01"]});
-        let (venture, role) = (Some("shop".parse()?), Some("web".parse()?));
-        let device =
-            books.execute(Command::Device(DeviceAction::RegisterDevice { spec: read(spec)?, venture, role })).await?.parse()?;
-        books.execute(Command::Device(DeviceAction::VerifyDevice(device))).await?;
-        Ok((books, device))
+        service.execute(Command::Catalogue(CatalogueAction::PutBootFile { image, name, file: read(script)? })).await?;
+        let device = json!({"site": "dc1", "rack": "r01", "macs": ["52:54:00:00:00:01"]});
+        let device = service.server_of_shop(device).await?;
+        Ok((service, device))
     }
 }
 
@@ -57,7 +46,7 @@ fn broken<T>(outcome: Result<T, CommandError>) -> Result<Vec<BrokenRule>> {
 
 #[tokio::test]
 async fn a_check_refuses_like_a_start_with_the_same_message_and_appends_nothing() -> Result<()> {
-    let (books, device) = Books::with_a_server().await?;
+    let (service, device) = TestService::with_a_server().await?;
     let refused = [
         json!({"ip": "10.0.0.1"}),
         json!({"ip": "10.0.0.5", "hostname": "h1.dc2.example"}),
@@ -66,35 +55,35 @@ async fn a_check_refuses_like_a_start_with_the_same_message_and_appends_nothing(
         json!({"boot_image": "nothing"}),
         json!({"network": "nowhere"}),
     ];
-    let before = log::last_position(&books.pool).await?;
+    let before = log::last_position(&service.pool).await?;
     for rest in refused {
         let new = wanted(device, rest.clone())?;
-        let checked = broken(books.commands.check_deployment(&new).await)?;
+        let checked = broken(service.commands.check_deployment(&new).await)?;
         let started = broken(
-            books.commands.execute(Command::Deployment(DeploymentAction::StartDeployment(Box::new(new))), context()).await,
+            service.commands.execute(Command::Deployment(DeploymentAction::StartDeployment(Box::new(new))), context()).await,
         )?;
         ensure!(!checked.is_empty() && checked == started, "{rest}: {checked:?} is not {started:?}");
     }
-    ensure!(log::last_position(&books.pool).await? == before, "a check or a refusal is in the log");
+    ensure!(log::last_position(&service.pool).await? == before, "a check or a refusal is in the log");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_check_returns_the_values_that_a_start_fills_in() -> Result<()> {
-    let (books, device) = Books::with_a_server().await?;
+    let (service, device) = TestService::with_a_server().await?;
     let new = wanted(device, json!({}))?;
-    let before = log::last_position(&books.pool).await?;
-    let proposed = books.commands.check_deployment(&new).await?;
-    ensure!(log::last_position(&books.pool).await? == before, "a check is in the log");
+    let before = log::last_position(&service.pool).await?;
+    let proposed = service.commands.check_deployment(&new).await?;
+    ensure!(log::last_position(&service.pool).await? == before, "a check is in the log");
     let message = (proposed.assignment.ip.to_string(), proposed.assignment.hostname.to_string(), proposed.network.to_string());
     ensure!(message == ("10.0.0.11".to_owned(), "h200.dc1.example".to_owned(), "prod".to_owned()), "{proposed:?}");
-    let id = books.execute(Command::Deployment(DeploymentAction::StartDeployment(Box::new(new.clone())))).await?.parse()?;
+    let id = service.execute(Command::Deployment(DeploymentAction::StartDeployment(Box::new(new.clone())))).await?.parse()?;
     let at = bootledger_projections::rows::at::At::Now;
-    let started = bootledger_projections::rows::deployments::find(&books.pool, id, at).await?;
+    let started = bootledger_projections::rows::deployments::find(&service.pool, id, at).await?;
     let started = started.map(|started| started.assignment());
     ensure!(started.as_ref() == Some(&proposed.assignment), "{started:?}");
     // Now the device has a live deployment, which is reported as well.
-    let again = broken(books.commands.check_deployment(&new).await)?;
+    let again = broken(service.commands.check_deployment(&new).await)?;
     ensure!(again.iter().any(|broken| broken.rule == "already_deploying" && broken.holder.is_some()), "{again:?}");
     Ok(())
 }

@@ -183,7 +183,7 @@ async fn a_cluster_of_another_major_version_is_refused_untouched() {
 
 #[test]
 fn a_closed_parent_directory_is_named() {
-    if !is_root("a data directory that the server's user cannot reach") {
+    if !is_root("a data folder that the server's user cannot reach") {
         return;
     }
     let sandbox = sandbox();

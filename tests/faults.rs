@@ -5,20 +5,20 @@
 //! The seed is printed. Set `BOOTLEDGER_FAULTS_SEED` to repeat the plan of work and faults, though not their exact
 //! interleaving.
 
-mod books;
+mod final_state;
 mod fixture;
 mod machines;
-mod reckoning;
-mod weather;
+mod requests;
+mod schedule;
 mod work;
 
 use anyhow::{Context, Result, ensure};
 use fixture::Fixture;
 use machines::Boots;
+use schedule::Schedule;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use weather::Weather;
 use work::Shift;
 
 /// The environment variable with the seed.
@@ -67,26 +67,26 @@ async fn story(seed: u64) -> Result<()> {
     let shift = Shift::new(seed, Arc::clone(&boots));
     shift.work(&fixture, 0..WARM_UP, Instant::now() + LONGEST).await;
     fixture.catches_up(SETTLED_WITHIN).await?;
-    let before = reckoning::footprint(&fixture).await?;
+    let before = final_state::footprint(&fixture).await?;
     reached("the first servers are deployed, and faults begin");
 
     let servers = machines::boot(&fixture, &boots, seed, &is_over);
     let last = Instant::now() + LONGEST;
     let (calm, is_calm) = watch::channel(false);
-    let weather = Weather::new(seed);
+    let schedule = Schedule::new(seed);
     let work = async {
         shift.work(&fixture, WARM_UP..SERVERS, last).await;
         calm.send_replace(true);
     };
-    let rages = async {
-        weather.rages(&fixture, last, &is_calm).await?;
+    let faults = async {
+        schedule.run(&fixture, last, &is_calm).await?;
         let last_fault = Instant::now();
-        reached(&weather.report());
+        reached(&schedule.report());
         let recovered = fixture.recovers(last_fault, SETTLED_WITHIN).await;
         reached(&format!("well after the last fault: {recovered:?}"));
         recovered
     };
-    let ((), recovered) = tokio::join!(work, rages);
+    let ((), recovered) = tokio::join!(work, faults);
     over.send_replace(true);
     let polls = agents.join().await?;
     servers.join().await?;
@@ -95,15 +95,15 @@ async fn story(seed: u64) -> Result<()> {
     ensure!(recovered <= WELL_WITHIN, "it was well only {recovered:?} after the last fault\n{}", fixture.complaints()?);
     boots.judge(BOOT_WITHIN)?;
 
-    shift.books.insist(&fixture, SETTLED_WITHIN).await?;
+    shift.requests.insist(&fixture, SETTLED_WITHIN).await?;
     reached("no order's outcome is unknown");
     fixture.catches_up(SETTLED_WITHIN).await?;
     fixture.settles(SETTLED_WITHIN).await?;
-    let log = reckoning::Log::read(&fixture).await?;
-    reached(&shift.books.report());
-    shift.books.compare(&log)?;
+    let log = final_state::Log::read(&fixture).await?;
+    reached(&shift.requests.report());
+    shift.requests.compare(&log)?;
     ensure!(shift.started() * 3 >= SERVERS, "only {} of {SERVERS} servers were deployed", shift.started());
-    reckoning::compare(&fixture, &before, SETTLED_WITHIN).await?;
+    final_state::compare(&fixture, &before, SETTLED_WITHIN).await?;
 
     let took = fixture.service.terminate(END_WITHIN).await?;
     let took = took.with_context(|| format!("{END_WITHIN:?} after SIGTERM the service still runs"))?;

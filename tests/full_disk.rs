@@ -4,6 +4,7 @@ use crate::support::disk::Disk;
 use crate::support::postgres::Postgres;
 use crate::support::process::{Process, wait_for};
 use anyhow::{Context, Result, ensure};
+use bootledger_projections::database::cause::Cause;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -60,11 +61,12 @@ async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once(
     ensure!(!refused.is_empty(), "{number} racks fit on a full disk");
     for (status, body) in &refused {
         assert_eq!(*status, 507, "{body}");
-        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("the database's disk is full")), "{body}");
+        assert_eq!(body["type"], "/api/docs#problem-storage-full", "{body}");
+        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains(Cause::DatabaseFull.sentence())), "{body}");
     }
     let (status, body) = ready(&service).await?;
     assert_eq!(status, 503, "{body}");
-    assert!(body["reasons"].to_string().contains("the database's disk is full"), "{body}");
+    assert!(body["reasons"].to_string().contains(Cause::DatabaseFull.sentence()), "{body}");
     assert_eq!(service.get("/api/v1/sites/dc1").await?["spec"]["name"], "Łódź", "reads go on");
 
     disk.free()?;
@@ -81,7 +83,7 @@ async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once(
     if expected.len() < 1000 {
         assert_eq!(found, expected, "each accepted command is in the log once, and no other");
     }
-    assert!(service.run(&["verify"]).await?.contains("events verified"));
+    service.run(&["verify"]).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 mod bounds;
 
-use crate::support::service::{Service, wait_for};
+use crate::support::service::{Service, dc1, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -29,26 +29,16 @@ pub(crate) struct Installing {
 impl Installing {
     pub(crate) async fn start() -> Result<Self> {
         let service = Service::start(Ipv4Addr::LOCALHOST).await?;
-        let site = json!({ "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example" });
-        service.define(&site, &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+        service.define(&dc1(), &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
         service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
         service.put("/api/v1/boot-images/debian", &json!({ "network_boot": "once" })).await?;
         let answers = "# {{ done_url }}\n";
         service.put_bytes("/api/v1/boot-images/debian/files/preseed.cfg?kind=kickstart&template=true", answers).await?;
         let device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "serial": "S-1", "venture": "shop", "role": "web" });
-        let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-        service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+        let device = service.register(&device).await?;
         let wanted = json!({ "device": device, "boot_image": "debian", "network": "prod", "ip": SERVER });
-        let deployment = service.post("/api/v1/deployments", &wanted).await?;
-        let deployment = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
-        wait_for("the deployment is in progress", PATIENCE, async || {
-            // Confirms the position that the views show, so that the entry is confirmed as soon as it exists.
-            let position = service.get("/readyz").await.ok()?["views_position"].clone();
-            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
-            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
-            (service.get(&deployment).await.ok()?["status"] == "in_progress").then_some(())
-        })
-        .await?;
+        let deployment = service.start_deployment(&wanted).await?;
+        service.confirm_entry(&deployment, PATIENCE).await?;
         let mut installing = Self { service, deployment, device, files: String::new(), client: Client::new() };
         let script = wait_for("the script comes", PATIENCE, async || {
             installing.boots().await.ok().filter(|script| script.contains("/DONE"))
@@ -165,9 +155,16 @@ async fn reports_of_an_installer_are_shown_and_a_failure_until_the_next_stage() 
     let failing = installing.service.get("/api/v1/deployments?plugin=failed").await?;
     ensure!(failing["items"][0]["id"] == id, "{failing}");
     let page = installing.service.text(&format!("/deployments/{id}")).await?;
-    ensure!(page.contains("The installer failed") && page.contains("&lt;b&gt;404&lt;/b&gt;"), "the page does not say it");
-    ensure!(installing.service.text("/").await?.contains("Installer, stage partition"), "the dashboard does not say it");
-    ensure!(installing.service.text("/deployments").await?.contains("Installer failed"), "the list does not say it");
+    ensure!(page.contains("note bad") && page.contains("&lt;b&gt;404&lt;/b&gt;"), "the page does not say it");
+    let cell = |page: &str, label: &str| {
+        let begin = format!("data-label=\"{label}\"");
+        let cells = page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split("</td>").next());
+        cells.map(str::to_owned).find(|cell| cell.contains("partition")).unwrap_or_default()
+    };
+    let dashboard = installing.service.text("/").await?;
+    ensure!(cell(&dashboard, "Reason").contains("&lt;b&gt;404&lt;/b&gt;"), "the dashboard does not say it");
+    let list = installing.service.text("/deployments").await?;
+    ensure!(cell(&list, "Waiting for").contains("badge bad"), "the list does not say it");
 
     let log: Vec<u8> = [vec![b'x'; 100_000], format!("\nwget http://boot/pxe/t/{token}/preseed.cfg\n").into_bytes()].concat();
     ensure!(installing.request(Method::PUT, "log", SERVER, log.clone()).await? == 200);

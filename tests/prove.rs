@@ -9,7 +9,7 @@ use crate::support::debian::{Debian, WebServer, define_site};
 use crate::support::dns::{DnsServer, KEY, Software};
 use crate::support::lab::{Firmware, Lab, Vm, VmOptions};
 use crate::support::service::{Service, wait_for};
-use crate::vm_deploys::{Kind, reaches, site, zones};
+use crate::vm_deploys::{Kind, site, zones};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::Path;
@@ -40,8 +40,7 @@ async fn a_bare_server_becomes_an_installed_debian_and_then_another_one() -> Res
     let mut keeper = agent.keep(&kea.check_command(), &kea.reload_command())?;
 
     let device = json!({ "site": "lab", "rack": "r1", "macs": [MAC], "serial": "VM-1", "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let device = service.register(&device).await?;
 
     let mut transcript = Transcript::new(&debian)?;
     let run = Run { lab: &lab, service: &service, mirror: &mirror, device: &device };
@@ -58,8 +57,8 @@ async fn a_bare_server_becomes_an_installed_debian_and_then_another_one() -> Res
     ensure!(!tokio::fs::read_to_string(&configuration).await?.contains(&first.hostname), "Kea still knows {}", first.hostname);
     let classifier = service.text(&format!("/puppet/nodes/{}", first.hostname)).await;
     ensure!(!classifier.is_ok_and(|text| text.contains("role::")), "the first name still has classes");
-    ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
+    service.run(&["verify"]).await?;
+    service.run(&["rebuild", "--compare"]).await?;
     let written = transcript.write()?;
     println!("{written}");
     Ok(())
@@ -89,7 +88,7 @@ impl Run<'_> {
         let text = |field: &str| -> Result<String> { Ok(deployment[field].as_str().context("a text")?.to_owned()) };
         let given = Installed { hostname: text("hostname")?, ip: text("ip")? };
         let path = format!("/api/v1/deployments/{}", text("id")?);
-        reaches(service, &path, "in_progress", Duration::from_mins(2)).await?;
+        service.reaches(&path, "in_progress", Duration::from_mins(2)).await?;
         transcript.stage("DNS, DHCP and role are prepared, and confirmed by Kea");
 
         self.mirror.forget()?;
@@ -144,7 +143,7 @@ impl Run<'_> {
         ensure!(line.contains(&format!("{} has {}", given.hostname, given.ip)), "{line}");
         transcript.stage("first boot from the disk");
         server.wait_for_console(&format!("this is {role} of shop at lab"), PATIENCE).await?;
-        reaches(self.service, path, "done", PATIENCE).await?;
+        self.service.reaches(path, "done", PATIENCE).await?;
         let deployment = self.service.get(path).await?;
         ensure!(deployment["ended_by"] == format!("Puppet for {}", given.hostname), "{deployment}");
         transcript.stage("Puppet's first run, which ends the deployment");

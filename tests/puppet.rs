@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 const NODE: &str = "h200.dc1.example";
 const MAC: &str = "52:54:00:00:00:01";
+/// The status and the type of the answer about a node that Bootledger does not classify, as the ENC script prints them.
+const NOT_FOUND: &str = "404 application/problem+json";
 /// The header that represents the booting server: the service trusts a proxy on this machine.
 const SERVER: (&str, &str) = ("X-Forwarded-For", "10.0.0.20");
 
@@ -101,19 +103,8 @@ async fn define_catalogue(service: &Service, flag: &Path) -> Result<()> {
 /// Deploys the device with this role and plays the DHCP server. Returns the deployment's path once it is in progress.
 async fn deploy(service: &Service, device: &str, role: &str) -> Result<String> {
     let wanted = json!({ "device": device, "venture": "shop", "role": role, "ip": SERVER.1, "hostname": NODE });
-    let deployment = service.post("/api/v1/deployments", &wanted).await?;
-    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
-    wait_for("the deployment is in progress", PATIENCE, async || {
-        let deployment = service.get(&path).await.ok()?;
-        let plugins = deployment["plugins"].as_array()?;
-        if plugins.iter().any(|run| run["plugin"] == "dhcp" && run["status"] == "waiting") {
-            let position = service.get("/readyz").await.ok()?["views_position"].as_i64()?;
-            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
-            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
-        }
-        (deployment["status"] == "in_progress").then_some(())
-    })
-    .await?;
+    let path = service.start_deployment(&wanted).await?;
+    service.confirm_entry(&path, PATIENCE).await?;
     Ok(path)
 }
 
@@ -144,11 +135,8 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     let token = service.run(&["token", "create", "puppet", "--puppet-reports"]).await?.trim().to_owned();
 
     let reported = puppet.node(NODE).await?.expect_err("no device has the name");
-    ensure!(reported.contains("no device ever had the host name"), "{reported}");
-    let device =
-        service.post("/api/v1/devices", &json!({ "site": "dc1", "macs": [MAC], "venture": "shop", "role": "db" })).await?;
-    let device = device["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    ensure!(reported.contains(NOT_FOUND) && reported.contains(NODE), "{reported}");
+    let device = service.register(&json!({ "site": "dc1", "macs": [MAC], "venture": "shop", "role": "db" })).await?;
 
     let path = deploy(&service, &device, "web").await?;
     let reported = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
@@ -181,7 +169,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     };
     reaches(&service, &path, "shows why Puppet failed", failed).await?;
     let page = service.text("/deployments").await?;
-    ensure!(page.contains("Puppet failed") && page.contains("/usr/bin/test -e"), "{page}");
+    ensure!(page.contains("/usr/bin/test -e"), "{page}");
     puppet.apply(NODE, &token).await?;
     let lines = service.get(&format!("{path}/events?limit=1000")).await?;
     let failures =
@@ -214,9 +202,11 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
 
     service.post(&format!("/api/v1/devices/{device}/decommission"), &json!({ "reason": "old" })).await?;
     let reported = puppet.node(NODE).await?.expect_err("it is out of use");
-    ensure!(reported.contains("which is decommissioned"), "{reported}");
-    ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
-    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views match the log"));
+    for fact in [NOT_FOUND, &device, "decommissioned"] {
+        ensure!(reported.contains(fact), "{fact}: {reported}");
+    }
+    service.run(&["verify"]).await?;
+    service.run(&["rebuild", "--compare"]).await?;
     Ok(())
 }
 
@@ -239,20 +229,21 @@ async fn the_enc_script_returns_only_bootledgers_data_of_the_node() -> Result<()
         ["", "-o/tmp/x", "a/../b", "a b", "a?at=1", "a%2e", "A.example", "a\nb", "..", ".a", "a.", "ä.example", "$(id).example"]
     {
         let (good, said) = run(&url, &[name]).await?;
-        ensure!(!good && said.contains("is not a node's certname"), "{name:?}: {said}");
+        // The script itself refuses the name. A message about an answer of Bootledger has the name without quotes.
+        ensure!(!good && said.starts_with(&format!("bootledger-enc: \"{name}\" ")), "{name:?}: {said}");
     }
     for arguments in [&[][..], &["a.example", "b.example"]] {
         ensure!(!run(&url, arguments).await?.0, "{arguments:?}");
     }
     let (good, said) = run(&url, &[NODE]).await?;
-    ensure!(!good && said.contains("no device ever had the host name"), "{said}");
+    ensure!(!good && said.contains(NOT_FOUND) && said.contains(NODE), "{said}");
     // This path answers 200 with something else.
     let (good, said) = run(&service.url("/api/docs?x="), &[NODE]).await?;
     ensure!(!good && said.contains("text/html"), "{said}");
     let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let (good, said) = run(&format!("http://{}", silent.local_addr()?), &[NODE]).await?;
-    ensure!(!good && said.contains("does not answer"), "{said}");
     let away = silent.local_addr()?;
+    let (good, said) = run(&format!("http://{away}"), &[NODE]).await?;
+    ensure!(!good && said.contains(&format!("http://{away} ")) && said.contains(NODE), "{said}");
     drop(silent);
     ensure!(!run(&format!("http://{away}"), &[NODE]).await?.0);
     ensure!(!run("", &[NODE]).await?.0, "no address was given");

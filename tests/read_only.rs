@@ -4,6 +4,7 @@
 use crate::support::postgres::{Postgres, execute};
 use crate::support::process::{Process, wait_for};
 use anyhow::{Result, ensure};
+use bootledger_projections::database::cause::Cause;
 use bootledger_test_cluster::TestDatabase;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -25,8 +26,9 @@ async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
         reqwest::Client::new().put(service.url("/api/v1/sites/dc2")).bearer_auth(service.token()).json(&site("Refused"));
     let answer = request.send().await?;
     let retry = answer.headers().contains_key("retry-after");
-    let (status, body) = (answer.status().as_u16(), answer.text().await?);
-    ensure!((status, retry) == (503, true) && body.contains("the database is read-only"), "{status} {body}");
+    let (status, body): (u16, Value) = (answer.status().as_u16(), answer.json().await?);
+    ensure!((status, retry) == (503, true) && body["type"] == "/api/docs#problem-unavailable", "{status} {body}");
+    ensure!(body["detail"] == Cause::ReadOnly.sentence(), "{body}");
     let ready: Value = reqwest::get(service.url("/readyz")).await?.json().await?;
     assert_eq!((&ready["ready"], &ready["reasons"]), (&json!(true), &json!([])), "{ready}");
     ensure!(ready["degraded"].to_string().contains(reason), "{ready}");
@@ -88,7 +90,7 @@ async fn a_standby_serves_reads_until_it_is_promoted() -> Result<()> {
     service.kill()?;
     service.use_database(standby.url("empty"));
     let refused = service.run(&["token", "list"]).await.expect_err("it cannot get a schema").to_string();
-    ensure!(refused.contains("standby") && refused.contains("start one instance on the writable server first"), "{refused}");
+    ensure!(refused.contains("standby") && refused.contains("schema"), "{refused}");
     service.use_database(standby.url("ledger"));
     service.start_again().await?;
 

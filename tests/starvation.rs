@@ -37,8 +37,7 @@ async fn sixty_cancels_at_once_are_all_done_while_agents_are_answered_and_the_re
     let ids = deployed(&service).await?;
     ensure!(ids.len() == FORMS, "{} deployments", ids.len());
     let device = json!({"site": "dc1", "macs": ["52:54:00:00:01:01"], "venture": "shop", "role": "web"});
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let device = service.register(&device).await?;
 
     let client = reqwest::Client::new();
     let cancel = async |id: &String| {
@@ -60,7 +59,7 @@ async fn sixty_cancels_at_once_are_all_done_while_agents_are_answered_and_the_re
     };
     let reactor = async {
         let new = json!({ "device": device, "network": "prod", "boot_image": "debian" });
-        let id = service.post("/api/v1/deployments", &new).await?["id"].as_str().context("an id")?.to_owned();
+        let id = service.create("/api/v1/deployments", &new).await?;
         wait_for("the reactor prepares another deployment", PATIENCE, async || {
             let shown = service.get(&format!("/api/v1/deployments/{id}")).await.ok()?;
             let waits = |run: &Value| run["plugin"] == "dhcp" && run["status"] == "waiting";

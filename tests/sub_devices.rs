@@ -1,7 +1,6 @@
 //! A chassis and its blades are one relation, whichever of them reports it; a deployment of the chassis ends it on both sides.
 
-use crate::support::rules::check_rules;
-use crate::support::service::{Service, wait_for};
+use crate::support::service::{Service, dc1, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -10,20 +9,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-async fn answer(service: &Service, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
-    let request = Client::new().request(method.clone(), service.url(path)).bearer_auth(service.token()).timeout(PATIENCE);
-    let request = match body {
-        Value::String(csv) => request.header("content-type", "text/csv").body(csv.clone()),
-        json => request.json(json),
-    };
-    let answer = request.send().await?;
-    let (status, body) = (answer.status().as_u16(), answer.json().await?);
-    check_rules(&method, path, status, &body);
-    Ok((status, body))
-}
-
 async fn post(service: &Service, path: &str, body: &Value) -> Result<(u16, Value)> {
-    answer(service, Method::POST, path, body).await
+    service.send(Method::POST, path, body).await
 }
 
 async fn register(service: &Service, body: Value) -> Result<String> {
@@ -40,8 +27,7 @@ async fn device(service: &Service, id: &str) -> Result<Value> {
 
 async fn service() -> Result<(Service, String, String)> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
-    let site = json!({ "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example" });
-    service.define(&site, &json!({ "cidr": "10.0.0.0/24", "site": "dc1" })).await?;
+    service.define(&dc1(), &json!({ "cidr": "10.0.0.0/24", "site": "dc1" })).await?;
     let chassis = json!({ "site": "dc1", "name": "chassis 1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web" });
     let chassis = register(&service, chassis).await?;
     let blade = json!({
@@ -76,7 +62,12 @@ async fn a_deployment_of_a_chassis_detaches_the_blades_that_name_it_as_parent() 
     let body = json!({ "device": chassis, "boot_image": "debian", "ip": "10.0.0.11", "hostname": "h200.dc1.example" });
     let (status, refused) = post(&service, "/api/v1/deployments", &body).await?;
     let detail = refused["detail"].as_str().context("a detail")?;
-    ensure!(status == 422 && detail.contains("held by device blade 1") && !detail.contains(&blade), "{refused}");
+    ensure!(status == 422 && detail.contains("blade 1") && !detail.contains(&blade), "{refused}");
+    let holder = format!("device {blade}");
+    let held = |error: &Value| {
+        error["holder"] == holder.as_str() && error["rule"].as_str().is_some_and(|rule| rule.ends_with("_claimed"))
+    };
+    ensure!(refused["errors"].as_array().is_some_and(|errors| errors.iter().any(held)), "{refused}");
     let busy = busy["id"].as_str().context("an id")?;
     post(&service, &format!("/api/v1/deployments/{busy}/cancel"), &json!({ "reason": "not this one" })).await?;
     let before = service.get("/readyz").await?["views_position"].as_i64().context("a position")?;
@@ -119,11 +110,11 @@ async fn the_inventory_of_a_chassis_and_the_report_of_its_blade_are_equivalent()
         [(json!([blade]), "device_has_parent"), (json!([unknown]), "device_unknown"), (json!([other]), "device_own_parent")]
     {
         let path = format!("/api/v1/devices/{other}/facts");
-        let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": parts })).await?;
+        let (status, refused) = service.send(Method::PUT, &path, &json!({ "sub_devices": parts })).await?;
         ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parts}: {status} {refused}");
     }
     let path = format!("/api/v1/devices/{blade}/facts");
-    let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": [chassis] })).await?;
+    let (status, refused) = service.send(Method::PUT, &path, &json!({ "sub_devices": [chassis] })).await?;
     ensure!(status == 422 && refused["errors"][0]["rule"] == "device_circle", "{status} {refused}");
     let body = json!({ "site": "dc1", "kind": "blade", "macs": ["52:54:00:00:00:04"], "parent": unknown });
     let (status, refused) = post(&service, "/api/v1/devices", &body).await?;
@@ -167,7 +158,7 @@ async fn of_a_chassis_and_its_blade_that_start_at_the_same_moment_the_second_wai
     for _ in 0..6 {
         post(&service, &format!("/api/v1/devices/{blade}/unverify"), &json!({})).await?;
         let path = format!("/api/v1/devices/{blade}");
-        let (status, attached) = answer(&service, Method::PATCH, &path, &json!({ "parent": chassis })).await?;
+        let (status, attached) = service.send(Method::PATCH, &path, &json!({ "parent": chassis })).await?;
         ensure!(status == 200, "{attached}");
         post(&service, &format!("/api/v1/devices/{blade}/verify"), &json!({})).await?;
         let before = service.get("/readyz").await?["views_position"].as_i64().context("a position")?;
@@ -215,7 +206,7 @@ async fn a_sub_device_is_where_its_chassis_is_and_moves_with_it() -> Result<()> 
     for (rack, site) in [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")] {
         service.put(&format!("/api/v1/racks/{rack}"), &json!({ "site": site, "units": 42 })).await?;
     }
-    let patch = async |id: &str, body: Value| answer(&service, Method::PATCH, &format!("/api/v1/devices/{id}"), &body).await;
+    let patch = async |id: &str, body: Value| service.send(Method::PATCH, &format!("/api/v1/devices/{id}"), &body).await;
     for id in [&chassis, &blade] {
         let (status, moved) = patch(id, json!({ "rack": "r1" })).await?;
         ensure!(status == 200, "{moved}");
@@ -256,7 +247,7 @@ async fn in_rack(service: &Service, devices: &[&String]) -> Result<()> {
     service.put("/api/v1/racks/r1", &json!({ "site": "dc1", "units": 42 })).await?;
     service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "racks": ["r1"] })).await?;
     for id in devices {
-        let (status, moved) = answer(service, Method::PATCH, &format!("/api/v1/devices/{id}"), &json!({ "rack": "r1" })).await?;
+        let (status, moved) = service.send(Method::PATCH, &format!("/api/v1/devices/{id}"), &json!({ "rack": "r1" })).await?;
         ensure!(status == 200, "{moved}");
     }
     Ok(())
@@ -273,12 +264,14 @@ async fn a_blade_that_is_put_into_a_chassis_which_is_being_deployed_waits_for_th
     })
     .await?;
     let path = format!("/api/v1/devices/{blade}");
-    let (status, attached) = answer(&service, Method::PATCH, &path, &json!({ "parent": chassis })).await?;
+    let (status, attached) = service.send(Method::PATCH, &path, &json!({ "parent": chassis })).await?;
     ensure!(status == 200, "{attached}");
 
+    let live = format!("deployment {}", started["id"].as_str().context("an id")?);
     let says = |refused: &Value| {
-        let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
-        message.contains("chassis 1") && message.contains("wait until") && !message.contains(&chassis)
+        let error = &refused["errors"][0];
+        let message = error["message"].as_str().unwrap_or_default();
+        error["holder"] == live.as_str() && message.contains("chassis 1") && !message.contains(&chassis)
     };
     let (status, refused) = post(&service, "/api/v1/deployments", &wanted(&blade)).await?;
     ensure!(status == 422 && refused["errors"][0]["rule"] == "chassis_deploying" && says(&refused), "{status} {refused}");
@@ -289,9 +282,13 @@ async fn a_blade_that_is_put_into_a_chassis_which_is_being_deployed_waits_for_th
     }
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", blade.as_str()), ("do", blade.as_str())];
-    for path in ["/devices/bulk", "/devices/bulk/do"] {
+    for (path, label, badge) in
+        [("/devices/bulk", "Planned change", "badge neutral"), ("/devices/bulk/do", "Result", "badge bad")]
+    {
         let (status, page) = form(&service, path, &chosen).await?;
-        ensure!(status == 200 && page.contains("chassis 1, which is being deployed"), "{path}: {status} {page}");
+        let found = cells(&page, label);
+        ensure!(status == 200 && found.len() == 1, "{path}: {status} {page}");
+        ensure!(found[0].contains(badge) && found[0].contains("chassis 1"), "{path}: {}", found[0]);
     }
 
     let id = started["id"].as_str().context("an id")?;
@@ -313,19 +310,23 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     // A problem of the chassis itself is reported for the chassis.
     service.put("/api/v1/sites/dc2", &json!({ "domain": "dc2.example", "zones": ["dc2.example"] })).await?;
     let path = format!("/api/v1/devices/{chassis}");
-    let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "site": "dc2" })).await?;
+    let (status, refused) = service.send(Method::PATCH, &path, &json!({ "site": "dc2" })).await?;
     ensure!(status == 422 && refused["errors"][0]["rule"] == "rack_of_other_site", "{status} {refused}");
     ensure!(!refused["detail"].as_str().unwrap_or_default().contains("sub-device"), "{refused}");
     // The blade between them is not selected.
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", chassis.as_str()), ("id", node.as_str())];
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
-    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices"), "{status} {page}");
-    ensure!(page.contains("It is a sub-device of chassis 1, which is also selected"), "{page}");
+    ensure!(status == 200 && page.contains("1 of 2"), "{status} {page}");
+    let rows = cells(&page, "Planned change");
+    ensure!(rows.len() == 2 && !rows[0].contains("badge neutral"), "the chassis can be deployed: {page}");
+    ensure!(rows[1].contains("badge neutral") && rows[1].contains("chassis 1"), "the node is left out: {page}");
     // The node may be deployed even if the chassis cannot be.
     post(&service, &format!("/api/v1/devices/{chassis}/unverify"), &json!({})).await?;
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
-    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices") && !page.contains("is also selected"), "{status} {page}");
+    ensure!(status == 200 && page.contains("1 of 2"), "{status} {page}");
+    let rows = cells(&page, "Planned change");
+    ensure!(rows.len() == 2 && rows[0].contains("badge neutral") && !rows[1].contains("badge neutral"), "{page}");
     post(&service, &format!("/api/v1/devices/{chassis}/verify"), &json!({})).await?;
 
     // A form that selects both and the blade: each row is started, or refused with a reason.
@@ -336,11 +337,18 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
         .collect();
     let (status, page) = form(&service, "/devices/bulk/do", &chosen).await?;
     ensure!(status == 200, "{status} {page}");
-    let rows: Vec<&str> = page.split("data-label=\"Result\"").skip(1).collect();
-    ensure!(rows.len() == 3 && page.contains("Show deployment"), "{page}");
+    let rows = cells(&page, "Result");
+    ensure!(rows.len() == 3 && rows.iter().any(|row| row.contains("badge good")), "{page}");
     for row in rows {
-        let words = ["Show deployment", "is being deployed", "which is being deployed"];
-        ensure!(words.iter().any(|words| row.contains(words)), "{row}");
+        let names_relative = ["chassis 1", "blade 1", "node 1"].iter().any(|name| row.contains(name));
+        ensure!(row.contains("badge good") != row.contains("badge bad"), "{row}");
+        ensure!(row.contains("/deployments/") != (row.contains("badge bad") && names_relative), "{row}");
     }
     Ok(())
+}
+
+/// The content of each cell with this label in a page's table.
+fn cells<'a>(page: &'a str, label: &str) -> Vec<&'a str> {
+    let begin = format!("data-label=\"{label}\"");
+    page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split("</td>").next()).collect()
 }

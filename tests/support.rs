@@ -2,13 +2,14 @@
 
 pub(crate) mod agent;
 pub(crate) mod bmc;
-pub(crate) mod books;
 pub(crate) mod browser;
 pub(crate) mod cluster;
+pub(crate) mod command_service;
 pub(crate) mod debian;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod lab;
+pub(crate) mod old_database;
 pub(crate) mod person;
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -16,6 +17,7 @@ pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod rules;
 pub(crate) mod service;
+pub(crate) mod steps;
 
 use std::path::{Path, PathBuf};
 

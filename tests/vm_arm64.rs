@@ -3,8 +3,8 @@
 
 use crate::support::lab::{Firmware, Lab, VmOptions};
 use crate::support::service::Service;
-use crate::vm_deploys::{Kind, PATIENCE, reaches, site};
-use anyhow::{Context, Result, ensure};
+use crate::vm_deploys::{Kind, PATIENCE, site};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use std::time::Duration;
 
@@ -43,16 +43,14 @@ async fn an_arm64_server_boots_over_the_network_to_its_script_and_is_done() -> R
     let dhcp = Kind::Isc.start(&lab, &configuration).await?;
     let mut keeper = agent.keep(&dhcp.check_command(), &dhcp.reload_command())?;
     let device = json!({ "site": "lab", "rack": "r1", "macs": [MAC], "serial": "ARM-1", "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
-    let deployment = service.post("/api/v1/deployments", &json!({ "device": device })).await?;
-    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
-    reaches(&service, &path, "in_progress", Duration::from_mins(1)).await?;
+    let device = service.register(&device).await?;
+    let path = service.start_deployment(&json!({ "device": device })).await?;
+    service.reaches(&path, "in_progress", Duration::from_mins(1)).await?;
 
     let mut server = lab.boot_vm(MAC, &VmOptions { firmware: Firmware::Arm64, memory_megabytes: 256, ..VmOptions::default() })?;
     let console = server.wait_for_console("It is done", PATIENCE).await?;
     ensure!(console.contains("An arm64 iPXE has the script of h200.lab.example"), "{console}");
-    reaches(&service, &path, "done", Duration::from_secs(30)).await?;
+    service.reaches(&path, "done", Duration::from_secs(30)).await?;
     server.power_off().await?;
     keeper.kill().await?;
     let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await?;

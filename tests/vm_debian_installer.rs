@@ -6,7 +6,7 @@
 use crate::support::debian::{Debian, define_site};
 use crate::support::lab::{Firmware, Lab, VmOptions};
 use crate::support::service::{Service, wait_for};
-use crate::vm_deploys::{Kind, reaches, site};
+use crate::vm_deploys::{Kind, site};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -58,12 +58,10 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
 
     let macs: Vec<&str> = idle_card.into_iter().chain([MAC]).collect();
     let device = json!({ "site": "lab", "rack": "r1", "macs": macs, "serial": "VM-1", "venture": "shop", "role": "web" });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
-    let deployment = service.post("/api/v1/deployments", &json!({ "device": device, "mac": MAC })).await?;
-    let id = deployment["id"].as_str().context("an id")?;
+    let device = service.register(&device).await?;
+    let id = service.create("/api/v1/deployments", &json!({ "device": device, "mac": MAC })).await?;
     let path = format!("/api/v1/deployments/{id}");
-    reaches(&service, &path, "in_progress", Duration::from_mins(2)).await?;
+    service.reaches(&path, "in_progress", Duration::from_mins(2)).await?;
 
     let options =
         VmOptions { firmware, memory_megabytes: 1024, empty_disk_gigabytes: Some(4), idle_card, ..VmOptions::default() };
@@ -83,13 +81,13 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     let console = server.console();
     partitioned.context(console)?;
     for stage in ["components", "partitioning"] {
-        let reported = async || reported(&service, id).await.ok()?.contains(stage).then_some(());
+        let reported = async || reported(&service, &id).await.ok()?.contains(stage).then_some(());
         wait_for(&format!("the installer reports the stage {stage}"), Duration::from_mins(1), reported).await?;
     }
     server.power_off().await?;
     keeper.kill().await?;
 
-    let files = served(&service, id).await?;
+    let files = served(&service, &id).await?;
     for file in ["boot.ipxe", "linux", "initrd.gz", "preseed.cfg", "early.sh", "late.sh"] {
         ensure!(files.contains(file), "{file} was not served: {files:?}");
     }

@@ -4,7 +4,7 @@
 use crate::support::debian::{Debian, define_site};
 use crate::support::lab::{Firmware, Lab, VmOptions};
 use crate::support::service::{Service, wait_for};
-use crate::vm_deploys::{Kind, reaches, site};
+use crate::vm_deploys::{Kind, site};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -124,11 +124,9 @@ async fn deploy(service: &Service, serial: &str, mac: &str, settings: &Value) ->
     let device = json!({
         "site": "lab", "rack": "r1", "macs": [mac], "serial": serial, "venture": "shop", "role": "web", "settings": settings,
     });
-    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
-    let deployment = service.post("/api/v1/deployments", &json!({ "device": device })).await?;
-    let id = deployment["id"].as_str().context("an id")?.to_owned();
-    reaches(service, &format!("/api/v1/deployments/{id}"), "in_progress", Duration::from_mins(2)).await?;
+    let device = service.register(&device).await?;
+    let id = service.create("/api/v1/deployments", &json!({ "device": device })).await?;
+    service.reaches(&format!("/api/v1/deployments/{id}"), "in_progress", Duration::from_mins(2)).await?;
     Ok(id)
 }
 

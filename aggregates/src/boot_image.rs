@@ -54,7 +54,7 @@ impl BootImage {
             let message = match declared.get(name) {
                 None => format!("the template {file} uses the setting {name}; change the template before you remove the setting"),
                 Some(new) if new.kind != old.kind => format!(
-                    "the template {file} uses the setting {name} as a {}; change the template before you make it a {}",
+                    "the template {file} uses the setting {name} as a {}; change the template before you change the type to {}",
                     old.kind.as_str(),
                     new.kind.as_str()
                 ),
@@ -108,9 +108,7 @@ impl BootImage {
             }
             BootImageCommand::RetireBootImage if self.spec.is_none() || self.retired => Ok(vec![]),
             BootImageCommand::RetireBootImage => Ok(vec![BootImageEvent::BootImageRetired {}]),
-            _ if self.spec.is_none() => {
-                Err(Refused::because("", Rule::BootImageUnknown, "there is no such boot image; create it first"))
-            }
+            _ if self.spec.is_none() => Err(Refused::unknown(Rule::BootImageUnknown, "boot image", "create it first")),
             _ if self.retired => {
                 Err(Refused::because("", Rule::BootImageRetired, "the boot image is retired; restore it to use it"))
             }

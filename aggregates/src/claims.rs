@@ -96,7 +96,17 @@ pub enum Holder {
     Deployment(DeploymentId),
 }
 
-/// `device 0192…`, as stored and as shown in messages.
+impl Holder {
+    /// The holder in the middle of a sentence, by its name: a device's label, or the host name of a deployment.
+    pub fn called(&self, name: &str) -> String {
+        match self {
+            Self::Device(_) => format!("device {name}"),
+            Self::Deployment(_) => format!("the deployment of {name}"),
+        }
+    }
+}
+
+/// `device 0192…`, as stored, and as shown in messages until the holder's name is known.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -77,7 +77,7 @@ impl Deployment {
         match (command, self) {
             (C::StartDeployment(request), Self::None) => start::start(*request),
             (C::StartDeployment(_), _) => Err(refusal(Rule::DeploymentExists, "a deployment with this ID already exists")),
-            (_, Self::None) => Err(refusal(Rule::DeploymentUnknown, "there is no such deployment")),
+            (_, Self::None) => Err(Refused::unknown(Rule::DeploymentUnknown, "deployment", "check its ID")),
 
             (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
             // After the installation, the plugins that led to it no longer matter: do not retry them.
@@ -135,22 +135,26 @@ impl Deployment {
             (C::ReportInstaller { report }, Self::InProgress(live)) => live.installer_report(&report),
             (C::RecordInstallerLog { sha256, size }, Self::InProgress(live)) => live.installer_log(sha256, size),
             (C::SetNextBoot { boot, reason }, Self::InProgress(live)) => live.set_next_boot(boot, reason),
-            (C::ReportInstaller { .. } | C::RecordInstallerLog { .. } | C::SetNextBoot { .. }, Self::Open(_)) => {
-                Err(refusal(Rule::NotInProgress, "the deployment is still being prepared; its server cannot boot the image yet"))
-            }
+            (C::ReportInstaller { .. } | C::RecordInstallerLog { .. } | C::SetNextBoot { .. }, Self::Open(_)) => Err(refusal(
+                Rule::NotInProgress,
+                "the deployment is still being prepared, so its server cannot boot the image yet; wait until it is in progress",
+            )),
 
             (C::MarkDone { by }, Self::InProgress(live)) => Ok(live.done(by).into_iter().collect()),
             (C::MarkDone { .. }, Self::Open(_)) => Err(refusal(
                 Rule::NotInProgress,
-                "the deployment is still being prepared; only a deployment in progress can be marked done",
+                "the deployment is still being prepared; wait until it is in progress, or cancel it",
             )),
             (C::CancelDeployment { by, reason }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(vec![DeploymentEvent::DeploymentCancelled { device: live.device, by, reason, released: live.took.clone() }])
             }
             (C::CancelDeployment { .. }, Self::Done(_)) => {
-                Err(refusal(Rule::DeploymentEnded, "the deployment is done and cannot be cancelled"))
+                Err(refusal(Rule::DeploymentEnded, "the deployment is done; start a new one to install the server again"))
             }
-            (_, Self::Done(_)) => Err(refusal(Rule::DeploymentEnded, "the deployment is done and cannot be changed")),
+            (_, Self::Done(_)) => {
+                let message = "the deployment is done and can no longer change; start a new one to install the server again";
+                Err(refusal(Rule::DeploymentEnded, message))
+            }
             (_, Self::Cancelled) => Err(refusal(Rule::DeploymentEnded, "the deployment was cancelled; start a new one")),
         }
     }
@@ -191,11 +195,18 @@ impl Deployment {
         };
         let run = live.runs.get(plugin).cloned().unwrap_or_default();
         let early = matches!((planned.stage, self), (PluginStage::InProgress, Self::Open(_)));
-        let missing: Vec<&str> =
-            planned.requires.iter().filter(|r| !live.runs.get(*r).is_some_and(|run| run.succeeded)).map(Name::as_str).collect();
+        let succeeded = |name: &Name| live.runs.get(name).is_some_and(|run| run.succeeded);
+        let mut missing: Vec<&str> = planned.requires.iter().filter(|&name| !succeeded(name)).map(Name::as_str).collect();
+        if early && missing.is_empty() {
+            let preparing = live.plan.preparing().map(|other| &other.name);
+            missing = preparing.filter(|&name| !succeeded(name)).map(Name::as_str).collect();
+        }
         if early || !missing.is_empty() {
-            let awaited = if missing.is_empty() { "the plugins of the preparation".to_owned() } else { missing.join(", ") };
-            return Err(refusal(Rule::PluginTooEarly, format!("the plugin {plugin} cannot run before {awaited} have succeeded")));
+            let have = if missing.len() == 1 { "has" } else { "have" };
+            // Only names: the text is stored with the failure of the plugin.
+            let awaited = missing.join(", ");
+            let message = format!("the plugin {plugin} cannot run before {awaited} {have} succeeded; wait until then");
+            return Err(Refused(vec![BrokenRule::new("", Rule::PluginTooEarly, message).about(awaited)]));
         }
         Ok(run)
     }

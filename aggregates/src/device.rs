@@ -17,8 +17,10 @@ mod inventory;
 mod orders;
 pub mod patch;
 pub mod power;
+pub mod power_failure;
 pub mod register;
 mod registered;
+pub mod remark;
 #[cfg(test)]
 mod tests;
 
@@ -64,7 +66,7 @@ impl Device {
             | (C::DetachDevice { .. } | C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => {
                 return Ok(vec![]);
             }
-            (_, Self::None) => return Err(refusal(Rule::DeviceUnknown, "there is no such device; register it first")),
+            (_, Self::None) => return Err(Refused::unknown(Rule::DeviceUnknown, "device", "register it first")),
             (_, Self::Decommissioned) => {
                 return Err(Refused(vec![allowed::decommissioned()]));
             }
@@ -77,18 +79,18 @@ impl Device {
             C::RecordFacts { facts, held, live } => inventory::record(device, *facts, &held, live),
             C::VerifyDevice => device.verify(),
             C::UnverifyDevice { live } => {
-                not_live(live, "unverified")?;
+                not_live(live, "its verification can be revoked")?;
                 Ok(if device.verified { vec![DeviceEvent::DeviceUnverified {}] } else { vec![] })
             }
             C::DecommissionDevice { reason, live } => {
-                not_live(live, "decommissioned")?;
+                not_live(live, "it can be decommissioned")?;
                 let mut events = device.withdraw_everything();
                 events.push(DeviceEvent::DeviceDecommissioned { reason });
                 Ok(events)
             }
-            C::CleanDevice { deployment, live, keeps, remark_until, parts } => {
+            C::CleanDevice { deployment, live, keeps, at, parts } => {
                 is_live(deployment, live)?;
-                Ok(clean::clean(device, deployment, &keeps, &remark_until, parts))
+                Ok(clean::clean(device, deployment, &keeps, at, parts))
             }
             C::AttachDevice { parent } => device.attach(parent),
             C::DetachDevice { parent, deployment } => {

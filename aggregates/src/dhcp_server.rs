@@ -121,7 +121,8 @@ impl DhcpServer {
         match (command, &self.defined) {
             (DhcpServerCommand::DefineDhcpServer { spec, site_exists }, defined) => {
                 if !site_exists {
-                    return Err(Refused::because("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
+                    let message = format!("there is no site {}; create it first", spec.site);
+                    return Err(Refused::because("site", Rule::SiteUnknown, message));
                 }
                 let changed = defined.as_ref().is_none_or(|before| before.address != spec.address);
                 let address = spec.address.filter(|address| changed && !address.is_loopback());
@@ -135,10 +136,11 @@ impl DhcpServer {
             (DhcpServerCommand::RetireDhcpServer, Some(spec)) => {
                 Ok(vec![DhcpServerEvent::DhcpServerRetired { site: spec.site.clone() }])
             }
-            (_, None) => Err(Refused::because("", Rule::DhcpServerUnknown, "there is no such DHCP server; create it first")),
+            (_, None) => Err(Refused::unknown(Rule::DhcpServerUnknown, "DHCP server", "create it first")),
             (DhcpServerCommand::ConfirmConfiguration { revision, position, last_position }, Some(spec)) => {
                 if position < 1 {
-                    return Err(Refused::because("position", Rule::PositionRange, "event numbers start at 1"));
+                    let message = "event numbers start at 1; send the event number of the configuration";
+                    return Err(Refused::because("position", Rule::PositionRange, message));
                 }
                 if position > last_position {
                     return Err(Refused(vec![BrokenRule::new(

@@ -6,19 +6,21 @@
 //! A check reports what it finds. An operator may order a repair, which brings the server to what the views say, and the next
 //! check reports the result. Nothing is repaired without an order.
 
+mod difference;
 #[cfg(test)]
 mod tests;
+
+pub use crate::problem::DriftProblem;
+pub use difference::{Difference, DifferenceKind, Nature, RepeatConflict, RepeatedEntries, RepeatedEntry, Segment};
 
 use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::values::ParseError;
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
 use crate::values::schema::written_as_text;
-use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use utoipa::ToSchema;
 
 /// The key of a difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,46 +103,6 @@ impl From<DriftKey> for String {
     }
 }
 
-/// How a server differs from what the views say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Nature {
-    /// Some expected records are missing, and there are no foreign ones.
-    Missing,
-    /// The server has records that Bootledger once sent to it and that it should no longer have.
-    LeftOver,
-    /// The name has records that did not come from Bootledger.
-    Foreign,
-    /// The name is an alias (CNAME) that did not come from Bootledger.
-    Alias,
-    /// The DHCP server has never confirmed a configuration.
-    Unconfirmed,
-    /// The DHCP server has not confirmed a change that was recorded some time ago.
-    Behind,
-    /// The DHCP server could not use a configuration.
-    Failing,
-    /// The DHCP server reports a different configuration from the one that the views gave at that event number.
-    OtherRevision,
-    /// The site has entries that no network serves, so the DHCP server gets an earlier configuration, or one without these
-    /// entries.
-    HeldBack,
-}
-
-/// A difference between a server and the views.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Difference {
-    /// How the server differs.
-    pub nature: Nature,
-    /// The server: the DNS primary's address and port, or the DHCP server's name.
-    pub server: Text,
-    /// What the views say: values of records, or the SHA-256 of a configuration if it is certain.
-    pub expected: Vec<Text>,
-    /// What the server has.
-    pub found: Vec<Text>,
-    /// Further information; empty if the other fields say everything.
-    pub message: Text,
-}
-
 /// A command on a difference.
 #[derive(Clone, Debug)]
 pub enum DriftCommand {
@@ -154,15 +116,21 @@ pub enum DriftCommand {
     /// Records that an ordered repair failed.
     FailRepair {
         /// The reason for the failure.
-        problem: Text,
+        problem: DriftProblem,
     },
 }
 
 /// Why a difference cannot be repaired by an order; `None` if it can. `named` is whether the operator named this difference.
 pub fn unrepairable(difference: &Difference, named: bool) -> Option<BrokenRule> {
-    match difference.nature {
+    match difference.nature() {
         Nature::Alias => {
-            let message = format!("{}; a repair cannot remove the alias. Remove it on the DNS server", difference.message);
+            let alias = match &difference.kind {
+                DifferenceKind::Alias { name, target, .. } => format!("{name} is an alias (CNAME) of {target}"),
+                _ => "the name is an alias (CNAME)".to_owned(),
+            };
+            let message = format!(
+                "{alias}, which Bootledger did not create and a repair does not remove. Remove the alias on the DNS server"
+            );
             Some(BrokenRule::new("keys", Rule::DriftAlias, message))
         }
         Nature::Foreign if !named => {
@@ -187,7 +155,7 @@ pub enum DriftEvent {
     /// An ordered repair failed; the difference remains.
     DriftRepairFailed {
         /// The reason for the failure.
-        problem: Text,
+        problem: DriftProblem,
     },
     /// The difference no longer exists.
     DriftEnded {
@@ -223,11 +191,6 @@ impl Drift {
             (DriftCommand::FailRepair { .. }, Some(_)) if !self.ordered => Ok(vec![]),
             (DriftCommand::FailRepair { problem }, Some(_)) => Ok(vec![DriftEvent::DriftRepairFailed { problem }]),
         }
-    }
-
-    /// The difference whose repair an operator has ordered.
-    pub fn to_repair(&self) -> Option<&Difference> {
-        self.open.as_ref().filter(|_| self.ordered)
     }
 
     fn evolve(&mut self, event: DriftEvent) {

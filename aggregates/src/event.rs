@@ -1,9 +1,7 @@
 //! Any event of any aggregate, for readers of the whole log.
 
 #[cfg(test)]
-pub(crate) mod sampled;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::boot_image::BootImageEvent;
 use crate::claims::ClaimChange;

@@ -40,6 +40,11 @@ impl Declared {
         format!("{} is {} of {}", self.ip, self.what, self.by)
     }
 
+    /// The sentence for a use that is only requested: `10.20.0.2 would be the next server of site dc1`.
+    pub fn requested(&self) -> String {
+        format!("{} would be {} of {}", self.ip, self.what, self.by)
+    }
+
     /// The entry that names the address, such as `site dc1`.
     pub fn by(&self) -> &str {
         &self.by
@@ -175,8 +180,16 @@ fn of_zones(zones: &[Zone], by: &str) -> Vec<Declared> {
     extra.iter().filter_map(address).collect()
 }
 
-/// The error for entries of a device whose address belongs to something else.
+/// The end of a message about an entry of a device whose address belongs to something else.
+const NO_ENTRY: &str = ", so a device cannot have an entry for it. Choose another address, or change that first";
+
+/// The error for entries of a device whose address the catalogue uses.
 pub fn entry_refused(field: &str, why: &str, by: &str) -> BrokenRule {
-    let message = format!("{why}, so a device cannot have an entry for it. Choose another address, or change that first");
-    BrokenRule::new(field, Rule::AddressOfInfrastructure, message).held_by(by)
+    BrokenRule::new(field, Rule::AddressOfInfrastructure, format!("{why}{NO_ENTRY}")).held_by(by)
+}
+
+/// The error for entries of a device whose address is the management address of another device.
+pub fn entry_of_controller(field: &str, ip: Ipv4Addr, owner: DeviceId) -> BrokenRule {
+    let before = format!("{ip} is the management address of ");
+    BrokenRule::naming(field, Rule::AddressOfInfrastructure, before, Holder::Device(owner), NO_ENTRY)
 }

@@ -4,6 +4,7 @@
 //! commands, so that replaying the events always gives the same state. The JSON of the events is stored permanently; the tests
 //! of `event` record its form.
 
+pub mod actor;
 pub mod boot_image;
 pub mod claims;
 pub mod controller;
@@ -11,10 +12,13 @@ pub mod deployment;
 pub mod device;
 pub mod dhcp_server;
 pub mod drift;
+#[cfg(test)]
+mod enum_texts;
 pub mod event;
 pub mod infrastructure;
 pub mod network;
 pub mod placement;
+pub mod problem;
 pub mod rack;
 pub mod rules;
 #[cfg(test)]

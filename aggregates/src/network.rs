@@ -121,7 +121,7 @@ fn yes() -> bool {
 }
 
 /// Why an address of a network cannot be assigned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reserved {
     /// The address is not in the network.
     Outside,
@@ -131,8 +131,17 @@ pub enum Reserved {
     Broadcast,
     /// The address is the router's.
     Gateway,
-    /// The address is in the bottom or top margin.
-    Margin,
+    /// The address is one of those that the network reserves at its start or end.
+    Margin(Edge),
+}
+
+/// An end of a network's range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edge {
+    /// The lowest addresses.
+    Start,
+    /// The highest addresses.
+    End,
 }
 
 impl NetworkSpec {
@@ -150,18 +159,13 @@ impl NetworkSpec {
             Some(Reserved::Broadcast)
         } else if self.gateway == Some(ip) {
             Some(Reserved::Gateway)
-        } else if number < first + u64::from(ends) + u64::from(self.margin_bottom)
-            || number + u64::from(ends) + u64::from(self.margin_top) > last
-        {
-            Some(Reserved::Margin)
+        } else if number < first + u64::from(ends) + u64::from(self.margin_bottom) {
+            Some(Reserved::Margin(Edge::Start))
+        } else if number + u64::from(ends) + u64::from(self.margin_top) > last {
+            Some(Reserved::Margin(Edge::End))
         } else {
             None
         }
-    }
-
-    /// Whether `ip` is below the assignable addresses. Meaningful only if the address is reserved.
-    pub fn is_in_bottom_margin(&self, ip: Ipv4Addr) -> bool {
-        u64::from(u32::from(ip)) < self.range().start
     }
 
     /// The number of assignable addresses.
@@ -194,8 +198,12 @@ impl NetworkSpec {
 
 /// Why a network cannot be retired while `used` of its addresses are held; `None` if it can.
 pub fn in_use(used: u64) -> Option<BrokenRule> {
-    let message = format!("{used} addresses of the network are in use; release them first");
-    (used > 0).then(|| BrokenRule::new("", Rule::NetworkInUse, message))
+    let message = match used {
+        0 => return None,
+        1 => "1 address of the network is in use; release it first".to_owned(),
+        _ => format!("{used} addresses of the network are in use; release them first"),
+    };
+    Some(BrokenRule::new("", Rule::NetworkInUse, message))
 }
 
 /// A command on a network.
@@ -248,13 +256,14 @@ impl Network {
             NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps } => {
                 let mut broken = vec![];
                 if !site_exists {
-                    broken.push(BrokenRule::new("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
+                    let message = format!("there is no site {}; create it first", spec.site);
+                    broken.push(BrokenRule::new("site", Rule::SiteUnknown, message));
                 }
                 for rack in foreign_racks {
                     broken.push(BrokenRule::new(
                         "racks",
                         Rule::RackUnknown,
-                        format!("there is no rack {rack} in site {}", spec.site),
+                        format!("there is no rack {rack} in site {}; create it first", spec.site),
                     ));
                 }
                 for other in overlaps {
@@ -262,7 +271,10 @@ impl Network {
                         BrokenRule::new(
                             "cidr",
                             Rule::NetworkOverlaps,
-                            format!("{} shares addresses with network {other}", spec.cidr),
+                            format!(
+                                "{} shares addresses with network {other}; choose another range, or edit that network",
+                                spec.cidr
+                            ),
                         )
                         .held_by(format!("network {other}")),
                     );

@@ -31,7 +31,7 @@ pub use uses::Use;
 use crate::infrastructure;
 use crate::rules::{BrokenRule, Refused, Rule};
 use dangling::dangling;
-use misfit::misfits;
+use misfit::{misfits, reserved_as};
 use moves::moves;
 use places::Places;
 use std::collections::BTreeSet;
@@ -124,14 +124,8 @@ impl<'a> Weighing<'a> {
     /// Checks that a server that is being installed keeps the values that it was given.
     fn weigh_live(&mut self, held: &Held) {
         let Some(live) = &held.live else { return };
-        let concerned = match self.change {
-            Change::Network(name, _) => {
-                self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.assignment.ip))
-            }
-            Change::Site(name, _) => held.site == *name,
-            _ => false,
-        };
-        if !concerned {
+        let Change::Network(name, _) = self.change else { return };
+        if !self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.assignment.ip)) {
             return;
         }
         for (field, words) in self.change.taken(self.before) {
@@ -166,7 +160,7 @@ pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     let rule = |misfit: &Misfit| match misfit {
         Misfit::Reserved { ip, network, why } => infrastructure::entry_refused(
             "dhcp_entries",
-            &format!("{ip} {why} of network {network}"),
+            &format!("{ip} is {} network {network}", reserved_as(*why)),
             &format!("network {network}"),
         ),
         other => BrokenRule::new("dhcp_entries", other.rule(), other.sentence(&held.called)),

@@ -70,10 +70,15 @@ impl Rack {
         match command {
             RackCommand::DefineRack { spec, site_exists } => {
                 if !site_exists {
-                    return Err(Refused::because("site", Rule::SiteUnknown, format!("there is no site {}", spec.site)));
+                    let message = format!("there is no site {}; create it first", spec.site);
+                    return Err(Refused::because("site", Rule::SiteUnknown, message));
                 }
                 if spec.units == 0 {
-                    return Err(Refused::because("units", Rule::UnitsRange, "a rack has at least one unit"));
+                    return Err(Refused::because(
+                        "units",
+                        Rule::UnitsRange,
+                        "a rack has at least one unit; enter its number of units",
+                    ));
                 }
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![RackEvent::RackDefined { spec }] })
             }

@@ -7,6 +7,7 @@ pub use registry::Rule;
 
 use registry::Status;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use utoipa::ToSchema;
 
 /// One validation error. `rule` is a stable code in `snake_case`; `message` is for operators and says what to do.
@@ -22,12 +23,77 @@ pub struct BrokenRule {
     /// The holder of the requested value, such as `device 0192…` or `deployment 0192…`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub holder: Option<String>,
+    /// What the error is about, such as the requested address. It is stored with the failure of a plugin.
+    #[serde(skip)]
+    value: Option<Box<str>>,
+    /// The message before and after a name that the rule does not know: that of the holder or of the missing object.
+    #[serde(skip)]
+    around_name: Option<Box<[String; 2]>>,
 }
 
 impl BrokenRule {
     /// Creates an error without a holder.
     pub fn new(field: &str, rule: Rule, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), rule: rule.code().to_owned(), message: message.into(), holder: None }
+        let (field, rule, message) = (field.to_owned(), rule.code().to_owned(), message.into());
+        Self { field, rule, message, holder: None, value: None, around_name: None }
+    }
+
+    /// Creates an error whose message names the holder of a value: `before`, the holder, `after`. The message has the holder's
+    /// ID until [`Self::name_holder`] completes it with a name.
+    pub fn naming(field: &str, rule: Rule, before: impl Into<String>, holder: impl Display, after: &str) -> Self {
+        let (before, holder) = (before.into(), holder.to_string());
+        let message = format!("{before}{holder}{after}");
+        let around = Box::new([before, after.to_owned()]);
+        Self { around_name: Some(around), ..Self::new(field, rule, message) }.held_by(holder)
+    }
+
+    /// Creates the error that the object of a command does not exist. An aggregate does not know its own key, so
+    /// [`Self::name_object`] completes the message. `kind` is what the object is, such as `DHCP server`.
+    pub fn unknown(rule: Rule, kind: &str, advice: &str) -> Self {
+        let around = Box::new([format!("there is no {kind} "), format!("; {advice}")]);
+        Self { around_name: Some(around), ..Self::new("", rule, format!("there is no such {kind}; {advice}")) }
+    }
+
+    /// Completes the message with the holder's name, such as `device R640 no. 1`. A message that does not name the holder stays
+    /// as it is. `holder` keeps the ID, for programs.
+    pub fn name_holder(&mut self, name: &str) {
+        if self.holder.is_some() {
+            self.complete(name);
+        }
+    }
+
+    /// Completes the message with the name of the object that does not exist. Other messages stay as they are.
+    pub fn name_object(&mut self, name: &str) {
+        if self.holder.is_none() {
+            self.complete(name);
+        }
+    }
+
+    fn complete(&mut self, name: &str) {
+        if let Some([before, after]) = self.around_name.as_deref() {
+            self.message = format!("{before}{name}{after}");
+        }
+    }
+
+    /// Puts a text before the message.
+    #[must_use]
+    pub fn preceded_by(mut self, text: &str) -> Self {
+        self.message.insert_str(0, text);
+        if let Some([before, _]) = self.around_name.as_deref_mut() {
+            before.insert_str(0, text);
+        }
+        self
+    }
+
+    /// Says what the error is about, such as the requested address.
+    #[must_use]
+    pub fn about(self, value: impl Display) -> Self {
+        Self { value: Some(value.to_string().into()), ..self }
+    }
+
+    /// What the error is about, such as the requested address, if the rule says it.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
     }
 
     /// Whether the error is about this rule.
@@ -63,6 +129,18 @@ impl Refused {
     /// A refusal with a single reason.
     pub fn because(field: &str, rule: Rule, message: impl Into<String>) -> Self {
         Self(vec![BrokenRule::new(field, rule, message)])
+    }
+
+    /// A refusal because the object of the command does not exist; see [`BrokenRule::unknown`].
+    pub fn unknown(rule: Rule, kind: &str, advice: &str) -> Self {
+        Self(vec![BrokenRule::unknown(rule, kind, advice)])
+    }
+
+    /// The refusal with the name of the object, where the object does not exist.
+    #[must_use]
+    pub fn of_object(mut self, name: &str) -> Self {
+        self.0.iter_mut().for_each(|broken| broken.name_object(name));
+        self
     }
 
     /// Returns `Ok` if there are no errors.
@@ -127,3 +205,40 @@ macro_rules! domain_event {
 }
 
 pub(crate) use {aggregate, domain_event};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_completed_with_the_name_that_the_rule_does_not_know() {
+        let mut held = BrokenRule::naming("ip", Rule::IpClaimed, "10.0.0.7 is held by ", "device 0192", "; choose another");
+        assert_eq!(
+            (held.message.as_str(), held.holder.as_deref()),
+            ("10.0.0.7 is held by device 0192; choose another", Some("device 0192"))
+        );
+        held.name_object("h1");
+        held = held.preceded_by("row 2: ");
+        held.name_holder("device web 1");
+        assert_eq!(held.message, "row 2: 10.0.0.7 is held by device web 1; choose another");
+        assert_eq!(held.holder.as_deref(), Some("device 0192"));
+
+        let refused = Refused::unknown(Rule::WebhookUnknown, "webhook", "create it first");
+        assert_eq!(refused.to_string(), "there is no such webhook; create it first");
+        assert!(refused.0[0].is_not_found());
+        assert_eq!(refused.of_object("chat").to_string(), "there is no webhook chat; create it first");
+
+        let plain = Refused::because("name", Rule::NameEmpty, "enter a name").of_object("chat");
+        assert_eq!(plain.to_string(), "enter a name");
+    }
+
+    #[test]
+    fn the_json_of_an_error_has_neither_its_value_nor_the_parts_of_its_message() {
+        let held = BrokenRule::naming("ip", Rule::IpClaimed, "10.0.0.7 is held by ", "device 7", "").about("10.0.0.7");
+        let json = serde_json::to_value(&held).expect("JSON");
+        let expected = serde_json::json!({
+            "field": "ip", "rule": "ip_claimed", "message": "10.0.0.7 is held by device 7", "holder": "device 7",
+        });
+        assert_eq!(json, expected);
+    }
+}

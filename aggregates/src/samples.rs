@@ -5,6 +5,7 @@ use crate::deployment::assignment::Assignment;
 use crate::deployment::event::Limits;
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use crate::device::power_failure::PowerFailure;
 use crate::network::NetworkSpec;
 use crate::rules::Refused;
 use crate::settings::Resolution;
@@ -35,6 +36,11 @@ pub(crate) fn deployment_id(number: u128) -> DeploymentId {
 /// Noon of a fixed day, plus `seconds`.
 pub(crate) fn noon(seconds: i64) -> Timestamp {
     parsed::<Timestamp>("2026-03-01T12:00:00Z").plus_seconds(seconds)
+}
+
+/// The failure of a power order whose user the controller refused.
+pub(crate) fn refused_user() -> PowerFailure {
+    PowerFailure::Credentials { controller: parsed("10.0.9.1"), user: parsed("admin") }
 }
 
 pub(crate) fn site() -> SiteSpec {

@@ -224,7 +224,7 @@ fn broken(name: &Name, spec: &SecretSpec, unknown_sites: &[Name], used_by: &[Str
         refuse("ports", Rule::PortRange, "a port is a number from 1 to 65535".to_owned());
     }
     for site in unknown_sites {
-        refuse("sites", Rule::SiteUnknown, format!("there is no site {site}"));
+        refuse("sites", Rule::SiteUnknown, format!("there is no site {site}; create it first, or leave it out"));
     }
     broken
 }

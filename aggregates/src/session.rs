@@ -29,7 +29,7 @@ pub const GRACE_SECONDS: i64 = 60;
 pub enum Method {
     /// With a password.
     Password,
-    /// Through the `OpenID` Connect provider.
+    /// Through the OpenID Connect provider.
     OpenidConnect,
 }
 
@@ -126,7 +126,7 @@ impl Session {
             (SessionCommand::EndSession { reason }, Self::Live) => Ok(vec![SessionEvent::SessionEnded { reason }]),
             (SessionCommand::EndSession { .. }, Self::Ended) => Ok(vec![]),
             (SessionCommand::EndSession { .. }, Self::None) => {
-                Err(Refused::because("", Rule::SessionUnknown, "there is no such session"))
+                Err(Refused::unknown(Rule::SessionUnknown, "session", "check its ID"))
             }
         }
     }

@@ -85,7 +85,7 @@ pub struct TsigKey {
 }
 
 /// The algorithm of a TSIG key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub enum TsigAlgorithm {
     /// HMAC with SHA-256.
@@ -212,7 +212,7 @@ impl SiteSpec {
 
 /// Why a site cannot be retired while `used_by` belong to it; `None` if it can.
 pub fn in_use(used_by: &[String]) -> Option<BrokenRule> {
-    let message = format!("the site is still used by {}; retire those first", used_by.join(", "));
+    let message = format!("the site is still used by {}; retire or decommission them first", used_by.join(", "));
     (!used_by.is_empty()).then(|| BrokenRule::new("", Rule::SiteInUse, message))
 }
 

@@ -106,7 +106,7 @@ impl Token {
             }
             (TokenCommand::RevokeToken, Self::Valid) => Ok(vec![TokenEvent::TokenRevoked {}]),
             (TokenCommand::RevokeToken, Self::Revoked) => Ok(vec![]),
-            (TokenCommand::RevokeToken, Self::None) => Err(Refused::because("", Rule::TokenUnknown, "there is no such token")),
+            (TokenCommand::RevokeToken, Self::None) => Err(Refused::unknown(Rule::TokenUnknown, "token", "check its ID")),
         }
     }
 

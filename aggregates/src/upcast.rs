@@ -16,8 +16,15 @@ use serde_json::{Map, Value};
 type Upcaster = fn(&mut Map<String, Value>) -> Option<()>;
 
 /// The event types whose form has changed. The first function of each converts version 1 to 2, the next one 2 to 3.
-const UPCASTERS: [(&str, &[Upcaster]); 3] =
-    [("UserLockedOut", &[user_locked_out_2]), ("PluginFailed", &[plugin_reason_2]), ("PluginWaiting", &[plugin_reason_2])];
+const UPCASTERS: [(&str, &[Upcaster]); 7] = [
+    ("UserLockedOut", &[user_locked_out_2]),
+    ("PluginFailed", &[reason_2, plugin_failed_3]),
+    ("PluginWaiting", &[reason_2, plugin_waiting_3]),
+    ("PowerFailed", &[reason_2]),
+    ("RemarkAdded", &[remark_2]),
+    ("DriftFound", &[drift_found_2]),
+    ("DriftRepairFailed", &[drift_repair_failed_2]),
+];
 
 fn upcasters(event_type: &str) -> &'static [Upcaster] {
     UPCASTERS.iter().find(|(changed, _)| *changed == event_type).map_or(&[], |(_, upcasters)| upcasters)
@@ -56,9 +63,59 @@ fn user_locked_out_2(payload: &mut Map<String, Value>) -> Option<()> {
     Some(())
 }
 
-/// Version 1 of `PluginFailed` and `PluginWaiting` had the reason as a sentence.
-fn plugin_reason_2(payload: &mut Map<String, Value>) -> Option<()> {
+/// Version 1 of `PluginFailed`, `PluginWaiting` and `PowerFailed` had the reason as a sentence.
+fn reason_2(payload: &mut Map<String, Value>) -> Option<()> {
     let reason = payload.get_mut("reason").filter(|reason| reason.is_string())?;
     *reason = serde_json::json!({ "code": "text", "text": reason.take() });
+    Some(())
+}
+
+/// Version 2 had the error messages of DNS primaries and management controllers as sentences.
+fn plugin_failed_3(payload: &mut Map<String, Value>) -> Option<()> {
+    let reason = payload.get_mut("reason").filter(|reason| reason["code"] == "external")?;
+    let text = serde_json::json!({ "code": "text", "text": reason["detail"] });
+    match reason["system"].as_str()? {
+        "dns_primary" => *reason = serde_json::json!({ "code": "dns", "problem": text }),
+        "management_controller" => *reason = serde_json::json!({ "code": "controller", "failure": text }),
+        _ => {}
+    }
+    Some(())
+}
+
+/// Version 2 had the error messages of DNS primaries as sentences.
+fn plugin_waiting_3(payload: &mut Map<String, Value>) -> Option<()> {
+    let reason = payload.get_mut("reason").filter(|reason| reason["code"] == "dns_primaries")?;
+    for problem in reason.get_mut("problems")?.as_array_mut()?.iter_mut().filter(|problem| problem.is_string()) {
+        *problem = serde_json::json!({ "code": "text", "text": problem.take() });
+    }
+    Some(())
+}
+
+/// Version 1 of `RemarkAdded` had the remark as a sentence, also where the clean plugin wrote it.
+fn remark_2(payload: &mut Map<String, Value>) -> Option<()> {
+    let remark = payload.get_mut("remark").filter(|remark| remark.is_string())?;
+    *remark = serde_json::json!({ "code": "text", "text": remark.take() });
+    Some(())
+}
+
+/// Version 1 explained a difference with a sentence, `message`, which was empty if the other fields said everything.
+fn drift_found_2(payload: &mut Map<String, Value>) -> Option<()> {
+    let difference = payload.get_mut("difference")?.as_object_mut()?;
+    let text = difference.get("message")?.as_str()?;
+    let nature = difference.get("nature")?.as_str()?;
+    let kind = match nature {
+        "missing" | "left_over" | "foreign" if text.is_empty() => serde_json::json!({ "code": nature }),
+        _ => serde_json::json!({ "code": "text", "nature": nature, "text": text }),
+    };
+    difference.remove("message");
+    difference.remove("nature");
+    difference.insert("kind".to_owned(), kind);
+    Some(())
+}
+
+/// Version 1 had the reason for the failure as a sentence.
+fn drift_repair_failed_2(payload: &mut Map<String, Value>) -> Option<()> {
+    let problem = payload.get_mut("problem").filter(|problem| problem.is_string())?;
+    *problem = serde_json::json!({ "code": "text", "text": problem.take() });
     Some(())
 }

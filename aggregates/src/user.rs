@@ -1,4 +1,4 @@
-//! A user, who signs in with a password or through an `OpenID` Connect provider. The password's hash is never stored here: the
+//! A user, who signs in with a password or through an OpenID Connect provider. The password's hash is never stored here: the
 //! events name it by an id, and only the service's table of hashes has it.
 //!
 //! ```text
@@ -74,11 +74,11 @@ pub enum SignIn {
         /// Whether the user must change the password at the next sign-in, because someone else has seen it.
         one_time: bool,
     },
-    /// Through the `OpenID` Connect provider, which also determines the user's role.
+    /// Through the OpenID Connect provider, which also determines the user's role.
     OpenidConnect,
 }
 
-/// A user's identity at an `OpenID` Connect provider. Unlike the user name at the provider, it is never reassigned to another
+/// A user's identity at an OpenID Connect provider. Unlike the user name at the provider, it is never reassigned to another
 /// user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Link {
@@ -252,7 +252,7 @@ impl User {
                     Ok(vec![created, UserEvent::UserLinked { link }])
                 }
                 C::CreateUser { display_name, role, sign_in } => Ok(vec![UserEvent::UserCreated { display_name, role, sign_in }]),
-                _ => Err(Refused::because("", Rule::UserUnknown, "there is no such user")),
+                _ => Err(Refused::unknown(Rule::UserUnknown, "user", "check the name, or create the user first")),
             };
         };
         let (current, old, enabled) = (*current, *old, *enabled);
@@ -267,7 +267,7 @@ impl User {
             }
             C::ChangeRole { role, .. } if role == current => Ok(vec![]),
             C::ChangeRole { others, .. } if last(others) => {
-                let message = "this is the last administrator who can sign in; make another user administrator first";
+                let message = "this is the last administrator who can sign in; give another user the role administrator first";
                 Err(Refused::because("role", Rule::LastAdministrator, message))
             }
             C::ChangeRole { role, .. } => Ok(vec![UserEvent::UserRoleChanged { role }]),
@@ -294,8 +294,7 @@ impl User {
                     return refused(Rule::LinkedElsewhere, message);
                 }
                 if role < current && last(others) {
-                    let message =
-                        "the provider gives another role to the last administrator; make another user administrator first";
+                    let message = "the provider gives another role to the last administrator; give another user the role administrator first";
                     return refused(Rule::LastAdministrator, message);
                 }
                 let linked = known.is_none().then_some(UserEvent::UserLinked { link });
@@ -304,7 +303,7 @@ impl User {
             }
             C::DisableUser { .. } if !enabled => Ok(vec![]),
             C::DisableUser { others } if last(others) => {
-                let message = "this is the last administrator who can sign in; make another user administrator first";
+                let message = "this is the last administrator who can sign in; give another user the role administrator first";
                 Err(Refused::because("", Rule::LastAdministrator, message))
             }
             C::DisableUser { .. } => Ok(vec![UserEvent::UserDisabled {}]),

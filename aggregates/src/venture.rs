@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The description of a venture, without its roles.
+/// A venture, without its roles: the owner of servers, such as a team or a service. A venture can have sub-ventures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VentureSpec {
     /// A description for operators.
@@ -41,7 +41,7 @@ pub struct VentureSpec {
     pub settings: Settings,
 }
 
-/// The description of a role.
+/// A role: what a server does in its venture, such as `web` or `db`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoleSpec {
     /// A description for operators.
@@ -164,9 +164,7 @@ impl Venture {
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![VentureEvent::VentureDefined { spec }] })
             }
             VentureCommand::RetireVenture => Ok(self.defined.iter().map(|_| VentureEvent::VentureRetired {}).collect()),
-            _ if self.defined.is_none() => {
-                Err(Refused::because("", Rule::VentureUnknown, "there is no such venture; create it first"))
-            }
+            _ if self.defined.is_none() => Err(Refused::unknown(Rule::VentureUnknown, "venture", "create it first")),
             VentureCommand::DefineRole { role, spec, secret_problems } => {
                 let mut broken = puppet::broken(spec.puppet());
                 broken.extend(settings::broken(&spec.settings, &secret_problems));
@@ -176,7 +174,8 @@ impl Venture {
             VentureCommand::RetireRole { role } if self.roles.contains_key(&role) => Ok(vec![VentureEvent::RoleRetired { role }]),
             // A retired role is not shown anywhere, as if it had never existed.
             VentureCommand::RetireRole { role } => {
-                Err(Refused::because("", Rule::RoleUnknown, format!("the venture has no role {role}")))
+                let message = format!("the venture has no role {role}; check the role's name, or create it first");
+                Err(Refused::because("", Rule::RoleUnknown, message))
             }
         }
     }
@@ -195,10 +194,10 @@ impl Venture {
 fn parent(name: &Name, spec: &VentureSpec, ancestors: &[Name]) -> Option<BrokenRule> {
     let parent = spec.parent.as_ref()?;
     if *parent == *name || ancestors.contains(name) {
-        let message = format!("{parent} is a part of {name}, so it cannot be its parent");
+        let message = format!("{parent} is a part of {name}, so it cannot be its parent; choose another parent");
         return Some(BrokenRule::new("parent", Rule::VentureCircle, message).held_by(format!("venture {parent}")));
     }
-    let unknown = || BrokenRule::new("parent", Rule::VentureUnknown, format!("there is no venture {parent}"));
+    let unknown = || BrokenRule::new("parent", Rule::VentureUnknown, format!("there is no venture {parent}; create it first"));
     (ancestors.first() != Some(parent)).then(unknown)
 }
 

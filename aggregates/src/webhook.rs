@@ -142,11 +142,7 @@ impl Webhook {
                 Ok(vec![WebhookEvent::WebhookDefined { spec }])
             }
             (C::RetireWebhook, defined) => Ok(defined.iter().map(|_| WebhookEvent::WebhookRetired {}).collect()),
-            (_, None) => Err(Refused::because(
-                "",
-                Rule::WebhookUnknown,
-                "there is no webhook with this name; `bootledger webhook list` shows all",
-            )),
+            (_, None) => Err(Refused::unknown(Rule::WebhookUnknown, "webhook", "`bootledger webhook list` shows all")),
             (C::PauseWebhook { .. }, Some(Defined { paused: true, .. }))
             | (C::ResumeWebhook, Some(Defined { paused: false, .. })) => Ok(vec![]),
             (C::PauseWebhook { reason }, Some(_)) => Ok(vec![WebhookEvent::WebhookPaused { reason }]),

@@ -10,11 +10,13 @@ use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::reason::{UnconfirmedServer, Waiting};
 use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::register::DeviceSpec;
+use bootledger_aggregates::device::remark::Remark;
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::pool::Pool;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -93,7 +95,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
     let awaited = vec![value("dhcp-server:kea-1")?];
     let servers = vec![UnconfirmedServer { server: value("kea-1")?, error: None }];
     let reason = Waiting::DhcpServers { servers, held_back: None };
-    let remark = value("Remarks below are for shop/web until 2026-01-31")?;
+    let remark = Remark::OldRole { venture: venture.clone(), role: role.clone(), until: Timestamp::default() };
     let [registered, with_role] = registered(n)?;
     Ok(vec![
         registered,

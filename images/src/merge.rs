@@ -7,7 +7,7 @@ use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec};
 use bootledger_aggregates::values::sha256::Sha256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub struct Merged {
 }
 
 /// A difference between the merged image and the current one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What differs, such as `file linux` or `setting disk`.
     pub what: String,
@@ -41,7 +41,7 @@ pub struct Change {
 }
 
 /// The result for something that differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The current recipe adds it.

@@ -25,12 +25,21 @@ pub enum Guard {
 /// The error for an address that the guard refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} is a loopback, link-local, multicast, metadata or otherwise special address, to which the service does not connect. \
-     Choose another address, or have the administrator of the machine allow its network with {option}"
+    "{address}{} is a loopback, link-local, multicast, metadata or otherwise special address, to which the service does not \
+     connect. Choose another address, or have the administrator of the machine allow its network with {option}",
+    of(.host.as_deref())
 )]
 pub struct Refused {
-    what: String,
-    option: &'static str,
+    /// The refused address.
+    pub address: IpAddr,
+    /// The host name that was resolved to the address, if one was.
+    pub host: Option<String>,
+    /// The name of the option that allows networks.
+    pub option: &'static str,
+}
+
+fn of(host: Option<&str>) -> String {
+    host.map(|host| format!(", the address of {host},")).unwrap_or_default()
 }
 
 impl Guard {
@@ -48,7 +57,7 @@ impl Guard {
         let real = embedded(address);
         let is_allowed = |network: &IpNet| network.contains(&address) || real.is_some_and(|real| network.contains(&real));
         if is_special(address) && !allowed.iter().any(is_allowed) {
-            return Err(Refused { what: address.to_string(), option });
+            return Err(Refused { address, host: None, option });
         }
         Ok(())
     }
@@ -100,10 +109,8 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             for address in &found {
-                guard.check(address.ip()).map_err(|refused| Refused {
-                    what: format!("{}, the address of {},", refused.what, name.as_str()),
-                    ..refused
-                })?;
+                let host = Some(name.as_str().to_owned());
+                guard.check(address.ip()).map_err(|refused| Refused { host, ..refused })?;
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })

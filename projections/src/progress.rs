@@ -1,4 +1,5 @@
 //! The progress of workers: which DNS updates and webhooks are due. These tables are not derived from events.
 
+pub mod delivery_problem;
 pub mod dns_updates;
 pub mod webhooks;

@@ -25,6 +25,7 @@ mod write;
 use crate::database::log::{self, Stored};
 use crate::database::pool::Pool;
 use crate::error::Result;
+use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::event::Recorded;
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub enum Step {
 }
 
 /// Parsed events. An event that cannot be parsed has the reason instead.
-pub(crate) struct Batch(Vec<(Stored, Result<Recorded, String>)>);
+pub(crate) struct Batch(Vec<(Stored, Result<Recorded, ParkedReason>)>);
 
 impl Batch {
     /// Parses events. This takes some processor time and nothing else.
@@ -138,9 +139,9 @@ async fn advance(connection: &mut PgConnection) -> Result<Step> {
     Ok(Step::Advanced { from, to, events })
 }
 
-fn read(stored: &Stored) -> Result<Recorded, String> {
+fn read(stored: &Stored) -> Result<Recorded, ParkedReason> {
     stored.recorded().map_err(|error| {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-        format!("it cannot be read: {error}{}", source.unwrap_or_default())
+        ParkedReason::Unreadable { detail: format!("{error}{}", source.unwrap_or_default()) }
     })
 }

@@ -15,6 +15,7 @@ use crate::commands::CommandService;
 use crate::commands::administrator::{by, shown};
 use crate::event_log::catch_up::catch_up;
 use anyhow::{Context as _, Result};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_port::{Command, CommandError, Commands, Context, Receipt};
 use bootledger_projections::database::pool::Pool;
 use bootledger_projections::rows::at::At;
@@ -71,7 +72,7 @@ impl AppliedChange {
 
 impl<'a> Import<'a> {
     pub(super) fn new(target: &'a Target, contents: Contents, names: Vec<String>, (only_new, dry_run): (bool, bool)) -> Self {
-        Self { target, contents, only_new, dry_run, names, context: by("catalogue file") }
+        Self { target, contents, only_new, dry_run, names, context: by(SystemActor::CatalogueFile) }
     }
 
     /// Imports all entries, kind by kind.
@@ -131,7 +132,7 @@ impl<'a> Import<'a> {
                 break;
             }
         }
-        self.name_holders(report).await
+        Ok(())
     }
 
     fn outcome(&self, entry: &Entry, came: AppliedChange) -> Outcome {

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// The text of a file, with the directory that its paths are relative to.
+/// The text of a file, with the folder that its paths are relative to.
 #[derive(Debug)]
 pub(super) struct Source {
     /// The name of the file in messages.

@@ -1,4 +1,4 @@
-//! `bootledger demo`: runs the service with a small data centre and with DHCP agents that write into the data directory, and
+//! `bootledger demo`: runs the service with a small data centre and with DHCP agents that write into the data folder, and
 //! prints a command that deploys a server.
 
 use crate::catalogue_file::{Existing, Files};
@@ -8,6 +8,7 @@ use crate::config::ServeArguments;
 use crate::service::Service;
 use crate::service::tool::Tool;
 use anyhow::{Context, Result};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_dhcp_agent as dhcp_agent;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 /// The catalogue of the demo's data centre.
 const CATALOGUE: &str = include_str!("demo/catalogue.yaml");
 
-/// The demo's DHCP servers: name, site, kind, file in the data directory, and the program that can check the file.
+/// The demo's DHCP servers: name, site, kind, file in the data folder, and the program that can check the file.
 const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 3] = [
     ("kea-dc1", "dc1", dhcp_agent::Kind::Kea, "kea-dc1.json", "kea-dhcp4"),
     ("isc-dc2", "dc2", dhcp_agent::Kind::Isc, "isc-dc2.conf", "dhcpd"),
@@ -80,7 +81,7 @@ struct Administrator {
     password: String,
 }
 
-/// The administrator's token and password: those given on the command line, or those kept in the data directory for the next
+/// The administrator's token and password: those given on the command line, or those kept in the data folder for the next
 /// start.
 async fn ensure_administrator(service: &Service, arguments: &ServeArguments) -> Result<Administrator> {
     let [token, password] = ["demo.token", "demo.password"].map(|name| arguments.store.data_dir.join(name));
@@ -123,7 +124,7 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
         let expires = Some((service.boot.application.now)().plus_seconds(30 * 86_400));
         let scope = TokenScope::DhcpServer(name.parse()?);
         let label = format!("demo agent of {name}").parse()?;
-        service.commands.create_token(id, label, scope, expires, secret.sha256(), &by("demo")).await.map_err(shown)?;
+        service.commands.create_token(id, label, scope, expires, secret.sha256(), &by(SystemActor::Demo)).await.map_err(shown)?;
         let token: Secret = secret.bearer(id).parse()?;
         let settings = dhcp_agent::Arguments {
             server_name: name.parse()?,
@@ -151,7 +152,7 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
     Ok(agents)
 }
 
-/// Whether a program of this name is installed, in `PATH` or in the directories of system programs.
+/// Whether a program of this name is installed, in `PATH` or in the folders of system programs.
 fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())

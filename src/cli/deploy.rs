@@ -1,4 +1,4 @@
-//! `bootledger deploy`: executes all plugin runs and DNS updates that are due, and those that become due as a result, then
+//! `bootledger deploy`: runs all plugins and DNS updates that are due, and those that become due as a result, then
 //! exits; for cron. Runs that wait or have failed are left until their next scheduled time.
 
 use crate::config::StoreArguments;
@@ -8,6 +8,7 @@ use crate::workers::dns::Publisher;
 use crate::workers::heartbeat::Heartbeat;
 use crate::workers::reactor::Reactor;
 use anyhow::{Context, Result};
+use bootledger_web::english::counted;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -35,7 +36,8 @@ pub async fn run(arguments: &StoreArguments) -> Result<()> {
         }
         (runs, updates) = (runs + more_runs, updates + more_updates);
     }
-    println!("{runs} plugin runs, {updates} attempts to update DNS records");
+    let runs = counted(runs, "plugin run", "plugin runs");
+    println!("{runs}, {} to update DNS records", counted(updates, "attempt", "attempts"));
     drop((reactor, publisher));
     heartbeat.end().await;
     tool.close().await

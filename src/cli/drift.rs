@@ -4,12 +4,14 @@ use crate::commands::administrator::{by, shown};
 use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use anyhow::{Result, ensure};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::text::Text;
 use bootledger_port::{Command, Commands};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::drift::{self, Check, Drifted};
+use bootledger_web::wording::actors::actor;
+use bootledger_web::wording::drift as wording;
 use clap::Args;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,7 @@ pub struct Arguments {
     /// Requests the repair of the differences with these keys, as printed by this command; a running service carries it out.
     #[arg(long, value_name = "KEY")]
     repair: Vec<DriftKey>,
-    /// Requests the repair of all differences, except records that others created and aliases.
+    /// Requests the repair of all differences, except aliases and records that Bootledger did not create.
     #[arg(long, conflicts_with = "repair")]
     repair_all: bool,
     #[command(flatten)]
@@ -65,7 +67,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
     if arguments.repair_all || !arguments.repair.is_empty() {
         let keys = (!arguments.repair_all).then(|| arguments.repair.clone());
         let command = Command::RepairDrift { site: site.clone(), keys };
-        tool.commands.execute(command, by("command line")).await.map_err(shown)?;
+        tool.commands.execute(command, by(SystemActor::CommandLine)).await.map_err(shown)?;
         tool.catch_up().await?;
     }
     let all = drift::list(pool, site, At::Now, None, i64::MAX).await?;
@@ -74,7 +76,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
 
 fn summary(site: &Name, check: &Check, all: &[Drifted]) -> String {
     let mut lines: Vec<String> = all.iter().map(line).collect();
-    lines.extend(check.problems.iter().map(|problem| format!("not compared: {problem}")));
+    lines.extend(check.problems.iter().map(|problem| format!("not compared: {}", wording::problem(problem))));
     lines.push(match check.checked_at {
         Some(at) => format!("site {site}: differences: {}; objects compared: {}, at {at}", all.len(), check.compared),
         None => format!("site {site}: never compared; use --check to have a running service compare it"),
@@ -83,19 +85,17 @@ fn summary(site: &Name, check: &Check, all: &[Drifted]) -> String {
 }
 
 fn line(Drifted { key, drift }: &Drifted) -> String {
-    let listed = |values: &[Text]| match values {
-        [] => "nothing".to_owned(),
-        values => values.iter().map(Text::as_str).collect::<Vec<_>>().join(", "),
-    };
     let difference = &drift.difference;
-    let how = if difference.message.is_empty() {
-        format!("{} has {}, expected {}", difference.server, listed(&difference.found), listed(&difference.expected))
-    } else {
-        difference.message.to_string()
+    let how = match wording::message(difference) {
+        message if message.is_empty() => {
+            let (found, expected) = (wording::listed(&difference.found), wording::listed(&difference.expected));
+            format!("{} has {found}, expected {expected}", difference.server)
+        }
+        message => message,
     };
-    let ordered = drift.ordered.as_ref().map(|ordered| format!("; repair requested by {}", ordered.by));
-    let problem = drift.problem.as_ref().map(|problem| format!("; repair failed: {problem}"));
-    let nature = serde_json::to_value(difference.nature).ok().and_then(|nature| nature.as_str().map(str::to_owned));
+    let ordered = drift.ordered.as_ref().map(|ordered| format!("; repair requested by {}", actor(&ordered.by)));
+    let problem = drift.problem.as_ref().map(|problem| format!("; repair failed: {}", wording::problem(problem)));
+    let nature = serde_json::to_value(difference.nature()).ok().and_then(|nature| nature.as_str().map(str::to_owned));
     let (nature, more) = (nature.unwrap_or_default(), ordered.or(problem).unwrap_or_default());
     format!("{key}  {nature}  {how}  (since {}){more}", drift.since)
 }

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Exports the catalogue as it was at this position of the log, or at this time.
     #[arg(long, value_name = "POSITION|RFC 3339", requires = "catalogue")]
     at: Option<Moment>,
-    /// Also writes boot files that are not short texts into this directory; the catalogue refers to them by path.
+    /// Also writes boot files that are not short texts into this folder; the catalogue refers to them by path.
     #[arg(long, value_name = "FOLDER", requires = "catalogue")]
     contents: Option<PathBuf>,
     /// Where boot files are stored, as for `serve`.

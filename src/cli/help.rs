@@ -1,7 +1,7 @@
 //! The text that `--help` prints after the options: examples and exit codes.
 
 pub(super) const ALL: &str = "\
-You can give the options above anywhere on the command line, in the environment, or in a file `.env`.
+You can give the common options anywhere on the command line, in the environment, or in a file `.env`.
 
 Examples:
   bootledger serve --data-dir /var/lib/bootledger

@@ -6,6 +6,7 @@ use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use crate::workers::images::install::{Installed, Installer, Order, folder};
 use anyhow::Result;
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::boot_image::recipe::Verified;
 use bootledger_aggregates::values::name::Name;
 use bootledger_images::client::{Client, Limits};
@@ -89,7 +90,7 @@ struct Common {
     /// Where boot files are stored, as for `serve`.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     files: Option<String>,
-    /// A directory of your own recipes, which take precedence over those of the library.
+    /// A folder of your own recipes, which take precedence over those of the library.
     #[arg(long, env = "BOOTLEDGER_IMAGE_RECIPES", value_name = "FOLDER")]
     image_recipes: Option<PathBuf>,
     /// The maximum size of a boot file, in bytes.
@@ -160,7 +161,7 @@ async fn with_installer(
 
 async fn install(installer: &Installer, order: &Order) -> Result<Installed> {
     let bar = Bar::new();
-    let outcome = installer.install(order, by("command line"), &|progress| bar.show(&progress)).await;
+    let outcome = installer.install(order, by(SystemActor::CommandLine), &|progress| bar.show(&progress)).await;
     bar.0.finish_and_clear();
     outcome
 }

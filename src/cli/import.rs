@@ -7,8 +7,10 @@ use crate::commands::trial::Trial;
 use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use anyhow::{Context, Result, bail};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_port::fingerprint::{Fingerprint, IdempotencyKey};
 use bootledger_port::{Commands, Imported, PlannedRow};
+use bootledger_web::english::counted;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +28,7 @@ pub struct Arguments {
     /// Shows what would be created, changed, refused and started, without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Imports this YAML file, or the YAML files of this directory, before the CSV file; `-` reads standard input. May be
+    /// Imports this YAML file, or the YAML files of this folder, before the CSV file; `-` reads standard input. May be
     /// repeated: the files are read as one.
     #[arg(long, value_name = "FILE|FOLDER")]
     catalogue: Vec<PathBuf>,
@@ -110,7 +112,7 @@ async fn import(
         let refused = report.refusals();
         if !whole {
             let what = if arguments.dry_run { "would be refused" } else { "refused" };
-            eprintln!("{} {what}:", if refused.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", refused.len()) });
+            eprintln!("{} {what}:", counted(refused.len(), "entry", "entries"));
         }
         refused.iter().take(REPEATED).for_each(|line| eprintln!("{line}"));
         if refused.len() > REPEATED {
@@ -128,18 +130,22 @@ async fn import(
 
 /// Starts a deployment for every row, or for none. Returns whether all were started.
 async fn deployments(arguments: &Arguments, tool: &Tool, commands: &CommandService, csv: &[u8]) -> Result<bool> {
-    let mut context = by("command line");
+    let mut context = by(SystemActor::CommandLine);
     // The fingerprint is that of the same file in an HTTP request, so that an idempotency key means the same in both.
     let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", csv);
     context.idempotency_key = arguments.idempotency_key.clone().map(|key| IdempotencyKey { key, request });
     match commands.import(csv, arguments.dry_run, context).await.map_err(shown)? {
         Imported::Planned(rows) => {
             rows.iter().for_each(show);
-            println!("{} deployments would start", rows.len());
+            println!("{} would start", counted(rows.len(), "deployment", "deployments"));
         }
         Imported::Started { import, rows, receipt } => {
             rows.iter().for_each(show);
-            println!("import {import}: {} deployments started at position {}", rows.len(), receipt.position);
+            println!(
+                "import {import}: {} started at position {}",
+                counted(rows.len(), "deployment", "deployments"),
+                receipt.position
+            );
             tool.catch_up().await?;
         }
         Imported::Refused(errors) => {
@@ -151,8 +157,7 @@ async fn deployments(arguments: &Arguments, tool: &Tool, commands: &CommandServi
                 };
                 eprintln!("{place}: {}", error.broken.message);
             }
-            let count = if errors.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.len()) };
-            eprintln!("{count}; nothing was started");
+            eprintln!("{}; nothing was started", counted(errors.len(), "error", "errors"));
             return Ok(false);
         }
     }

@@ -17,7 +17,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// The key file; by default, `service.key` in the data directory.
+    /// The key file; by default, `service.key` in the data folder.
     #[arg(long, env = "BOOTLEDGER_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]

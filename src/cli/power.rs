@@ -4,6 +4,7 @@ use crate::commands::administrator::{by, shown};
 use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use anyhow::{Context, Result, bail, ensure};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::device::power::PowerAction;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
 use bootledger_port::{Command, Commands};
@@ -19,7 +20,7 @@ pub struct Arguments {
     /// What to do; off and cycle take effect immediately, without shutting down the operating system.
     #[arg(value_enum)]
     action: Action,
-    /// The device: its id, the MAC address of an interface, or its serial number.
+    /// The device: its ID, the MAC address of an interface, or its serial number.
     device: String,
     /// Boots the device from the network once, at its next boot only.
     #[arg(long)]
@@ -62,7 +63,14 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
                 !arguments.network_boot && arguments.interrupts.is_none(),
                 "`power status` only queries the power state; remove --network-boot and --interrupts"
             );
-            return Ok(tool.commands.power_state(device, by("command line")).await.map_err(shown)?.state.as_str().to_owned());
+            return Ok(tool
+                .commands
+                .power_state(device, by(SystemActor::CommandLine))
+                .await
+                .map_err(shown)?
+                .state
+                .as_str()
+                .to_owned());
         }
         Action::On => PowerAction::On,
         Action::Off => PowerAction::Off,
@@ -70,10 +78,10 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
     };
     let (network_boot, interrupts) = (arguments.network_boot, arguments.interrupts);
     let command = Command::OrderPower { device, action, network_boot, interrupts };
-    let receipt = tool.commands.execute(command, by("command line")).await.map_err(shown)?;
+    let receipt = tool.commands.execute(command, by(SystemActor::CommandLine)).await.map_err(shown)?;
     let order: OrderId = receipt.id.parse()?;
     let order = power_orders::find(pool, device, order).await?.context("the order is not in the log")?;
-    let reason = order.reason.unwrap_or_default();
+    let reason = order.failure.map(|failure| failure.to_string()).unwrap_or_default();
     match order.status {
         OrderStatus::Confirmed => Ok(order.state.map_or("unknown", |state| state.as_str()).to_owned()),
         OrderStatus::Failed => bail!("{reason}"),

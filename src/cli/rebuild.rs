@@ -5,6 +5,7 @@ use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use anyhow::{Result, bail};
 use bootledger_projections::projector::rebuild;
+use bootledger_web::english::counted;
 use clap::Args;
 
 /// The arguments of `bootledger rebuild`.
@@ -42,15 +43,18 @@ async fn act(tool: &Tool, compare: bool) -> Result<()> {
     bar.finish_and_clear();
     for difference in &differences {
         println!(
-            "{}: {} rows only in the old views, {} only in the new; {}",
+            "{}: {} only in the old views, {} only in the new; {}",
             difference.table,
-            difference.only_old,
+            counted(difference.only_old, "row", "rows"),
             difference.only_new,
             difference.sample.as_deref().unwrap_or("no sample")
         );
     }
     if !differences.is_empty() {
-        bail!("the views of {} tables differ from the log; `bootledger rebuild` fixes them", differences.len());
+        bail!(
+            "the views of {} differ from the log; `bootledger rebuild` fixes them",
+            counted(differences.len(), "table", "tables")
+        );
     }
     println!("the views match the log, at position {end} or later");
     Ok(())

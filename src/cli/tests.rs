@@ -4,6 +4,8 @@ use super::*;
 use crate::config::FileChecks;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Every subcommand that can be run, as the words that select it.
@@ -120,4 +122,48 @@ fn every_subcommand_has_a_help_that_explains_it() {
     }
     Arguments::command().debug_assert();
     look(&mut Arguments::command(), "");
+}
+
+/// Every environment variable that an option of the command or of its subcommands is read from.
+fn variables(command: &clap::Command, into: &mut BTreeSet<String>) {
+    into.extend(command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(ToOwned::to_owned)));
+    for subcommand in command.get_subcommands() {
+        variables(subcommand, into);
+    }
+}
+
+#[test]
+fn the_sample_of_settings_has_every_environment_variable_and_no_other() {
+    let mut expected = BTreeSet::new();
+    variables(&Arguments::command(), &mut expected);
+    let sample = include_str!("../../.env.sample");
+    let settings = sample.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).map(|(name, _)| name.to_owned());
+    let settings = settings.filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    assert_eq!(settings.collect::<BTreeSet<_>>(), expected);
+}
+
+/// The same command with help that does not show the values of this process's environment.
+fn without_values(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| argument.hide_env_values(true)).mut_subcommands(without_values)
+}
+
+fn write_helps(command: &mut clap::Command, path: &str, text: &mut String) {
+    let path = format!("{path} {}", command.get_name());
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    writeln!(text, "===={path} --help ====\n{}\n", lines.join("\n")).expect("a text");
+    for subcommand in command.get_subcommands_mut().filter(|one| one.get_name() != "help" && !one.is_hide_set()) {
+        write_helps(subcommand, &path, text);
+    }
+}
+
+#[test]
+fn the_words_of_every_help_are_reviewed() {
+    let mut command = without_values(Arguments::command()).term_width(100);
+    command.build();
+    let mut text = String::new();
+    write_helps(&mut command, "", &mut text);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("help", text);
+    });
 }

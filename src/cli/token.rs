@@ -5,6 +5,7 @@ use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use crate::table::Table;
 use anyhow::{Context, Result};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::name::Name;
@@ -54,7 +55,7 @@ enum Action {
     },
     /// Revokes a token, with immediate effect.
     Revoke {
-        /// The token's id, as shown by `bootledger token list`.
+        /// The token's ID, as shown by `bootledger token list`.
         id: TokenId,
     },
 }
@@ -65,7 +66,7 @@ enum Role {
     Viewer,
     /// Also register and verify devices, and deploy and cancel.
     Operator,
-    /// Also change the catalogue and manage tokens.
+    /// Also change the catalogue, and manage tokens and users.
     Administrator,
 }
 
@@ -88,12 +89,18 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
                 (None, Role::Administrator) => TokenScope::Administrator,
             };
             let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
-            tool.commands.create_token(id, name, scope, expires, secret.sha256(), &by("command line")).await.map_err(shown)?;
+            tool.commands
+                .create_token(id, name, scope, expires, secret.sha256(), &by(SystemActor::CommandLine))
+                .await
+                .map_err(shown)?;
             println!("{}", secret.bearer(id));
         }
         Action::List { json } => list(tool, json).await?,
         Action::Revoke { id } => {
-            tool.commands.execute(Command::Token(TokenAction::RevokeToken(id)), by("command line")).await.map_err(shown)?;
+            tool.commands
+                .execute(Command::Token(TokenAction::RevokeToken(id)), by(SystemActor::CommandLine))
+                .await
+                .map_err(shown)?;
             println!("revoked {id}");
         }
     }

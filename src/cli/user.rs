@@ -6,6 +6,7 @@ use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use crate::table::Table;
 use anyhow::{Context as _, Result};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::user_name::UserName;
@@ -85,7 +86,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 }
 
 async fn act(tool: &Tool, action: Action) -> Result<()> {
-    let context = by("command line");
+    let context = by(SystemActor::CommandLine);
     let command = match action {
         Action::List => return list(tool).await,
         Action::Create { name, role, display_name, password_stdin } => {

@@ -5,6 +5,7 @@ use crate::config::StoreArguments;
 use crate::event_log::verify;
 use crate::service::tool::{self, Tool};
 use anyhow::{Context, Result, bail};
+use bootledger_web::english::counted;
 use clap::Args;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
     match found {
         Ok(events) => {
-            println!("{events} events verified: nothing was altered");
+            println!("{} verified: nothing was altered", counted(events, "event", "events"));
             Ok(())
         }
         Err(tampered) => bail!("{tampered}"),

@@ -4,6 +4,7 @@ use crate::commands::administrator::{by, shown};
 use crate::config::StoreArguments;
 use crate::service::tool::{self, Tool};
 use anyhow::{Result, bail};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{CatalogueAction, Command, Commands, Kind, WebhookAction};
@@ -11,6 +12,7 @@ use bootledger_projections::progress::webhooks;
 use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue;
+use bootledger_web::wording::webhooks::{message, problem};
 use clap::{Args, Subcommand};
 
 /// The arguments of `bootledger webhook`.
@@ -44,7 +46,7 @@ enum Action {
         /// The webhook's name.
         name: Name,
     },
-    /// Skips an event whose delivery fails, so that later events of the same aggregate are delivered.
+    /// Skips an event whose delivery fails, so that later events of the same object are delivered.
     Skip {
         /// The webhook's name.
         name: Name,
@@ -94,7 +96,7 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
         }
         Action::Retire { name } => Command::Catalogue(CatalogueAction::Retire(Kind::Webhook, name)),
     };
-    let receipt = tool.commands.execute(command, by("command line")).await.map_err(shown)?;
+    let receipt = tool.commands.execute(command, by(SystemActor::CommandLine)).await.map_err(shown)?;
     println!("done (event {})", receipt.position);
     Ok(())
 }
@@ -104,13 +106,16 @@ async fn list(tool: &Tool) -> Result<()> {
     let position = checkpoint::position(&mut connection).await?;
     for webhook in catalogue::webhooks(&mut connection, At::Now).await? {
         let (name, view) = (webhook.key, webhook.spec);
-        let delivery =
-            webhooks::delivery(&mut connection, &name, &view, position, (tool.commands.now)(), webhooks::Details::Shown).await?;
-        println!("{name}  {}  {}", view.spec.url.origin(), delivery.message);
+        let delivery = webhooks::delivery(&mut connection, &name, &view, position, (tool.commands.now)()).await?;
+        println!("{name}  {}  {}", view.spec.url.origin(), message(&delivery, view.paused.as_ref()));
         for failing in delivery.failing {
             println!(
                 "    position {}  {}  attempts: {}, next {}: {}",
-                failing.position, failing.aggregate, failing.attempts, failing.next_try, failing.problem
+                failing.position,
+                failing.aggregate,
+                failing.attempts,
+                failing.next_try,
+                problem(&failing.problem)
             );
         }
     }

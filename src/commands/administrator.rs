@@ -3,6 +3,7 @@
 use crate::commands::{CommandService, users};
 use crate::config::FirstAdministrator;
 use anyhow::{Context as _, Result};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::TokenId;
@@ -47,7 +48,7 @@ pub async fn ensure(commands: &CommandService, given: FirstAdministrator<'_>, on
         };
         let one_time = one_time && given.password.is_none();
         let description = (Text::fitted("Administrator"), Role::Administrator);
-        users::create(commands, NAME.parse()?, description, (&password, one_time), by("first start")).await?;
+        users::create(commands, NAME.parse()?, description, (&password, one_time), by(SystemActor::FirstStart)).await?;
         made.password = given.password.is_none().then_some(password);
     }
     // The administrator may sign in as soon as the credentials are printed, and a sign-in reads the views. Credentials that exist
@@ -70,14 +71,17 @@ async fn create_token(commands: &CommandService, given: Option<&Secret>) -> Resu
         None => (TokenId(Uuid::now_v7()), TokenSecret::random()),
     };
     let name = "administrator".parse()?;
-    commands.create_token(id, name, TokenScope::Administrator, None, secret.sha256(), &by("first start")).await.map_err(shown)?;
+    commands
+        .create_token(id, name, TokenScope::Administrator, None, secret.sha256(), &by(SystemActor::FirstStart))
+        .await
+        .map_err(shown)?;
     Ok(given.is_none().then(|| secret.bearer(id)))
 }
 
 /// The context of commands that this program issues by itself.
-pub fn by(actor: &str) -> Context {
+pub fn by(actor: SystemActor) -> Context {
     Context {
-        actor: actor.to_owned(),
+        actor: actor.code().to_owned(),
         correlation_id: Uuid::now_v7().to_string(),
         causation_id: None,
         idempotency_key: None,

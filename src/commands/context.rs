@@ -3,14 +3,17 @@
 use crate::commands::CommandService;
 use crate::event_log::answers;
 use crate::event_log::append::{self, Idempotency};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_port::fingerprint::IdempotencyKey;
 use bootledger_port::{CommandError, Context, Receipt};
 use std::collections::HashMap;
 
 /// The context with its key in the stored form. Each caller has its own keys: two actors may use the same key for different
-/// things.
+/// things. The command line's keys are stored with the words that named it before actors were codes, so that a key is
+/// recognised that an older version stored.
 pub(super) fn with_own_key(mut context: Context) -> Context {
-    let own = |known: &IdempotencyKey| known.named(format!("{}/{}", context.actor, known.key));
+    let owner = if context.actor == SystemActor::CommandLine.code() { "command line" } else { context.actor.as_str() };
+    let own = |known: &IdempotencyKey| known.named(format!("{owner}/{}", known.key));
     context.idempotency_key = context.idempotency_key.as_ref().map(own);
     context
 }

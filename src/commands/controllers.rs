@@ -25,6 +25,9 @@ use std::net::Ipv4Addr;
 /// The rule code for a controller address that belongs to something else.
 pub(super) const MISPLACED: Rule = Rule::ManagementAddressTaken;
 
+/// The end of a message about a controller address that belongs to something else.
+const ADVICE: &str = "so no management controller can have it. Correct the address";
+
 /// What was looked up about a management controller that is to be saved.
 #[derive(Default)]
 pub(super) struct Looked {
@@ -92,14 +95,13 @@ pub(super) fn misplaced(
     holders: &[(Claim, Holder)],
     network: Option<&Entry<NetworkSpec>>,
 ) -> Option<BrokenRule> {
-    let advice = "so no management controller can have it. Correct the address";
     let other = holders.iter().find(|(claim, holder)| *claim == Claim::Ip(ip) && *holder != Holder::Device(device));
     if let Some((_, holder)) = other {
-        let message = format!("{ip} is held by {holder}, {advice}");
-        return Some(BrokenRule::new("management.address", MISPLACED, message).held_by(holder.to_string()));
+        let (before, after) = (format!("{ip} is held by "), format!(", {ADVICE}"));
+        return Some(BrokenRule::naming("management.address", MISPLACED, before, holder, &after));
     }
     if let Some(one) = declared.first() {
-        let message = format!("{}, {advice}", one.sentence());
+        let message = format!("{}, {ADVICE}", one.sentence());
         return Some(BrokenRule::new("management.address", MISPLACED, message).held_by(one.by()));
     }
     let network = network?;
@@ -108,7 +110,7 @@ pub(super) fn misplaced(
         Some(Reserved::Broadcast) => "the broadcast address",
         _ => return None,
     };
-    let message = format!("{ip} is {what} of network {}, {advice}", network.key);
+    let message = format!("{ip} is {what} of network {}, {ADVICE}", network.key);
     Some(BrokenRule::new("management.address", MISPLACED, message).held_by(format!("network {}", network.key)))
 }
 
@@ -130,9 +132,9 @@ impl CommandService {
         let declared = infrastructure::at(&mut self.views.acquire().await?, &[ip]).await?;
         let holders = holders(&self.views, &[Claim::Ip(ip)]).await?;
         if let Some(live) = deployments::live_of_device(&self.views, device, At::Now).await?.filter(|live| live.ip == ip) {
-            let holder = Holder::Deployment(live.id).to_string();
-            let message = format!("{ip} is held by {holder}, so no management controller can have it. Correct the address");
-            return Ok(Some(BrokenRule::new("management.address", MISPLACED, message).held_by(holder)));
+            let (before, holder) = (format!("{ip} is held by "), Holder::Deployment(live.id));
+            let after = format!(", {ADVICE}");
+            return Ok(Some(BrokenRule::naming("management.address", MISPLACED, before, holder, &after)));
         }
         let network = catalogue::network_of(&self.views, ip, At::Now).await?;
         Ok(misplaced(device, ip, &declared, &holders, network.as_ref()))

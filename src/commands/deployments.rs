@@ -63,7 +63,7 @@ impl CommandService {
 
     /// Cancels the deployment and, in the same transaction, removes what it created on the device.
     async fn cancel(&self, id: DeploymentId, reason: &Text, context: &Context) -> Result<Receipt, Failure> {
-        let unknown = || Refused::because("", Rule::DeploymentUnknown, format!("there is no deployment {id}"));
+        let unknown = || Refused::because("", Rule::DeploymentUnknown, format!("there is no deployment {id}; check its ID"));
         let row = deployments::find(&self.views, id, At::Now).await?.ok_or_else(unknown)?;
         let mut deployment = Draft::<Deployment>::load(&self.log, id.to_string()).await?;
         let by = Text::fitted(&context.actor);

@@ -209,7 +209,7 @@ impl CommandService {
                     broken.push(BrokenRule::new("sub_devices", Rule::DeviceDecommissioned, message));
                 }
                 Some(part) if above.contains(&part.id) => {
-                    let message = format!("this device is itself a part of {}", part.words());
+                    let message = format!("this device is itself a part of {}; leave it out", part.words());
                     let rule = BrokenRule::new("sub_devices", Rule::DeviceCircle, message);
                     broken.push(rule.held_by(format!("device {}", part.id)));
                 }

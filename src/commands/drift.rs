@@ -59,10 +59,9 @@ impl CommandService {
             let mut draft = draft?;
             match draft.decide(|drift| drift.decide(command.clone())) {
                 Ok(()) => events.extend(draft.into_events(&metadata)?),
-                Err(Refused(rules)) => broken.extend(rules.into_iter().map(|rule| {
-                    let message = format!("{key}: {}", rule.message);
-                    BrokenRule { message, ..rule }
-                })),
+                Err(Refused(rules)) => {
+                    broken.extend(rules.into_iter().map(|rule| rule.preceded_by(&format!("{key}: "))));
+                }
             }
         }
         Ok((events, broken))
@@ -93,7 +92,7 @@ impl CommandService {
         } else {
             let open = view::list(&self.views, site, At::Now, None, i64::MAX).await?;
             let ours = |nature| !matches!(nature, Nature::Foreign | Nature::Alias);
-            open.into_iter().filter(|open| ours(open.drift.difference.nature)).map(|open| open.key).collect()
+            open.into_iter().filter(|open| ours(open.drift.difference.nature())).map(|open| open.key).collect()
         };
         let commands: Vec<(DriftKey, DriftCommand)> = keys.into_iter().map(|key| (key, command.clone())).collect();
         let (events, broken) = self.decide_drift(&commands, context).await?;
@@ -116,7 +115,7 @@ impl CommandService {
         if known {
             Ok(())
         } else {
-            Err(Refused::because("", Rule::SiteUnknown, format!("there is no site {site} in use")).into())
+            Err(Refused::because("", Rule::SiteUnknown, format!("there is no site {site} in use; check its name")).into())
         }
     }
 }

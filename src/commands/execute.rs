@@ -84,7 +84,10 @@ pub(super) fn claimed(claim: &Claim, holder: &str) -> BrokenRule {
     let device = if let Claim::Deployment(device) = claim { *device } else { DeviceId::default() };
     let known = holder.parse::<Holder>().ok().and_then(|holder| held_claim(claim, holder, device));
     let (kind, value) = claim.parts();
-    known.unwrap_or_else(|| BrokenRule::new(kind, claim.rule(), format!("{value} is held by {holder}")).held_by(holder))
+    known.unwrap_or_else(|| {
+        let before = format!("{value} is held by ");
+        BrokenRule::naming(kind, claim.rule(), before, holder, "; choose another value").about(value)
+    })
 }
 
 impl CommandService {
@@ -102,7 +105,7 @@ impl CommandService {
         let id = id.to_string();
         let (store, appended) = CommandStore::new(self.log.clone(), terms, idempotency(context, &id));
         let cqrs = CqrsFramework::<A, _>::new(store, vec![], ());
-        cqrs.execute_with_metadata(&id, command, metadata(context)).await.map_err(failure)?;
+        cqrs.execute_with_metadata(&id, command, metadata(context)).await.map_err(|error| failure(error, &id))?;
         let appended = appended.get().cloned();
         let appended = appended.ok_or_else(|| internal(anyhow::anyhow!("the log gave no position")))?;
         Ok(answer(appended, id))
@@ -143,9 +146,10 @@ fn answer(appended: Appended, id: String) -> Receipt {
     }
 }
 
-fn failure(error: AggregateError<Refused>) -> Failure {
+/// The failure of a command of the aggregate with this key.
+fn failure(error: AggregateError<Refused>, id: &str) -> Failure {
     match error {
-        AggregateError::UserError(refused) => Failure::Refused(refused),
+        AggregateError::UserError(refused) => Failure::Refused(refused.of_object(id)),
         AggregateError::AggregateConflict => Failure::Conflict,
         // The store returns every other failure of the log as a rejection.
         AggregateError::UnexpectedError(error) => match error.downcast::<Rejection>() {

@@ -1,12 +1,13 @@
-//! Replaces ids with names in refusals that mention a holder, because operators know their servers by name.
+//! Completes validation messages with the names of holders, because operators know their servers by name.
 
 use super::CommandService;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_port::CommandError;
+use bootledger_projections::error::Error;
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::{deployments, devices};
-use std::collections::HashMap;
 
 /// How many holders are looked up for one response; the others keep their ids.
 const MOST: usize = 1_000;
@@ -23,10 +24,10 @@ impl CommandService {
         }
     }
 
-    /// Inserts the names of holders into validation messages. `holder` keeps the id, for programs. If the views cannot be read,
-    /// messages are unchanged.
+    /// Completes validation messages with the names of holders. `holder` keeps the id, for programs. If the views cannot be
+    /// read, messages keep the ids.
     pub(super) async fn name_holders(&self, broken: impl Iterator<Item = &mut BrokenRule>) {
-        let mut held: Vec<(Holder, &mut BrokenRule)> =
+        let held: Vec<(Holder, &mut BrokenRule)> =
             broken.filter_map(|rule| Some((rule.holder.as_ref()?.parse().ok()?, rule))).take(MOST).collect();
         if held.is_empty() {
             return;
@@ -38,21 +39,14 @@ impl CommandService {
                 Holder::Deployment(id) => of_deployments.push(*id),
             }
         }
-        let mut names: HashMap<Holder, String> = HashMap::new();
-        match devices::find_many(&self.views, &of_devices, At::Now).await {
-            Ok(found) => names.extend(found.iter().map(|one| (Holder::Device(one.id), format!("device {}", one.words())))),
-            Err(error) => tracing::debug!(%error, "holders keep their ids"),
-        }
-        match deployments::find_many(&self.views, &of_deployments, At::Now).await {
-            Ok(found) => {
-                names.extend(found.iter().map(|one| (Holder::Deployment(one.id), format!("the deployment of {}", one.hostname))));
-            }
-            Err(error) => tracing::debug!(%error, "holders keep their ids"),
-        }
-        for (holder, rule) in &mut held {
-            if let Some(name) = names.get(holder) {
-                rule.message = rule.message.replace(&holder.to_string(), name);
-            }
+        // If a query fails, the error itself still reaches the caller.
+        let unnamed = |error: &Error| tracing::debug!(%error, "holders keep their ids");
+        let devices = devices::find_many(&self.views, &of_devices, At::Now).await.inspect_err(unnamed).unwrap_or_default();
+        let deployments = deployments::find_many(&self.views, &of_deployments, At::Now).await;
+        let deployments = deployments.inspect_err(unnamed).unwrap_or_default();
+        let names = HolderNames::of(&devices, &deployments);
+        for (_, rule) in held {
+            names.complete(rule);
         }
     }
 }

@@ -10,7 +10,7 @@ use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
-use bootledger_aggregates::infrastructure::{Declared, entry_refused};
+use bootledger_aggregates::infrastructure::{Declared, entry_of_controller, entry_refused};
 use bootledger_aggregates::network::Reserved;
 use bootledger_aggregates::placement::{Catalogue, Change, ChangeScope};
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
@@ -51,17 +51,14 @@ impl CommandService {
         live: &[deployments::Deployment],
         controlled: &[devices::Device],
     ) -> Result<Option<BrokenRule>, Failure> {
-        let (ip, would) = (one.ip, one.sentence().replacen(" is ", " would be ", 1));
+        let (ip, would) = (one.ip, one.requested());
         let refuse = |rule: Rule, why: String, by: String| {
             Ok(Some(BrokenRule::new(one.field, rule, format!("{would}, {why}")).held_by(by)))
         };
         if let Some(deployment) = live.iter().find(|deployment| deployment.ip == ip) {
-            let holder = Holder::Deployment(deployment.id).to_string();
-            let why = format!(
-                "but it is held by {holder}: that server is being installed. Wait for the end of its deployment, or choose another \
-                 address"
-            );
-            return refuse(Rule::AddressHeld, why, holder);
+            let (before, holder) = (format!("{would}, but it is held by "), Holder::Deployment(deployment.id));
+            let after = ": that server is being installed. Wait for the end of its deployment, or choose another address";
+            return Ok(Some(BrokenRule::naming(one.field, Rule::AddressHeld, before, holder, after)));
         }
         let at_it = |device: &&devices::Device| device.management.as_ref().and_then(own_address) == Some(ip);
         if let Some(device) = controlled.iter().find(at_it) {
@@ -118,8 +115,7 @@ impl CommandService {
                     of_catalogue.filter_map(|one| Some(entry_refused(field, &one.refuses(id, &holders)?, one.by())));
                 broken.extend(of_catalogue.take(1));
                 if let Some((_, other)) = managed.iter().find(|(managed, other)| managed == ip && *other != id) {
-                    let holder = Holder::Device(*other).to_string();
-                    broken.push(entry_refused(field, &format!("{ip} is the management address of {holder}"), &holder));
+                    broken.push(entry_of_controller(field, *ip, *other));
                 }
             }
         }

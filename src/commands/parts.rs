@@ -219,7 +219,7 @@ impl CommandService {
                 preconditions.push(unchanged(&parent));
             } else {
                 if self.above(parent.id).await?.contains(&id) {
-                    let message = format!("{} is itself a part of this device", parent.words());
+                    let message = format!("{} is itself a part of this device; choose another parent", parent.words());
                     let rule = BrokenRule::new("parent", Rule::DeviceCircle, message).held_by(format!("device {}", parent.id));
                     return Err(Refused(vec![rule]).into());
                 }
@@ -270,11 +270,8 @@ fn with_it(now: &Device, after: &Device, part: &Device) -> Option<DeviceChange> 
 fn of_part(part: &Device, failure: Failure) -> Failure {
     match failure {
         Failure::Refused(Refused(broken)) => {
-            let named = |rule: BrokenRule| BrokenRule {
-                message: format!("its sub-device {} would move with it: {}", part.words(), rule.message),
-                ..rule
-            };
-            Failure::Refused(Refused(broken.into_iter().map(named).collect()))
+            let before = format!("its sub-device {} would move with it: ", part.words());
+            Failure::Refused(Refused(broken.into_iter().map(|rule| rule.preceded_by(&before)).collect()))
         }
         other => other,
     }

@@ -18,10 +18,10 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::power::{
     PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart, UNDER_WAY_SECONDS,
 };
+use bootledger_aggregates::device::power_failure::PowerFailure;
 use bootledger_aggregates::rules::{Refused, Rule};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
-use bootledger_aggregates::values::text::Text;
 use bootledger_port::{CommandError, Context, Power, Receipt};
 use bootledger_power::{Controller, Trouble, Unanswered};
 use bootledger_projections::rows::power_orders;
@@ -65,8 +65,11 @@ impl CommandService {
         let draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
         let Some(management) = draft.aggregate().management().cloned() else {
             let (rule, message) = match draft.aggregate() {
-                Device::None => (Rule::DeviceUnknown, format!("there is no device {device}")),
-                Device::Decommissioned => (Rule::DeviceDecommissioned, "the device is decommissioned".to_owned()),
+                Device::None => (Rule::DeviceUnknown, format!("there is no device {device}; check its ID")),
+                Device::Decommissioned => {
+                    let message = "the device is decommissioned, and its controller is no longer queried";
+                    (Rule::DeviceDecommissioned, message.to_owned())
+                }
                 Device::Registered(_) => (
                     Rule::ManagementMissing,
                     "the device has no management address to query; edit the device and set one".to_owned(),
@@ -80,11 +83,11 @@ impl CommandService {
         }
         let controller = self.controller(draft.aggregate()).await?.ok_or_else(no_management)?;
         let controller = controller.map_err(|denied| denied.refused(context.level))?;
-        let requested = self.questions.query(&context.actor, &management, controller).await;
+        let requested = self.queries.query(&context.actor, &management, controller).await;
         let error = match requested {
             Ok(state) => {
                 let at = (self.now)();
-                self.questions.record_state(device, state, at);
+                self.queries.record_state(device, state, at);
                 return Ok(Power { state, at: Some(at), live: true });
             }
             Err(Unanswered::Busy(message)) => CommandError::Busy(message),
@@ -93,7 +96,7 @@ impl CommandService {
                 match context.level {
                     Role::Administrator => CommandError::Controller { reason: trouble.reason, slow: trouble.slow },
                     // Neither the message nor the status reveals what is at the address.
-                    _ => CommandError::Controller { reason: trouble.shown, slow: false },
+                    _ => CommandError::Controller { reason: trouble.failure.to_string(), slow: false },
                 }
             }
         };
@@ -103,7 +106,7 @@ impl CommandService {
     /// The last known power state of a server, from a query or from an order that was carried out.
     async fn last_power(&self, device: DeviceId) -> Result<Power, Failure> {
         let ordered = power_orders::last_confirmed(&self.views, device).await?;
-        let last = self.questions.last_recorded(device).into_iter().chain(ordered).max_by_key(|(_, at)| *at);
+        let last = self.queries.last_recorded(device).into_iter().chain(ordered).max_by_key(|(_, at)| *at);
         let (state, at) = last.map_or((PowerState::Unknown, None), |(state, at)| (state, Some(at)));
         Ok(Power { state, at, live: false })
     }
@@ -192,15 +195,11 @@ impl CommandService {
         let outcome = match tokio::time::timeout(LIMIT, controller.carry_out(order.action, order.network_boot)).await {
             Ok(Ok(state)) => PowerOutcome::Confirmed(state),
             // All users can read the event; the log has the details.
-            Ok(Err(Trouble { reason, shown, uncertain, .. })) => {
+            Ok(Err(Trouble { reason, failure, uncertain, .. })) => {
                 warn!(reason, uncertain, "a management controller did not carry out a power request");
-                let shown = Text::fitted(&shown);
-                if uncertain { PowerOutcome::Uncertain(shown) } else { PowerOutcome::Failed(shown) }
+                if uncertain { PowerOutcome::Uncertain(*failure) } else { PowerOutcome::Failed(*failure) }
             }
-            Err(_) => {
-                let reason = format!("the management controller did not finish within {} s", LIMIT.as_secs());
-                PowerOutcome::Uncertain(Text::fitted(&reason))
-            }
+            Err(_) => PowerOutcome::Uncertain(PowerFailure::Deadline { seconds: LIMIT.as_secs() }),
         };
         match &outcome {
             PowerOutcome::Confirmed(state) => {
@@ -247,5 +246,6 @@ impl Drop for UnderWay {
 }
 
 fn no_management() -> Failure {
-    Refused::because("management", Rule::ManagementMissing, "the device has no management address").into()
+    Refused::because("management", Rule::ManagementMissing, "the device has no management address; edit the device and set one")
+        .into()
 }

@@ -6,7 +6,7 @@ use crate::event_log::feed::Feed;
 use crate::file_checks::Checkers;
 use crate::outbound::Outbound;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_power::Questions;
+use bootledger_power::Queries;
 use bootledger_projections::database::pool::Pool;
 use bootledger_secrets::Secrets;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct CommandService {
     pub(crate) now: fn() -> Timestamp,
     pub(crate) secrets: Secrets,
     pub(crate) outbound: Outbound,
-    pub(crate) questions: Questions,
+    pub(crate) queries: Queries,
     /// How many power orders are in progress.
     pub(crate) orders: watch::Sender<usize>,
     /// The programs on this machine that check the files of other servers.
@@ -41,11 +41,11 @@ pub struct CommandService {
 impl CommandService {
     /// Creates a command service for this log and these views.
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
-        let (outbound, questions) = (Outbound::default(), Questions::default());
+        let (outbound, queries) = (Outbound::default(), Queries::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
         let checkers = Checkers::default();
         let (log, views) = (log.notifying(feed.clone()), views.into());
-        Self { log, views, feed, now, secrets, outbound, questions, orders, checkers, reservations }
+        Self { log, views, feed, now, secrets, outbound, queries, orders, checkers, reservations }
     }
 
     /// The same service, with the outgoing connections that the administrator of the machine allows.

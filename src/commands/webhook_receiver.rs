@@ -3,7 +3,8 @@
 use super::webhook_message::{Message, Signer};
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookUrl;
-use bootledger_outbound::Guard;
+use bootledger_outbound::{Guard, Refused};
+use bootledger_projections::progress::delivery_problem::DeliveryProblem;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use std::time::Duration;
@@ -22,20 +23,20 @@ const LONGEST_REST: Duration = Duration::from_mins(15);
 /// The result of an attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
-    /// Whether the receiver has accepted the message.
-    pub(crate) taken: bool,
     /// The status of the response, if there was one.
     pub(crate) status: Option<StatusCode>,
-    /// The text of the response if the receiver has accepted the message, otherwise what went wrong.
-    pub(crate) words: Text,
+    /// The text of the response if the receiver has accepted the message.
+    pub(crate) answer: Text,
+    /// Why the receiver has not accepted the message, if it has not.
+    pub(crate) problem: Option<DeliveryProblem>,
     /// The pause that the receiver requested.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl Tried {
-    /// Whether the receiver rejects the rate of messages, regardless of their content.
-    pub(crate) fn too_much(&self) -> bool {
-        self.status == Some(StatusCode::TOO_MANY_REQUESTS)
+    /// An attempt without a response.
+    fn unanswered(problem: DeliveryProblem) -> Self {
+        Self { status: None, answer: Text::default(), problem: Some(problem), retry_after: None }
     }
 }
 
@@ -63,8 +64,11 @@ impl Receiver {
 
     /// Sends the message once, signed for the current time. A 2xx response accepts it; any other response does not.
     pub(crate) async fn send(&self, message: &Message, signer: &Signer, now: OffsetDateTime) -> Tried {
-        if let Err(refused) = self.guard.check_text(&self.url) {
-            return Tried { taken: false, status: None, words: Text::fitted(&refused.to_string()), retry_after: None };
+        if let Err(error) = self.guard.check_text(&self.url) {
+            return Tried::unanswered(match error.downcast_ref::<Refused>() {
+                Some(refused) => not_allowed(refused),
+                None => DeliveryProblem::Internal { detail: Text::fitted(&format!("the webhook's URL cannot be used: {error}")) },
+            });
         }
         let timestamp = now.unix_timestamp();
         let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
@@ -86,35 +90,42 @@ impl Receiver {
         }
         let said = String::from_utf8_lossy(&body);
         let said = said.trim();
+        let said = Text::fitted(said);
         if status.is_success() {
-            return Tried { taken: true, status: Some(status), words: Text::fitted(said), retry_after: None };
+            return Tried { status: Some(status), answer: said, problem: None, retry_after: None };
         }
-        let answered = if status.is_redirection() {
-            format!(
-                "{} answered {status}, and redirects are not followed; set the webhook's URL to the target of the redirect",
-                self.origin
-            )
-        } else {
-            format!("{} answered {status}", self.origin)
-        };
-        let words = if said.is_empty() { answered } else { format!("{answered}: {said}") };
         let retry_after = retry_after(answer.headers(), now);
-        Tried { taken: false, status: Some(status), words: Text::fitted(&words), retry_after }
+        let problem = DeliveryProblem::Status { receiver: self.name(), status: status.as_u16(), detail: said };
+        Tried { status: Some(status), answer: Text::default(), problem: Some(problem), retry_after }
+    }
+
+    /// The origin of the URL: its path may be confidential.
+    fn name(&self) -> Text {
+        Text::fitted(&self.origin)
     }
 
     fn lost(&self, error: reqwest::Error) -> Tried {
         // The URL may contain words that are confidential between service and receiver.
         let error = error.without_url();
-        let words = if error.is_timeout() {
-            format!("{} did not answer within {} s", self.origin, LIMIT.as_secs())
-        } else {
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            format!("{} cannot be reached: {cause}", self.origin)
-        };
-        Tried { taken: false, status: None, words: Text::fitted(&words), retry_after: None }
+        if error.is_timeout() {
+            return Tried::unanswered(DeliveryProblem::Timeout { receiver: self.name(), seconds: LIMIT.as_secs() });
+        }
+        let mut cause: &(dyn std::error::Error + 'static) = &error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Tried::unanswered(match cause.downcast_ref::<Refused>() {
+            Some(refused) => not_allowed(refused),
+            None => DeliveryProblem::Unreachable { receiver: self.name(), detail: Text::fitted(&cause.to_string()) },
+        })
+    }
+}
+
+fn not_allowed(refused: &Refused) -> DeliveryProblem {
+    DeliveryProblem::AddressNotAllowed {
+        address: refused.address,
+        host: refused.host.as_deref().map(Text::fitted),
+        option: Text::fitted(refused.option),
     }
 }
 

@@ -9,11 +9,13 @@ use crate::event_log::webhooks as progress;
 use bootledger_aggregates::event::unknown_events;
 use bootledger_aggregates::rules::{Refused, Rule};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand, WebhookSpec};
 use bootledger_port::{CommandError, Context, Ping, Receipt, WebhookAction};
 use bootledger_projections::database::log;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, WebhookView};
+use bootledger_web::wording::webhooks as wording;
 use std::time::Instant;
 
 impl CommandService {
@@ -53,7 +55,9 @@ impl CommandService {
     /// Sends a test message to the receiver of a webhook. The message is not an event.
     pub(super) async fn ping(&self, name: &Name) -> Result<Ping, CommandError> {
         let view = self.webhook_in_use(name).await?;
-        let view = view.ok_or_else(|| CommandError::NotFound(format!("there is no webhook {name} in use")))?;
+        let view = view.ok_or_else(|| {
+            CommandError::NotFound(format!("there is no webhook {name} in use; `bootledger webhook list` shows all"))
+        })?;
         let sent = self.send_ping(name, &view.spec).await;
         let refused = |problem| bootledger_aggregates::rules::BrokenRule::new("secret", Rule::SecretMissing, problem);
         sent.map_err(|problem| CommandError::Refused(vec![refused(problem)]))
@@ -68,8 +72,11 @@ impl CommandService {
         let message = Message::ping(name, now);
         let begun = Instant::now();
         let tried = receiver.send(&message, &signer, now.0).await;
+        let message_id = message.id;
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = tried.status.map(|status| status.as_u16());
-        Ok(Ping { webhook_id: message.id, taken: tried.taken, status, message: tried.words, milliseconds })
+        let taken = tried.problem.is_none();
+        let message = tried.problem.map_or(tried.answer, |problem| Text::fitted(&wording::problem(&problem)));
+        Ok(Ping { webhook_id: message_id, taken, status, message, milliseconds })
     }
 }

@@ -13,7 +13,7 @@
 
 use bootledger_projections::database::pool::DIAL;
 use bootledger_projections::database::pool::sessions::{Session, Sessions};
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use sqlx::Connection;
 use std::pin::pin;
 use std::time::Duration;

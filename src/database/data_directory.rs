@@ -1,8 +1,8 @@
 //! Protects the service's files: only the service's own user can read them.
 //!
-//! Boot files contain password hashes and keys. Therefore files have mode 0600 and directories 0700, regardless of the umask of
-//! the user who starts the service. Directories of earlier versions are restricted at every start. Only paths that the service
-//! created are changed, so that a directory with other files stays as it is. The cluster of the embedded PostgreSQL manages its
+//! Boot files contain password hashes and keys. Therefore files have mode 0600 and folders 0700, regardless of the umask of
+//! the user who starts the service. Folders of earlier versions are restricted at every start. Only paths that the service
+//! created are changed, so that a folder with other files stays as it is. The cluster of the embedded PostgreSQL manages its
 //! own permissions.
 
 use anyhow::{Context, Result, ensure};
@@ -12,15 +12,15 @@ use std::fs::{DirBuilder, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The paths that the service creates in its data directory, except for the demo's DHCP configurations, whose modes the agents
+/// The paths that the service creates in its data folder, except for the demo's DHCP configurations, whose modes the agents
 /// set.
 const OURS: [&str; 6] = ["files", "image-downloads", "service.key", "postgres.url", "demo.token", "demo.password"];
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 
-/// Creates the data directory if it is missing, and removes all other users' access to it and its contents. With `embedded`,
-/// PostgreSQL's user may pass through the directory, if that is a different user.
+/// Creates the data folder if it is missing, and removes all other users' access to it and its contents. With `embedded`,
+/// PostgreSQL's user may pass through the folder, if that is a different user.
 ///
 /// # Errors
 /// Returns an error if something can be read by others and this process may not change that.
@@ -28,14 +28,14 @@ pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
     // An existing cluster may be running, started by another process.
     let embedded = embedded || data_directory.join("postgres").exists();
     let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
-    // The umask changes afterwards, so that PostgreSQL's user can also pass through newly created parent directories.
+    // The umask changes afterwards, so that PostgreSQL's user can also pass through newly created parent folders.
     let created = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
     created.with_context(|| format!("cannot create {}", data_directory.display()))?;
     from_now_on();
     let found = std::fs::metadata(data_directory).with_context(|| format!("{} cannot be read", data_directory.display()))?;
     ensure!(
         found.mode() & 0o1000 == 0,
-        "{} is a folder that all users share, so it cannot be the data directory; choose another folder with --data-dir",
+        "{} is a folder that all users share, so it cannot be the data folder; choose another folder with --data-dir",
         data_directory.display()
     );
     if found.mode() & 0o777 != mode {
@@ -52,14 +52,14 @@ pub fn from_now_on() {
     umask(Mode::from_bits_truncate(0o077));
 }
 
-/// Removes all other users' access to a file, or to a directory and its contents. Symbolic links are not followed.
+/// Removes all other users' access to a file, or to a folder and its contents. Symbolic links are not followed.
 ///
 /// # Errors
 /// Returns an error if something can be read by others and this process may not change that.
 pub fn protect_tree(path: &Path) -> Result<()> {
     let mut waiting: Vec<PathBuf> = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {
-        // A path that no longer exists needs no protection; another instance may be working in the directory.
+        // A path that no longer exists needs no protection; another instance may be working in the folder.
         let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
         if found.is_symlink() {
             continue;

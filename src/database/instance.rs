@@ -1,4 +1,4 @@
-//! The identity of this instance: an id that is kept in the data directory. After a restart, other instances recognise it, and
+//! The identity of this instance: an id that is kept in the data folder. After a restart, other instances recognise it, and
 //! work of the ended process is free at once.
 
 use anyhow::{Context, Result};
@@ -7,7 +7,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use uuid::Uuid;
 
-/// An instance. Two running instances never have the same id, even with the same data directory.
+/// An instance. Two running instances never have the same id, even with the same data folder.
 #[derive(Debug)]
 pub struct Instance {
     /// The id of the instance.
@@ -17,7 +17,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The instance of a data directory. If the directory cannot be used, or another process uses it, the instance gets a new
+    /// The instance of a data folder. If the folder cannot be used, or another process uses it, the instance gets a new
     /// id: after a crash, its work is then free after some seconds, not at once.
     pub fn of(data_directory: &Path) -> Self {
         match read(data_directory) {
@@ -43,7 +43,7 @@ impl Default for Instance {
     }
 }
 
-/// The id in the directory, which is created if it is missing; `None` if another process uses it.
+/// The id in the folder, which is created if it is missing; `None` if another process uses it.
 fn read(data_directory: &Path) -> Result<Option<(Uuid, File)>> {
     let path = data_directory.join("instance");
     let opened = std::fs::create_dir_all(data_directory)

@@ -49,7 +49,7 @@ pub async fn settle(file: Option<&Path>, data_directory: &Path, database: &Datab
 /// What an operator does about a key that differs from the recorded one.
 fn advice(path: &Path) -> String {
     format!(
-        "All instances need the same key: copy the key of a running instance (`service.key` in its data directory, or its \
+        "All instances need the same key: copy the key of a running instance (`service.key` in its data folder, or its \
          --key-file) to {}, or name the copy with --key-file. If the key is lost, stop all instances and run `bootledger key \
          replace`; it makes the boot tokens of live deployments invalid",
         path.display()
@@ -61,7 +61,7 @@ pub(crate) fn path(file: Option<&Path>, data_directory: &Path) -> PathBuf {
     file.map_or_else(|| data_directory.join("service.key"), Into::into)
 }
 
-/// Reads the key from this file, or from the one in the data directory. A missing file is created.
+/// Reads the key from this file, or from the one in the data folder. A missing file is created.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or created, or if the key in it is too short.

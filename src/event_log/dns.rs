@@ -3,6 +3,7 @@
 //! Work is by name and type: all records of both together, as the views show them when the work is done. Changes are read from
 //! the views by position, so no other code has to announce a change, and none is lost.
 
+use bootledger_aggregates::problem::PublishProblem;
 use bootledger_projections::database::pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
@@ -30,7 +31,7 @@ pub struct Pending {
     /// The name and type of the record set.
     pub key: Key,
     /// Why the last attempt failed.
-    pub problem: Option<String>,
+    pub problem: Option<PublishProblem>,
     /// Whether it failed because the primary has records that others created.
     pub conflict: bool,
 }
@@ -251,8 +252,8 @@ pub async fn done(pool: &Pool, primary: Option<&str>, work: &[&Work], now: Offse
 pub struct Failed<'a> {
     /// The record set.
     pub work: &'a Work,
-    /// The error message.
-    pub problem: String,
+    /// Why the update failed.
+    pub problem: PublishProblem,
     /// Whether the primary has records that others created.
     pub conflict: bool,
     /// When to retry.
@@ -262,11 +263,13 @@ pub struct Failed<'a> {
 /// Keeps work that has failed. A set that has changed again in the meantime is not affected by the failure, and is due at once.
 ///
 /// # Errors
-/// Returns an error if the statement fails.
+/// Returns an error if a problem cannot be written as JSON, or if the statement fails.
 pub async fn failed(pool: &Pool, failed: &[Failed<'_>], now: OffsetDateTime) -> Result<(), sqlx::Error> {
+    let json = |failed: &Failed<'_>| serde_json::to_value(&failed.problem).map_err(|error| sqlx::Error::Encode(error.into()));
+    let problems = failed.iter().map(json).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         r#"WITH failed AS (
-               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[])
+               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::bool[], $6::timestamptz[])
                    AS f (name, type, generation, problem, conflict, next_try)
            ), changed AS (
                UPDATE dns_work w SET next_try = $7, worker = NULL FROM failed f
@@ -277,7 +280,7 @@ pub async fn failed(pool: &Pool, failed: &[Failed<'_>], now: OffsetDateTime) -> 
         &failed.iter().map(|failed| failed.work.key.0.clone()).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.work.key.1.clone()).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.work.generation).collect::<Vec<_>>(),
-        &failed.iter().map(|failed| failed.problem.clone()).collect::<Vec<_>>(),
+        &problems,
         &failed.iter().map(|failed| failed.conflict).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.next_try).collect::<Vec<_>>(),
         now
@@ -306,7 +309,9 @@ pub async fn pending(pool: &Pool, keys: &[Key], position: i64) -> Result<Option<
         return Ok(None);
     }
     let pending = rows.into_iter().filter_map(|row| {
-        Some(Pending { key: (row.name?, row.kind?), problem: row.problem, conflict: row.conflict.unwrap_or_default() })
+        // A problem that another version stored is replaced by the next attempt.
+        let problem = row.problem.and_then(|problem| serde_json::from_value(problem).ok());
+        Some(Pending { key: (row.name?, row.kind?), problem, conflict: row.conflict.unwrap_or_default() })
     });
     Ok(Some(pending.collect()))
 }

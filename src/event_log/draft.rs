@@ -80,9 +80,10 @@ impl<A: Aggregate> Draft<A> {
     /// Drafts the events that a rule of the aggregate returns.
     ///
     /// # Errors
-    /// Returns the refusal of the rule. The draft is then unchanged.
+    /// Returns the refusal of the rule, with the aggregate's key where it says that the aggregate does not exist. The draft is
+    /// then unchanged.
     pub fn decide(&mut self, rule: impl FnOnce(&A) -> Result<Vec<A::Event>, Refused>) -> Result<(), Refused> {
-        for event in rule(&self.aggregate)? {
+        for event in rule(&self.aggregate).map_err(|refused| refused.of_object(&self.id))? {
             self.aggregate.apply(event.clone());
             self.events.push(event);
         }

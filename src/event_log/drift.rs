@@ -1,6 +1,7 @@
 //! The schedule of drift comparisons: when each site is compared, which worker does it, and what is compared.
 
 use super::dns::Key;
+use bootledger_aggregates::drift::DriftProblem;
 use bootledger_projections::database::pool::Pool;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -23,7 +24,7 @@ pub struct Checked {
     /// How many record sets and servers were compared.
     pub compared: i64,
     /// What could not be compared, and why.
-    pub problems: Vec<String>,
+    pub problems: Vec<DriftProblem>,
 }
 
 /// Schedules a comparison of every site in use; the first one at `first`, or on request.
@@ -88,6 +89,7 @@ pub async fn done(
         let done = sqlx::query!("UPDATE drift_checks SET busy_until = NULL WHERE site = $1 AND worker = $2", site, worker);
         return done.execute(pool).await.map(drop);
     };
+    let problems = serde_json::to_value(problems).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query!(
         "UPDATE drift_checks
             SET busy_until = NULL, checked_at = $2::timestamptz, position = $3, compared = $4, problems = $5,

@@ -7,7 +7,7 @@ mod listener;
 use bootledger_projections::database::log;
 use bootledger_projections::database::pool::Pool;
 use bootledger_projections::projector::checkpoint;
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use std::time::Duration;
 use tokio::sync::watch;
 

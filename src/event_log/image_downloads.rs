@@ -25,7 +25,7 @@ pub struct Row {
     pub correlation_id: String,
     pub status: String,
     pub progress: Option<serde_json::Value>,
-    pub message: Option<String>,
+    pub result: Option<serde_json::Value>,
     pub created_at: OffsetDateTime,
     pub changed_at: OffsetDateTime,
 }
@@ -84,7 +84,7 @@ pub async fn insert(pool: &Pool, new: New<'_>, now: OffsetDateTime) -> Result<bo
 pub async fn list(pool: &Pool) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
+        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, result, created_at, changed_at
            FROM image_downloads ORDER BY created_at DESC LIMIT 100"
     )
     .fetch_all(pool)
@@ -98,7 +98,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>, sqlx::Error> {
 pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
+        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, result, created_at, changed_at
            FROM image_downloads WHERE id = $1",
         id
     )
@@ -127,11 +127,11 @@ pub async fn interrupt_lost(pool: &Pool, now: OffsetDateTime) -> Result<u64, sql
 pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, lease: Duration) -> Result<Option<Row>, sqlx::Error> {
     let taken = sqlx::query_as!(
         Row,
-        "UPDATE image_downloads SET status = 'running', changed_at = $1, worker = $3, message = NULL, progress = NULL,
+        "UPDATE image_downloads SET status = 'running', changed_at = $1, worker = $3, result = NULL, progress = NULL,
                 alive_until = statement_timestamp() + make_interval(secs => $2)
           WHERE id = (SELECT id FROM image_downloads WHERE status = 'queued' ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             AND NOT EXISTS (SELECT 1 FROM image_downloads WHERE status = 'running')
-      RETURNING id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at",
+      RETURNING id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, result, created_at, changed_at",
         now,
         lease.as_secs_f64(),
         worker
@@ -181,15 +181,15 @@ pub async fn end(
     pool: &Pool,
     (id, worker): (Uuid, Uuid),
     status: &str,
-    message: Option<&str>,
+    result: Option<serde_json::Value>,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE image_downloads SET status = $2, message = $3, changed_at = $4
+        "UPDATE image_downloads SET status = $2, result = $3, changed_at = $4
           WHERE id = $1 AND (status = 'running' AND worker = $5 OR $2 = 'done')",
         id,
         status,
-        message,
+        result,
         now,
         worker
     )
@@ -218,7 +218,7 @@ pub async fn cancel(pool: &Pool, id: Uuid, now: OffsetDateTime) -> Result<bool, 
 /// Returns an error if the statement fails.
 pub async fn resume(pool: &Pool, id: Uuid, actor: &str, correlation_id: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let resumed = sqlx::query!(
-        "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, message = NULL
+        "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, result = NULL
           WHERE id = $1 AND status IN ('interrupted', 'failed', 'cancelled')
             AND NOT EXISTS (SELECT 1 FROM image_downloads AS other
                              WHERE other.status IN ('queued', 'running') AND other.image = image_downloads.image)",

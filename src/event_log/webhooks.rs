@@ -5,6 +5,7 @@
 //! once another worker has taken it.
 
 use bootledger_projections::database::pool::Pool;
+use bootledger_projections::progress::delivery_problem::DeliveryProblem;
 use bootledger_projections::rows::catalogue::Beginning;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub struct Undelivered {
     /// When the next attempt starts.
     pub next_try: OffsetDateTime,
     /// Why the last attempt failed.
-    pub problem: Option<String>,
+    pub problem: Option<DeliveryProblem>,
 }
 
 /// The progress of a webhook.
@@ -92,7 +93,8 @@ pub async fn take(pool: &Pool, holder: Holder<'_>, begins: Beginning) -> Result<
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         since: row.since,
         next_try: row.next_try,
-        problem: row.problem,
+        // A problem that another version stored is replaced by the next attempt.
+        problem: row.problem.and_then(|problem| serde_json::from_value(problem).ok()),
     });
     let undelivered = undelivered.collect();
     let skipped = sqlx::query_scalar!(
@@ -118,7 +120,7 @@ pub struct Changes<'a> {
     /// When the receiver last accepted an event, if it has.
     pub taken_at: Option<OffsetDateTime>,
     /// The problem that prevents all deliveries.
-    pub problem: Option<&'a str>,
+    pub problem: Option<&'a DeliveryProblem>,
 }
 
 /// Stores changes and extends the lease. Returns `false` without a change if another worker delivers to the webhook now.
@@ -127,9 +129,12 @@ pub struct Changes<'a> {
 /// of the database are delivered again.
 ///
 /// # Errors
-/// Returns an error if the statement fails.
+/// Returns an error if a problem cannot be written as JSON, or if the statement fails.
 pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Result<bool, sqlx::Error> {
     let Changes { position, kept, ended, taken_at, problem } = changes;
+    let json = |problem: &DeliveryProblem| serde_json::to_value(problem).map_err(|error| sqlx::Error::Encode(error.into()));
+    let problem = problem.map(json).transpose()?;
+    let problems = kept.iter().map(|lane| lane.problem.as_ref().map(json).transpose()).collect::<Result<Vec<_>, _>>()?;
     let saved = sqlx::query_scalar!(
         r#"WITH held AS (
                UPDATE webhook_progress SET position = $3, until = clock_timestamp() + make_interval(secs => $4),
@@ -143,7 +148,7 @@ pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Resu
                       (webhook, begun, aggregate_type, aggregate_id, position, sequence, attempts, since, next_try, problem)
                SELECT $1, held.begun, k.*
                  FROM held, UNNEST($9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::integer[], $14::timestamptz[],
-                                   $15::timestamptz[], $16::text[]) AS k
+                                   $15::timestamptz[], $16::jsonb[]) AS k
                ON CONFLICT (webhook, aggregate_type, aggregate_id) DO UPDATE
                   SET begun = excluded.begun, position = excluded.position, sequence = excluded.sequence,
                       attempts = excluded.attempts, since = excluded.since, next_try = excluded.next_try,
@@ -165,7 +170,7 @@ pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Resu
         &kept.iter().map(|lane| i32::try_from(lane.attempts).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         &kept.iter().map(|lane| lane.since).collect::<Vec<_>>(),
         &kept.iter().map(|lane| lane.next_try).collect::<Vec<_>>(),
-        &kept.iter().map(|lane| lane.problem.clone()).collect::<Vec<_>>() as &[Option<String>]
+        &problems as _
     );
     saved.fetch_one(pool).await
 }

@@ -19,7 +19,7 @@ use super::streams::Streams;
 use crate::event_log::condition::Condition;
 use bootledger_projections::database::pool::Pool;
 use bootledger_projections::database::pool::sessions::Sessions;
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use session::{Limited, Writer};
 use sqlx::postgres::PgConnection;
 use state::LogState;

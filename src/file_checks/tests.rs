@@ -3,7 +3,7 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
-/// Checkers in a directory with this one program, a shell script.
+/// Checkers in a folder with this one program, a shell script.
 fn with(script: &str) -> (tempfile::TempDir, Checkers) {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("dnsmasq");

@@ -44,7 +44,7 @@ pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
 }
 
 /// Whether an ID token that names several clients is for this one: the party that it was issued to (`azp`) must be this client
-/// (`OpenID` Connect Core, 3.1.3.7). Zitadel names all clients of a project as the audience.
+/// (OpenID Connect Core, 3.1.3.7). Zitadel names all clients of a project as the audience.
 pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), String> {
     let audiences = claims.get("aud").and_then(Value::as_array).map_or(1, Vec::len);
     match claims.get("azp") {

@@ -169,21 +169,21 @@ mod tests {
     fn the_error_for_a_missing_role_names_the_claims_but_no_values() {
         let google = json!({"sub": "1", "hd": "corp.example", "email": "ada@corp.example", "email_verified": true});
         let message = of("groups", &["dc-ops=operator"], &google).expect_err("no groups");
-        assert!(message.starts_with("it does not send the claim groups; it sends email, email_verified, hd, sub."), "{message}");
+        assert!(message.contains("email, email_verified, hd, sub") && !message.contains("corp"), "{message}");
+        let mut messages = vec![message];
         for overage in [
             json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}),
             json!({"hasgroups": true}),
             json!({"hasgroups": "true"}),
         ] {
             let message = of("groups", &["dc-ops=operator"], &overage).expect_err("overage");
-            assert!(message.contains("more groups than") && message.contains("--openid-role-claim roles"), "{message}");
+            assert!(message.contains("--openid-role-claim roles"), "{message}");
+            messages.push(message);
         }
         let message = of("groups", &["dc-ops=operator"], &json!({"groups": ["s3cret", "b"]})).expect_err("others");
-        assert!(
-            message.starts_with("none of the 2 values of its claim groups gives one") && !message.contains("s3cret"),
-            "{message}"
-        );
-        let message = of("groups", &["dc-ops=operator"], &json!({"groups": []})).expect_err("none");
-        assert_eq!(message, "its claim groups has no values");
+        assert!(message.contains("groups") && !message.contains("s3cret"), "{message}");
+        messages.push(message);
+        messages.push(of("groups", &["dc-ops=operator"], &json!({"groups": []})).expect_err("none"));
+        insta::assert_snapshot!("missing_roles", messages.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! Command-line options of the `OpenID` Connect provider.
+//! Command-line options of the OpenID Connect provider.
 
 use bootledger_aggregates::values::name::Name;
 use clap::Args;
@@ -6,14 +6,14 @@ use clap::Args;
 /// The options of the provider. Without an issuer, users cannot sign in through a provider.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OpenidArguments {
-    /// The URL of an `OpenID` Connect provider through which users may sign in. Register `BASE_URL/sign-in/openid/callback`
+    /// The URL of an OpenID Connect provider through which users may sign in. Register `BASE_URL/sign-in/openid/callback`
     /// there as the redirect URI.
     #[arg(long, env = "BOOTLEDGER_OPENID_ISSUER", value_name = "URL")]
     pub openid_issuer: Option<String>,
-    /// The client id that the provider has assigned to this service.
+    /// The client ID that the provider has assigned to this service.
     #[arg(long, env = "BOOTLEDGER_OPENID_CLIENT_ID", value_name = "ID")]
     pub openid_client_id: Option<String>,
-    /// The name of the secret that holds the client secret issued by the provider, in the directory of secrets.
+    /// The name of the secret that holds the client secret issued by the provider, in the folder of secrets.
     #[arg(long, env = "BOOTLEDGER_OPENID_CLIENT_SECRET", value_name = "NAME")]
     pub openid_client_secret: Option<Name>,
     /// The scopes that are requested in addition to `openid`.

@@ -3,7 +3,7 @@
 use super::VITAL;
 use crate::event_log::condition::Condition;
 use crate::workers::{self, BackgroundWork};
-use bootledger_web::http::vitals::Vitals;
+use bootledger_web::http::worker_status::Vitals;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};

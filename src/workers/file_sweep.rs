@@ -16,7 +16,7 @@ pub struct FileSweep {
 }
 
 impl FileSweep {
-    /// Creates a worker for this store; `folder` is its directory if it is a local one.
+    /// Creates a worker for this store; `folder` is its folder if it is a local one.
     pub fn new(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>) -> Self {
         Self { folder, store }
     }

@@ -10,7 +10,7 @@ use crate::database::instance::Instance;
 use crate::event_log::workers;
 use bootledger_projections::database::pool::is_lost;
 use bootledger_projections::database::pool::sessions::{Session, Sessions};
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::sync::watch;

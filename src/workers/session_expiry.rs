@@ -6,6 +6,7 @@ use crate::commands::CommandService;
 use crate::commands::administrator::by;
 use crate::event_log::accounts as secrets;
 use anyhow::Result;
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::session::{EndReason, IDLE_SECONDS};
 use bootledger_port::{AccountAction, Command, Commands};
 use bootledger_projections::rows::accounts;
@@ -35,7 +36,7 @@ impl BackgroundWork for Sweeper {
         let over = accounts::over(&self.commands.views, now.plus_seconds(-IDLE_SECONDS), now, BATCH).await?;
         for session in &over {
             let command = Command::Account(AccountAction::EndSession { session: *session, reason: EndReason::Expired });
-            self.commands.execute(command, by("service")).await?;
+            self.commands.execute(command, by(SystemActor::Service)).await?;
         }
         secrets::forget_sessions(&self.commands.views, now).await?;
         secrets::forget_passwords(&self.commands.views).await?;

@@ -2,7 +2,7 @@
 
 use super::{BackgroundWork, Next, run};
 use anyhow::{Result, bail};
-use bootledger_web::http::vitals::Vitals;
+use bootledger_web::http::worker_status::Vitals;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;

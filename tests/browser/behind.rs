@@ -14,11 +14,15 @@ async fn the_page_of_a_waiting_deployment_leads_to_the_dhcp_server_that_is_behin
     Browsers::run_story("behind", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;
         page.visit("/deployments").await?;
-        page.says("dhcp has been waiting for").await?;
+        let waits = page.shows("td[data-label='Waiting for']", "kea-dc1").await?;
+        page.requires(waits.contains("dhcp"), "the list names the plugin that waits").await?;
+        let since = page.has("td[data-label='Waiting for'] time[data-since]").await?;
+        page.requires(since, "the list says since when it waits").await?;
         page.follow("h200.dc1.example").await?;
         page.arrives_at(&format!("/deployments/{deployment}")).await?;
-        let message = page.shows("#head .note", "kea-dc1").await?;
-        page.requires(message.contains("dhcp has been waiting for"), "it says since when").await?;
+        let waits = page.shows("#head .note", "kea-dc1").await?;
+        page.requires(waits.contains("dhcp"), "it names the plugin that waits").await?;
+        page.requires(page.has("#head .note time[data-since]").await?, "it says since when").await?;
         page.follow("DHCP server kea-dc1").await?;
         page.arrives_at("/dhcp-servers/kea-dc1").await?;
         page.says("h200.dc1.example").await?;

@@ -5,7 +5,7 @@ use crate::support::browser::{Browsers, Look, PATIENCE, Page};
 use crate::support::process::Process;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -63,11 +63,6 @@ pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<(
     page.wait_until("signing in is answered", async || Ok(page.run(answered, vec![]).await? == true)).await
 }
 
-/// The id in an answer.
-pub(super) fn id(answer: &Value) -> Result<String> {
-    answer["id"].as_str().map(str::to_owned).context("an id")
-}
-
 impl Centre {
     /// Starts the service with the data centre.
     pub(super) async fn start() -> Result<Self> {
@@ -96,14 +91,15 @@ impl Centre {
     pub(super) async fn device(&self, name: &str) -> Result<String> {
         let devices = self.get("/api/v1/devices").await?;
         let mut all = devices["items"].as_array().into_iter().flatten();
-        id(all.find(|device| device["name"] == name).with_context(|| format!("there is no device {name}"))?)
+        let device = all.find(|device| device["name"] == name).with_context(|| format!("there is no device {name}"))?;
+        Ok(device["id"].as_str().context("an id")?.to_owned())
     }
 
     /// Starts a deployment of this device of the demo through the API.
     pub(super) async fn deploy(&self, device: &str, ip: &str) -> Result<String> {
         let device = self.device(device).await?;
         let wanted = json!({ "device": device, "venture": "shop", "role": "web", "ip": ip });
-        id(&self.post("/api/v1/deployments", &wanted).await?)
+        self.create("/api/v1/deployments", &wanted).await
     }
 
     /// Waits until a plugin of a deployment has this status.
@@ -114,14 +110,6 @@ impl Centre {
             answer["plugins"].as_array()?.iter().any(|run| run["plugin"] == plugin && run["status"] == status).then_some(())
         };
         wait_for(&format!("{plugin} is {status}"), PATIENCE, stands).await
-    }
-
-    /// Confirms the newest configuration for a DHCP server, as its agent does.
-    pub(super) async fn confirm(&self, server: &str) -> Result<()> {
-        let position = self.get("/readyz").await?["views_position"].clone();
-        let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
-        self.put(&format!("/dhcp/servers/{server}/confirmation"), &confirmation).await?;
-        Ok(())
     }
 
     /// Boots the server with this address from the network and expects these words in the answer.

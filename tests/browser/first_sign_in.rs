@@ -31,13 +31,13 @@ async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
         page.fill("Current password", &once).await?;
         page.fill("New password", "ada").await?;
         page.fill("Repeat the new password", "eve").await?;
-        page.press("Change password").await?;
+        page.press("Set password").await?;
         let message = page.shows("[role=alert]", "problems").await?;
         ensure!(message.contains("differ"), "{message}");
         page.fill("Current password", &once).await?;
         page.fill("New password", CHOSEN).await?;
         page.fill("Repeat the new password", CHOSEN).await?;
-        page.press("Change password").await?;
+        page.press("Set password").await?;
         page.arrives_at("/timeline").await?;
         page.shows("header", "ada").await?;
         page.press("Sign out").await?;

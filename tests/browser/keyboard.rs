@@ -74,7 +74,7 @@ async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
         tab_to(&page, "input Reason").await?;
         page.typed("with the keyboard").await?;
         page.key(Key::Enter).await?;
-        page.says("Cancelled: with the keyboard").await?;
+        page.shows("#head .note", "with the keyboard").await?;
         Ok(())
     })
     .await

@@ -80,7 +80,7 @@ async fn changes_appear_immediately_in_every_browser() -> Result<()> {
         ada.follow("Cancel…").await?;
         ada.fill("Reason", "Ben must see it").await?;
         ada.press("Cancel deployment").await?;
-        ben.says("Cancelled: Ben must see it").await?;
+        ben.shows("#head .note", "Ben must see it").await?;
         Ok(())
     })
     .await
@@ -134,7 +134,7 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
         centre.lock().await.start_again().await?;
         let cancelled = json!({ "reason": "while no page was open" });
         centre.lock().await.post(&format!("/api/v1/deployments/{deployment}/cancel"), &cancelled).await?;
-        page.says("Cancelled: while no page was open").await?;
+        page.shows("#head .note", "while no page was open").await?;
         page.shows("#live-state", "Live").await?;
         ensure!(page.run("return window.unloaded", vec![]).await? == "no", "the page was loaded again");
         Ok(())
@@ -155,7 +155,7 @@ async fn a_silent_server_is_noticed_while_its_connection_stays_open() -> Result<
         centre.signal("CONT")?;
         let cancelled = json!({ "reason": "after it stood still" });
         centre.post(&format!("/api/v1/deployments/{deployment}/cancel"), &cancelled).await?;
-        page.says("Cancelled: after it stood still").await?;
+        page.shows("#head .note", "after it stood still").await?;
         page.shows("#live-state", "Live").await?;
         Ok(())
     })

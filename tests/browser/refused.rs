@@ -16,8 +16,7 @@ async fn a_refused_form_shows_every_problem_keeps_the_input_and_can_be_fixed() -
         page.fill("Interfaces", "52:54:00:zz").await?;
         page.fill("Site", "dc1").await?;
         page.press("Register").await?;
-        let message = page.shows("#refused", "52:54:00:zz").await?;
-        ensure!(message.contains("Not saved"), "{message}");
+        page.shows("#refused", "52:54:00:zz").await?;
         page.wait_until("the summary has the focus", async || Ok(page.focus().await?.contains("Not saved"))).await?;
         // The link of the summary leads to the field.
         page.element("#refused a[href='#field-macs']").await?.click().await?;

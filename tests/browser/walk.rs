@@ -10,7 +10,6 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 /// Pages that no link leads to: a filter without results, a past position, and things that do not exist.
 const ODDITIES: [(&str, &str); 7] = [
@@ -27,38 +26,23 @@ const ODDITIES: [(&str, &str); 7] = [
 const PICTURED: [u32; 3] = [390, 1280, 1920];
 
 /// The problems found on the pages so far.
+#[derive(Default)]
 struct Inspection {
-    scheme: Scheme,
     problems: Vec<String>,
     looked_at: usize,
 }
 
 impl Inspection {
-    fn new(scheme: Scheme) -> Self {
-        Self { scheme, problems: vec![], looked_at: 0 }
-    }
-
-    fn folder(&self) -> PathBuf {
-        crate::support::target().join("browser/screenshots").join(self.scheme.name())
-    }
-
-    /// Inspects the page that is shown, at all widths, and records it under this name.
+    /// Inspects the page that is shown, at all widths and in both schemes, and records it under this name.
     async fn look(&mut self, page: &Page, name: &str) -> Result<()> {
         let words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
         let file = words.collect::<Vec<_>>().join("_");
         let file = if file.is_empty() { "dashboard".to_owned() } else { file };
-        std::fs::create_dir_all(self.folder())?;
         // Pages at all widths; variants of a page at two.
         let widths = if name.starts_with('/') { &PICTURED[..] } else { &PICTURED[..2] };
         for &width in widths {
             page.width(width).await?;
-            let what = format!("{name} ({}, {width} px)", self.scheme.name());
-            if width < 1920 {
-                let barriers = page.barriers().await?;
-                if !barriers.is_empty() {
-                    self.problems.push(format!("{what}: {barriers}"));
-                }
-            }
+            let what = format!("{name} ({width} px)");
             let script = "const wide = document.documentElement.scrollWidth - innerWidth;
                 const out = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1
                     && !e.closest('.scroll, pre, .visually-hidden'));
@@ -71,10 +55,23 @@ impl Inspection {
             if layout["headings"] != 1 || layout["title"].as_str().is_none_or(str::is_empty) {
                 self.problems.push(format!("{what}: a page has a title and one first heading: {layout}"));
             }
-            std::fs::write(self.folder().join(format!("{file}-{width}.png")), page.picture().await?)?;
+            for scheme in [Scheme::Dark, Scheme::Light] {
+                page.colours(scheme).await?;
+                let folder = crate::support::target().join("browser/screenshots").join(scheme.name());
+                std::fs::create_dir_all(&folder)?;
+                std::fs::write(folder.join(format!("{file}-{width}.png")), page.picture().await?)?;
+                let barriers = match scheme {
+                    _ if width >= 1920 => String::new(),
+                    Scheme::Light => page.barriers().await?,
+                    Scheme::Dark => page.barriers_of_colours().await?,
+                };
+                if !barriers.is_empty() {
+                    self.problems.push(format!("{what}, {}: {barriers}", scheme.name()));
+                }
+            }
         }
         for complaint in page.complaints().await? {
-            self.problems.push(format!("{name} ({}): {complaint}", self.scheme.name()));
+            self.problems.push(format!("{name}: {complaint}"));
         }
         self.looked_at += 1;
         Ok(())
@@ -105,7 +102,7 @@ impl Inspection {
     }
 
     fn report(self) -> Result<()> {
-        println!("{} pages were looked at in {}", self.looked_at, self.scheme.name());
+        println!("{} pages were looked at", self.looked_at);
         ensure!(self.problems.is_empty(), "{} problems:\n{}", self.problems.len(), self.problems.join("\n"));
         Ok(())
     }
@@ -183,12 +180,13 @@ async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     Ok(begin)
 }
 
-async fn walk(scheme: Scheme) -> Result<()> {
+#[tokio::test]
+async fn no_page_has_a_barrier_in_light_or_dark_narrow_or_wide() -> Result<()> {
     let (centre, nothing) = (Centre::start().await?, Service::start(Ipv4Addr::LOCALHOST).await?);
     let begin = work(&centre).await?;
-    let mut inspection = Inspection::new(scheme);
-    Browsers::run_story(&format!("walk_{}", scheme.name()), async |browsers| {
-        let look = Look { scheme, ..Look::default() };
+    let mut inspection = Inspection::default();
+    Browsers::run_story("walk", async |browsers| {
+        let look = Look::default();
         let page = centre.person(browsers, "administrator", look).await?;
         let known = all(&page, &mut inspection, begin).await?;
         for (name, path) in ODDITIES {
@@ -220,14 +218,4 @@ async fn walk(scheme: Scheme) -> Result<()> {
     })
     .await?;
     inspection.report()
-}
-
-#[tokio::test]
-async fn no_page_has_a_barrier_in_light() -> Result<()> {
-    walk(Scheme::Light).await
-}
-
-#[tokio::test]
-async fn no_page_has_a_barrier_in_dark() -> Result<()> {
-    walk(Scheme::Dark).await
 }

@@ -33,7 +33,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         page.fill("IP address", ip).await?;
         page.press("Deploy").await?;
         page.arrives_at("/deployments/").await?;
-        says_once_loaded_again(&page, "#head", "dhcp has been waiting for").await?;
+        says_once_loaded_again(&page, "#head", "(plugin dhcp)").await?;
         page.follow("DHCP server kea-dc1").await?;
         page.says("h200.dc1.example").await?;
         centre.confirm("kea-dc1").await?;

@@ -1,7 +1,7 @@
 //! Any sequence of catalogue changes, deployments and cancellations: everything held remains valid, and the DHCP servers accept
 //! all three files.
 
-use super::books::{Books, key, mac, network, read, site};
+use super::command_service::{TestService, key, mac, network, read, site};
 use anyhow::{Result, ensure};
 use bootledger_aggregates::placement::{ChangeScope, Misfit, without_place};
 use bootledger_aggregates::values::ids::DeviceId;
@@ -119,18 +119,20 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
+async fn take(service: &TestService, devices: &[DeviceId], step: Step) -> Result<bool> {
     let done = match step {
         Step::Network(change) => {
-            books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&change))))).await
+            service.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("prod"), read(network(&change))))).await
         }
         Step::SecondNetwork(change) => {
-            books.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("more"), read(network(&change))))).await
+            service.done(Command::Catalogue(CatalogueAction::DefineNetwork(key("more"), read(network(&change))))).await
         }
-        Step::Site(change) => books.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&change))))).await,
-        Step::Rack(rack, spec) => books.done(Command::Catalogue(CatalogueAction::DefineRack(key(rack), read(spec)))).await,
+        Step::Site(change) => {
+            service.done(Command::Catalogue(CatalogueAction::DefineSite(key("dc1"), read(site(&change))))).await
+        }
+        Step::Rack(rack, spec) => service.done(Command::Catalogue(CatalogueAction::DefineRack(key(rack), read(spec)))).await,
         Step::Server(server, site) => {
-            books
+            service
                 .done(Command::Catalogue(CatalogueAction::DefineDhcpServer(
                     key(server),
                     read(json!({"site": site, "kind": "kea"})),
@@ -138,7 +140,7 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
                 .await
         }
         Step::Role(spec) => {
-            books
+            service
                 .done(Command::Catalogue(CatalogueAction::DefineRole {
                     venture: key("shop"),
                     role: key("web"),
@@ -146,20 +148,20 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
                 }))
                 .await
         }
-        Step::Retire(kind, name) => books.done(Command::Catalogue(CatalogueAction::Retire(kind, key(name)))).await,
+        Step::Retire(kind, name) => service.done(Command::Catalogue(CatalogueAction::Retire(kind, key(name)))).await,
         Step::RetireRole => {
-            books.done(Command::Catalogue(CatalogueAction::RetireRole { venture: key("shop"), role: key("web") })).await
+            service.done(Command::Catalogue(CatalogueAction::RetireRole { venture: key("shop"), role: key("web") })).await
         }
         Step::Deploy(server, host) => {
             let wanted = json!({
                 "device": devices[server], "ip": format!("10.20.0.{host}"), "hostname": format!("h{server}-{host}.dc1.example"),
                 "venture": "shop", "role": "web", "boot_image": "debian"
             });
-            books.done(Command::Deployment(DeploymentAction::StartDeployment(Box::new(read(wanted))))).await
+            service.done(Command::Deployment(DeploymentAction::StartDeployment(Box::new(read(wanted))))).await
         }
-        Step::Cancel(server) => match deployments::live_of_device(&books.pool, devices[server], At::Now).await? {
+        Step::Cancel(server) => match deployments::live_of_device(&service.pool, devices[server], At::Now).await? {
             Some(live) => {
-                books
+                service
                     .done(Command::Deployment(DeploymentAction::CancelDeployment {
                         deployment: live.id,
                         reason: key("changed my mind"),
@@ -175,13 +177,13 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
                 "addresses": [ip], "dns_entries": [],
                 "dhcp_entries": [{"ip": ip, "mac": mac(server + 1), "hostname": null, "network": "prod"}],
             });
-            books.done(Command::Device(DeviceAction::RecordFacts(devices[server], read(facts)))).await
+            service.done(Command::Device(DeviceAction::RecordFacts(devices[server], read(facts)))).await
         }
         Step::Device(server, change) => {
-            books.done(Command::Device(DeviceAction::ChangeDevice(devices[server], read(change)))).await
+            service.done(Command::Device(DeviceAction::ChangeDevice(devices[server], read(change)))).await
         }
         Step::Decommission(server) => {
-            books
+            service
                 .done(Command::Device(DeviceAction::DecommissionDevice { device: devices[server], reason: key("it is old") }))
                 .await
         }
@@ -196,8 +198,8 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
 type Lost = BTreeMap<DeviceId, BTreeSet<Misfit>>;
 
 /// Everything that no longer fits the catalogue, by device.
-async fn lost(books: &Books) -> Result<Lost> {
-    let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
+async fn lost(service: &TestService) -> Result<Lost> {
+    let connection = &mut Pool::from(service.pool.clone()).acquire().await?;
     let now = held::catalogue(connection, At::Now).await?;
     let everywhere = ChangeScope { sites: [key("dc1"), key("dc2")].into(), ..ChangeScope::default() };
     let known = held::concerned(connection, &everywhere).await?;
@@ -236,11 +238,11 @@ fn had_no_domain(misfit: &Misfit, known: &BTreeSet<Misfit>) -> bool {
 }
 
 /// Checks the three files of the sites with the servers' own checkers.
-async fn accepted(books: &Books) -> Result<()> {
-    ensure!(strays::list(&books.pool, None, At::Now).await?.is_empty(), "an entry fits no network");
-    let entries_of = async |site: &Name| dhcp_entries::of_site(&books.pool, site, At::Now).await;
-    for entry in catalogue::sites(&books.pool, At::Now).await? {
-        let networks = catalogue::networks(&books.pool, At::Now).await?.into_iter();
+async fn accepted(service: &TestService) -> Result<()> {
+    ensure!(strays::list(&service.pool, None, At::Now).await?.is_empty(), "an entry fits no network");
+    let entries_of = async |site: &Name| dhcp_entries::of_site(&service.pool, site, At::Now).await;
+    for entry in catalogue::sites(&service.pool, At::Now).await? {
+        let networks = catalogue::networks(&service.pool, At::Now).await?.into_iter();
         let networks = networks.filter(|network| network.spec.site == entry.key).map(|network| (network.key, network.spec));
         let entries = entries_of(&entry.key).await?;
         let url = "http://10.20.0.2:8080".parse()?;
@@ -276,24 +278,24 @@ fn check(format: Format, text: &str) -> Result<()> {
 }
 
 async fn run(all: Vec<Step>) -> Result<(usize, usize)> {
-    let books = Books::data_centre().await?;
+    let service = TestService::data_centre().await?;
     let mut devices = vec![];
     for number in 1..=SERVERS {
-        devices.push(books.server(number).await?);
+        devices.push(service.server(number).await?);
     }
     let (mut done, mut refused) = (0, 0);
-    let mut before = lost(&books).await?;
+    let mut before = lost(&service).await?;
     for step in all {
-        if take(&books, &devices, step.clone()).await? {
+        if take(&service, &devices, step.clone()).await? {
             done += 1;
-            let after = lost(&books).await?;
+            let after = lost(&service).await?;
             keeps(&step, &before, &after)?;
             before = after;
         } else {
             refused += 1;
         }
     }
-    accepted(&books).await?;
+    accepted(&service).await?;
     Ok((done, refused))
 }
 

@@ -55,7 +55,7 @@ async fn a_kea_that_receives_no_requests_confirms_nothing_until_it_receives_them
 
     // The address is removed, and when it comes back, another program has the port.
     lab.take_dhcp_address().await?;
-    agent::reports(&service, "dhcp-1", "no interface has an address in this network any more").await?;
+    agent::reports(&service, "dhcp-1", "no interface has an address in this network").await?;
     query_kea(&socket, "config-reload").await?;
     let other = lab.take_port().await?;
     lab.give_dhcp_address().await?;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// How long a step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A directory that every user can write to, with a program that every user can run.
+/// A folder that every user can write to, with a program that every user can run.
 pub(crate) fn sandbox() -> TempDir {
     let directory = tempfile::Builder::new().prefix("bl-").tempdir_in("/tmp").unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -121,9 +121,7 @@ impl Fixture {
             if let Some(management) = management.get(n) {
                 device["management"] = management.clone();
             }
-            let id = self.service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
-            self.service.post(&format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
-            Ok(id)
+            self.service.register(&device).await
         };
         stream::iter(0..count).map(register).buffered(32).try_collect().await
     }

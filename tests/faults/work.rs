@@ -1,9 +1,9 @@
 //! What users and programs do with servers, drawn from the seed. Each server is deployed, boots, and is done or cancelled; in
 //! between, power is switched and pages are read.
 
-use super::books::{Books, Outcome};
 use super::fixture::Fixture;
 use super::machines::Boots;
+use super::requests::{Outcome, Requests};
 use futures::stream::{self, StreamExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -28,7 +28,7 @@ const PAGES: [&str; 7] =
 
 /// The workers of one phase.
 pub(super) struct Shift {
-    pub(super) books: Books,
+    pub(super) requests: Requests,
     seed: u64,
     boots: Arc<Boots>,
     client: reqwest::Client,
@@ -44,7 +44,7 @@ struct Deployment {
 
 impl Shift {
     pub(super) fn new(seed: u64, boots: Arc<Boots>) -> Self {
-        Self { books: Books::default(), seed, boots, client: reqwest::Client::new(), started: AtomicUsize::new(0) }
+        Self { requests: Requests::default(), seed, boots, client: reqwest::Client::new(), started: AtomicUsize::new(0) }
     }
 
     /// How many deployments were started.
@@ -111,7 +111,7 @@ impl Shift {
     /// Sends a command, and repeats it with the same key while its outcome is unknown. Returns the answer. The last attempts
     /// are left to the end of the test.
     async fn insisting(&self, fixture: &Fixture, event: &'static str, path: String, body: Value, last: Instant) -> Option<Value> {
-        let (number, mut outcome) = self.books.order(fixture, event, path, body).await;
+        let (number, mut outcome) = self.requests.order(fixture, event, path, body).await;
         loop {
             match outcome {
                 Outcome::Accepted(answer) => return Some(answer),
@@ -120,7 +120,7 @@ impl Shift {
                 Outcome::Unknown(_) => {}
             }
             tokio::time::sleep(GLANCE).await;
-            outcome = self.books.try_again(fixture, number).await;
+            outcome = self.requests.try_again(fixture, number).await;
         }
     }
 
@@ -133,7 +133,7 @@ impl Shift {
     async fn power(&self, fixture: &Fixture, random: &mut StdRng) {
         let device = &fixture.managed[random.random_range(0..fixture.managed.len())];
         let body = json!({ "action": if random.random() { "on" } else { "cycle" } });
-        self.books.order(fixture, "PowerRequested", format!("/api/v1/devices/{device}/power"), body).await;
+        self.requests.order(fixture, "PowerRequested", format!("/api/v1/devices/{device}/power"), body).await;
         self.get(fixture, &format!("/api/v1/devices/{device}/power")).await;
     }
 
@@ -175,13 +175,13 @@ impl Shift {
             let done = match answer {
                 Ok(answer) => {
                     let status = answer.status();
-                    self.books.judge("/pxe/DONE", status, "");
-                    self.books.count(&format!("DONE {}", status.as_u16()), status.is_success())
+                    self.requests.judge("/pxe/DONE", status, "");
+                    self.requests.count(&format!("DONE {}", status.as_u16()), status.is_success())
                 }
-                Err(_) => self.books.count("DONE no answer", false),
+                Err(_) => self.requests.count("DONE no answer", false),
             };
             if done {
-                self.books.is_done(id);
+                self.requests.is_done(id);
                 return;
             }
             if Instant::now() >= last {
@@ -199,15 +199,15 @@ impl Shift {
     async fn get(&self, fixture: &Fixture, path: &str) -> Option<Value> {
         let request = self.client.get(fixture.service.url(path)).bearer_auth(fixture.service.token());
         let Ok(answer) = request.timeout(PATIENCE).send().await else {
-            return self.books.count("GET no answer", None);
+            return self.requests.count("GET no answer", None);
         };
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         // 502 and 504 report a controller's failure.
         if !path.ends_with("/power") {
-            self.books.judge(path, status, &text);
+            self.requests.judge(path, status, &text);
         }
         let found = if status == StatusCode::OK { serde_json::from_str(&text).ok() } else { None };
-        self.books.count(&format!("GET {}", status.as_u16()), found)
+        self.requests.count(&format!("GET {}", status.as_u16()), found)
     }
 }

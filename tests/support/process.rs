@@ -103,10 +103,21 @@ impl Process {
 
     async fn wait_until_ready(&self) -> Result<()> {
         let ready = async || {
+            if self.has_ended() {
+                return Some(false);
+            }
             let answer = self.client.get(self.url("/readyz")).send().await.ok()?;
-            answer.status().is_success().then_some(())
+            answer.status().is_success().then_some(true)
         };
-        wait_for("the service is ready", PATIENCE, ready).await
+        let is_ready = wait_for("the service is ready", PATIENCE, ready).await?;
+        ensure!(is_ready, "the service ended before it was ready; its log: {}", self.log()?);
+        Ok(())
+    }
+
+    /// Whether the process has ended. Linux keeps its state until this program reads it.
+    fn has_ended(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tZ")))
     }
 
     /// The URL of a path of the service.
@@ -163,6 +174,26 @@ impl Process {
     /// Sends a PATCH with a JSON body.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
         json(Method::PATCH, path, self.client.patch(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
+    }
+
+    /// Sends a request that may be refused, and returns the status and the body of the answer. Null is sent as no body, and a text
+    /// as CSV.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
+        self.send_as(&self.token, method, path, body).await
+    }
+
+    /// Does the same as [`send`](Self::send) with another token.
+    pub(crate) async fn send_as(&self, token: &str, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.client.request(method.clone(), self.url(path)).bearer_auth(token).timeout(PATIENCE);
+        let request = match body {
+            Value::Null => request,
+            Value::String(csv) => request.header("Content-Type", "text/csv").body(csv.clone()),
+            json => request.json(json),
+        };
+        let answer = request.send().await?;
+        let (status, body) = (answer.status().as_u16(), answer.json().await?);
+        check_rules(&method, path, status, &body);
+        Ok((status, body))
     }
 
     /// Writes a secret to the service's folder of secrets.

@@ -1,4 +1,4 @@
-//! An `OpenID` Connect provider (`oidc-provider-mock`, which `scripts/setup test` installs) with users that a test defines.
+//! An OpenID Connect provider (`oidc-provider-mock`, which `scripts/setup test` installs) with users that a test defines.
 
 use super::process::wait_for;
 use anyhow::{Context, Result, ensure};

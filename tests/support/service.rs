@@ -18,10 +18,21 @@ pub(crate) struct Service {
     database: TestDatabase,
 }
 
+/// The description of the site dc1: its zones, and a hundred names for servers.
+pub(crate) fn dc1() -> Value {
+    json!({
+        "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example",
+    })
+}
+
 impl Service {
     /// Starts the service on a free port of this address, and waits until it is ready.
     pub(crate) async fn start(address: Ipv4Addr) -> Result<Self> {
-        let database = TestDatabase::create().await?;
+        Self::start_on(address, TestDatabase::create().await?).await
+    }
+
+    /// Starts the service on this database.
+    pub(crate) async fn start_on(address: Ipv4Addr, database: TestDatabase) -> Result<Self> {
         Ok(Self { process: Process::start(address, database.url()).await?, database })
     }
 

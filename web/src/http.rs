@@ -15,4 +15,4 @@ pub(crate) mod range;
 pub mod request;
 pub(crate) mod share;
 pub(crate) mod stream;
-pub mod vitals;
+pub mod worker_status;

@@ -1,9 +1,10 @@
 //! The HTTP layer of Bootledger: the API, the pages, and the routes of the boot network. No other crate handles HTTP requests.
 
 pub mod api;
+pub mod english;
 pub mod http;
 pub mod images;
 pub mod machines;
 pub mod pages;
 pub mod server;
-mod wording;
+pub mod wording;

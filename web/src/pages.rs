@@ -41,9 +41,7 @@ mod list;
 pub(crate) mod live;
 mod previewed;
 #[cfg(test)]
-mod samples;
-#[cfg(test)]
-mod selectors;
+mod tests;
 
 mod boot_images;
 mod catalogue;
@@ -94,5 +92,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
 }
 
 async fn nothing() -> Result<HttpResponse, Error> {
-    Err(Error::NotFound("there is no page at this address. Use the menu".to_owned()))
+    Err(Error::NotFound(
+        "no page and no operation of the API has this address. The menu leads to all pages, and /api/docs lists all operations"
+            .to_owned(),
+    ))
 }

@@ -9,7 +9,7 @@ use crate::http::application::Application;
 use crate::http::auth::guard::guard;
 use crate::http::auth::{RecentPasswords, Throttle};
 use crate::http::edge::{ErrorPage, Measurements, edge};
-use crate::http::request::known::KnownParameters;
+use crate::http::request::unknown_parameters::KnownParameters;
 use crate::http::share::Shares;
 use crate::machines::dhcp::held::Configurations;
 use crate::machines::pxe::service::BootService;

@@ -1,5 +1,12 @@
 //! Words for what events and views store as codes and values. Wording is not data: pages and the API write a text when they
 //! show it, so that a better text also applies to what happened before.
 
+pub mod actors;
+pub(crate) mod devices;
+pub mod dns;
+pub mod downloads;
+pub mod drift;
+pub mod entries;
 pub(crate) mod plugins;
 pub(crate) mod timeline;
+pub mod webhooks;

@@ -1,5 +1,7 @@
 //! Tests of the rules of a boot image, one for each.
 
+mod stored;
+
 use super::recipe::RecipeOrigin;
 use super::*;
 use crate::samples::{boot_file, broken, outcome, parsed};
@@ -80,7 +82,7 @@ fn every_change_is_a_revision_and_a_repeat_is_none() {
 #[test]
 fn an_image_is_complete_with_exactly_one_script() {
     let (none, _) = after(vec![define(), put("linux", FileKind::Kernel)]);
-    assert!(none.incomplete().is_some_and(|why| why.contains("no file of kind boot_ipxe")));
+    assert!(none.incomplete().is_some_and(|why| why.contains("boot_ipxe")));
     let (one, _) = after(vec![define(), put("script", FileKind::BootIpxe)]);
     assert_eq!(one.incomplete(), None);
     let (two, _) = after(vec![define(), put("script", FileKind::BootIpxe), put("other", FileKind::BootIpxe)]);
@@ -96,11 +98,11 @@ fn an_image_is_incomplete_until_it_has_what_its_templates_need() {
     let script =
         BootImageCommand::PutFile { name: parsed("boot.ipxe"), file: BootFile { needs, ..boot_file(FileKind::BootIpxe) } };
     let missing = |more: Vec<BootImageCommand>| after([vec![define(), script.clone()], more].concat()).0.incomplete();
-    assert!(missing(vec![]).is_some_and(|why| why.contains("boot.ipxe uses kernel_url, and it has no file of kind kernel")));
+    assert!(missing(vec![]).is_some_and(|why| why.contains("boot.ipxe") && why.contains("kernel_url")));
     let kernel = put("linux", FileKind::Kernel);
     assert!(missing(vec![kernel.clone()]).is_some_and(|why| why.contains("kickstart_url")));
     let answers = put("preseed.cfg", FileKind::Kickstart);
-    assert!(missing(vec![kernel.clone(), answers.clone()]).is_some_and(|why| why.contains("names the file late.sh")));
+    assert!(missing(vec![kernel.clone(), answers.clone()]).is_some_and(|why| why.contains("late.sh")));
     let all = vec![kernel, answers, put("late.sh", FileKind::Other)];
     assert_eq!(missing(all.clone()), None);
     assert!(missing([all, vec![remove("linux")]].concat()).is_some(), "a kernel that is removed is missing");

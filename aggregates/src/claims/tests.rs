@@ -5,7 +5,8 @@ mod model;
 mod promises;
 
 use super::{ClaimChange, Holder};
-use crate::event::{Event, sampled};
+use crate::event::Event;
+use crate::event::tests::samples;
 use crate::samples::{deployment_id, device_id, parsed};
 use crate::values::ids::TokenId;
 use cqrs_es::DomainEvent;
@@ -56,7 +57,7 @@ fn a_deployment_takes_claims_at_its_start_and_releases_them_at_its_end() {
     let done = [release_slot.as_str()];
     let cancelled = ["release ip 10.0.0.20 of device", "release hostname h200.dc1.example of device", release_slot.as_str()];
     assert_eq!(
-        table(sampled::deployment(), |event| Event::Deployment(deployment_id(1), event)),
+        table(samples::deployment(), |event| Event::Deployment(deployment_id(1), event)),
         expected(&[
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
@@ -76,7 +77,7 @@ fn a_deployment_takes_claims_at_its_start_and_releases_them_at_its_end() {
 #[test]
 fn a_device_takes_and_releases_the_claims_of_its_events() {
     assert_eq!(
-        table(sampled::device(), |event| Event::Device(device_id(1), event)),
+        table(samples::device(), |event| Event::Device(device_id(1), event)),
         expected(&[
             (
                 "DeviceRegistered",
@@ -132,13 +133,13 @@ fn a_device_takes_and_releases_the_claims_of_its_events() {
 fn the_catalogue_and_tokens_claim_nothing() {
     let key = || parsed("some-key");
     let tables = [
-        table(sampled::site(), |event| Event::Site(key(), event)),
-        table(sampled::rack(), |event| Event::Rack(key(), event)),
-        table(sampled::network(), |event| Event::Network(key(), event)),
-        table(sampled::dhcp_server(), |event| Event::DhcpServer(key(), event)),
-        table(sampled::venture(), |event| Event::Venture(key(), event)),
-        table(sampled::boot_image(), |event| Event::BootImage(key(), event)),
-        table(sampled::token(), |event| Event::Token(TokenId::default(), event)),
+        table(samples::site(), |event| Event::Site(key(), event)),
+        table(samples::rack(), |event| Event::Rack(key(), event)),
+        table(samples::network(), |event| Event::Network(key(), event)),
+        table(samples::dhcp_server(), |event| Event::DhcpServer(key(), event)),
+        table(samples::venture(), |event| Event::Venture(key(), event)),
+        table(samples::boot_image(), |event| Event::BootImage(key(), event)),
+        table(samples::token(), |event| Event::Token(TokenId::default(), event)),
     ];
     assert_eq!(tables.concat(), []);
 }
@@ -150,5 +151,24 @@ fn holders_are_read_back_from_what_is_stored() {
     }
     for text in ["", "device", "device ", "rack r1", &device_id(1).to_string()] {
         assert!(text.parse::<Holder>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_number_of_a_label_is_one_claim_in_every_spelling_and_is_shown_as_it_was_written() {
+    use super::Claim;
+    use crate::controller::Endpoint;
+    let controller = Endpoint::try_from("10.0.9.1#1".to_owned()).expect("an endpoint");
+    let device = device_id(1).to_string();
+    for (claim, is_folded, written, stored) in [
+        (Claim::Ip(parsed("10.0.0.20")), false, "10.0.0.20", "10.0.0.20"),
+        (Claim::Hostname(parsed("h200.dc1.example")), false, "h200.dc1.example", "h200.dc1.example"),
+        (Claim::Mac(parsed("52:54:00:00:00:01")), false, "52:54:00:00:00:01", "52:54:00:00:00:01"),
+        (Claim::Serial(parsed("CZJ  0001")), true, "CZJ  0001", "czj 0001"),
+        (Claim::Asset(parsed("A-\u{ff11}")), true, "A-\u{ff11}", "a-1"),
+        (Claim::Deployment(device_id(1)), false, &device, &device),
+        (Claim::Controller(controller), false, "10.0.9.1#1", "10.0.9.1#1"),
+    ] {
+        assert_eq!((claim.is_folded(), claim.written().as_str(), claim.parts().1.as_str()), (is_folded, written, stored));
     }
 }

@@ -174,6 +174,7 @@ mod tests {
             management(json!({"address": "fd00::1", "protocol": "redfish", "port": 8443, "path": "/n1", "system": "Blade#1"}));
         let [endpoint] = &management.endpoints(&[])[..] else { panic!("one endpoint") };
         assert_eq!(endpoint.to_string(), "[fd00::1]:8443/n1#blade#1");
+        assert_eq!(endpoint.base(), "[fd00::1]:8443/n1");
         assert_eq!(Endpoint::try_from(endpoint.to_string()).as_ref(), Ok(endpoint));
         assert_eq!(management.access, Access { path: Some("/n1".parse().expect("a path")), ..management.access.clone() });
     }

@@ -88,7 +88,7 @@ impl FromStr for Host {
             return wrong("enter the path in management.path");
         }
         if text.contains(':') {
-            return wrong("an IPv6 address has eight groups of digits, and a port goes into management.port");
+            return wrong("an IPv6 address has eight groups of digits. Enter a port in management.port");
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         if name.ends_with('.') {
@@ -242,6 +242,9 @@ mod tests {
         for (path, text) in [("/a/b-1", "/a/b-1/"), ("/a", "/a/redfish/v1/"), ("/a", " /a/redfish/v1 ")] {
             assert_eq!(text.parse::<BasePath>().expect(text).as_str(), path);
         }
+        let of_length = |length: usize| format!("/{}", "a".repeat(length - 1));
+        assert_eq!(of_length(LONGEST_PATH).parse::<BasePath>().expect("the longest").as_str().len(), LONGEST_PATH);
+        assert!(of_length(LONGEST_PATH + 1).parse::<BasePath>().is_err());
         for wrong in
             ["", "/", "a", "/redfish/v1", "//a", "/a//b", "/../a", "/a/..", "/a?b", "/a#b", "/a%2fb", "/ä", &"/a".repeat(150)]
         {

@@ -4,17 +4,17 @@ use crate::values::name::Name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The stage of a deployment in which a plugin runs.
+/// The stage of a deployment in which a plugin runs: `preparing` (Open) or `in_progress` (installing).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginStage {
-    /// While the deployment is open. When all of these have succeeded, the deployment becomes In progress.
+    /// While the deployment is Open (preparing). When all of these have succeeded, the deployment becomes In progress (installing).
     Preparing,
-    /// While the deployment is in progress.
+    /// While the deployment is In progress (installing).
     InProgress,
 }
 
-/// A plugin in a plan.
+/// A plugin in a plan: one step of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedPlugin {
     /// The plugin's name, such as `clean`.
@@ -25,7 +25,7 @@ pub struct PlannedPlugin {
     pub stage: PluginStage,
 }
 
-/// The plugins of a deployment, in order.
+/// The plugins (steps) of a deployment, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Plan(pub Vec<PlannedPlugin>);

@@ -2,7 +2,10 @@
 //!
 //! The JSON of these types is part of stored events, so it is stored permanently.
 
+use crate::claims::Holder;
 use crate::device::controller::Host;
+use crate::device::power_failure::PowerFailure;
+use crate::problem::PublishProblem;
 use crate::rules::BrokenRule;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
@@ -34,9 +37,9 @@ pub enum Waiting {
         /// The addresses and ports of the primaries.
         #[schema(value_type = Vec<String>)]
         primaries: Vec<SocketAddr>,
-        /// The error messages of the last updates.
+        /// Why the last updates failed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        problems: Vec<Text>,
+        problems: Vec<PublishProblem>,
     },
     /// The management controller carries out another order.
     ControllerBusy {},
@@ -160,6 +163,16 @@ pub enum PluginFailure {
         /// The system's error message.
         detail: Text,
     },
+    /// The server's records cannot be published at their DNS primary.
+    Dns {
+        /// Why they cannot be published.
+        problem: Box<PublishProblem>,
+    },
+    /// The server's management controller did not carry out an order.
+    Controller {
+        /// Why the controller did not carry it out.
+        failure: Box<PowerFailure>,
+    },
     /// The credentials cannot be used for the management controller.
     CredentialsRefused {},
     /// This version of Bootledger does not have the plugin.
@@ -186,6 +199,12 @@ impl PluginFailure {
     pub fn rules(broken: &[BrokenRule]) -> Self {
         Self::Rules { broken: broken.iter().map(Violation::from).collect() }
     }
+
+    /// The devices and deployments that hold the values that a plugin wanted.
+    pub fn holders(&self) -> Vec<Holder> {
+        let Self::Rules { broken } = self else { return vec![] };
+        broken.iter().filter_map(|violation| violation.holder.as_ref()?.as_str().parse().ok()).collect()
+    }
 }
 
 /// A rule that refused a plugin's change.
@@ -198,6 +217,9 @@ pub struct Violation {
     /// The field that the error is about; empty if it is about the whole change.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub field: Text,
+    /// What the error is about, such as the requested address or the plugins that have to succeed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Text>,
     /// The holder of the requested value, such as `device 0192…` or `deployment 0192…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Text>,
@@ -208,6 +230,7 @@ impl From<&BrokenRule> for Violation {
         Self {
             rule: Text::fitted(&broken.rule),
             field: Text::fitted(&broken.field),
+            value: broken.value().map(Text::fitted),
             holder: broken.holder.as_deref().map(Text::fitted),
         }
     }
@@ -219,8 +242,4 @@ impl From<&BrokenRule> for Violation {
 pub enum ExternalSystem {
     /// The database of Bootledger itself.
     Database,
-    /// The DNS primary of a zone.
-    DnsPrimary,
-    /// The server's management controller.
-    ManagementController,
 }

@@ -129,7 +129,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
 /// Why a device cannot be deployed at all: it is decommissioned, or no operator has verified it.
 fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
     if device.decommissioned {
-        let message = "the device is decommissioned and cannot be deployed";
+        let message = "the device is decommissioned and cannot be deployed; to use the server again, register it as a new device";
         return Some(BrokenRule::new("device", Rule::DeviceDecommissioned, message));
     }
     let message = "the device is not verified; verify it before deploying it";
@@ -170,7 +170,7 @@ fn device(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
         let message = if known.is_empty() {
             format!("{} is not an interface of the device, which has none; add it to the device first", request.mac)
         } else {
-            format!("{} is not an interface of the device; it has {}", request.mac, known.join(", "))
+            format!("{} is not an interface of the device; choose one of its interfaces: {}", request.mac, known.join(", "))
         };
         broken.push(BrokenRule::new("mac", Rule::MacNotOfDevice, message));
     }
@@ -199,8 +199,9 @@ fn address(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
         )];
     };
     if let Some(device) = facts.managed {
-        let message = format!("{ip} is the management address of device {device}; choose another address");
-        return vec![BrokenRule::new("ip", Rule::IpIsManagement, message).held_by(Holder::Device(device).to_string())];
+        let (before, holder) = (format!("{ip} is the management address of "), Holder::Device(device));
+        let broken = BrokenRule::naming("ip", Rule::IpIsManagement, before, holder, "; choose another address");
+        return vec![broken.about(ip)];
     }
     let refuse = |rule: Rule, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
     match network.reserved(ip) {
@@ -229,7 +230,7 @@ fn address(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
         Some(Reserved::Gateway) => {
             refuse(Rule::IpIsGateway, format!("{ip} is the gateway of network {name}; choose another address"))
         }
-        Some(Reserved::Margin) => refuse(
+        Some(Reserved::Margin(_)) => refuse(
             Rule::IpInMargin,
             format!(
                 "{ip} is reserved: network {name} reserves its lowest {} and highest {} addresses. Choose \
@@ -254,14 +255,20 @@ fn hostname(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
         broken.push(BrokenRule::new(
             "hostname",
             Rule::ZoneNotManaged,
-            format!("no zone of the site contains {}; its zones are {}", request.hostname, zones()),
+            format!("no zone of the site contains {}; choose a name in one of its zones ({})", request.hostname, zones()),
         ));
     }
     if site.reverse_zone(request.ip).is_none() {
         broken.push(BrokenRule::new(
             "ip",
             Rule::ReverseZoneNotManaged,
-            format!("no zone of the site contains the PTR record {}; its zones are {}", reverse_name(request.ip), zones()),
+            format!(
+                "no zone of the site contains the PTR record {} of {}; add its reverse zone to the site, or choose another address \
+                 (the zones are {})",
+                reverse_name(request.ip),
+                request.ip,
+                zones()
+            ),
         ));
     }
     if let Some(why) = contradicted(site, &request.hostname, request.ip) {
@@ -284,29 +291,32 @@ fn held(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
 
 /// The error for an operator who wants to deploy `device`, when another holder has the claim.
 pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<BrokenRule> {
-    let (field, rule, what) = match claim {
-        Claim::Ip(ip) => ("ip", Rule::IpClaimed, format!("{ip} is held by {holder}; choose another address")),
-        Claim::Hostname(name) => ("hostname", Rule::HostnameClaimed, format!("{name} is held by {holder}; choose another name")),
-        Claim::Mac(mac) => ("mac", Rule::MacClaimed, format!("{mac} is held by {holder}; choose another interface")),
+    let (field, rule, before, after) = match claim {
+        Claim::Ip(ip) => ("ip", Rule::IpClaimed, format!("{ip} is held by "), "; choose another address"),
+        Claim::Hostname(name) => ("hostname", Rule::HostnameClaimed, format!("{name} is held by "), "; choose another name"),
+        Claim::Mac(mac) => {
+            let after = "; choose another interface, or remove it from that device";
+            ("mac", Rule::MacClaimed, format!("{mac} is held by "), after)
+        }
         Claim::Serial(serial) => {
-            ("serial", Rule::SerialClaimed, format!("serial number {serial} is held by {holder}; correct one of the two devices"))
+            let before = format!("serial number {serial} is held by ");
+            ("serial", Rule::SerialClaimed, before, "; correct one of the two devices")
         }
         Claim::Asset(asset) => {
-            ("asset", Rule::AssetClaimed, format!("asset number {asset} is held by {holder}; correct one of the two devices"))
+            let before = format!("asset number {asset} is held by ");
+            ("asset", Rule::AssetClaimed, before, "; correct one of the two devices")
         }
-        Claim::Deployment(of) if *of == device => (
-            "device",
-            Rule::AlreadyDeploying,
-            format!("the device is already being deployed, by {holder}; wait until that deployment ends, or cancel it"),
-        ),
+        Claim::Deployment(of) if *of == device => {
+            let before = "the device is already being deployed, by ".to_owned();
+            ("device", Rule::AlreadyDeploying, before, "; wait until that deployment ends, or cancel it")
+        }
         Claim::Deployment(_) => return None,
-        Claim::Controller(endpoint) => (
-            "management.address",
-            Rule::ControllerClaimed,
-            format!("the management controller {endpoint} belongs to {holder}; correct the address"),
-        ),
+        Claim::Controller(endpoint) => {
+            let before = format!("the management controller {endpoint} belongs to ");
+            ("management.address", Rule::ControllerClaimed, before, "; correct the address")
+        }
     };
-    Some(BrokenRule::new(field, rule, what).held_by(holder.to_string()))
+    Some(BrokenRule::naming(field, rule, before, holder, after).about(claim.written()))
 }
 
 fn catalogue(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {

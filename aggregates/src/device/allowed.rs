@@ -1,6 +1,7 @@
 //! Which actions a device allows. These rules use only facts that the views also have, so a page can show next to an action,
 //! before an operator tries it, exactly what the command would answer.
 
+use crate::claims::Holder;
 use crate::controller::management::Management;
 use crate::rules::{BrokenRule, Refused, Rule};
 use crate::values::ids::DeploymentId;
@@ -14,13 +15,14 @@ pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule>
     let broken = missing
         .iter()
         .filter(|(.., missing)| *missing)
-        .map(|(field, rule, _)| BrokenRule::new(field, *rule, format!("a device needs a {field} before it can be verified")));
+        .map(|(field, rule, _)| (field, rule, format!("a device needs a {field} before it can be verified; set one first")))
+        .map(|(field, rule, message)| BrokenRule::new(field, *rule, message));
     broken.collect()
 }
 
-/// Why a device cannot be `what` (`unverified`, `decommissioned`): it has a live deployment.
+/// Why a device cannot be changed now: it has a live deployment. `what` is possible afterwards, such as `it can be decommissioned`.
 pub fn ending(live: Option<DeploymentId>, what: &str) -> Option<BrokenRule> {
-    let message = format!("the device is being deployed; it can be {what} after the deployment has ended or was cancelled");
+    let message = format!("the device is being deployed; {what} after the deployment has ended or was cancelled");
     live.map(|live| BrokenRule::new("", Rule::AlreadyDeploying, message).held_by(format!("deployment {live}")))
 }
 
@@ -39,14 +41,17 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
             Rule::ManagementMissing,
             "the device has no management address; edit the device, or switch its power manually",
         )),
-        Some(management) if management.credentials.is_none() => Some(BrokenRule::new(
-            "management.credentials",
-            Rule::CredentialsMissing,
-            format!(
-                "the management controller {} has no credentials; name a secret of the form user:password for it",
-                management.address
-            ),
-        )),
+        Some(management) if management.credentials.is_none() => Some(
+            BrokenRule::new(
+                "management.credentials",
+                Rule::CredentialsMissing,
+                format!(
+                    "the management controller {} has no credentials; name a secret of the form user:password for it",
+                    management.address
+                ),
+            )
+            .about(&management.address),
+        ),
         Some(_) => None,
     }
 }
@@ -62,7 +67,11 @@ pub fn numbering(serial: &Text) -> Option<BrokenRule> {
 
 /// Why a decommissioned device cannot be changed.
 pub fn decommissioned() -> BrokenRule {
-    BrokenRule::new("", Rule::DeviceDecommissioned, "the device is decommissioned and cannot be changed")
+    BrokenRule::new(
+        "",
+        Rule::DeviceDecommissioned,
+        "the device is decommissioned and cannot be changed; to use the server again, register it as a new device",
+    )
 }
 
 /// Refuses a task of a deployment that is not the live deployment of the device.
@@ -70,7 +79,10 @@ pub(super) fn is_live(deployment: DeploymentId, live: Option<DeploymentId>) -> R
     if live == Some(deployment) {
         return Ok(());
     }
-    let holder = live.map_or_else(|| "none is live".to_owned(), |live| format!("deployment {live} is"));
-    let message = format!("deployment {deployment} is not the live deployment of the device: {holder}");
-    Err(Refused::because("", Rule::DeploymentNotLive, message))
+    let before = format!("deployment {deployment} is not the live deployment of the device");
+    let broken = match live {
+        Some(live) => BrokenRule::naming("", Rule::DeploymentNotLive, before + ": ", Holder::Deployment(live), " is"),
+        None => BrokenRule::new("", Rule::DeploymentNotLive, before + ": it has none"),
+    };
+    Err(Refused(vec![broken]))
 }

@@ -3,10 +3,11 @@
 use super::entry::{DhcpEntry, DnsEntry};
 use super::event::{DeviceEvent, RemovedBecause, removal};
 use super::registered::Registered;
+use super::remark::Remark;
 use crate::claims::Claim;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
-use crate::values::text::Text;
+use crate::values::timestamp::Timestamp;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -26,7 +27,7 @@ pub(super) fn clean(
     device: &Registered,
     deployment: DeploymentId,
     keeps: &Keeps,
-    remark_until: &Text,
+    at: Timestamp,
     parts: Vec<DeviceId>,
 ) -> Vec<DeviceEvent> {
     if device.cleaned_for == Some(deployment) {
@@ -68,7 +69,7 @@ pub(super) fn clean(
         events.push(DeviceEvent::UptimeReset { deployment });
     }
     if let (Some(venture), Some(role)) = (&device.venture, &device.role) {
-        let remark = Text::fitted(&format!("Remarks below are for {venture}/{role} until {remark_until}"));
+        let remark = Remark::OldRole { venture: venture.clone(), role: role.clone(), until: at };
         events.push(DeviceEvent::RemarkAdded { remark, deployment: for_this });
     }
     events.push(DeviceEvent::AddressAssigned { deployment, ip: keeps.ip });

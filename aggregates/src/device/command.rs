@@ -11,6 +11,7 @@ use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::name::Name;
 use crate::values::text::Text;
+use crate::values::timestamp::Timestamp;
 use std::net::Ipv4Addr;
 
 /// A command on a device. `live` is always the device's one live deployment, which the caller looked up.
@@ -41,7 +42,7 @@ pub enum DeviceCommand {
     },
     /// Marks the device verified: it may be deployed.
     VerifyDevice,
-    /// Marks the device unverified: it may no longer be deployed.
+    /// Revokes the verification of the device: it may no longer be deployed.
     UnverifyDevice {
         /// The device's live deployment.
         live: Option<DeploymentId>,
@@ -61,8 +62,8 @@ pub enum DeviceCommand {
         live: Option<DeploymentId>,
         /// The address and name that the new role uses, which the clean keeps.
         keeps: Keeps,
-        /// The date in the remark, such as `2026-01-31`.
-        remark_until: Text,
+        /// The current time.
+        at: Timestamp,
         /// The devices that name this device as their parent, as looked up.
         parts: Vec<DeviceId>,
     },

@@ -7,6 +7,8 @@ pub use crate::controller::management::{Management, ManagementProtocol};
 use super::description::{DeviceChanged, DeviceSpec};
 use super::facts::FactsRecorded;
 use super::power::{PowerAction, PowerOrder, PowerState, Restart};
+use super::power_failure::PowerFailure;
+use super::remark::Remark;
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
 use crate::values::hostname::Hostname;
@@ -131,8 +133,8 @@ pub enum DeviceEvent {
     },
     /// A remark was added, for example one that separates the remarks of the old role from those of the new one.
     RemarkAdded {
-        /// The text of the remark.
-        remark: Text,
+        /// The remark.
+        remark: Remark,
         /// The deployment that added the remark, if one did.
         deployment: Option<DeploymentId>,
     },
@@ -191,8 +193,8 @@ pub enum DeviceEvent {
         network_boot: bool,
         /// The deployment that ordered the restart; none for an operator's order.
         restart: Option<Restart>,
-        /// The reason, as text for operators.
-        reason: Text,
+        /// Why the order failed.
+        reason: PowerFailure,
         /// Whether the controller may have carried out the order despite the failure.
         uncertain: bool,
     },

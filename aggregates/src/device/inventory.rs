@@ -34,13 +34,15 @@ pub(super) fn record(
         .map(|(claim, holder)| {
             let (kind, value) = claim.parts();
             let field = if kind == "ip" { "addresses" } else { "dns_entries" };
-            BrokenRule::new(field, claim.rule(), format!("{value} is held by {holder}")).held_by(holder.to_string())
+            let advice = "; correct one of the two devices, or leave the value out";
+            BrokenRule::naming(field, claim.rule(), format!("{value} is held by "), holder, advice).about(&value)
         })
         .collect();
     let foreign: Vec<MacAddress> =
         facts.dhcp_entries.iter().flatten().map(|entry| entry.mac).filter(|mac| !device.macs.contains(mac)).collect();
     for mac in foreign {
-        broken.push(BrokenRule::new("dhcp_entries", Rule::MacNotOfDevice, format!("{mac} is not an interface of the device")));
+        let message = format!("{mac} is not an interface of the device; add it to the device first, or leave the entry out");
+        broken.push(BrokenRule::new("dhcp_entries", Rule::MacNotOfDevice, message));
     }
     let names: Option<BTreeSet<Hostname>> =
         facts.dns_entries.as_ref().map(|entries| entries.iter().map(|entry| entry.hostname.clone()).collect());

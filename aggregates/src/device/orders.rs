@@ -26,7 +26,8 @@ pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts
             under_way.action.as_str(),
             under_way.at
         );
-        broken.push(BrokenRule::new("", Rule::PowerBusy, message).held_by(format!("order {}", under_way.order)));
+        let busy = BrokenRule::new("", Rule::PowerBusy, message).held_by(format!("order {}", under_way.order));
+        broken.push(busy.about(under_way.at));
     }
     broken.extend(interrupted(&order, facts));
     Refused::unless_empty(broken)?;
@@ -75,7 +76,7 @@ fn once(device: &Registered, restart: Restart, found_off: bool) -> Result<(), Re
     match last {
         Some(last) if last.restart.turn >= restart.turn && !certain(last) => {
             let message = format!("the restart was already ordered at {}; only an operator can order it again", last.at);
-            Err(Refused::because("", Rule::RestartOrdered, message))
+            Err(Refused(vec![BrokenRule::new("", Rule::RestartOrdered, message).about(last.at)]))
         }
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! Power orders to a device's management controller: on, off or cycle.
 
+use super::power_failure::PowerFailure;
 use crate::values::ids::{DeploymentId, OrderId};
-use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -86,9 +86,9 @@ pub enum PowerOutcome {
     /// The controller confirmed the order and reported this power state.
     Confirmed(PowerState),
     /// The order was certainly not carried out, for this reason.
-    Failed(Text),
+    Failed(PowerFailure),
     /// The order may have been carried out, despite this error.
-    Uncertain(Text),
+    Uncertain(PowerFailure),
 }
 
 /// The last restart that a deployment ordered.

@@ -6,6 +6,7 @@ use super::allowed;
 use super::description::{Removable, Removed};
 use super::event::DeviceEvent;
 use super::registered::Registered;
+use super::remark::Remark;
 use crate::claims::{Claim, Holder};
 use crate::controller::Endpoint;
 use crate::controller::management::Management;
@@ -55,12 +56,13 @@ pub enum BrokenRuleOf {
 fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &RegisterFacts) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if !facts.site_exists {
-        broken.push(BrokenRule::new("site", Rule::SiteUnknown, format!("there is no site {site}")));
+        broken.push(BrokenRule::new("site", Rule::SiteUnknown, format!("there is no site {site}; create it first")));
     } else if let (Some(rack), false) = (rack, facts.rack_exists) {
-        broken.push(BrokenRule::new("rack", Rule::RackUnknown, format!("there is no rack {rack} in site {site}")));
+        let message = format!("there is no rack {rack} in site {site}; create it first, or choose another rack");
+        broken.push(BrokenRule::new("rack", Rule::RackUnknown, message));
     }
     if position == Some(0) {
-        broken.push(BrokenRule::new("position", Rule::PositionRange, "rack units start at 1"));
+        broken.push(BrokenRule::new("position", Rule::PositionRange, "rack units start at 1; enter the number of a unit"));
     }
     broken
 }
@@ -82,7 +84,7 @@ fn port(management: Option<&Management>) -> Option<BrokenRule> {
 }
 
 fn identified(by_anything: bool) -> Option<BrokenRule> {
-    let message = "a device needs a serial number, an asset number or a MAC address";
+    let message = "a device needs a serial number, an asset number or a MAC address; enter one of them";
     (!by_anything).then(|| BrokenRule::new("serial", Rule::DeviceUnidentified, message))
 }
 
@@ -112,12 +114,8 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
                 _ => ("macs", "interface"),
             };
             let value = claim.written();
-            BrokenRule::new(
-                field,
-                claim.rule(),
-                format!("the {what} {value} is held by {holder}; correct one of the two devices"),
-            )
-            .held_by(holder.to_string())
+            let before = format!("the {what} {value} is held by ");
+            BrokenRule::naming(field, claim.rule(), before, holder, "; correct one of the two devices").about(&value)
         })
         .collect()
 }
@@ -237,7 +235,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         broken.push(BrokenRule::new(
             "site",
             Rule::AlreadyDeploying,
-            "the device cannot move to another site while it is being deployed",
+            "the device cannot move to another site while it is being deployed; wait until the deployment has ended, or cancel it",
         ));
     }
     Refused::unless_empty(broken)?;
@@ -250,7 +248,8 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     if (&venture, &role) != (&device.venture, &device.role) {
         events.push(DeviceEvent::VentureRoleSet { venture, role });
     }
-    events.extend(change.remark.filter(|r| !r.is_empty()).map(|remark| DeviceEvent::RemarkAdded { remark, deployment: None }));
+    let remark = change.remark.filter(|text| !text.is_empty()).map(|text| Remark::Text { text });
+    events.extend(remark.map(|remark| DeviceEvent::RemarkAdded { remark, deployment: None }));
     Ok(events)
 }
 
@@ -272,10 +271,11 @@ fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFact
             Some(BrokenRule::new("venture", Rule::VentureMissing, "a role belongs to a venture; name the venture too"))
         }
         Some(BrokenRuleOf::Venture) => {
-            Some(BrokenRule::new("venture", Rule::VentureUnknown, format!("there is no venture {}", of(change.venture.as_ref()))))
+            let message = format!("there is no venture {}; create it first", of(change.venture.as_ref()));
+            Some(BrokenRule::new("venture", Rule::VentureUnknown, message))
         }
         Some(BrokenRuleOf::Role) => {
-            let message = format!("venture {} has no role {}", of(venture.as_ref()), of(role.as_ref()));
+            let message = format!("venture {} has no role {}; create it first", of(venture.as_ref()), of(role.as_ref()));
             Some(BrokenRule::new("role", Rule::RoleUnknown, message))
         }
     }

@@ -4,6 +4,9 @@ mod clean;
 mod decommission;
 mod entries;
 mod facts;
+mod fields;
+mod parts;
+mod patch;
 mod power;
 mod register;
 mod verify;
@@ -16,7 +19,7 @@ use super::event::{DeviceEvent, DhcpEntry, DnsEntry, Management, ManagementProto
 use super::facts::Facts;
 use super::management::Access;
 use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
-use crate::samples::{deployment_id, device_id, outcome, parsed};
+use crate::samples::{deployment_id, device_id, noon, outcome, parsed};
 use crate::values::ids::DeploymentId;
 use crate::values::mac_address::MacAddress;
 
@@ -58,6 +61,13 @@ fn register(spec: DeviceSpec, facts: RegisterFacts) -> DeviceCommand {
 
 fn change(change: DeviceChange) -> DeviceCommand {
     DeviceCommand::ChangeDevice { change: Box::new(change), facts: looked_up() }
+}
+
+/// The outcome of a change of a device with these events, as `field rule` for each error.
+fn fields_of(given: &[DeviceEvent], wanted: DeviceChange, facts: RegisterFacts) -> Vec<String> {
+    let command = DeviceCommand::ChangeDevice { change: Box::new(wanted), facts };
+    let refused = outcome::<Device>(given, command).expect_err("it was changed");
+    refused.0.iter().map(|broken| format!("{} {}", broken.field, broken.rule)).collect()
 }
 
 fn record(facts: Facts) -> DeviceCommand {
@@ -115,7 +125,7 @@ fn keeps(ip: &str, hostname: &str) -> Keeps {
 
 fn clean_for(number: u128, keeps: Keeps) -> DeviceCommand {
     let deployment = deployment_id(number);
-    DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, remark_until: parsed("2026-03-01"), parts: vec![] }
+    DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, at: noon(0), parts: vec![] }
 }
 
 /// The command that cleans the device for deployment 1, with 10.0.0.20 and h200.dc1.example.

@@ -1,7 +1,9 @@
 //! Tests of the stored form: the JSON of every event, which is stored permanently, is reviewed in `snapshots`. A snapshot may
 //! change only together with an upcaster that reads the old form.
 
-use super::{Event, UnreadableEvent, sampled};
+pub(crate) mod samples;
+
+use super::{Event, UnreadableEvent};
 use crate::samples::{deployment_id, device_id};
 use cqrs_es::DomainEvent;
 use serde::Serialize;
@@ -28,45 +30,45 @@ fn contract<E: DomainEvent + Serialize + Clone>(aggregate_type: &str, key: &str,
 #[test]
 fn the_stored_form_of_deployment_events_never_changes() {
     let id = deployment_id(1);
-    contract("deployment", &id.to_string(), &sampled::deployment(), |event| Event::Deployment(id, event));
+    contract("deployment", &id.to_string(), &samples::deployment(), |event| Event::Deployment(id, event));
 }
 
 #[test]
 fn the_stored_form_of_device_events_never_changes() {
     let id = device_id(1);
-    contract("device", &id.to_string(), &sampled::device(), |event| Event::Device(id, event));
+    contract("device", &id.to_string(), &samples::device(), |event| Event::Device(id, event));
 }
 
 #[test]
 fn the_stored_form_of_catalogue_events_never_changes() {
     let key = || crate::samples::parsed("some-key");
-    contract("site", "some-key", &sampled::site(), |event| Event::Site(key(), event));
-    contract("rack", "some-key", &sampled::rack(), |event| Event::Rack(key(), event));
-    contract("network", "some-key", &sampled::network(), |event| Event::Network(key(), event));
-    contract("dhcp_server", "some-key", &sampled::dhcp_server(), |event| Event::DhcpServer(key(), event));
-    contract("venture", "some-key", &sampled::venture(), |event| Event::Venture(key(), event));
-    contract("secret", "some-key", &sampled::secret(), |event| Event::Secret(key(), event));
-    contract("webhook", "some-key", &sampled::webhook(), |event| Event::Webhook(key(), event));
-    contract("boot_image", "some-key", &sampled::boot_image(), |event| Event::BootImage(key(), event));
+    contract("site", "some-key", &samples::site(), |event| Event::Site(key(), event));
+    contract("rack", "some-key", &samples::rack(), |event| Event::Rack(key(), event));
+    contract("network", "some-key", &samples::network(), |event| Event::Network(key(), event));
+    contract("dhcp_server", "some-key", &samples::dhcp_server(), |event| Event::DhcpServer(key(), event));
+    contract("venture", "some-key", &samples::venture(), |event| Event::Venture(key(), event));
+    contract("secret", "some-key", &samples::secret(), |event| Event::Secret(key(), event));
+    contract("webhook", "some-key", &samples::webhook(), |event| Event::Webhook(key(), event));
+    contract("boot_image", "some-key", &samples::boot_image(), |event| Event::BootImage(key(), event));
 }
 
 #[test]
 fn the_stored_form_of_token_events_never_changes() {
     let id = crate::values::ids::TokenId(device_id(1).0);
-    contract("token", &id.to_string(), &sampled::token(), |event| Event::Token(id, event));
+    contract("token", &id.to_string(), &samples::token(), |event| Event::Token(id, event));
 }
 
 #[test]
 fn the_stored_form_of_user_and_session_events_never_changes() {
-    contract("user", "ada", &sampled::user(), |event| Event::User(crate::samples::parsed("ada"), event));
+    contract("user", "ada", &samples::user(), |event| Event::User(crate::samples::parsed("ada"), event));
     let id = crate::values::ids::SessionId(device_id(1).0);
-    contract("session", &id.to_string(), &sampled::session(), |event| Event::Session(id, event));
+    contract("session", &id.to_string(), &samples::session(), |event| Event::Session(id, event));
 }
 
 #[test]
 fn the_stored_form_of_drift_events_never_changes() {
     let key = || crate::samples::parsed("dc1/dns/h200.dc1.example/A");
-    contract("drift", "dc1/dns/h200.dc1.example/A", &sampled::drift(), |event| Event::Drift(key(), event));
+    contract("drift", "dc1/dns/h200.dc1.example/A", &samples::drift(), |event| Event::Drift(key(), event));
 }
 
 #[test]
@@ -105,6 +107,22 @@ fn the_assignment_of_a_deployment_is_stored_among_the_fields_of_its_first_event(
         r#""plan":[{"name":"clean","requires":[],"stage":"preparing"}],"#,
         r#""limits":{"open_minutes":30,"in_progress_minutes":120},"took":[],"import":null}"#
     );
-    let samples = sampled::deployment();
+    let samples = samples::deployment();
     assert_eq!(serde_json::to_string(&samples[1]).expect("JSON"), stored);
+}
+
+#[test]
+fn the_claims_of_an_event_are_found_with_the_text_of_its_key() {
+    use super::Claiming;
+    use crate::deployment::event::{DeploymentEvent, DoneBy};
+    use crate::device::event::DeviceEvent;
+    let (deployment, device, address) = (deployment_id(1), device_id(1), crate::samples::parsed("10.0.0.20"));
+    let done = DeploymentEvent::DeploymentDone { device, by: DoneBy::Ip { address } };
+    assert_eq!(done.claims_of(&deployment.to_string()).expect("a key"), done.claims(deployment));
+    assert!(!done.claims(deployment).is_empty());
+    assert!(matches!(done.claims_of("one"), Err(UnreadableEvent::Key(_))));
+    let assigned = DeviceEvent::AddressAssigned { deployment, ip: address };
+    assert_eq!(assigned.claims_of(&device.to_string()).expect("a key"), assigned.claims(device));
+    assert!(!assigned.claims(device).is_empty());
+    assert!(matches!(assigned.claims_of("one"), Err(UnreadableEvent::Key(_))));
 }

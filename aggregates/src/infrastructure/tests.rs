@@ -1,7 +1,7 @@
 //! Tests of the addresses of routers and servers.
 
 use super::*;
-use crate::samples::parsed;
+use crate::samples::{device_id, parsed};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -55,4 +55,25 @@ fn every_address_of_a_router_or_server_is_known_and_no_other() {
     ];
     assert_eq!(found, expected.into());
     assert!(all.iter().any(|one| one.sentence() == "10.20.0.30 is the DHCP server kea-1 of site dc1"), "{all:?}");
+}
+
+#[test]
+fn a_device_that_holds_the_address_of_a_server_keeps_it_and_no_device_gets_that_of_a_router() {
+    let spec = read(json!({"cidr": "10.20.0.0/23", "site": "dc1", "gateway": "10.20.0.1", "dns_servers": ["10.20.0.3"]}));
+    let [gateway, resolver] = &of_network(&parsed("prod"), &spec)[..] else { panic!("two addresses") };
+    let (own, other) = (Holder::Device(device_id(1)), Holder::Device(device_id(2)));
+    for (declared, holders, refused) in [
+        (gateway, vec![], true),
+        (gateway, vec![(Claim::Ip(gateway.ip), own)], true),
+        (resolver, vec![], true),
+        (resolver, vec![(Claim::Ip(resolver.ip), own)], false),
+        (resolver, vec![(Claim::Ip(resolver.ip), other)], true),
+        (resolver, vec![(Claim::Ip(gateway.ip), own)], true),
+    ] {
+        let why = declared.refuses(device_id(1), &holders);
+        assert_eq!(why, refused.then(|| declared.sentence()), "{holders:?}");
+        assert_eq!(declared.by(), "network prod");
+    }
+    assert!(gateway.advice().contains("another address") && !gateway.advice().contains("record"));
+    assert!(resolver.advice().contains("another address") && resolver.advice().contains("record"));
 }

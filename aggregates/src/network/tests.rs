@@ -86,13 +86,13 @@ fn an_address_is_reserved_for_the_first_reason_that_holds() {
     for (ip, expected) in [
         ("9.255.255.255", Some(Reserved::Outside)),
         ("10.0.0.0", Some(Reserved::Network)),
-        ("10.0.0.1", Some(Reserved::Margin)),
+        ("10.0.0.1", Some(Reserved::Margin(Edge::Start))),
         ("10.0.0.5", Some(Reserved::Gateway)),
-        ("10.0.0.10", Some(Reserved::Margin)),
+        ("10.0.0.10", Some(Reserved::Margin(Edge::Start))),
         ("10.0.0.11", None),
         ("10.0.0.250", None),
-        ("10.0.0.251", Some(Reserved::Margin)),
-        ("10.0.0.254", Some(Reserved::Margin)),
+        ("10.0.0.251", Some(Reserved::Margin(Edge::End))),
+        ("10.0.0.254", Some(Reserved::Margin(Edge::End))),
         ("10.0.0.255", Some(Reserved::Broadcast)),
         ("10.0.1.0", Some(Reserved::Outside)),
     ] {
@@ -192,22 +192,19 @@ fn a_margin_that_leaves_no_address_is_refused_with_the_reason() {
         Ok(_) => vec![],
     };
     let margin = |cidr: &str, bottom, top| NetworkSpec { margin_bottom: bottom, margin_top: top, ..written(cidr) };
-    assert_eq!(
-        refused(margin("10.99.6.0/29", 10, 0)),
-        [
-            "margin_bottom: 10.99.6.0/29 has 6 host addresses, and the 10 and 0 addresses reserved at its start and end leave none for a server. Reserve fewer: together these are 10"
-        ]
-    );
+    let mut messages = refused(margin("10.99.6.0/29", 10, 0));
+    assert_eq!(messages.len(), 1);
     assert_eq!(refused(margin("10.99.6.0/30", 1, 1)).len(), 1);
     assert_eq!(refused(margin("10.99.6.0/31", 0, 2)).len(), 1);
     assert_eq!(refused(margin("10.0.0.0/8", u32::MAX, u32::MAX)).len(), 1);
     assert_eq!(refused(margin("10.99.6.0/31", 0, 1)), [""; 0]);
     let gateway = |cidr: &str, gateway: &str, bottom| NetworkSpec { gateway: Some(parsed(gateway)), ..margin(cidr, bottom, 0) };
-    assert!(
-        refused(gateway("10.99.6.7/32", "10.99.6.7", 0))[0].starts_with("gateway: 10.99.6.7/32 has 1 host address, and that")
-    );
+    messages.extend(refused(gateway("10.99.6.7/32", "10.99.6.7", 0)));
     assert_eq!(refused(gateway("10.99.6.0/31", "10.99.6.0", 0)), [""; 0]);
-    assert!(refused(gateway("10.99.6.0/29", "10.99.6.6", 5))[0].contains("leave none for a server besides the gateway"));
+    messages.extend(refused(gateway("10.99.6.0/29", "10.99.6.6", 5)));
+    let fields: Vec<&str> = messages.iter().filter_map(|message| Some(message.split_once(": ")?.0)).collect();
+    assert_eq!(fields, ["margin_bottom", "gateway", "margin_bottom"]);
+    insta::assert_snapshot!("networks_without_an_address", messages.join("\n"));
 }
 
 #[test]
@@ -245,5 +242,44 @@ fn a_network_is_not_in_a_range_that_no_server_can_be_in() {
     }
     for fine in ["100.64.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "192.168.0.0/16"] {
         assert!(outcome::<Network>(&[], define(network(fine))).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn the_lowest_and_the_highest_address_are_those_between_the_margins() {
+    let bounds = |spec: NetworkSpec| spec.bounds().map(|(lowest, highest)| format!("{lowest} {highest}"));
+    let margins = |cidr: &str, bottom, top| NetworkSpec { margin_bottom: bottom, margin_top: top, ..network(cidr) };
+    assert_eq!(bounds(margins("10.0.0.0/24", 10, 4)).as_deref(), Some("10.0.0.11 10.0.0.250"));
+    assert_eq!(bounds(bare("10.0.0.7/32")).as_deref(), Some("10.0.0.7 10.0.0.7"));
+    assert_eq!(bounds(bare("255.255.255.254/31")).as_deref(), Some("255.255.255.254 255.255.255.255"));
+    assert_eq!(bounds(margins("10.0.0.0/24", 200, 200)), None);
+}
+
+#[test]
+fn the_smallest_networks_have_two_hosts_and_one() {
+    let counts = ["10.0.0.0/24", "10.0.0.0/30", "10.0.0.0/31", "10.0.0.0/32"].map(|cidr| hosts(parsed(cidr)));
+    assert_eq!(counts, [254, 2, 2, 1]);
+}
+
+#[test]
+fn unusable_resolvers_of_an_earlier_version_stay_and_new_ones_are_refused() {
+    let with = |server: &str| NetworkSpec { dns_servers: vec![parsed(server)], ..network("10.0.0.0/24") };
+    let old = [NetworkEvent::NetworkDefined { spec: Box::new(with("0.0.0.0")) }];
+    assert!(outcome::<Network>(&old, define(NetworkSpec { vlan: Some(5), ..with("0.0.0.0") })).is_ok());
+    assert_eq!(broken::<Network>(&old, define(with("127.0.0.53"))), ["dns_servers_unusable"]);
+}
+
+#[test]
+fn a_refusal_names_the_kind_of_the_gateway_and_the_larger_margin() {
+    let refused = |spec: NetworkSpec| {
+        let Refused(mut broken) = outcome::<Network>(&[], define(spec)).expect_err("refused");
+        assert_eq!(broken.len(), 1, "{broken:?}");
+        broken.remove(0)
+    };
+    let gateway = |ip: &str| refused(NetworkSpec { gateway: Some(parsed(ip)), ..bare("10.0.0.0/24") }).message;
+    assert!(gateway("10.0.0.0").contains("own address") && gateway("10.0.0.255").contains("broadcast address"));
+    for (bottom, top, field) in [(200, 100, "margin_bottom"), (200, 200, "margin_bottom"), (100, 200, "margin_top")] {
+        let spec = NetworkSpec { margin_bottom: bottom, margin_top: top, ..network("10.0.0.0/24") };
+        assert_eq!(refused(spec).field, field);
     }
 }

@@ -3,7 +3,7 @@
 use super::held::Held;
 use super::places::Places;
 use crate::deployment::assignment::Assignment;
-use crate::network::Reserved;
+use crate::network::{Edge, Reserved};
 use crate::rules::Rule;
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
@@ -28,7 +28,7 @@ pub enum Misfit {
     /// An address is in a network of another site than the device's.
     OtherSite { ip: Ipv4Addr, network: Name, site: Name },
     /// An address may not be assigned to a host.
-    Reserved { ip: Ipv4Addr, network: Name, why: &'static str },
+    Reserved { ip: Ipv4Addr, network: Name, why: Reserved },
     /// The network of an address does not reach the device's rack.
     Unreached { ip: Ipv4Addr, network: Name, rack: Name },
     /// A DHCP entry's address is in a network without DHCP.
@@ -127,7 +127,7 @@ impl Misfit {
     /// Whether the address is the network address, the broadcast address or the gateway; a server may have an address in a
     /// margin.
     pub(super) fn is_of_no_server(&self) -> bool {
-        matches!(self, Self::Reserved { why, .. } if !why.ends_with("margin"))
+        matches!(self, Self::Reserved { why: Reserved::Network | Reserved::Broadcast | Reserved::Gateway, .. })
     }
 
     /// The field of a request that causes the misfit.
@@ -139,9 +139,9 @@ impl Misfit {
             (Self::Unit { .. }, true) => "position",
             (Self::Unit { .. }, false) => "units",
             (Self::Role { .. }, true) => "role",
-            (Self::Reserved { why: "is the gateway", .. }, false) => "gateway",
-            (Self::Reserved { why: "is in the bottom margin", .. }, false) => "margin_bottom",
-            (Self::Reserved { why: "is in the top margin", .. }, false) => "margin_top",
+            (Self::Reserved { why: Reserved::Gateway, .. }, false) => "gateway",
+            (Self::Reserved { why: Reserved::Margin(Edge::Start), .. }, false) => "margin_bottom",
+            (Self::Reserved { why: Reserved::Margin(Edge::End), .. }, false) => "margin_top",
             (Self::NoNetwork { .. } | Self::Reserved { .. }, false) => "cidr",
             (Self::NoDhcp { .. }, false) => "dhcp",
             (Self::NoZone { .. } | Self::NoReverseZone { .. }, false) => "zones",
@@ -169,7 +169,9 @@ impl Misfit {
             Self::OtherSite { ip, network, site } => {
                 format!("{ip}, held by {called}, would be in network {network} of site {site}, where the device is not")
             }
-            Self::Reserved { ip, network, why } => format!("{ip}, held by {called}, {why} of network {network} then"),
+            Self::Reserved { ip, network, why } => {
+                format!("{ip}, held by {called}, would be {} network {network}", reserved_as(*why))
+            }
             Self::Unreached { ip, network, rack } => {
                 format!("{ip}, held by {called}, is in network {network}, which would not reach the device's rack {rack}")
             }
@@ -208,6 +210,18 @@ impl Misfit {
                 format!("{called} is being deployed, and site {site} would have no next server to load its boot file from")
             }
         }
+    }
+}
+
+/// What a reserved address is, to be followed by the network's name.
+pub(super) fn reserved_as(why: Reserved) -> &'static str {
+    match why {
+        Reserved::Outside => "outside",
+        Reserved::Network => "the network address of",
+        Reserved::Broadcast => "the broadcast address of",
+        Reserved::Gateway => "the gateway of",
+        Reserved::Margin(Edge::Start) => "one of the addresses reserved at the start of",
+        Reserved::Margin(Edge::End) => "one of the addresses reserved at the end of",
     }
 }
 
@@ -258,14 +272,8 @@ fn address(places: &Places<'_>, held: &Held, ip: Ipv4Addr, leased: bool, found: 
     if network.site != held.site {
         found.insert(Misfit::OtherSite { ip, network: name.clone(), site: network.site.clone() });
     }
-    let why = match network.reserved(ip) {
-        None | Some(Reserved::Outside) => None,
-        Some(Reserved::Network) => Some("is the address of the network itself, that"),
-        Some(Reserved::Broadcast) => Some("is the broadcast address"),
-        Some(Reserved::Gateway) => Some("is the gateway"),
-        Some(Reserved::Margin) if network.is_in_bottom_margin(ip) => Some("is in the bottom margin"),
-        Some(Reserved::Margin) => Some("is in the top margin"),
-    };
+    // An address outside has no network at all; that was found above.
+    let why = network.reserved(ip).filter(|why| *why != Reserved::Outside);
     found.extend(why.map(|why| Misfit::Reserved { ip, network: name.clone(), why }));
     let unreached = held.rack.as_ref().filter(|rack| !network.racks.contains(rack) && network.site == held.site);
     found.extend(unreached.map(|rack| Misfit::Unreached { ip, network: name.clone(), rack: rack.clone() }));

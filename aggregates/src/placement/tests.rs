@@ -1,7 +1,10 @@
 //! Tests of catalogue changes: every change is checked against everything that can be held, for what it would leave without a
 //! valid place and for what it moves.
 
+mod known;
 mod matrix;
+mod placed;
+mod scope;
 mod taken;
 mod uses;
 mod weighed;

@@ -35,7 +35,6 @@ macro_rules! rules {
     ($($status:ident { $($rule:ident $code:literal $help:literal)+ })+) => {
         /// A rule that a request can violate. An error contains its code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[expect(clippy::doc_markdown, reason = "the sentences are shown to users, who read names without back quotes")]
         pub enum Rule {
             $($(#[doc = $help] $rule,)+)+
         }
@@ -158,7 +157,7 @@ rules! {
             "The management controller is that of another device, and `management.system` does not distinguish the two."
         CredentialsMissing "credentials_missing" "The management controller has no credentials."
         CsvEmpty "csv_empty" "The file has no rows."
-        CsvErrors "csv_errors" "The file has more errors than the answer lists; the rest of the file was not read."
+        CsvErrors "csv_errors" "The file has more errors than the response lists; the rest of the file was not read."
         CsvForeign "csv_foreign" "No row of the file can be read as a row of servers."
         CsvTooLong "csv_too_long" "The file has more rows than one import may have."
         CsvUnreadable "csv_unreadable" "The file is not readable CSV."
@@ -222,7 +221,7 @@ rules! {
         InstallerReportsFull "installer_reports_full" "The deployment has the maximum number of installer reports."
         InvisibleCharacter "invisible_character" "A text contains a character that cannot be seen."
         IpClaimed "ip_claimed" "Another device or deployment holds the IP address."
-        IpInMargin "ip_in_margin" "The IP address is in the reserved margin of its network."
+        IpInMargin "ip_in_margin" "The network reserves the IP address at its start or end."
         IpInvalid "ip_invalid" "The file's cell is not a valid IPv4 address."
         IpIsBroadcast "ip_is_broadcast" "The IP address is the broadcast address of its network."
         IpIsGateway "ip_is_gateway" "The IP address is the gateway of its network."

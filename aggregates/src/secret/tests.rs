@@ -129,3 +129,28 @@ fn named_ports_replace_the_usual_ones_and_plain_http_is_named_too() {
     assert_eq!(check(&plain, Some(443), Tls::Off), Err(OutOfScope::Port(name.clone(), 443)));
     assert_eq!(check(&spec(), None, Tls::Off), Err(OutOfScope::PlainHttp(name.clone())));
 }
+
+#[test]
+fn a_scope_has_up_to_200_networks_sites_and_ports() {
+    let of = |count: u16| SecretSpec {
+        networks: vec![parsed("10.20.12.0/24"); count.into()],
+        sites: (0..count).map(|n| parsed(&format!("dc{n}"))).collect(),
+        ports: (1..=count).collect(),
+        ..spec()
+    };
+    assert!(outcome::<Secret>(&[], define(of(200))).is_ok());
+    let expected = ["networks_too_many", "sites_too_many", "ports_too_many"];
+    assert_eq!(broken::<Secret>(&[], define(of(201))), expected);
+}
+
+#[test]
+fn a_secret_has_the_scope_that_was_defined_until_it_is_retired() {
+    let mut secret = Secret::default();
+    assert_eq!(secret.scope(), None);
+    for event in defined() {
+        secret.evolve(event);
+    }
+    assert_eq!(secret.scope(), Some(&spec()));
+    secret.evolve(SecretEvent::SecretScopeRetired {});
+    assert_eq!(secret.scope(), None);
+}

@@ -33,3 +33,30 @@ fn settings_are_bounded_in_number_and_size() {
         assert_eq!(rules, [rule]);
     }
 }
+
+#[test]
+fn as_many_and_as_large_settings_are_accepted_as_the_limits_say() {
+    let none = SecretProblems::new();
+    let many: Settings = (0..MOST).map(|n| (parsed(&format!("a{n}")), SettingValue::Number(1))).collect();
+    assert_eq!(broken(&many, &none), []);
+    let text = |length: usize| SettingValue::Text(parsed(&"x".repeat(length)));
+    let with_last = |length| -> Settings {
+        let all = (0..15).map(|n| (parsed(&format!("a{n}")), text(4096)));
+        all.chain([(parsed("z"), text(length))]).collect()
+    };
+    let size = |settings: &Settings| serde_json::to_string(settings).expect("JSON").len();
+    let length = LARGEST - size(&with_last(0));
+    assert_eq!(size(&with_last(length)), LARGEST);
+    assert_eq!(broken(&with_last(length), &none), []);
+    assert_eq!(broken(&with_last(length + 1), &none).len(), 1);
+}
+
+#[test]
+fn an_unknown_boot_chain_is_refused_with_the_known_ones() {
+    let problem = |value| chain_problem(&parsed("boot_chain"), Some(&value));
+    assert_eq!(problem(SettingValue::Text(parsed("signed"))), None);
+    for value in [SettingValue::Text(parsed("lilo")), SettingValue::Number(1)] {
+        assert!(problem(value).is_some_and(|why| why.contains("ipxe or signed")));
+    }
+    assert_eq!(chain_problem(&parsed("disk"), Some(&SettingValue::Number(1))), None);
+}

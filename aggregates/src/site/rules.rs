@@ -9,6 +9,7 @@ use crate::values::name::Name;
 use crate::zone::Zone;
 use crate::zone::data::Data;
 use crate::zone::mailbox::hostmaster;
+use crate::zone::master_file::LineError;
 use crate::zone::rules::{OwnRecord, check, conflict, without_address};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -74,7 +75,14 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
             nested.filter(|other| *other != &zone.name && zone.name.contains(other.as_str())).collect();
         let own: Vec<OwnRecord> = facts.own.iter().filter(|(of, _)| *of == zone.name).map(|(_, own)| own.clone()).collect();
         let errors = check(zone, &extra, &nested, &own);
-        broken.extend(errors.into_iter().take(LISTED).map(|error| refuse("records", Rule::RecordConflicts, error.to_string())));
+        let named = |error: LineError| match error.around_holder.as_deref() {
+            Some([before, holder, after]) => {
+                let before = format!("line {}: {before}", error.line);
+                BrokenRule::naming(&format!("zones[{index}].records"), Rule::RecordConflicts, before, holder, after)
+            }
+            None => refuse("records", Rule::RecordConflicts, error.to_string()),
+        };
+        broken.extend(errors.into_iter().take(LISTED).map(named));
         broken.extend(
             without_address(zone, &extra).into_iter().map(|message| refuse("name_servers", Rule::NameServerUnknown, message)),
         );

@@ -1,5 +1,7 @@
 //! Tests of the rules of a site, one for each.
 
+mod zones;
+
 use super::*;
 use crate::samples::{broken, outcome, parsed, site};
 

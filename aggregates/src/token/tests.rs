@@ -30,3 +30,16 @@ fn a_token_is_revoked_once_and_permanently() {
     assert_eq!(outcome::<Token>(&revoked(), TokenCommand::RevokeToken), Ok(vec![]));
     assert_eq!(broken::<Token>(&[], TokenCommand::RevokeToken), ["token_unknown"]);
 }
+
+#[test]
+fn the_scopes_of_users_give_their_role_and_the_others_give_none() {
+    for (scope, role) in [
+        (TokenScope::Viewer, Some(Role::Viewer)),
+        (TokenScope::Operator, Some(Role::Operator)),
+        (TokenScope::Administrator, Some(Role::Administrator)),
+        (TokenScope::DhcpServer(parsed("kea-1")), None),
+        (TokenScope::PuppetReports, None),
+    ] {
+        assert_eq!(scope.role(), role, "{scope:?}");
+    }
+}

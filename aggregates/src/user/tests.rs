@@ -169,3 +169,25 @@ fn a_user_who_cannot_sign_in_is_not_locked_out() {
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), lock_out(true, 0)), Ok(vec![]));
     assert!(outcome::<User>(&[], lock_out(true, 0)).is_err() && outcome::<User>(&[], UserCommand::UnlockUser).is_err());
 }
+
+#[test]
+fn the_last_administrator_keeps_the_providers_role_and_another_one_loses_it() {
+    let given = admitted(Role::Administrator);
+    assert_eq!(outcome::<User>(&given, admit(Role::Administrator, "7", 0)), Ok(vec![]));
+    let changed = UserEvent::UserRoleChanged { role: Role::Viewer };
+    assert_eq!(outcome::<User>(&given, admit(Role::Viewer, "7", 1)), Ok(vec![changed]));
+}
+
+#[test]
+fn a_name_that_a_disabled_user_has_is_refused_with_the_way_to_enable_that_user() {
+    let message = |given: &[UserEvent]| outcome::<User>(given, create(Role::Viewer)).expect_err("refused").0.remove(0).message;
+    assert!(message(&disabled(Role::Viewer)).contains("enable"));
+    assert!(!message(&created(Role::Viewer)).contains("enable"));
+}
+
+#[test]
+fn a_lock_out_of_one_address_names_it() {
+    let client = Some([192, 0, 2, 7].into());
+    assert_eq!(Limited::Client(client).client(), client);
+    assert_eq!((Limited::Client(None).client(), Limited::Everywhere.client()), (None, None));
+}

@@ -267,7 +267,7 @@ pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec
     for (number, option) in (1..).zip(options) {
         let code = option.resolved().ok().map(|resolved| resolved.code);
         let repeated = code.is_some_and(|code| !codes.insert(code));
-        if before.contains(option) && !(repeated && !before.is_empty() && options.len() > before.len()) {
+        if before.contains(option) && !(repeated && options.len() > before.len()) {
             continue;
         }
         if repeated {
@@ -324,7 +324,9 @@ impl FromStr for OptionName {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) || !text.starts_with(|c: char| c.is_ascii_lowercase())
         {
-            let near = standard::nearest(&text.trim().to_ascii_lowercase().replace('_', "-")).filter(|_| text.len() <= 64);
+            // No name is near to a longer text, and comparing would take long.
+            let near = Some(text.trim()).filter(|text| text.len() <= 64);
+            let near = near.and_then(|text| standard::nearest(&text.to_ascii_lowercase().replace('_', "-")));
             let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             return Err(ParseError::new(format!("{text:?} is not the name of a DHCP option such as ntp-servers{near}")));
         }

@@ -170,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn a_label_has_up_to_63_characters_and_a_name_up_to_253() {
+        let name = |length: usize| format!("{}.{}", vec!["a".repeat(63); 3].join("."), "b".repeat(length - 3 * 64));
+        assert_eq!(name(253).parse::<Hostname>().expect("the longest").as_str().len(), 253);
+        assert!(name(254).parse::<Hostname>().is_err());
+    }
+
+    #[test]
+    fn the_domain_of_a_host_is_what_follows_the_first_dot() {
+        assert_eq!("h1.dc1.example".parse::<Hostname>().expect("a name").domain(), "dc1.example");
+    }
+
+    #[test]
     fn a_zone_contains_its_names_and_not_its_neighbours() {
         let zone: DomainName = "dc1.example".parse().expect("a zone");
         assert!(zone.contains("h1.dc1.example") && zone.contains("dc1.example"));

@@ -53,6 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_part_of_a_host_has_up_to_63_characters() {
+        let url = |length: usize| format!("http://{}.example", "a".repeat(length));
+        assert_eq!(problem(&url(63)), None);
+        assert!(problem(&url(64)).is_some());
+    }
+
+    #[test]
     fn a_url_is_refused_in_each_part_that_programs_read_differently_and_in_no_other() {
         let hosts = [
             ("10.0.0.1", true),

@@ -61,6 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stored_percentage_is_at_most_100() {
+        assert_eq!(Percent::try_from(100), Ok(Percent::ALL));
+        assert!(Percent::try_from(101).is_err());
+    }
+
+    #[test]
     fn a_percentage_is_a_number_from_0_to_100_with_or_without_a_fraction() {
         for (text, number) in [("0", 0), ("42", 42), (" 7 ", 7), ("99.99", 99), ("100", 100), ("100.0", 100), ("007", 7)] {
             assert_eq!(text.parse::<Percent>().expect(text).get(), number, "{text}");

@@ -9,3 +9,18 @@ pub fn reversed(name: &str) -> Option<Ipv4Addr> {
     let octets: Vec<u8> = octets.rsplit('.').map(|octet| octet.parse().ok()).collect::<Option<_>>()?;
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::hostname::reverse_name;
+
+    #[test]
+    fn a_reverse_name_belongs_to_the_address_that_has_it() {
+        let ip = Ipv4Addr::new(10, 0, 3, 20);
+        assert_eq!(reversed(&reverse_name(ip)), Some(ip));
+        for other in ["", "3.0.10.in-addr.arpa", "1.20.3.0.10.in-addr.arpa", "x.3.0.10.in-addr.arpa", "20.3.0.10.example"] {
+            assert_eq!(reversed(other), None, "{other}");
+        }
+    }
+}

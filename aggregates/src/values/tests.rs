@@ -1,7 +1,6 @@
 //! Property tests of value types: no text makes a parser panic, a value that is written as text reads back as the same value,
 //! and names that templates offer are free, valid and never repeated.
 
-use super::ParseError;
 use super::dhcp_option::{Addresses, OptionName};
 use super::hostname::{DomainName, Hostname};
 use super::hostname_template::HostnameTemplate;
@@ -11,6 +10,7 @@ use super::name::Name;
 use super::sha256::Sha256;
 use super::text::Text;
 use super::timestamp::Timestamp;
+use super::{ParseError, shortened};
 use crate::claims::Holder;
 use crate::samples::parsed;
 use crate::site::BootUrl;
@@ -178,4 +178,24 @@ fn texts_are_one_line_of_at_most_300_characters() {
     assert!("a\nb".parse::<Text>().is_err() && "a\0".parse::<Text>().is_err());
     assert_eq!(Text::fitted("a\nb\0").as_str(), "a b");
     assert_eq!(Text::fitted(&"ä".repeat(400)).as_str().chars().count(), 300);
+}
+
+#[test]
+fn a_quoted_value_is_shown_up_to_its_hundredth_character() {
+    let sentence = |quoted: &str| shortened(format!("{quoted:?} is not a name; write a name of {}", "few letters ".repeat(9)));
+    let whole = "a".repeat(100);
+    assert!(sentence(&whole).starts_with(&format!("\"{whole}\" is")));
+    for longer in [101, 102] {
+        assert!(sentence(&"a".repeat(longer)).starts_with(&format!("\"{whole}…\" is")), "{longer}");
+    }
+    let escaped = format!("{}\"{}", "a".repeat(50), "b".repeat(60));
+    assert!(sentence(&escaped).contains("b…\" is not a name"), "{}", sentence(&escaped));
+    let open = format!("an \"open quotation mark, {}", "and more ".repeat(20));
+    assert_eq!(shortened(open.clone()), open);
+}
+
+#[test]
+fn a_text_and_a_time_go_as_far_as_their_limits() {
+    assert!("ä".repeat(300).parse::<Text>().is_ok() && "ä".repeat(301).parse::<Text>().is_err());
+    assert!("0000-01-01T00:00:00Z".parse::<Timestamp>().is_ok());
 }

@@ -1,4 +1,4 @@
-//! User names: those that Bootledger's own users sign in with, and those of an `OpenID` Connect provider.
+//! User names: those that Bootledger's own users sign in with, and those of an OpenID Connect provider.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};

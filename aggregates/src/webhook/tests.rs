@@ -119,6 +119,7 @@ fn patterns_are_types_aggregates_or_everything() {
         let pattern: EventPattern = parsed(text);
         assert!(unknown_events(std::slice::from_ref(&pattern)).is_empty() && pattern.to_string() == text, "{text}");
     }
+    assert!("A".repeat(64).parse::<EventPattern>().is_ok());
     let long = "A".repeat(65);
     for text in ["", "**", ".*", "Deployment.*", "deployment*", "deployment.x", "De ploy", "a.*.*", "Ä", long.as_str()] {
         assert!(text.parse::<EventPattern>().is_err(), "{text:?} was accepted");
@@ -130,7 +131,9 @@ fn a_url_is_that_of_a_web_server_and_holds_no_password() {
     for text in ["http://127.0.0.1:9000/hook", "https://[::1]/", "https://chat.example/a?b=c"] {
         assert_eq!(parsed::<WebhookUrl>(text).as_str(), text);
     }
-    let long = format!("https://chat.example/{}", "a".repeat(1_000));
+    let of_length = |length: usize| format!("https://chat.example/{}", "a".repeat(length - 21));
+    assert_eq!(parsed::<WebhookUrl>(&of_length(1_000)).as_str().len(), 1_000);
+    let long = of_length(1_001);
     for text in [
         "",
         "chat.example",

@@ -33,11 +33,19 @@ pub struct LineError {
     pub line: usize,
     /// The reason, as text for operators.
     pub message: String,
+    /// The message before its holder, the holder, and the message after it, if the message names one.
+    pub(crate) around_holder: Option<Box<[String; 3]>>,
 }
 
 impl LineError {
     pub(super) fn new(line: usize, message: impl Into<String>) -> Self {
-        Self { line, message: message.into() }
+        Self { line, message: message.into(), around_holder: None }
+    }
+
+    /// An error whose message names the holder of a record: `before`, the holder, `after`.
+    pub(super) fn naming(line: usize, before: String, holder: &str, after: String) -> Self {
+        let message = format!("{before}{holder}{after}");
+        Self { line, message, around_holder: Some(Box::new([before, holder.to_owned(), after])) }
     }
 }
 

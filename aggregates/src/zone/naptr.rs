@@ -241,4 +241,42 @@ mod tests {
             assert!(problem(wrong.as_bytes()).is_some(), "{wrong}");
         }
     }
+
+    #[rustfmt::skip]
+    #[test]
+    fn an_expression_is_valid_as_in_posix_and_its_groups_are_counted() {
+        let none: &[&str] = &[
+            "a", ".*", "^", "$", "^a$", "a?", "a+", "a{", "a{x", ")", "a)", "a|)", "a|b", r"\.", r"\x", r"\0", r"\.*", "a{0}", "a{12}",
+            "a{255}", "a{2,}", "a{2,2}", "a{2,3}", "[a]", "[]]", "[]a]", "[^a]", "[^]]", "[^^]", "[a^]", "[-a]", "[a-]", "[a-a]",
+            "[a-z]", "[+--]", "[+--z]", "[a-zb-c]", "[[]", "[[a]", "[[:digit:]]", "[[:digit:]x]", "[[=a=]]", "[[===]]", "[[.a.]]",
+            "[[...]]", "[[.-.]]", "[[.a.]-z]", "[a-[.z.]]", "[[:alpha:]]*", "[[=a=](]", "[[:digit:](]",
+        ];
+        let more: [(usize, &[&str]); 2] = [
+            (1, &["(a)", "()", "(a|b)", "(a))", "(a)*", r"(a)\1", "a*(b)", "(^a)"]),
+            (2, &["(a)(b)", "((a))", r"(a)(b)\1", r"(a)(b)\2"]),
+        ];
+        for (count, expressions) in [(0, none)].into_iter().chain(more) {
+            for expression in expressions {
+                assert_eq!(groups(expression.as_bytes()), Some(count), "{expression}");
+            }
+        }
+        for wrong in [
+            "", r"\", r"a\", r"\1", r"(a)\2", "*", "a**", "a+?", "^*", "a^*", r"\.**", "|a", "a|", "a||b", "a|*", "(", "(a", "(|a)", "(a|)",
+            "(*a)", "{1}", "a*{1}", "a{1}{2}", "a{2}*", "a{1", "a{1x}", "a{1,2,3}", "a{3,2}", "a{256}", "a{1,256}", "[", "[]", "[^]",
+            "[a", "[z-a]", "[a--]", "[a-z-9]", "[a-[:alpha:]]", "[a-[=b=]]", "[[:nope:]]", "[[:a:b:]]", "[[:alpha]", "[[==]]", "[[=a]",
+            "[[..]]", "[[.a]", "[[:]", "[[:alpha:x:]]", "[[.z.]-a]", "[[.space.]-a]",
+        ] {
+            assert_eq!(groups(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_character_of_a_replacement_is_no_group() {
+        for fine in [r"!a!\x!", r"!a!b\!c!", r"!a\!b!x!", r"!(a)(b)!\2!"] {
+            assert_eq!(problem(fine.as_bytes()), None, "{fine}");
+        }
+        for wrong in ["iaibi", r"\a\b\", r"!(a)(b)!\3!"] {
+            assert!(problem(wrong.as_bytes()).is_some(), "{wrong}");
+        }
+    }
 }

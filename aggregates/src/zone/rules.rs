@@ -59,28 +59,20 @@ fn owner(name: &str) -> OwnerName {
 pub fn check(zone: &Zone, records: &[ExtraRecord], nested: &[&DomainName], own: &[OwnRecord]) -> Vec<LineError> {
     let all = Records::new(zone, records);
     let mut errors = vec![];
-    for (index, record) in records.iter().enumerate() {
-        errors.extend(all.among_themselves(&records[..index], record).map(|why| LineError::new(record.line, why)));
+    for record in records {
+        errors.extend(all.among_themselves(record).map(|why| LineError::new(record.line, why)));
         errors.extend(all.alone(record, nested).map(|why| LineError::new(record.line, why)));
     }
     for own in own {
         if let Some((record, why)) = conflict(zone, records, &own.name, &own.kind, &own.value) {
-            let message = format!(
-                "{why}; {} has the record {}. Remove the line, or give that device another name",
-                own.holder,
-                own.shown()
-            );
-            errors.push(LineError::new(record.line, message));
+            let after = format!(" has the record {}. Remove the line, or give that device another name", own.shown());
+            errors.push(LineError::naming(record.line, format!("{why}; "), &own.holder, after));
         }
         let ttl = records.iter().find(|record| record.name.as_str() == own.name && record.data.kind() == own.kind);
         if let Some((record, ttl)) = ttl.and_then(|record| Some((record, record.ttl.filter(|ttl| *ttl != zone.ttl())?))) {
-            let message = format!(
-                "the time {ttl} differs from the {} of the record {} of {}; records of one name and type have one",
-                zone.ttl(),
-                own.shown(),
-                own.holder
-            );
-            errors.push(LineError::new(record.line, message));
+            let before = format!("the time {ttl} differs from the {} of the record {} of ", zone.ttl(), own.shown());
+            let after = "; records of one name and type have one. Remove the time from the line".to_owned();
+            errors.push(LineError::naming(record.line, before, &own.holder, after));
         }
     }
     errors.sort_by_key(|error| error.line);
@@ -125,10 +117,9 @@ impl<'a> Records<'a> {
     }
 
     /// The problem with a record in combination with those before it.
-    fn among_themselves(&self, before: &[ExtraRecord], record: &ExtraRecord) -> Option<String> {
-        let same = self.at(&record.name).iter().take_while(|other| other.line != record.line || before.contains(other));
+    fn among_themselves(&self, record: &ExtraRecord) -> Option<String> {
         let (name, kind) = (&record.name, record.data.kind());
-        for other in same.filter(|other| other.line < record.line) {
+        for other in self.at(name).iter().filter(|other| other.line < record.line) {
             let line = other.line;
             if other.data == record.data {
                 return Some(format!("{name} {kind} is already in line {line}"));

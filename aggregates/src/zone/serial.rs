@@ -76,8 +76,7 @@ pub fn serial(changes: impl IntoIterator<Item = Change>) -> Option<u32> {
         let own = natural(change.policy, change.position, change.at);
         let passes = change.floor.is_none_or(|floor| own > floor);
         let next = match last {
-            None if passes => own,
-            None => above(change.floor.unwrap_or_default()),
+            None => own,
             Some((last, _)) if passes && newer(own, last) => own,
             Some((last, _)) => above(last),
         };
@@ -146,6 +145,36 @@ mod tests {
         assert_eq!(serial([before, with(3_000_000_000)]), Some(3_000_000_001), "what is stated counts");
         assert_eq!(serial([with(1_000), with(500)]), Some(1_002), "lowering it changes nothing");
         assert_eq!(serial([with(u32::MAX)]), Some(1), "0 is passed over");
+    }
+
+    #[test]
+    fn a_number_is_newer_by_less_than_half_of_all_numbers() {
+        for (new, old, expected) in [
+            (1, 0, true),
+            (0, 0, false),
+            (0, 1, false),
+            (0, u32::MAX, true),
+            ((1 << 31) - 1, 0, true),
+            (1 << 31, 0, false),
+            ((1 << 31) + 1, 0, false),
+        ] {
+            assert_eq!(newer(new, old), expected, "{new} and {old}");
+        }
+    }
+
+    #[test]
+    fn a_floor_that_is_the_next_number_is_passed_too() {
+        let at = |position, floor| change(position, NOON, SerialPolicy::Position, floor);
+        assert_eq!(serial([at(96, Some(96))]), Some(97), "its own number is not above the floor");
+        assert_eq!(serial([at(100, None), at(50, Some(101))]), Some(102));
+        assert_eq!(serial([at(100, None), at(50, Some(100))]), Some(101));
+    }
+
+    #[test]
+    fn a_policy_has_its_own_number_again_above_the_floor_and_not_below() {
+        let twice = |floor| serial([100, 200].map(|position| change(position, NOON, SerialPolicy::Position, Some(floor))));
+        assert_eq!(twice(10), Some(200));
+        assert_eq!(twice(3_000_000_000), Some(3_000_000_002), "200 would be newer, counted past the highest number");
     }
 
     proptest! {

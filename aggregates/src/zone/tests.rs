@@ -1,5 +1,8 @@
 //! Tests of zones: how their names are interpreted, and which extra records are accepted.
 
+mod limits;
+mod places;
+
 use super::data::Data;
 use super::rules::{OwnRecord, check, conflict, without_address};
 use super::*;
@@ -201,88 +204,95 @@ fn a_master_file_is_read_in_every_common_notation() {
 #[test]
 fn unreadable_records_are_refused_with_their_line() {
     let long = format!("a TXT {}", "x".repeat(256));
-    for (text, line, words) in [
-        ("\n$INCLUDE other", 2, "$INCLUDE is not supported"),
-        ("$GENERATE 1-9 h$ A 10.0.0.$", 1, "$GENERATE is not supported"),
-        ("$FOO x", 1, "$ORIGIN and $TTL"),
-        ("$TTL x", 1, "not a time"),
-        ("a A 10.0.0.1\nb A 10.0.0.256", 2, "not an IPv4 address"),
-        ("a A 10.0.0.1 10.0.0.2", 1, "A records have no further value"),
-        ("a A", 1, "ends before"),
-        ("a", 1, "has no type"),
-        ("  A 10.0.0.1", 1, "no line before it has a name"),
-        ("a CH A 10.0.0.1", 1, "class IN"),
-        ("a SOA ns1 host 1 2 3 4 5", 1, "made from the zone's fields"),
-        ("@ RRSIG A 8 2", 1, "DNS server that signs"),
-        ("a TYPE65534 \\# 0", 1, "not supported here; the types are A, AAAA"),
-        ("a SPF x", 1, "write the same text as TXT"),
-        ("a.example.net. A 10.0.0.1", 1, "not in the zone"),
-        ("dc1.example A 10.0.0.1\nx.dc2.example. A 10.0.0.1", 2, "not in the zone"),
-        ("a.b..c A 10.0.0.1", 1, "1 to 63"),
-        ("ä A 10.0.0.1", 1, "allowed only in quotes"),
-        ("a\\.b A 10.0.0.1", 1, "are supported"),
-        ("a.*.b A 10.0.0.1", 1, "are supported"),
-        ("a TXT \"x", 1, "not closed"),
-        ("a TXT ( x", 1, "never closed"),
-        ("a TXT x )", 1, "not opened"),
-        ("a TXT \\25x", 1, "three digits"),
-        ("a TXT \\999", 1, "three digits"),
-        ("a 99999999999 A 10.0.0.1", 1, "longer than"),
-        ("a MX +1 b", 1, "not a preference"),
-        ("a TLSA 3 1 1 abc", 1, "hexadecimal"),
-        ("a SSHFP 4 1 \"\"", 1, "hexadecimal"),
-        ("a SSHFP 4 1 abcd", 1, "has 2 octets, and fingerprint type 1 has 20"),
-        ("a SSHFP 4 2 abcd", 1, "fingerprint type 2 has 32, which are 64 hexadecimal digits"),
-        ("a DS 1 8 4 abcd", 1, "digest type 4 has 48"),
-        ("a NAPTR 1 1 u s bad .", 1, "is not a substitution of NAPTR"),
-        ("a NAPTR 1 1 u s \"!(!x!\" .", 1, "extended regular expression"),
-        (long.as_str(), 1, "split it into several"),
+    let mut messages = String::new();
+    for (text, line) in [
+        ("\n$INCLUDE other", 2),
+        ("$GENERATE 1-9 h$ A 10.0.0.$", 1),
+        ("$FOO x", 1),
+        ("$TTL x", 1),
+        ("a A 10.0.0.1\nb A 10.0.0.256", 2),
+        ("a A 10.0.0.1 10.0.0.2", 1),
+        ("a A", 1),
+        ("a", 1),
+        ("  A 10.0.0.1", 1),
+        ("a CH A 10.0.0.1", 1),
+        ("a SOA ns1 host 1 2 3 4 5", 1),
+        ("@ RRSIG A 8 2", 1),
+        ("a TYPE65534 \\# 0", 1),
+        ("a SPF x", 1),
+        ("a.example.net. A 10.0.0.1", 1),
+        ("dc1.example A 10.0.0.1\nx.dc2.example. A 10.0.0.1", 2),
+        ("a.b..c A 10.0.0.1", 1),
+        ("ä A 10.0.0.1", 1),
+        ("a\\.b A 10.0.0.1", 1),
+        ("a.*.b A 10.0.0.1", 1),
+        ("a TXT \"x", 1),
+        ("a TXT ( x", 1),
+        ("a TXT x )", 1),
+        ("a TXT \\25x", 1),
+        ("a TXT \\999", 1),
+        ("a 99999999999 A 10.0.0.1", 1),
+        ("a MX +1 b", 1),
+        ("a TLSA 3 1 1 abc", 1),
+        ("a SSHFP 4 1 \"\"", 1),
+        ("a SSHFP 4 1 abcd", 1),
+        ("a SSHFP 4 2 abcd", 1),
+        ("a DS 1 8 4 abcd", 1),
+        ("a NAPTR 1 1 u s bad .", 1),
+        ("a NAPTR 1 1 u s \"!(!x!\" .", 1),
+        (long.as_str(), 1),
     ] {
         let errors = with(text).extra().expect_err(text);
-        assert!(errors[0].line == line && errors[0].message.contains(words), "{text}: {errors:?}");
+        assert_eq!(errors[0].line, line, "{text}: {errors:?}");
+        writeln!(messages, "{text:?}\n    {}", errors[0].message).expect("a line");
     }
-    assert!(with(&"a A 10.0.0.1\n".repeat(5_000)).extra().expect_err("too many")[0].message.contains("4000"));
-    assert!(with(&";".repeat(200_000)).extra().expect_err("too long")[0].message.contains("octets"));
+    for text in ["a A 10.0.0.1\n".repeat(5_000), ";".repeat(200_000)] {
+        writeln!(messages, "{}", with(&text).extra().expect_err("too much")[0].message).expect("a line");
+    }
+    insta::assert_snapshot!("unreadable_records", messages);
 }
 
 #[test]
 fn records_that_a_server_would_refuse_are_refused_with_their_line() {
-    for (text, line, words) in [
-        ("a CNAME b\na TXT x", 2, "an alias (CNAME) has no other records"),
-        ("a TXT x\na CNAME b", 2, "an alias (CNAME) has no other records"),
-        ("a CNAME b\na CNAME c", 2, "an alias (CNAME) has no other records"),
-        ("@ CNAME b", 1, "cannot be an alias"),
-        ("@ NS ns1", 1, "the field name_servers"),
-        ("a A 10.0.0.1\nA A 10.0.0.1", 2, "already in line 1"),
-        ("a 60 A 10.0.0.1\na A 10.0.0.2", 2, "the time 300 differs from the 60 in line 1"),
-        ("a_b A 10.0.0.1", 1, "only letters, digits and inner hyphens"),
-        ("*.a_b AAAA ::1", 1, "only letters, digits and inner hyphens"),
-        ("a MX 10 b_c", 1, "not the name of a host"),
-        ("a MX 10 mail", 1, "mail.dc1.example has no address"),
-        ("a MX 10 h200", 1, "h200.dc1.example has no address among the zone's extra records"),
-        ("a SRV 0 0 1 b\nb CNAME c\nc A 10.0.0.1", 1, "is an alias (CNAME) in line 2"),
-        ("sub NS ns.sub", 1, "ns.sub.dc1.example has no address"),
-        ("sub NS ns\nns CNAME x", 1, "is an alias"),
-        ("sub NS ns.example.net.\nx.sub TXT y", 2, "delegated by the NS record"),
-        ("sub NS ns.example.net.\nsub TXT y", 2, "delegated by the NS record"),
-        ("sub DS 1 8 9 ab", 1, "needs NS records"),
-        ("@ DS 1 8 9 ab", 1, "zone above"),
-        ("*.x NS ns.example.net.", 1, "a wildcard cannot have NS"),
-        ("x.lab A 10.0.0.1", 1, "is in the zone lab.dc1.example, which has a file of its own"),
-        ("a TLSA 3 1 1 abcd", 1, "matching type 1 has 32"),
-        ("a MX 10 10.0.0.5.", 1, "10.0.0.5 is an address"),
-        ("a CNAME 10.0.0.5.", 1, "10.0.0.5 is an address"),
-        ("a CNAME .", 1, "the root of DNS"),
+    let mut messages = String::new();
+    for (text, line) in [
+        ("a CNAME b\na TXT x", 2),
+        ("a TXT x\na CNAME b", 2),
+        ("a CNAME b\na CNAME c", 2),
+        ("@ CNAME b", 1),
+        ("@ NS ns1", 1),
+        ("a A 10.0.0.1\nA A 10.0.0.1", 2),
+        ("a 60 A 10.0.0.1\na A 10.0.0.2", 2),
+        ("a_b A 10.0.0.1", 1),
+        ("*.a_b AAAA ::1", 1),
+        ("a MX 10 b_c", 1),
+        ("a MX 10 mail", 1),
+        ("a MX 10 h200", 1),
+        ("a SRV 0 0 1 b\nb CNAME c\nc A 10.0.0.1", 1),
+        ("sub NS ns.sub", 1),
+        ("sub NS ns\nns CNAME x", 1),
+        ("sub NS ns.example.net.\nx.sub TXT y", 2),
+        ("sub NS ns.example.net.\nsub TXT y", 2),
+        ("sub DS 1 8 9 ab", 1),
+        ("@ DS 1 8 9 ab", 1),
+        ("*.x NS ns.example.net.", 1),
+        ("x.lab A 10.0.0.1", 1),
+        ("a TLSA 3 1 1 abcd", 1),
+        ("a MX 10 10.0.0.5.", 1),
+        ("a CNAME 10.0.0.5.", 1),
+        ("a CNAME .", 1),
         // These contradict the records of devices.
-        ("h200 CNAME a", 1, "device d1 has the record h200.dc1.example A 10.0.0.20"),
-        ("h200 A 10.0.0.99", 1, "h200.dc1.example A has the value 10.0.0.99 there"),
-        ("h200 60 A 10.0.0.20", 1, "the time 60 differs from the 300"),
-        ("rack NS ns.example.net.", 1, "rack.dc1.example is delegated"),
+        ("h200 CNAME a", 1),
+        ("h200 A 10.0.0.99", 1),
+        ("h200 60 A 10.0.0.20", 1),
+        ("rack NS ns.example.net.", 1),
     ] {
         let found = errors(text);
         let expected = format!("line {line}: ");
-        assert!(found.iter().any(|error| error.starts_with(&expected) && error.contains(words)), "{text}: {found:?}");
+        assert!(found.iter().any(|error| error.starts_with(&expected)), "{text}: {found:?}");
+        writeln!(messages, "{text:?}\n    {}", found.join("\n    ")).expect("a line");
     }
+    insta::assert_snapshot!("refused_records", messages);
 }
 
 #[test]
@@ -312,8 +322,8 @@ fn a_name_server_inside_the_zone_has_an_address_of_its_own() {
         without_address(&zone, &zone.extra().expect("records"))
     };
     assert_eq!(servers("ns1 A 10.0.0.53"), [""; 0]);
-    assert!(servers("")[0].contains("add a line such as `ns1.dc1.example. A 192.0.2.1`"));
-    assert!(servers("ns1 CNAME h1\nh1 A 10.0.0.53")[0].contains("alias"));
+    assert!(servers("")[0].contains("ns1.dc1.example"));
+    assert!(servers("ns1 CNAME h1\nh1 A 10.0.0.53")[0].contains("ns1.dc1.example"));
 }
 
 #[test]

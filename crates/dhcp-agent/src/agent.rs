@@ -4,9 +4,9 @@ mod load;
 mod report;
 
 use super::disk::{Disk, Loaded};
-use super::listening::Watch;
 use super::pause::back_off;
 use super::reception::ReceptionCheck;
+use super::reception_watch::Watch;
 use super::server::Server;
 use super::service::{Fetched, Place, Report, Service};
 use super::{Arguments, command};

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -21,9 +22,40 @@ const REPORTED: usize = 300;
 /// permanently. The command runs in a process group of its own, which is killed when `limit` has passed.
 ///
 /// # Errors
-/// Returns the same errors as [`run_and`].
+/// Returns the same errors as [`run_and`]; the inner one as text.
 pub async fn run(command: &str, file: Option<&Path>, limit: Duration) -> Result<Result<(), String>> {
-    run_and(command, file, limit, Leaves::Running).await
+    Ok(run_and(command, file, limit, Leaves::Running).await?.map_err(|failed| failed.to_string()))
+}
+
+/// Why a command did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsuccessful {
+    /// The command ran longer than its limit, and was ended.
+    TimedOut {
+        /// The command.
+        command: String,
+        /// Its limit.
+        limit: Duration,
+    },
+    /// The command failed without output.
+    Silent {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The command failed with this output, on one line.
+    Failed(String),
+}
+
+impl fmt::Display for Unsuccessful {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { command, limit } => write!(f, "`{command}` took more than {} s and was ended", limit.as_secs()),
+            Self::Silent { command, status } => write!(f, "`{command}` failed with {status}"),
+            Self::Failed(output) => f.write_str(output),
+        }
+    }
 }
 
 /// What happens to the processes that a command has started and not waited for, once the command has ended.
@@ -39,8 +71,8 @@ pub enum Leaves {
 ///
 /// # Errors
 /// The outer error means that the command could not be started or its end could not be awaited. The inner error means that the
-/// command failed or exceeded `limit`; it is the command's output on one line, or a description if there is no output.
-pub async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves: Leaves) -> Result<Result<(), String>> {
+/// command failed or exceeded `limit`.
+pub async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves: Leaves) -> Result<Result<(), Unsuccessful>> {
     let mut output = tempfile::tempfile().context("there is no room for the output of a command")?;
     let mut child = Command::new("sh")
         .args(["-c", command, "bootledger"])
@@ -59,7 +91,7 @@ pub async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves
         // A failure means that the group has just ended by itself.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
-        return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
+        return Ok(Err(Unsuccessful::TimedOut { command: command.to_owned(), limit }));
     };
     drop(ends);
     let status = status.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
@@ -71,7 +103,8 @@ pub async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves
     let mut said = vec![];
     output.take(READ).read_to_end(&mut said)?;
     let said = gist(&String::from_utf8_lossy(&said));
-    Ok(Err(if said.is_empty() { format!("`{command}` failed with {status}") } else { said }))
+    let silent = || Unsuccessful::Silent { command: command.to_owned(), status };
+    Ok(Err(if said.is_empty() { silent() } else { Unsuccessful::Failed(said) }))
 }
 
 /// Kills a process group when it is dropped, also if the caller has stopped waiting for the command.
@@ -175,8 +208,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_hangs_is_ended_with_its_children() {
-        let failed = run("sleep 1000 & sleep 1000", None, Duration::from_millis(200)).await.expect("a run");
-        assert!(failed.expect_err("it hung").contains("took more than"));
+        let limit = Duration::from_millis(200);
+        let failed = run_and("sleep 1000 & sleep 1000", None, limit, Leaves::Running).await.expect("a run");
+        assert!(matches!(failed.expect_err("it hung"), Unsuccessful::TimedOut { .. }));
     }
 
     #[tokio::test]

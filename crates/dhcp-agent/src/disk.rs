@@ -1,7 +1,7 @@
 //! The agent's files: the server's configuration, the previous one, and a record of what the server has loaded.
 //!
-//! Every file is replaced as a whole: written under another name, flushed and renamed, and the directory flushed, so that a
-//! crash at any moment leaves either the old or the new file. All files are in the directory of the configuration, where
+//! Every file is replaced as a whole: written under another name, flushed and renamed, and the folder flushed, so that a
+//! crash at any moment leaves either the old or the new file. All files are in the folder of the configuration, where
 //! `AppArmor` lets the server's checker read.
 
 use anyhow::{Context, Result, ensure};
@@ -40,7 +40,7 @@ pub(crate) fn revision(bytes: &[u8]) -> Sha256 {
 }
 
 impl Disk {
-    /// The files beside this configuration, which need not exist yet; its directory must.
+    /// The files beside this configuration, which need not exist yet; its folder must.
     pub(crate) fn new(configuration: &Path) -> Result<Self> {
         // A symbolic link stays a link: its target is replaced.
         let configuration = fs::canonicalize(configuration).or_else(|_| std::path::absolute(configuration))?;
@@ -50,7 +50,7 @@ impl Disk {
             .with_context(|| format!("{} is not the path of a file", configuration.display()))?;
         ensure!(
             !configuration.is_dir() && configuration.parent().is_some_and(Path::is_dir),
-            "{} must be a file in a directory that exists",
+            "{} must be a file in a folder that exists",
             configuration.display()
         );
         let beside = |suffix: &str| configuration.with_file_name(format!(".{name}.bootledger-{suffix}"));

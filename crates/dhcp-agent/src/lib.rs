@@ -9,11 +9,11 @@ mod agent;
 pub mod command;
 mod disk;
 mod kea;
-mod listening;
 mod network;
 mod pause;
 mod process;
 mod reception;
+mod reception_watch;
 mod server;
 mod service;
 #[cfg(test)]
@@ -48,7 +48,7 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_KIND", value_enum)]
     pub kind: Kind,
 
-    /// The URL of Bootledger, such as <http://10.0.0.1:8080>
+    /// The URL of Bootledger, such as `http://10.0.0.1:8080`
     #[arg(long, env = "BOOTLEDGER_URL")]
     pub url: BootUrl,
 
@@ -78,7 +78,7 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_KEA_SOCKET", value_name = "PATH", conflicts_with = "reload_command")]
     pub kea_socket: Option<PathBuf>,
 
-    /// Change single reservations of a running Kea with its host commands. Kea reads its whole file only when something else
+    /// Changes single reservations of a running Kea with its host commands. Kea reads its whole file only when something else
     /// has changed, and once at the agent's start. Needs Kea 2.7.7 or later with `libdhcp_host_cmds.so` and
     /// `libdhcp_lease_cmds.so` among its hook libraries
     #[arg(long, env = "BOOTLEDGER_KEA_HOSTS", conflicts_with = "reload_command")]
@@ -92,7 +92,7 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_WAIT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub wait: u64,
 
-    /// Fetch, load and confirm once, then exit; the exit status is 1 if the server does not run the newest configuration
+    /// Fetches, loads and confirms once, then exits; the exit status is 1 if the server does not run the newest configuration
     #[arg(long)]
     pub once: bool,
 }

@@ -58,7 +58,7 @@ pub(crate) enum ProcessState {
     Unclear(usize),
 }
 
-/// Finds the process of this program that was started with this configuration; otherwise with its directory; otherwise the only
+/// Finds the process of this program that was started with this configuration; otherwise with its folder; otherwise the only
 /// process of this program in the agent's own network namespace.
 pub(crate) fn find(program: &str, configuration: &Path) -> ProcessState {
     let numbers = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);

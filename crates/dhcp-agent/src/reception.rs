@@ -103,11 +103,11 @@ impl ReceptionCheck {
             Ok(networks) => networks,
             Err(error) => return Reception::Unknown(format!("{} cannot be read: {error}", self.configuration.display())),
         };
-        let Some(first) = self.server.first() else { return Reception::Unknown(format!("no process {name} is seen")) };
+        let Some(first) = self.server.first() else { return Reception::Unknown(format!("no process {name} was found")) };
         let view = match View::of(first.pid) {
             Ok(view) => view,
             // The process may have just ended. The next check shows that.
-            Err(error) => return Reception::Unknown(format!("the sockets of process {} cannot be seen: {error}", first.pid)),
+            Err(error) => return Reception::Unknown(format!("the sockets of process {} cannot be read: {error}", first.pid)),
         };
         let mut own: Option<BTreeSet<u64>> = Some(BTreeSet::new());
         for process in &self.server {
@@ -160,7 +160,7 @@ fn judge(
             if let Some(place) = received.get(network) {
                 may_reload = false;
                 deaf.push(format!(
-                    "{network}: no interface has an address in this network any more (before: {place}). Restore the address"
+                    "{network}: no interface has an address in this network (before: {place}). Restore the address"
                 ));
             }
             continue;
@@ -334,7 +334,7 @@ mod tests {
         let gone = View::parse(["", "", INTERFACES, &packet(2), ""]);
         let (message, reload) = said(judge(Kind::Isc, &all()[..1], &gone, None, &[], &mut received));
         assert!(
-            message.contains("no interface has an address in this network any more (before: br0 had 10.0.0.2)") && !reload,
+            message.contains("no interface has an address in this network (before: br0 had 10.0.0.2)") && !reload,
             "{message}"
         );
 

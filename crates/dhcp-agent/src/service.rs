@@ -174,7 +174,7 @@ fn place(headers: &HeaderMap) -> Result<Place> {
 async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
     let (mut bytes, mut hash) = (vec![], sha2::Sha256::new());
     while let Some(chunk) =
-        tokio::time::timeout(PATIENCE, response.chunk()).await.context("the service stopped during the answer")??
+        tokio::time::timeout(PATIENCE, response.chunk()).await.context("the service stopped during the response")??
     {
         ensure!(bytes.len() + chunk.len() <= LARGEST, "the configuration has more than {LARGEST} bytes");
         hash.update(&chunk);
@@ -186,7 +186,7 @@ async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
 /// The error of an unsuccessful response, with the service's message.
 async fn refusal(response: Response) -> anyhow::Error {
     let (status, url) = (response.status(), response.url().path().to_owned());
-    anyhow::anyhow!("{url} was answered with {status}: {}", said(response).await)
+    anyhow::anyhow!("{url} responded with {status}: {}", said(response).await)
 }
 
 /// The errors in a response, on one line: every validation problem, otherwise the whole body.

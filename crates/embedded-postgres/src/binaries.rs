@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::cluster::Cluster;
 use super::error::{Error, Result};
 
-/// Directories per version, such as `/usr/lib/postgresql/15/bin`: parent, prefix of the version, suffix.
+/// Folders per version, such as `/usr/lib/postgresql/15/bin`: parent, prefix of the version, suffix.
 const VERSIONED: [(&str, &str, &str); 4] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -18,7 +18,7 @@ const VERSIONED: [(&str, &str, &str); 4] = [
 /// One installed server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Binaries {
-    /// The directory that contains `initdb` and `postgres`.
+    /// The folder that contains `initdb` and `postgres`.
     pub(super) directory: PathBuf,
     /// The major version, such as `15`.
     pub(super) version: String,

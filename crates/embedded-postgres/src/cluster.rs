@@ -27,7 +27,7 @@ pub(super) const NAME: &str = "bootledger";
 /// The maximum length of a socket's path in bytes, on the system with the lowest limit (macOS; Linux has 107).
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// The cluster of one data directory, whether it has been created or not.
+/// The cluster of one data folder, whether it has been created or not.
 #[derive(Debug)]
 pub(super) struct Cluster {
     data_directory: PathBuf,
@@ -35,26 +35,26 @@ pub(super) struct Cluster {
     pub(super) owner: Owner,
 }
 
-/// Creates the service's data directory if it is missing. Returns its absolute path without symbolic links.
+/// Creates the service's data folder if it is missing. Returns its absolute path without symbolic links.
 pub(super) fn make_data_directory(path: &Path) -> Result<PathBuf> {
-    // The server's user must be able to pass through the directory, if it is a different user.
+    // The server's user must be able to pass through the folder, if it is a different user.
     let mode = if Uid::effective().is_root() { 0o711 } else { 0o700 };
     DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(path)
         .and_then(|()| path.canonicalize())
-        .map_err(io(format!("create the data directory {}", path.display())))
+        .map_err(io(format!("create the data folder {}", path.display())))
 }
 
 impl Cluster {
-    /// Determines the owner of the cluster, and creates its outer directory.
+    /// Determines the owner of the cluster, and creates its outer folder.
     pub(super) fn open(data_directory: &Path) -> Result<Self> {
         let home = data_directory.join("postgres");
         let owner = Owner::of(&home)?;
         owner.can_reach(data_directory)?;
         if !home.exists() {
-            std::fs::create_dir(&home).map_err(io(format!("make {}", home.display())))?;
+            std::fs::create_dir(&home).map_err(io(format!("create {}", home.display())))?;
         }
         owner.give(&home, 0o700)?;
         Ok(Self { data_directory: data_directory.to_owned(), home, owner })
@@ -124,23 +124,23 @@ impl Cluster {
         format!("run {} as the user {}", path.display(), self.owner.name)
     }
 
-    /// The directory of the socket: beside the cluster, or a new directory with a short path if that path is too long.
+    /// The folder of the socket: beside the cluster, or a new folder with a short path if that path is too long.
     pub(super) fn socket_directory(&self) -> Result<PathBuf> {
         let socket = self.home.join(".s.PGSQL.5432");
         if socket.as_os_str().as_bytes().len() <= SOCKET_PATH_LIMIT {
             return Ok(self.home.clone());
         }
-        // The guard removes the directory. Its name is random, because any user could create a predictable name in /tmp first.
+        // The guard removes the folder. Its name is random, because any user could create a predictable name in /tmp first.
         let directory = tempfile::Builder::new()
             .prefix("bootledger-")
             .tempdir_in("/tmp")
-            .map_err(io("create a directory in /tmp for PostgreSQL's socket"))?
+            .map_err(io("create a folder in /tmp for PostgreSQL's socket"))?
             .keep();
         self.owner.give(&directory, 0o700)?;
         Ok(directory)
     }
 
-    /// The socket directory, if it is removed with the server.
+    /// The socket folder, if it is removed with the server.
     pub(super) fn is_temporary(&self, socket_directory: &Path) -> bool {
         socket_directory != self.home
     }

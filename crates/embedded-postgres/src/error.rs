@@ -10,47 +10,47 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another service uses the data directory.
+    /// Another service uses the data folder.
     #[error(
-        "the data directory {} is in use by another bootledger ({holder}): stop that one first, or choose another \
-         directory with --data-dir",
+        "the data folder {} is in use by another bootledger ({holder}): stop that one first, or choose another \
+         folder with --data-dir",
         directory.display()
     )]
     InUse {
-        /// The data directory.
+        /// The data folder.
         directory: PathBuf,
         /// The process that uses it, such as `process 123`, or a description if it is unknown.
         holder: String,
     },
 
-    /// The server programs are not installed, or not in the given directory.
+    /// The server programs are not installed, or not in the given folder.
     #[error(
         "no PostgreSQL server found (the programs initdb and postgres); looked in {looked_in}. Install it:\n  \
          Debian, Ubuntu:  apt install postgresql\n  \
          Fedora, RHEL:    dnf install postgresql-server\n  \
          macOS:           brew install postgresql@17\n\
-         or name their directory with --postgres-bin, or use a server of your own with DATABASE_URL"
+         or name their folder with --postgres-bin, or use a server of your own with DATABASE_URL"
     )]
     NoBinaries {
-        /// The directories that were searched, in order.
+        /// The folders that were searched, in order.
         looked_in: String,
     },
 
     /// The cluster was created by a different major version than that of the programs.
     #[error(
         "the database in {} was created by PostgreSQL {cluster}, and this system has version {binaries} in {}. Install \
-         PostgreSQL {cluster} beside it (Debian: apt install postgresql-{cluster}) and name its directory with \
+         PostgreSQL {cluster} beside it (Debian: apt install postgresql-{cluster}) and name its folder with \
          --postgres-bin, or convert the database with pg_upgrade; nothing was changed",
         directory.display(), programs.display()
     )]
     OtherVersion {
-        /// The directory of the cluster.
+        /// The folder of the cluster.
         directory: PathBuf,
         /// The major version of the cluster.
         cluster: String,
         /// The major version of the programs.
         binaries: String,
-        /// The directory of the programs.
+        /// The folder of the programs.
         programs: PathBuf,
     },
 
@@ -64,11 +64,11 @@ pub enum Error {
     /// The cluster belongs to a different user.
     #[error(
         "the database in {} belongs to {owner}, and bootledger runs as {user}: run it as {owner} or root, or change the owner of the \
-         directory with chown -R",
+         folder with chown -R",
         directory.display()
     )]
     ForeignCluster {
-        /// The cluster's parent directory.
+        /// The cluster's parent folder.
         directory: PathBuf,
         /// The user who owns the cluster.
         owner: String,
@@ -76,16 +76,16 @@ pub enum Error {
         user: String,
     },
 
-    /// The server's user may not enter a directory above the cluster.
+    /// The server's user may not enter a folder above the cluster.
     #[error(
-        "PostgreSQL runs as the user `{user}`, who may not enter {}: choose a data directory elsewhere, such as \
+        "PostgreSQL runs as the user `{user}`, who may not enter {}: choose a data folder elsewhere, such as \
          --data-dir /var/lib/bootledger, or allow it with chmod o+x {}",
         directory.display(), directory.display()
     )]
     Unreachable {
         /// The user that the server runs as.
         user: String,
-        /// The outermost directory that the user may not enter.
+        /// The outermost folder that the user may not enter.
         directory: PathBuf,
     },
 
@@ -98,7 +98,7 @@ pub enum Error {
     StillRunning {
         /// The server's process, such as `process 123`, or a description if it is unknown.
         server: String,
-        /// The directory of the cluster.
+        /// The folder of the cluster.
         directory: PathBuf,
         /// How long the service waited for its end.
         seconds: u64,
@@ -127,7 +127,7 @@ pub enum Error {
     },
 
     /// The server accepts connections, but the database could not be created.
-    #[error("cannot make the service's database in the embedded PostgreSQL")]
+    #[error("cannot create the service's database in the embedded PostgreSQL")]
     Database(#[from] sqlx::Error),
 
     /// The operating system reported an error.

@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Group id to run the server as
     #[arg(long)]
     gid: u32,
-    /// Empty directory to remove at the end
+    /// Empty folder to remove at the end
     #[arg(long)]
     remove: Option<PathBuf>,
     /// The path of the server's program
@@ -64,7 +64,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitStatus> {
         () = closed(&mut service) => shut_down(&mut server).await?,
     };
     if let Some(directory) = &arguments.remove {
-        // A directory that cannot be removed is not worth failing for.
+        // A folder that cannot be removed is not worth failing for.
         drop(std::fs::remove_dir(directory));
     }
     Ok(status)

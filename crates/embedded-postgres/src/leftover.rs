@@ -61,7 +61,7 @@ fn stop(cluster: &Path) -> bool {
 /// Removes a `postmaster.pid` whose process id now belongs to another process, which PostgreSQL would take for a server.
 ///
 /// In a container, the same process ids are used again at every start. A server that was started manually does not hold our
-/// lock, but works in the cluster's directory; its file is kept.
+/// lock, but works in the cluster's folder; its file is kept.
 fn forget_stale_pid(cluster: &Path) -> Result<()> {
     if let Some(pid) = postmaster(cluster)
         && works_in(pid, cluster) == Some(false)
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_number_that_another_process_has_now_is_forgotten() {
-        let cluster = tempfile::tempdir().expect("a directory");
+        let cluster = tempfile::tempdir().expect("a folder");
         let file = cluster.path().join("postmaster.pid");
         std::fs::write(&file, format!("{}\n/else/where\n", std::process::id())).expect("a file");
         forget_stale_pid(cluster.path()).expect("removal");
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_file_of_a_manually_started_server_stays() {
-        let cluster = std::env::current_dir().expect("a directory");
+        let cluster = std::env::current_dir().expect("a folder");
         assert_ne!(works_in(Pid::this(), &cluster), Some(false));
     }
 }

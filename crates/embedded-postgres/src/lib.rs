@@ -10,7 +10,7 @@
 //! `<data-dir>/postgres/lock` is inherited by the guard, the server and all of its processes, so it is free only when no
 //! process of an earlier run is left; a start waits for it.
 //!
-//! The service connects to the cluster through a Unix socket in a directory that only its owner (and root) can enter, so no
+//! The service connects to the cluster through a Unix socket in a folder that only its owner (and root) can enter, so no
 //! password is needed. Nothing here may make a commit less durable than PostgreSQL's defaults do.
 
 mod binaries;
@@ -34,7 +34,7 @@ use cluster::{Cluster, NAME};
 use lock::Lock;
 use server::Server;
 
-/// A file that exists in the cluster of a data directory once the cluster has been created.
+/// A file that exists in the cluster of a data folder once the cluster has been created.
 pub fn version_file(data_directory: &Path) -> PathBuf {
     data_directory.join("postgres").join("cluster").join("PG_VERSION")
 }
@@ -42,9 +42,9 @@ pub fn version_file(data_directory: &Path) -> PathBuf {
 /// The settings of the embedded server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The service's data directory, created if missing. The embedded server uses `postgres/`, `postgres.log` and `lock` in it.
+    /// The service's data folder, created if missing. The embedded server uses `postgres/`, `postgres.log` and `lock` in it.
     pub data_directory: PathBuf,
-    /// The directory with `initdb` and `postgres`; searched for if `None`.
+    /// The folder with `initdb` and `postgres`; searched for if `None`.
     pub binaries: Option<PathBuf>,
     /// The program that provides the `postgres-guard` subcommand.
     pub guard: PathBuf,
@@ -75,7 +75,7 @@ impl Postgres {
     /// Waits for a server left by a crash to end.
     ///
     /// # Errors
-    /// Returns an error if another service uses the data directory, if the server's user cannot reach it, if the cluster
+    /// Returns an error if another service uses the data folder, if the server's user cannot reach it, if the cluster
     /// belongs to a different user or major version, if the server programs are missing, or if the server does not accept
     /// connections in time. See [`Error`].
     pub async fn start(settings: &Settings) -> Result<Self> {
@@ -111,7 +111,7 @@ impl Postgres {
         format!("postgres:///{NAME}?host={host}&port=5432&user={NAME}")
     }
 
-    /// The directory with the server's Unix socket, `.s.PGSQL.5432`.
+    /// The folder with the server's Unix socket, `.s.PGSQL.5432`.
     pub fn socket_directory(&self) -> &Path {
         &self.socket_directory
     }

@@ -1,4 +1,4 @@
-//! Ensures that only one service uses a data directory: a lock that the kernel releases however its holder dies.
+//! Ensures that only one service uses a data folder: a lock that the kernel releases however its holder dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};

@@ -18,7 +18,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// The user for the cluster in `directory`. If the directory belongs to a user other than root, that user remains its
+    /// The user for the cluster in `directory`. If the folder belongs to a user other than root, that user remains its
     /// owner.
     ///
     /// An ordinary user runs the server as itself, and only with a cluster of its own.

@@ -128,7 +128,8 @@ impl Server {
     fn failure(&self, status: ExitStatus) -> Error {
         let mut output = self.log_tail();
         if output.contains("No space left on device") || output.contains("Disk quota exceeded") {
-            output += "\nThe disk of the data directory is full: free space on it, then start again. Nothing that was committed is lost.";
+            output +=
+                "\nThe disk of the data folder is full: free space on it, then start again. Nothing that was committed is lost.";
         }
         Error::Failed { program: "postgres".to_owned(), status: status.to_string(), output }
     }
@@ -162,7 +163,7 @@ fn open_log(path: &Path) -> Result<(File, u64)> {
     Ok((log, length))
 }
 
-/// The directory as an element of PostgreSQL's list. It is quoted, because a path may contain a comma.
+/// The folder as an element of PostgreSQL's list. It is quoted, because a path may contain a comma.
 fn socket_option(directory: &Path) -> OsString {
     let mut option = b"unix_socket_directories=\"".to_vec();
     for byte in directory.as_os_str().as_bytes() {

@@ -124,7 +124,7 @@ pub enum DeviceAction {
     RecordFacts(DeviceId, Box<Facts>),
     /// Marks a device as verified, so that it can be deployed.
     VerifyDevice(DeviceId),
-    /// Removes the verified mark from a device.
+    /// Revokes the verification of a device.
     UnverifyDevice(DeviceId),
     /// Decommissions a device.
     DecommissionDevice { device: DeviceId, reason: Text },
@@ -227,9 +227,9 @@ pub enum TokenAction {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum AccountAction {
-    /// Creates a user, who signs in with this password or, without one, through the `OpenID` Connect provider.
+    /// Creates a user, who signs in with this password or, without one, through the OpenID Connect provider.
     CreateUser { name: UserName, display_name: Text, role: Role, password: Option<NewPassword> },
-    /// Signs in a user through the `OpenID` Connect provider, with the name and role that the provider reports.
+    /// Signs in a user through the OpenID Connect provider, with the name and role that the provider reports.
     AdmitUser { name: UserName, display_name: Text, role: Role, link: Link },
     /// Changes a user's role.
     ChangeUserRole { user: UserName, role: Role },

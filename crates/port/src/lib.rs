@@ -32,14 +32,15 @@ use utoipa::ToSchema;
 /// The caller of a command, and how repeated requests are recognised.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The actor, such as `user ada`, `token ops`, `plugin dns` or `server 10.0.0.7`. Every event contains it.
+    /// The actor, such as `user ada`, `token ops`, `plugin dns`, `server 10.0.0.7` or the code of a
+    /// [`SystemActor`](bootledger_aggregates::actor::SystemActor). Every event contains it.
     pub actor: String,
     /// Links a request to everything that results from it. A UUID generated when the request arrives, or the
     /// caller's own value.
     pub correlation_id: String,
     /// The position of the event that caused this command.
     pub causation_id: Option<String>,
-    /// The idempotency key. The same request with the same key gets the first answer again, and nothing is done.
+    /// The idempotency key. The same request with the same key gets the first response again, and nothing is done.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The caller's role, for rules about changes that only administrators may make. Bootledger's own workers have
     /// the role viewer.
@@ -168,9 +169,9 @@ pub struct Ping {
     pub webhook_id: String,
     /// Whether the receiver would have accepted an event: it answered with a 2xx status.
     pub taken: bool,
-    /// The HTTP status of the receiver's answer; null if the receiver did not answer.
+    /// The HTTP status of the receiver's response; null if the receiver did not respond.
     pub status: Option<u16>,
-    /// The beginning of the receiver's answer, or the error.
+    /// The beginning of the receiver's response, or the error.
     pub message: Text,
     /// The duration of the request in milliseconds.
     pub milliseconds: u64,

@@ -7,6 +7,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_images::library::Library;
+use bootledger_images::merge::Change;
+use bootledger_projections::database::cause::Cause;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -96,6 +98,32 @@ pub struct DownloadProgress {
     pub total: Option<u64>,
 }
 
+/// The result of a download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DownloadResult {
+    /// The boot image was added or updated.
+    Done {
+        /// What was not verified, and why.
+        warnings: Vec<String>,
+        /// What differs from the revision before.
+        #[schema(value_type = Vec<Object>)]
+        changes: Vec<Change>,
+    },
+    /// Nothing was added.
+    Failed {
+        /// The cause, if the database or a disk is the cause.
+        cause: Option<Cause>,
+        /// The error message.
+        detail: String,
+    },
+    /// The text that was stored before results had codes.
+    Text {
+        /// The text, one statement on each line.
+        text: String,
+    },
+}
+
 /// A download: a boot image that is being added or updated, or was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImageDownload {
@@ -115,8 +143,10 @@ pub struct ImageDownload {
     pub status: DownloadStatus,
     /// The progress of the download.
     pub progress: Option<DownloadProgress>,
-    /// The reason for a failure, or the result; one statement on each line.
+    /// The reason for a failure, or the result; one statement on each line. The sentences may change between versions.
     pub message: Option<String>,
+    /// The same as a code with its values; null until the download is done or has failed.
+    pub result: Option<DownloadResult>,
     /// When the download was requested.
     pub created_at: Timestamp,
     /// When the status or progress last changed.

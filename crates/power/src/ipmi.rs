@@ -4,8 +4,10 @@
 use super::{Credentials, Trouble};
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::Management;
-use bootledger_aggregates::device::management::BootMode;
+use bootledger_aggregates::device::management::{BootMode, ManagementProtocol};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::device::power_failure::{BootSetting, PowerFailure};
+use bootledger_aggregates::values::text::Text;
 use std::net::IpAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -36,13 +38,11 @@ impl Ipmi {
     pub(super) fn new(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
         let host = management.address.clone();
         if credentials.user.len() > LONGEST.0 || credentials.password.expose().len() > LONGEST.1 {
-            return Err(Trouble::certain(format!(
-                "IPMI supports a user name of at most {} bytes and a password of at most {}, but those for {host} are longer",
-                LONGEST.0, LONGEST.1
-            )));
+            let (user_bytes, password_bytes) = LONGEST;
+            return Err(Trouble::certain(PowerFailure::CredentialsTooLong { controller: host, user_bytes, password_bytes }));
         }
         let Some(address) = credentials.addresses.first().copied() else {
-            return Err(Trouble::certain(format!("the address of the management controller {host} is not known")));
+            return Err(Trouble::certain(PowerFailure::AddressUnknown { controller: host }));
         };
         let boot_mode = management.access.boot_mode.unwrap_or(BootMode::Bios);
         Ok(Self { host, address, port: management.port(), boot_mode, credentials })
@@ -73,11 +73,11 @@ impl Ipmi {
         let flags = explain.lines().find_map(|line| line.trim().strip_prefix("Boot parameter data:")).map(str::trim);
         match flags.and_then(network_boot_once) {
             Some(true) => Ok(()),
-            Some(false) => Err(Trouble::certain(format!(
-                "the management controller {} did not accept the request to boot from the network once: its boot flags are still {}",
-                self.host,
-                flags.unwrap_or_default()
-            ))),
+            Some(false) => {
+                let setting = BootSetting::Ipmi { flags: Text::fitted(flags.unwrap_or_default()) };
+                let (controller, detail) = (self.host.clone(), Text::default());
+                Err(Trouble::certain(PowerFailure::NetworkBoot { controller, setting, detail }))
+            }
             None => Err(self.strange(&explain)),
         }
     }
@@ -129,11 +129,12 @@ impl Ipmi {
         let output = match tokio::time::timeout(LIMIT, child.output()).await {
             Ok(Ok(output)) => output,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Trouble::certain(
-                    "the program ipmitool, which talks to management controllers by IPMI, is not installed here",
-                ));
+                return Err(Trouble::certain(PowerFailure::NoIpmitool {}));
             }
-            Ok(Err(error)) => return Err(Trouble::certain(format!("the program ipmitool cannot be run: {error}"))),
+            Ok(Err(error)) => {
+                let detail = Text::fitted(&error.to_string());
+                return Err(Trouble::certain(PowerFailure::IpmitoolUnusable { detail }));
+            }
             Err(_) => return Err(self.silent()),
         };
         let text = |bytes: &[u8]| self.credentials.redact(&String::from_utf8_lossy(bytes));
@@ -149,43 +150,42 @@ impl Ipmi {
             self.port,
             LIMIT.as_secs()
         );
-        Trouble { slow: true, ..Trouble::unanswered(&self.host, "IPMI", reason) }
+        Trouble { slow: true, ..Trouble::unanswered(&self.host, ManagementProtocol::Ipmi, reason) }
     }
 
     /// An explanation of the errors that `ipmitool` prints.
     fn explain(&self, errors: &str) -> Trouble {
-        let (address, user) = (&self.host, &self.credentials.user);
+        let (controller, user) = (self.host.clone(), Text::fitted(&self.credentials.user));
         let has = |text: &str| errors.contains(text);
         if has("RAKP 2 HMAC is invalid") || has("unauthorized name") || has("Invalid user name") {
-            return Trouble::certain(format!("the management controller {address} refused user {user}: wrong name or password"));
+            return Trouble::certain(PowerFailure::Credentials { controller, user });
         }
         if has("privilege level") || has("unauthorized role") {
-            return Trouble::certain(format!(
-                "the management controller {address} does not let user {user} do this: the user needs the privilege level operator"
-            ));
+            return Trouble::certain(PowerFailure::PrivilegeLevel { controller, user });
         }
         if has("Get Auth Capabilities error") || has("Authentication Capabilities request") {
             return self.silent_certain();
         }
         let last = errors.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no output");
-        let words = format!("the management controller {address} did not carry out the request; output of ipmitool: {last}");
+        let failure = PowerFailure::Ipmitool { controller, detail: Text::fitted(last) };
         // A completion code is a response, and a session that was not established did nothing. After any other error, the
         // request may have been carried out.
         if has("Unable to establish") {
-            return Trouble::unanswered(address, "IPMI", words);
+            return Trouble::unanswered(&self.host, ManagementProtocol::Ipmi, failure.to_string());
         }
-        if last.contains("failed") { Trouble::certain(words) } else { Trouble::uncertain(words) }
+        if last.contains("failed") { Trouble::certain(failure) } else { Trouble::uncertain(failure) }
     }
 
     fn silent_certain(&self) -> Trouble {
         let (address, port) = (&self.host, self.port);
         let reason = format!("the management controller {address} does not answer by IPMI (UDP port {port})");
-        Trouble::unanswered(address, "IPMI", reason)
+        Trouble::unanswered(address, ManagementProtocol::Ipmi, reason)
     }
 
     fn strange(&self, explain: &str) -> Trouble {
         let output: String = explain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
-        Trouble::certain(format!("unexpected output of ipmitool for the management controller {}: {output:?}", self.host))
+        let detail = Text::fitted(&output);
+        Trouble::certain(PowerFailure::UnexpectedOutput { controller: self.host.clone(), detail })
     }
 }
 

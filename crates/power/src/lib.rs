@@ -6,19 +6,20 @@
 mod credentials;
 mod ipmi;
 mod pinned;
-mod questions;
+mod queries;
 mod redfish;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use credentials::{Credentials, NOT_ALLOWED, Terms};
-pub use questions::{Questions, Unanswered};
+pub use queries::{Queries, Unanswered};
 pub use resolve::resolve;
 
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::device::power_failure::PowerFailure;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -30,13 +31,13 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a controller did not carry out a request. Displayed as text, it is what all users may know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{shown}")]
+#[error("{failure}")]
 pub struct Trouble {
     /// The controller, the failure, and what to do; for administrators and the log.
     pub reason: String,
-    /// The message for all users. If nothing responded like a controller, the sentence is the same for every reason, so that it
-    /// does not reveal which ports of which hosts are open.
-    pub shown: String,
+    /// The failure as all users may know it, and as it is stored. If nothing responded like a controller, it is the same for
+    /// every reason, so that it does not reveal which ports of which hosts are open.
+    pub failure: Box<PowerFailure>,
     /// Whether the request may have been carried out nevertheless.
     pub uncertain: bool,
     /// Whether the request timed out.
@@ -44,21 +45,18 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn certain(reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { shown: reason.clone(), reason, uncertain: false, slow: false }
+    fn certain(failure: PowerFailure) -> Self {
+        Self { reason: failure.to_string(), failure: Box::new(failure), uncertain: false, slow: false }
     }
 
-    fn uncertain(reason: impl Into<String>) -> Self {
-        Self { uncertain: true, ..Self::certain(reason) }
+    fn uncertain(failure: PowerFailure) -> Self {
+        Self { uncertain: true, ..Self::certain(failure) }
     }
 
     /// The error if nothing at this address responded like a controller with this protocol.
-    fn unanswered(address: &Host, protocol: &str, reason: impl Into<String>) -> Self {
-        let shown = format!(
-            "the management controller {address} did not answer as {protocol}. An administrator sees the details on its power page and in the service's log"
-        );
-        Self { shown, ..Self::certain(reason) }
+    fn unanswered(controller: &Host, protocol: ManagementProtocol, reason: impl Into<String>) -> Self {
+        let failure = PowerFailure::NoAnswer { controller: controller.clone(), protocol };
+        Self { reason: reason.into(), ..Self::certain(failure) }
     }
 }
 
@@ -162,13 +160,12 @@ impl Controller {
                 Ok(state) if *state == wanted => return Ok(*state),
                 _ if begun.elapsed() < READ_BACK => {}
                 Ok(state) => {
-                    return Err(Trouble::uncertain(format!(
-                        "the management controller {} accepted the request (power {}), but after {} s it reports that the power is {}",
-                        self.address(),
-                        action.as_str(),
-                        READ_BACK.as_secs(),
-                        state.as_str()
-                    )));
+                    return Err(Trouble::uncertain(PowerFailure::WrongState {
+                        controller: self.address().clone(),
+                        action,
+                        seconds: READ_BACK.as_secs(),
+                        state: *state,
+                    }));
                 }
                 Err(trouble) => return Err(Trouble { uncertain: true, ..trouble.clone() }),
             }
@@ -178,8 +175,8 @@ impl Controller {
     /// The error of a controller that does not respond.
     fn silent(&self, reason: String) -> Trouble {
         let protocol = match &self.0 {
-            Protocol::Ipmi(_) => "IPMI",
-            Protocol::Redfish(_) => "Redfish",
+            Protocol::Ipmi(_) => ManagementProtocol::Ipmi,
+            Protocol::Redfish(_) => ManagementProtocol::Redfish,
         };
         Trouble { slow: true, ..Trouble::unanswered(self.address(), protocol, reason) }
     }

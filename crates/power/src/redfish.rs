@@ -12,6 +12,7 @@ use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::management::BootMode;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::device::power_failure::PowerFailure;
 use bootledger_aggregates::values::text::Text;
 use http::{Answer, Http, Refusal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -29,6 +30,9 @@ const ROOT: &str = "/redfish/v1/";
 /// The maximum number of pages of systems that are read, and of systems.
 const PAGES: usize = 10;
 const MOST: usize = 1000;
+
+/// The maximum number of the controller's systems, resets or boot targets in a failure.
+const SHOWN: usize = 20;
 
 /// The characters that are escaped in the id of a system: all except the unreserved ones of RFC 3986.
 const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -61,6 +65,11 @@ impl Redfish {
         self.http.host()
     }
 
+    /// Words of the service, without the password.
+    fn words(&self, words: &str) -> Text {
+        Text::fitted(&self.http.redact(words))
+    }
+
     /// Closes sessions that the requests have opened.
     pub(super) async fn close(&self) {
         self.http.close().await;
@@ -75,7 +84,7 @@ impl Redfish {
         let path = system.path;
         let found = state(&system.body);
         let Some(reset) = system.body.actions.reset else {
-            return Err(Trouble::certain(format!("the management controller {} offers no reset of the server", self.host())));
+            return Err(Trouble::certain(PowerFailure::NoReset { controller: self.host().clone() }));
         };
         let target =
             reset.target.clone().unwrap_or_else(|| format!("{}/Actions/ComputerSystem.Reset", path.trim_end_matches('/')));
@@ -104,12 +113,11 @@ impl Redfish {
             self.wait_until_off().await?;
             return self.reset(&target, &on).await.map_err(|trouble| Trouble { uncertain: true, ..trouble });
         }
-        Err(Trouble::certain(self.http.redact(&format!(
-            "the management controller {} offers none of {} for the server, only {}",
-            self.host(),
-            wanted.join(", "),
-            offered.join(", ")
-        ))))
+        Err(Trouble::certain(PowerFailure::ResetNotOffered {
+            controller: self.host().clone(),
+            wanted: wanted.iter().map(|kind| Text::fitted(kind)).collect(),
+            offered: offered.iter().take(SHOWN).map(|kind| self.words(kind)).collect(),
+        }))
     }
 
     /// The kinds of reset that the system offers; empty if it does not say.
@@ -134,7 +142,7 @@ impl Redfish {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
-        Err(refused.unwrap_or_else(|| Trouble::certain("no kind of reset was left to try")))
+        Err(refused.unwrap_or_else(|| Trouble::certain(PowerFailure::NoReset { controller: self.host().clone() })))
     }
 
     /// The result of a reset that the controller accepted: its task may have failed, or its response be a warning. The power
@@ -143,16 +151,14 @@ impl Redfish {
         if answer.status == StatusCode::ACCEPTED
             && let Err(state) = self.watch(answer).await
         {
-            return Err(Trouble::uncertain(self.http.redact(&format!(
-                "the management controller {} accepted the request ({kind}), but its task ended with {state}",
-                self.host()
-            ))));
+            let (controller, reset) = (self.host().clone(), Text::fitted(kind));
+            return Err(Trouble::uncertain(PowerFailure::ResetTask { controller, reset, detail: self.words(&state) }));
         }
         match &answer.doubt {
-            Some(words) if ["ForceRestart", "PowerCycle"].contains(&kind) => Err(Trouble::uncertain(format!(
-                "the management controller {} accepted the request ({kind}) with a warning: {words}",
-                self.host()
-            ))),
+            Some(words) if ["ForceRestart", "PowerCycle"].contains(&kind) => {
+                let (controller, reset) = (self.host().clone(), Text::fitted(kind));
+                Err(Trouble::uncertain(PowerFailure::ResetWarning { controller, reset, detail: Text::fitted(words) }))
+            }
             _ => Ok(()),
         }
     }
@@ -165,11 +171,12 @@ impl Redfish {
             }
             sleep(Duration::from_secs(1)).await;
         }
-        Err(Trouble::uncertain(format!(
-            "the management controller {} accepted the request to switch the server off, but the server was still on after {} s",
-            self.host(),
-            READ_BACK.as_secs()
-        )))
+        Err(Trouble::uncertain(PowerFailure::WrongState {
+            controller: self.host().clone(),
+            action: PowerAction::Off,
+            seconds: READ_BACK.as_secs(),
+            state: PowerState::On,
+        }))
     }
 
     /// The system that is named, otherwise the only one.
@@ -180,15 +187,13 @@ impl Redfish {
                 return Ok(self.get(only).await?);
             }
             if members.is_empty() {
-                return Err(Trouble::certain(format!("the management controller {} lists no system", self.host())));
+                return Err(Trouble::certain(PowerFailure::NoSystem { controller: self.host().clone() }));
             }
-            let ids: Vec<&str> = members.iter().map(|link| id(link)).take(20).collect();
-            return Err(Trouble::certain(self.http.redact(&format!(
-                "the management controller {} has {} systems ({}); set management.system to the system of this server",
-                self.host(),
-                members.len(),
-                ids.join(", ")
-            ))));
+            return Err(Trouble::certain(PowerFailure::SeveralSystems {
+                controller: self.host().clone(),
+                count: members.len(),
+                systems: members.iter().take(SHOWN).map(|link| self.words(id(link))).collect(),
+            }));
         };
         let system = id(system.as_str());
         match self.get(&format!("{SYSTEMS}/{}", utf8_percent_encode(system, UNSAFE))).await {

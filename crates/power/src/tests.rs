@@ -299,10 +299,10 @@ async fn operators_do_not_learn_what_answers_at_an_address() {
 
 /// A hundred callers with the same query cause one request; a different query waits for it; and each caller has a limit.
 #[tokio::test]
-async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_limit() {
+async fn queries_to_one_controller_are_one_at_a_time_and_each_caller_has_a_limit() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = silent.local_addr().expect("an address").port();
-    let questions = Questions::default();
+    let queries = Queries::default();
     let management = |system: &str| Management {
         address: Ipv4Addr::LOCALHOST.into(),
         protocol: ManagementProtocol::Redfish,
@@ -310,8 +310,8 @@ async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_lim
         access: Access { port: Some(port), tls: Tls::Off, system: Some(system.parse().expect("a text")), ..Access::default() },
     };
     let query = |caller: String| {
-        let (questions, management) = (questions.clone(), management("1"));
-        tokio::spawn(async move { questions.query(&caller, &management, redfish(port, Tls::Off)).await })
+        let (queries, management) = (queries.clone(), management("1"));
+        tokio::spawn(async move { queries.query(&caller, &management, redfish(port, Tls::Off)).await })
     };
     let requested: Vec<_> = (0..100).map(|n| query(format!("user {n}"))).collect();
     let (mut stream, _) = silent.accept().await.expect("one connection");
@@ -328,7 +328,7 @@ async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_lim
     }
     assert_eq!(busy, 12, "eight of one caller are under way");
     let second = management("2");
-    let other = questions.query("user bob", &second, redfish(port, Tls::Off));
+    let other = queries.query("user bob", &second, redfish(port, Tls::Off));
     assert!(tokio::time::timeout(Duration::from_millis(100), other).await.is_err(), "it waits for its turn");
     let (mut bytes, body) = ([0; 4096], SYSTEM.replace("\"On\",", "\"Off\","));
     // Both requests, for the list of systems and for the system, use one connection.

@@ -1,4 +1,4 @@
-//! Secrets by name: each is a file in a directory, or an environment variable.
+//! Secrets by name: each is a file in a folder, or an environment variable.
 //!
 //! Configuration that needs a secret, such as the key of a DNS primary or the credentials of a management controller, contains
 //! the secret's name. Only the name is in events, pages and logs. The secret is read when it is used, so that a new one needs
@@ -70,7 +70,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Secrets in this directory and in the environment.
+    /// Secrets in this folder and in the environment.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder: folder.map(Arc::new) }
     }
@@ -86,7 +86,7 @@ impl Secrets {
             text => Ok(Secret::new(text)),
         };
         if let Some(folder) = &self.folder {
-            // A name contains no slash and begins with a letter or digit, so the file is in the directory.
+            // A name contains no slash and begins with a letter or digit, so the file is in the folder.
             let file = folder.join(name.as_str());
             match std::fs::metadata(&file) {
                 Ok(found) if !found.is_file() => return Err(unusable("it is not a file")),

@@ -11,12 +11,12 @@ mod content;
 mod counters;
 mod files;
 mod listener;
+mod log_limit;
 mod opening;
 mod options;
 mod packet;
 mod patience;
 pub mod rehearsal;
-mod sampled;
 mod transfer;
 mod window;
 
@@ -30,8 +30,8 @@ use admission::{Admission, Dropped};
 use anyhow::{Context, Result};
 use counters::Counters;
 use listener::{Arrival, Listener};
+use log_limit::LogLimit;
 use packet::{Code, Malformed, Packet, Request};
-use sampled::Sampled;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -58,7 +58,7 @@ pub struct Server {
     /// The requests that are being answered, by the client's address and port.
     requests: HashMap<SocketAddr, PendingRequest>,
     clients: HashMap<Id, Client>,
-    log: Arc<Sampled>,
+    log: Arc<LogLimit>,
     dropped: u64,
     logged_at: Option<Instant>,
 }

@@ -81,7 +81,7 @@ pub fn rehearse(open: impl Fn(&[u8]) -> Result<(File, u64), OpenError>, packets:
 }
 
 impl Rehearsal {
-    /// Checks what would be sent to a client with these packets, if the files in the directory contain only `i`. It must not
+    /// Checks what would be sent to a client with these packets, if the files in the folder contain only `i`. It must not
     /// contain bytes of another file, more than was negotiated, or more than a forged request may cause.
     ///
     /// # Errors

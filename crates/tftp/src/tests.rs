@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// first wait before a retransmission.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A server with a directory of its own.
+/// A server with a folder of its own.
 struct Served {
     address: SocketAddr,
     folder: TempDir,
@@ -53,7 +53,7 @@ impl Served {
         Self { address: server.address(), folder, metrics, stop, task: tokio::spawn(server.run(stopped)) }
     }
 
-    /// Creates a file of this size in the directory. Returns its bytes.
+    /// Creates a file of this size in the folder. Returns its bytes.
     fn file(&self, name: &str, size: usize) -> Vec<u8> {
         // Each block contains its number, so that mixed-up blocks are detected.
         let bytes: Vec<u8> = (0..).flat_map(|number: u32| number.to_le_bytes()).take(size).collect();

@@ -2,11 +2,11 @@
 
 use super::content::Content;
 use super::counters::Counters;
+use super::log_limit::LogLimit;
 use super::opening::{Opening, opening};
 use super::options::{Agreement, agree};
 use super::packet::{self, Code, DATA_HEADER, Malformed, Packet};
 use super::patience::{Due, Patience};
-use super::sampled::Sampled;
 use super::window::{Step, Window};
 use super::{Files, OpenError};
 use std::io;
@@ -77,7 +77,7 @@ pub(super) struct Transfer {
     pub(super) repeated: Arc<Notify>,
     /// The size of the request in bytes.
     pub(super) options_requested: usize,
-    pub(super) log: Arc<Sampled>,
+    pub(super) log: Arc<LogLimit>,
 }
 
 /// The maximum size of a refusal, as a multiple of the request's size: it may be sent to a machine that has requested nothing.

@@ -1,11 +1,14 @@
 //! Classifies failures of the database and of disks, for the whole program. HTTP responses, the command line, readiness checks
 //! and the workers' logs all use this classification, so that an operator reads the same reason everywhere.
 
+use serde::{Deserialize, Serialize};
 use std::error::Error as StdError;
 use std::io;
+use utoipa::ToSchema;
 
 /// The cause of a failure of the database or of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// There is no connection to the database, or it was lost.
     Unreachable,
@@ -21,7 +24,7 @@ pub enum Cause {
     LimitExceeded,
     /// The database's disk is full.
     DatabaseFull,
-    /// A disk of the service is full: that of the boot files or of the data directory.
+    /// A disk of the service is full: that of the boot files or of the data folder.
     FilesFull,
     /// A disk of the service is mounted read-only.
     FilesReadOnly,
@@ -163,7 +166,7 @@ impl Cause {
             Self::ReadOnly => "the database is read-only, so nothing can be changed; try again when it is writable",
             Self::AccessDenied => "the database refuses the service's role; check its password and privileges, then try again",
             Self::Timeout => "the database did not finish in time; try again",
-            Self::Conflict => "a concurrent transaction made this one fail; try again",
+            Self::Conflict => "the transaction conflicts with a concurrent one; try again",
             Self::Defect => "internal error",
         }
     }

@@ -3,6 +3,7 @@
 //! Positions have no gaps and are committed in order, so a reader that has read up to a position has missed nothing.
 
 use crate::error::Result;
+use bootledger_aggregates::actor;
 use bootledger_aggregates::event::{Event, Recorded, UnreadableEvent};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::webhook::EventPattern;
@@ -73,7 +74,7 @@ impl Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Metadata {
-    /// Who acted, such as `token ops` or `plugin dns`.
+    /// Who acted, such as `token ops`, `plugin dns` or `command_line`.
     pub actor: String,
     /// The id shared by a request and all of its results.
     pub correlation_id: String,
@@ -82,9 +83,10 @@ pub struct Metadata {
 }
 
 impl Stored {
-    /// Parses the metadata; missing fields are empty texts.
+    /// Parses the metadata; missing fields are empty texts, and the actor is a code of today.
     pub fn read_metadata(&self) -> Metadata {
-        serde_json::from_str(&self.metadata).unwrap_or_default()
+        let metadata: Metadata = serde_json::from_str(&self.metadata).unwrap_or_default();
+        Metadata { actor: actor::upcast(metadata.actor), ..metadata }
     }
 
     /// Parses the event into the domain's type.
@@ -227,4 +229,31 @@ pub async fn position_at(executor: impl PgExecutor<'_>, moment: Timestamp) -> Re
         moment.0
     );
     Ok(position.fetch_optional(executor).await?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stored;
+    use time::OffsetDateTime;
+
+    #[test]
+    fn the_actor_of_an_older_version_is_read_as_a_code() {
+        let stored = |metadata: &str| Stored {
+            position: 1,
+            sequence: 1,
+            aggregate_type: "device".to_owned(),
+            aggregate_id: "01920000-0000-7000-8000-000000000001".to_owned(),
+            event_type: "DeviceVerified".to_owned(),
+            event_version: "1".to_owned(),
+            payload: r#"{"type":"DeviceVerified"}"#.to_owned(),
+            metadata: metadata.to_owned(),
+            recorded_at: OffsetDateTime::UNIX_EPOCH,
+            chain: vec![],
+        };
+        let old = stored(r#"{"actor":"catalogue file","correlation_id":"c-1"}"#);
+        assert_eq!(old.recorded().expect("an event").actor, "catalogue_file");
+        assert_eq!((old.read_metadata().actor.as_str(), old.read_metadata().correlation_id.as_str()), ("catalogue_file", "c-1"));
+        assert_eq!(stored(r#"{"actor":"user ada"}"#).read_metadata().actor, "user ada");
+        assert_eq!(stored("{}").read_metadata().actor, "");
+    }
 }

@@ -1,8 +1,9 @@
 //! DNS updates that the primaries have not yet accepted. This is not a view: the publisher maintains it, and a rebuild does not
 //! change it.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rows::convert::cursor;
+use bootledger_aggregates::problem::PublishProblem;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub struct DnsUpdate {
     /// How many attempts have failed.
     pub attempts: u32,
     /// Why the last attempt failed; null before the first attempt has ended.
-    pub problem: Option<String>,
+    #[serde(skip)]
+    pub problem: Option<PublishProblem>,
     /// Whether the update failed because the primary has records that others created.
     pub conflict: bool,
     /// When the next attempt starts; during an attempt, when that attempt is abandoned.
@@ -40,7 +42,8 @@ impl DnsUpdate {
 /// Up to `limit` updates, by name and type.
 ///
 /// # Errors
-/// Returns `Error::Cursor` if `after` is not a cursor of this list, and `Error::Database` if the query fails.
+/// Returns `Error::Cursor` if `after` is not a cursor of this list, `Error::Database` if the query fails, and
+/// `Error::DamagedJson` if a problem cannot be parsed.
 pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> Result<Vec<DnsUpdate>> {
     let after = cursor::<2>(after)?;
     let rows = sqlx::query_as!(
@@ -53,13 +56,13 @@ pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64
     )
     .fetch_all(executor)
     .await?;
-    Ok(rows.into_iter().map(DnsUpdate::from).collect())
+    rows.into_iter().map(DnsUpdate::try_from).collect()
 }
 
 /// Up to `limit` updates in a zone, the oldest first.
 ///
 /// # Errors
-/// Returns `Error::Database` if the query fails.
+/// Returns `Error::Database` if the query fails, and `Error::DamagedJson` if a problem cannot be parsed.
 pub async fn in_zone(executor: impl PgExecutor<'_>, zone: &DomainName, limit: i64) -> Result<Vec<DnsUpdate>> {
     let rows = sqlx::query_as!(
         Row,
@@ -68,7 +71,7 @@ pub async fn in_zone(executor: impl PgExecutor<'_>, zone: &DomainName, limit: i6
         zone.as_str(),
         limit
     );
-    Ok(rows.fetch_all(executor).await?.into_iter().map(DnsUpdate::from).collect())
+    rows.fetch_all(executor).await?.into_iter().map(DnsUpdate::try_from).collect()
 }
 
 struct Row {
@@ -76,22 +79,24 @@ struct Row {
     kind: String,
     since: OffsetDateTime,
     attempts: i32,
-    problem: Option<String>,
+    problem: Option<serde_json::Value>,
     conflict: bool,
     next_try: OffsetDateTime,
 }
 
-impl From<Row> for DnsUpdate {
-    fn from(row: Row) -> Self {
-        Self {
+impl TryFrom<Row> for DnsUpdate {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
             name: row.name,
             r#type: row.kind,
             since: Timestamp(row.since),
             attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
-            problem: row.problem,
+            problem: row.problem.map(serde_json::from_value).transpose()?,
             conflict: row.conflict,
             next_try: Timestamp(row.next_try),
-        }
+        })
     }
 }
 

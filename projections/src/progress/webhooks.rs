@@ -1,11 +1,13 @@
 //! The delivery status of webhooks. This is not a view: the courier that delivers events maintains it, and a rebuild does not
 //! change it.
 
+use super::delivery_problem::DeliveryProblem;
 use crate::database::log::{self, Wanted};
 use crate::database::pool::Connection;
 use crate::error::Result;
 use crate::rows::catalogue::WebhookView;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,12 +33,10 @@ pub enum DeliveryStatus {
 }
 
 /// The delivery status of a webhook, with its progress.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Whether events are delivered, failing or paused.
     pub status: DeliveryStatus,
-    /// The status as a sentence, with the reason.
-    pub message: String,
     /// The position up to which the log was read for the webhook; undelivered events before it are listed below.
     pub position: i64,
     /// The position of the oldest event that was not delivered.
@@ -47,8 +47,11 @@ pub struct Delivery {
     pub lag_seconds: i64,
     /// When the receiver last accepted an event.
     pub taken_at: Option<Timestamp>,
-    /// The problem that prevents all deliveries.
-    pub problem: Option<String>,
+    /// The problem that prevents all deliveries. Only administrators may see it: others could use it to find out what is at the
+    /// address.
+    pub problem: Option<DeliveryProblem>,
+    /// How many aggregates have events that were read and not delivered.
+    pub waiting_aggregates: i64,
     /// How many aggregates have an event whose delivery fails; their later events wait.
     pub failing_aggregates: i64,
     /// Up to 100 aggregates whose delivery fails, the oldest first.
@@ -56,7 +59,7 @@ pub struct Delivery {
 }
 
 /// An aggregate with an event whose delivery fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailingAggregate {
     /// The type and key of the aggregate, such as `deployment/0192f0c0-…`.
     pub aggregate: String,
@@ -66,8 +69,8 @@ pub struct FailingAggregate {
     pub attempts: u32,
     /// Since when delivery has failed.
     pub since: Timestamp,
-    /// Why the last attempt failed.
-    pub problem: String,
+    /// Why the last attempt failed. Only administrators may see it: others could use it to find out what is at the address.
+    pub problem: DeliveryProblem,
     /// When the next attempt starts.
     pub next_try: Timestamp,
 }
@@ -84,30 +87,16 @@ pub struct FailingWebhook {
     pub since: Option<Timestamp>,
 }
 
-/// Whether to show why a delivery failed. A receiver's response, or why it cannot be reached, is shown only to administrators:
-/// others could use it to find out what is at the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Details {
-    /// Show details, to administrators.
-    Shown,
-    /// Hide details, from all other users.
-    Hidden,
-}
-
-/// The text that replaces hidden details.
-const HIDDEN: &str = "the receiver did not accept the delivery; an administrator sees the reason";
-
 /// The delivery status of a webhook, when the views show the position `shown`.
 ///
 /// # Errors
-/// Returns `Error::Database` if a query fails.
+/// Returns `Error::Database` if a query fails, and `Error::DamagedJson` if a problem cannot be parsed.
 pub async fn delivery(
     connection: &mut Connection,
     name: &Name,
     view: &WebhookView,
     shown: i64,
     now: Timestamp,
-    details: Details,
 ) -> Result<Delivery> {
     let begun = view.begins.set_at;
     let progress = sqlx::query!(
@@ -136,55 +125,26 @@ pub async fn delivery(
     };
     let mut delivery = Delivery {
         status: DeliveryStatus::UpToDate,
-        message: String::new(),
         position,
         oldest_undelivered: first,
         lag_events: first.map_or(0, |first| (shown - first + 1).max(0)),
         lag_seconds: since.map_or(0, |since| (now.0 - since.0).whole_seconds().max(0)),
         taken_at: progress.as_ref().and_then(|progress| progress.taken_at).map(Timestamp),
-        problem: progress.and_then(|progress| progress.problem),
+        problem: progress.and_then(|progress| progress.problem).map(serde_json::from_value).transpose()?,
+        waiting_aggregates: lanes.all,
         failing_aggregates: lanes.failing,
         failing: failing(connection, name, begun).await?,
     };
-    if details == Details::Hidden {
-        let hidden = delivery.problem.iter_mut().chain(delivery.failing.iter_mut().map(|failing| &mut failing.problem));
-        hidden.for_each(|problem| HIDDEN.clone_into(problem));
-    }
-    (delivery.status, delivery.message) = status_of(&delivery, view, lanes.all);
+    delivery.status = if view.paused.is_some() {
+        DeliveryStatus::Paused
+    } else if delivery.problem.is_some() || !delivery.failing.is_empty() {
+        DeliveryStatus::Failing
+    } else if delivery.oldest_undelivered.is_some() {
+        DeliveryStatus::Delivering
+    } else {
+        DeliveryStatus::UpToDate
+    };
     Ok(delivery)
-}
-
-/// The status, and a sentence that describes it.
-fn status_of(delivery: &Delivery, view: &WebhookView, lanes: i64) -> (DeliveryStatus, String) {
-    let behind = format!("the oldest undelivered event is {} s old", delivery.lag_seconds);
-    if let Some(paused) = &view.paused {
-        let reason = if paused.reason.is_empty() { String::new() } else { format!(": {}", paused.reason) };
-        let behind = delivery.oldest_undelivered.map(|_| format!("; {behind}")).unwrap_or_default();
-        return (DeliveryStatus::Paused, format!("paused since {}{reason}{behind}", paused.since));
-    }
-    if let Some(problem) = &delivery.problem {
-        return (DeliveryStatus::Failing, format!("cannot send: {problem}"));
-    }
-    if let Some(first) = delivery.failing.first() {
-        let of = match delivery.failing_aggregates {
-            1 => first.aggregate.clone(),
-            more => format!("{more} aggregates, the oldest of {}", first.aggregate),
-        };
-        let full = if lanes >= MOST_AGGREGATES {
-            format!("; {lanes} aggregates are waiting, so no further events are read until some are delivered or skipped")
-        } else {
-            String::new()
-        };
-        let message = format!(
-            "delivery fails for events of {of} at position {} (attempts: {}, since {}): {}{full}",
-            first.position, first.attempts, first.since, first.problem
-        );
-        return (DeliveryStatus::Failing, message);
-    }
-    match delivery.oldest_undelivered {
-        None => (DeliveryStatus::UpToDate, "all events are delivered".to_owned()),
-        Some(_) => (DeliveryStatus::Delivering, format!("delivering; {behind}")),
-    }
 }
 
 async fn failing(connection: &mut Connection, name: &Name, begun: i64) -> Result<Vec<FailingAggregate>> {
@@ -195,15 +155,18 @@ async fn failing(connection: &mut Connection, name: &Name, begun: i64) -> Result
         begun,
         LISTED
     );
-    let failing = rows.fetch_all(connection).await?.into_iter().map(|row| FailingAggregate {
-        aggregate: format!("{}/{}", row.aggregate_type, row.aggregate_id),
-        position: row.position,
-        attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
-        since: Timestamp(row.since),
-        problem: row.problem.unwrap_or_default(),
-        next_try: Timestamp(row.next_try),
+    let failing = rows.fetch_all(connection).await?.into_iter().map(|row| {
+        let problem = row.problem.map(serde_json::from_value).transpose()?;
+        Ok(FailingAggregate {
+            aggregate: format!("{}/{}", row.aggregate_type, row.aggregate_id),
+            position: row.position,
+            attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+            since: Timestamp(row.since),
+            problem: problem.unwrap_or(DeliveryProblem::Text { text: Text::default() }),
+            next_try: Timestamp(row.next_try),
+        })
     });
-    Ok(failing.collect())
+    failing.collect()
 }
 
 /// The webhooks in use whose deliveries fail, by name, without paused ones.

@@ -3,14 +3,14 @@
 use super::state::State;
 use super::{catalogue, deployments, devices, holdings, installations, timeline};
 use crate::database::log::Stored;
-use crate::rows::parked::Parked;
+use crate::rows::parked::{Parked, ParkedReason};
 use bootledger_aggregates::event::{Event, Recorded};
 
 /// Applies an event to every view, or parks it.
-pub(super) fn apply(state: &mut State, stored: &Stored, read: &Result<Recorded, String>) {
+pub(super) fn apply(state: &mut State, stored: &Stored, read: &Result<Recorded, ParkedReason>) {
     let aggregate = (stored.aggregate_type.clone(), stored.aggregate_id.clone());
     let reason = if let Some(first) = state.blocked.get(&aggregate) {
-        Some(format!("follows parked event {first}"))
+        Some(ParkedReason::Follows { position: *first })
     } else {
         match read {
             Err(reason) => Some(reason.clone()),
@@ -36,7 +36,7 @@ pub(super) fn apply(state: &mut State, stored: &Stored, read: &Result<Recorded, 
 }
 
 /// Applies an event to every view, or to none and returns why.
-fn to_views(state: &mut State, recorded: &Recorded, stored: &Stored) -> Result<(), String> {
+fn to_views(state: &mut State, recorded: &Recorded, stored: &Stored) -> Result<(), ParkedReason> {
     let claims = recorded.event.claims();
     holdings::check(state, &claims)?;
     match &recorded.event {

@@ -5,6 +5,7 @@ use super::state::{CatalogueRow, State};
 use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
 use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::rows::drift::{DriftView, Ordered};
+use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
@@ -56,7 +57,7 @@ pub(super) fn signal(event: &Event) -> Option<Signal> {
 }
 
 /// Applies the event, or changes nothing and returns why it does not fit.
-pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String> {
+pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), ParkedReason> {
     let position = recorded.position;
     match &recorded.event {
         Event::Deployment(..) | Event::Device(..) => Ok(()),
@@ -102,7 +103,7 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
     }
 }
 
-fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) -> Result<(), String> {
+fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) -> Result<(), ParkedReason> {
     use DhcpServerEvent as E;
     let mut sites: Vec<Name> = vec![];
     match event {
@@ -142,7 +143,7 @@ fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) 
     Ok(())
 }
 
-fn venture(state: &mut State, recorded: &Recorded, event: &VentureEvent) -> Result<(), String> {
+fn venture(state: &mut State, recorded: &Recorded, event: &VentureEvent) -> Result<(), ParkedReason> {
     let known = current::<VentureView>(state, recorded);
     let view = match (event, known) {
         (VentureEvent::VentureDefined { spec }, Ok((view, false))) => VentureView { spec: spec.clone(), ..view },
@@ -162,7 +163,7 @@ fn venture(state: &mut State, recorded: &Recorded, event: &VentureEvent) -> Resu
     put(state, recorded, &view, false)
 }
 
-fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) -> Result<(), String> {
+fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) -> Result<(), ParkedReason> {
     let mut image = match (event, current::<BootImage>(state, recorded)) {
         (_, Ok((image, _))) => image,
         (BootImageEvent::BootImageDefined { .. }, Err(_)) => BootImage::default(),
@@ -172,7 +173,7 @@ fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) ->
     put(state, recorded, &image, image.retired)
 }
 
-fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(), String> {
+fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(), ParkedReason> {
     use UserEvent as E;
     if let E::UserCreated { display_name, role, sign_in } = event {
         let (display_name, created_at) = (display_name.clone(), recorded.recorded_at);
@@ -202,7 +203,7 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     put(state, recorded, &view, disabled)
 }
 
-fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Result<(), String> {
+fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Result<(), ParkedReason> {
     match event {
         SessionEvent::SessionStarted(spec) => {
             let view = SessionView { session: spec.clone(), started_at: recorded.recorded_at, ended: None };
@@ -216,7 +217,7 @@ fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Resu
     }
 }
 
-fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEvent) -> Result<(), String> {
+fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEvent) -> Result<(), ParkedReason> {
     let open = current::<DriftView>(state, recorded);
     let view = match event {
         DriftEvent::DriftFound { difference } => {
@@ -237,7 +238,7 @@ fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEv
     put(state, recorded, &view, false)
 }
 
-fn webhook(state: &mut State, recorded: &Recorded, event: &WebhookEvent) -> Result<(), String> {
+fn webhook(state: &mut State, recorded: &Recorded, event: &WebhookEvent) -> Result<(), ParkedReason> {
     use WebhookEvent as E;
     let known = current::<WebhookView>(state, recorded);
     let view = match (event, known) {
@@ -262,27 +263,23 @@ fn webhook(state: &mut State, recorded: &Recorded, event: &WebhookEvent) -> Resu
 }
 
 /// The current description, and whether the entry is retired.
-fn current<T: DeserializeOwned>(state: &State, recorded: &Recorded) -> Result<(T, bool), String> {
-    let row = key(&recorded.event).and_then(|key| state.catalogue.current(&key)).ok_or_else(|| unknown(recorded))?;
-    let spec = T::deserialize(&row.spec).map_err(|error| format!("what the views hold of it cannot be read: {error}"))?;
+fn current<T: DeserializeOwned>(state: &State, recorded: &Recorded) -> Result<(T, bool), ParkedReason> {
+    let row = key(&recorded.event).and_then(|key| state.catalogue.current(&key)).ok_or(ParkedReason::Unknown {})?;
+    let spec = T::deserialize(&row.spec).map_err(|error| ParkedReason::Damaged { detail: error.to_string() })?;
     Ok((spec, row.retired))
 }
 
-fn put(state: &mut State, recorded: &Recorded, spec: &impl Serialize, retired: bool) -> Result<(), String> {
-    let spec = serde_json::to_value(spec).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
-    let key = key(&recorded.event).ok_or_else(|| unknown(recorded))?;
+fn put(state: &mut State, recorded: &Recorded, spec: &impl Serialize, retired: bool) -> Result<(), ParkedReason> {
+    let spec = serde_json::to_value(spec).map_err(|error| ParkedReason::Unwritable { detail: error.to_string() })?;
+    let key = key(&recorded.event).ok_or(ParkedReason::Unknown {})?;
     state.catalogue.set(key, CatalogueRow { sequence: recorded.sequence, spec, retired }, recorded.position);
     Ok(())
 }
 
-fn retire(state: &mut State, recorded: &Recorded) -> Result<(), String> {
-    let key = key(&recorded.event).ok_or_else(|| unknown(recorded))?;
-    let row = state.catalogue.current(&key).ok_or_else(|| unknown(recorded))?;
+fn retire(state: &mut State, recorded: &Recorded) -> Result<(), ParkedReason> {
+    let key = key(&recorded.event).ok_or(ParkedReason::Unknown {})?;
+    let row = state.catalogue.current(&key).ok_or(ParkedReason::Unknown {})?;
     let row = CatalogueRow { sequence: recorded.sequence, spec: row.spec.clone(), retired: true };
     state.catalogue.set(key, row, recorded.position);
     Ok(())
-}
-
-fn unknown(recorded: &Recorded) -> String {
-    key(&recorded.event).map_or_else(String::new, |(kind, key)| format!("there is no {} {key}", kind.replace('_', " ")))
 }

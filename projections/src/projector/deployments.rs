@@ -4,6 +4,7 @@ use super::runs;
 use super::state::State;
 use crate::rows::boot_targets::BootTarget;
 use crate::rows::deployments::{Deployment, PuppetFailure, Status};
+use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy};
 use bootledger_aggregates::deployment::installer::NextBoot;
@@ -11,20 +12,20 @@ use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::values::ids::DeploymentId;
 
 /// Whether the event fits the current state of the views.
-pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) -> Result<(), String> {
+pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) -> Result<(), ParkedReason> {
     use DeploymentEvent as E;
     let known = state.deployments.current(&id).is_some();
     match event {
-        E::DeploymentStarted(_) if known => return Err(format!("deployment {id} has started already")),
+        E::DeploymentStarted(_) if known => return Err(ParkedReason::Exists {}),
         E::DeploymentStarted(_) => {}
-        _ if !known => return Err(format!("there is no deployment {id}")),
+        _ if !known => return Err(ParkedReason::Unknown {}),
         E::PluginSucceeded { plugin }
         | E::PluginFailed { plugin, .. }
         | E::PluginWaiting { plugin, .. }
         | E::PluginRetryRequested { plugin }
             if !state.runs.get(&id).is_some_and(|runs| runs.values().any(|run| run.plugin == *plugin)) =>
         {
-            return Err(format!("the plan of deployment {id} has no plugin {plugin}"));
+            return Err(ParkedReason::PluginUnknown { plugin: plugin.to_string() });
         }
         _ => {}
     }

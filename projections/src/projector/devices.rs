@@ -4,6 +4,7 @@ use super::runs;
 use super::state::{DhcpRow, State};
 use crate::rows::devices::Device;
 use crate::rows::dns_records::DnsRecord;
+use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::FactsRecorded;
 use bootledger_aggregates::device::patch::Removed;
@@ -16,11 +17,11 @@ use bootledger_aggregates::values::text::Text;
 use std::collections::BTreeSet;
 
 /// Whether the event fits the current state of the views.
-pub(super) fn check(state: &State, id: DeviceId, event: &DeviceEvent) -> Result<(), String> {
+pub(super) fn check(state: &State, id: DeviceId, event: &DeviceEvent) -> Result<(), ParkedReason> {
     match (state.devices.current(&id).is_some(), event) {
-        (true, DeviceEvent::DeviceRegistered(_)) => Err(format!("device {id} is registered already")),
+        (true, DeviceEvent::DeviceRegistered(_)) => Err(ParkedReason::Exists {}),
         (false, DeviceEvent::DeviceRegistered(_)) | (true, _) => Ok(()),
-        (false, _) => Err(format!("there is no device {id}")),
+        (false, _) => Err(ParkedReason::Unknown {}),
     }
 }
 

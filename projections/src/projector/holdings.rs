@@ -2,10 +2,11 @@
 //! command.
 
 use super::state::State;
+use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
 
 /// Whether each value to be claimed is free or already held by its claimant.
-pub(super) fn check(state: &State, changes: &[ClaimChange]) -> Result<(), String> {
+pub(super) fn check(state: &State, changes: &[ClaimChange]) -> Result<(), ParkedReason> {
     for change in changes {
         let ClaimChange::Take(claim, taker) = change else { continue };
         let key = claim.parts();
@@ -16,7 +17,8 @@ pub(super) fn check(state: &State, changes: &[ClaimChange]) -> Result<(), String
             continue;
         }
         if holder != taker && !changes.iter().any(|other| releases(other, claim, *holder)) {
-            return Err(format!("it gives {} {} to {taker}, but {holder} holds that", key.0, key.1));
+            let (kind, value) = (key.0.to_owned(), key.1);
+            return Err(ParkedReason::Claimed { kind, value, taker: taker.to_string(), holder: holder.to_string() });
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::rows::convert::{address, optional};
 use crate::rows::dhcp_entries::{SiteEntry, without_repeats};
+use bootledger_aggregates::drift::{RepeatConflict, RepeatedEntries, RepeatedEntry, Segment};
 use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
@@ -14,6 +15,9 @@ use std::net::Ipv4Addr;
 
 /// The maximum number of repeated entries that are read.
 pub const MOST: i64 = 1_000;
+
+/// How many entries a message names.
+const NAMED: usize = 5;
 
 /// A DHCP entry that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,21 +30,14 @@ pub struct LeftOut {
     pub mac: MacAddress,
     /// The network of the address.
     pub network: Name,
-    /// What the configuration contains instead, and what to do.
-    pub problem: String,
+    /// What the configuration contains instead.
+    pub conflict: RepeatConflict,
 }
 
-impl LeftOut {
-    /// A label such as `10.20.1.50 for 52:54:00:00:00:01`.
-    pub fn named(&self) -> String {
-        format!("{} for {}", self.ip, self.mac)
-    }
-}
-
-/// A repeated entry, with the VLAN or network in which it must be unique.
+/// A repeated entry, with the VLAN of its network.
 struct Row {
     site: String,
-    segment: String,
+    vlan: Option<i32>,
     ip: IpNet,
     mac: String,
     hostname: Option<String>,
@@ -61,7 +58,7 @@ pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<
                    SELECT ip, mac, hostname, network, count(*) OVER (PARTITION BY mac) AS macs, count(*) OVER (PARTITION BY ip) AS ips
                      FROM dhcp_entries WHERE valid_to IS NULL) e
                 WHERE e.macs > 1 OR e.ips > 1)
-           SELECT n.spec ->> 'site' AS "site!", coalesce('vlan ' || (n.spec ->> 'vlan'), n.key) AS "segment!", e.ip AS "ip!",
+           SELECT n.spec ->> 'site' AS "site!", (n.spec ->> 'vlan')::int AS vlan, e.ip AS "ip!",
                   e.mac AS "mac!", e.hostname, e.network AS "network!",
                   EXISTS (SELECT FROM deployments d WHERE d.mac = e.mac AND d.ip = e.ip AND d.status IN ('open', 'in_progress')
                           AND d.valid_to IS NULL) AS "live!"
@@ -69,19 +66,22 @@ pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<
              JOIN catalogue n ON n.kind = 'network' AND n.key = e.network AND n.valid_to IS NULL AND NOT n.retired
             WHERE ($1::text IS NULL OR n.spec ->> 'site' = $1) AND coalesce((n.spec ->> 'dhcp')::boolean, true)
               AND e.ip <<= (n.spec ->> 'cidr')::inet
-            ORDER BY 1, 2, e.ip, e.mac LIMIT $2"#,
+            ORDER BY 1, 2, CASE WHEN n.spec ->> 'vlan' IS NULL THEN e.network END, e.ip, e.mac LIMIT $2"#,
         site.map(Name::as_str),
         MOST
     )
     .fetch_all(executor)
     .await?;
-    let mut segments: BTreeMap<(String, String), Vec<SiteEntry>> = BTreeMap::new();
-    for Row { site, segment, ip, mac, hostname, network, live } in rows {
+    let mut segments: BTreeMap<(String, Segment), Vec<SiteEntry>> = BTreeMap::new();
+    for Row { site, vlan, ip, mac, hostname, network, live } in rows {
+        let network: Name = network.parse()?;
+        let vlan = vlan.and_then(|vlan| u16::try_from(vlan).ok());
+        let segment = vlan.map_or_else(|| Segment::Network(network.clone()), Segment::Vlan);
         segments.entry((site, segment)).or_default().push(SiteEntry {
             ip: address(ip)?,
             mac: mac.parse()?,
             hostname: optional(hostname)?,
-            network: network.parse()?,
+            network,
             live,
             boot_chain: BootChain::default(),
         });
@@ -91,22 +91,24 @@ pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<
         let (kept, left_out) = without_repeats(entries);
         for entry in left_out {
             let instead = kept.iter().find(|kept| kept.mac == entry.mac).or_else(|| kept.iter().find(|kept| kept.ip == entry.ip));
-            let why = match instead {
-                Some(kept) if kept.mac == entry.mac => format!("the interface already has {} in {segment}", kept.ip),
-                Some(kept) => format!("the address is already used by {}", kept.mac),
-                None => "another entry takes precedence".to_owned(),
+            let conflict = match instead {
+                Some(kept) if kept.mac == entry.mac => RepeatConflict::Interface { ip: kept.ip, segment: segment.clone() },
+                Some(kept) => RepeatConflict::Address { mac: kept.mac },
+                None => RepeatConflict::Precedence {},
             };
-            let problem = format!("{why}, and a DHCP server can serve only one of them; remove one of the two entries");
-            found.push(LeftOut { site: site.parse()?, ip: entry.ip, mac: entry.mac, network: entry.network, problem });
+            found.push(LeftOut { site: site.parse()?, ip: entry.ip, mac: entry.mac, network: entry.network, conflict });
         }
     }
     Ok(found)
 }
 
-/// The labels of the first few entries, and the number of the others.
-pub fn named(left_out: &[LeftOut]) -> String {
-    const NAMED: usize = 5;
-    let names: Vec<String> = left_out.iter().take(NAMED).map(LeftOut::named).collect();
-    let more = left_out.len().saturating_sub(NAMED);
-    if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+/// The entries that the configuration of a site leaves out, for a message or an event; `None` if there are none.
+pub fn repeated(left_out: &[LeftOut]) -> Option<RepeatedEntries> {
+    let first = left_out.first()?;
+    let named = left_out.iter().take(NAMED);
+    Some(RepeatedEntries {
+        entries: named.map(|entry| RepeatedEntry { ip: entry.ip, mac: entry.mac }).collect(),
+        more: left_out.len().saturating_sub(NAMED),
+        conflict: first.conflict.clone(),
+    })
 }

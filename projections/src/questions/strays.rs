@@ -5,55 +5,41 @@
 use crate::error::Result;
 use crate::rows::at::At;
 use crate::rows::convert::address;
-use bootledger_aggregates::deployment::reason::NetworkProblem;
+use bootledger_aggregates::deployment::reason::{HeldBack, NetworkProblem, UnservedEntry};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use ipnet::IpNet;
-use serde::Serialize;
 use sqlx::PgExecutor;
 use std::net::Ipv4Addr;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The maximum number of entries that are read for a site.
 pub const MOST: i64 = 1_000;
 
+/// How many entries a message names.
+const NAMED: usize = 5;
+
 /// A DHCP entry that no network serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// The site whose configuration lacks the entry.
-    #[schema(value_type = String)]
     pub site: Name,
     /// The reserved address.
-    #[schema(value_type = String)]
     pub ip: Ipv4Addr,
     /// The MAC address that the address is reserved for.
-    #[schema(value_type = String)]
     pub mac: MacAddress,
     /// The device that the entry belongs to.
     pub device: DeviceId,
     /// The label of the device.
     pub called: String,
-    /// Why no network serves the entry, and what to do.
-    pub problem: String,
     /// The network that the entry was created for.
-    #[serde(skip)]
     pub network: Name,
     /// Why that network does not serve the entry.
-    #[serde(skip)]
     pub cause: NetworkProblem,
     /// The position of the event since which no network serves the entry, as far as it can be determined.
-    #[serde(skip)]
     pub since: i64,
-}
-
-impl Stray {
-    /// A label such as `10.20.1.50 of R640 no. 1`.
-    pub fn named(&self) -> String {
-        format!("{} of {}", self.ip, self.called)
-    }
 }
 
 /// A DHCP entry, with the data that explains why no network serves it.
@@ -171,41 +157,37 @@ async fn then(executor: impl PgExecutor<'_>, site: Option<&Name>, position: i64)
 
 impl Row {
     fn stray(self) -> Result<Stray> {
-        let (row, network, cidr) = (&self, &self.network, self.cidr.as_deref().unwrap_or_default());
-        let (cause, problem) = if !row.known {
-            let problem = format!("there is no network {network}; create it, or remove the entry");
-            (NetworkProblem::Unknown {}, problem)
-        } else if row.retired {
-            let problem = format!("its network {network} is retired; restore the network, or remove the entry");
-            (NetworkProblem::Retired {}, problem)
-        } else if !row.dhcp {
-            let problem =
-                format!("its network {network} is not served by DHCP; enable DHCP for the network, or remove the entry");
-            (NetworkProblem::WithoutDhcp {}, problem)
+        let cause = if !self.known {
+            NetworkProblem::Unknown {}
+        } else if self.retired {
+            NetworkProblem::Retired {}
+        } else if !self.dhcp {
+            NetworkProblem::WithoutDhcp {}
         } else {
-            let problem = format!("it is not in its network {network}, {cidr}; extend the network, or remove the entry");
-            (NetworkProblem::AddressOutside { cidr: Text::fitted(cidr) }, problem)
+            NetworkProblem::AddressOutside { cidr: Text::fitted(self.cidr.as_deref().unwrap_or_default()) }
         };
         Ok(Stray {
-            site: row.site.parse()?,
-            ip: address(row.ip)?,
-            mac: row.mac.parse()?,
-            device: DeviceId(row.device),
-            called: row.called.clone(),
-            problem,
-            network: row.network.parse()?,
+            site: self.site.parse()?,
+            ip: address(self.ip)?,
+            mac: self.mac.parse()?,
+            device: DeviceId(self.device),
+            called: self.called,
+            network: self.network.parse()?,
             cause,
-            since: row.since,
+            since: self.since,
         })
     }
 }
 
-/// How many entries a text or a reason names.
-pub const NAMED: usize = 5;
-
-/// The labels of the first few entries, and the number of the others.
-pub fn named(strays: &[Stray]) -> String {
-    let names: Vec<String> = strays.iter().take(NAMED).map(Stray::named).collect();
-    let more = strays.len().saturating_sub(NAMED);
-    if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+/// Why the configuration of a site with these entries is held back; `None` if there are no entries.
+pub fn held_back(strays: &[Stray]) -> Option<HeldBack> {
+    let first = strays.first()?;
+    let named = strays.iter().take(NAMED);
+    Some(HeldBack {
+        site: first.site.clone(),
+        entries: named.map(|stray| UnservedEntry { ip: stray.ip, device: Text::fitted(&stray.called) }).collect(),
+        more: strays.len().saturating_sub(NAMED),
+        network: first.network.clone(),
+        problem: first.cause.clone(),
+    })
 }

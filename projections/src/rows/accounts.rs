@@ -25,7 +25,7 @@ pub struct UserView {
     pub role: Role,
     /// How the user signs in.
     pub sign_in: SignIn,
-    /// The user's identity at the `OpenID` Connect provider, once it is known.
+    /// The user's identity at the OpenID Connect provider, once it is known.
     #[serde(default)]
     pub link: Option<Link>,
     /// When the user was created.

@@ -24,13 +24,13 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The status of a deployment.
+/// The status of a deployment: `open` (preparing), `in_progress` (installing), `done` or `cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The deployment is being prepared.
+    /// Preparing: the deployment assigns the role, publishes DNS records and adds DHCP entries.
     Open,
-    /// The server boots and is being installed.
+    /// Installing: the server restarts, boots from the network and runs the installer.
     InProgress,
     /// The server is installed, and the deployment is archived.
     Done,

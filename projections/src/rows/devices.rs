@@ -7,6 +7,7 @@ use bootledger_aggregates::deployment::start::DeviceFacts;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::device::management::Access;
+use bootledger_aggregates::device::remark::Remark;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -78,7 +79,8 @@ pub struct Device {
     /// The devices that this one contains, sorted.
     pub sub_devices: Vec<DeviceId>,
     /// Remarks about the device, oldest first.
-    pub remarks: Vec<Text>,
+    #[serde(skip)]
+    pub remarks: Vec<Remark>,
     /// When the device was registered.
     pub registered_at: Timestamp,
     /// When the device last changed.
@@ -168,7 +170,7 @@ struct Raw {
     uptime_seconds: Option<i64>,
     settings: Option<String>,
     sub_devices: Vec<Uuid>,
-    remarks: Vec<String>,
+    remarks: String,
     registered_at: OffsetDateTime,
     changed_at: OffsetDateTime,
 }
@@ -189,7 +191,7 @@ impl TryFrom<Raw> for Device {
         Ok(Self {
             id: DeviceId(raw.id),
             sequence: raw.sequence,
-            kind: kind.ok_or_else(|| ParseError::new(format!("{:?} is no kind of device", raw.kind)))?,
+            kind: kind.ok_or_else(|| ParseError::new(format!("{:?} is not a kind of device", raw.kind)))?,
             name: raw.name.parse()?,
             serial: optional(raw.serial)?,
             asset: optional(raw.asset)?,
@@ -211,7 +213,7 @@ impl TryFrom<Raw> for Device {
             uptime_seconds: raw.uptime_seconds,
             settings: raw.settings.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
             sub_devices: raw.sub_devices.into_iter().map(DeviceId).collect(),
-            remarks: parsed(raw.remarks)?,
+            remarks: serde_json::from_str(&raw.remarks)?,
             registered_at: Timestamp(raw.registered_at),
             changed_at: Timestamp(raw.changed_at),
         })
@@ -225,7 +227,7 @@ macro_rules! devices {
             r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address, management_host,
                     management_protocol, management_credentials, management_access::text AS "management_access", parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, settings::text AS settings,
-                    sub_devices, remarks, registered_at, changed_at
+                    sub_devices, remarks::text AS "remarks!", registered_at, changed_at
              FROM devices
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,

@@ -3,27 +3,24 @@
 use crate::error::Result;
 use crate::rows::at::At;
 use crate::rows::catalogue::Item;
-use bootledger_aggregates::drift::{Difference, DriftKey};
+use bootledger_aggregates::drift::{Difference, DriftKey, DriftProblem};
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
 /// A difference that currently exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drifted {
     /// The key of what differs: `SITE/dns/NAME/TYPE`, or `SITE/dhcp/SERVER`.
-    #[schema(value_type = String, example = "dc1/dns/h200.dc1.example/A")]
     pub key: DriftKey,
     /// The difference, its beginning and its repair.
-    #[serde(flatten)]
     pub drift: DriftView,
 }
 
 /// A difference, its beginning and its repair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftView {
     /// The found and expected values.
     #[serde(flatten)]
@@ -33,7 +30,7 @@ pub struct DriftView {
     /// The requested repair, until it is done.
     pub ordered: Option<Ordered>,
     /// Why the last requested repair failed.
-    pub problem: Option<Text>,
+    pub problem: Option<DriftProblem>,
 }
 
 /// A request to bring a server to the expected state.
@@ -46,7 +43,7 @@ pub struct Ordered {
 }
 
 /// The state of a site's comparisons.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
     /// When the last complete comparison ended; null before the first one.
     pub checked_at: Option<Timestamp>,
@@ -55,7 +52,7 @@ pub struct Check {
     /// How many record sets and DHCP servers were compared.
     pub compared: i64,
     /// Why other record sets and servers could not be compared. Differences found earlier remain listed for them.
-    pub problems: Vec<String>,
+    pub problems: Vec<DriftProblem>,
     /// When a comparison was last requested.
     pub requested_at: Option<Timestamp>,
     /// Since when a comparison has been running.
@@ -109,7 +106,7 @@ pub async fn count(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result
 /// When a site was last compared, and when it is compared next; only for the present.
 ///
 /// # Errors
-/// Returns `Error::Database` if the query fails.
+/// Returns `Error::Database` if the query fails, and `Error::DamagedJson` if the row cannot be parsed.
 pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -> Result<Check> {
     let row = sqlx::query!(
         r#"SELECT checked_at, position, compared, problems, requested_at, next_check,
@@ -123,7 +120,7 @@ pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -
         checked_at: row.checked_at.map(Timestamp),
         position: row.position,
         compared: row.compared,
-        problems: row.problems,
+        problems: serde_json::from_value(row.problems)?,
         requested_at: row.requested_at.map(Timestamp),
         under_way_since: row.under_way_since.map(Timestamp),
         next_check: row.next_check.map(Timestamp),
@@ -148,11 +145,11 @@ pub async fn counts_by_site(executor: impl PgExecutor<'_>, at: At) -> Result<Vec
 /// When each site was last compared, and what could not be compared; only for the present.
 ///
 /// # Errors
-/// Returns `Error::Database` if the query fails, and `Error::Damaged` if a row cannot be parsed.
-pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, Option<Timestamp>, Vec<String>)>> {
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, Option<Timestamp>, Vec<DriftProblem>)>> {
     let rows = sqlx::query!("SELECT site, checked_at, problems FROM drift_checks");
     let rows = rows.fetch_all(executor).await?.into_iter();
-    rows.map(|row| Ok((row.site.parse()?, row.checked_at.map(Timestamp), row.problems))).collect()
+    rows.map(|row| Ok((row.site.parse()?, row.checked_at.map(Timestamp), serde_json::from_value(row.problems)?))).collect()
 }
 
 /// The difference with this key, if there is one.

@@ -54,7 +54,7 @@ impl std::str::FromStr for RunStatus {
         [Self::Blocked, Self::Due, Self::Waiting, Self::Failed, Self::Succeeded, Self::Stopped]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or_else(|| ParseError::new(format!("{text:?} is no status of a plugin")))
+            .ok_or_else(|| ParseError::new(format!("{text:?} is not a status of a plugin")))
     }
 }
 
@@ -106,6 +106,16 @@ pub struct Run {
     /// The position of the last DHCP entry that was created for the deployment.
     #[serde(skip)]
     pub entry_position: Option<i64>,
+}
+
+impl Run {
+    /// Why the plugin failed, if it did.
+    pub fn failure(&self) -> Option<&PluginFailure> {
+        match &self.reason {
+            Some(RunReason::Failed(failure)) => Some(failure),
+            _ => None,
+        }
+    }
 }
 
 struct Raw {

@@ -4,9 +4,9 @@ use crate::database::log::Stored;
 use crate::error::Result;
 use bootledger_aggregates::device::event::DeviceEvent;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::device::power_failure::PowerFailure;
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
-use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
 use sqlx::PgExecutor;
@@ -48,7 +48,8 @@ pub struct Order {
     /// The power state afterwards, if the order was carried out.
     pub state: Option<PowerState>,
     /// Why the order was not carried out.
-    pub reason: Option<Text>,
+    #[serde(skip)]
+    pub failure: Option<PowerFailure>,
 }
 
 /// The power state that a device's controller last confirmed after an order, and when, from the current log.
@@ -107,7 +108,7 @@ pub async fn find(executor: impl PgExecutor<'_>, device: DeviceId, order: OrderI
                     ordered_at: given.at,
                     status: OrderStatus::Ordered,
                     state: None,
-                    reason: None,
+                    failure: None,
                 });
             }
             (DeviceEvent::PowerConfirmed { state, .. }, Some(found)) => {
@@ -115,7 +116,7 @@ pub async fn find(executor: impl PgExecutor<'_>, device: DeviceId, order: OrderI
             }
             (DeviceEvent::PowerFailed { reason, uncertain, .. }, Some(found)) => {
                 found.status = if uncertain { OrderStatus::Uncertain } else { OrderStatus::Failed };
-                found.reason = Some(reason);
+                found.failure = Some(reason);
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ mod names;
 
 use crate::database::pool::Connection;
 use crate::error::Result;
+use crate::rows::holders::HolderNames;
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -42,6 +43,8 @@ pub struct Line {
     pub subject: Option<String>,
     /// The label, right after the event, of the device that the subject was attached to or detached from.
     pub parent: Option<String>,
+    /// The names, right after the event, of the devices and deployments that held the values that a failed plugin wanted.
+    pub holders: HolderNames,
 }
 
 /// A filter for lines. Fields that are `None` match every line.
@@ -108,6 +111,7 @@ impl From<Raw> for Line {
             deployment: raw.deployment.map(DeploymentId),
             subject: None,
             parent: None,
+            holders: HolderNames::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::parked::ParkedReason;
 use bootledger_projections::rows::{devices, parked, timeline};
 
 #[tokio::test]
@@ -22,8 +23,11 @@ async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result
     let parked = parked::list(&history.pool, 0, 10).await?;
     assert_eq!(parked.len(), 2, "{parked:?}");
     assert_eq!((parked[0].position, parked[0].event_type.as_str()), (damaged, "DeviceTeleported"));
-    assert!(parked[0].reason.contains("cannot be read") && parked[0].reason.contains("DeviceTeleported"), "{parked:?}");
-    assert_eq!(parked[1].reason, format!("follows parked event {damaged}"));
+    assert!(
+        matches!(&parked[0].reason, ParkedReason::Unreadable { detail } if detail.contains("DeviceTeleported")),
+        "{parked:?}"
+    );
+    assert_eq!(parked[1].reason, ParkedReason::Follows { position: damaged });
     assert!(parked::is_blocked(&history.pool, "device", &device_id(1).to_string()).await?);
     assert!(!parked::is_blocked(&history.pool, "device", &device_id(2).to_string()).await?);
     let blocked = devices::find(&history.pool, device_id(1), At::Now).await?.expect("the device");
@@ -40,7 +44,7 @@ async fn an_unreadable_event_parks_its_aggregate_and_others_continue() -> Result
     history.append(&fixture.log).await?;
     history.advance(1000).await?;
     assert_eq!(parked::count(&history.pool).await?, 3);
-    assert_eq!(parked::list(&history.pool, end, 10).await?[0].reason, format!("follows parked event {damaged}"));
+    assert_eq!(parked::list(&history.pool, end, 10).await?[0].reason, ParkedReason::Follows { position: damaged });
     Ok(())
 }
 
@@ -67,13 +71,18 @@ async fn events_that_contradict_the_views_are_parked_with_the_reason() -> Result
     ]);
     let history = History::new(&fixture.log).await?;
     history.advance(1000).await?;
-    let reasons: Vec<String> = parked::list(&history.pool, 0, 10).await?.into_iter().map(|parked| parked.reason).collect();
-    assert_eq!(reasons.len(), 6, "{reasons:#?}");
-    assert!(reasons[0].ends_with(&format!("to device {}, but device {} holds that", device_id(2), device_id(1))), "{reasons:#?}");
-    assert_eq!(reasons[1], format!("there is no device {}", device_id(3)));
-    assert_eq!(reasons[2], format!("there is no deployment {unknown}"));
-    assert_eq!(reasons[3], "there is no venture nobody");
-    assert!(reasons[4].contains("no aggregate type \"teapot\""), "{reasons:#?}");
-    assert!(reasons[5].contains("the aggregate's key is wrong"), "{reasons:#?}");
+    let found = parked::list(&history.pool, 0, 10).await?;
+    let ids: Vec<&str> = found.iter().map(|parked| parked.aggregate_id.as_str()).collect();
+    let (known, other, deployment) = (device_id(2).to_string(), device_id(3).to_string(), unknown.to_string());
+    assert_eq!(ids, [known.as_str(), &other, &deployment, "nobody", "1", "no-uuid"]);
+    let reasons: Vec<ParkedReason> = found.into_iter().map(|parked| parked.reason).collect();
+    let (second, first) = (format!("device {}", device_id(2)), format!("device {}", device_id(1)));
+    assert!(
+        matches!(&reasons[0], ParkedReason::Claimed { taker, holder, .. } if *taker == second && *holder == first),
+        "{reasons:#?}"
+    );
+    assert!(reasons[1..4].iter().all(|reason| *reason == ParkedReason::Unknown {}), "{reasons:#?}");
+    assert!(matches!(&reasons[4], ParkedReason::Unreadable { detail } if detail.contains("teapot")), "{reasons:#?}");
+    assert!(matches!(&reasons[5], ParkedReason::Unreadable { detail } if detail.contains("key")), "{reasons:#?}");
     Ok(())
 }

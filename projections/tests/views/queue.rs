@@ -1,11 +1,17 @@
 //! The work queue of plugins: which runs are due, and when.
 
-use crate::fixture::{Fixture, confirm, deployment_id, v};
+use crate::fixture::{Fixture, confirm, deployment_id, device_id, v};
 use crate::history::{History, Written};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::reason::{PluginFailure, UnconfirmedServer, Waiting};
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::rules::{BrokenRule, Rule};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::holders::{self, HolderNames};
 use bootledger_projections::rows::plugin_runs::{self, RunReason, RunStatus as S};
+use bootledger_projections::rows::{deployments, timeline};
 
 /// The queue's entry for each plugin, in the order of the plan.
 async fn queue(history: &History) -> Result<Vec<(String, S, Option<i64>)>> {
@@ -121,6 +127,43 @@ async fn a_failed_plugin_is_due_at_its_retry_time_or_on_request() -> Result<()> 
     let stopped = plugin_runs::of(&history.pool, id).await?.remove(0);
     assert_eq!(stopped.reason, Some(RunReason::Failed(failure)), "a stopped run keeps its reason");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_names_the_holders_as_they_are_called_now_and_a_line_as_they_were_called_then() -> Result<()> {
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.register(2, "dc1")?;
+    fixture.change(2, DeviceChange { name: Some(v("before")), ..DeviceChange::default() })?;
+    let id = deployment_id(1);
+    fixture.start(id, 1, 11, 200)?;
+    let (device, deployment) = (Holder::Device(device_id(2)), Holder::Deployment(id));
+    let held = |holder: Holder| BrokenRule::naming("ip", Rule::Claimed, "", holder, "").about("10.0.0.11");
+    let reason = PluginFailure::rules(&[held(device), held(deployment)]);
+    let failed = DeploymentCommand::PluginFailed { plugin: v("clean"), reason, retry_at: fixture.now() };
+    fixture.deployment(id, "plugin clean", failed)?;
+    fixture.change(2, DeviceChange { name: Some(v("after")), ..DeviceChange::default() })?;
+    let history = History::new(&fixture.log).await?;
+    history.advance(1000).await?;
+
+    let mut connection = history.pool.acquire().await?;
+    let runs = plugin_runs::of(&mut connection, id).await?;
+    let named = holders::of_failures(runs.iter().filter_map(plugin_runs::Run::failure));
+    let now = HolderNames::load(&mut connection, named, At::Now).await?;
+    let filter = timeline::Filter { event_type: Some("PluginFailed".to_owned()), ..timeline::Filter::default() };
+    let lines = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
+    for (names, device_is) in [(&now, "device after"), (&lines[0].holders, "device before")] {
+        assert_eq!(names.words(&device.to_string()), device_is);
+        assert_eq!(names.words(&deployment.to_string()), format!("the deployment of {}", hostname_of(&history).await?));
+        assert_eq!(names.words("network prod"), "network prod", "it is no holder of claims");
+    }
+    Ok(())
+}
+
+/// The host name of the deployment.
+async fn hostname_of(history: &History) -> Result<String> {
+    let found = deployments::find(&history.pool, deployment_id(1), At::Now).await?;
+    Ok(found.context("the deployment")?.hostname.to_string())
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use super::{AT_ONCE, AppliedChange, Import, refused};
 use crate::catalogue_file::kinds::{self, Label};
 use crate::catalogue_file::read::{Device, Entry, What};
-use crate::catalogue_file::report::{Change, Refusal, Report, differences};
+use crate::catalogue_file::report::{Change, Refusal, differences};
 use crate::catalogue_file::shape;
 use anyhow::Result;
 use bootledger_aggregates::claims::{Claim, Holder};
@@ -18,7 +18,6 @@ use futures::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
-use uuid::Uuid;
 
 /// How many values are looked up in one query.
 const CHUNK: usize = 500;
@@ -241,41 +240,6 @@ impl Import<'_> {
         }
         Ok(came)
     }
-
-    /// Replaces the ids of devices in reasons with their names.
-    pub(super) async fn name_holders(&self, report: &mut Report) -> Result<()> {
-        let ids: BTreeSet<DeviceId> = report
-            .outcomes
-            .iter()
-            .flat_map(|outcome| &outcome.refusals)
-            .flat_map(|refusal| refusal.message.split_whitespace().filter_map(id_in))
-            .map(|(_, id)| id)
-            .collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let mut known = CurrentCatalogue::default();
-        known.add(&self.target.views, &ids.into_iter().collect::<Vec<_>>()).await?;
-        for refusal in report.outcomes.iter_mut().flat_map(|outcome| &mut outcome.refusals) {
-            let named: Vec<(String, String)> = refusal
-                .message
-                .split_whitespace()
-                .filter_map(id_in)
-                .filter(|(_, id)| known.by_id.contains_key(id))
-                .map(|(word, id)| (word.to_owned(), known.called(id)))
-                .collect();
-            for (word, name) in named {
-                refusal.message = refusal.message.replace(&word, &name);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The id in a word, if the word is one.
-fn id_in(word: &str) -> Option<(&str, DeviceId)> {
-    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    (word.len() == 36).then(|| word.parse::<Uuid>().ok()).flatten().map(|id| (word, DeviceId(id)))
 }
 
 fn device_of(entry: &Entry) -> Option<&Device> {

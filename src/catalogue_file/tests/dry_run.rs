@@ -6,6 +6,7 @@ use crate::commands::administrator::{by, shown};
 use crate::commands::trial::Trial;
 use crate::service::tool::Tool;
 use anyhow::{Context as _, Result, ensure};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_port::{CatalogueAction, Command, Commands};
 use clap::Parser;
@@ -28,7 +29,7 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     let receipt = place
         .tool
         .commands
-        .execute(Command::Catalogue(CatalogueAction::DefineNetwork("n".parse()?, Box::new(spec))), by("test"))
+        .execute(Command::Catalogue(CatalogueAction::DefineNetwork("n".parse()?, Box::new(spec))), by(SystemActor::CommandLine))
         .await
         .map_err(shown)?;
     assert_eq!(receipt.position, known + 1);

@@ -37,35 +37,29 @@ pub(super) fn problem(text: &str) -> String {
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_what_was_probably_meant() {
     let cases = [
-        (
-            "sites:\n  dc1:\n    domain: a.example\n    zone: [a.example]\n",
-            "4:5 sites.dc1: there is no field `zone`. Did you mean `zones`?",
-        ),
-        ("site:\n  dc1: {}\n", "1:1 there is no field `site`. Did you mean `sites`?"),
-        ("racks:\n  r1: { site: dc1, Units: 42 }\n", "2:20 racks.r1: there is no field `Units`. Did you mean `units`?"),
-        (
-            "devices:\n  - { serial: A, site: dc1, rack-position: 4 }\n",
-            "2:29 devices[0] (A): there is no field `rack-position`. Did you mean `position`?",
-        ),
+        ("sites:\n  dc1:\n    domain: a.example\n    zone: [a.example]\n", "4:5 sites.dc1: "),
+        ("site:\n  dc1: {}\n", "1:1 "),
+        ("racks:\n  r1: { site: dc1, Units: 42 }\n", "2:20 racks.r1: "),
+        ("devices:\n  - { serial: A, site: dc1, rack-position: 4 }\n", "2:29 devices[0] (A): "),
         (
             "devices:\n  - { serial: A, site: dc1, management: { address: 10.0.0.1, user: root } }\n",
-            "2:62 devices[0] (A).management: there is no field `user`.",
+            "2:62 devices[0] (A).management: ",
         ),
         (
             "sites:\n  dc1: { domain: a.example, dns_updates: { primary: 10.0.0.1, key: { name: k, secrets: s, secret: s } } }\n",
-            "2:79 sites.dc1.dns_updates.key: there is no field `secrets`. Did you mean `secret`?",
+            "2:79 sites.dc1.dns_updates.key: ",
         ),
-        ("ventures:\n  v:\n    roles:\n      r: { image: x }\n", "4:12 ventures.v.roles.r: there is no field `image`."),
-        (
-            "boot_images:\n  i:\n    files:\n      f: { kind: kernel, txt: a }\n",
-            "4:26 boot_images.i.files.f: there is no field `txt`. Did you mean `text`?",
-        ),
-        ("dhcp-servers:\n  k: {}\n", "1:1 there is no field `dhcp-servers`. Did you mean `dhcp_servers`?"),
+        ("ventures:\n  v:\n    roles:\n      r: { image: x }\n", "4:12 ventures.v.roles.r: "),
+        ("boot_images:\n  i:\n    files:\n      f: { kind: kernel, txt: a }\n", "4:26 boot_images.i.files.f: "),
+        ("dhcp-servers:\n  k: {}\n", "1:1 "),
     ];
-    for (text, expected) in cases {
+    let mut messages = vec![];
+    for (text, place) in cases {
         let all = problems(text);
-        assert!(all.iter().any(|problem| problem.starts_with(expected)), "{text}: {all:?}");
+        assert!(all.iter().any(|problem| problem.starts_with(place)), "{text}: {all:?}");
+        messages.extend(all);
     }
+    insta::assert_snapshot!("unknown_keys", messages.join("\n"));
 }
 
 #[test]
@@ -76,54 +70,51 @@ fn a_value_that_its_type_refuses_is_reported_with_its_line() {
             "networks:\n  n: { site: dc1, cidr: 10.0.0.0/24, dns_servers: [10.0.0.1, 10.0.0.300] }\n",
             "2:62 networks.n.dns_servers[1]: `10.0.0.300`: ",
         ),
-        (
-            "dhcp_servers:\n  k: { site: dc1, kind: keaa }\n",
-            "2:25 dhcp_servers.k.kind: `keaa` is not one of isc, kea, dnsmasq. Did you mean `kea`?",
-        ),
-        ("devices:\n  - site: dc1\n    macs: [nonsense]\n", "3:12 devices[0].macs[0]: \"nonsense\" is not a MAC address"),
+        ("dhcp_servers:\n  k: { site: dc1, kind: keaa }\n", "2:25 dhcp_servers.k.kind: "),
+        ("devices:\n  - site: dc1\n    macs: [nonsense]\n", "3:12 devices[0].macs[0]: "),
         ("sites:\n  dc1: { domain: \"-\" }\n", "2:18 sites.dc1.domain: "),
-        ("racks:\n  Not a name: { site: dc1 }\n", "2:3 racks: \"Not a name\" is not a name"),
-        ("racks:\n  r: { site: dc1, description: [a] }\n", "2:32 racks.r.description: found a list, expected a string"),
-        ("racks: [r1]\n", "1:8 racks: found a list instead of racks by name"),
-        ("devices: { d: {} }\n", "1:10 devices: found a mapping instead of a list of devices"),
-        ("- a\n", "1:1 found a list instead of the sections of a catalogue"),
-        ("hello\n", "1:1 found `hello` instead of the sections"),
-        ("devices:\n  - { site: dc1 }\n", "2:5 devices[0]: a device needs a serial number"),
-        ("devices:\n  - { site: dc1, serial: A, parent: B }\n", "2:37 devices[0] (A).parent: `B` does not identify a device"),
+        ("racks:\n  Not a name: { site: dc1 }\n", "2:3 racks: "),
+        ("racks:\n  r: { site: dc1, description: [a] }\n", "2:32 racks.r.description: "),
+        ("racks: [r1]\n", "1:8 racks: "),
+        ("devices: { d: {} }\n", "1:10 devices: "),
+        ("- a\n", "1:1 "),
+        ("hello\n", "1:1 "),
+        ("devices:\n  - { site: dc1 }\n", "2:5 devices[0]: "),
+        ("devices:\n  - { site: dc1, serial: A, parent: B }\n", "2:37 devices[0] (A).parent: "),
         (
             "sites:\n  d: { domain: a.example, dhcp_header: [{ name: x, value: { adresses: [10.0.0.1] } }] }\n",
-            "2:61 sites.d.dhcp_header[0].value: there is no field `adresses`. Did you mean `addresses`?",
+            "2:61 sites.d.dhcp_header[0].value: ",
         ),
     ];
-    for (text, expected) in cases {
+    let mut messages = vec![];
+    for (text, place) in cases {
         let all = problems(text);
-        assert!(all.iter().any(|problem| problem.starts_with(expected)), "{text}: {all:?}");
+        assert!(all.iter().any(|problem| problem.starts_with(place)), "{text}: {all:?}");
+        messages.extend(all);
     }
+    insta::assert_snapshot!("refused_values", messages.join("\n"));
 }
 
 #[test]
 fn a_duplicate_is_refused_with_both_places() {
-    assert_eq!(
-        problem("racks:\n  r: { site: dc1, units: 4, site: dc2 }\n"),
-        "2:29 `site` occurs twice, first in line 2. Remove one of them"
-    );
-    assert_eq!(
-        problem("racks:\n  r: { site: dc1 }\nracks:\n  s: { site: dc1 }\n"),
-        "3:1 `racks` occurs twice, first in line 1. Remove one of them"
-    );
-    // Names are parsed case-insensitively.
-    assert_eq!(
-        problem("racks:\n  r1: { site: dc1 }\n  R1: { site: dc1 }\n"),
-        "3:3 racks: the rack r1 is defined twice, first in line 2. Keep one of them"
-    );
     let twice = "devices:\n  - { site: dc1, serial: A, macs: [52:54:00:00:00:01] }\n  - { site: dc1, serial: B, macs: [\"525400000001\"] }\n";
-    assert_eq!(
-        problem(twice),
-        "3:5 devices[1] (B): another device also has the MAC address 52:54:00:00:00:01, in line 2. List each device once, with all its fields"
-    );
+    let cases = [
+        ("racks:\n  r: { site: dc1, units: 4, site: dc2 }\n", "2:29 ", "line 2"),
+        ("racks:\n  r: { site: dc1 }\nracks:\n  s: { site: dc1 }\n", "3:1 ", "line 1"),
+        // Names are parsed case-insensitively.
+        ("racks:\n  r1: { site: dc1 }\n  R1: { site: dc1 }\n", "3:3 racks: ", "line 2"),
+        (twice, "3:5 devices[1] (B): ", "line 2"),
+    ];
+    let mut messages = vec![];
+    for (text, place, other) in cases {
+        let message = problem(text);
+        assert!(message.starts_with(place) && message.contains(other), "{text}: {message}");
+        messages.push(message);
+    }
+    insta::assert_snapshot!("duplicates", messages.join("\n"));
     let files = ["racks: { r1: { site: dc1 } }\n", "racks: { r1: { site: dc1 } }\n"];
     let problems = read_all(&files).expect_err("the same rack in two files");
-    assert!(problems[0].message.contains("first in file0.yaml, line 1"), "{problems:?}");
+    assert!(problems[0].message.contains("file0.yaml, line 1"), "{problems:?}");
     assert_eq!(problems[0].place.file, 1);
     let entries = read_all(&["racks: { r1: { site: dc1 } }", "racks: { r2: { site: dc1 } }"]).expect("two files");
     assert_eq!(entries.entries.len(), 2);
@@ -159,7 +150,7 @@ fn files_are_read_as_editors_and_programs_write_them() {
         [(Kind::Site, 1), (Kind::Site, 3), (Kind::Rack, 4)]
     );
     for empty in ["", "\n", "# nothing\n", "---\n", "\u{feff}", "~\n"] {
-        assert!(problem(empty).starts_with("1:1 the file is empty"), "{empty:?}");
+        assert!(problem(empty).starts_with("1:1 ") && problem(empty).contains("empty"), "{empty:?}");
     }
     for nothing in ["{}\n", "sites:\n", "sites: {}\ndevices: []\n"] {
         assert!(read(nothing).expect(nothing).entries.is_empty(), "{nothing:?}");
@@ -169,27 +160,26 @@ fn files_are_read_as_editors_and_programs_write_them() {
 #[test]
 fn invalid_yaml_is_refused_at_its_line() {
     let cases = [
-        ("sites:\n\tdc1: {}\n", 2, "tab"),
-        ("sites:\n  dc1:\n    domain: a.example\n\t  name: x\n", 4, "tab"),
-        ("sites:\n  dc1: { domain: a.example\n", 3, "not valid YAML"),
-        ("sites:\n  dc1:\n    name: a: b\n", 3, "quotes"),
-        ("sites:\n  dc1:\n    name: \"open\n", 3, "not valid YAML"),
-        ("sites:\n  dc1: *none\n", 2, "anchor"),
-        ("sites:\n  dc1: { domain: a.example, name: a\u{0}b }\n", 2, "binary file"),
-        ("sites:\n  dc1: { domain: a.example, name: a\u{7}b }\n", 2, "control character U+0007"),
-        ("sites:\n  ? [a, b]\n  : {}\n", 2, "cannot be a key"),
-        ("sites:\n  ~: {}\n", 0, ""),
-        ("sites:\n  dc1: !!binary aGVsbG8=\n", 2, "tag"),
-        ("sites:\n  dc1: !site { domain: a.example }\n", 2, "tag"),
-        ("sites: &a { x: *a }\n", 1, "inside the value"),
+        ("sites:\n\tdc1: {}\n", 2),
+        ("sites:\n  dc1:\n    domain: a.example\n\t  name: x\n", 4),
+        ("sites:\n  dc1: { domain: a.example\n", 3),
+        ("sites:\n  dc1:\n    name: a: b\n", 3),
+        ("sites:\n  dc1:\n    name: \"open\n", 3),
+        ("sites:\n  dc1: *none\n", 2),
+        ("sites:\n  dc1: { domain: a.example, name: a\u{0}b }\n", 2),
+        ("sites:\n  dc1: { domain: a.example, name: a\u{7}b }\n", 2),
+        ("sites:\n  ? [a, b]\n  : {}\n", 2),
+        ("sites:\n  dc1: !!binary aGVsbG8=\n", 2),
+        ("sites:\n  dc1: !site { domain: a.example }\n", 2),
+        ("sites: &a { x: *a }\n", 1),
     ];
-    for (text, line, said) in cases.into_iter().filter(|(_, line, _)| *line > 0) {
+    let mut messages = vec![];
+    for (text, line) in cases {
         let all = problems(text);
-        assert!(
-            all.iter().any(|problem| problem.starts_with(&format!("{line}:")) && problem.contains(said)),
-            "{text:?}: {all:?}"
-        );
+        assert!(all.iter().any(|problem| problem.starts_with(&format!("{line}:"))), "{text:?}: {all:?}");
+        messages.extend(all);
     }
+    insta::assert_snapshot!("invalid_yaml", messages.join("\n"));
 }
 
 #[test]
@@ -203,7 +193,7 @@ fn invisible_characters_are_refused_except_in_the_content_of_boot_files() {
         ("ventures:\n  v: { puppet_parameters: { \"a\u{200d}\": 1 } }\n", "2:29"),
     ] {
         let message = problem(text);
-        assert!(message.starts_with(at) && message.contains("invisible character U+"), "{message}");
+        assert!(message.starts_with(at) && message.contains("U+"), "{message}");
     }
     read("boot_images: { i: { files: { f: { kind: other, text: \"a\\u200bb\" } } } }\n").expect("a file's own content");
 }
@@ -222,12 +212,10 @@ fn aliases_and_merges_are_written_out_and_bombs_are_not() {
     for n in 1..12 {
         let _ = writeln!(bomb, "x{n}: &x{n} [{}]", vec![format!("*x{}", n - 1); 10].join(", "));
     }
-    let message = problem(&bomb);
-    assert!(message.contains("aliases written out"), "{message}");
     let deep = format!("sites: {}{}\n", "[".repeat(10_000), "]".repeat(10_000));
-    assert!(problem(&deep).contains("levels deep"), "{}", problem(&deep));
     let merges = "racks:\n  a: { <<: 5, site: dc1 }\n";
-    assert!(problem(merges).contains("`<<` needs a mapping"), "{}", problem(merges));
+    let messages = [bomb.as_str(), deep.as_str(), merges].map(problem);
+    insta::assert_snapshot!("refused_structures", messages.join("\n"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A database, a store of boot files and a directory of secrets.
+/// A database, a store of boot files and a folder of secrets.
 pub(super) struct Place {
     pub(super) tool: Tool,
     pub(super) files: Arc<dyn ObjectStore>,

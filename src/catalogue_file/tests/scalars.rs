@@ -79,29 +79,15 @@ fn a_number_is_decimal_quoted_or_not_and_nothing_else() {
     for written in ["120", "\"120\"", "'120'"] {
         assert_eq!(network(&format!("vlan: {written}")).expect(written)["vlan"], json!(120), "{written}");
     }
-    assert!(
-        refused_device("position: 07").contains("4:15 devices[0] (X).position: `07` begins with 0"),
-        "{}",
-        refused_device("position: 07")
-    );
-    assert!(refused_device("position: 010").contains("Write 10"));
-    for (written, said) in [
-        ("0x1F", "whole number such as 42"),
-        ("1e1", "whole number"),
-        ("1.0", "whole number"),
-        ("1_0", "whole number"),
-        ("ten", "whole number"),
-        ("+5", "whole number"),
-        ("[1]", "found a list"),
-        ("99999999999999999999", "too large"),
-        ("70000", "too large"),
-        ("-1", "too small"),
-        ("{ a: 1 }", "found a mapping"),
-        ("1:30", "whole number"),
-    ] {
+    let mut messages = vec![];
+    for written in
+        ["07", "010", "0x1F", "1e1", "1.0", "1_0", "ten", "+5", "[1]", "99999999999999999999", "70000", "-1", "{ a: 1 }", "1:30"]
+    {
         let message = refused_device(&format!("position: {written}"));
-        assert!(message.starts_with("4:15 ") && message.contains(said), "{written}: {message}");
+        assert!(message.starts_with("4:15 devices[0] (X).position: "), "{written}: {message}");
+        messages.push(message);
     }
+    insta::assert_snapshot!("refused_numbers", messages.join("\n"));
 }
 
 #[test]
@@ -120,9 +106,11 @@ fn true_and_false_are_read_in_the_words_of_every_version_of_yaml() {
     }
     for word in ["1", "y", "maybe", "[true]"] {
         let message = refused_device(&format!("verified: {word}"));
-        assert!(message.starts_with("4:15 ") && message.contains("true or false"), "{message}");
+        assert!(message.starts_with("4:15 "), "{message}");
+        assert!(message.contains("true") && message.contains("false"), "it names no valid value: {message}");
     }
-    assert!(refused_device("verified: ~").contains("the value is missing"), "{}", refused_device("verified: ~"));
+    let message = refused_device("verified: ~");
+    assert!(message.contains(".verified: ") && message.contains("missing"), "{message}");
 }
 
 #[test]
@@ -145,7 +133,8 @@ fn a_setting_of_no_known_type_is_refused_where_versions_of_yaml_differ() {
             Ok(value) => assert_eq!(value, json!(written), "{written} is a text in every version"),
             Err(problems) => {
                 assert_eq!((problems[0].place.line, problems[0].place.column), (2, 44), "{written}");
-                assert!(problems[0].message.contains("in quotes"), "{}", problems[0].message);
+                // The message has the value as it has to be written for a text.
+                assert!(problems[0].message.contains(&format!("\"{written}\"")), "{}", problems[0].message);
             }
         }
     }
@@ -168,17 +157,16 @@ fn nothing_is_written_as_nothing_and_a_field_that_must_be_there_is_missed() {
         assert_eq!(device(&format!("rack: {nothing}"))["rack"], Value::Null, "{nothing}");
         assert_eq!(network(&format!("gateway: {nothing}")).expect(nothing).get("gateway"), None);
         let message = problem(&format!("networks:\n  n: {{ site: dc1, cidr: {nothing} }}\n"));
-        assert!(message.contains("networks.n.cidr: the value is missing"), "{message}");
+        assert!(message.contains("networks.n.cidr: ") && message.contains("missing"), "{message}");
         let message = refused_device(&format!("macs: [52:54:00:00:00:01, {}]", if nothing.is_empty() { "~" } else { nothing }));
-        assert!(message.contains("macs[1]: the value is missing"), "{message}");
+        assert!(message.contains("macs[1]: ") && message.contains("missing"), "{message}");
     }
     assert_eq!(device("serial: \"null\"")["serial"], json!("null"));
-    assert_eq!(problem("networks:\n  n:\n    site: dc1\n"), "3:5 networks.n: `cidr` is missing");
+    let message = problem("networks:\n  n:\n    site: dc1\n");
+    assert!(message.starts_with("3:5 networks.n: `cidr` ") && message.contains("missing"), "{message}");
     for empty in ["networks:\n  n:\n", "networks:\n  n: {}\n"] {
         let all = problems(empty);
-        assert!(
-            all.len() == 2 && all.iter().all(|problem| problem.starts_with("2:") && problem.ends_with("is missing")),
-            "{all:?}"
-        );
+        assert!(all.len() == 2 && all.iter().all(|problem| problem.starts_with("2:") && problem.contains("missing")), "{all:?}");
+        assert!(all[0].contains("`cidr`") && all[1].contains("`site`"), "{all:?}");
     }
 }

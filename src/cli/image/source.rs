@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The source of the official files.
 #[derive(Debug, Args)]
 pub(super) struct Source {
-    /// A directory (a mounted ISO, an unpacked package), a Debian package, or a URL of either, to use instead of the vendor's
+    /// A folder (a mounted ISO, an unpacked package), a Debian package, or a URL of either, to use instead of the vendor's
     /// site.
     #[arg(long, value_name = "FOLDER|URL|PACKAGE.deb")]
     from: Option<String>,

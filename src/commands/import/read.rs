@@ -3,13 +3,9 @@
 mod across;
 mod cell;
 mod columns;
-#[cfg(test)]
-mod generated;
 mod header;
 mod lines;
 mod row;
-#[cfg(test)]
-mod spreadsheets;
 mod table;
 #[cfg(test)]
 mod tests;

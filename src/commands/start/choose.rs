@@ -142,10 +142,14 @@ impl CommandService {
             return Ok(Ok(ip));
         }
         let mut networks = match &wanted.network {
-            Some(name) => match catalogue::network(&self.views, name, At::Now).await?.filter(|entry| !entry.retired) {
-                Some(network) => vec![network],
-                None => return Ok(Err(BrokenRule::new("network", Rule::NetworkUnknown, format!("there is no network {name}")))),
-            },
+            Some(name) => {
+                let network = catalogue::network(&self.views, name, At::Now).await?;
+                let Some(network) = network.filter(|entry| !entry.retired) else {
+                    let message = format!("there is no network {name}; create it first, or choose another network");
+                    return Ok(Err(BrokenRule::new("network", Rule::NetworkUnknown, message)));
+                };
+                vec![network]
+            }
             None => self.networks_of(device).await?,
         };
         if let Some(ip) = wanted.suggested.ip.filter(|ip| !choosing.addresses.contains(ip)) {
@@ -261,6 +265,6 @@ impl CommandService {
                 break;
             }
         }
-        Ok(Err(BrokenRule::new("hostname", Rule::HostnamesUsedUp, format!("every name of the template {template} is taken"))))
+        Ok(Err(BrokenRule::new("hostname", Rule::HostnamesUsedUp, format!("every name of the template {template} is in use"))))
     }
 }

@@ -16,7 +16,7 @@ pub enum What {
     Database,
     /// The contents of boot files.
     Files,
-    /// The data directory: keys, and downloads in progress.
+    /// The data folder: keys, and downloads in progress.
     Data,
 }
 
@@ -36,17 +36,17 @@ impl fmt::Display for What {
         f.write_str(match self {
             Self::Database => "the disk of the embedded PostgreSQL",
             Self::Files => "the disk of the boot files",
-            Self::Data => "the disk of the data directory",
+            Self::Data => "the disk of the data folder",
         })
     }
 }
 
-/// A directory whose disk is monitored.
+/// A folder whose disk is monitored.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What the directory is used for.
+    /// What the folder is used for.
     pub what: What,
-    /// The path of the directory.
+    /// The path of the folder.
     pub folder: PathBuf,
 }
 
@@ -61,10 +61,10 @@ pub enum SpaceLevel {
     Full,
 }
 
-/// The measured space of a directory's disk.
+/// The measured space of a folder's disk.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// What the directory is used for.
+    /// What the folder is used for.
     pub what: What,
     /// The free bytes that are available to unprivileged users.
     pub free: u64,
@@ -72,7 +72,7 @@ pub struct Measured {
     pub size: u64,
     /// Whether the free space is sufficient.
     pub level: SpaceLevel,
-    /// The device number, which identifies directories on the same disk.
+    /// The device number, which identifies folders on the same disk.
     disk: Option<u64>,
     folder: PathBuf,
 }
@@ -81,7 +81,7 @@ impl Place {
     /// Measures the disk. May block on a network file system, so it must not be called from asynchronous code.
     ///
     /// # Errors
-    /// Returns the error of statvfs(3), for example if the directory does not exist.
+    /// Returns the error of statvfs(3), for example if the folder does not exist.
     pub fn measure(&self) -> nix::Result<Measured> {
         let found = statvfs(&self.folder)?;
         let free = found.blocks_available().saturating_mul(found.fragment_size());
@@ -108,7 +108,7 @@ impl Measured {
         Self { what, free, size, level, disk: None, folder }
     }
 
-    /// Reports each disk once, at the first directory that is on it.
+    /// Reports each disk once, at the first folder that is on it.
     pub(super) fn each_disk_once(mut places: Vec<Self>) -> Vec<Self> {
         let mut seen = HashSet::new();
         for place in &mut places {

@@ -6,7 +6,7 @@ use crate::database::checks::{Facts, connect};
 use anyhow::Result;
 use bootledger_projections::database::cause::Cause;
 use bootledger_projections::database::pool::sessions::Sessions;
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use sqlx::{Connection, Executor};
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Gauges {
 }
 
 impl Watch {
-    /// Creates a watch over these directories and this database.
+    /// Creates a watch over these folders and this database.
     ///
     /// # Errors
     /// Returns an error if the registry already contains these metrics.

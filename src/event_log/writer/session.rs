@@ -8,7 +8,7 @@ use crate::event_log::append::{Batch, Rejection, refused};
 use bootledger_projections::database::pool::liveness::Bound;
 use bootledger_projections::database::pool::sessions::{Backend, Session, Sessions, fence};
 use bootledger_projections::database::pool::{DIAL, is_lost};
-use bootledger_web::http::vitals::WorkerStatus;
+use bootledger_web::http::worker_status::WorkerStatus;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Error};
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! TFTP with the names that firmware sends. Property tests with any bytes as packets, in the compact form of the fuzz target `fuzz/fuzz_targets/tftp.rs`: nothing
-//! panics, no file of another directory is sent, and never more than was negotiated.
+//! panics, no file of another folder is sent, and never more than was negotiated.
 
 use super::{BootFiles, error};
 use bootledger_boot_loaders::Loaders;
@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
-/// A directory with files that contain only `i`, beside a file that does not.
+/// A folder with files that contain only `i`, beside a file that does not.
 fn folder() -> (TempDir, Loaders) {
     let around = tempfile::tempdir().expect("a folder");
     let inside = around.path().join("loaders");
@@ -109,7 +109,7 @@ fn files_and_refusals_are_sent() {
     assert_eq!(refused(b"\0\x04\0\x01"), b"");
 }
 
-/// Requests for a file in a directory that name it in different ways.
+/// Requests for a file in a folder that name it in different ways.
 const SENT: [&[u8]; 18] = [
     b"grub/x86_64-efi/Core.efi",
     b"/grub/x86_64-efi/Core.efi",

@@ -3,7 +3,9 @@
 //! Queries are signed like updates: a server may select its view of a zone by the key, and may refuse all unsigned queries. The
 //! client of hickory signs only updates and transfers, so it is not used here.
 
+use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::site::TsigKey;
+use bootledger_aggregates::values::text::Text;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigError;
 use hickory_proto::rr::{TSigVerifier, TSigner};
@@ -25,17 +27,21 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) const FUDGE: u16 = 300;
 
 /// Why a message failed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The server holds different records from those in the update's prerequisite, so it has changed nothing.
-    #[error("the primary holds something else")]
     HoldsElse,
-    /// The server no longer responds; the text is an explanation.
-    #[error("{0}")]
-    Gone(String),
-    /// Any other failure; the text is an explanation.
-    #[error("{0}")]
-    Other(String),
+    /// The server no longer responds, for this reason.
+    Gone(DriftProblem),
+    /// Any other failure.
+    Other(DriftProblem),
+}
+
+impl Trouble {
+    /// A defect of the program, or damaged data.
+    pub(super) fn internal(detail: &str) -> Self {
+        Self::Other(DriftProblem::Internal { detail: Text::fitted(detail) })
+    }
 }
 
 /// A signed connection to one server.
@@ -61,8 +67,8 @@ struct Questions {
 
 impl Connection {
     /// Opens a connection to the server.
-    pub(super) async fn open(address: SocketAddr, key: &TsigKey, signer: TSigner) -> Result<Self, Trouble> {
-        let unreachable = |error: &dyn Display| Trouble::Other(unanswered(address, &format!("it cannot be reached: {error}")));
+    pub(super) async fn open(address: SocketAddr, key: &TsigKey, signer: TSigner) -> Result<Self, DriftProblem> {
+        let unreachable = |error: &dyn Display| unanswered(address, &format!("it cannot be reached: {error}"));
         let stream = match tokio::time::timeout(DEADLINE, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unreachable(&error)),
@@ -93,7 +99,7 @@ impl Connection {
         let _forgotten = Forgotten { awaited: &self.awaited, id };
         message.metadata.id = id;
         let mut verifier = self.sign(&mut message)?;
-        let bytes = message.to_vec().map_err(|error| Trouble::Other(format!("the message cannot be written: {error}")))?;
+        let bytes = message.to_vec().map_err(|error| Trouble::internal(&format!("the message cannot be written: {error}")))?;
         let exchange = async {
             self.write(&bytes).await.ok()?;
             answer.await.ok()
@@ -106,7 +112,9 @@ impl Connection {
     fn sign(&self, message: &mut Message) -> Result<TSigVerifier, Trouble> {
         let signed = message.finalize(&self.signer, now()).map_err(|error| error.to_string());
         let verifier = signed.and_then(|verifier| verifier.ok_or_else(|| "no signature was made".to_owned()));
-        verifier.map_err(|error| Trouble::Other(format!("the message cannot be signed with the key {}: {error}", self.key.name)))
+        verifier.map_err(|error| {
+            Trouble::Other(DriftProblem::KeyUnusable { key: self.key.name.clone(), detail: Text::fitted(&error) })
+        })
     }
 
     async fn write(&self, message: &[u8]) -> std::io::Result<()> {
@@ -119,41 +127,24 @@ impl Connection {
     fn verified(&self, verifier: &mut TSigVerifier, bytes: &[u8]) -> Result<Message, Trouble> {
         let answer = Message::from_vec(bytes)
             .map_err(|error| Trouble::Other(unanswered(self.address, &format!("its response is malformed: {error}"))))?;
-        let (address, key) = (self.address, &self.key);
+        let (primary, key) = (self.address, self.key.name.clone());
         // A server that refuses a signature gives the reason in a response that it cannot or need not sign (RFC 8945, section
         // 5.2).
         let refused = answer.signature().and_then(|signature| Some((signature.data.error?, &signature.data)));
         if let Some((error, signature)) = refused {
             return Err(Trouble::Other(match error {
-                TsigError::BadKey => format!(
-                    "{address} does not know the key {} with {} (BADKEY); check that the key's name and algorithm are the same there, and that the key may be used from this machine",
-                    key.name,
-                    key.algorithm.name()
-                ),
-                TsigError::BadSig => format!(
-                    "{address} has another secret for the key {} (BADSIG); check that the key's secret and algorithm are the same there",
-                    key.name
-                ),
-                TsigError::BadTime => format!(
-                    "{address} refuses the signature because {} (BADTIME); signatures with the key {} are valid for {FUDGE} s, so synchronise both clocks, for example by NTP",
-                    clocks(&signature.other),
-                    key.name
-                ),
-                other => format!("{address} refuses the signature with the key {} (TSIG error {})", key.name, u16::from(other)),
+                TsigError::BadKey => DriftProblem::KeyUnknown { primary, key, algorithm: self.key.algorithm },
+                TsigError::BadSig => DriftProblem::KeyDiffers { primary, key },
+                TsigError::BadTime => DriftProblem::ClocksDiffer { primary, key, allowed: FUDGE, ahead: ahead(&signature.other) },
+                other => DriftProblem::SignatureRefused { primary, key, error: u16::from(other) },
             }));
         }
         if answer.signature().is_none() {
-            return Err(Trouble::Other(format!(
-                "{address} answered without a signature of the key {} ({}); check that the key's name, algorithm and secret are the same there",
-                key.name,
-                code(answer.response_code)
-            )));
+            let response = Text::fitted(&code(answer.response_code));
+            return Err(Trouble::Other(DriftProblem::Unsigned { primary, key, response }));
         }
         verifier.verify(bytes).map_err(|error| {
-            Trouble::Other(format!(
-                "the response of {address} is not correctly signed with the key {}: {error}; check that the key's secret and the clocks are the same there",
-                key.name
-            ))
+            Trouble::Other(DriftProblem::NotTrusted { primary, key, detail: Text::fitted(&error.to_string()) })
         })?;
         Ok(answer)
     }
@@ -224,19 +215,18 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The difference between this machine's clock and the server's, which the server sends in 48 bits with BADTIME.
-fn clocks(other: &[u8]) -> String {
-    let Ok(seconds) = <[u8; 6]>::try_from(other) else { return "its clock differs from this machine's".to_owned() };
-    let (theirs, ours) = (seconds.iter().fold(0, |all, octet| all << 8 | u64::from(*octet)), now());
-    let (difference, way) = if theirs > ours { (theirs - ours, "ahead of") } else { (ours - theirs, "behind") };
-    format!("its clock is {difference} s {way} this machine's")
+/// How many seconds the server's clock is ahead of this machine's. The server sends its time in 48 bits with BADTIME.
+fn ahead(other: &[u8]) -> Option<i64> {
+    let seconds = <[u8; 6]>::try_from(other).ok()?;
+    let theirs = seconds.iter().fold(0, |all, octet| all << 8 | i64::from(*octet));
+    Some(theirs - i64::try_from(now()).ok()?)
 }
 
-/// The message that all users see if nothing at this address responded like a primary, regardless of the reason. It must not
+/// The problem that all users see if nothing at this address responded like a primary, regardless of the reason. It must not
 /// reveal which ports of which hosts are open. The log has the details.
-fn unanswered(address: SocketAddr, details: &str) -> String {
-    warn!(primary = %address, details, "a DNS primary did not answer");
-    format!("{address} does not accept DNS updates. The service's log has the details")
+fn unanswered(primary: SocketAddr, details: &str) -> DriftProblem {
+    warn!(%primary, details, "a DNS primary did not answer");
+    DriftProblem::NoAnswer { primary }
 }
 
 /// An explanation of a server's response code.

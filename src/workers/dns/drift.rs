@@ -6,7 +6,7 @@ use super::records::{Kind, Records, Update, place};
 use crate::commands::CommandService;
 use crate::event_log::dns::{self, Key, PublishedSet, Work};
 use crate::event_log::drift::Wanted;
-use bootledger_aggregates::drift::{Difference, Nature};
+use bootledger_aggregates::drift::{Difference, DifferenceKind, DriftProblem, Nature};
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
@@ -25,7 +25,7 @@ pub(crate) enum Seen {
     /// The record set is changing at the moment, so the comparison has no result.
     Changing,
     /// The record set could not be checked, for this reason.
-    Unseen(String),
+    Unseen(DriftProblem),
 }
 
 /// A site's primary, which is compared with the views.
@@ -44,10 +44,8 @@ impl<'a> Comparison<'a> {
         sites: &'a [Entry<SiteSpec>],
         site: &'a Name,
         updates: &'a DnsUpdates,
-    ) -> Result<Self, String> {
-        let secret = commands.secrets.read(&updates.key.secret).map_err(|error| error.to_string())?;
-        let primary =
-            Primary::connect(updates, &secret, &commands.outbound.guard).await.map_err(|trouble| trouble.to_string())?;
+    ) -> Result<Self, DriftProblem> {
+        let primary = Primary::connect(updates, &commands.secrets, &commands.outbound.guard).await?;
         Ok(Self { commands, sites, site, updates, primary })
     }
 
@@ -130,15 +128,15 @@ impl<'a> Comparison<'a> {
         let work = Work { key: key.clone(), wanted: records.wanted.clone(), generation: 0, attempts: 0 };
         dns::record_before_publishing(views, &primary, &[&work]).await?;
         let found: BTreeSet<String> = ordered.found.iter().map(ToString::to_string).collect();
-        let gone = if ordered.nature == Nature::Foreign {
+        let gone = if ordered.nature() == Nature::Foreign {
             &found - &records.wanted
         } else {
             &(&records.sent - &records.wanted) & &found
         };
         let update = Update { records, held: Some(found.clone()), removed: gone, added: &records.wanted - &found };
         // If the primary holds something else by now, the update changes nothing, and the next check shows that.
-        if let Err(trouble @ (Trouble::Gone(_) | Trouble::Other(_))) = self.primary.update(zone, &[update]).await {
-            return Ok(Seen::Unseen(trouble.to_string()));
+        if let Err(Trouble::Gone(problem) | Trouble::Other(problem)) = self.primary.update(zone, &[update]).await {
+            return Ok(Seen::Unseen(problem));
         }
         let seen = seen_of(self.see(zone, records).await);
         if seen == Seen::Same {
@@ -152,7 +150,8 @@ fn seen_of(seen: Result<Option<Difference>, Trouble>) -> Seen {
     match seen {
         Ok(None) => Seen::Same,
         Ok(Some(difference)) => Seen::Differs(difference),
-        Err(trouble) => Seen::Unseen(trouble.to_string()),
+        Err(Trouble::Gone(problem) | Trouble::Other(problem)) => Seen::Unseen(problem),
+        Err(Trouble::HoldsElse) => Seen::Changing,
     }
 }
 
@@ -160,25 +159,24 @@ fn seen_of(seen: Result<Option<Difference>, Trouble>) -> Seen {
 fn difference(server: &str, zone: &Zone, records: &Records, found: &PrimaryRecords) -> Option<Difference> {
     let Records { name, sent, wanted, .. } = records;
     let values = |set: &BTreeSet<String>| set.iter().map(|value| Text::fitted(value)).collect();
-    let differs = |nature, message: String| {
+    let differs = |kind| {
         let (expected, found) = (values(wanted), values(&found.values));
-        Some(Difference { nature, server: Text::fitted(server), expected, found, message: Text::fitted(&message) })
+        Some(Difference { kind, server: Text::fitted(server), expected, found })
     };
     if let (Some(alias), false) = (&found.alias, wanted.is_empty()) {
-        let message =
-            format!("{name} is an alias (CNAME) of {alias} at {server}, which Bootledger did not create, in zone {zone}");
-        return differs(Nature::Alias, message);
+        let (name, target) = (Text::fitted(name), Text::fitted(alias));
+        return differs(DifferenceKind::Alias { name, target, zone: zone.name.clone() });
     }
     let foreign = &found.values - &(sent | wanted);
     // A record set with no expected record, and none of ours left, is not ours to judge.
     if !wanted.is_empty() && !foreign.is_empty() {
-        return differs(Nature::Foreign, String::new());
+        return differs(DifferenceKind::Foreign {});
     }
     if !wanted.is_subset(&found.values) {
-        return differs(Nature::Missing, String::new());
+        return differs(DifferenceKind::Missing {});
     }
     let left = &(sent - wanted) & &found.values;
-    if left.is_empty() { None } else { differs(Nature::LeftOver, String::new()) }
+    if left.is_empty() { None } else { differs(DifferenceKind::LeftOver {}) }
 }
 
 #[cfg(test)]
@@ -193,7 +191,8 @@ mod tests {
         let (sent, wanted, answered) = (set(sent), set(wanted), set(sent));
         let records = Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, sent, answered, wanted };
         let zone: Zone = "dc1.example".parse().expect("a zone");
-        difference("10.0.0.53:53", &zone, &records, &PrimaryRecords { values: set(found), alias: None }).map(|found| found.nature)
+        difference("10.0.0.53:53", &zone, &records, &PrimaryRecords { values: set(found), alias: None })
+            .map(|found| found.nature())
     }
 
     #[test]
@@ -219,9 +218,10 @@ mod tests {
         let mut records =
             Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, sent: set(&[]), answered: set(&[]), wanted: set(&["1"]) };
         let zone: Zone = "dc1.example".parse().expect("a zone");
-        let sent = difference("10.0.0.53:53", &zone, &records, &alias).expect("a difference");
-        assert_eq!(sent.nature, Nature::Alias);
-        assert!(sent.message.as_str().contains("alias (CNAME) of www.example"), "{sent:?}");
+        let text = |text: &str| text.parse().expect("a text");
+        let kind = DifferenceKind::Alias { name: text("h1.dc1.example"), target: text("www.example"), zone: zone.name.clone() };
+        let found = difference("10.0.0.53:53", &zone, &records, &alias).expect("a difference");
+        assert_eq!((found.kind, found.expected), (kind, vec![text("1")]));
         records.wanted.clear();
         assert_eq!(difference("10.0.0.53:53", &zone, &records, &alias), None);
     }

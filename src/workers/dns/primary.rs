@@ -3,16 +3,20 @@
 use super::connection::{Connection, FUDGE, code};
 use super::records::{Kind, Records, Update};
 use base64::Engine;
+use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::site::{DnsUpdates, TsigAlgorithm};
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::zone::Zone;
 use bootledger_outbound::Guard;
-use bootledger_secrets::Secret;
+use bootledger_secrets::{NoSecret, Secrets};
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Message, OpCode, Query, ResponseCode, UpdateMessage};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm as Hmac;
 use hickory_proto::rr::rdata::{A, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigner};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::SocketAddr;
 
 pub(super) use super::connection::Trouble;
@@ -22,7 +26,7 @@ pub(super) const AT_ONCE: usize = 32;
 
 impl From<ProtoError> for Trouble {
     fn from(error: ProtoError) -> Self {
-        Self::Other(error.to_string())
+        Self::internal(&error.to_string())
     }
 }
 
@@ -42,19 +46,25 @@ pub(super) struct Primary {
 
 impl Primary {
     /// Connects over TCP, because updates of many records and some responses are larger than a datagram.
-    pub(super) async fn connect(updates: &DnsUpdates, secret: &Secret, guard: &Guard) -> Result<Self, Trouble> {
-        guard.check(updates.primary).map_err(|refused| Trouble::Other(refused.to_string()))?;
-        let key = base64::engine::general_purpose::STANDARD.decode(secret.expose());
-        let key = key.map_err(|_| {
-            Trouble::Other(format!("the secret {} is not a key in base64, as `tsig-keygen` prints it", updates.key.secret))
+    pub(super) async fn connect(updates: &DnsUpdates, secrets: &Secrets, guard: &Guard) -> Result<Self, DriftProblem> {
+        let secret = secrets.read(&updates.key.secret).map_err(unreadable)?;
+        guard.check(updates.primary).map_err(|refused| DriftProblem::AddressNotAllowed {
+            address: updates.primary,
+            option: Text::fitted(refused.option),
         })?;
+        let key = base64::engine::general_purpose::STANDARD.decode(secret.expose());
+        let key = key.map_err(|_| DriftProblem::SecretMalformed { secret: updates.key.secret.clone() })?;
         let algorithm = match updates.key.algorithm {
             TsigAlgorithm::HmacSha256 => Hmac::HmacSha256,
             TsigAlgorithm::HmacSha384 => Hmac::HmacSha384,
             TsigAlgorithm::HmacSha512 => Hmac::HmacSha512,
         };
-        let signer = TSigner::new(key, algorithm, name(updates.key.name.as_str())?, FUDGE);
-        let signer = signer.map_err(|error| Trouble::Other(format!("the key {} cannot be used: {error}", updates.key.name)))?;
+        let unusable = |error: &dyn Display| DriftProblem::KeyUnusable {
+            key: updates.key.name.clone(),
+            detail: Text::fitted(&error.to_string()),
+        };
+        let signer_name = labels(updates.key.name.as_str()).map_err(|error| unusable(&error))?;
+        let signer = TSigner::new(key, algorithm, signer_name, FUDGE).map_err(|error| unusable(&error))?;
         let address = SocketAddr::new(updates.primary, updates.port.get());
         Ok(Self { connection: Connection::open(address, &updates.key, signer).await? })
     }
@@ -65,8 +75,8 @@ impl Primary {
     }
 
     /// The name of the key that signs messages.
-    pub(super) fn key(&self) -> &str {
-        self.connection.key().name.as_str()
+    pub(super) fn key(&self) -> &DomainName {
+        &self.connection.key().name
     }
 
     /// Sends updates of one zone in one message: either all take effect, or none.
@@ -104,12 +114,12 @@ impl Primary {
             ResponseCode::YXRRSet | ResponseCode::NXRRSet | ResponseCode::YXDomain | ResponseCode::NXDomain => {
                 Err(Trouble::HoldsElse)
             }
-            refused => Err(Trouble::Other(format!(
-                "{} refuses updates of zone {zone} ({}); check there that it is the zone's primary and that the key {} may update it",
-                self.address(),
-                code(refused),
-                self.key()
-            ))),
+            refused => Err(Trouble::Other(DriftProblem::Refused {
+                primary: self.address(),
+                key: self.key().clone(),
+                zone: zone.name.clone(),
+                response: Text::fitted(&code(refused)),
+            })),
         }
     }
 
@@ -143,12 +153,12 @@ impl Primary {
         query.add_query(Query::query(requested.clone(), record_type(kind)));
         let answer = self.connection.send(query).await?;
         if !matches!(answer.response_code, ResponseCode::NoError | ResponseCode::NXDomain) || !answer.authoritative {
-            return Err(Trouble::Other(format!(
-                "{} does not answer for {owner} with authority ({}); check there that it serves the zone, and that the key {} may query it (allow-query, views)",
-                self.address(),
-                code(answer.response_code),
-                self.key()
-            )));
+            return Err(Trouble::Other(DriftProblem::NotAuthoritative {
+                primary: self.address(),
+                key: self.key().clone(),
+                name: Text::fitted(owner),
+                response: Text::fitted(&code(answer.response_code)),
+            }));
         }
         let mut found = PrimaryRecords::default();
         // A response also contains the signatures of a signed zone, and the records that an alias leads to.
@@ -187,7 +197,7 @@ fn record_type(kind: Kind) -> RecordType {
 }
 
 fn data(kind: Kind, value: &str) -> Result<RData, Trouble> {
-    let damaged = || Trouble::Other(format!("the views have a {} record with the value {value:?}", kind.name()));
+    let damaged = || Trouble::internal(&format!("the views have a {} record with the value {value:?}", kind.name()));
     Ok(match kind {
         Kind::A => RData::A(A(value.parse().map_err(|_| damaged())?)),
         Kind::Ptr => RData::PTR(PTR(name(value)?)),
@@ -195,8 +205,19 @@ fn data(kind: Kind, value: &str) -> Result<RData, Trouble> {
 }
 
 /// Parses a name label by label, since the names of RFC 2317 contain a slash.
+fn labels(text: &str) -> Result<Name, ProtoError> {
+    Name::from_labels(text.split('.').map(str::as_bytes))
+}
+
 fn name(text: &str) -> Result<Name, Trouble> {
-    Ok(Name::from_labels(text.split('.').map(str::as_bytes))?)
+    Ok(labels(text)?)
+}
+
+fn unreadable(error: NoSecret) -> DriftProblem {
+    match error {
+        NoSecret::Missing { name, variable } => DriftProblem::SecretMissing { secret: name, variable: Text::fitted(&variable) },
+        NoSecret::Unusable { name, problem } => DriftProblem::SecretUnusable { secret: name, detail: Text::fitted(&problem) },
+    }
 }
 
 fn text(name: &Name) -> String {

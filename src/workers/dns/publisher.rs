@@ -6,10 +6,13 @@ use crate::commands::CommandService;
 use crate::event_log::dns::{self, Failed, Work};
 use crate::workers::heartbeat::Worker;
 use crate::workers::{BackgroundWork, Next};
+use bootledger_aggregates::problem::{DriftProblem, PublishProblem};
 use bootledger_aggregates::site::DnsUpdates;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::zone::Zone;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue;
+use bootledger_web::wording::dns::problem as words;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
@@ -33,21 +36,27 @@ const MESSAGE: usize = 100;
 const TRIES: u32 = 3;
 /// The longest time between two attempts, in seconds.
 const LONGEST_SECONDS: i64 = 15;
+/// The maximum number of values of a record set in a problem.
+const SHOWN: usize = 20;
 
 /// The result of publishing a record set.
 enum Outcome {
     Done,
-    Conflict(String),
-    Trouble(String),
+    Conflict(PublishProblem),
+    Trouble(PublishProblem),
     /// The connection can no longer be used.
-    Gone(String),
+    Gone(PublishProblem),
 }
 
 impl From<Trouble> for Outcome {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Gone(problem) => Self::Gone(problem),
-            other => Self::Trouble(other.to_string()),
+            Trouble::Gone(problem) => Self::Gone(problem.into()),
+            Trouble::Other(problem) => Self::Trouble(problem.into()),
+            Trouble::HoldsElse => {
+                let detail = Text::fitted("the primary has other records than expected");
+                Self::Trouble(DriftProblem::Internal { detail }.into())
+            }
         }
     }
 }
@@ -170,13 +179,14 @@ impl Publisher {
             let dns::PublishedSet { sent, answered } = published.remove(&work.key).unwrap_or_default();
             (records.sent, records.answered) = (sent, answered);
         }
-        let outcomes = match self.connect(job.updates).await {
+        let (secrets, guard) = (&self.commands.secrets, &self.commands.outbound.guard);
+        let outcomes = match Primary::connect(job.updates, secrets, guard).await {
             Ok(connection) => {
                 let all: Vec<&Work> = job.all.iter().map(|(work, _)| *work).collect();
                 dns::record_before_publishing(views, &primary, &all).await?;
                 publish(&connection, job.zone, &job.all).await
             }
-            Err(trouble) => job.all.iter().map(|_| Outcome::Trouble(trouble.to_string())).collect(),
+            Err(problem) => job.all.iter().map(|_| Outcome::Trouble(problem.clone().into())).collect(),
         };
         let (mut done, mut failed) = (vec![], vec![]);
         for ((work, _), outcome) in job.all.iter().zip(outcomes) {
@@ -194,7 +204,7 @@ impl Publisher {
         }
         if let Some(first) = failed.first() {
             warn!(
-                primary, zone = %job.zone, sets = failed.len(), problem = first.problem,
+                primary, zone = %job.zone, sets = failed.len(), problem = words(&first.problem),
                 "cannot publish records to their primary; retrying"
             );
         }
@@ -203,11 +213,6 @@ impl Publisher {
         dns::wake(views, &names(done.into_iter()), true, self.now()).await?;
         dns::wake(views, &names(failed.iter().map(|failed| failed.work)), false, self.now()).await?;
         Ok(())
-    }
-
-    async fn connect(&self, updates: &DnsUpdates) -> Result<Primary, Trouble> {
-        let secret = self.commands.secrets.read(&updates.key.secret).map_err(|error| Trouble::Other(error.to_string()))?;
-        Primary::connect(updates, &secret, &self.commands.outbound.guard).await
     }
 }
 
@@ -260,13 +265,13 @@ async fn publish(primary: &Primary, zone: &Zone, all: &[(&Work, Records)]) -> Ve
         .map(|(_, records)| records.expected())
         .filter(|update| !(update.removed.is_empty() && update.added.is_empty()))
         .collect();
-    let mut refused: HashMap<(&str, &str), String> = HashMap::new();
+    let mut refused: HashMap<(&str, &str), PublishProblem> = HashMap::new();
     for some in changing.chunks(MESSAGE) {
         match primary.update(zone, some).await {
             Ok(()) | Err(Trouble::HoldsElse) => {}
-            Err(Trouble::Gone(problem)) => return all.iter().map(|_| Outcome::Gone(problem.clone())).collect(),
+            Err(Trouble::Gone(problem)) => return all.iter().map(|_| Outcome::Gone(problem.clone().into())).collect(),
             Err(Trouble::Other(problem)) => {
-                refused.extend(some.iter().map(|update| (key(update.records), problem.clone())));
+                refused.extend(some.iter().map(|update| (key(update.records), PublishProblem::from(problem.clone()))));
             }
         }
     }
@@ -288,11 +293,11 @@ fn key(records: &Records) -> (&str, &'static str) {
 }
 
 /// Queries the primary for a record set, and updates it until the primary holds the expected records.
-async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Option<&String>) -> Outcome {
+async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Option<&PublishProblem>) -> Outcome {
     if let Some(problem) = refused {
         return Outcome::Trouble(problem.clone());
     }
-    let (name, kind) = (&records.name, records.kind.name());
+    let (name, kind) = (Text::fitted(&records.name), Text::fitted(records.kind.name()));
     let mut taken = None;
     for attempt in 0..=TRIES {
         let found = match primary.look(zone, records).await {
@@ -300,18 +305,13 @@ async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Opti
             Err(trouble) => return trouble.into(),
         };
         if let (Some(alias), false) = (&found.alias, records.wanted.is_empty()) {
-            return Outcome::Conflict(format!(
-                "{name} is an alias (CNAME) of {alias} at the primary of {zone}, which Bootledger did not create; remove it there, or choose another name"
-            ));
+            return Outcome::Conflict(PublishProblem::Alias { name, target: Text::fitted(alias), zone: zone.name.clone() });
         }
         let update = match records.from(&found.values) {
             Step::Nothing => return Outcome::Done,
             Step::Conflict(foreign) => {
-                let values: Vec<String> = foreign.into_iter().collect();
-                return Outcome::Conflict(format!(
-                    "the primary of {zone} has {name} {kind} {}, which Bootledger did not create; remove it there, or choose another name or address",
-                    values.join(", ")
-                ));
+                let values = shown(&foreign);
+                return Outcome::Conflict(PublishProblem::Foreign { name, r#type: kind, values, zone: zone.name.clone() });
             }
             Step::Update(update) => update,
         };
@@ -324,18 +324,23 @@ async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Opti
             Err(trouble) => return trouble.into(),
         };
     }
-    Outcome::Trouble(format!("the primary has not returned stable records for {name} {kind} at {} yet", primary.address()))
+    Outcome::Trouble(PublishProblem::Unstable { primary: primary.address(), name, r#type: kind })
 }
 
-/// The message for a primary that repeatedly returns other records than expected; `taken` is whether it accepted the update.
-fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, taken: bool) -> String {
-    let shown = |values: &BTreeSet<String>| {
-        if values.is_empty() { "no record".to_owned() } else { values.iter().cloned().collect::<Vec<_>>().join(", ") }
-    };
-    let (address, key, name, kind) = (primary.address(), primary.key(), &records.name, records.kind.name());
-    let (found, wanted) = (shown(found), shown(&records.wanted));
-    let update = if taken { "accepts the update anyway" } else { "refuses an update that is based on this response" };
-    format!(
-        "{address} answers {found} for {name} {kind}, where {wanted} is expected, and {update}. It serves other records than it updates. Check that the key {key} selects the same view for both (match-clients), that {address} is the zone's primary and not a secondary that passes updates on, and whether another program updates the same records"
-    )
+/// The problem of a primary that repeatedly returns other records than expected; `accepted` is whether it accepted the update.
+fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, accepted: bool) -> PublishProblem {
+    PublishProblem::OtherRecords {
+        primary: primary.address(),
+        key: primary.key().clone(),
+        name: Text::fitted(&records.name),
+        r#type: Text::fitted(records.kind.name()),
+        found: shown(found),
+        expected: shown(&records.wanted),
+        accepted,
+    }
+}
+
+/// The first values of a record set. A problem is stored with every attempt, and a primary may return thousands of values.
+fn shown(values: &BTreeSet<String>) -> Vec<Text> {
+    values.iter().take(SHOWN).map(|value| Text::fitted(value)).collect()
 }

@@ -4,7 +4,7 @@ use super::Checker;
 use super::memory::Remembered;
 use super::site::Look;
 use crate::workers::dns::drift::Seen;
-use bootledger_aggregates::drift::{Difference, DriftKey, Nature, Subject};
+use bootledger_aggregates::drift::{Difference, DifferenceKind, DriftKey, DriftProblem, Subject};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
@@ -15,6 +15,7 @@ use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, Confirmed, DhcpServerView};
 use bootledger_projections::rows::dhcp_sites;
 use bootledger_web::machines::dhcp::held;
+use std::net::Ipv4Addr;
 use std::sync::PoisonError;
 use time::{Duration, OffsetDateTime};
 
@@ -43,18 +44,14 @@ impl Checker {
                     if self.now() - at.0 < GRACE {
                         Seen::Changing
                     } else {
-                        let seconds = GRACE.whole_seconds();
-                        let advice = "check on its machine that `bootledger dhcp-agent` runs there and reaches this service";
-                        Seen::Unseen(format!(
-                            "the agent of DHCP server {} sent no report within {seconds} s; {advice}",
-                            server.key
-                        ))
+                        let seconds = GRACE.whole_seconds().unsigned_abs();
+                        Seen::Unseen(DriftProblem::NoReport { server: server.key.clone(), seconds })
                     }
                 }
                 _ => match self.server(&server.key, view, &look.site, changed, changed_at).await? {
                     Seen::Same | Seen::Changing if !strays.is_empty() => held_back(&server.key, &strays),
                     // The server cannot confirm a configuration that the service withholds.
-                    Seen::Differs(Difference { nature: Nature::Behind, .. }) if !strays.is_empty() => {
+                    Seen::Differs(Difference { kind: DifferenceKind::Behind { .. }, .. }) if !strays.is_empty() => {
                         held_back(&server.key, &strays)
                     }
                     Seen::Same if !repeated.is_empty() => left_out(&server.key, &repeated),
@@ -74,24 +71,16 @@ impl Checker {
         changed: i64,
         changed_at: Option<OffsetDateTime>,
     ) -> anyhow::Result<Seen> {
-        let differs = |nature, expected: Option<Sha256>, message: String| {
+        let differs = |kind, expected: Option<Sha256>| {
             let found = view.confirmed.iter().map(|confirmed| Text::fitted(&confirmed.revision.to_string())).collect();
             let expected = expected.iter().map(|revision| Text::fitted(&revision.to_string())).collect();
-            Seen::Differs(Difference {
-                nature,
-                server: Text::fitted(name.as_str()),
-                expected,
-                found,
-                message: Text::fitted(&message),
-            })
+            Seen::Differs(Difference { kind, server: Text::fitted(name.as_str()), expected, found })
         };
         if let Some(failing) = &view.failing {
-            let message = format!("cannot use its configuration and keeps the old one: {}", failing.message);
-            return Ok(differs(Nature::Failing, failing.revision, message));
+            return Ok(differs(DifferenceKind::Failing { error: failing.message.clone() }, failing.revision));
         }
         let Some(Confirmed { revision, position, .. }) = view.confirmed else {
-            let message = "has never confirmed a configuration; start `bootledger dhcp-agent` on its machine";
-            return Ok(differs(Nature::Unconfirmed, None, message.to_owned()));
+            return Ok(differs(DifferenceKind::Unconfirmed {}, None));
         };
         let mut known = self.remembered(name, position);
         if position < changed {
@@ -99,11 +88,7 @@ impl Checker {
             self.remember(name, known);
             let overdue = |since: OffsetDateTime| self.now() - since > GRACE;
             if changed_at.is_some_and(overdue) || overdue(since) {
-                let message = format!(
-                    "has confirmed nothing since position {position}, although its configuration may have changed; check on its \
-                     machine that `bootledger dhcp-agent` runs there and reaches this service"
-                );
-                return Ok(differs(Nature::Behind, None, message));
+                return Ok(differs(DifferenceKind::Behind { position }, None));
             }
             return Ok(Seen::Changing);
         }
@@ -115,8 +100,7 @@ impl Checker {
         if let Some(right) = right
             && right != revision
         {
-            let message = format!("reports revision {revision}, but the expected revision at position {position} is {right}");
-            return Ok(differs(Nature::OtherRevision, Some(right), message));
+            return Ok(differs(DifferenceKind::OtherRevision { position }, Some(right)));
         }
         Ok(Seen::Same)
     }
@@ -134,19 +118,19 @@ impl Checker {
 
 /// The difference of a server whose site has entries that no network serves.
 fn held_back(server: &Name, strays: &[Stray]) -> Seen {
-    let problem = strays.first().map(|stray| stray.problem.as_str()).unwrap_or_default();
-    let message =
-        format!("does not get the current configuration, which has no network for {}: {problem}", strays::named(strays));
-    let expected = strays.iter().take(10).map(|stray| Text::fitted(&stray.named())).collect();
-    let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
-    Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })
+    let kind = strays::held_back(strays).map(|held_back| DifferenceKind::HeldBack { held_back });
+    without(server, kind, strays.iter().map(|stray| stray.ip))
 }
 
 /// The difference of a server whose site has entries that repeat an interface or an address.
 fn left_out(server: &Name, left_out: &[LeftOut]) -> Seen {
-    let problem = left_out.first().map(|entry| entry.problem.as_str()).unwrap_or_default();
-    let message = format!("does not get {}: {problem}", repeats::named(left_out));
-    let expected = left_out.iter().take(10).map(|entry| Text::fitted(&entry.named())).collect();
-    let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
-    Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })
+    let kind = repeats::repeated(left_out).map(|repeated| DifferenceKind::Repeated { repeated });
+    without(server, kind, left_out.iter().map(|entry| entry.ip))
+}
+
+/// The difference of a server that does not get the entries with these addresses.
+fn without(server: &Name, kind: Option<DifferenceKind>, addresses: impl Iterator<Item = Ipv4Addr>) -> Seen {
+    let Some(kind) = kind else { return Seen::Same };
+    let expected = addresses.take(10).map(|address| Text::fitted(&address.to_string())).collect();
+    Seen::Differs(Difference { kind, server: Text::fitted(server.as_str()), expected, found: vec![] })
 }

@@ -5,11 +5,11 @@ use crate::event_log::dns::Key;
 use crate::event_log::drift::{self, Checked, Wanted};
 use crate::workers::dns::drift::{Comparison, Seen};
 use anyhow::bail;
-use bootledger_aggregates::drift::{Difference, DriftCommand, DriftKey, RecordType, Subject};
+use bootledger_aggregates::actor::SystemActor;
+use bootledger_aggregates::drift::{Difference, DriftCommand, DriftKey, DriftProblem, RecordType, Subject};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::Context;
 use bootledger_projections::projector::checkpoint;
@@ -30,7 +30,7 @@ pub(super) struct Look {
     /// The keys that were compared.
     visited: BTreeSet<DriftKey>,
     checked: Checked,
-    problems: BTreeSet<String>,
+    problems: BTreeSet<DriftProblem>,
     /// Whether something could not be compared. Its differences remain as they were.
     unseen: bool,
     /// Whether something with a requested repair has to be compared again soon.
@@ -75,12 +75,11 @@ impl Checker {
     ) -> anyhow::Result<()> {
         let Some(updates) = &site.spec.dns_updates else {
             if whole {
-                look.problems.insert("the site has no DNS primary, so no records are compared".to_owned());
+                look.problems.insert(DriftProblem::NoPrimary {});
                 return Ok(());
             }
-            let problem = "the site no longer has a DNS primary".to_owned();
             let ordered = look.ordered().into_keys();
-            return self.record_seen(look, ordered.map(|key| (key, Seen::Unseen(problem.clone()))).collect()).await;
+            return self.record_seen(look, ordered.map(|key| (key, Seen::Unseen(DriftProblem::NoPrimary {}))).collect()).await;
         };
         let views = &self.commands.views;
         let ordered = look.ordered();
@@ -141,7 +140,7 @@ impl Checker {
             let command = match seen {
                 Seen::Same if open.is_some() => DriftCommand::Report(None),
                 Seen::Differs(found) if ordered && known == Some(&found) => {
-                    DriftCommand::FailRepair { problem: Text::fitted("the update had no effect") }
+                    DriftCommand::FailRepair { problem: DriftProblem::NoEffect {} }
                 }
                 Seen::Differs(found) if known != Some(&found) => DriftCommand::Report(Some(found)),
                 Seen::Changing => {
@@ -149,7 +148,7 @@ impl Checker {
                     continue;
                 }
                 Seen::Unseen(problem) => {
-                    let failed = ordered.then(|| DriftCommand::FailRepair { problem: Text::fitted(&problem) });
+                    let failed = ordered.then(|| DriftCommand::FailRepair { problem: problem.clone() });
                     look.problems.insert(problem);
                     look.unseen = true;
                     let Some(failed) = failed else { continue };
@@ -171,7 +170,7 @@ impl Checker {
 
     async fn report(&self, news: Vec<(DriftKey, DriftCommand)>) -> anyhow::Result<()> {
         let context = Context {
-            actor: "drift check".to_owned(),
+            actor: SystemActor::DriftCheck.code().to_owned(),
             correlation_id: Uuid::now_v7().to_string(),
             causation_id: None,
             idempotency_key: None,

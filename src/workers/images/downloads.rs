@@ -1,7 +1,7 @@
 //! The service's downloads: boot images that administrators add from the library, in the background, one at a time over all
 //! instances. The page may be closed. When the service stops, a download is marked as interrupted and can be resumed.
 
-use super::install::{Installer, Order};
+use super::install::{Installed, Installer, Order};
 use crate::event_log::image_downloads::{self as rows, New, Row};
 use crate::workers::heartbeat::Worker;
 use crate::workers::{BackgroundWork, Next};
@@ -15,9 +15,10 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
 use bootledger_images::source_url;
-use bootledger_port::library::{DownloadProgress, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
+use bootledger_port::library::{DownloadProgress, DownloadResult, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
 use bootledger_port::{CommandError, Context};
 use bootledger_projections::database::cause::Cause;
+use bootledger_web::wording::downloads::message;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -27,6 +28,8 @@ use uuid::Uuid;
 
 /// How often progress is written to the database.
 const BEAT: Duration = Duration::from_secs(1);
+/// The maximum number of warnings and changes that are stored.
+const MOST_LINES: usize = 200;
 /// How long after the last progress an instance counts as lost.
 const LEASE: Duration = Duration::from_secs(20);
 
@@ -65,8 +68,8 @@ impl BackgroundWork for Downloader {
 
 /// How one attempt ended.
 enum End {
-    Done(String),
-    Failed(String),
+    Done(DownloadResult),
+    Failed(DownloadResult),
     Cancelled,
     Stopped,
 }
@@ -91,27 +94,28 @@ impl Downloads {
         let span = info_span!("image download", image.name = row.image, recipe = row.recipe, download.id = %row.id);
         let held = Mutex::new(worker);
         let end = self.work(&row, &held, stopping).instrument(span.clone()).await;
-        let (status, message) = match &end {
-            End::Done(message) => ("done", Some(message.as_str())),
-            End::Failed(message) => ("failed", Some(message.as_str())),
+        let (status, result) = match &end {
+            End::Done(result) => ("done", Some(result)),
+            End::Failed(result) => ("failed", Some(result)),
             End::Cancelled => ("cancelled", None),
             End::Stopped => ("interrupted", None),
         };
-        span.in_scope(|| info!(status, message, "download ended"));
+        span.in_scope(|| info!(status, message = result.and_then(message), "download ended"));
         if matches!(end, End::Done(_)) {
             // A client that sees the finished download looks up the image next. If the views take too long, the download is
             // finished anyway.
             drop(self.installer.commands.catch_up().await);
         }
         let worker = held.lock().map_or(worker, |held| *held);
-        rows::end(pool, (row.id, worker), status, message, self.now()).await?;
+        let result = result.map(serde_json::to_value).transpose()?;
+        rows::end(pool, (row.id, worker), status, result, self.now()).await?;
         Ok(true)
     }
 
     async fn work(&self, row: &Row, held: &Mutex<Uuid>, stopping: &mut watch::Receiver<bool>) -> End {
         let order = match order(row) {
             Ok(order) => order,
-            Err(error) => return End::Failed(format!("{error:#}")),
+            Err(error) => return End::Failed(DownloadResult::Failed { cause: None, detail: format!("{error:#}") }),
         };
         let context = Context {
             actor: row.actor.clone(),
@@ -131,14 +135,14 @@ impl Downloads {
         tokio::select! {
             installed = install => match installed {
                 Ok(installed) => {
-                    let changes = installed.changes.iter().map(ToString::to_string);
-                    let lines: Vec<String> = installed.warnings.iter().cloned().chain(changes).take(200).collect();
-                    End::Done(lines.join("\n"))
+                    let Installed { mut warnings, mut changes, .. } = installed;
+                    warnings.truncate(MOST_LINES);
+                    changes.truncate(MOST_LINES - warnings.len());
+                    End::Done(DownloadResult::Done { warnings, changes })
                 }
                 Err(error) => {
-                    let text = format!("{error:#}");
-                    let why = Cause::in_chain(error.chain()).filter(|cause| cause.passes()).map(Cause::sentence);
-                    End::Failed(why.filter(|why| !text.contains(why)).map_or(text.clone(), |why| format!("{why}: {text}")))
+                    let cause = Cause::in_chain(error.chain()).filter(|cause| cause.passes());
+                    End::Failed(DownloadResult::Failed { cause, detail: format!("{error:#}") })
                 }
             },
             () = self.beat(row.id, held, &latest) => End::Cancelled,
@@ -212,6 +216,8 @@ fn refused(field: &str, rule: Rule, message: impl Into<String>) -> CommandError 
 }
 
 fn download(row: Row) -> Result<ImageDownload, CommandError> {
+    // A result that another version stored, and that this one cannot read, is not shown.
+    let result = row.result.and_then(|result| serde_json::from_value(result).ok());
     let damaged = |error: &dyn std::fmt::Display| CommandError::Internal(anyhow!("the download {}: {error}", row.id));
     Ok(ImageDownload {
         id: row.id,
@@ -222,7 +228,8 @@ fn download(row: Row) -> Result<ImageDownload, CommandError> {
         status: row.status.parse::<DownloadStatus>().map_err(|error| damaged(&error))?,
         progress: row.progress.and_then(|progress| serde_json::from_value(progress).ok()),
         actor: row.actor,
-        message: row.message.filter(|message| !message.is_empty()),
+        message: result.as_ref().and_then(message),
+        result,
         created_at: Timestamp(row.created_at),
         changed_at: Timestamp(row.changed_at),
     })

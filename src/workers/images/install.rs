@@ -43,7 +43,7 @@ pub struct Installer {
     pub client: Client,
     /// The library of recipes.
     pub library: Arc<Library>,
-    /// The directory of downloads in progress.
+    /// The folder of downloads in progress.
     pub folder: PathBuf,
 }
 
@@ -75,7 +75,7 @@ pub struct Installed {
     pub warnings: Vec<String>,
 }
 
-/// The directory of downloads in a data directory.
+/// The folder of downloads in a data folder.
 pub fn folder(data_directory: &Path) -> PathBuf {
     data_directory.join("image-downloads")
 }

@@ -8,6 +8,7 @@ use crate::event_log::leases::Lease;
 use crate::event_log::store::Terms;
 use crate::workers::reactor::steps::{self, Failed, Outcome, Report, Work};
 use anyhow::{Context as _, bail};
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
@@ -145,7 +146,7 @@ pub(super) async fn mark_overdue(
     let stage = if deployment.status == Status::Open { Stage::Open } else { Stage::InProgress };
     let command = DeploymentCommand::MarkOverdue { stage, since: deployment.status_since, now };
     let context = Context {
-        actor: "reactor".to_owned(),
+        actor: SystemActor::Reactor.code().to_owned(),
         correlation_id: deployment.id.to_string(),
         causation_id: None,
         idempotency_key: None,

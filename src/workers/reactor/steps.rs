@@ -86,9 +86,9 @@ impl From<Failure> for Failed {
         Self(match failure {
             Failure::Refused(Refused(broken)) => PluginFailure::rules(&broken),
             Failure::Claimed(claim, holder) => {
-                let (kind, value) = claim.parts();
-                let message = format!("{value} is held by {holder}");
-                PluginFailure::rules(&[BrokenRule::new(kind, Rule::Claimed, message).held_by(holder)])
+                let (kind, before) = (claim.parts().0, format!("{} is held by ", claim.written()));
+                let claimed = BrokenRule::naming(kind, Rule::Claimed, before, holder, "; release it there");
+                PluginFailure::rules(&[claimed.about(claim.written())])
             }
             other => match CommandError::from(other) {
                 CommandError::Unavailable(cause) => {

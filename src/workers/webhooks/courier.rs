@@ -12,11 +12,16 @@ use crate::event_log::webhooks::{self, Changes, Holder, Key};
 use crate::workers::heartbeat::Worker;
 use anyhow::Result;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use bootledger_projections::database::log::{self, Stored, Wanted};
+use bootledger_projections::progress::delivery_problem::DeliveryProblem;
 use bootledger_projections::rows::catalogue::{Entry, WebhookView};
+use bootledger_secrets::NoSecret;
+use bootledger_web::wording::webhooks as wording;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use reqwest::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -60,7 +65,7 @@ struct Run {
     /// Nothing is sent before this time.
     resting: Option<OffsetDateTime>,
     taken_at: Option<OffsetDateTime>,
-    problem: Option<String>,
+    problem: Option<DeliveryProblem>,
     saved: Instant,
 }
 
@@ -191,9 +196,9 @@ impl Courier {
                     run.lanes.put_back(key);
                 }
                 run.resting = Some(now + SECRET);
-                let problem = problem.to_string();
+                let problem = unsigned(problem);
                 if run.problem.as_ref() != Some(&problem) {
-                    warn!(problem, "nothing can be sent to the webhook; retrying");
+                    warn!(problem = wording::problem(&problem), "nothing can be sent to the webhook; retrying");
                     run.problem = Some(problem);
                     run.lanes.moved = true;
                 }
@@ -232,7 +237,7 @@ impl Courier {
         let now = self.now();
         let failing = run.lanes.failing();
         let (problem, rest) = match tried {
-            Ok(tried) if tried.taken => {
+            Ok(Tried { problem: None, .. }) => {
                 self.measurements.tried(&self.name, true);
                 run.lanes.taken(&key, now);
                 run.taken_at = Some(now);
@@ -242,18 +247,28 @@ impl Courier {
                 self.measurements.failing(&self.name, run.lanes.failing());
                 return;
             }
-            Ok(tried) => {
-                if let (true, Some(rest)) = (tried.too_much(), tried.retry_after) {
+            Ok(Tried { problem: Some(problem), status, retry_after, .. }) => {
+                // The receiver refuses the rate of messages, regardless of their content.
+                if let (Some(StatusCode::TOO_MANY_REQUESTS), Some(rest)) = (status, retry_after) {
                     run.resting = Some(now + rest);
                 }
-                (tried.words.to_string(), tried.retry_after)
+                (problem, retry_after)
             }
-            Err(error) => (format!("the event cannot be written as a message: {error:#}"), None),
+            Err(error) => {
+                let detail = Text::fitted(&format!("the event cannot be written as a message: {error:#}"));
+                (DeliveryProblem::Internal { detail }, None)
+            }
         };
         self.measurements.tried(&self.name, false);
         // Logged once each time that the receiver stops accepting events; `GET /api/v1/webhooks` shows the details.
-        if run.lanes.failed(&key, &problem, rest, now) {
-            warn!(aggregate.r#type = key.0, aggregate.id = key.1, problem, "the receiver did not accept an event; retrying");
+        let words = wording::problem(&problem);
+        if run.lanes.failed(&key, problem, rest, now) {
+            warn!(
+                aggregate.r#type = key.0,
+                aggregate.id = key.1,
+                problem = words,
+                "the receiver did not accept an event; retrying"
+            );
         }
         self.measurements.failing(&self.name, run.lanes.failing());
     }
@@ -261,11 +276,21 @@ impl Courier {
     /// Stores the progress. Returns `false` if another worker delivers to the webhook.
     async fn save(&self, run: &mut Run) -> Result<bool> {
         let (kept, ended) = run.lanes.changes();
-        let (position, taken_at, problem) = (run.lanes.read, run.taken_at, run.problem.as_deref());
+        let (position, taken_at, problem) = (run.lanes.read, run.taken_at, run.problem.as_ref());
         let changes = Changes { position, kept: &kept, ended: &ended, taken_at, problem };
         let held = webhooks::save(&self.commands.views, self.holder(), changes).await?;
         run.lanes.saved();
         run.saved = Instant::now();
         Ok(held)
+    }
+}
+
+/// The problem of a webhook whose messages cannot be signed.
+fn unsigned(problem: NoSecret) -> DeliveryProblem {
+    match problem {
+        NoSecret::Missing { name, variable } => {
+            DeliveryProblem::SecretMissing { secret: name, variable: Text::fitted(&variable) }
+        }
+        NoSecret::Unusable { name, problem } => DeliveryProblem::SecretUnusable { secret: name, detail: Text::fitted(&problem) },
     }
 }

@@ -8,6 +8,7 @@ mod tests;
 
 use crate::event_log::webhooks::{Key, Progress, Undelivered};
 use bootledger_projections::database::log::Stored;
+use bootledger_projections::progress::delivery_problem::DeliveryProblem;
 use bootledger_projections::progress::webhooks::MOST_AGGREGATES;
 use rand::RngExt;
 use std::cmp::Reverse;
@@ -231,11 +232,17 @@ impl Lanes {
 
     /// Records that the first event of a lane was not accepted. It is retried later, and not before `rest` has passed. Returns
     /// whether this is the first failure since an event was accepted.
-    pub(super) fn failed(&mut self, key: &Key, problem: &str, rest: Option<std::time::Duration>, now: OffsetDateTime) -> bool {
+    pub(super) fn failed(
+        &mut self,
+        key: &Key,
+        problem: DeliveryProblem,
+        rest: Option<std::time::Duration>,
+        now: OffsetDateTime,
+    ) -> bool {
         let Some(lane) = self.all.get_mut(key) else { return false };
         lane.flying = false;
         lane.state.attempts = lane.state.attempts.saturating_add(1);
-        lane.state.problem = Some(problem.to_owned());
+        lane.state.problem = Some(problem);
         let rest = rest.and_then(|rest| Duration::try_from(rest).ok()).unwrap_or_default();
         lane.state.next_try = now + back_off(lane.state.attempts).max(rest);
         self.in_memory -= lane.events.len();

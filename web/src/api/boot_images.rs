@@ -68,7 +68,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<BootImageAnswer>("boot_image", &key, backend.read().await?).await
 }
 
-/// Creates or changes a boot image. A retired boot image is put into use again.
+/// Creates or changes a boot image. A retired boot image is restored.
 #[utoipa::path(put, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = BootImageSpec, responses((status = 200, body = BootImageAnswer)))]
 pub(crate) async fn define(

@@ -20,11 +20,11 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct CatalogueQuery {
     /// Only items with this text in their key or description.
-    pub(super) q: Option<String>,
+    q: Option<String>,
     /// Only items after this key: the `next` of the previous page.
-    pub(super) after: Option<String>,
+    after: Option<String>,
     /// Maximum number of items, 1 to 1000; 100 by default.
-    pub(super) limit: Option<u32>,
+    limit: Option<u32>,
 }
 
 /// The form in which the API returns a catalogue entry. A client can send the returned `spec` back with `PUT` unchanged.
@@ -44,16 +44,21 @@ impl<T: DeserializeOwned + Serialize> Answer for Entry<T> {
     }
 }
 
+/// One page of the entries of a kind by key, including retired ones.
+pub(super) async fn page(kind: &str, query: &CatalogueQuery, snapshot: &mut Snapshot<'_>) -> Result<Page<Item>, Error> {
+    let limit = limit(query.limit)?;
+    let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(snapshot.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
+    Ok(Page::of(found, limit, |item| item.key.clone()))
+}
+
 /// Lists the entries of a kind by key, including retired ones, which are marked.
 pub(super) async fn index<A: Answer>(
     kind: &str,
     query: CatalogueQuery,
     mut snapshot: Snapshot<'_>,
 ) -> Result<HttpResponse, Error> {
-    let limit = limit(query.limit)?;
-    let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(snapshot.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
-    let page = Page::of(found, limit, |item| item.key.clone());
+    let page = page(kind, &query, &mut snapshot).await?;
     let answer = |item: Item| Ok(A::of(item.read::<A::View>()?));
     let items = page.items.into_iter().map(answer).collect::<Result<Vec<_>, Error>>()?;
     Ok(snapshot.answer(&Page { items, next: page.next }))

@@ -22,9 +22,10 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_port::{Command, DeploymentAction, NewDeployment};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter, Sort, Status};
+use bootledger_projections::rows::holders::{self, HolderNames};
 use bootledger_projections::rows::installations::{self, Installation};
 use bootledger_projections::rows::parked;
-use bootledger_projections::rows::plugin_runs::{self, RunStatus};
+use bootledger_projections::rows::plugin_runs::{self, Run, RunStatus};
 use bootledger_projections::rows::timeline::{self, Order};
 use item::{DeploymentItem, PluginItem};
 use line::Line;
@@ -147,7 +148,10 @@ async fn answer(snapshot: &mut Snapshot<'_>, id: DeploymentId) -> Result<Deploym
     let deployment = find(snapshot, id).await?;
     let plugins = if snapshot.at == At::Now {
         let runs = plugin_runs::of(snapshot.connection(), id).await?;
-        Some(runs.into_iter().map(|run| PluginItem::of(run, deployment.hostname.as_str())).collect())
+        let at = snapshot.at;
+        let holders = holders::of_failures(runs.iter().filter_map(Run::failure));
+        let holders = HolderNames::load(snapshot.connection(), holders, at).await?;
+        Some(runs.into_iter().map(|run| PluginItem::of(run, deployment.hostname.as_str(), &holders)).collect())
     } else {
         None
     };

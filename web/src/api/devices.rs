@@ -12,11 +12,13 @@ use crate::http::request::parameters::Parameters;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
 use crate::images::device_settings::{DeviceSettings, Wanted, of_device};
+use crate::wording;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
+use bootledger_aggregates::device::remark::Remark;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
@@ -119,11 +121,29 @@ pub struct NewDevice {
     role: Option<Name>,
 }
 
+/// A device, as it is listed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceItem {
+    #[serde(flatten)]
+    device: Device,
+    /// Remarks about the device as sentences, oldest first. The sentences may change between versions.
+    remarks: Vec<String>,
+    /// The same remarks, each as a code with its values.
+    remark_values: Vec<Remark>,
+}
+
+impl From<Device> for DeviceItem {
+    fn from(device: Device) -> Self {
+        let remarks = device.remarks.iter().map(wording::devices::remark).collect();
+        Self { remarks, remark_values: device.remarks.clone(), device }
+    }
+}
+
 /// A device, and whether the values shown are out of date.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceAnswer {
     #[serde(flatten)]
-    device: Device,
+    device: DeviceItem,
     /// Whether an event of the device could not be applied, so that the values shown are out of date. `/readyz`
     /// gives the details.
     blocked: bool,
@@ -134,7 +154,7 @@ async fn answer(snapshot: &mut Snapshot<'_>, id: DeviceId) -> Result<DeviceAnswe
     let device = devices::find(snapshot.connection(), id, at).await?;
     let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
     let blocked = parked::is_blocked(snapshot.connection(), "device", &id.to_string()).await?;
-    Ok(DeviceAnswer { device, blocked })
+    Ok(DeviceAnswer { device: device.into(), blocked })
 }
 
 async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, Error> {
@@ -157,7 +177,7 @@ async fn change_or_preview(action: DeviceAction, backend: &mut Backend, caller: 
 }
 
 /// Lists devices, in the order of their registration by default.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery), responses((status = 200, body = Page<Device>)))]
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery), responses((status = 200, body = Page<DeviceItem>)))]
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DeviceQuery>,
@@ -168,7 +188,7 @@ pub(crate) async fn index(
     let (filter, at) = (query.filter(), snapshot.at);
     let found = devices::list(snapshot.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |device| devices::cursor(filter.sort, device));
-    Ok(snapshot.answer(&page))
+    Ok(snapshot.answer(&page.map(DeviceItem::from)))
 }
 
 /// Registers a device.
@@ -246,7 +266,7 @@ pub(crate) async fn verify(caller: Operator, mut backend: Backend, Path(id): Pat
     changed(Change::make(&mut backend, &caller, Command::Device(DeviceAction::VerifyDevice(id))).await?, &mut backend).await
 }
 
-/// Removes the verified mark from a device. It cannot be deployed until it is verified again.
+/// Revokes the verification of a device. It cannot be deployed until it is verified again.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/unverify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {

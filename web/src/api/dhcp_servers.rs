@@ -67,7 +67,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<DhcpServerAnswer>("dhcp_server", &key, backend.read().await?).await
 }
 
-/// Creates or changes a DHCP server. A retired DHCP server is put into use again.
+/// Creates or changes a DHCP server. A retired DHCP server is restored.
 #[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = DhcpServerSpec, responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn define(

@@ -1,5 +1,8 @@
 //! Routes for drift: the differences between a site's servers and the views. They list, check and repair them.
 
+mod item;
+
+use self::item::{CheckItem, DriftItem};
 use crate::http::application::Application;
 use crate::http::auth::caller::{Operator, Viewer};
 use crate::http::error::Error;
@@ -18,7 +21,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_port::Command;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue;
-use bootledger_projections::rows::drift::{self, Check, Drifted};
+use bootledger_projections::rows::drift;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -44,11 +47,11 @@ pub struct DriftQuery {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DriftAnswer {
     /// When the servers were last compared; null for past positions.
-    check: Option<Check>,
+    check: Option<CheckItem>,
     /// The total number of differences.
     count: i64,
     /// One page of the differences, by key.
-    items: Vec<Drifted>,
+    items: Vec<DriftItem>,
     /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
@@ -77,7 +80,7 @@ pub(crate) async fn show(
     Ok(snapshot.answer(&body))
 }
 
-/// Requests a comparison of a site's servers with the views as soon as possible. The answer is 202; `GET` returns the result
+/// Requests a comparison of a site's servers with the views as soon as possible. The response is 202; `GET` returns the result
 /// once `checked_at` is later than the request.
 #[utoipa::path(post, path = "/api/v1/sites/{key}/drift/check", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 202, body = DriftAnswer)))]
@@ -93,7 +96,7 @@ pub(crate) async fn check(
     Ok(accepted(snapshot.answer(&body)))
 }
 
-/// Requests the repair of differences that were found at a site's servers. The answer is 202; the difference then disappears,
+/// Requests the repair of differences that were found at a site's servers. The response is 202; the difference then disappears,
 /// or shows why it could not be repaired.
 #[utoipa::path(post, path = "/api/v1/sites/{key}/drift/repair", tag = "sites", request_body = RepairOrder,
     params(("key" = Name, Path, description = "Its code")), responses((status = 202, body = DriftAnswer)))]
@@ -134,8 +137,8 @@ async fn answer(
     let Page { items, next } = Page::of(found, limit, |drifted| drifted.key.to_string());
     let count = drift::count(snapshot.connection(), site, at).await?;
     let check = match at {
-        At::Now => Some(drift::check(snapshot.connection(), site, (application.now)()).await?),
+        At::Now => Some(drift::check(snapshot.connection(), site, (application.now)()).await?.into()),
         At::Position(_) => None,
     };
-    Ok(DriftAnswer { check, count, items, next })
+    Ok(DriftAnswer { check, count, items: items.into_iter().map(DriftItem::from).collect(), next })
 }

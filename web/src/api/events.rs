@@ -68,7 +68,7 @@ pub struct EventAnswer {
     event_type: String,
     /// The version of the form of the payload.
     version: String,
-    /// The actor, such as `token ops`, `plugin dns` or `server 10.0.0.7`.
+    /// The actor, such as `token ops`, `plugin dns`, `server 10.0.0.7` or `command_line`.
     actor: String,
     /// Links the event to everything else that resulted from the same request.
     correlation_id: String,

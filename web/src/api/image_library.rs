@@ -203,7 +203,7 @@ pub(crate) fn missing(name: &Name) -> Error {
     Error::NotFound(format!("the library has no recipe {name}; GET /api/v1/image-library lists all"))
 }
 
-/// Adds a boot image from a recipe, or updates one, in the background. The answer is 202; `GET /api/v1/image-downloads/{id}`
+/// Adds a boot image from a recipe, or updates one, in the background. The response is 202; `GET /api/v1/image-downloads/{id}`
 /// returns the progress. The boot image exists only when all of its files are downloaded and verified.
 #[utoipa::path(post, path = "/api/v1/image-library/{name}/add", tag = "boot-images", request_body = AddOrder,
     params(("name" = Name, Path, description = "The recipe")), responses((status = 202, body = ImageDownload)))]

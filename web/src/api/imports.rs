@@ -43,7 +43,7 @@ pub struct ImportAnswer {
     rows: Vec<PlannedRow>,
 }
 
-/// Starts a deployment for every row of a CSV file, or for none. The answer lists every error of every row.
+/// Starts a deployment for every row of a CSV file, or for none. The response lists every error of every row.
 ///
 /// Columns, separated by `;` or `,`: mac, `management_ip`, network, venture, role, `boot_image`, hostname, ip, rack, serial;
 /// the last four may be empty or left out. A header line is optional.

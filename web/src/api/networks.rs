@@ -47,7 +47,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<Entry<NetworkSpec>>("network", &key, backend.read().await?).await
 }
 
-/// Creates or changes a network. A retired network is put into use again.
+/// Creates or changes a network. A retired network is restored.
 #[utoipa::path(put, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = NetworkSpec, responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn define(
@@ -104,8 +104,8 @@ pub struct FreeAddresses {
     held: i64,
 }
 
-/// Returns the next free addresses of a network. It leaves out the network, broadcast and gateway addresses, those in the
-/// network's margins, those that devices hold, and those of management controllers.
+/// Returns the next free addresses of a network. It leaves out the network, broadcast and gateway addresses, the addresses
+/// reserved at the start and end, those that devices hold, and those of management controllers.
 #[utoipa::path(get, path = "/api/v1/networks/{key}/addresses", tag = "networks", responses((status = 200, body = FreeAddresses)),
     params(("key" = Name, Path, description = "The network"), FreeQuery))]
 pub(crate) async fn addresses(

@@ -10,6 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_aggregates::device::power_failure::PowerFailure;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -33,7 +34,7 @@ pub struct PowerAnswer {
     /// When the controller reported the state; null if it never has.
     #[serde(rename = "asked_at")]
     queried_at: Option<Timestamp>,
-    /// Whether the controller was queried for this answer. It never is for a viewer.
+    /// Whether the controller was queried for this response. It never is for a viewer.
     live: bool,
 }
 
@@ -52,8 +53,26 @@ pub struct NewOrder {
     interrupts: Option<DeploymentId>,
 }
 
-/// Returns the power state of a device. For an operator, this queries the management controller now; the answer is 502 or 504
-/// if the controller does not answer, and 503 if too many controllers are being queried. For a viewer, it sends nothing and
+/// A power order and its result.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OrderAnswer {
+    #[serde(flatten)]
+    order: Order,
+    /// Why the order was not carried out, as a sentence. The sentence may change between versions.
+    reason: Option<String>,
+    /// Why the order was not carried out, as a code with its values.
+    failure: Option<PowerFailure>,
+}
+
+impl From<Order> for OrderAnswer {
+    fn from(order: Order) -> Self {
+        let reason = order.failure.as_ref().map(ToString::to_string);
+        Self { reason, failure: order.failure.clone(), order }
+    }
+}
+
+/// Returns the power state of a device. For an operator, this queries the management controller now; the response is 502 or 504
+/// if the controller does not respond, and 503 if too many controllers are being queried. For a viewer, it sends nothing and
 /// returns the last reported state.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/power", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = PowerAnswer)))]
@@ -66,10 +85,10 @@ pub(crate) async fn show(caller: Viewer, Path(device): Path<DeviceId>, mut backe
     Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, queried_at: at, live }))
 }
 
-/// Switches a device on, off, or off and on again. The answer is 202 if this takes long; an event then records the result. It
+/// Switches a device on, off, or off and on again. The response is 202 if this takes long; an event then records the result. It
 /// is 502 if the controller did not carry out the order, and 504 if the result is not known.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/power", tag = "devices", request_body = NewOrder,
-    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = Order)))]
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = OrderAnswer)))]
 pub(crate) async fn order(
     caller: Operator,
     mut backend: Backend,
@@ -81,8 +100,9 @@ pub(crate) async fn order(
     let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
     let order = power_orders::find(backend.read_now().await?.connection(), device, id).await?;
     let order = order.ok_or_else(|| Error::Internal(anyhow::anyhow!("the order {id} of device {device} is not in the log")))?;
-    let reason = || order.reason.as_ref().map(ToString::to_string).unwrap_or_default();
-    match order.status {
+    let order = OrderAnswer::from(order);
+    let reason = || order.reason.clone().unwrap_or_default();
+    match order.order.status {
         OrderStatus::Failed => return Err(Error::Controller { message: reason(), slow: false }),
         OrderStatus::Uncertain => {
             let message = format!("{}; the request may still have taken effect", reason());
@@ -92,7 +112,7 @@ pub(crate) async fn order(
     }
     match change.shown(&mut backend).await {
         Shown::Now(snapshot) => {
-            let under_way = order.status == OrderStatus::Ordered;
+            let under_way = order.order.status == OrderStatus::Ordered;
             let mut answer = change.answer(snapshot, &order);
             if under_way {
                 *answer.status_mut() = StatusCode::ACCEPTED;

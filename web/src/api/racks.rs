@@ -39,7 +39,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<Entry<RackSpec>>("rack", &key, backend.read().await?).await
 }
 
-/// Creates or changes a rack. A retired rack is put into use again.
+/// Creates or changes a rack. A retired rack is restored.
 #[utoipa::path(put, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = RackSpec, responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn define(

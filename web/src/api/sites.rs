@@ -47,7 +47,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<Entry<SiteSpec>>("site", &key, backend.read().await?).await
 }
 
-/// Creates or changes a site. A retired site is put into use again.
+/// Creates or changes a site. A retired site is restored.
 #[utoipa::path(put, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     request_body = SiteSpec, responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn define(

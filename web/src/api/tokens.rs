@@ -1,6 +1,6 @@
 //! Routes for access tokens. A token's secret is returned once, when the token is created, and never again.
 
-use crate::api::catalogue::CatalogueQuery;
+use crate::api::catalogue::{CatalogueQuery, page};
 use crate::http::application::Application;
 use crate::http::auth::caller::Administrator;
 use crate::http::auth::token::Secret;
@@ -8,7 +8,7 @@ use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
 use crate::http::request::backend::Backend;
 use crate::http::request::body::Json;
-use crate::http::request::page::{Page, limit};
+use crate::http::request::page::Page;
 use crate::http::request::parameters::Parameters;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::{Snapshot, name_position};
@@ -66,7 +66,7 @@ pub struct NewToken {
 pub struct TokenMade {
     /// The ID of the token.
     id: TokenId,
-    /// The value for `Authorization: Bearer`. It is shown only in this answer.
+    /// The value for `Authorization: Bearer`. It is shown only in this response.
     #[schema(example = "bl_0192f0c000007000800000000000000a_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     bearer: String,
     /// The token's name.
@@ -86,10 +86,7 @@ pub(crate) async fn index(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, snapshot.at);
-    let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(snapshot.connection(), "token", at, after, i64::from(limit) + 1, q).await?;
-    let Page { items, next } = Page::of(found, limit, |item| item.key.clone());
+    let Page { items, next } = page("token", &query, &mut snapshot).await?;
     let items = items.into_iter().map(TokenAnswer::of).collect::<Result<Vec<_>, _>>()?;
     Ok(snapshot.answer(&Page { items, next }))
 }
@@ -109,7 +106,7 @@ pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend:
     Ok(snapshot.answer(&body))
 }
 
-/// Creates a token. The answer contains its secret, which is not stored and cannot be shown again.
+/// Creates a token. The response contains its secret, which is not stored and cannot be shown again.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = NewToken, responses((status = 201, body = TokenMade)))]
 pub(crate) async fn create(
     caller: Administrator,

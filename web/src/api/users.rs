@@ -1,13 +1,13 @@
 //! Routes for users. A password that Bootledger generates is returned once and never again.
 
-use crate::api::catalogue::CatalogueQuery;
+use crate::api::catalogue::{CatalogueQuery, page};
 use crate::http::auth::caller::{Administrator, Caller};
 use crate::http::auth::password::Password;
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
 use crate::http::request::backend::Backend;
 use crate::http::request::body::{Json, OptionalJson};
-use crate::http::request::page::{Page, limit};
+use crate::http::request::page::Page;
 use crate::http::request::parameters::Parameters;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::{Snapshot, name_position};
@@ -124,7 +124,7 @@ pub struct UserChange {
 pub struct PasswordMade {
     /// The name of the user.
     name: UserName,
-    /// The generated password. It is shown only in this answer. Null if the request contained a password.
+    /// The generated password. It is shown only in this response. Null if the request contained a password.
     one_time_password: Option<String>,
 }
 
@@ -137,10 +137,7 @@ pub(crate) async fn index(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let (limit, at) = (limit(query.limit)?, snapshot.at);
-    let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(snapshot.connection(), "user", at, after, i64::from(limit) + 1, q).await?;
-    let Page { items, next } = Page::of(found, limit, |item| item.key.clone());
+    let Page { items, next } = page("user", &query, &mut snapshot).await?;
     let items = items.into_iter().map(UserAnswer::of).collect::<Result<Vec<_>, _>>()?;
     Ok(snapshot.answer(&Page { items, next }))
 }
@@ -178,7 +175,7 @@ fn without_key(caller: &Caller) -> Result<(), Error> {
     Err(Error::rejected("Idempotency-Key", Rule::IdempotencyKeyNotTaken, message))
 }
 
-/// Creates a user. If a password is generated, only this answer contains it.
+/// Creates a user. If a password is generated, only this response contains it.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUser, responses((status = 201, body = PasswordMade)))]
 pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new): Json<NewUser>) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
@@ -207,7 +204,7 @@ pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new
     Ok(response)
 }
 
-/// Sets a user's password and ends the user's sessions. If a password is generated, only this answer contains it.
+/// Sets a user's password and ends the user's sessions. If a password is generated, only this response contains it.
 #[utoipa::path(post, path = "/api/v1/users/{name}/password", tag = "users", request_body = WantedPassword,
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = PasswordMade)))]
 pub(crate) async fn set_password(

@@ -66,7 +66,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
     catalogue::show::<VentureAnswer>("venture", &key, backend.read().await?).await
 }
 
-/// Creates or changes a venture. A retired venture is put into use again.
+/// Creates or changes a venture. A retired venture is restored.
 #[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = VentureSpec, responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn define(

@@ -1,13 +1,16 @@
 //! Routes for webhooks: the receivers that Bootledger delivers events to, and the progress of each delivery.
 
-use crate::api::catalogue::CatalogueQuery;
+mod delivery;
+
+use self::delivery::{DeliveryItem, Details};
+use crate::api::catalogue::{CatalogueQuery, page};
 use crate::http::application::Application;
 use crate::http::auth::caller::{Administrator, Caller, Viewer};
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
 use crate::http::request::backend::Backend;
 use crate::http::request::body::{Json, OptionalJson};
-use crate::http::request::page::{Page, limit};
+use crate::http::request::page::Page;
 use crate::http::request::parameters::Parameters;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
@@ -19,7 +22,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_port::{CatalogueAction, Command, Kind, Ping, WebhookAction};
-use bootledger_projections::progress::webhooks::{self, Delivery, Details};
+use bootledger_projections::progress::webhooks;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, Beginning, Entry, Item, Paused, WebhookView};
 use serde::{Deserialize, Serialize};
@@ -52,7 +55,7 @@ pub struct WebhookAnswer {
     /// When and why deliveries were paused; null while the webhook is not paused.
     paused: Option<Paused>,
     /// The progress of deliveries. Null for past positions, and for a retired webhook.
-    delivery: Option<Delivery>,
+    delivery: Option<DeliveryItem>,
 }
 
 impl WebhookAnswer {
@@ -63,7 +66,8 @@ impl WebhookAnswer {
             None
         } else {
             let (shown, now) = (snapshot.position, (application.now)());
-            Some(webhooks::delivery(snapshot.connection(), &entry.key, &entry.spec, shown, now, details).await?)
+            let delivery = webhooks::delivery(snapshot.connection(), &entry.key, &entry.spec, shown, now).await?;
+            Some(DeliveryItem::of(delivery, entry.spec.paused.as_ref(), details))
         };
         let Entry { key, sequence, retired, spec: WebhookView { spec, begins, paused } } = entry;
         Ok(Self { key, sequence, retired, spec, begins, paused, delivery })
@@ -115,10 +119,7 @@ pub(crate) async fn index(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let limit = limit(query.limit)?;
-    let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
-    let found = catalogue::list(snapshot.connection(), "webhook", at, after, i64::from(limit) + 1, q).await?;
-    let page = Page::of(found, limit, |item| item.key.clone());
+    let page = page("webhook", &query, &mut snapshot).await?;
     let mut items = vec![];
     for item in page.items {
         items.push(WebhookAnswer::of(item, &application, &mut snapshot, &caller).await?);
@@ -258,7 +259,7 @@ pub(crate) async fn skip(
     .await
 }
 
-/// Sends the receiver a signed test message, which is not an event, once and immediately, and returns its answer. This also
+/// Sends the receiver a signed test message, which is not an event, once and immediately, and returns its response. This also
 /// works while the webhook is paused.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/ping", tag = "webhooks",
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = Ping)))]

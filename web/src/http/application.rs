@@ -2,7 +2,7 @@
 
 use crate::http::ports::{LibraryPort, Port};
 use crate::http::provider::IdentityProvider;
-use crate::http::vitals::Vitals;
+use crate::http::worker_status::Vitals;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_boot_loaders::Loaders;

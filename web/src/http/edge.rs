@@ -59,9 +59,9 @@ pub(crate) async fn edge(
         let milliseconds = elapsed.as_millis();
         // Thousands of servers may boot at once, so only requests that change something, fail or are slow are logged.
         if !response.request().method().is_safe() || status.is_server_error() || elapsed > SLOW {
-            tracing::info!(milliseconds, "answered {method} {route} with {}", status.as_u16());
+            tracing::info!(milliseconds, "{method} {route}: responded with {}", status.as_u16());
         } else {
-            tracing::debug!(milliseconds, "answered {method} {route} with {}", status.as_u16());
+            tracing::debug!(milliseconds, "{method} {route}: responded with {}", status.as_u16());
         }
         Ok(response)
     }

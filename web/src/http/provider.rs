@@ -1,4 +1,4 @@
-//! The interface to an `OpenID` Connect provider. The root package implements it, because only the root package can
+//! The interface to an OpenID Connect provider. The root package implements it, because only the root package can
 //! reach the provider.
 
 use async_trait::async_trait;
@@ -52,7 +52,7 @@ pub enum ProviderError {
     Missing(String),
 }
 
-/// An `OpenID` Connect provider.
+/// An OpenID Connect provider.
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
     /// The name that users see: the provider's host.

@@ -4,10 +4,10 @@
 pub mod answer;
 pub mod backend;
 pub mod body;
-mod invisible;
-pub(crate) mod known;
+mod invisible_characters;
+pub(crate) mod messages;
 pub mod page;
 pub mod parameters;
 pub mod path;
 pub mod snapshot;
-pub(crate) mod words;
+pub(crate) mod unknown_parameters;

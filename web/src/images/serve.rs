@@ -54,7 +54,7 @@ pub async fn serve(request: &HttpRequest, content: Content, media_type: &'static
         RequestedRange::Unsatisfiable => {
             return Ok(builder(StatusCode::RANGE_NOT_SATISFIABLE, &etag, "text/plain; charset=utf-8")
                 .insert_header((CONTENT_RANGE, format!("bytes */{}", content.size)))
-                .body(format!("the file has {} bytes, and the range begins behind its end\n", content.size)));
+                .body(format!("the file has {} bytes, and the range begins after its end\n", content.size)));
         }
     };
     let mut answer = builder(status, &etag, media_type);

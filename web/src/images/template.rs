@@ -10,21 +10,17 @@
 //! reason, as it would be when it is saved. Templates for people are read and rendered on the threads of `deep`.
 
 mod bounds;
-#[cfg(test)]
-mod checks;
 pub(crate) mod deep;
 mod engine;
 mod error;
 mod growth;
 mod needs;
-#[cfg(test)]
-mod nests;
-#[cfg(test)]
-mod passing;
 mod sandbox;
 mod saved;
 mod scan;
 mod served;
+#[cfg(test)]
+mod tests;
 mod unquoted;
 mod writing;
 

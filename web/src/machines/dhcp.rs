@@ -15,10 +15,4 @@ pub(crate) mod revision;
 pub mod routes;
 
 #[cfg(test)]
-mod option_matrix;
-#[cfg(test)]
-mod quoting_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vlan_tests;

@@ -5,6 +5,7 @@ mod edit;
 mod files;
 mod form;
 mod kind;
+mod labels;
 mod library;
 mod preview;
 mod read;
@@ -12,7 +13,6 @@ mod show;
 mod upload;
 mod upload_form;
 mod view;
-mod words;
 
 use super::catalogue::{described, page};
 use actix_web::web::{ServiceConfig, resource};

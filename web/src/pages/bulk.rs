@@ -1,6 +1,7 @@
 //! Bulk actions on the rows of a list. A preview first shows the list, the exact number and every row, fixed by ID. Then each
 //! row is processed separately, and the results are shown row by row.
 
+use crate::english::complete_sentence;
 use crate::http::error::Error;
 use crate::http::request::parameters::read_filled;
 use crate::pages::components::action::Allowed;
@@ -39,7 +40,7 @@ pub(crate) fn form(page_context: &PageContext, path: &str, may: &Allowed, action
                     Err(_) => { button.small type="button" aria-disabled="true" aria-describedby="bulk-reason" { (words) } }
                 }
             }
-            @if let Err(reason) = may { span.quiet id="bulk-reason" { (reason) } }
+            @if let Err(reason) = may { span.quiet id="bulk-reason" { (complete_sentence(reason)) } }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! what it counts.
 
 mod attention;
-mod lately;
+mod statistics;
 
 use super::live::{self, Region, State, Topic};
 use crate::http::error::Error;
@@ -31,7 +31,7 @@ struct DashboardData {
     concerns: Vec<Concern>,
     counts: LiveCounts,
     attention: attention::Attention,
-    lately: lately::Lately,
+    lately: statistics::RecentStatistics,
 }
 
 async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, concerns: Vec<Concern>) -> Result<DashboardData, Error> {
@@ -40,7 +40,7 @@ async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, concerns: Vec<Concern
         concerns,
         counts: deployments::live_counts(snapshot.connection()).await?,
         attention: attention::load(snapshot, &standing).await?,
-        lately: lately::load(snapshot, now, standing).await?,
+        lately: statistics::load(snapshot, now, standing).await?,
     })
 }
 
@@ -79,7 +79,7 @@ fn regions(found: &DashboardData, now: Timestamp) -> Vec<Region> {
         Region::new("service", service(&found.concerns)),
         Region::new("tiles", tiles(found)),
         Region::new("attention", attention::view(&found.attention, now)),
-        Region::new("lately", lately::view(&found.lately)),
+        Region::new("lately", statistics::view(&found.lately)),
     ]
 }
 
@@ -125,7 +125,7 @@ mod tests {
             concerns: vec![],
             counts: LiveCounts { open: 3, in_progress: 4, overdue: 2 },
             attention: attention::Attention::of_failing(1),
-            lately: lately::Lately::default(),
+            lately: statistics::RecentStatistics::default(),
         };
         let html = tiles(&found).into_string();
         for part in [

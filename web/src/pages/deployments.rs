@@ -13,6 +13,7 @@ mod list;
 mod served;
 mod show;
 mod steps;
+mod waits;
 
 use actix_web::web::{ServiceConfig, resource};
 

@@ -12,6 +12,7 @@ use super::catalogue::{DHCP_SERVER, Noun, history};
 use super::differences;
 use super::form::Fields;
 use super::live::Topic;
+use crate::english::counted;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -206,10 +207,7 @@ impl LivePage for DhcpServers {
         let history = history::read(snapshot, "dhcp_server", key.as_str()).await?;
         let path = DHCP_SERVER.page(key);
         Ok(vec![
-            (
-                "heading",
-                html! { div id="heading" { (entry::heading(&DHCP_SERVER, key.as_str(), entry.retired, &may.change, &html! {})) } },
-            ),
+            entry::heading(&DHCP_SERVER, &entry, &may.change, &html! {}),
             ("state", view::state(&entry, change.as_ref(), at == At::Now, now)),
             ("waiting", view::waiting(key, &waiting, count, at == At::Now, now)),
             ("drift", differences::card(site, &found, now, &may.repair, &path)),
@@ -254,7 +252,7 @@ impl Described for DhcpServers {
         let mut uses = vec![];
         if count > 0 {
             let path = format!("{}#waiting", DHCP_SERVER.page(key));
-            uses.push(html! { a href=(path) { (count) " deployments wait for it" } "; they continue without it" });
+            uses.push(html! { a href=(path) { (counted(count, "deployment waits", "deployments wait")) " for it" } ". Deployments continue without it." });
         }
         if others.iter().all(|other| other.key == *key) {
             uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until you create another." });

@@ -1,12 +1,15 @@
 //! The card of drift on the pages of sites, zones and DHCP servers: the differences between a site's servers and the expected
 //! state, each with its repair.
 
+use crate::english::counted;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block;
 use crate::pages::components::time::{moment, since, until};
+use crate::wording::actors;
+use crate::wording::drift as wording;
 use bootledger_aggregates::drift::{DriftKey, Nature, RecordType, Subject, unrepairable};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -107,7 +110,7 @@ fn nature(nature: Nature) -> (Tone, &'static str) {
 
 /// The label of the repair button.
 fn repairs(drifted: &Drifted) -> &'static str {
-    match (&drifted.key.subject, drifted.drift.difference.nature) {
+    match (&drifted.key.subject, drifted.drift.difference.nature()) {
         (_, Nature::Foreign) | (Subject::Dns { .. }, Nature::LeftOver) => "Remove records",
         (Subject::Dhcp { .. }, _) => "Retry",
         (Subject::Dns { .. }, _) => "Repair",
@@ -117,7 +120,8 @@ fn repairs(drifted: &Drifted) -> &'static str {
 fn row(drifted: &Drifted, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     let (key, view) = (&drifted.key, &drifted.drift);
     let difference = &view.difference;
-    let (tone, words) = nature(difference.nature);
+    let (tone, words) = nature(difference.nature());
+    let message = wording::message(difference);
     let allowed = may.clone().and_then(|()| unrepairable(difference, true).map_or(Ok(()), |broken| Err(broken.message)));
     let fields = html! {
         input type="hidden" name="what" value=(key);
@@ -129,17 +133,17 @@ fn row(drifted: &Drifted, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     html! {
         tr {
             th scope="row" { (thing(key)) div.quiet { "at " (difference.server) } }
-            td data-label="Difference" { (badge(tone, words)) @if !difference.message.is_empty() { div { (difference.message) } } }
+            td data-label="Difference" { (badge(tone, words)) @if !message.is_empty() { div { (message) } } }
             td data-label="Expected" { (values(&difference.expected)) }
             td data-label="Found" { (values(&difference.found)) }
             td data-label="Age" { (since(view.since, now)) }
             td data-label="Repair" {
                 @if let Some(ordered) = &view.ordered {
-                    (badge(Tone::Info, "Requested")) div.quiet { "by " (ordered.by) ", " (moment(ordered.at)) }
+                    (badge(Tone::Info, "Requested")) div.quiet { "by " (actors::actor(&ordered.by)) ", " (moment(ordered.at)) }
                 } @else {
                     (action::post(&format!("repair-{}", key.to_string().replace(['/', '.'], "-")), &format!("/sites/{}/drift/repair", key.site), Look::Small, "", repairs(drifted), &allowed, &fields))
                 }
-                @if let Some(problem) = &view.problem { p.error { "The last repair failed: " (problem) } }
+                @if let Some(problem) = &view.problem { p.error { "The last repair failed: " (wording::problem(problem)) } }
             }
         }
     }
@@ -164,7 +168,7 @@ fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, ba
         @if !check.problems.is_empty() {
             (block::note(Tone::Warn, &html! {
                 p { strong { "Some objects could not be compared:" } }
-                ul { @for problem in &check.problems { li { (problem) } } }
+                ul { @for problem in &check.problems { li { (wording::problem(problem)) } } }
             }))
         }
     }
@@ -177,7 +181,7 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
         .iter()
         .filter(|item| item.drift.ordered.is_none() && unrepairable(&item.drift.difference, false).is_none())
         .collect();
-    let foreign = found.items.iter().filter(|item| item.drift.difference.nature == Nature::Foreign).count();
+    let foreign = found.items.iter().filter(|item| item.drift.difference.nature() == Nature::Foreign).count();
     block::card(
         "drift",
         "Differences",
@@ -187,7 +191,7 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
                 @if found.check.as_ref().is_some_and(|check| check.checked_at.is_some()) { p { (badge(Tone::Good, "No differences")) " All compared objects are in their expected state." } }
                 @else { p.quiet { "No differences are known." } }
             } @else {
-                p { strong { (found.count) @if found.count == 1 { " difference" } @else { " differences" } } @if foreign > 0 { ". Records that Bootledger did not create are removed only one at a time." } }
+                p { strong { (counted(found.count, "difference", "differences")) } @if foreign > 0 { ". Records that Bootledger did not create are removed only one at a time." } }
                 div.scroll {
                     table.cards {
                         thead { tr { th scope="col" { "Object" } th scope="col" { "Difference" } th scope="col" { "Expected" } th scope="col" { "Found" } th scope="col" { "Age" } th scope="col" { "Repair" } } }
@@ -215,19 +219,15 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
-    use bootledger_aggregates::drift::Difference;
+    use crate::pages::tests::selectors::{attributes, texts};
+    use bootledger_aggregates::drift::{Difference, DifferenceKind, DriftProblem};
     use bootledger_projections::rows::drift::{DriftView, Ordered};
+    use std::collections::BTreeSet;
 
-    fn drifted(key: &str, nature: Nature, message: &str) -> Drifted {
+    fn drifted(key: &str, kind: DifferenceKind) -> Drifted {
         let text = |text: &str| text.parse().expect("a text");
-        let difference = Difference {
-            nature,
-            server: text("10.0.0.53:53"),
-            expected: vec![text("10.0.0.20")],
-            found: vec![],
-            message: text(message),
-        };
+        let (expected, found) = (vec![text("10.0.0.20")], vec![]);
+        let difference = Difference { kind, server: text("10.0.0.53:53"), expected, found };
         let drift = DriftView { difference, since: Timestamp::default(), ordered: None, problem: None };
         Drifted { key: key.parse().expect("a key"), drift }
     }
@@ -243,37 +243,47 @@ mod tests {
 
     #[test]
     fn each_difference_has_its_repair_beside_it() {
+        let stored = DifferenceKind::Text { nature: Nature::Foreign, text: "made by <hand>".parse().expect("a text") };
         let found = differences(vec![
-            drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, ""),
-            drifted("dc1/dns/h201.dc1.example/A", Nature::Foreign, "made by <hand>"),
-            drifted("dc1/dhcp/kea-1", Nature::Behind, "is behind"),
+            drifted("dc1/dns/h200.dc1.example/A", DifferenceKind::Missing {}),
+            drifted("dc1/dns/h201.dc1.example/A", stored),
+            drifted("dc1/dhcp/kea-1", DifferenceKind::Behind { position: 42 }),
         ]);
         let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
         assert_eq!(
             attributes(&html, "tbody input[name=what]", "value"),
             found.items.iter().map(|item| item.key.to_string()).collect::<Vec<_>>()
         );
-        assert_eq!(texts(&html, "tbody button"), ["Repair", "Remove records", "Retry"]);
+        let buttons = texts(&html, "tbody button");
+        assert_eq!(buttons, found.items.iter().map(repairs).collect::<Vec<_>>());
+        assert_eq!(buttons.into_iter().collect::<BTreeSet<_>>().len(), 3, "the buttons say different things");
         assert_eq!(
             attributes(&html, ".card > .actions:last-child input[name=what]", "value").len(),
             2,
-            "records of other programs cannot be repaired"
+            "repairing all differences would remove records of another program"
         );
         assert!(texts(&html, "tbody tr")[1].contains("made by <hand>"));
     }
 
     #[test]
     fn a_difference_that_cannot_be_repaired_shows_the_reason() {
-        let mut ordered = drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, "");
+        let mut ordered = drifted("dc1/dns/h200.dc1.example/A", DifferenceKind::Missing {});
         ordered.drift.ordered = Some(Ordered { by: "token ops".to_owned(), at: Timestamp::default() });
-        let found = differences(vec![drifted("dc1/dns/h201.dc1.example/A", Nature::Alias, "is an alias"), ordered]);
+        let alias = DifferenceKind::Alias {
+            name: "h201.dc1.example".parse().expect("a text"),
+            target: "www.example".parse().expect("a text"),
+            zone: "dc1.example".parse().expect("a name"),
+        };
+        let mut found = differences(vec![drifted("dc1/dns/h201.dc1.example/A", alias), ordered]);
+        found.check = Some(Check { problems: vec![DriftProblem::NoPrimary {}, DriftProblem::NoEffect {}], ..Check::default() });
         let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
         assert_eq!(texts(&html, "tbody form").len(), 0);
-        assert_eq!(texts(&html, ".reason"), ["is an alias; a repair cannot remove the alias. Remove it on the DNS server"]);
+        assert_eq!(texts(&html, ".note li").len(), 2, "what could not be compared");
+        assert!(texts(&html, ".reason").concat().contains("h201.dc1.example is an alias (CNAME) of www.example"), "{html:?}");
         assert!(texts(&html, "tbody tr")[1].contains("by token ops"));
         let viewer = card(
             &site(),
-            &differences(vec![drifted("dc1/dhcp/kea-1", Nature::Failing, "")]),
+            &differences(vec![drifted("dc1/dhcp/kea-1", DifferenceKind::Unconfirmed {})]),
             Timestamp::default(),
             &Err("no".to_owned()),
             "/",

@@ -1,5 +1,6 @@
 //! Errors as pages: the same problem that programs get as JSON.
 
+use crate::english::complete_sentence;
 use crate::http::error::problem::Problem;
 use crate::pages::components::field;
 use crate::pages::layout::lone;
@@ -13,7 +14,7 @@ pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
         Some(request),
         &html! {
             h1 { (problem.title) }
-            @if problem.errors.is_empty() { p { (problem.detail) } } @else { (field::summary(&problem.errors, &[])) }
+            @if problem.errors.is_empty() { p { (complete_sentence(&problem.detail)) } } @else { (field::problems(&problem.errors)) }
             @if let Some(id) = &problem.correlation_id { p.quiet { "If you contact support, quote " code { (id) } "." } }
             p { a href="/" { "Back to the dashboard" } }
         },

@@ -9,7 +9,7 @@ use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::body;
-use crate::http::request::words::of_value;
+use crate::http::request::messages::of_value;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};

@@ -79,13 +79,19 @@ impl Shown {
                         @let others = self.all.iter().map(|other| other.name);
                         @let next: Vec<&str> = others.filter(|name| if *name == column.name { !shown } else { self.has(name) }).collect();
                         a.button.small href=(page_context.with("columns", Some(&next.join(",")))) {
-                            (if shown { "Hide " } else { "Show " }) (column.label.to_lowercase())
+                            (if shown { "Hide " } else { "Show " }) (within_sentence(column.label))
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// A column's label after another word: in lower case, unless it begins with an abbreviation such as `MAC`.
+fn within_sentence(label: &str) -> String {
+    let is_abbreviation = label.chars().nth(1).is_some_and(char::is_uppercase);
+    if is_abbreviation { label.to_owned() } else { label.to_lowercase() }
 }
 
 /// One filter of a list: a select with values and their texts; `""` means all.
@@ -118,7 +124,7 @@ pub(crate) fn filters(page_context: &PageContext, path: &str, placeholder: &str,
                 input type="hidden" name=(name) value=(value);
             }
             button type="submit" { "Filter" }
-            @if filtered { a.button href=(path) { "All" } }
+            @if filtered { a.button href=(path) { "Show all" } }
         }
     }
 }
@@ -147,5 +153,10 @@ mod tests {
         assert_eq!(Shown::named("mac,nothing", COLUMNS).names, ["mac"]);
         assert_eq!(Shown::named("", COLUMNS).names, ["name"]);
         assert!(!Shown::named("nothing", COLUMNS).has("mac"));
+    }
+
+    #[test]
+    fn abbreviations_stay_in_capitals_within_a_sentence() {
+        assert_eq!(["Host name", "MACs", "IP address"].map(within_sentence), ["host name", "MACs", "IP address"]);
     }
 }

@@ -12,6 +12,7 @@ use super::catalogue::page::{self, LivePage, May};
 use super::catalogue::{NETWORK, Noun, history};
 use super::form::Fields;
 use super::live::Topic;
+use crate::english::counted;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -99,10 +100,7 @@ impl LivePage for Networks {
         let map = map::find(snapshot, &entry.spec, query.map).await?;
         let history = history::read(snapshot, "network", key.as_str()).await?;
         Ok(vec![
-            (
-                "heading",
-                html! { div id="heading" { (entry::heading(&NETWORK, key.as_str(), entry.retired, &may.change, &html! {})) } },
-            ),
+            entry::heading(&NETWORK, &entry, &may.change, &html! {}),
             ("use", view::usage(&entry, held.first().copied().unwrap_or(0), &map)),
             ("map", map::card(key.as_str(), entry.spec.cidr, &map)),
             ("facts", view::facts(&entry)),
@@ -145,7 +143,7 @@ impl Described for Networks {
     async fn end(snapshot: &mut Snapshot<'_>, entry: &Entry<NetworkSpec>) -> Result<End, Error> {
         let held = holdings::count_in(snapshot.connection(), &[entry.spec.cidr], At::Now).await?;
         let held = u64::try_from(held.first().copied().unwrap_or(0)).unwrap_or(0);
-        let used = html! { a href=(format!("{}#map", NETWORK.page(&entry.key))) { (held) " addresses that devices hold" } };
+        let used = html! { a href=(format!("{}#map", NETWORK.page(&entry.key))) { (counted(held, "address", "addresses")) " that devices hold" } };
         Ok(End {
             does: "Its addresses are no longer assigned to servers, deployments can no longer start in it, and DHCP servers remove it from their configurations.",
             uses: if held > 0 { vec![used] } else { vec![] },

@@ -61,7 +61,7 @@ fn view(q: &str, found: &[Device], started: &[Deployment]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::deployment;
+    use crate::pages::tests::samples::deployment;
 
     #[test]
     fn results_are_linked_and_the_query_is_escaped() {
@@ -70,6 +70,6 @@ mod tests {
             html.contains("&lt;b&gt;&amp;") && html.contains("/deployments?q=%3Cb%3E%26") && html.contains("h200.dc1.example"),
             "{html}"
         );
-        assert!(view("x", &[], &[]).into_string().contains("No results"));
+        assert!(view("x", &[], &[]).into_string().contains("class=\"empty\""));
     }
 }

@@ -75,7 +75,7 @@ fn account(user: &SignedIn, found: Option<&Credentials>) -> Markup {
                 ("Sign-in", html! { @if has_password { "with a password" } @else { "through OpenID Connect" } }),
             ]))
             div.actions {
-                @if has_password { a.button href=(PASSWORD) { (icon("key")) "Change your password" } }
+                @if has_password { a.button href=(PASSWORD) { (icon("key")) "Set a new password" } }
                 @else { span.quiet { "Change the password at the provider." } }
             }
         },

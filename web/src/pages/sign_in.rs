@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(value("#field-user").as_deref(), Some("<ada>"));
         assert_eq!(value("#field-password").as_deref(), Some(""));
         assert_eq!(value("input[name='to']").as_deref(), Some("/devices?q=\"a\""));
-        assert!(html.contains("href=\"/sign-in/openid?to=") && html.contains("Sign in through id.example"), "{html}");
+        assert!(html.contains("href=\"/sign-in/openid?to=") && html.contains("id.example"), "{html}");
         assert!(html.contains("role=\"alert\"") && html.contains("autocomplete=\"current-password\""), "{html}");
     }
 }

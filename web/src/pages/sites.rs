@@ -114,16 +114,13 @@ impl LivePage for Sites {
         let history = history::read(snapshot, "site", key.as_str()).await?;
         let path = SITE.page(key);
         Ok(vec![
-            (
-                "heading",
-                html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } },
-            ),
+            entry::heading(&SITE, &entry, &may.change, &html! {}),
             ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
             (
                 "settings",
                 settings::card(
                     &entry.spec.settings,
-                    "They apply to every server of the site unless a venture, role or device overrides them.",
+                    "Boot settings of a site apply to all its servers unless a venture, role or device overrides them.",
                 ),
             ),
             ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
@@ -164,7 +161,7 @@ impl Described for Sites {
         let uses = site_uses::of(snapshot.connection(), &entry.key, At::Now).await?;
         let named: Vec<String> = uses.iter().map(ToString::to_string).collect();
         Ok(End {
-            does: "Nothing can be created or deployed in it any more. Its DHCP configurations and zone files are no longer written, and its servers are no longer checked for drift.",
+            does: "Nothing new can be created or deployed in it. Its DHCP configurations and zone files are no longer written, and its servers are no longer checked for drift.",
             uses: uses.iter().map(|found| view::site_use(&entry.key, found)).collect(),
             refused: in_use(&named).map(|broken| broken.message),
         })

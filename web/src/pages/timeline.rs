@@ -9,9 +9,11 @@ use crate::pages::components::lines::{lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::at_path;
+use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::actor;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
 use maud::{Markup, html};
@@ -55,7 +57,7 @@ impl Query {
             deployment: self.deployment,
             aggregate_type,
             aggregate_id,
-            actor: self.actor,
+            actor: self.actor.map(actor::upcast),
             correlation_id: self.correlation,
             event_type: self.r#type,
             after: None,
@@ -76,14 +78,14 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let next = found.last().filter(|_| more).map(|line| page_context.with("before", Some(&line.position.to_string())));
     let start = page_context.with("before", None);
     let fields = html! {
-        (field(&page_context, "actor", "By", "user ada"))
+        (field(&page_context, "actor", "Actor", "user ada"))
         (field(&page_context, "aggregate", "Object", "network/prod"))
         (field(&page_context, "type", "Event", "DeploymentStarted"))
         (field(&page_context, "correlation", "Request", ""))
     };
     let content = html! {
         (block::heading(&[], &html! { "Timeline" }, &html! {}))
-        p { "All events, newest first. Each event has a number. Events are never changed or removed; " code { "bootledger verify" } " checks this." }
+        p { "All events, newest first. Each event has a number, its position in the log. A plugin is one step of a deployment. Events are never changed or removed; " code { "bootledger verify" } " checks this." }
         (filters_without_search(&page_context, &fields))
         (live::news(0, &start))
         @if found.is_empty() { (block::empty("No events match these filters.", &html! { a.button href="/timeline" { "Show all" } })) }
@@ -107,7 +109,7 @@ fn filters_without_search(page_context: &PageContext, fields: &Markup) -> Markup
                 input type="hidden" name=(name) value=(value);
             }
             button type="submit" { "Filter" }
-            @if page_context.parameters().any(|(_, value)| !value.is_empty()) { a.button href="/timeline" { "All" } }
+            @if page_context.parameters().any(|(_, value)| !value.is_empty()) { a.button href="/timeline" { "Show all" } }
         }
     }
 }
@@ -155,7 +157,10 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
         ("Summary", html! { (sentence(&line)) }),
         ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),
         ("Time", moment(line.recorded_at)),
-        ("Actor", html! { (line.actor) }),
+        (
+            "Actor",
+            html! { (actors::actor(&line.actor)) @if actors::actor(&line.actor) != line.actor { " (" code { (line.actor) } ")" } },
+        ),
         ("Request", html! { a href=(same_request(&line)) { code { (line.correlation_id) } } }),
         ("Hash chain", html! { code { (chain) } }),
     ];
@@ -197,6 +202,7 @@ mod tests {
     use super::*;
     use bootledger_aggregates::event::Event;
     use bootledger_aggregates::values::timestamp::Timestamp;
+    use bootledger_projections::rows::holders::HolderNames;
 
     #[test]
     fn a_line_says_what_who_and_when_and_links_to_itself() {
@@ -214,6 +220,7 @@ mod tests {
             event: Event::read("network", "prod", r#"{"type":"NetworkRetired"}"#).ok(),
             subject: None,
             parent: None,
+            holders: HolderNames::default(),
         };
         let html = lines(std::slice::from_ref(&line)).into_string();
         for part in [

@@ -12,6 +12,7 @@ use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{Noun, VENTURE, history, settings};
 use super::form::Fields;
 use super::live::Topic;
+use crate::english::counted;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -96,17 +97,14 @@ impl LivePage for Ventures {
         let history = history::read(snapshot, "venture", key.as_str()).await?;
         let new_role = html! { @if !entry.retired { (action::link("new-role", &format!("{}/roles/_new", VENTURE.page(key)), Look::Usual, "plus-lg", "Create role", &may.change)) } };
         Ok(vec![
-            (
-                "heading",
-                html! { div id="heading" { (entry::heading(&VENTURE, key.as_str(), entry.retired, &may.change, &new_role)) } },
-            ),
+            entry::heading(&VENTURE, &entry, &may.change, &new_role),
             ("facts", view::facts(&entry, &ventures)),
             ("roles", view::roles(&entry, &ventures, &uses)),
             (
                 "settings",
                 settings::card(
                     &entry.spec.spec.settings,
-                    "They apply to every server of the venture and its sub-ventures unless a sub-venture, role or device overrides them.",
+                    "Boot settings of a venture apply to all servers of the venture and its sub-ventures unless a sub-venture, role or device overrides them.",
                 ),
             ),
             ("puppet", view::puppet(None, &entry, &ventures)),
@@ -159,10 +157,10 @@ impl Described for Ventures {
             puppet_data.push(html! { "Its roles, which are retired with it: " (view::names(entry.spec.roles.keys())) });
         }
         puppet_data.extend(
-            (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (devices) " devices" } ", which Puppet no longer receives data about" }),
+            (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (counted(devices, "device", "devices")) } ", which Puppet no longer receives data about" }),
         );
         puppet_data.extend((live > 0).then(
-            || html! { a href=(format!("/deployments?venture={key}&live=true")) { (live) " live deployments" } ", which continue" },
+            || html! { a href=(format!("/deployments?venture={key}&live=true")) { (counted(live, "live deployment", "live deployments")) } ", which continue" },
         ));
         for part in all(snapshot).await?.iter().filter(|other| !other.retired && other.spec.spec.parent.as_ref() == Some(key)) {
             puppet_data.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", a sub-venture, which no longer inherits from it" });

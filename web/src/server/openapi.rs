@@ -9,7 +9,7 @@ mod unreadable;
 use crate::api;
 use crate::http::auth::cookie;
 use crate::http::error::problem::{KINDS, Problem};
-use crate::http::request::known::Names;
+use crate::http::request::unknown_parameters::Names;
 use crate::machines::puppet;
 use crate::server::health;
 use actix_web::HttpResponse;
@@ -56,7 +56,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
 #[openapi(
     info(
         title = "Bootledger",
-        description = "Deploys physical servers and records every change. Lists are paged by cursor: `next` of one page is `after` of the next. `x-rules` of an answer lists the rules that its problem can name."
+        description = "Deploys physical servers and records every change as an event in a log. A position is the number of an event in the log. Requests read the views, which are tables computed from the events; a response names the position that it shows. A venture is the owner of servers, such as a team or a service. A role is what a server does in its venture. A plugin is one step of a deployment: `clean`, `role`, `dns`, `dhcp` and `reboot`. Lists are paged by cursor: `next` of one page is `after` of the next. `x-rules` of a response lists the rules that its problem can name."
     ),
     paths(
         api::devices::index, api::devices::create, api::devices::show, api::devices::change, api::devices::verify,
@@ -234,7 +234,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
             .into()
     };
     let parameters = operation.parameters.get_or_insert_default();
-    let least = "Waits until the views reach this position (event number), at most 10 seconds";
+    let least = "Waits until the views show this position (event number), at most 10 seconds";
     parameters.push(parameter("Bootledger-Min-Position", ParameterIn::Header, least, number()));
     if method == "get" {
         let at = "The state as of this position (event number) of the log, or as of this RFC 3339 time";

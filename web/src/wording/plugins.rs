@@ -3,20 +3,23 @@
 #[cfg(test)]
 mod tests;
 
+use super::{dns, entries};
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::reason::{
-    HeldBack, MissingController, NetworkProblem, PluginFailure, UnconfirmedServer, UnknownResult, Violation, Waiting,
+    HeldBack, MissingController, PluginFailure, UnconfirmedServer, UnknownResult, Violation, Waiting,
 };
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::text::Text;
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::plugin_runs::RunReason;
 use std::fmt::Display;
 
-/// Why a plugin of the deployment of `hostname` waits or failed, without a full stop.
-pub(crate) fn reason(reason: &RunReason, hostname: &str) -> String {
+/// Why a plugin of the deployment of `hostname` waits or failed, without a full stop. `holders` has the names of those that hold
+/// values which a failed plugin wanted.
+pub(crate) fn reason(reason: &RunReason, hostname: &str, holders: &HolderNames) -> String {
     match reason {
         RunReason::Waiting(reason) => waiting(reason, hostname),
-        RunReason::Failed(reason) => failure(reason),
+        RunReason::Failed(reason) => failure(reason, holders),
     }
 }
 
@@ -24,18 +27,23 @@ pub(crate) fn reason(reason: &RunReason, hostname: &str) -> String {
 pub(crate) fn waiting(waiting: &Waiting, hostname: &str) -> String {
     match waiting {
         Waiting::NoDhcpServer { site } => {
-            format!("site {site} has no DHCP server that could give the server its address; define one for the site")
+            format!("site {site} has no DHCP server that could give the server its address; create one for the site")
         }
         Waiting::DhcpServers { servers, held_back } => {
             let servers = joined(servers.iter().map(server), ", ");
-            let held_back = held_back.as_ref().map(|held_back| format!("; {}", configuration(held_back))).unwrap_or_default();
+            let held_back = held_back.as_ref().map(configuration).unwrap_or_default();
             format!("waiting for a confirmed configuration with this entry from {servers}{held_back}")
         }
         Waiting::DnsPrimaries { primaries, problems } => {
-            let problems = if problems.is_empty() { String::new() } else { format!(" ({})", joined(problems, "; ")) };
-            format!("waiting for the DNS primary {} to return the records of {hostname}{problems}", joined(primaries, " and "))
+            let problems = if problems.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", joined(problems.iter().map(dns::problem), "; "))
+            };
+            let noun = if primaries.len() == 1 { "DNS primary" } else { "DNS primaries" };
+            format!("waiting for the {noun} {} to return the records of {hostname}{problems}", joined(primaries, " and "))
         }
-        Waiting::ControllerBusy {} => format!("the management controller of {hostname} is busy with another order"),
+        Waiting::ControllerBusy {} => format!("the management controller of {hostname} is busy with another request"),
         Waiting::ControllerRestart { controller } => {
             format!("waiting for the management controller {controller} to restart {hostname}")
         }
@@ -46,7 +54,7 @@ pub(crate) fn waiting(waiting: &Waiting, hostname: &str) -> String {
             };
             format!(
                 "waiting for {hostname} to request its boot script: a restart was requested at {ordered_at}, and its result is \
-                 unknown, since {why}; restart it manually, or retry the plugin"
+                 unknown, because {why}; restart it manually, or retry the plugin"
             )
         }
         Waiting::ManualRestart { mac, missing } => {
@@ -62,11 +70,13 @@ pub(crate) fn waiting(waiting: &Waiting, hostname: &str) -> String {
     }
 }
 
-/// Why a plugin failed, without a full stop.
-pub(crate) fn failure(failure: &PluginFailure) -> String {
+/// Why a plugin failed, without a full stop. `holders` has the names of those that hold values which the plugin wanted.
+pub(crate) fn failure(failure: &PluginFailure, holders: &HolderNames) -> String {
     match failure {
-        PluginFailure::Rules { broken } => joined(broken.iter().map(violation), "; "),
+        PluginFailure::Rules { broken } => joined(broken.iter().map(|violation| violated(violation, holders)), "; "),
         PluginFailure::External { detail, .. } | PluginFailure::Internal { detail } => detail.to_string(),
+        PluginFailure::Dns { problem } => dns::problem(problem),
+        PluginFailure::Controller { failure } => failure.to_string(),
         PluginFailure::CredentialsRefused {} => "the credentials cannot be used for this management controller: the secret is \
             missing, or it may not be sent to this address, port, protocol and site. Choose another secret, or have an \
             administrator check the scopes under Settings, Secrets"
@@ -96,30 +106,60 @@ fn server(UnconfirmedServer { server, error }: &UnconfirmedServer) -> String {
     }
 }
 
-fn configuration(HeldBack { site, entries, more, network, problem }: &HeldBack) -> String {
-    let entries = joined(entries.iter().map(|entry| format!("{} of {}", entry.ip, entry.device)), ", ");
-    let more = if *more == 0 { String::new() } else { format!(" and {more} more") };
-    let problem = match problem {
-        NetworkProblem::Unknown {} => format!("there is no network {network}; create it, or remove the entry"),
-        NetworkProblem::Retired {} => format!("its network {network} is retired; restore the network, or remove the entry"),
-        NetworkProblem::WithoutDhcp {} => {
-            format!("its network {network} is not served by DHCP; enable DHCP, or remove the entry")
-        }
-        NetworkProblem::AddressOutside { cidr } => {
-            format!("it is not in its network {network}, {cidr}; extend the network, or remove the entry")
-        }
-    };
-    format!("the configuration of site {site} is held back, since it has no network for {entries}{more}: {problem}")
+fn configuration(held_back: &HeldBack) -> String {
+    let entries = entries::unserved(held_back);
+    format!("; the configuration of site {} is held back, because it has no network for {entries}", held_back.site)
 }
 
-/// The meaning of the rule, with the field and the holder of its value. A rule of another version is named by its code.
-fn violation(Violation { rule, field, holder }: &Violation) -> String {
-    let meaning = Rule::of_code(rule.as_str()).map(|rule| rule.help().trim_end_matches('.').to_owned());
-    let holder = holder.as_ref().map(|holder| format!("held by {holder}"));
-    let about = [Some(field).filter(|field| !field.is_empty()).map(Text::to_string), holder];
-    let about = joined(about.into_iter().flatten(), ", ");
-    let about = if about.is_empty() { about } else { format!(" ({about})") };
-    format!("{}{about}", meaning.unwrap_or_else(|| format!("rule {rule}")))
+/// The rule that refused a plugin's change, with its values. A rule of another version is named by its code.
+fn violated(Violation { rule, field, value, holder }: &Violation, holders: &HolderNames) -> String {
+    let known = Rule::of_code(rule.as_str());
+    let holder = holder.as_ref().map(|holder| holders.words(holder.as_str()));
+    match (known, value, &holder) {
+        (Some(rule), Some(value), Some(holder)) if is_claim(rule) => {
+            format!("{value} is held by {holder}; release it there, or cancel this deployment")
+        }
+        (Some(Rule::PluginTooEarly), Some(plugins), _) => {
+            let have = if plugins.as_str().contains(", ") { "have" } else { "has" };
+            format!("it cannot run before {plugins} {have} succeeded")
+        }
+        (Some(Rule::DeploymentNotLive), _, Some(holder)) => {
+            format!("this deployment is no longer the live one of its device; {holder} is")
+        }
+        (Some(Rule::CredentialsMissing), Some(controller), _) => format!(
+            "the management controller {controller} has no credentials; edit the device and choose a secret, or restart the \
+             server manually"
+        ),
+        (Some(Rule::PowerBusy), Some(since), _) => {
+            format!("the management controller has been carrying out another request since {since}")
+        }
+        (Some(Rule::RestartOrdered), Some(at), _) => {
+            format!("this restart was already requested at {at}; retry the plugin to request it again")
+        }
+        _ => {
+            let meaning = known.map(|rule| rule.help().trim_end_matches('.').to_owned());
+            let field = Some(field).filter(|field| !field.is_empty()).map(Text::to_string);
+            let about = [field, value.as_ref().map(Text::to_string), holder.as_ref().map(|holder| format!("held by {holder}"))];
+            let about = joined(about.into_iter().flatten(), ", ");
+            let about = if about.is_empty() { about } else { format!(" ({about})") };
+            format!("{}{about}", meaning.unwrap_or_else(|| format!("rule {rule}")))
+        }
+    }
+}
+
+/// Whether the rule is that a value has another holder.
+fn is_claim(rule: Rule) -> bool {
+    use Rule as R;
+    matches!(
+        rule,
+        R::Claimed
+            | R::IpClaimed
+            | R::HostnameClaimed
+            | R::MacClaimed
+            | R::SerialClaimed
+            | R::AssetClaimed
+            | R::ControllerClaimed
+    )
 }
 
 fn joined<T: Display>(items: impl IntoIterator<Item = T>, separator: &str) -> String {

@@ -11,6 +11,7 @@ mod drift;
 #[cfg(test)]
 pub(super) mod tests;
 
+use crate::wording::actors;
 use bootledger_aggregates::event::Event;
 use bootledger_projections::rows::timeline::Line;
 use std::fmt::{self, Display, Formatter};
@@ -25,7 +26,7 @@ pub(crate) fn sentence(line: &Line) -> String {
     };
     let saved = if line.sequence == 1 { "created" } else { "edited" };
     match event {
-        Event::Deployment(_, event) => deployment::deployment(name, event, who),
+        Event::Deployment(_, event) => deployment::deployment(name, event, &line.holders, who),
         Event::Device(_, event) => device::device(name, line.parent.as_deref(), event, who),
         Event::Site(name, event) => catalogue::site(name, event, who, saved),
         Event::Rack(name, event) => catalogue::rack(name, event, who, saved),
@@ -42,26 +43,20 @@ pub(crate) fn sentence(line: &Line) -> String {
     }
 }
 
-/// Who or what caused the event, such as `user ada`. Displayed as the beginning of a sentence.
+/// The code of who or what caused the event, such as `user ada`. Displayed as the beginning of a sentence.
 struct Actor<'a>(&'a str);
 
 impl Actor<'_> {
     /// The actor in the middle of a sentence.
     fn within(&self) -> &str {
-        if self.0.is_empty() { "an unknown actor" } else { self.0 }
+        actors::actor(self.0)
     }
 }
 
 impl Display for Actor<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&capitalised(self.within()))
+        f.write_str(&crate::english::capitalised(self.within()))
     }
-}
-
-/// The text with a capital first letter.
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// `: text`, or nothing if there is no text.
@@ -76,9 +71,4 @@ fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let more = items.len().saturating_sub(SHOWN);
     let shown = items.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
-}
-
-/// A number and a noun, in the plural unless the number is 1.
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -1,8 +1,7 @@
 //! Why a plugin waits or failed, and who ended a deployment, in the API: as a code with its values, and as a sentence.
 
-use crate::support::{TestSite, device_registered, network_defined, site_defined};
+use crate::support::{TestSite, deployment_started, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
-use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::token::TokenScope;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,13 +19,7 @@ async fn data_centre() -> TestSite {
     site.append("site", "dc1", site_defined()).await;
     site.append("network", "servers", network_defined()).await;
     site.append("device", &DEVICE.to_string(), device_registered("52:54:00:00:00:01", None)).await;
-    let started = json!({
-        "type": "DeploymentStarted", "device": DEVICE, "mac": "52:54:00:00:00:01", "ip": "10.0.0.20", "hostname": "h200.dc1.example",
-        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": 1, "network": "servers", "site": "dc1",
-        "plan": Plan::standard().expect("a plan"), "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [],
-        "import": null,
-    });
-    append(&site, started).await;
+    append(&site, deployment_started(DEVICE, "servers", "52:54:00:00:00:01", "10.0.0.20", "h200.dc1.example")).await;
     site
 }
 

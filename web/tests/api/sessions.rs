@@ -166,7 +166,7 @@ async fn a_user_with_a_one_time_password_must_change_it_first() {
     assert_eq!((status, problem["type"].as_str()), (403, Some("/api/docs#problem-password-due")));
     let form = site.browse(&cookie, TestRequest::get().uri("/settings/password")).await;
     assert_eq!(form.status, 200);
-    assert!(form.text.contains("Choose a password"), "{}", form.text);
+    assert!(form.text.contains("id=\"field-password\""), "{}", form.text);
 
     let change = |current: &str, new: &str, again: &str| {
         let fields = [("current", current), ("password", new), ("again", again), ("to", "/devices")];

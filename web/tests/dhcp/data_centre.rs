@@ -1,6 +1,6 @@
 //! A site with a network and a device that can get entries and deployments.
 
-use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
+use crate::support::{Answer, TestSite, deployment_started, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,12 +35,7 @@ pub(crate) async fn records(site: &TestSite, hostname: &str, ip: &str) -> i64 {
 
 /// Starts a deployment of the device with this address.
 pub(crate) async fn deployment(site: &TestSite, ip: &str) -> i64 {
-    let plan = bootledger_aggregates::deployment::plan::Plan::standard().expect("a plan");
-    let started = json!({
-        "type": "DeploymentStarted", "device": DEVICE, "mac": "52:54:00:00:00:01", "ip": ip, "hostname": "h200.dc1.example",
-        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": 1, "network": "servers", "site": "dc1",
-        "plan": plan, "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [], "import": null,
-    });
+    let started = deployment_started(DEVICE, "servers", "52:54:00:00:00:01", ip, "h200.dc1.example");
     site.append("deployment", &DEPLOYMENT.to_string(), started).await
 }
 

@@ -4,9 +4,19 @@
 mod boot_images;
 mod catalogue;
 mod deployments;
+#[path = "../api/elements.rs"]
+mod elements;
 mod live;
 mod networks;
+#[path = "../api/people.rs"]
+#[expect(dead_code, reason = "the tests of the API use the rest of it")]
+mod people;
+#[path = "../api/authorisation/routes.rs"]
+mod routes;
+#[path = "../api/samples.rs"]
+mod samples;
 #[path = "../api/support.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod support;
+mod wording;
 mod zones;

@@ -1,6 +1,7 @@
 //! The page of a zone: it shows what the zone file contains, at a cost that does not grow with the zone.
 
-use crate::catalogue::{get, texts};
+use crate::catalogue::get;
+use crate::elements::texts;
 use crate::support::{TestSite, site_defined};
 use bootledger_aggregates::token::TokenScope;
 use serde_json::json;

@@ -108,7 +108,7 @@ fn every_type_takes_its_own_values_and_refuses_the_others_by_their_layer() {
             let venture = [(parsed("venture shop"), settings(json!({ "a": value })))];
             let resolution = resolve(&image, &venture, json!({}));
             assert_eq!(codes(&resolution), ["setting_wrong_type"], "{spec} {value}");
-            assert!(resolution.broken[0].message.ends_with("; change its value on venture shop"), "{:?}", resolution.broken);
+            assert!(resolution.broken[0].message.ends_with(" venture shop"), "{:?}", resolution.broken);
             let hidden =
                 resolve(&image, &venture, json!({ "a": every_type().iter().find(|(s, ..)| *s == spec).expect("it").1[0] }));
             assert!(hidden.broken.is_empty(), "a nearer value hides the wrong one");
@@ -268,16 +268,13 @@ fn a_value_that_would_make_a_boot_loader_read_another_script_is_refused_by_its_l
                 let resolution = resolve(&image, &venture, json!({}));
                 assert_eq!(codes(&resolution), ["setting_changes_script"], "{kind} {layer}");
                 let message = &resolution.broken[0].message;
-                assert!(
-                    message.contains("the template script") && message.contains("change the value on venture shop"),
-                    "{message}"
-                );
+                assert!(message.contains("script") && message.contains(" venture shop"), "{message}");
             }
             let own = resolve(&image, &[], json!({ "v": value }));
             assert_eq!(codes(&own), ["setting_changes_script"], "{kind} {value}");
             let default = resolve(&with_signs(kind, value, signs), &[], json!({}));
             assert_eq!(codes(&default), ["setting_changes_script"], "{kind}: {value} is the default");
-            assert!(default.broken[0].message.contains("change the value on the boot image"), "{:?}", default.broken);
+            assert!(default.broken[0].message.contains("boot image"), "{:?}", default.broken);
         }
         for value in taken {
             let resolution = resolve(&image, &[], json!({ "v": value, "l": ["a", format!("{value}b")] }));

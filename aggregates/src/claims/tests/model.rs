@@ -14,7 +14,7 @@ use crate::device::event::{DhcpEntry, DnsEntry};
 use crate::device::facts::Facts;
 use crate::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use crate::event::Event;
-use crate::samples::{assignment, deployment_id, device_id, parsed, request};
+use crate::samples::{assignment, deployment_id, device_id, noon, parsed, request};
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
 use cqrs_es::Aggregate;
@@ -186,7 +186,7 @@ impl Model {
         let effect = match plugin {
             "clean" => {
                 let keeps = Keeps { ip, hostname };
-                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: parsed("2026-03-01"), parts: vec![] })
+                Some(DeviceCommand::CleanDevice { deployment, live, keeps, at: noon(0), parts: vec![] })
             }
             "role" => Some(DeviceCommand::AssignRole { deployment, live, venture, role }),
             "dns" => {

@@ -171,6 +171,37 @@ fn ten_thousand_reports_of_any_kind_leave_a_limited_number_of_events() {
 }
 
 #[test]
+fn as_many_failures_next_boots_and_logs_are_recorded_as_the_limits_say() {
+    let alternating = |n: u32| requested(if n.is_multiple_of(2) { NextBoot::Disk } else { NextBoot::Network });
+    let kinds: [(u32, &dyn Fn(u32) -> DeploymentCommand); 3] = [
+        (MOST_FAILURES, &|n| failed("base", &format!("text {n}"))),
+        (MOST_NEXT_BOOTS, &alternating),
+        (MOST_LOGS, &|n| numbered_log(&format!("{n:064x}"))),
+    ];
+    for (most, command) in kinds {
+        let outcomes = outcomes((0..2 * most).map(command));
+        let recorded = outcomes.iter().take_while(|outcome| !outcome.is_empty() && !outcome.ends_with("_full")).count();
+        assert_eq!(u32::try_from(recorded), Ok(most), "{outcomes:?}");
+        assert!(outcomes[recorded].ends_with("_full"), "{outcomes:?}");
+    }
+}
+
+#[test]
+fn a_failure_in_another_stage_forgets_the_progress_and_one_in_the_same_stage_keeps_it() {
+    let after_failure_of = |stage: &str| {
+        let mut given = in_progress();
+        given.extend([
+            DeploymentEvent::InstallerReported { stage: parsed("partition"), percent: Some(parsed("40")), text: Text::default() },
+            DeploymentEvent::InstallerFailed { stage: Some(parsed(stage)), text: Text::default() },
+            DeploymentEvent::InstallationFinished { by: by_server() },
+        ]);
+        outcomes_after(&given, [report("", "41", "")])
+    };
+    assert_eq!(after_failure_of("base"), ["base/41/"]);
+    assert_eq!(after_failure_of("partition"), [""]);
+}
+
+#[test]
 fn a_chatty_stage_leaves_room_for_the_stages_and_failures_behind_it() {
     let chatter = (0..2 * MOST_REPORTS).map(|n| report("base", "", &format!("package {n}")));
     let behind = [report("late", "", ""), failed("late", "no grub"), report("later", "", ""), requested(NextBoot::Disk)];

@@ -150,3 +150,22 @@ fn the_state_records_whether_the_server_booted_and_how_often_an_operator_retried
     events.extend(outcome::<Deployment>(&events, served).expect("a file served"));
     assert!(state(&events).has_booted());
 }
+
+#[test]
+fn the_next_plugin_is_the_first_that_may_run_and_has_not_succeeded() {
+    for (given, next, in_progress) in [
+        (vec![], None, false),
+        (open(), Some("clean"), false),
+        (open_after(&["clean"]), Some("role"), false),
+        (open_after(&["clean", "role"]), Some("dns"), false),
+        (open_after(&["clean", "role", "dns"]), Some("dhcp"), false),
+        (in_progress(), Some("reboot"), true),
+        (in_progress().into_iter().chain([succeeded("reboot")]).collect(), None, true),
+        (done(), None, false),
+        (cancelled(), None, false),
+    ] {
+        let state = Deployment::after(given);
+        assert_eq!(state.next_due().map(crate::values::name::Name::as_str), next, "{state:?}");
+        assert_eq!(state.is_in_progress(), in_progress, "{state:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::*;
 use crate::claims::{Claim, Holder};
 use crate::deployment::plan::Plan;
-use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim};
+use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim, undeployable};
 use crate::rules::{BrokenRule, Refused, Rule};
 use crate::samples::deployment_id;
 
@@ -49,7 +49,7 @@ fn the_device_is_known_verified_and_in_use() {
 fn the_interface_is_one_of_the_devices() {
     let other = refused(|r| facts_of_device(r).macs = vec![parsed("52:54:00:00:00:09")]);
     assert_eq!(codes(&other), ["mac mac_not_of_device"]);
-    assert!(other[0].message.contains("it has 52:54:00:00:00:09"), "{}", other[0].message);
+    assert!(other[0].message.contains("52:54:00:00:00:09"), "{}", other[0].message);
     assert_eq!(codes(&refused(|r| facts_of_device(r).macs.clear())), ["mac mac_not_of_device"]);
 }
 
@@ -76,6 +76,23 @@ fn the_address_is_one_that_its_network_assigns() {
     let mut lowest = request();
     lowest.assignment.ip = parsed("10.0.0.11");
     assert!(outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(lowest))).is_ok());
+}
+
+#[test]
+fn an_address_of_a_network_without_dhcp_is_not_assigned() {
+    let rules = refused(|r| r.facts.network.as_mut().expect("a network").1.dhcp = false);
+    assert_eq!(codes(&rules), ["ip network_without_dhcp"]);
+    assert_eq!(rules[0].holder.as_deref(), Some("network dc1-prod"));
+}
+
+#[test]
+fn every_reason_why_a_device_cannot_be_deployed_is_listed() {
+    let (id, live) = (device_id(1), Some(deployment_id(7)));
+    let ready = DeviceFacts { verified: true, ..DeviceFacts::default() };
+    assert_eq!(undeployable(id, &ready, None), []);
+    assert_eq!(codes(&undeployable(id, &ready, live)), ["device already_deploying"]);
+    let unverified = DeviceFacts::default();
+    assert_eq!(codes(&undeployable(id, &unverified, live)), ["device device_not_verified", "device already_deploying"]);
 }
 
 #[test]
@@ -165,7 +182,7 @@ fn venture_role_and_image_are_known_and_usable() {
         r.facts.network.as_mut().expect("a network").1.gateway = None;
     });
     assert_eq!(codes(&without), ["boot_image boot_image_incomplete"]);
-    assert!(without[0].message.contains("boot.ipxe uses gateway, and the network"), "{}", without[0].message);
+    assert!(without[0].message.contains("boot.ipxe"), "{}", without[0].message);
     assert!(without[0].message.contains("{{ gateway or '' }}"), "{}", without[0].message);
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::device::event::RemovedBecause;
+use crate::device::remark::Remark;
 use cqrs_es::DomainEvent;
 
 fn cleaned(given: &[DeviceEvent], keeps: Keeps) -> Vec<DeviceEvent> {
@@ -51,7 +52,10 @@ fn the_eleven_tasks_are_in_the_order_of_the_document() {
         DeviceEvent::OperatingSystemRemoved { operating_system: parsed("Debian 12"), deployment },
         DeviceEvent::SubDevicesDetached { devices: vec![device_id(50)], deployment },
         DeviceEvent::UptimeReset { deployment },
-        DeviceEvent::RemarkAdded { remark: parsed("Remarks below are for shop/web until 2026-03-01"), deployment: for_this },
+        DeviceEvent::RemarkAdded {
+            remark: Remark::OldRole { venture: parsed("shop"), role: parsed("web"), until: noon(0) },
+            deployment: for_this,
+        },
         DeviceEvent::AddressAssigned { deployment, ip: parsed("10.0.0.20") },
     ];
     assert_eq!(cleaned(&used(), new_role()), expected);
@@ -60,6 +64,23 @@ fn the_eleven_tasks_are_in_the_order_of_the_document() {
 #[test]
 fn where_nothing_is_known_only_the_remark_and_the_address_are_left() {
     assert_eq!(types(&cleaned(&verified(), new_role())), ["RemarkAdded", "AddressAssigned"]);
+}
+
+#[test]
+fn an_address_that_is_kept_is_cleaned_and_one_that_only_an_entry_has_is_released() {
+    let cleaned = |facts: Facts| {
+        let events = outcome::<Device>(&after(verified(), vec![record(facts)]), clean()).expect("it is cleaned");
+        events.into_iter().find_map(|event| match event {
+            DeviceEvent::AddressesReleased { addresses, released, .. } => Some((addresses, released)),
+            _ => None,
+        })
+    };
+    let (kept, leased): (std::net::Ipv4Addr, std::net::Ipv4Addr) = (parsed("10.0.0.20"), parsed("10.0.0.40"));
+    let address = Facts { addresses: Some(vec![kept]), ..Facts::default() };
+    assert_eq!(cleaned(address), Some((vec![kept], vec![])));
+    let entry = Facts { dhcp_entries: Some(vec![dhcp("10.0.0.40", 1)]), ..Facts::default() };
+    assert_eq!(cleaned(entry), Some((vec![], vec![leased])));
+    assert_eq!(cleaned(Facts::default()), None);
 }
 
 #[test]
@@ -163,13 +184,4 @@ fn beside_the_management_address_everything_else_is_cleaned() {
     assert_eq!(entries.len(), 2);
     assert_eq!(*names, [parsed("alias.dc1.example")], "a name that the management address still has is held");
     assert_eq!(*released, ["10.0.0.30", "10.0.0.31", "10.0.0.40"].map(parsed::<std::net::Ipv4Addr>));
-}
-
-#[test]
-fn a_remark_of_the_longest_names_still_fits() {
-    let long = "a".repeat(64);
-    let owner = DeviceChange { venture: Some(parsed(&long)), role: Some(parsed(&long)), ..DeviceChange::default() };
-    let events = cleaned(&after(registered(), vec![change(owner)]), new_role());
-    let [DeviceEvent::RemarkAdded { remark, .. }, _] = events.as_slice() else { panic!("{events:?}") };
-    assert!(remark.as_str().ends_with("until 2026-03-01"), "{remark}");
 }

@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart, Standing, UNDER_WAY_SECONDS};
+use crate::device::power_failure::PowerFailure;
 use crate::samples::{broken, noon};
 use crate::values::ids::OrderId;
 use cqrs_es::Aggregate;
 use uuid::Uuid;
+
+const DEADLINE: PowerFailure = PowerFailure::Deadline { seconds: 105 };
 
 fn order(number: u128, action: PowerAction) -> PowerOrder {
     PowerOrder { order: OrderId(Uuid::from_u128(number)), action, network_boot: false, restart: None, at: noon(0) }
@@ -37,7 +40,7 @@ fn an_order_is_recorded_before_it_is_carried_out_and_reported_after() {
     let off = order(1, PowerAction::Off);
     assert_eq!(outcome::<Device>(&registered(), request(&off)), Ok(vec![DeviceEvent::PowerRequested(off.clone())]));
     let given = after(registered(), vec![request(&off)]);
-    let message = outcome::<Device>(&given, report(&off, PowerOutcome::Uncertain(parsed("no answer")))).expect("a report");
+    let message = outcome::<Device>(&given, report(&off, PowerOutcome::Uncertain(DEADLINE))).expect("a report");
     assert!(matches!(&message[..], [DeviceEvent::PowerFailed { uncertain: true, .. }]), "{message:?}");
     let given = after(given, vec![report(&off, PowerOutcome::Confirmed(PowerState::Off))]);
     assert_eq!(
@@ -103,8 +106,8 @@ fn a_deployment_restarts_its_server_once_a_turn() {
     assert!(outcome::<Device>(&given, request(&restart(2, 1, later))).is_ok(), "an operator retried");
     let standings = [
         (PowerOutcome::Confirmed(PowerState::On), Standing::Confirmed, false, false),
-        (PowerOutcome::Uncertain(parsed("no answer")), Standing::Uncertain, false, true),
-        (PowerOutcome::Failed(parsed("refused")), Standing::Failed, true, true),
+        (PowerOutcome::Uncertain(DEADLINE), Standing::Uncertain, false, true),
+        (PowerOutcome::Failed(PowerFailure::NoIpmitool {}), Standing::Failed, true, true),
     ];
     for (outcome_of_first, standing, again_at_once, again_when_off) in standings {
         let given = after(given.clone(), vec![report(&restart(1, 0, 0), outcome_of_first)]);
@@ -124,7 +127,7 @@ fn an_operators_order_does_not_replace_a_restart() {
         registered(),
         vec![
             request(&first),
-            report(&first, PowerOutcome::Uncertain(parsed("no answer"))),
+            report(&first, PowerOutcome::Uncertain(DEADLINE)),
             request(&on),
             report(&on, PowerOutcome::Confirmed(PowerState::On)),
         ],

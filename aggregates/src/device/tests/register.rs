@@ -3,6 +3,7 @@
 use super::*;
 use crate::claims::{Claim, Holder};
 use crate::device::register::{BrokenRuleOf, DeviceChanged};
+use crate::device::remark::Remark;
 use crate::samples::broken;
 
 /// The errors for a change of a registered device.
@@ -135,7 +136,8 @@ fn a_change_records_what_changed_and_no_more() {
         macs_removed: vec![mac(1)],
         ..DeviceChanged::default()
     };
-    let remark = DeviceEvent::RemarkAdded { remark: parsed("new board"), deployment: None };
+    let remark = Remark::Text { text: parsed("new board") };
+    let remark = DeviceEvent::RemarkAdded { remark, deployment: None };
     let events = after(registered(), vec![change(wanted.clone())]).split_off(1);
     assert_eq!(events, [DeviceEvent::DeviceChanged(Box::new(changed)), remark]);
     let again = DeviceChange { remark: None, ..wanted };

@@ -58,13 +58,7 @@ fn the_live_deployment_changes_the_owner_of_a_verified_device() {
 fn a_deployment_that_is_not_live_changes_nothing() {
     for live in [None, Some(deployment_id(2))] {
         let keeps = keeps("10.0.0.20", "h200.dc1.example");
-        let clean = DeviceCommand::CleanDevice {
-            deployment: deployment_id(1),
-            live,
-            keeps,
-            remark_until: parsed("2026-03-01"),
-            parts: vec![],
-        };
+        let clean = DeviceCommand::CleanDevice { deployment: deployment_id(1), live, keeps, at: noon(0), parts: vec![] };
         for command in [clean, assign_role(live), create_dns(live), create_dhcp(live)] {
             assert_eq!(broken::<Device>(&used(), command), ["deployment_not_live"]);
         }

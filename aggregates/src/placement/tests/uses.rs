@@ -1,20 +1,21 @@
 //! The catalogue entries that events begin to use.
 
 use super::*;
-use crate::event::{Event, sampled};
+use crate::event::Event;
+use crate::event::tests::samples;
 
 #[test]
 fn every_event_that_uses_an_entry_is_found() {
     let key = || name("some-key");
     let mut events: Vec<Event> = vec![];
-    events.extend(sampled::deployment().into_iter().map(|event| Event::Deployment(DeploymentId::default(), event)));
-    events.extend(sampled::device().into_iter().map(|event| Event::Device(DeviceId::default(), event)));
-    events.extend(sampled::site().into_iter().map(|event| Event::Site(key(), event)));
-    events.extend(sampled::rack().into_iter().map(|event| Event::Rack(key(), event)));
-    events.extend(sampled::network().into_iter().map(|event| Event::Network(key(), event)));
-    events.extend(sampled::dhcp_server().into_iter().map(|event| Event::DhcpServer(key(), event)));
-    events.extend(sampled::venture().into_iter().map(|event| Event::Venture(key(), event)));
-    events.extend(sampled::boot_image().into_iter().map(|event| Event::BootImage(key(), event)));
+    events.extend(samples::deployment().into_iter().map(|event| Event::Deployment(DeploymentId::default(), event)));
+    events.extend(samples::device().into_iter().map(|event| Event::Device(DeviceId::default(), event)));
+    events.extend(samples::site().into_iter().map(|event| Event::Site(key(), event)));
+    events.extend(samples::rack().into_iter().map(|event| Event::Rack(key(), event)));
+    events.extend(samples::network().into_iter().map(|event| Event::Network(key(), event)));
+    events.extend(samples::dhcp_server().into_iter().map(|event| Event::DhcpServer(key(), event)));
+    events.extend(samples::venture().into_iter().map(|event| Event::Venture(key(), event)));
+    events.extend(samples::boot_image().into_iter().map(|event| Event::BootImage(key(), event)));
     let mut using = BTreeSet::new();
     for event in events.iter().filter(|event| !event.uses().is_empty()) {
         let text = format!("{event:?}");

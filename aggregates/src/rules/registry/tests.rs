@@ -1,6 +1,7 @@
 //! The registry is complete: an unregistered code does not compile, and these tests find a registered code that nothing uses.
 
 use super::{Rule, Status};
+use crate::rules::BrokenRule;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -87,4 +88,18 @@ fn only_a_rule_about_the_whole_request_says_that_it_is_not_found() {
         let whole = rule.code().ends_with("_unknown") && !of_fields.contains(rule);
         assert_eq!(rule.status() == Status::NotFound, whole, "{}", rule.code());
     }
+}
+
+#[test]
+fn an_error_is_about_one_rule_and_four_rules_limit_what_an_installer_records() {
+    let mut full = BTreeSet::new();
+    for rule in Rule::ALL {
+        let broken = BrokenRule::new("", *rule, "refused");
+        for other in Rule::ALL {
+            assert_eq!(broken.is(*other), rule == other, "{rule:?} and {other:?}");
+        }
+        full.extend(broken.is_full().then_some(rule.code()));
+    }
+    let expected = ["installer_failures_full", "installer_logs_full", "installer_next_boots_full", "installer_reports_full"];
+    assert_eq!(full, expected.into());
 }

@@ -1,6 +1,8 @@
 //! Tests of the table of options, and of what is refused when options are saved. The tests of the configuration writers check
 //! that every DHCP server accepts what is accepted here.
 
+mod limits;
+
 use super::standard::{self, STANDARD};
 use super::*;
 use serde_json::{Value, json};
@@ -59,18 +61,18 @@ fn an_unknown_name_is_refused_with_the_nearest_known_one() {
         ("log-server", "log-servers"),
     ] {
         if written == "search-domain" {
-            assert!(!why(&addresses(written)).contains("did you mean"), "too far away to guess");
+            assert!(!why(&addresses(written)).contains(meant), "too far away to guess");
             continue;
         }
         let [(rule, message)] = &refused(&[addresses(written)])[..] else { panic!("{written}") };
         assert_eq!(rule, "dhcp_option_unknown");
-        assert!(message.contains(&format!("; did you mean {meant}?")), "{message}");
+        assert!(message.contains(&format!(" {meant}?")), "{message}");
     }
-    assert!(why(&addresses("ntp-server")).starts_with("option 1, ntp-server: there is no DHCP option of this name"));
-    assert!(why(&addresses("my-own-option")).contains("needs its `code` and `type`"));
+    assert!(why(&addresses("ntp-server")).starts_with("option 1, ntp-server: "));
+    assert!(why(&addresses("my-own-option")).contains("`code`"));
     for wrong in ["NTP_Servers", "Ntp-Server", "ntp_servers"] {
         let error = wrong.parse::<OptionName>().expect_err(wrong).to_string();
-        assert!(error.ends_with("did you mean ntp-servers?"), "{error}");
+        assert!(error.contains("ntp-servers"), "{error}");
     }
 }
 
@@ -90,21 +92,23 @@ fn the_names_of_isc_dhcpd_and_kea_are_the_same_option() {
 #[test]
 fn options_that_bootledger_sets_itself_are_refused_with_the_reason_and_the_place() {
     let text = |name: &str| json!({"name": name, "value": {"text": "x"}});
-    for (name, words) in [
-        ("host-name", "host name of each server"),
-        ("bootfile-name", "Bootledger sets the boot file itself"),
-        ("boot-file-name", "Bootledger sets the boot file itself"),
-        ("vendor-class-identifier", "HTTPClient"),
-        ("filename", "Bootledger sets the boot file itself"),
-        ("next-server", "field of the site"),
-        ("max-lease-time", "lease time itself"),
-        ("dhcp-message", "part of the protocol"),
+    let mut messages = vec![];
+    for name in [
+        "host-name",
+        "bootfile-name",
+        "boot-file-name",
+        "vendor-class-identifier",
+        "filename",
+        "next-server",
+        "max-lease-time",
+        "dhcp-message",
     ] {
-        assert!(why(&text(name)).contains(words), "{name}: {}", why(&text(name)));
+        messages.push(why(&text(name)));
     }
-    assert!(why(&json!({"name": "dhcp-lease-time", "value": {"number": 60}})).contains("lease time itself"));
-    assert!(why(&json!({"name": "subnet-mask", "value": {"addresses": ["255.0.0.0"]}})).contains("cidr"));
-    assert!(why(&json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})).contains("ipxe-encapsulated"));
+    messages.push(why(&json!({"name": "dhcp-lease-time", "value": {"number": 60}})));
+    messages.push(why(&json!({"name": "subnet-mask", "value": {"addresses": ["255.0.0.0"]}})));
+    messages.push(why(&json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})));
+    insta::assert_snapshot!("options_that_bootledger_sets", messages.join("\n"));
 }
 
 /// An option value of each form.
@@ -156,39 +160,38 @@ fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
 fn values_that_some_server_or_the_protocol_does_not_take_are_refused() {
     let text = |text: &str| json!({"name": "root-path", "value": {"text": text}});
     let many = |count: usize| json!({"name": "ntp-servers", "value": {"addresses": vec!["100.100.100.100"; count]}});
-    for (option, words) in [
-        (text(""), "it is empty"),
-        (text(&"x".repeat(256)), "256 bytes; an option has room for 255"),
-        (text("gräfin"), "'ä' is not ASCII"),
-        (text("s"), "number with a unit"),
-        (text("12b"), "number with a unit"),
-        (many(57), "57 addresses are too many"),
-        (json!({"name": "ntp-servers", "value": {"addresses": ["0.0.0.0"]}}), "sends its own address"),
-        (json!({"name": "swap-server", "value": {"addresses": ["10.0.0.1", "10.0.0.2"]}}), "one address, not 2"),
-        (json!({"name": "static-routes", "value": {"addresses": ["10.0.0.1"]}}), "in pairs; there are 1"),
-        (json!({"name": "default-ip-ttl", "value": {"number": 256}}), "256 is not from 0 to 255"),
-        (json!({"name": "default-ip-ttl", "value": {"number": 0}}), "less than 1"),
-        (json!({"name": "interface-mtu", "value": {"number": 67}}), "less than 68"),
-        (json!({"name": "interface-mtu", "value": {"number": 65536}}), "not from 0 to 65535"),
-        (json!({"name": "time-offset", "value": {"number": 90_000}}), "not from -86400 to 86400"),
-        (json!({"name": "arp-cache-timeout", "value": {"number": -1}}), "-1 is not from 0"),
-        (json!({"name": "netbios-node-type", "value": {"number": 3}}), "node type"),
-        (json!({"name": "dhcp-renewal-time", "value": {"number": 3600}}), "not from 1 to 3599"),
-        (json!({"name": "domain-name", "value": {"text": "two words"}}), "not a domain name"),
-        (json!({"name": "domain-search", "value": {"text": "a.example, -b"}}), "not a domain name"),
-        (json!({"name": "domain-search", "value": {"text": "aaaaaaaaaaaaaaaaaaaaaaaaa.example ".repeat(8)}}), "bytes; an option"),
-        (json!({"name": "classless-static-routes", "value": {"routes": []}}), "it is empty"),
-        (
-            json!({"name": "classless-static-routes", "value": {"routes": [{"destination": "10.0.0.1/8", "router": "10.0.0.1"}]}}),
-            "did you mean 10.0.0.0/8",
-        ),
-        (json!({"name": "vivso", "value": {"hex": "01"}}), "the number of bytes 1 is less than 5"),
-        (json!({"name": "vivso", "value": {"hex": "0000000902ff"}}), "groups of an enterprise number"),
-        (json!({"name": "vivso", "value": {"hex": "0000000901ff"}}), "groups of an enterprise number"),
-        (json!({"name": "vivco", "value": {"hex": "000000090000000009"}}), "groups of an enterprise number"),
+    let mut messages = vec![];
+    for option in [
+        text(""),
+        text(&"x".repeat(256)),
+        text("gräfin"),
+        text("s"),
+        text("12b"),
+        many(57),
+        json!({"name": "ntp-servers", "value": {"addresses": ["0.0.0.0"]}}),
+        json!({"name": "swap-server", "value": {"addresses": ["10.0.0.1", "10.0.0.2"]}}),
+        json!({"name": "static-routes", "value": {"addresses": ["10.0.0.1"]}}),
+        json!({"name": "default-ip-ttl", "value": {"number": 256}}),
+        json!({"name": "default-ip-ttl", "value": {"number": 0}}),
+        json!({"name": "interface-mtu", "value": {"number": 67}}),
+        json!({"name": "interface-mtu", "value": {"number": 65536}}),
+        json!({"name": "time-offset", "value": {"number": 90_000}}),
+        json!({"name": "arp-cache-timeout", "value": {"number": -1}}),
+        json!({"name": "netbios-node-type", "value": {"number": 3}}),
+        json!({"name": "dhcp-renewal-time", "value": {"number": 3600}}),
+        json!({"name": "domain-name", "value": {"text": "two words"}}),
+        json!({"name": "domain-search", "value": {"text": "a.example, -b"}}),
+        json!({"name": "domain-search", "value": {"text": "aaaaaaaaaaaaaaaaaaaaaaaaa.example ".repeat(8)}}),
+        json!({"name": "classless-static-routes", "value": {"routes": []}}),
+        json!({"name": "classless-static-routes", "value": {"routes": [{"destination": "10.0.0.1/8", "router": "10.0.0.1"}]}}),
+        json!({"name": "vivso", "value": {"hex": "01"}}),
+        json!({"name": "vivso", "value": {"hex": "0000000902ff"}}),
+        json!({"name": "vivso", "value": {"hex": "0000000901ff"}}),
+        json!({"name": "vivco", "value": {"hex": "000000090000000009"}}),
     ] {
-        assert!(why(&option).contains(words), "{option}: {}", why(&option));
+        messages.push(why(&option));
     }
+    insta::assert_snapshot!("refused_values", messages.join("\n"));
 }
 
 #[test]
@@ -196,25 +199,28 @@ fn a_custom_option_has_a_code_of_its_own_and_a_type() {
     let custom = |code: u8, kind: Value, value: Value| json!({"name": "my-option", "code": code, "type": kind, "value": value});
     let text = json!({"text": "x"});
     assert_eq!(refused(&[custom(224, json!("text"), text.clone())]), []);
-    for (option, words) in [
-        (custom(0, json!("text"), text.clone()), "1 to 254"),
-        (custom(255, json!("text"), text.clone()), "1 to 254"),
-        (custom(42, json!("text"), text.clone()), "the code 42 is that of ntp-servers"),
-        (custom(42, json!("ip-addresses"), json!({"addresses": ["10.0.0.1"]})), "the code 42 is that of ntp-servers"),
-        (json!({"name": "my-option", "code": 224, "value": {"text": "x"}}), "needs its `type`, one of ip-address, "),
-        (custom(224, json!("uint16"), text.clone()), "it takes a number from 0 to 65535"),
-        (json!({"name": "my-option", "type": "text", "value": {"text": "x"}}), "needs its `code` and `type`"),
-        (json!({"name": "ntp-servers", "code": 224, "type": "text", "value": {"text": "x"}}), "is the name of another option"),
-        (json!({"name": "ntp-servers", "type": "text", "value": {"text": "x"}}), "its type is ip-addresses, not text"),
+    let mut messages = vec![];
+    for option in [
+        custom(0, json!("text"), text.clone()),
+        custom(255, json!("text"), text.clone()),
+        custom(42, json!("text"), text.clone()),
+        custom(42, json!("ip-addresses"), json!({"addresses": ["10.0.0.1"]})),
+        json!({"name": "my-option", "code": 224, "value": {"text": "x"}}),
+        custom(224, json!("uint16"), text.clone()),
+        json!({"name": "my-option", "type": "text", "value": {"text": "x"}}),
+        json!({"name": "ntp-servers", "code": 224, "type": "text", "value": {"text": "x"}}),
+        json!({"name": "ntp-servers", "type": "text", "value": {"text": "x"}}),
     ] {
-        assert!(why(&option).contains(words), "{option}: {}", why(&option));
+        messages.push(why(&option));
     }
+    insta::assert_snapshot!("refused_custom_options", messages.join("\n"));
     let standard = json!({"name": "ntp-servers", "code": 42, "type": "ip-addresses", "value": {"addresses": ["10.0.0.1"]}});
     assert_eq!(refused(&[standard]), []);
     assert!(serde_json::from_value::<DhcpOption>(custom(255, json!("string"), text.clone())).is_err());
     let twice =
         [custom(224, json!("text"), text.clone()), json!({"name": "b", "code": 224, "type": "hex", "value": {"hex": "01"}})];
-    assert!(refused(&twice)[0].1.starts_with("option 2, b: the option is listed twice"));
+    let (rule, message) = &refused(&twice)[0];
+    assert!(rule == "dhcp_option_repeated" && message.starts_with("option 2, b: "), "{rule}: {message}");
 }
 
 #[test]

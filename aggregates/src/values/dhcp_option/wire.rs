@@ -141,7 +141,7 @@ impl DhcpOption {
     }
 
     fn wrong_type(&self, kind: OptionType) -> String {
-        format!("it takes {}, not {}", kind.expected(), self.value.noun())
+        format!("it requires {}, not {}", kind.expected(), self.value.noun())
     }
 
     /// The standard definition of the option, if it has one, with its code and type.
@@ -211,10 +211,10 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
     let short = |one: i64| number(one, 0, u16::MAX.into(), 2);
     match (kind, value) {
         (OptionType::Address, OptionValue::Addresses(addresses)) if addresses.0.len() != 1 => {
-            Err(Some(format!("it takes one address, not {}", addresses.0.len())))
+            Err(Some(format!("it requires one address, not {}", addresses.0.len())))
         }
         (OptionType::AddressPairs, OptionValue::Addresses(addresses)) if !addresses.0.len().is_multiple_of(2) => {
-            Err(Some(format!("it takes its addresses in pairs; there are {}", addresses.0.len())))
+            Err(Some(format!("it requires its addresses in pairs; there are {}", addresses.0.len())))
         }
         (OptionType::Address | OptionType::Addresses | OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
             Ok(addresses.0.iter().flat_map(Ipv4Addr::octets).collect())

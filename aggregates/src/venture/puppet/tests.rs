@@ -77,8 +77,10 @@ fn values_are_those_that_reach_puppet_unchanged() {
         assert_eq!(role(json!({ "puppet_parameters": { "x": value } })), ["puppet_value"], "{value}");
         assert_eq!(role(json!({ "puppet_classes": { "a": { "x": value } } })), ["puppet_value"], "{value}");
     }
-    let much = "x".repeat(70_000);
-    assert_eq!(role(json!({ "puppet_parameters": { "x": much } })), ["puppet_too_large"]);
+    // `[]` for the classes, and `{"x":""}` around the value.
+    let much = |bytes: usize| json!({ "puppet_parameters": { "x": "x".repeat(bytes - 2 - 8) } });
+    assert!(role(much(LARGEST)).is_empty());
+    assert_eq!(role(much(LARGEST + 1)), ["puppet_too_large"]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Form<'_> {
             format!("{{\"Dhcp4\":{{\n\"control-socket\":{socket},\n")
         };
         if self.hosts {
-            // Libraries are given by name. Kea finds them in the only directory from which it loads libraries.
+            // Libraries are given by name. Kea finds them in the only folder from which it loads libraries.
             let libraries = ["libdhcp_host_cmds.so", "libdhcp_lease_cmds.so"].map(|name| json!({ "library": name }));
             let _ = writeln!(head, "\"hooks-libraries\":{},", json!(libraries));
         }

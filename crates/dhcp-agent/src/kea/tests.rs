@@ -13,7 +13,7 @@ enum Listener {
     Hangs,
 }
 
-/// The socket's directory, and a client of the socket that waits at most one second.
+/// The socket's folder, and a client of the socket that waits at most one second.
 fn kea(listener: Option<Listener>) -> (TempDir, Kea) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");

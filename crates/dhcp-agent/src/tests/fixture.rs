@@ -100,7 +100,7 @@ async fn confirmation(request: HttpRequest, service: web::Data<Service>, report:
     }
 }
 
-/// A service, a directory with the server's file, a checker that requires `good` in it, and a reload command that rejects
+/// A service, a folder with the server's file, a checker that requires `good` in it, and a reload command that rejects
 /// `unloadable` and records what it loaded.
 pub(super) struct Story {
     pub(super) service: Service,

@@ -4,9 +4,10 @@
 
 use super::http::{Answer, Refusal};
 use super::resources::{Boot, Future, Link, Settings, System, Task};
-use super::{Redfish, SystemResource};
+use super::{Redfish, SHOWN, SystemResource};
 use crate::Trouble;
 use bootledger_aggregates::device::management::BootMode;
+use bootledger_aggregates::device::power_failure::{BootSetting, PowerFailure};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -95,10 +96,8 @@ impl Redfish {
             match self.http.send(Method::PATCH, &place.path, Some(&body), version.as_deref()).await {
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => {
                     return self.watch(&answer).await.map_err(|state| {
-                        let trouble = Trouble::certain(self.http.redact(&format!(
-                            "the management controller {} accepted the request to boot from the network once, but its task ended with {state}",
-                            self.host()
-                        )));
+                        let (controller, detail) = (self.host().clone(), self.words(&state));
+                        let trouble = Trouble::certain(PowerFailure::NetworkBootTask { controller, detail });
                         Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: true }
                     });
                 }
@@ -111,7 +110,7 @@ impl Redfish {
     }
 
     /// Waits a short time until the task of a response has ended. A task that waits for the next reset counts as done. The
-    /// error is why the task failed.
+    /// error is why the task failed, in the words of the service.
     pub(super) async fn watch(&self, answer: &Answer) -> Result<(), String> {
         let own = answer.json::<Link>().ok().and_then(|link| link.id);
         let Some(monitor) = answer.location().map(str::to_owned).or(own) else { return Ok(()) };
@@ -120,8 +119,8 @@ impl Redfish {
                 Ok(answer) => answer,
                 // A task monitor ends with the status that the request would have had (DSP0266, "Asynchronous operations"). A
                 // monitor that no longer exists, or cannot be read, has no result.
-                Err(Refusal { status: Some(StatusCode::BAD_REQUEST | StatusCode::CONFLICT), trouble, .. }) => {
-                    return Err(trouble.reason);
+                Err(Refusal { status: Some(status @ (StatusCode::BAD_REQUEST | StatusCode::CONFLICT)), trouble, .. }) => {
+                    return Err(trouble.failure.detail().map_or_else(|| status.to_string(), ToString::to_string));
                 }
                 Err(_) => return Ok(()),
             };
@@ -169,21 +168,22 @@ impl Redfish {
     }
 
     fn not_taken(&self, boot: &Boot, refused: Option<Trouble>) -> Trouble {
-        let has = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        let mode = if self.is_mode(boot) { String::new() } else { format!(" as {}", has(&boot.mode)) };
-        let offered = if boot.targets.is_empty() || boot.targets.iter().any(|target| target == "Pxe") {
-            String::new()
-        } else {
-            format!("; it offers only {}", boot.targets.join(", "))
+        let words = |value: &Option<String>| value.as_deref().map(|value| self.words(value));
+        let offers_network = boot.targets.iter().any(|target| target == "Pxe");
+        let setting = BootSetting::Redfish {
+            enabled: words(&boot.enabled),
+            target: words(&boot.target),
+            mode: words(&boot.mode).filter(|_| !self.is_mode(boot)),
+            offered: boot.targets.iter().filter(|_| !offers_network).take(SHOWN).map(|target| self.words(target)).collect(),
         };
-        let refused = refused.map(|trouble| format!(" ({})", trouble.shown)).unwrap_or_default();
-        Trouble::certain(self.http.redact(&format!(
-            "the management controller {} did not accept the request to boot from the network once: its override is {} for \
-             {}{mode}{offered}{refused}",
-            self.host(),
-            has(&boot.enabled),
-            has(&boot.target)
-        )))
+        let detail = refused.as_ref().and_then(|trouble| trouble.failure.detail().cloned()).unwrap_or_default();
+        let unexplained = refused.filter(|_| detail.is_empty());
+        let trouble = Trouble::certain(PowerFailure::NetworkBoot { controller: self.host().clone(), setting, detail });
+        match unexplained {
+            // Only administrators and the log get the reason of a response without an error message.
+            Some(Trouble { reason, .. }) => Trouble { reason: format!("{} ({reason})", trouble.reason), ..trouble },
+            None => trouble,
+        }
     }
 }
 

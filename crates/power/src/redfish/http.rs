@@ -3,16 +3,18 @@
 //! Basic authentication is sent with each request and leaves nothing behind. If a service does not offer it, a session is
 //! opened and closed again, because controllers allow only a few.
 
+mod errors;
 mod links;
 mod redirects;
 mod session;
-mod trouble;
 
 use super::super::{Credentials, Trouble, pinned};
 use super::messages::{self, Verdict};
 use bootledger_aggregates::device::controller::{BasePath, Host};
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::management::Tls;
+use bootledger_aggregates::device::power_failure::PowerFailure;
+use bootledger_aggregates::values::text::Text;
 use flate2::read::GzDecoder;
 use redirects::is_redirect;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_MATCH, LOCATION, RETRY_AFTER};
@@ -104,7 +106,10 @@ impl Refusal {
 
 impl Http {
     pub(super) fn new(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
-        let unusable = |error: &dyn std::fmt::Display| Trouble::certain(format!("cannot create an HTTP client: {error}"));
+        let unusable = |error: &dyn std::fmt::Display| {
+            let detail = Text::fitted(&format!("cannot create an HTTP client: {error}"));
+            Trouble::certain(PowerFailure::Internal { detail })
+        };
         let access = &management.access;
         let client = Client::builder()
             .timeout(LIMIT)
@@ -224,9 +229,8 @@ impl Http {
                 Ok(())
             }
             Verdict::Refused(words) => {
-                let words = messages::short(&self.redact(&words));
-                let trouble =
-                    Trouble::certain(format!("the management controller {} did not carry out the request: {words}", self.host));
+                let detail = Text::fitted(&messages::short(&self.redact(&words)));
+                let trouble = Trouble::certain(PowerFailure::NotDone { controller: self.host.clone(), detail });
                 // After a success, no second power request is sent, regardless of the messages.
                 Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: !orders })
             }

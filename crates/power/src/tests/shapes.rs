@@ -328,7 +328,7 @@ async fn order(seed: u64) -> Result<(), String> {
         Ok(Ok(_)) => {}
         Ok(Err(trouble)) if !trouble.uncertain && !done.is_empty() => return wrong("failed, and switched"),
         Ok(Err(trouble)) => {
-            let said = format!("{} {}", trouble.reason, trouble.shown);
+            let said = format!("{} {:?}", trouble.reason, trouble.failure);
             // A part of a password counts as a password.
             if said.contains("sesa") || said.contains("YWRtaW") || said.contains("t0ken") || trouble.reason.is_empty() {
                 return wrong("not in these words");

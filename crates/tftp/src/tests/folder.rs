@@ -1,4 +1,4 @@
-//! The files of one directory, for the tests of the server.
+//! The files of one folder, for the tests of the server.
 
 use crate::{Files, OpenError, OpenedFile};
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-/// A directory. Symbolic links and paths that lead out of it are refused.
+/// A folder. Symbolic links and paths that lead out of it are refused.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
-/// A file of the directory.
+/// A file of the folder.
 pub(crate) struct Opened {
     file: File,
     size: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Opened {
 
 impl Folder {
     pub(crate) fn open_now(&self, name: &[u8]) -> Result<Opened, OpenError> {
-        // All names are relative to the directory.
+        // All names are relative to the folder.
         let name = String::from_utf8_lossy(name).replace('\\', "/");
         let name = name.trim_start_matches('/');
         let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));

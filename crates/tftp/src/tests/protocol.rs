@@ -256,7 +256,7 @@ async fn no_request_leaves_the_folder_or_writes() {
         client.send_request(name, &[("tsize", "0")]).await;
         assert!(matches!(client.receive().await, Heard::Error(2, _)), "{name}");
     }
-    // All names are relative to the directory, where none of these files exists.
+    // All names are relative to the folder, where none of these files exists.
     let absolute = around.join("loaders/file").display().to_string();
     let mut client = Client::of(&served).await;
     for name in ["/etc/passwd", &absolute, "none"] {

@@ -111,14 +111,15 @@ pub(super) async fn parked(connection: &mut PgConnection, rows: &[Parked]) -> Re
     if rows.is_empty() {
         return Ok(());
     }
+    let reasons = rows.iter().map(|parked| serde_json::to_value(&parked.reason)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO parked (position, aggregate_type, aggregate_id, event_type, reason)
-         SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])",
+         SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[])",
         column!(rows, parked => parked.position),
         column!(rows, parked => parked.aggregate_type.clone()),
         column!(rows, parked => parked.aggregate_id.clone()),
         column!(rows, parked => parked.event_type.clone()),
-        column!(rows, parked => parked.reason.clone())
+        &reasons
     )
     .execute(connection)
     .await?;

@@ -68,6 +68,7 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
     let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
     let own = |row: &Device| (!row.settings.is_empty()).then(|| serde_json::to_value(&row.settings)).transpose();
     let settings = begun.iter().map(|(_, row, ..)| own(row)).collect::<Result<Vec<_>, _>>()?;
+    let remarks = begun.iter().map(|(_, row, ..)| serde_json::to_value(&row.remarks)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                               management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
@@ -76,12 +77,12 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
          SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
                 management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                 addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
-                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to, settings,
+                uptime_seconds, sub_devices::uuid[], remarks, registered_at, changed_at, valid_from, valid_to, settings,
                 management_host
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
                      $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
-                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[],
+                     $25::text[], $26::jsonb[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[],
                      $32::jsonb[], $33::text[])
               AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
@@ -112,7 +113,7 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, row, ..) => array_literal(&row.disk_shares)),
         column!(begun, (_, row, ..) => row.uptime_seconds) as _,
         column!(begun, (_, row, ..) => array_literal(&row.sub_devices)),
-        column!(begun, (_, row, ..) => array_literal(&row.remarks)),
+        &remarks,
         column!(begun, (_, row, ..) => row.registered_at.0),
         column!(begun, (_, row, ..) => row.changed_at.0),
         column!(begun, (_, _, from, _) => *from),

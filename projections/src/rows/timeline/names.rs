@@ -5,6 +5,9 @@
 use super::Line;
 use crate::database::pool::Connection;
 use crate::error::Result;
+use crate::rows::holders::HolderNames;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::deployment::event::DeploymentEvent;
 use bootledger_aggregates::device::event::DeviceEvent;
 use bootledger_aggregates::event::Event;
 use std::collections::HashMap;
@@ -14,7 +17,8 @@ use uuid::Uuid;
 pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Result<()> {
     let (mut positions, mut kinds, mut ids) = (vec![], vec![], vec![]);
     for line in &*lines {
-        for (kind, id) in [subject(line), parent(line)].into_iter().flatten() {
+        let holders = holders(line).into_iter().map(|holder| Some(kind_and_id(holder)));
+        for (kind, id) in [subject(line), parent(line)].into_iter().chain(holders).flatten() {
             positions.push(line.position);
             kinds.push(kind.to_owned());
             ids.push(id);
@@ -46,7 +50,9 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
     let names: HashMap<_, _> = rows.into_iter().filter_map(|row| Some(((row.position, row.id), row.name?))).collect();
     for line in lines {
         let name = |thing: Option<(_, Uuid)>| thing.and_then(|(_, id)| names.get(&(line.position, id)).cloned());
-        (line.subject, line.parent) = (name(subject(line)), name(parent(line)));
+        let with_name = |holder: Holder| Some((holder, name(Some(kind_and_id(holder)))?));
+        let holders: HolderNames = holders(line).into_iter().filter_map(with_name).collect();
+        (line.subject, line.parent, line.holders) = (name(subject(line)), name(parent(line)), holders);
     }
     Ok(())
 }
@@ -59,6 +65,21 @@ fn subject(line: &Line) -> Option<(&'static str, Uuid)> {
         Event::Token(id, _) => Some(("token", id.0)),
         Event::Session(id, _) => Some(("session", id.0)),
         _ => None,
+    }
+}
+
+/// The devices and deployments that held the values that a failed plugin wanted.
+fn holders(line: &Line) -> Vec<Holder> {
+    match &line.event {
+        Some(Event::Deployment(_, DeploymentEvent::PluginFailed { reason, .. })) => reason.holders(),
+        _ => vec![],
+    }
+}
+
+fn kind_and_id(holder: Holder) -> (&'static str, Uuid) {
+    match holder {
+        Holder::Device(id) => ("device", id.0),
+        Holder::Deployment(id) => ("deployment", id.0),
     }
 }
 

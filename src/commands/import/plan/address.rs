@@ -17,7 +17,8 @@ impl Common<'_> {
     pub(super) fn address(&self, row: &Row, free: &mut Free) -> Result<(&Entry<NetworkSpec>, Ipv4Addr), RowError> {
         let names = networks_of(row, self.known);
         if let Some(unknown) = names.iter().find(|name| !self.known.networks.contains_key(**name)) {
-            return Err(error(row.line, "network", Rule::NetworkUnknown, format!("there is no network {unknown}")));
+            let message = format!("there is no network {unknown}; create it first, or name another network");
+            return Err(error(row.line, "network", Rule::NetworkUnknown, message));
         }
         let networks: Vec<&Entry<NetworkSpec>> = names.iter().filter_map(|name| self.known.networks.get(*name)).collect();
         if let Some(ip) = row.ip {
@@ -44,7 +45,12 @@ impl Common<'_> {
         let next = || networks.iter().find_map(|network| Some((*network, free.address(&network.key)?)));
         let full = || {
             let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
-            error(row.line, "ip", Rule::NetworkFull, format!("no address is free in {}", names.join(", ")))
+            error(
+                row.line,
+                "ip",
+                Rule::NetworkFull,
+                format!("no address is free in {}; release one, or name another network", names.join(", ")),
+            )
         };
         own.or_else(next).ok_or_else(full)
     }
@@ -52,10 +58,12 @@ impl Common<'_> {
     pub(super) fn rack(&self, row: &Row, rack: Option<&Name>, network: &Entry<NetworkSpec>) -> Option<BrokenRule> {
         let rack = rack?;
         let message = match self.known.racks.get(rack) {
-            None => format!("there is no rack {rack}"),
-            Some(entry) if entry.spec.site != network.spec.site => format!("rack {rack} is not in site {}", network.spec.site),
+            None => format!("there is no rack {rack}; create it first, or name another rack"),
+            Some(entry) if entry.spec.site != network.spec.site => {
+                format!("rack {rack} is not in site {}; name a rack of that site", network.spec.site)
+            }
             Some(_) if row.rack.is_some() && !network.spec.racks.contains(rack) => {
-                format!("network {} does not reach rack {rack}", network.key)
+                format!("network {} does not reach rack {rack}; name another rack, or add it to the network", network.key)
             }
             Some(_) => return None,
         };

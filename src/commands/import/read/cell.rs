@@ -81,13 +81,13 @@ pub(super) fn changed(value: &str) -> Option<&'static str> {
     ];
     let money = ['%', '‰', '€', '$', '£', '¥', '₽', '₹'];
     if TRUTHS.contains(&value.to_lowercase().as_str()) {
-        Some("true or false, which a spreadsheet may have made of another value")
+        Some("true or false, which a spreadsheet may have converted from another value")
     } else if is_scientific(value) {
         Some("a number that a spreadsheet has rounded")
     } else if is_date(value) || is_month(value) {
-        Some("a date, which a spreadsheet may have made of another value")
+        Some("a date, which a spreadsheet may have converted from another value")
     } else if is_time(value) {
-        Some("a time of day, which a spreadsheet may have made of another value")
+        Some("a time of day, which a spreadsheet may have converted from another value")
     } else if is_grouped(value) || has_decimals(value) {
         Some("a number with separators between its digits")
     } else if value.starts_with(money) || value.ends_with(money) {
@@ -319,6 +319,6 @@ pub(super) fn address_hint(value: &str) -> Option<String> {
         return Some(format!("{} has leading zeros, which some programs read as octal; write it without", quoted(value)));
     }
     (!value.is_empty() && value.parse::<Ipv4Addr>().is_err()).then(|| {
-        format!("{} is not an IPv4 address; a spreadsheet may have made a number or a date of it; {AS_TEXT}", quoted(value))
+        format!("{} is not an IPv4 address; a spreadsheet may have converted it to a number or a date; {AS_TEXT}", quoted(value))
     })
 }

@@ -90,11 +90,12 @@ pub(super) fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) 
     if !rows.is_empty() || !all_strange || matches!(order, Some(Order::Named { .. })) {
         return None;
     }
+    // The message of a wrong number of columns lists the columns, too.
+    let why = if first.broken.is(Rule::ColumnCount) { "the number of columns is wrong" } else { first.broken.message.as_str() };
     let message = format!(
-        "no row of the file has a MAC address where one belongs; in row {}: {}. Name the columns in a first row, or put them in this \
-         order: {}",
+        "no row of the file has a MAC address in the expected column; in row {}: {why}. The file needs a header line with the names of \
+         its columns, or columns in this order: {}",
         first.row,
-        first.broken.message,
         COLUMNS.join("; ")
     );
     Some(error(0, "", Rule::CsvForeign, message))

@@ -1,5 +1,8 @@
 //! Tests of the rows and errors of a file.
 
+mod generated;
+mod spreadsheets;
+
 use super::{Content, MOST, Row, consistent, content};
 use bootledger_aggregates::values::name::Name;
 use proptest::prelude::*;

@@ -3,7 +3,6 @@
 use super::{Report, Work};
 use bootledger_aggregates::device::clean::Keeps;
 use bootledger_aggregates::device::command::DeviceCommand;
-use bootledger_aggregates::values::text::Text;
 
 pub(super) fn run(work: &Work<'_>) -> Report {
     let deployment = work.deployment;
@@ -11,7 +10,7 @@ pub(super) fn run(work: &Work<'_>) -> Report {
         deployment: deployment.id,
         live: Some(deployment.id),
         keeps: Keeps { ip: deployment.ip, hostname: deployment.hostname.clone() },
-        remark_until: Text::fitted(&work.now.0.date().to_string()),
+        at: work.now,
         parts: work.device.sub_devices.clone(),
     })
 }

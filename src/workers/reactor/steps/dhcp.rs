@@ -3,11 +3,11 @@
 
 use super::{Failed, Outcome, Report, Work};
 use crate::event_log::append::Precondition;
-use bootledger_aggregates::deployment::reason::{HeldBack, UnconfirmedServer, UnservedEntry, Waiting};
+use bootledger_aggregates::deployment::reason::{UnconfirmedServer, Waiting};
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::DhcpEntry;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::questions::strays::{self, Stray};
+use bootledger_projections::questions::strays;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, DhcpServerView, Entry};
 use bootledger_projections::rows::dhcp_entries;
@@ -46,7 +46,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Report, Failed> {
         let strays = strays::list(work.views, Some(&deployment.site), At::Now).await?;
         let servers = behind.iter().map(|server| unconfirmed(server)).collect();
         let awaited = behind.iter().map(|server| Text::fitted(&format!("dhcp-server:{}", server.key))).collect();
-        Outcome::Waiting { reason: Waiting::DhcpServers { servers, held_back: held_back(&strays) }, awaited }
+        Outcome::Waiting { reason: Waiting::DhcpServers { servers, held_back: strays::held_back(&strays) }, awaited }
     };
     let preconditions = if outcome == Outcome::Succeeded { vec![] } else { unchanged };
     Ok(Report { device: Some(device), outcome, preconditions })
@@ -61,17 +61,4 @@ fn confirmed(server: &Entry<DhcpServerView>, made_at: Option<i64>) -> bool {
 fn unconfirmed(server: &Entry<DhcpServerView>) -> UnconfirmedServer {
     let error = server.spec.failing.as_ref().map(|failing| failing.message.clone());
     UnconfirmedServer { server: server.key.clone(), error }
-}
-
-/// Why the site's configuration is held back, if no network serves some of its entries.
-fn held_back(strays: &[Stray]) -> Option<HeldBack> {
-    let first = strays.first()?;
-    let named = strays.iter().take(strays::NAMED);
-    Some(HeldBack {
-        site: first.site.clone(),
-        entries: named.map(|stray| UnservedEntry { ip: stray.ip, device: Text::fitted(&stray.called) }).collect(),
-        more: strays.len().saturating_sub(strays::NAMED),
-        network: first.network.clone(),
-        problem: first.cause.clone(),
-    })
 }

@@ -4,9 +4,10 @@
 use super::{Failed, Outcome, Report, Work};
 use crate::event_log::dns::{self, Pending};
 use crate::workers::dns::{Kind, address, place};
-use bootledger_aggregates::deployment::reason::{ExternalSystem, Waiting};
+use bootledger_aggregates::deployment::reason::{PluginFailure, Waiting};
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::DnsEntry;
+use bootledger_aggregates::problem::PublishProblem;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::reverse_name;
 use bootledger_aggregates::values::text::Text;
@@ -32,7 +33,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Report, Failed> {
     if let Some(Pending { problem: Some(problem), .. }) = pending.iter().flatten().find(|pending| pending.conflict) {
         // An operator who has fixed the problem and retries this plugin need not wait for the publisher's next attempt.
         dns::hurry(work.views, &keys, work.now.0).await?;
-        return Err(Failed::external(ExternalSystem::DnsPrimary, problem));
+        return Err(Failed(PluginFailure::Dns { problem: Box::new(problem.clone()) }));
     }
     let outcome = match &pending {
         Some(pending) if pending.is_empty() => Outcome::Succeeded,
@@ -66,7 +67,7 @@ fn waiting(work: &Work<'_>, keys: &[dns::Key], pending: &[Pending]) -> Outcome {
     let mut primaries: Vec<SocketAddr> = updated.map(address).collect();
     primaries.sort();
     primaries.dedup();
-    let mut problems: Vec<Text> = pending.iter().filter_map(|pending| pending.problem.as_deref()).map(Text::fitted).collect();
+    let mut problems: Vec<PublishProblem> = pending.iter().filter_map(|pending| pending.problem.clone()).collect();
     problems.dedup();
     let awaited = primaries.iter().map(|primary| Text::fitted(&format!("dns-primary:{primary}"))).collect();
     Outcome::Waiting { reason: Waiting::DnsPrimaries { primaries, problems }, awaited }

@@ -11,7 +11,7 @@ use crate::commands::power::Wanted;
 use crate::event_log::append::Precondition;
 use crate::event_log::draft::Draft;
 use bootledger_aggregates::deployment::Deployment;
-use bootledger_aggregates::deployment::reason::{ExternalSystem, MissingController, PluginFailure, UnknownResult, Waiting};
+use bootledger_aggregates::deployment::reason::{MissingController, PluginFailure, UnknownResult, Waiting};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::Management;
@@ -90,7 +90,7 @@ async fn controller(work: &Work<'_>, device: &Draft<Device>) -> Result<Controlle
 /// The failure of a query: what all users may know. The log has the details.
 fn unanswered(trouble: &Trouble) -> Failed {
     warn!(reason = trouble.reason, "a management controller did not say how the power is");
-    Failed::external(ExternalSystem::ManagementController, &trouble.shown)
+    Failed(PluginFailure::Controller { failure: trouble.failure.clone() })
 }
 
 async fn order(work: &Work<'_>, host: &Host, restart: Restart, found_off: bool, sequence: i64) -> Result<Report, Failed> {
@@ -109,7 +109,7 @@ async fn order(work: &Work<'_>, host: &Host, restart: Restart, found_off: bool, 
     let Some(task) = given.task else { return Ok(under_way(host)) };
     match tokio::time::timeout(PATIENCE, task).await {
         Ok(Ok(PowerOutcome::Confirmed(_))) => Ok(Report { device: None, outcome: Outcome::Succeeded, preconditions: vec![] }),
-        Ok(Ok(PowerOutcome::Failed(reason))) => Err(Failed::external(ExternalSystem::ManagementController, reason.as_str())),
+        Ok(Ok(PowerOutcome::Failed(failure))) => Err(Failed(PluginFailure::Controller { failure: Box::new(failure) })),
         // The result is in the log, or will be, and wakes the plugin.
         _ => Ok(under_way(host)),
     }

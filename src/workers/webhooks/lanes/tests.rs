@@ -1,6 +1,7 @@
 //! Tests of the order in which events are sent, with hand-written events.
 
 use super::*;
+use bootledger_aggregates::values::text::Text;
 
 const NOON: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -21,6 +22,10 @@ fn event(position: i64, aggregate: &str, sequence: i64) -> Stored {
         recorded_at: NOON,
         chain: vec![0; 32],
     }
+}
+
+fn problem() -> DeliveryProblem {
+    DeliveryProblem::Status { receiver: Text::fitted("https://chat.example"), status: 500, detail: Text::default() }
 }
 
 fn empty() -> Lanes {
@@ -57,7 +62,7 @@ fn a_failed_delivery_delays_only_its_aggregate_and_is_retried_less_and_less_ofte
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1), event(2, "a", 2), event(3, "b", 1)], 3, NOON);
     assert_eq!(picked(&mut lanes, NOON), [1, 3]);
-    assert!(lanes.failed(&key("a"), "500", None, NOON));
+    assert!(lanes.failed(&key("a"), problem(), None, NOON));
     lanes.taken(&key("b"), NOON);
     assert!(lanes.pick(NOON).is_empty() && lanes.failing() == 1);
     let mut now = NOON;
@@ -70,7 +75,7 @@ fn a_failed_delivery_delays_only_its_aggregate_and_is_retried_less_and_less_ofte
         assert_eq!(lanes.pick(now), [key("a")]);
         assert!(lanes.first(&key("a")).is_none(), "it is read again");
         lanes.load(&key("a"), vec![event(1, "a", 1), event(2, "a", 2)]);
-        assert_eq!(lanes.failed(&key("a"), "500", None, now), seconds == 1, "reported once");
+        assert_eq!(lanes.failed(&key("a"), problem(), None, now), seconds == 1, "reported once");
     }
     let now = lanes.next_try().expect("a time");
     lanes.pick(now);
@@ -84,7 +89,7 @@ fn a_retry_after_from_the_receiver_is_honoured() {
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1)], 1, NOON);
     lanes.pick(NOON);
-    lanes.failed(&key("a"), "503", Some(std::time::Duration::from_mins(1)), NOON);
+    lanes.failed(&key("a"), problem(), Some(std::time::Duration::from_mins(1)), NOON);
     assert_eq!(lanes.next_try(), Some(NOON + Duration::seconds(60)));
 }
 
@@ -93,7 +98,7 @@ fn events_that_arrive_while_an_aggregate_waits_are_read_from_its_stream() {
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1)], 1, NOON);
     lanes.pick(NOON);
-    lanes.failed(&key("a"), "500", None, NOON);
+    lanes.failed(&key("a"), problem(), None, NOON);
     lanes.take_in(vec![event(2, "a", 2), event(5, "a", 5)], 5, NOON);
     assert_eq!(lanes.in_memory, 0, "a receiver that is down costs no memory");
     let now = NOON + Duration::seconds(2);
@@ -113,7 +118,7 @@ fn a_long_stream_is_read_page_by_page() {
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1)], 1_000, NOON);
     lanes.pick(NOON);
-    lanes.failed(&key("a"), "500", None, NOON);
+    lanes.failed(&key("a"), problem(), None, NOON);
     let now = NOON + Duration::seconds(2);
     let stream: Vec<Stored> = (1..=45).map(|n| event(n * 10, "a", n)).collect();
     let mut taken = vec![];
@@ -138,7 +143,7 @@ fn failing_aggregates_leave_room_for_the_others_and_are_never_forgotten() {
     lanes.take_in((1..=20).map(|n| event(n, &n.to_string(), 1)).collect(), 20, NOON);
     for n in 1..=16 {
         lanes.pick(NOON);
-        lanes.failed(&key(&n.to_string()), "timeout", None, NOON);
+        lanes.failed(&key(&n.to_string()), problem(), None, NOON);
     }
     let later = NOON + Duration::seconds(2);
     // 17 to 20 have been in transit since the beginning of their round, with as many of those that failed.
@@ -156,7 +161,7 @@ fn one_that_failed_gets_its_turn_however_much_is_new() {
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1)], 1, NOON);
     lanes.pick(NOON);
-    lanes.failed(&key("a"), "500", None, NOON);
+    lanes.failed(&key("a"), problem(), None, NOON);
     lanes.take_in((2..=40).map(|n| event(n, &n.to_string(), 1)).collect(), 40, NOON);
     let picked = lanes.pick(NOON + Duration::seconds(2));
     assert!(picked.len() == AT_ONCE && picked.contains(&key("a")), "{picked:?}");
@@ -177,7 +182,7 @@ fn with_too_many_aggregates_waiting_nothing_further_is_read() {
                 break;
             }
             for key in picked {
-                lanes.failed(&key, "connection refused", None, NOON);
+                lanes.failed(&key, problem(), None, NOON);
             }
         }
     }
@@ -194,13 +199,13 @@ fn when_a_receiver_is_back_everything_is_tried_at_once() {
     let mut now = NOON;
     for _ in 0..6 {
         lanes.pick(now);
-        lanes.failed(&key("a"), "connection refused", None, now);
-        lanes.failed(&key("b"), "connection refused", None, now);
+        lanes.failed(&key("a"), problem(), None, now);
+        lanes.failed(&key("b"), problem(), None, now);
         now = lanes.all.values().map(|lane| lane.state.next_try).max().expect("two");
     }
     lanes.take_in(vec![event(3, "c", 1)], 3, now);
-    lanes.failed(&key("a"), "connection refused", None, now);
-    lanes.failed(&key("b"), "connection refused", None, now);
+    lanes.failed(&key("a"), problem(), None, now);
+    lanes.failed(&key("b"), problem(), None, now);
     assert_eq!(lanes.pick(now), [key("c")]);
     lanes.taken(&key("c"), now);
     assert_eq!(lanes.pick(now).len(), 2);
@@ -211,14 +216,14 @@ fn one_aggregate_that_always_fails_is_not_hurried_by_others() {
     let mut lanes = empty();
     lanes.take_in(vec![event(1, "a", 1), event(2, "b", 1)], 2, NOON);
     lanes.pick(NOON);
-    lanes.failed(&key("a"), "500", None, NOON);
+    lanes.failed(&key("a"), problem(), None, NOON);
     lanes.taken(&key("b"), NOON + Duration::milliseconds(1));
     assert!(lanes.pick(NOON + Duration::milliseconds(2)).is_empty());
 }
 
 #[test]
 fn a_skipped_event_is_omitted_and_the_aggregate_continues() {
-    let waiting = Undelivered { attempts: 9, problem: Some("500".to_owned()), ..begun(key("a"), 7, 3, NOON) };
+    let waiting = Undelivered { attempts: 9, problem: Some(problem()), ..begun(key("a"), 7, 3, NOON) };
     let mut lanes = resumed(20, vec![waiting.clone()], [7]);
     assert_eq!((lanes.failing(), lanes.sequence(&key("a"))), (0, 4));
     assert_eq!(lanes.pick(NOON), [key("a")]);

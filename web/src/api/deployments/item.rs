@@ -3,6 +3,7 @@
 use crate::wording::plugins;
 use bootledger_aggregates::deployment::reason::{PluginFailure, Waiting};
 use bootledger_projections::rows::deployments::Deployment;
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::plugin_runs::{Run, RunReason};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,8 +38,8 @@ pub(crate) struct PluginItem {
 
 impl PluginItem {
     /// A plugin of the deployment of `hostname`.
-    pub(super) fn of(run: Run, hostname: &str) -> Self {
-        let reason = run.reason.as_ref().map(|reason| plugins::reason(reason, hostname));
+    pub(super) fn of(run: Run, hostname: &str, holders: &HolderNames) -> Self {
+        let reason = run.reason.as_ref().map(|reason| plugins::reason(reason, hostname, holders));
         let (waiting_for, failure) = match run.reason.clone() {
             Some(RunReason::Waiting(waiting)) => (Some(waiting), None),
             Some(RunReason::Failed(failure)) => (None, Some(failure)),

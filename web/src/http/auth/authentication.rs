@@ -1,7 +1,7 @@
 //! Authenticates the caller of a request: by its token, or by the session that it began with.
 
-use super::known::RecentPasswords;
 use super::principal::{Bearer, Principal};
+use super::recent_passwords::RecentPasswords;
 use super::{credentials, sessions, tokens};
 use crate::http::application::Application;
 use crate::http::error::{Challenge, Error};

@@ -5,7 +5,7 @@
 
 use super::authentication::{application, bearer};
 use super::principal::Principal;
-use super::{cookie, csrf, known::RecentPasswords, sessions, transport};
+use super::{cookie, csrf, recent_passwords::RecentPasswords, sessions, transport};
 use crate::http::access::{Access, PASSWORD, SIGN_IN, SIGN_OUT, access, is_own};
 use crate::http::edge::position;
 use crate::http::error::{Challenge, Error};

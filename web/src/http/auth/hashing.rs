@@ -5,7 +5,7 @@
 //! have signed in from before, then everyone else, one network after the other. Only callers who send more than their
 //! share are refused.
 
-use super::lanes::{Lanes, Refused, Turn};
+use super::fair_queue::{Lanes, Refused, Turn};
 use crate::http::error::Error;
 use anyhow::anyhow;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};

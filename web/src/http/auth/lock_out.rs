@@ -3,6 +3,7 @@
 use super::throttle::{LockOut, Slowed};
 use crate::http::application::Application;
 use crate::http::error::Error;
+use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, Command, Context};
@@ -28,8 +29,13 @@ pub(super) fn record(application: &Application, correlation_id: String, user: Us
         everywhere: what == LockOut::Name,
         at: (application.now)(),
     });
-    let context =
-        Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None, level: Role::Viewer };
+    let context = Context {
+        actor: SystemActor::Service.code().to_owned(),
+        correlation_id,
+        causation_id: None,
+        idempotency_key: None,
+        level: Role::Viewer,
+    };
     tokio::spawn(async move {
         let Ok(_turn) = AT_A_TIME.acquire().await else { return };
         if let Err(error) = commands.unguarded().execute(command, context).await {

@@ -1,4 +1,4 @@
-//! Sign-in through an `OpenID` Connect provider: the redirect to the provider, and the return from it.
+//! Sign-in through an OpenID Connect provider: the redirect to the provider, and the return from it.
 //!
 //! The state that is needed when the browser returns is in a signed cookie, for ten minutes, so that any instance can finish
 //! the sign-in. A browser without the cookie did not begin the sign-in, so that another user's code signs no one in.

@@ -3,8 +3,8 @@
 //! They are stored as argon2id hashes with the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane). Each hash takes some
 //! tens of milliseconds of a processor, on the threads of `hashing` and never on one that serves requests.
 
+use super::fair_queue::Turn;
 use super::hashing;
-use super::lanes::Turn;
 use crate::http::error::Error;
 use bootledger_aggregates::rules::Rule;
 use bootledger_port::password::Hash;

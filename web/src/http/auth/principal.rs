@@ -165,10 +165,8 @@ mod tests {
                 assert_eq!(person.require(level).is_ok(), rank >= needed, "{person:?} {level}");
             }
         }
-        assert_eq!(
-            person(Role::Viewer).require(Role::Operator).expect_err("refused").to_string(),
-            "user ada, a viewer, may not do this: the role operator is required"
-        );
+        let refused = person(Role::Viewer).require(Role::Operator).expect_err("refused").to_string();
+        assert!(["ada", "viewer", "operator"].iter().all(|value| refused.contains(value)), "{refused}");
     }
 
     #[test]
@@ -184,9 +182,7 @@ mod tests {
         let agent = principal(TokenScope::DhcpServer(kea.clone()));
         assert!(agent.require_dhcp_server(&kea).is_ok() && agent.require_dhcp_server(&other).is_err());
         assert!(principal(TokenScope::Operator).require_dhcp_server(&kea).is_err());
-        assert_eq!(
-            agent.require(Role::Viewer).expect_err("refused").to_string(),
-            "the token ops is limited to confirmations of the DHCP server kea-1 and may not do this: the role viewer is required"
-        );
+        let refused = agent.require(Role::Viewer).expect_err("refused").to_string();
+        assert!(["ops", "kea-1", "viewer"].iter().all(|value| refused.contains(value)), "{refused}");
     }
 }

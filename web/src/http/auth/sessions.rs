@@ -3,8 +3,8 @@
 //! A new secret reaches the browser with an answer, which may be lost. So the previous secret stays valid until the browser has
 //! used the new one, and for one more minute, because requests overtake each other.
 
-use super::known::RecentPasswords;
 use super::principal::{Principal, SignedIn};
+use super::recent_passwords::RecentPasswords;
 use super::token::Secret;
 use super::tokens::in_time;
 use crate::http::application::Application;

@@ -1,6 +1,6 @@
 //! Sign-in with a password. An unknown user, a disabled one and a wrong password get the same answer after the same time.
 
-use super::lanes::Turn;
+use super::fair_queue::Turn;
 use super::password::Password;
 use super::throttle::{Attempt, Throttle, network};
 use super::token::Secret;

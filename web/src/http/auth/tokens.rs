@@ -1,8 +1,8 @@
 //! Checks access tokens.
 
 use super::credentials::Presented;
-use super::known::RecentPasswords;
 use super::principal::{Bearer, Principal};
+use super::recent_passwords::RecentPasswords;
 use crate::http::application::Application;
 use crate::http::error::{Challenge, Error};
 use crate::http::share::{self, Work};

@@ -150,7 +150,7 @@ impl ProblemError {
 }
 
 impl From<BrokenRule> for ProblemError {
-    fn from(BrokenRule { field, rule, message, holder }: BrokenRule) -> Self {
+    fn from(BrokenRule { field, rule, message, holder, .. }: BrokenRule) -> Self {
         Self { field, row: None, column: None, rule, message: shortened(message), holder }
     }
 }

@@ -25,9 +25,9 @@
 //! }
 //! ```
 
-use super::known::{self, NO_DRY_RUN};
 use super::parameters::{AT, DRY_RUN, pairs};
 use super::snapshot::Snapshot;
+use super::unknown_parameters::{self, NO_DRY_RUN};
 use crate::http::application::Application;
 use crate::http::auth::principal::Principal;
 use crate::http::edge::position::{DEADLINE, reach};
@@ -79,7 +79,7 @@ impl Backend {
         // A change always applies to the present: `at` is read only for safe methods.
         let (mut at, mut dry_run) = (None, false);
         let pairs = pairs(request.query_string())?;
-        known::check(request, &pairs)?;
+        unknown_parameters::check(request, &pairs)?;
         let mut pairs = pairs.into_iter();
         if request.method().is_safe() {
             at = pairs.find(|(name, _)| name == AT).map(|(_, value)| value);

@@ -1,6 +1,6 @@
 //! Extractor for the query of a URL. An unknown parameter is refused: a misspelt filter must not return everything.
 
-use super::words::{listed, near, plain, quoted, with_value};
+use super::messages::{listed, near, plain, quoted, with_value};
 use crate::http::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -59,7 +59,7 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> Error {
     let message = match known {
         [] => format!("{name}: unknown parameter; this path has no parameters"),
         known => {
-            format!("{name}: unknown parameter{}; the parameters are {}", near(name, known.iter().copied()), listed(known, "and"))
+            format!("{name}: unknown parameter; the parameters are {}{}", listed(known, "and"), near(name, known.iter().copied()))
         }
     };
     Error::bad_request(name, Rule::ParameterUnknown, shortened(message))
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn characters_that_the_database_cannot_store_are_refused() {
         let problem = read::<Filter>("q=a%00b").expect_err("a NUL").problem();
-        assert_eq!((problem.status, problem.detail.contains("q: the character NUL")), (400, true), "{}", problem.detail);
+        assert_eq!((problem.status, problem.errors[0].rule.as_str()), (400, "parameter_malformed"), "{}", problem.detail);
     }
 
     #[test]
@@ -134,16 +134,9 @@ mod tests {
     #[test]
     fn a_refusal_has_the_value_once_and_no_words_of_rust() {
         let detail = |query: &str| read::<Filter>(query).expect_err(query).problem().detail;
-        assert_eq!(detail("limit=many"), "limit: \"many\" is not a whole number, or is negative");
-        assert_eq!(detail("limit=99999999999"), "limit: the number is too large");
-        assert_eq!(detail("verified=perhaps"), "verified: \"perhaps\" is neither true nor false");
-        assert_eq!(
-            detail("limti=1"),
-            "limti: unknown parameter; did you mean \"limit\"?; the parameters are mac, verified, q and limit"
-        );
-        assert_eq!(detail("q=a&q=b"), "q: it was sent twice; send it once");
-        assert_eq!(detail("at=1&at=2"), "at: it was sent twice; send it once");
-        assert!(detail("mac=x").starts_with("mac: \"x\" is not a MAC address such as"), "{}", detail("mac=x"));
+        let queries =
+            ["limit=many", "limit=99999999999", "verified=perhaps", "limti=1", "q=a&q=b", "at=1&at=2", "mac=x", "q=a%00b"];
+        insta::assert_snapshot!("refused_parameters", queries.map(detail).join("\n"));
         let long = detail(&format!("mac={}", "x".repeat(5000)));
         assert!(long.len() < 300 && long.matches("xxx\u{2026}").count() == 1, "{long}");
     }

@@ -1,6 +1,6 @@
 //! Extractor for the variables of a path.
 
-use super::words::{plain, with_value};
+use super::messages::{plain, with_value};
 use crate::http::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};

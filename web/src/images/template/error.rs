@@ -28,15 +28,14 @@ impl TemplateError {
     pub(super) fn of(error: &Error) -> Self {
         let message = match error.kind() {
             ErrorKind::OutOfFuel => "it does too much work; shorten its loops".to_owned(),
-            ErrorKind::WriteFailure => format!("it makes more than {MAX_OUTPUT} bytes; shorten its loops"),
+            ErrorKind::WriteFailure => format!("it produces more than {MAX_OUTPUT} bytes; shorten its loops"),
             ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
                 format!("{error}; the filters are {}", FILTERS.join(", "))
             }
-            ErrorKind::SyntaxError => format!("{error}{RAW}"),
             _ => error.to_string(),
         };
-        let end = if message.ends_with(RAW) { RAW } else { "" };
-        Self { line: error.line().unwrap_or(0), message: format!("{}{end}", place_removed(&message)) }
+        let hint = if error.kind() == ErrorKind::SyntaxError { RAW } else { "" };
+        Self { line: error.line().unwrap_or(0), message: format!("{}{hint}", place_removed(&message)) }
     }
 }
 

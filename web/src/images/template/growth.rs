@@ -266,7 +266,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
             return Err("the lists that + joins here could become too long; use one loop for each of them".to_owned());
         }
         if held.slices > MAX_SLICES {
-            return Err(format!("at most {MAX_SLICES} slices can be taken of one another"));
+            return Err(format!("at most {MAX_SLICES} slices of one another are allowed"));
         }
         if self.entries > MAX_ENTRIES && held.lists > 0 {
             return Err(format!(

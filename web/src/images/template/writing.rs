@@ -25,7 +25,8 @@ fn wrong(value: &Value, filter: &str) -> Error {
     if value.is_undefined() {
         return Error::from(ErrorKind::UndefinedError);
     }
-    let message = format!("the filter {filter} takes a text, a number, a boolean or a list of texts, not a {}", value.kind());
+    let message =
+        format!("the filter {filter} accepts a string, a number, a boolean or a list of strings, not a {}", value.kind());
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
@@ -61,7 +62,7 @@ fn literal(value: &impl serde::Serialize) -> Result<String, Error> {
 /// A text for the content of an XML element, or for an attribute between quotes of either kind.
 pub(super) fn xml(value: &Value) -> Result<String, Error> {
     let text = one(value, "xml").map_err(|error| {
-        let list = "the filter xml takes one text; write a list with a loop, or with join before it";
+        let list = "the filter xml accepts one string; write a list with a loop, or with join before it";
         if value.kind() == ValueKind::Seq { Error::new(ErrorKind::InvalidOperation, list) } else { error }
     })?;
     Ok(escaped(&text))

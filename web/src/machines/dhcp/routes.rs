@@ -137,7 +137,7 @@ async fn past(
 pub(crate) struct Confirmation {
     /// The hash of the bytes that the server runs, or that it could not use; `None` if the server has no configuration.
     revision: Option<Sha256>,
-    /// The position up to which the bytes are current, from the answer that contained or confirmed them.
+    /// The position up to which the bytes are current, from the response that contained or confirmed them.
     position: Option<i64>,
     /// Whether the server runs the configuration.
     ok: bool,

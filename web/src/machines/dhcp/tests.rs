@@ -1,5 +1,9 @@
 //! Tests every format as a whole, also with the servers' own checkers.
 
+mod options;
+mod quoting;
+mod vlans;
+
 use super::configuration::Configuration;
 use super::format::Format;
 use bootledger_aggregates::network::NetworkSpec;

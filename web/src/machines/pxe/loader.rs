@@ -159,7 +159,7 @@ fn answer(request: &HttpRequest, loader: Loader, media_type: &HeaderValue) -> Ht
             return begin(StatusCode::RANGE_NOT_SATISFIABLE)
                 .insert_header((CONTENT_RANGE, format!("bytes */{}", loader.size)))
                 .content_type("text/plain; charset=utf-8")
-                .body(format!("the file has {} bytes, and the range begins behind its end\n", loader.size));
+                .body(format!("the file has {} bytes, and the range begins after its end\n", loader.size));
         }
     };
     let mut answer = begin(status);

@@ -1,8 +1,8 @@
 //! The editor of templates. When a template is saved, errors are shown with their lines; a preview is available before that.
 
+use super::labels::kinds;
 use super::preview;
 use super::read::{file_of, template};
-use super::words::kinds;
 use crate::http::application::Application;
 use crate::http::auth::caller::Administrator;
 use crate::http::error::Error;
@@ -70,7 +70,7 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
             div.actions {
                 button.primary type="submit" { "Save" }
                 button type="submit" name="do" value="preview" { "Preview" }
-                a.button href=(page) { "Cancel" }
+                a.button href=(page) { "Back" }
             }
         }
         @if let Some(shown) = shown { (shown) }
@@ -240,7 +240,7 @@ pub(super) async fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::texts;
+    use crate::pages::tests::selectors::texts;
 
     #[test]
     fn the_editor_keeps_the_text_and_explains_every_variable() {
@@ -248,7 +248,7 @@ mod tests {
         fields.refuse(CONTENT, Rule::TemplateWrong, "line 3: there is no variable hostnam");
         let html = view(&"debian".parse().expect("a name"), None, &fields, None);
         assert_eq!(texts(&html, "textarea"), ["\n  #!ipxe\n{{ hostnam }}</textarea><script>\n"]);
-        assert_eq!(texts(&html, "#error-content .error"), ["line 3: there is no variable hostnam"]);
+        assert_eq!(texts(&html, "#error-content .error"), ["Line 3: there is no variable hostnam"]);
         assert_eq!(texts(&html, "dt").len(), NAMES.len());
         assert_eq!(texts(&html, "script").len(), 0);
     }

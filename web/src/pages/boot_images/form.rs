@@ -1,6 +1,7 @@
 //! The form of a boot image, without its files.
 
 use super::declarations;
+use crate::english::capitalised;
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{Pairs, Target, field, needed, pair, view as form};
 use crate::pages::catalogue::settings::FIELD;
@@ -53,8 +54,8 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     let description = fields.read("description");
     let open = fields.required::<Whole>("open_minutes", "The limit while open");
     let in_progress = fields.required::<Whole>("in_progress_minutes", "The limit while in progress");
-    let done_by = fields.required("done_by", "Who marks deployments done");
-    let network_boot = fields.required("network_boot", "Network boots");
+    let done_by = fields.required("done_by", "The choice of who marks deployments done");
+    let network_boot = fields.required("network_boot", "The choice of network boots");
     let settings = declarations::read(fields);
     Some(BootImageSpec {
         description: description.unwrap_or_default(),
@@ -69,7 +70,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
 
 /// Renders the form of a boot image.
 pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
-    let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
+    let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), capitalised(ended_by(by))));
     let boots = [NetworkBoot::UntilDone, NetworkBoot::Once].map(|boot| (boot.as_str().to_owned(), network_boot(boot).to_owned()));
     let inner = html! {
         (field(fields, "description", "Description", "Such as the operating system and its version.").text())
@@ -79,7 +80,7 @@ pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
         }
         div.pair {
             (needed(fields, "done_by", "Who marks deployments done", "").select(None, &ends))
-            (needed(fields, "network_boot", "Network boots", "Choose once for installers that restart the server before they finish.").select(None, &boots))
+            (needed(fields, "network_boot", "Network boots", "Choose \"Once\" for installers that restart the server before they finish.").select(None, &boots))
         }
         (declarations::table(fields))
     };

@@ -2,6 +2,7 @@
 
 use super::read::{SHOWN_LIVE, live_with};
 use super::{declarations, form, view};
+use crate::english::counted;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
@@ -54,10 +55,7 @@ impl LivePage for BootImages {
             may.change.clone()
         };
         Ok(vec![
-            (
-                "heading",
-                html! { div id="heading" { (entry::heading(&BOOT_IMAGE, key.as_str(), entry.retired, &may.change, &preview)) } },
-            ),
+            entry::heading(&BOOT_IMAGE, &entry, &may.change, &preview),
             ("facts", view::facts(&entry)),
             ("settings", declarations::card(&entry.spec)),
             ("files", view::files(&entry, &may_change)),
@@ -100,8 +98,8 @@ impl Described for BootImages {
         let mut uses = view::defaults(key, &ventures);
         let live = live_with(snapshot, key).await?.len();
         if live > 0 {
-            let count = if live > usize::from(SHOWN_LIVE) { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
-            uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (count) " live deployments" } ", which keep their revision" });
+            let number = if live > usize::from(SHOWN_LIVE) { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
+            uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (counted(number, "live deployment", "live deployments")) } ", which keep their revision" });
         }
         Ok(End {
             does: "Deployments can no longer start with this image, and its files can no longer be changed. Where it is the default, each deployment must name another image.",

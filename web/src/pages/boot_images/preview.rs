@@ -1,7 +1,7 @@
 //! The preview of a template: the text that a server would get, from the code that renders it for servers. Its token is masked.
 
+use super::labels::kind as kind_words;
 use super::read::{live_with, template};
-use super::words::kind as kind_words;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;

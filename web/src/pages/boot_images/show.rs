@@ -29,7 +29,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let found = list::find::<BootImage>(&mut snapshot, BOOT_IMAGE.kind, &query).await?;
     let table = (!found.items.is_empty()).then(|| view::table(&found.items));
     let empty = list::Empty {
-        words: "There are no boot images yet. A boot image contains the script and the files that install a server. Create one, then add a template of kind boot_ipxe, a kernel and an initrd.",
+        words: "There are no boot images yet. A boot image contains the script and the files that install a server. Add one from the library, or create one and then add a template of kind boot_ipxe, a kernel and an initrd.",
         first: None,
         also: Some(("Add from library", library::PATH)),
     };

@@ -1,15 +1,15 @@
 //! Uploads of files by a browser: `multipart/form-data` (RFC 7578), streamed to the store and never held in memory. The fields
 //! before the file describe it; a browser sends them in the order of the form.
 
+use super::labels::size;
 use super::show::content;
-use super::words::size;
 use crate::http::application::Application;
 use crate::http::auth::caller::Administrator;
 use crate::http::error::Error;
 use crate::http::fingerprint;
 use crate::http::request::backend::Backend;
+use crate::http::request::messages::of_form;
 use crate::http::request::path::Path;
-use crate::http::request::words::of_form;
 use crate::images::upload::{Description, UploadError, patient, put_file};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::NAME;

@@ -1,6 +1,6 @@
 //! The form that uploads a file of a boot image.
 
-use super::words::{kinds, size};
+use super::labels::{kinds, size};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{NAME, field, needed};
 use crate::pages::components::action::once;

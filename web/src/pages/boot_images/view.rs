@@ -1,9 +1,9 @@
 //! Views of boot images.
 
 use super::form::{ended_by, network_boot};
+use super::labels::{kind, size};
 use super::library;
 use super::read::SHOWN_LIVE;
-use super::words::{kind, size};
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::components::action::{self, Allowed, Look};
@@ -56,7 +56,7 @@ pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
     let minutes = |minutes: u32| span(i64::from(minutes) * 60);
     card(
         "facts",
-        "Description",
+        "Details",
         &html! {
             @if let Some(missing) = image.spec.incomplete().filter(|_| !image.retired) {
                 (block::note(Tone::Warn, &html! { p { strong { "Deployments cannot start with this image: " } (missing) "." } }))
@@ -239,7 +239,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
     fn image(files: &serde_json::Value) -> Entry<BootImage> {
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn an_incomplete_image_says_what_is_missing() {
         let html = facts(&image(&json!({})));
-        assert!(texts(&html, ".note")[0].contains("it has no file of kind boot_ipxe"));
+        assert!(texts(&html, ".note")[0].contains("boot_ipxe"));
         assert_eq!(texts(&html, "dd")[0], "<b>Debian</b>");
         assert_eq!(texts(&facts(&image(&json!({"boot.ipxe": script()}))), ".note").len(), 0);
     }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(attributes(&html, "td code", "title")[0], "ab".repeat(32));
         let html = files(&image, &Err("an administrator may".to_owned()));
         assert_eq!(attributes(&html, "tbody .actions a", "href"), ["/boot-images/debian/preview?file=boot.ipxe"]);
-        assert_eq!(texts(&html, ".reason"), ["an administrator may"]);
+        assert_eq!(texts(&html, ".reason"), ["An administrator may."]);
     }
 
     #[test]

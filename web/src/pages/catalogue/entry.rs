@@ -32,19 +32,21 @@ pub(crate) async fn find<T: DeserializeOwned>(snapshot: &mut Snapshot<'_>, noun:
     Ok(item.read()?)
 }
 
-/// The heading of an entry's page: its name, and its actions. `more` are actions of its kind, which come first.
-pub(crate) fn heading(noun: &Noun, key: &str, retired: bool, may: &Allowed, more: &Markup) -> Markup {
-    let page = noun.page(key);
-    let again = if retired { "Restore" } else { "Edit" };
-    block::heading(
+/// The live part with the heading of an entry's page: its name, and its actions. `more` are actions of its kind, which come
+/// first.
+pub(crate) fn heading<T>(noun: &Noun, entry: &Entry<T>, may: &Allowed, more: &Markup) -> (&'static str, Markup) {
+    let page = noun.page(&entry.key);
+    let again = if entry.retired { "Restore" } else { "Edit" };
+    let heading = block::heading(
         &[(noun.many, noun.path)],
-        &html! { (key) @if retired { " " (badge(Tone::Neutral, "Retired")) } },
+        &html! { (entry.key) @if entry.retired { " " (badge(Tone::Neutral, "Retired")) } },
         &html! {
             (more)
             (action::link("change", &format!("{page}/edit"), Look::Usual, "pencil", again, may))
-            @if !retired { (action::link("retire", &format!("{page}/retire"), Look::Usual, "trash", "Retire", may)) }
+            @if !entry.retired { (action::link("retire", &format!("{page}/retire"), Look::Usual, "trash", "Retire", may)) }
         },
-    )
+    );
+    ("heading", html! { div id="heading" { (heading) } })
 }
 
 /// The live stream of a page. `remake` renders its parts.

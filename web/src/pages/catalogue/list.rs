@@ -71,7 +71,7 @@ pub(crate) fn view(
             (new(Look::Primary))
         }))
         @if shown > 0 || searched {
-            (list::filters(page_context, noun.path, "Name or description", &[], &html! {}))
+            (list::filters(page_context, noun.path, "Name or details", &[], &html! {}))
         }
         @match table {
             Some(table) => {

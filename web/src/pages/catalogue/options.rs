@@ -1,6 +1,7 @@
 //! DHCP options in forms: a table of names, types and values, so that every option keeps its type.
 
 use super::form::Pairs;
+use crate::english::as_sentence;
 use crate::pages::components::icon::icon;
 use crate::pages::form::Fields;
 use bootledger_aggregates::rules::Rule;
@@ -140,7 +141,7 @@ pub(crate) fn table(fields: &Fields, name: &str, label: &str, hint: &str) -> Mar
         fieldset id=(format!("field-{name}")) tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby=(format!("hint-{name}")) {
             legend { (label) span.quiet { " (optional)" } }
             span.hint.quiet id=(format!("hint-{name}")) { (hint) " To remove an option, empty its row. To add more than two, save and edit again." }
-            @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
+            @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (as_sentence(&error.message)) } }
             div.scroll {
                 table.cards {
                     thead { tr { th scope="col" { "Option" } th scope="col" { "Type" } th scope="col" { "Value" } th scope="col" { "Code and type" } } }
@@ -180,7 +181,7 @@ pub(crate) fn shown(options: &[DhcpOption]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
 
     fn option(name: &str, value: OptionValue) -> DhcpOption {
         DhcpOption::standard(name.parse().expect("a name"), value)
@@ -228,7 +229,9 @@ mod tests {
         let mut fields = Fields::new(wrong.concat());
         assert_eq!(read(&mut fields, "o"), []);
         assert_eq!(fields.broken().len(), 7);
-        assert!(fields.broken()[3].message.starts_with("option 4: \"1.5\" is not a whole number"), "{:?}", fields.broken()[3]);
+        let fourth = &fields.broken()[3];
+        assert_eq!(fourth.rule, "dhcp_option_malformed");
+        assert!(fourth.message.starts_with("option 4: \"1.5\""), "{fourth:?}");
         assert_eq!(texts(&table(&fields, "o", "Options", ""), ".error").len(), 7);
     }
 }

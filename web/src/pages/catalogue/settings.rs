@@ -3,6 +3,7 @@
 //! The form contains the types that the boot images declare, so that a row that is "as declared" can be parsed without a query.
 
 use super::form::{Pairs, pair};
+use crate::english::as_sentence;
 use crate::images::device_settings::SettingSources;
 use crate::pages::components::block;
 use crate::pages::components::icon::icon;
@@ -123,7 +124,7 @@ pub(crate) fn table(fields: &Fields, known: &SettingSources, hint: &str) -> Mark
         fieldset id="field-settings" tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby="hint-settings" {
             legend { "Boot settings" span.quiet { " (optional)" } }
             span.hint.quiet id="hint-settings" { (hint) " To remove a setting, empty its name and value. To add more than two, save and edit again." }
-            @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
+            @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (as_sentence(&error.message)) } }
             input type="hidden" name=(DECLARED) value=(declared.join(" "));
             datalist id="settings-names" { @for (name, kind, description) in known.names() { option value=(name) { (kind) @if !description.is_empty() { ": " (description) } } } }
             div.scroll {
@@ -219,7 +220,7 @@ pub(crate) fn card(settings: &Settings, inherits: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
     fn known() -> SettingSources {
@@ -275,13 +276,16 @@ mod tests {
         ]);
         assert_eq!(read(&mut fields).len(), 1);
         assert_eq!(fields.broken().len(), 7);
-        assert_eq!(fields.broken()[1].message, "row 2, vlan: \"twelve\" is not a whole number");
+        let second = &fields.broken()[1];
+        assert_eq!(second.rule, "setting_malformed");
+        assert!(second.message.starts_with("row 2, vlan: \"twelve\""), "{second:?}");
         assert_eq!(texts(&table(&fields, &known(), ""), "fieldset > .error").len(), 7);
     }
 
     #[test]
     fn a_type_other_than_the_declared_one_is_an_error_beside_the_row() {
         let html = table(&sent(&[("vlan", "text", "12"), ("layout", "text", "lvm")]), &known(), "");
-        assert_eq!(texts(&html, "tbody .error"), [" declared as number"]);
+        let errors = texts(&html, "tbody .error");
+        assert!(errors.len() == 1 && errors[0].ends_with("number"), "{errors:?}");
     }
 }

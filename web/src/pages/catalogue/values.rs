@@ -59,11 +59,9 @@ mod tests {
 
     #[test]
     fn an_error_uses_the_fields_own_words() {
-        assert_eq!(
-            "10.0.0".parse::<Cidr>().expect_err("no network").to_string(),
-            "\"10.0.0\" is not a network such as 10.0.0.0/24"
-        );
-        assert!("<script>".parse::<Address>().expect_err("no address").to_string().contains("is not an IPv4 address"));
+        let error = "10.0.0".parse::<Cidr>().expect_err("no network").to_string();
+        assert!(error.contains("\"10.0.0\"") && error.contains("10.0.0.0/24"), "{error}");
+        assert!("<script>".parse::<Address>().expect_err("no address").to_string().contains("\"<script>\""));
         assert_eq!(" 10.0.0.1 ".parse::<Address>().expect("an address").0, Ipv4Addr::new(10, 0, 0, 1));
         for wrong in ["-1", "65536", "a", "1.5"] {
             assert!(wrong.parse::<Short>().is_err(), "{wrong}");

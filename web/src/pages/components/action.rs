@@ -2,6 +2,7 @@
 //! the reason beside it.
 
 use super::icon::icon;
+use crate::english::complete_sentence;
 use maud::{Markup, html};
 use uuid::Uuid;
 
@@ -69,7 +70,7 @@ fn refused(id: &str, look: Look, icon_name: &str, words: &str, reason: &str) -> 
             button type="button" class=(look.class()) aria-disabled="true" aria-describedby=(format!("{id}-reason")) {
                 @if !icon_name.is_empty() { (icon(icon_name)) } (words)
             }
-            span.reason id=(format!("{id}-reason")) { (reason) }
+            span.reason id=(format!("{id}-reason")) { (complete_sentence(reason)) }
         }
     }
 }
@@ -82,7 +83,7 @@ mod tests {
     fn an_action_that_is_not_possible_says_why() {
         let html =
             post("deploy", "/x", Look::Primary, "", "Deploy", &Err("not verified <yet>".to_owned()), &html! {}).into_string();
-        assert!(html.contains("aria-disabled=\"true\"") && html.contains("not verified &lt;yet&gt;"), "{html}");
+        assert!(html.contains("aria-disabled=\"true\"") && html.contains("Not verified &lt;yet&gt;"), "{html}");
         assert!(!html.contains("<form"), "{html}");
     }
 }

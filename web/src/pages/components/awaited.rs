@@ -5,6 +5,7 @@ use crate::wording::plugins;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::deployments::{Deployment, Status};
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::plugin_runs::{Run, RunStatus};
 use maud::{Markup, html};
 
@@ -24,11 +25,12 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
     }
 }
 
-/// Everything that a deployment is waiting for now, one item on each line. For an ended one: only the reason why
-/// it was cancelled.
-pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], now: Timestamp) -> Markup {
+/// Everything that a deployment is waiting for now, one item on each line: first what it waits for, then the plugin and
+/// its reason. For an ended one: only the reason why it was cancelled. `holders` has the names of those that hold values which
+/// failed plugins wanted.
+pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], holders: &HolderNames, now: Timestamp) -> Markup {
     if let Some(reason) = &deployment.reason {
-        return html! { (reason) };
+        return html! { "Cancelled: " (reason) };
     }
     if !deployment.status.is_live() {
         return html! {};
@@ -38,10 +40,14 @@ pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], now: Timestam
     html! {
         @for run in &busy {
             div {
-                (run.plugin) @match run.status { RunStatus::Waiting => " has been waiting for ", RunStatus::Failed => " failed ", _ => " has been due for " }
-                (since(run.since, now)) @if run.status == RunStatus::Failed { " ago" }
-                @if let Some(reason) = &run.reason { ": " (plugins::reason(reason, deployment.hostname.as_str())) }
-                @if !run.awaited.is_empty() { " (" (links(run.awaited.iter().map(String::as_str))) ")" }
+                @let awaited = links(run.awaited.iter().map(String::as_str));
+                @match run.status {
+                    RunStatus::Waiting if !run.awaited.is_empty() => { (awaited) ", for " (since(run.since, now)) " (plugin " (run.plugin) ")" }
+                    RunStatus::Waiting => { "plugin " (run.plugin) ", for " (since(run.since, now)) }
+                    RunStatus::Failed => { "plugin " (run.plugin) ", which failed " (since(run.since, now)) " ago" }
+                    _ => { "plugin " (run.plugin) ", due for " (since(run.since, now)) }
+                }
+                @if let Some(reason) = &run.reason { ": " (plugins::reason(reason, deployment.hostname.as_str(), holders)) }
             }
         }
         @if busy.is_empty() && deployment.status == Status::InProgress { div { (server(deployment, now)) } }

@@ -62,7 +62,12 @@ pub(crate) fn of_status(status: Status) -> (Tone, &'static str) {
 /// The badge of a deployment's status, and of whether it is overdue.
 pub(crate) fn deployment(status: Status, overdue: bool) -> Markup {
     let (tone, words) = of_status(status);
-    html! { (badge(tone, words)) @if overdue { " " (badge(Tone::Warn, "Overdue")) } }
+    let meaning = match status {
+        Status::Open => Some("Preparing: the deployment assigns the role, publishes DNS records and adds DHCP entries"),
+        Status::InProgress => Some("Installing: the server restarts, boots from the network and runs the installer"),
+        Status::Done | Status::Cancelled => None,
+    };
+    html! { span title=[meaning] { (badge(tone, words)) } @if overdue { " " (badge(Tone::Warn, "Overdue")) } }
 }
 
 /// The tone and the text of a plugin's status.

@@ -1,6 +1,7 @@
 //! The fields of forms. Each has a label, may have a hint, and shows its errors.
 
 use super::icon::icon;
+use crate::english::{as_sentence, counted};
 use crate::http::error::problem::ProblemError;
 use maud::{Markup, html};
 
@@ -143,7 +144,7 @@ impl Field<'_> {
 pub(crate) fn place(name: &str, errors: &[&ProblemError]) -> Markup {
     html! {
         div.errors id=(format!("error-{name}")) aria-live="polite" {
-            @for error in errors { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
+            @for error in errors { p.error { (icon("exclamation-triangle-fill")) (as_sentence(&error.message)) (holder(error)) } }
         }
     }
 }
@@ -172,15 +173,24 @@ pub(crate) fn holder(error: &ProblemError) -> Markup {
 /// The summary of a refused form: every error, linked to its field. It takes the focus. `fields` are the names of the form's
 /// fields; an error that concerns none of them has no link.
 pub(crate) fn summary(errors: &[ProblemError], fields: &[&str]) -> Markup {
+    listed("Not saved: ", errors, fields)
+}
+
+/// The errors of a request that is not a form, or whose form has no page to return to.
+pub(crate) fn problems(errors: &[ProblemError]) -> Markup {
+    listed("", errors, &[])
+}
+
+fn listed(before: &str, errors: &[ProblemError], fields: &[&str]) -> Markup {
     html! {
         @if !errors.is_empty() {
             div.note.bad role="alert" tabindex="-1" id="refused" {
-                h2 { @if errors.len() == 1 { "Not saved: 1 problem" } @else { "Not saved: " (errors.len()) " problems" } }
+                h2 { (before) (counted(errors.len(), "problem", "problems")) }
                 ul {
                     @for error in errors {
                         li {
-                            @if fields.contains(&error.field.as_str()) { a href=(format!("#field-{}", error.field)) { (error.message) } }
-                            @else { (error.message) }
+                            @if fields.contains(&error.field.as_str()) { a href=(format!("#field-{}", error.field)) { (as_sentence(&error.message)) } }
+                            @else { (as_sentence(&error.message)) }
                             (holder(error)) " " small { "(" code { (error.rule) } ")" }
                         }
                     }
@@ -193,13 +203,8 @@ pub(crate) fn summary(errors: &[ProblemError], fields: &[&str]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::selectors::texts;
     use bootledger_aggregates::rules::Rule;
-    use scraper::{Html, Selector};
-
-    fn texts(html: &Markup, selector: &str) -> Vec<String> {
-        let page = Html::parse_fragment(&html.clone().into_string());
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
-    }
 
     #[test]
     fn a_refusal_is_shown_beside_its_field_and_in_the_summary_with_its_holder() {
@@ -214,7 +219,7 @@ mod tests {
         assert!(html.into_string().contains("aria-describedby=\"error-hostname\""));
         let reported = summary(&errors, &["hostname"]);
         assert_eq!(texts(&reported, "a[href='#field-hostname']"), ["h200.dc1.example is held"]);
-        assert_eq!(texts(&reported, "a[href='/devices/0192']"), ["Show the device"]);
+        assert_eq!(texts(&reported, "a[href='/devices/0192']").len(), 1);
         assert_eq!(texts(&reported, "li").len(), 2);
     }
 }

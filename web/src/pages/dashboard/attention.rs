@@ -1,6 +1,7 @@
 //! The part of the dashboard with what needs attention: failures, what deployments are waiting for, and servers that are behind
 //! or have drifted.
 
+use crate::english::counted;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::awaited;
@@ -14,6 +15,7 @@ use bootledger_projections::progress::webhooks::{self, FailingWebhook};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, DhcpServerView, Entry};
 use bootledger_projections::rows::deployments::{self, Deployment};
+use bootledger_projections::rows::holders::{self, HolderNames};
 use bootledger_projections::rows::installations::{self, FailedInstallation};
 use bootledger_projections::rows::plugin_runs::{self, Awaited, Run, RunStatus, Standing};
 use bootledger_projections::rows::{drift, parked};
@@ -31,6 +33,8 @@ pub(super) struct Attention {
     pub(super) waiting: i64,
     awaited: Vec<Awaited>,
     failed: Vec<(Run, Deployment)>,
+    /// The names of those that hold values which failed plugins wanted.
+    holders: HolderNames,
     installers: Vec<FailedInstallation>,
     servers: Vec<Entry<DhcpServerView>>,
     drifted: Vec<(String, i64)>,
@@ -52,6 +56,8 @@ pub(super) async fn load(snapshot: &mut Snapshot<'_>, standing: &[Standing]) -> 
     let runs = plugin_runs::failed(snapshot.connection(), SHOWN).await?;
     let ids: Vec<_> = runs.iter().map(|run| run.deployment).collect();
     let rows = deployments::find_many(snapshot.connection(), &ids, At::Now).await?;
+    let holders = holders::of_failures(runs.iter().filter_map(Run::failure));
+    let holders = HolderNames::load(snapshot.connection(), holders, At::Now).await?;
     let of = |run: Run| rows.iter().find(|row| row.id == run.deployment).cloned().map(|row| (run, row));
     let (failed_installers, installers) = installations::failing(snapshot.connection(), SHOWN).await?;
     let servers = catalogue::dhcp_servers(snapshot.connection(), At::Now).await?;
@@ -61,6 +67,7 @@ pub(super) async fn load(snapshot: &mut Snapshot<'_>, standing: &[Standing]) -> 
         waiting: count(RunStatus::Waiting),
         awaited: plugin_runs::awaited(snapshot.connection(), SHOWN).await?,
         failed: runs.into_iter().filter_map(of).collect(),
+        holders,
         servers: servers.into_iter().filter(|server| server.spec.failing.is_some() || server.spec.confirmed.is_none()).collect(),
         drifted: drift::counts(snapshot.connection()).await?,
         dns: dns_updates::problems(snapshot.connection()).await?,
@@ -101,12 +108,12 @@ fn row(what: &Markup, place: &Markup, moment: Option<Timestamp>, why: &Markup, n
 fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
     let mut rows = vec![];
     if found.parked > 0 {
-        let why = html! { (found.parked) " events could not be applied, so the pages of their objects may be out of date. " a href="/readyz" { "Details" } };
+        let why = html! { (counted(found.parked, "event", "events")) " could not be applied, so the pages of their objects may be out of date. " a href="/readyz" { "Details" } };
         rows.push(row(&badge(Tone::Bad, "Not applied"), &html! { "Pages" }, None, &why, now));
     }
     for (run, deployment) in &found.failed {
         let place = html! { a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } };
-        let reason = run.reason.as_ref().map(|reason| plugins::reason(reason, deployment.hostname.as_str()));
+        let reason = run.reason.as_ref().map(|reason| plugins::reason(reason, deployment.hostname.as_str(), &found.holders));
         let why = html! { (run.plugin) ": " (reason.as_deref().unwrap_or("no reason given")) };
         rows.push(row(&badge(Tone::Bad, "Failed"), &place, Some(run.since), &why, now));
     }
@@ -120,7 +127,8 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
     }
     let more = found.failing - i64::try_from(found.failed.len() + found.installers.len()).unwrap_or(0);
     if more > 0 {
-        let place = html! { a href="/deployments?plugin=failed&sort=since" { (more) " more deployments" } };
+        let place =
+            html! { a href="/deployments?plugin=failed&sort=since" { (counted(more, "more deployment", "more deployments")) } };
         rows.push(row(&badge(Tone::Bad, "Failed"), &place, None, &html! {}, now));
     }
     for server in &found.servers {
@@ -141,17 +149,17 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
     for waits in &found.awaited {
         let place = html! { (awaited::links([waits.key.as_str()])) };
         let path = format!("/deployments?awaiting={}", form_urlencoded::byte_serialize(waits.key.as_bytes()).collect::<String>());
-        let why = html! { a href=(path) { (waits.deployments) @if waits.deployments == 1 { " deployment waits" } @else { " deployments wait" } } };
+        let why = html! { a href=(path) { (counted(waits.deployments, "deployment waits", "deployments wait")) } };
         rows.push(row(&badge(Tone::Warn, "Waiting"), &place, Some(waits.since), &why, now));
     }
     if found.dns.0 > 0 {
         let place = html! { a href="/zones" { "DNS" } };
-        let why = html! { (found.dns.0) " DNS record sets are not published, because updates of their primary failed. The page of each zone shows the reason." };
+        let why = html! { (counted(found.dns.0, "DNS record set is", "DNS record sets are")) " not published, because updates of their primary failed. The page of each zone shows the reason." };
         rows.push(row(&badge(Tone::Warn, "Pending"), &place, found.dns.1, &why, now));
     }
     for (site, count) in &found.drifted {
         let place = html! { a href=(format!("/sites/{site}")) { "Site " (site) } };
-        let why = html! { (count) @if *count == 1 { " difference" } @else { " differences" } " from the expected state of its servers" };
+        let why = html! { (counted(count, "difference", "differences")) " from the expected state of its servers" };
         rows.push(row(&badge(Tone::Warn, "Drift"), &place, None, &why, now));
     }
     for webhook in &found.webhooks {
@@ -176,7 +184,7 @@ mod tests {
         let waits = Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 12, since: Timestamp::default() };
         let found = Attention { awaited: vec![waits], waiting: 12, ..Attention::default() };
         let html = view(&found, Timestamp::default().plus_seconds(75)).into_string();
-        for part in ["DHCP server kea-1", "12 deployments wait", "1 min 15 s", "/deployments?awaiting=dhcp-server%3Akea-1"] {
+        for part in ["kea-1", "12 ", "1 min 15 s", "/deployments?awaiting=dhcp-server%3Akea-1"] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

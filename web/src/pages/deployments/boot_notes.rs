@@ -81,7 +81,7 @@ pub(super) fn closed_ways(found: &DeploymentDetails) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::{fetched_preseed, installing};
+    use crate::pages::tests::samples::{fetched_preseed, installing};
     use bootledger_projections::rows::deployments::Deployment;
     use bootledger_projections::rows::installations::Installation;
     use scraper::Html;
@@ -105,20 +105,11 @@ mod tests {
             text(&found, at(now))
         };
         let unsigned = words(BootChain::Ipxe, true, 180, "snponly.efi");
-        for part in [
-            "fetched its boot loader snponly.efi 3 min ago and has requested nothing since",
-            "Secure Boot",
-            "Access Denied",
-            "boot_chain",
-        ] {
-            assert!(unsigned.contains(part), "{part}: {unsigned}");
-        }
         let signed = words(BootChain::Signed, true, 180, "grubx64.efi");
-        for part in ["boot loader grubx64.efi", "Verification failed", "grub> prompt", "TFTP"] {
-            assert!(signed.contains(part), "{part}: {signed}");
-        }
+        assert!(unsigned.contains("snponly.efi 3 min") && signed.contains("grubx64.efi 3 min"), "{unsigned}\n{signed}");
+        insta::assert_snapshot!("stuck_after_its_loader", [unsigned, signed].join("\n"));
         for (loader, now) in [(true, 30), (false, 180)] {
-            assert!(!words(BootChain::Ipxe, loader, now, "snponly.efi").contains("nothing since"), "{loader} {now}");
+            assert!(!words(BootChain::Ipxe, loader, now, "snponly.efi").contains("snponly.efi"), "{loader} {now}");
         }
     }
 
@@ -130,9 +121,7 @@ mod tests {
             found.ways = Some(Ways { tftp, http });
             text(&found, at(180))
         };
-        assert!(said(true, false).contains("no signed GRUB with HTTP") && said(true, false).contains("Set it to PXE over IPv4"));
-        assert!(said(false, false).contains("cannot boot from the network") && said(false, false).contains("no next server"));
-        assert!(said(false, true).contains("Set its firmware to HTTP boot"));
-        assert!(!said(true, true).contains("signed chain"));
+        assert_eq!(said(true, true), "");
+        insta::assert_snapshot!("closed_ways", [said(true, false), said(false, false), said(false, true)].join("\n"));
     }
 }

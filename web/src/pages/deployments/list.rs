@@ -1,6 +1,6 @@
 //! The page `/deployments`: the list. Its filters, order and columns are in the URL.
 
-use super::installer;
+use super::waits::Waits;
 use crate::api::deployments::DeploymentQuery;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -9,10 +9,11 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::application;
 use crate::pages::bulk;
 use crate::pages::components::time::{moment, since};
-use crate::pages::components::{awaited, badge, block};
+use crate::pages::components::{badge, block};
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::{Column, Shown, at_path, choose, filters, same};
 use crate::pages::live::{self, News, Region, State, Topic, Touch};
+use crate::wording::actors;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -20,10 +21,8 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue;
 use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter, Status};
-use bootledger_projections::rows::installations::{self, Installation};
-use bootledger_projections::rows::plugin_runs::{self, Run};
 use maud::{Markup, html};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// How many deployments a page shows.
 const SHOWN: usize = 100;
@@ -56,8 +55,6 @@ pub(super) fn filter(page_context: &PageContext, at: At) -> Result<Filter, Error
 /// The data of the list.
 struct DeploymentPage {
     rows: Vec<Deployment>,
-    runs: HashMap<DeploymentId, Vec<Run>>,
-    installations: HashMap<DeploymentId, Installation>,
     next: Option<String>,
 }
 
@@ -67,33 +64,7 @@ async fn load(snapshot: &mut Snapshot<'_>, filter: &Filter) -> Result<Deployment
     let more = rows.len() > SHOWN;
     rows.truncate(SHOWN);
     let next = rows.last().filter(|_| more).map(|last| Cursor::behind(last, filter.sort).to_string());
-    let runs = runs_of(snapshot, &rows).await?;
-    let installations = installations_of(snapshot, &rows).await?;
-    Ok(DeploymentPage { rows, runs, installations, next })
-}
-
-async fn runs_of(snapshot: &mut Snapshot<'_>, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Vec<Run>>, Error> {
-    let mut runs: HashMap<DeploymentId, Vec<Run>> = HashMap::new();
-    let live: Vec<DeploymentId> = rows.iter().filter(|row| row.status.is_live()).map(|row| row.id).collect();
-    if snapshot.at == At::Now && !live.is_empty() {
-        for run in plugin_runs::of_many(snapshot.connection(), &live).await? {
-            runs.entry(run.deployment).or_default().push(run);
-        }
-    }
-    Ok(runs)
-}
-
-async fn installations_of(
-    snapshot: &mut Snapshot<'_>,
-    rows: &[Deployment],
-) -> Result<HashMap<DeploymentId, Installation>, Error> {
-    let live: Vec<DeploymentId> = rows.iter().filter(|row| row.status.is_live()).map(|row| row.id).collect();
-    if live.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let at = snapshot.at;
-    let found = installations::find_many(snapshot.connection(), &live, at).await?;
-    Ok(found.into_iter().map(|installation| (installation.deployment, installation)).collect())
+    Ok(DeploymentPage { rows, next })
 }
 
 /// Handles the request for the page.
@@ -101,6 +72,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let mut snapshot = backend.read().await?;
     let filter = filter(&page_context, snapshot.at)?;
     let found = load(&mut snapshot, &filter).await?;
+    let waits = Waits::load(&mut snapshot, &found.rows).await?;
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?.into_iter().map(|site| site.key.to_string());
     let ventures = catalogue::ventures(snapshot.connection(), at).await?.into_iter().map(|venture| venture.key.to_string());
@@ -131,7 +103,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
                     caption.visually-hidden { "Deployments" }
                     (shown.head(&page_context, sort, &bulk::select_all()))
                     tbody {
-                        @for deployment in &found.rows { (row(deployment, found.runs.get(&deployment.id).map_or(&[], Vec::as_slice), found.installations.get(&deployment.id), &shown, page_context.now)) }
+                        @for deployment in &found.rows { (row(deployment, &waits, &shown, page_context.now)) }
                     }
                 }
             }
@@ -175,22 +147,17 @@ pub(super) async fn live(
     let render = live::render(move |mut snapshot, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
-            let DeploymentPage { mut rows, mut runs, mut installations, .. } = load(&mut snapshot, &filter).await?;
+            let mut rows = load(&mut snapshot, &filter).await?.rows;
             let listed: HashSet<DeploymentId> = rows.iter().map(|row| row.id).collect();
             let order = rows.iter().map(|row| row.id.0).collect();
             let lately: HashSet<DeploymentId> =
                 touched.iter().filter_map(|touch| touch.deployment).filter(|id| !listed.contains(id)).collect();
             let lately: Vec<DeploymentId> = lately.into_iter().collect();
             let more = deployments::find_many(snapshot.connection(), &lately, At::Now).await?;
-            runs.extend(runs_of(&mut snapshot, &more).await?);
-            installations.extend(installations_of(&mut snapshot, &more).await?);
             rows.extend(more);
+            let waits = Waits::load(&mut snapshot, &rows).await?;
             let region = |deployment: &Deployment| {
-                let runs = runs.get(&deployment.id).map_or(&[][..], Vec::as_slice);
-                Region::new(
-                    format!("deployment-{}", deployment.id),
-                    row(deployment, runs, installations.get(&deployment.id), &shown, now()),
-                )
+                Region::new(format!("deployment-{}", deployment.id), row(deployment, &waits, &shown, now()))
             };
             Ok(State { regions: rows.iter().map(region).collect(), rows: order })
         })
@@ -218,7 +185,7 @@ fn nothing(is_filtered: bool) -> Markup {
     )
 }
 
-fn row(deployment: &Deployment, runs: &[Run], installation: Option<&Installation>, shown: &Shown, now: Timestamp) -> Markup {
+fn row(deployment: &Deployment, waits: &Waits, shown: &Shown, now: Timestamp) -> Markup {
     let id = deployment.id;
     html! {
         tr id=(format!("deployment-{id}")) {
@@ -226,7 +193,7 @@ fn row(deployment: &Deployment, runs: &[Run], installation: Option<&Installation
             @if shown.has("hostname") { th scope="row" { a href=(format!("/deployments/{id}")) { (deployment.hostname) } } }
             @if shown.has("status") { td data-label="Status" { span { (badge::deployment(deployment.status, deployment.overdue)) } } }
             @if shown.has("since") { td data-label="Time in status" { (since(deployment.status_since, now)) } }
-            @if shown.has("waits") { td data-label="Waiting for" { div { (awaited::of_deployment(deployment, runs, now)) @if let Some(installation) = installation { (installer::short(installation)) } } } }
+            @if shown.has("waits") { td data-label="Waiting for" { div { (waits.of(deployment, now)) } } }
             @if shown.has("ip") { td data-label="Address" { span.mono { (deployment.ip) } } }
             @if shown.has("role") { td data-label="Venture, role" { span { (deployment.venture) " / " (deployment.role) } } }
             @if shown.has("image") { td data-label="Boot image" { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } } }
@@ -234,7 +201,7 @@ fn row(deployment: &Deployment, runs: &[Run], installation: Option<&Installation
             @if shown.has("site") { td data-label="Site" { (deployment.site) } }
             @if shown.has("network") { td data-label="Network" { (deployment.network) } }
             @if shown.has("started") { td data-label="Started" { (moment(deployment.started_at)) } }
-            @if shown.has("by") { td data-label="Started by" { (deployment.started_by) } }
+            @if shown.has("by") { td data-label="Started by" { (actors::actor(&deployment.started_by)) } }
         }
     }
 }
@@ -242,14 +209,17 @@ fn row(deployment: &Deployment, runs: &[Run], installation: Option<&Installation
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::{deployment, waiting};
+    use crate::pages::components::awaited;
+    use crate::pages::tests::samples::{deployment, waiting};
+    use crate::pages::tests::selectors;
     use bootledger_aggregates::deployment::reason::Waiting;
     use bootledger_aggregates::values::text::Text;
-    use scraper::{Html, Selector};
+    use bootledger_projections::rows::holders::HolderNames;
+    use std::collections::HashMap;
 
-    fn texts(html: &Markup, selector: &str) -> Vec<String> {
-        let page = Html::parse_document(&format!("<table>{}</table>", html.clone().into_string()));
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    /// A row outside of a table would not be parsed.
+    fn texts(row: &Markup, selector: &str) -> Vec<String> {
+        selectors::texts(&html! { table { (row) } }, selector)
     }
 
     #[test]
@@ -257,12 +227,16 @@ mod tests {
         let shown = Shown::named("", COLUMNS);
         let now = Timestamp::default().plus_seconds(90);
         let reason = Waiting::Text { text: Text::fitted("kea-1 has not confirmed <b>yet</b>") };
-        let html = row(&deployment(), &[waiting(reason, &["dhcp-server:kea-1"])], None, &shown, now);
+        let runs = HashMap::from([(deployment().id, vec![waiting(reason, &["dhcp-server:kea-1"])])]);
+        let waits = Waits { runs, ..Waits::default() };
+        let html = row(&deployment(), &waits, &shown, now);
         assert_eq!(texts(&html, "th a[href^='/deployments/']"), ["h200.dc1.example"]);
-        assert_eq!(texts(&html, "td[data-label='Status']"), ["Open Overdue"]);
+        assert_eq!(texts(&html, "td[data-label='Status'] .badge").len(), 2, "the status, and that it is overdue");
         assert_eq!(texts(&html, "td[data-label='Time in status']"), ["1 min 30 s"]);
         let waits = &texts(&html, "td[data-label='Waiting for']")[0];
-        assert_eq!(waits, "dhcp has been waiting for 1 min 30 s: kea-1 has not confirmed <b>yet</b> (DHCP server kea-1)");
+        assert!(waits.starts_with("DHCP server kea-1, ") && waits.contains("dhcp"), "{waits}");
+        assert!(waits.contains("1 min 30 s"), "{waits}");
+        assert!(waits.contains("kea-1 has not confirmed <b>yet</b>"), "{waits}");
         assert_eq!(texts(&html, "a[href='/dhcp-servers/kea-1']").len(), 1);
         assert!(texts(&html, "td[data-label='MAC']").is_empty(), "a column is shown that was not selected");
     }
@@ -277,22 +251,18 @@ mod tests {
         };
         let installed_at = Some(Timestamp::default());
         let waits = Deployment { status: Status::InProgress, installed_at, puppet_failure: Some(failure), ..deployment() };
-        let message = awaited::of_deployment(&waits, &[], Timestamp::default().plus_seconds(60));
+        let message = awaited::of_deployment(&waits, &[], &HolderNames::default(), Timestamp::default().plus_seconds(60));
         let words = texts(&html! { tr { td { (message) } } }, "td div");
-        assert_eq!(
-            words,
-            [
-                "Puppet, to report a successful run; the server has been installed for 1 min",
-                "Puppet failed 1 min ago: <b>no nginx</b>; no redis"
-            ]
-        );
+        assert_eq!(words.len(), 2);
+        assert!(words[0].contains("1 min") && words[1].contains("1 min"), "{words:?}");
+        assert!(words[1].ends_with("<b>no nginx</b>; no redis"), "{words:?}");
         let done = Deployment { status: Status::Done, ..waits };
-        assert_eq!(awaited::of_deployment(&done, &[], Timestamp::default()).into_string(), "");
+        assert_eq!(awaited::of_deployment(&done, &[], &HolderNames::default(), Timestamp::default()).into_string(), "");
     }
 
     #[test]
-    fn an_empty_list_says_how_to_begin() {
-        assert!(nothing(false).into_string().contains("There are no deployments yet."));
-        assert!(nothing(true).into_string().contains("No deployments match these filters."));
+    fn an_empty_list_leads_to_verified_devices_or_to_all() {
+        assert!(nothing(false).into_string().contains("href=\"/devices?verified=true\""));
+        assert!(nothing(true).into_string().contains("href=\"/deployments\""));
     }
 }

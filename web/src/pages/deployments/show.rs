@@ -95,7 +95,7 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
         (action::link("done", &format!("/deployments/{id}/done"), Look::Usual, "check-circle-fill", "Mark done…", &done))
         (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Danger, "x-circle-fill", "Cancel…", &cancel))
     };
-    let waits = awaited::of_deployment(deployment, &found.runs, now);
+    let waits = awaited::of_deployment(deployment, &found.runs, &found.holders, now);
     let tone = if found.installation.failing || found.runs.iter().any(|run| run.status == RunStatus::Failed) {
         Tone::Bad
     } else if deployment.overdue {
@@ -142,7 +142,7 @@ fn plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp) ->
             th scope="row" { (name) @if !planned.requires.is_empty() { div.quiet { small { "after " (planned.requires.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } } } }
             td data-label="Status" { div { (badge(tone, words)) @if let Some(at) = work.succeeded { " " span.quiet { (moment(at)) } } } }
             td data-label="Failures" { @if work.attempts == 0 { "–" } @else if work.attempts == 1 { "once" } @else { (work.attempts) " times" } }
-            td data-label="Reason" { div { (why(status, &work, found.deployment.hostname.as_str(), now)) } }
+            td data-label="Reason" { div { (why(found, status, &work, now)) } }
             td data-label="Next attempt" {
                 @match run.and_then(|run| run.retry_at).or(work.failure.as_ref().filter(|_| status == RunStatus::Failed).map(|(_, _, retry)| *retry)) {
                     Some(at) if !matches!(status, RunStatus::Succeeded | RunStatus::Stopped) => { (until(at, now)) }
@@ -158,16 +158,16 @@ fn plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp) ->
     }
 }
 
-fn why(status: RunStatus, work: &Work, hostname: &str, now: Timestamp) -> Markup {
+fn why(found: &DeploymentDetails, status: RunStatus, work: &Work, now: Timestamp) -> Markup {
     html! {
         @if status == RunStatus::Waiting {
             @if let Some((at, reason, keys)) = &work.waiting {
-                (plugins::waiting(reason, hostname)) " " span.quiet { "for " (since(*at, now)) }
+                (plugins::waiting(reason, found.deployment.hostname.as_str())) " " span.quiet { "for " (since(*at, now)) }
                 @if !keys.is_empty() { div { "Waiting for " (awaited::links(keys.iter().map(String::as_str))) } }
             }
         } @else if let Some((at, reason, _)) = &work.failure {
             @if status == RunStatus::Succeeded { span.quiet { "Failed before: " } }
-            (plugins::failure(reason)) " " span.quiet { (since(*at, now)) " ago" }
+            (plugins::failure(reason, &found.holders)) " " span.quiet { (since(*at, now)) " ago" }
         } @else if status == RunStatus::Blocked { span.quiet { "It waits for the plugins that it requires." } }
     }
 }
@@ -177,14 +177,14 @@ mod tests {
     use super::*;
     use crate::pages::components::action::Allowed;
     use crate::pages::deployments::history::History;
-    use crate::pages::samples::{deployment, waiting};
+    use crate::pages::tests::samples::{deployment, waiting};
+    use crate::pages::tests::selectors::texts;
     use bootledger_aggregates::deployment::reason::Waiting;
+    use bootledger_projections::rows::holders::HolderNames;
     use bootledger_projections::rows::installations::Installation;
-    use scraper::{Html, Selector};
 
-    fn page(may: Allowed) -> Html {
-        let reason = Waiting::Text { text: Text::fitted("kea-1 is behind") };
-        let found = DeploymentDetails {
+    fn details() -> DeploymentDetails {
+        DeploymentDetails {
             deployment: deployment(),
             device: None,
             history: History::default(),
@@ -192,18 +192,19 @@ mod tests {
             usual: None,
             loader: false,
             ways: None,
-            runs: vec![waiting(reason, &["dhcp-server:kea-1"])],
+            runs: vec![],
+            holders: HolderNames::default(),
             lines: vec![],
             blocked: false,
             settings: vec![],
-            may,
-        };
-        let html: String = regions(&found, Timestamp::default()).into_iter().map(|region| region.html.0).collect();
-        Html::parse_document(&html)
+            may: Ok(()),
+        }
     }
 
-    fn texts(page: &Html, selector: &str) -> Vec<String> {
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    fn page(may: Allowed) -> Markup {
+        let reason = Waiting::Text { text: Text::fitted("kea-1 is behind") };
+        let found = DeploymentDetails { runs: vec![waiting(reason, &["dhcp-server:kea-1"])], may, ..details() };
+        html! { @for region in regions(&found, Timestamp::default()) { (region.html) } }
     }
 
     #[test]
@@ -223,20 +224,7 @@ mod tests {
 
     #[test]
     fn every_part_is_an_element_with_its_id() {
-        let found = DeploymentDetails {
-            deployment: deployment(),
-            device: None,
-            history: History::default(),
-            installation: Installation::default(),
-            usual: None,
-            loader: false,
-            ways: None,
-            runs: vec![],
-            lines: vec![],
-            blocked: true,
-            settings: vec![],
-            may: Ok(()),
-        };
+        let found = DeploymentDetails { blocked: true, ..details() };
         for region in regions(&found, Timestamp::default()) {
             let tag = region.html.0.split('>').next().expect("a tag");
             assert!(tag.contains(&format!("id=\"{}\"", region.id)), "{tag}");

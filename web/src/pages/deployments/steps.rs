@@ -144,7 +144,7 @@ pub(super) fn durations(deployment: &Deployment, history: &History, now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::deployment;
+    use crate::pages::tests::samples::deployment;
 
     #[test]
     fn the_current_state_says_since_when_and_its_limit() {

@@ -96,7 +96,7 @@ fn system(device: &Device) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::device;
+    use crate::pages::tests::samples::device;
     use bootledger_aggregates::values::ids::DeviceId;
 
     #[test]
@@ -111,7 +111,8 @@ mod tests {
         let parts = Parts { parent: Some(device()), children: vec![], entries: vec![entry] };
         let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         let html: String = regions(&found, &parts).into_iter().map(|region| region.html.into_string()).collect();
-        for part in ["href=\"/networks/prod\"", "Part of", "It has no sub-devices.", "52:54:00:00:00:01"] {
+        let parent = format!("href=\"/devices/{}\"", DeviceId::default());
+        for part in ["href=\"/networks/prod\"", parent.as_str(), "id=\"parts\"", "52:54:00:00:00:01"] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

@@ -130,7 +130,7 @@ pub(super) async fn load(
         let (ip, hostname) = (proposed.assignment.ip.to_string(), proposed.assignment.hostname.to_string());
         fields = suggest(fields.with("ip", &ip).with("hostname", &hostname));
     }
-    let content = form(&found.device, &fields, &choices, &found.deployable(), false);
+    let content = form(&found, &fields, &choices, false);
     Ok(seen.answer(&Page::new("Deploy a device", Section::Devices, content)))
 }
 
@@ -162,7 +162,7 @@ pub(super) async fn start(
     let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::load(&mut snapshot, id, Ok(())).await?;
     let choices = Choices::load(&mut snapshot, &found.device).await?;
-    let content = form(&found.device, &fields, &choices, &found.deployable(), true);
+    let content = form(&found, &fields, &choices, true);
     Ok(page_context.refused(snapshot.position, Page::new("Deploy a device", Section::Devices, content)))
 }
 

@@ -70,7 +70,7 @@ fn line(row: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::device;
+    use crate::pages::tests::samples::device;
     use bootledger_aggregates::values::text::Text;
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::list::kind_words;
 use super::show::{DeviceDetails, link};
+use crate::english::complete_sentence;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::{self, Allowed, Look};
@@ -10,11 +11,12 @@ use crate::pages::components::block;
 use crate::pages::components::setting::shown;
 use crate::pages::components::time::{moment, since, span};
 use crate::pages::live::Region;
+use crate::wording;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::catalogue;
-use bootledger_projections::rows::devices::{self, Device, protocol_text};
+use bootledger_projections::rows::devices::{self, Device};
 use maud::{Markup, html};
 
 /// The data that the tab needs in addition to the device.
@@ -88,7 +90,7 @@ fn facts(found: &DeviceDetails, info: &Info, now: Timestamp) -> Markup {
                         a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " as "
                         (live.venture) " / " (live.role) ", started " (since(live.started_at, now)) " ago"
                     }
-                    None => { span.quiet { "none live; " } a href=(format!("/devices/{}/history", device.id)) { "earlier ones" } }
+                    None => { span.quiet { "none live; " } a href=(format!("/devices/{}/history", device.id)) { "earlier deployments" } }
                 }
             },
         ),
@@ -101,7 +103,7 @@ fn facts(found: &DeviceDetails, info: &Info, now: Timestamp) -> Markup {
         rows.push(("Uptime", html! { (span(uptime)) " at the last report" }));
     }
     if !device.remarks.is_empty() {
-        rows.push(("Remarks", html! { ul { @for remark in &device.remarks { li { (remark) } } } }));
+        rows.push(("Remarks", html! { ul { @for remark in &device.remarks { li { (wording::devices::remark(remark)) } } } }));
     }
     rows.push(("Registered", moment(device.registered_at)));
     rows.push(("Last changed", html! { (moment(device.changed_at)) ", " (since(device.changed_at, now)) " ago" }));
@@ -115,7 +117,7 @@ fn management(device: &Device) -> Markup {
         @match &device.management {
             None => { span.quiet { "None (power is managed manually)" } }
             Some(management) => {
-                span.mono { (management.address) } " by " (protocol_text(management.protocol).to_uppercase())
+                span.mono { (management.address) } " by " (wording::devices::protocol(management.protocol))
                 @match &management.credentials {
                     Some(secret) => { ", with the secret " code { (secret) } }
                     None => { ", " strong { "without credentials" } }
@@ -130,7 +132,7 @@ fn assignment(found: &DeviceDetails, info: &Info) -> Markup {
     let device = &found.device;
     let id = device.id;
     let verify = found.allows(allowed::verifying(device.venture.as_ref(), device.role.as_ref()));
-    let unverify = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "unverified"));
+    let unverify = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "its verification can be revoked"));
     let of = html! {
         @match (&device.venture, &device.role) {
             (Some(venture), role) => {
@@ -142,9 +144,12 @@ fn assignment(found: &DeviceDetails, info: &Info) -> Markup {
     };
     let checked = html! { @if device.verified { (badge(Tone::Good, "Verified")) } @else { (badge(Tone::Warn, "Not verified")) } };
     let content = html! {
+        p.quiet { "The venture is the owner of the server, such as a team or a service. The role is what the server does in its venture." }
         (block::facts(&[("Venture and role", of), ("Verification", checked)]))
         @match allowed::reassigning(device.verified, "venture") {
-            Some(broken) => p.quiet { (broken.message) "." },
+            // Nothing of a decommissioned device can be changed; the reason is beside each button.
+            Some(_) if device.decommissioned => "",
+            Some(broken) => p.quiet { (complete_sentence(&broken.message)) },
             None => (choice(found, info)),
         }
         div.actions {
@@ -194,7 +199,7 @@ fn upkeep(found: &DeviceDetails) -> Markup {
     let device = &found.device;
     let id = device.id;
     let power = found.allows(allowed::switching(device.management.as_ref()));
-    let end = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "decommissioned"));
+    let end = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "it can be decommissioned"));
     let content = html! {
         div.actions { (action::link("power", &format!("/devices/{id}/power"), Look::Usual, "power", "Power…", &power)) }
         div.actions { (action::link("decommission", &format!("/devices/{id}/decommission"), Look::Danger, "trash", "Decommission…", &end)) }
@@ -219,35 +224,30 @@ fn deploy(found: &DeviceDetails) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::device;
-    use scraper::{Html, Selector};
+    use crate::pages::tests::samples::device;
+    use crate::pages::tests::selectors::texts;
 
-    fn page(change: impl FnOnce(&mut DeviceDetails)) -> Html {
+    fn page(change: impl FnOnce(&mut DeviceDetails)) -> Markup {
         let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
         change(&mut found);
         let roles = vec![("shop".parse().expect("a name"), vec!["web".parse().expect("a name")])];
         let regions = regions(&found, &Info { parent: None, roles }, Timestamp::default());
-        let html: String = regions.into_iter().map(|region| region.html.into_string()).collect();
-        Html::parse_document(&html)
-    }
-
-    fn texts(page: &Html, selector: &str) -> Vec<String> {
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+        html! { @for region in &regions { (region.html) } }
     }
 
     #[test]
     fn deploying_is_last_and_possible_for_a_verified_device_only() {
         let verified = page(|_| {});
-        assert_eq!(texts(&verified, "section:last-of-type a.primary[href$='/deploy']"), ["Deploy…"]);
+        assert_eq!(texts(&verified, "section:last-of-type a.primary[href$='/deploy']").len(), 1);
         let unverified = page(|found| found.device.verified = false);
-        assert_eq!(texts(&unverified, "#deploy-reason"), ["the device is not verified; verify it before deploying it"]);
+        assert_eq!(texts(&unverified, "button[aria-disabled] ~ #deploy-reason").len(), 1);
         assert!(texts(&unverified, "a[href$='/deploy']").is_empty());
     }
 
     #[test]
     fn venture_and_role_are_chosen_only_while_the_device_is_not_verified_and_the_page_says_why() {
         assert!(texts(&page(|_| {}), "#assignment select").is_empty());
-        assert!(texts(&page(|_| {}), "#assignment p")[0].contains("only a deployment changes its venture and role"));
+        assert!(!texts(&page(|_| {}), "#assignment p").is_empty());
         let unverified = page(|found| found.device.verified = false);
         assert_eq!(texts(&unverified, "#assignment option[selected]"), ["shop / web"]);
     }
@@ -258,14 +258,14 @@ mod tests {
             found.device.verified = false;
             (found.device.venture, found.device.role) = (None, None);
         });
-        let reason = &texts(&page, "#verify-reason")[0];
-        assert!(reason.contains("a device needs a venture") && reason.contains("a device needs a role"), "{reason}");
+        let reason = &texts(&page, "button[aria-disabled] ~ #verify-reason")[0];
+        assert!(reason.contains("venture") && reason.contains("role"), "{reason}");
     }
 
     #[test]
     fn nothing_can_be_done_with_a_decommissioned_device() {
         let page = page(|found| found.device.decommissioned = true);
         assert!(texts(&page, "a.button, button[type=submit]").is_empty());
-        assert!(texts(&page, "#decommission-reason")[0].contains("cannot be changed"));
+        assert_eq!(texts(&page, "button[aria-disabled] ~ #decommission-reason").len(), 1);
     }
 }

@@ -101,6 +101,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let is_filtered = page_context.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
     let content = html! {
         (block::heading(&[], &html! { "Devices" }, &action::link("register", "/devices/new", action::Look::Usual, "plus-lg", "Register a device", &may)))
+        p.quiet { "A venture is the owner of servers, such as a team or a service. A role is what a server does in its venture." }
         (form)
         (live::news(0, &first))
         @if found.rows.is_empty() { (nothing(is_filtered)) } @else {
@@ -268,12 +269,12 @@ fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::{deployment, device};
-    use scraper::{Html, Selector};
+    use crate::pages::tests::samples::{deployment, device};
+    use crate::pages::tests::selectors;
 
-    fn texts(html: &Markup, selector: &str) -> Vec<String> {
-        let page = Html::parse_document(&format!("<table>{}</table>", html.clone().into_string()));
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    /// A row outside of a table would not be parsed.
+    fn texts(row: &Markup, selector: &str) -> Vec<String> {
+        selectors::texts(&html! { table { (row) } }, selector)
     }
 
     #[test]
@@ -297,8 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_says_how_to_begin() {
-        assert!(nothing(false).into_string().contains("Register one manually"));
-        assert!(nothing(true).into_string().contains("No devices match these filters."));
+    fn an_empty_list_leads_to_the_first_device_or_to_all() {
+        assert!(nothing(false).into_string().contains("href=\"/devices/new\""));
+        assert!(nothing(true).into_string().contains("href=\"/devices\""));
     }
 }

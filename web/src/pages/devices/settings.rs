@@ -180,8 +180,8 @@ pub(super) async fn change(
 mod tests {
     use super::*;
     use crate::pages::catalogue::form::pair;
-    use crate::pages::samples::device;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::samples::device;
+    use crate::pages::tests::selectors::{attributes, texts};
     use bootledger_aggregates::rules::Rule;
     use serde_json::json;
 

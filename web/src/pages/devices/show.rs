@@ -2,6 +2,7 @@
 
 use super::info::{self, Info};
 use super::{addresses, components, history, list};
+use crate::english::as_sentence;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
@@ -21,6 +22,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::deployments::{self, Deployment};
 use bootledger_projections::rows::devices::{self, Device};
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::parked;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -71,8 +73,24 @@ impl DeviceDetails {
 
     /// Whether the device may be deployed, by the same rule as the command's.
     pub(super) fn deployable(&self) -> Allowed {
+        self.may.clone().and_then(|()| unless(self.undeployable()))
+    }
+
+    /// Every rule that keeps the device from being deployed now, with the name of its live deployment.
+    fn undeployable(&self) -> Vec<BrokenRule> {
         let live = self.live.as_ref().map(|live| live.id);
-        self.may.clone().and_then(|()| unless(undeployable(self.device.id, &self.device.deployment_facts(), live)))
+        let mut broken = undeployable(self.device.id, &self.device.deployment_facts(), live);
+        let names = HolderNames::of(&[], &self.live);
+        for rule in &mut broken {
+            names.complete(rule);
+        }
+        broken
+    }
+
+    /// Whether these errors include every reason why the device cannot be deployed, so that a page need not repeat it.
+    pub(super) fn reports_all(&self, errors: &[&ProblemError]) -> bool {
+        let reported = |rule: &BrokenRule| errors.iter().any(|error| error.rule == rule.rule);
+        self.may.is_ok() && self.undeployable().iter().all(reported)
     }
 
     /// Whether the visitor may do something, given the rules that it would violate.
@@ -85,10 +103,10 @@ impl DeviceDetails {
     }
 }
 
-/// Allowed if no rule is violated; otherwise the reason contains the message of every violated rule.
+/// Allowed if no rule is violated; otherwise the reason contains the message of every violated rule as a sentence.
 pub(super) fn unless(broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
-    let reasons: Vec<String> = broken.into_iter().map(|broken| broken.message).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+    let reasons: Vec<String> = broken.into_iter().map(|broken| as_sentence(&broken.message)).collect();
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join(". ")) }
 }
 
 /// The page's head and the parts of a tab. Each is an element with an ID; together they are the page.
@@ -221,7 +239,7 @@ pub(super) fn link(device: &Device) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::{deployment, device};
+    use crate::pages::tests::samples::{deployment, device};
 
     fn found(change: impl FnOnce(&mut DeviceDetails)) -> DeviceDetails {
         let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
@@ -233,9 +251,12 @@ mod tests {
     fn a_verified_device_without_a_live_deployment_may_be_deployed_and_others_show_why_not() {
         assert_eq!(found(|_| {}).deployable(), Ok(()));
         let refused = |change: fn(&mut DeviceDetails)| found(change).deployable().expect_err("refused");
-        assert!(refused(|found| found.device.verified = false).contains("verify it before deploying it"));
-        assert!(refused(|found| found.device.decommissioned = true).contains("decommissioned"));
-        assert!(refused(|found| found.live = Some(deployment())).contains("is already being deployed"));
+        let reasons = [
+            refused(|found| found.device.verified = false),
+            refused(|found| found.device.decommissioned = true),
+            refused(|found| found.live = Some(deployment())),
+        ];
+        insta::assert_snapshot!("why_a_device_cannot_be_deployed", reasons.join("\n"));
         assert_eq!(refused(|found| found.may = Err("Not you.".to_owned())), "Not you.");
     }
 
@@ -244,6 +265,6 @@ mod tests {
         let html = head(&found(|found| found.blocked = true), Tab::History).into_string();
         assert_eq!(html.matches("<h1").count(), 1);
         assert_eq!(html.matches("aria-current=\"page\"").count(), 1);
-        assert!(html.contains("R640 &lt;no. 1&gt;") && html.contains("could not be applied"), "{html}");
+        assert!(html.contains("R640 &lt;no. 1&gt;") && html.contains("class=\"note "), "{html}");
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Marku
         &html! {
             (used(&format!("Addresses of {} in use", network.key), held, capacity(spec)))
             @if !network.retired && !map.free.is_empty() {
-                p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". Deployments without an address take the first." }
+                p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". A deployment without an address gets the first one." }
             } @else if !network.retired && map.knows_free {
                 p { strong { "No free addresses." } " Release addresses, extend the network, or reduce its reserved ranges." }
             }
@@ -58,7 +58,7 @@ pub(super) fn facts(network: &Entry<NetworkSpec>) -> Markup {
     let yes = |flag| if flag { "yes" } else { "no" };
     card(
         "facts",
-        "Description",
+        "Details",
         &table_of_facts(&[
             ("Addresses", html! { code { (spec.cidr) } }),
             ("Site", html! { a href=(format!("/sites/{}", spec.site)) { (spec.site) } }),

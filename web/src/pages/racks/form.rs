@@ -1,11 +1,13 @@
 //! Creating, changing and retiring a rack.
 
 use super::show::find;
+use crate::english::counted;
 use crate::http::auth::caller::{Administrator, Caller};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
+use crate::pages::catalogue::form::NAME;
 use crate::pages::components::action::once;
 use crate::pages::components::block;
 use crate::pages::components::field::{Field, summary};
@@ -22,7 +24,7 @@ use bootledger_projections::rows::catalogue::{self, Entry};
 use bootledger_projections::rows::devices;
 use maud::{Markup, html};
 
-const FIELDS: [&str; 4] = ["key", "site", "units", "description"];
+const FIELDS: [&str; 4] = [NAME, "site", "units", "description"];
 
 /// The values of the form, and the rack that it is for.
 struct Form<'a> {
@@ -94,7 +96,7 @@ fn content(form: &Form<'_>) -> Markup {
         }
         form.form method="post" action=(action) {
             (once())
-            @if form.rack.is_none() { (field("key", "Name", "Such as dc1-r01. It cannot be changed later.", true).text()) }
+            @if form.rack.is_none() { (field(NAME, "Name", "Such as dc1-r01. It cannot be changed later.", true).text()) }
             div.pair {
                 (field("site", "Site", "", true).select(Some("Choose one"), &form.sites))
                 (field("units", "Height in units", "", true).text_with("number", &html! {}))
@@ -115,12 +117,12 @@ pub(super) async fn define_new(
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let key = fields.required::<Name>("key", "The name");
+    let key = fields.required::<Name>(NAME, "The name");
     if let Some(key) = &key {
         let mut snapshot = backend.read().await?;
         let known = catalogue::rack(snapshot.connection(), key, At::Now).await?;
         if known.is_some_and(|rack| !rack.retired) {
-            fields.refuse("key", Rule::RackExists, format!("a rack {key} already exists; edit it on its own page"));
+            fields.refuse(NAME, Rule::RackExists, format!("a rack {key} already exists; edit it on its own page"));
         }
     }
     save(&caller, page_context, &mut backend, fields, key, true).await
@@ -190,12 +192,12 @@ async fn question(snapshot: &mut Snapshot<'_>, key: &Name, fields: &Fields) -> R
 fn confirmation(rack: &Entry<RackSpec>, count: i64, networks: &[Name], fields: &Fields) -> Markup {
     let path = format!("/racks/{}", rack.key);
     html! {
-        (block::heading(&[("Racks", "/racks"), (rack.key.as_str(), &path)], &html! { "Retire " (rack.key) "?" }, &html! {}))
+        (block::heading(&[("Racks", "/racks"), (rack.key.as_str(), &path)], &html! { "Retire rack " (rack.key) }, &html! {}))
         (summary(fields.broken(), &[]))
         div.card {
             p { "Devices can no longer be registered in it or moved to it. It can be restored later." }
             ul {
-                @if count > 0 { li { a href=(format!("/devices?rack={}&decommissioned=false", rack.key)) { (count) " devices in use" } " are in the rack. They are not changed." } }
+                @if count > 0 { li { a href=(format!("/devices?rack={}&decommissioned=false", rack.key)) { (counted(count, "device in use is", "devices in use are")) " in the rack" } ". Devices are not changed." } }
                 @else { li { "It contains no devices in use." } }
                 @for network in networks { li { "The network " a href=(format!("/networks/{network}")) { (network) } " lists this rack." } }
             }
@@ -234,17 +236,14 @@ mod tests {
         let spec = serde_json::from_str(r#"{"site": "dc1", "units": 42}"#).expect("a rack");
         let rack = Entry { key: "r01".parse().expect("a name"), sequence: 1, retired: false, spec };
         let html = confirmation(&rack, 7, &["prod".parse().expect("a name")], &Fields::default()).into_string();
-        assert!(html.contains("7 devices in use") && html.contains("href=\"/networks/prod\""), "{html}");
+        assert!(html.contains("decommissioned=false\">7 ") && html.contains("href=\"/networks/prod\""), "{html}");
     }
 
     #[test]
     fn a_refused_definition_keeps_what_was_written() {
-        let mut fields = Fields::new(vec![("key".to_owned(), "<r>".to_owned())]);
-        fields.refuse("key", Rule::Malformed, "no name");
+        let mut fields = Fields::new(vec![(NAME.to_owned(), "<r>".to_owned())]);
+        fields.refuse(NAME, Rule::Malformed, "no name");
         let html = content(&Form { fields: &fields, rack: None, sites: vec![] }).into_string();
-        assert!(
-            html.contains("value=\"&lt;r&gt;\"") && html.contains("no name") && html.contains("no site exists yet"),
-            "{html}"
-        );
+        assert!(html.contains("value=\"&lt;r&gt;\"") && html.contains("No name") && html.contains("href=\"/sites\""), "{html}");
     }
 }

@@ -1,6 +1,7 @@
 //! The page `/racks/{key}`: the devices in a rack, and the networks that reach it.
 
 use super::elevation::{self, Standing, unplaced};
+use crate::english::counted;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -129,8 +130,8 @@ fn regions(found: &RackDetails) -> Vec<Region> {
         allowed.clone().and(in_use)
     };
     let actions = html! {
-        (action::link("edit", &format!("{path}/edit"), Look::Usual, "pencil", "Edit…", &found.may_define))
-        (action::link("retire", &format!("{path}/retire"), Look::Danger, "trash", "Retire…", &retired(&found.may_define)))
+        (action::link("edit", &format!("{path}/edit"), Look::Usual, "pencil", "Edit", &found.may_define))
+        (action::link("retire", &format!("{path}/retire"), Look::Danger, "trash", "Retire", &retired(&found.may_define)))
     };
     vec![
         Region::new("head", head(rack, "rack", &actions)),
@@ -144,7 +145,7 @@ fn facts(rack: &Entry<RackSpec>) -> Markup {
     let rows = [
         ("Site", html! { a href=(format!("/sites/{}", rack.spec.site)) { (rack.spec.site) } }),
         ("Description", html! { @if rack.spec.description.is_empty() { span.quiet { "–" } } @else { (rack.spec.description) } }),
-        ("Height", html! { (rack.spec.units) " units" }),
+        ("Height", html! { (counted(rack.spec.units, "unit", "units")) }),
     ];
     block::card("facts", "Details", &block::facts(&rows))
 }
@@ -209,7 +210,7 @@ fn networks(found: &RackDetails) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::device;
+    use crate::pages::tests::samples::device;
 
     fn network(cidr: &str, gateway: Option<&str>) -> NetworkSpec {
         let spec =
@@ -232,10 +233,10 @@ mod tests {
         };
         let html = |found: &RackDetails| regions(found).into_iter().map(|region| region.html.into_string()).collect::<String>();
         let full = html(&found);
-        assert!(full.contains("61 of 244 used (25 %)") && full.contains("R640 &lt;no. 1&gt;"), "{full}");
+        assert!(full.contains("max=\"244\" value=\"61\"") && full.contains("R640 &lt;no. 1&gt;"), "{full}");
         assert!(full.contains("id=\"retire-reason\""), "{full}");
         (found.devices, found.networks) = (vec![], vec![]);
         let empty = html(&found);
-        assert!(empty.contains("/racks/r01/add") && empty.contains("No network reaches this rack"), "{empty}");
+        assert!(empty.contains("/racks/r01/add") && !empty.contains("/networks/prod"), "{empty}");
     }
 }

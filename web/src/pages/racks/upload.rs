@@ -4,7 +4,7 @@ use crate::http::error::Error;
 use crate::http::fingerprint;
 use crate::http::request::backend::memory;
 use crate::http::request::body::CSV_LIMIT;
-use crate::http::request::words::of_form;
+use crate::http::request::messages::of_form;
 use crate::http::share::Memory;
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;

@@ -153,10 +153,10 @@ fn answer(
         return HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.into_string());
     }
     let content = html! {
-        (heading(&[("Settings", "/settings")], &html! { "Change your password" }, &html! {}))
+        (heading(&[("Settings", "/settings")], &html! { "Set a new password" }, &html! {}))
         (form)
     };
-    let page = Page::new("Change your password", Section::Settings, content);
+    let page = Page::new("Set a new password", Section::Settings, content);
     let position = *application.position.borrow();
     if errors.is_empty() { page_context.shown(position, page) } else { page_context.refused(position, page) }
 }
@@ -178,8 +178,8 @@ fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
             (field("current", "Current password", "current-password", ""))
             (field("password", "New password", "new-password", hint.as_str()))
             (field("again", "Repeat the new password", "new-password", ""))
-            p.quiet { "Your other sessions end." }
-            button.primary type="submit" { "Change password" }
+            p.quiet { "Setting the password ends your other sessions." }
+            button.primary type="submit" { "Set password" }
         }
     }
 }

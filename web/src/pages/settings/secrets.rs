@@ -14,6 +14,7 @@ use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::filters;
+use crate::wording;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::ManagementProtocol;
@@ -60,7 +61,7 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
         p.quiet { "The scope of a secret lists the management controllers to which Bootledger may send it. A secret without a scope is never sent. Secrets are files in the secrets folder or environment variables." }
         (unscoped(&without))
         (filters(&page_context, "/settings/secrets", "Name, network or site", &[], &html! {}))
-        (table(&scopes, &used, &allowed))
+        (table(&scopes, &used, &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, scopes.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
@@ -87,9 +88,12 @@ fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed) -> Markup {
+fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed, is_filtered: bool) -> Markup {
+    if scopes.is_empty() && is_filtered {
+        return empty("No results.", &html! { a.button href="/settings/secrets" { "Show all" } });
+    }
     if scopes.is_empty() {
-        return empty("No results.", &html! { a href="/settings/secrets/new" { "Create scope" } });
+        return empty("There are no scopes yet.", &html! { a.button.primary href="/settings/secrets/new" { "Create scope" } });
     }
     let users =
         |name: &Name| joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by));
@@ -102,7 +106,7 @@ fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed) ->
                         tr {
                             th scope="row" { a href=(format!("/settings/secrets/{key}/edit")) { (key) } @if !spec.description.is_empty() { " " span.quiet { (spec.description) } } }
                             td data-label="Networks" { (joined(&spec.networks)) }
-                            td data-label="Protocols" { (joined(spec.protocols.iter().map(|protocol| protocol.as_str()))) @if spec.plain_http { ", also without TLS" } }
+                            td data-label="Protocols" { (joined(spec.protocols.iter().map(|protocol| wording::devices::protocol(*protocol)))) @if spec.plain_http { ", also without TLS" } }
                             td data-label="Ports" { @if spec.ports.is_empty() { "usual" } @else { (joined(&spec.ports)) } }
                             td data-label="Sites" { (joined(&spec.sites)) }
                             td data-label="Used by" { (users(key)) }
@@ -172,7 +176,7 @@ fn form(fields: &Fields, name: Option<&Name>) -> Markup {
             (Field { required: true, ..field("sites", "Sites", "The sites of the devices, separated by commas.") }.text())
             (field("plain_http", "Without TLS", "Bootledger may send it by Redfish without TLS, readable on the network.").check())
             div.actions {
-                button.primary type="submit" { "Save" }
+                button.primary type="submit" { @if name.is_none() { "Create" } @else { "Save" } }
                 a.button href="/settings/secrets" { "Back" }
             }
         }

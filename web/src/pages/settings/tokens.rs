@@ -47,7 +47,7 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
         (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Create token", &allowed)))
         (tabs_of("/settings/tokens"))
         (filters(&page_context, "/settings/tokens", "Name or ID", &[], &html! {}))
-        (table(&tokens, page_context.now, &allowed))
+        (table(&tokens, page_context.now, &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, tokens.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/tokens".to_owned()), ..Page::new("Access tokens", Section::Settings, content) };
@@ -72,7 +72,10 @@ fn scope_words(scope: &TokenScope) -> String {
     }
 }
 
-fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed) -> Markup {
+fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed, is_filtered: bool) -> Markup {
+    if tokens.is_empty() && is_filtered {
+        return empty("No results.", &html! { a.button href="/settings/tokens" { "Show all" } });
+    }
     if tokens.is_empty() {
         return empty(
             "No access tokens. Programs need a token to use the API.",
@@ -156,7 +159,7 @@ async fn create(
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let name: Option<Text> = fields.required("name", "A name");
+    let name: Option<Text> = fields.required("name", "The name");
     let scope = scope(&mut fields);
     let expires = match fields.text("days") {
         "never" => None,

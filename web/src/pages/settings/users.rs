@@ -121,7 +121,7 @@ fn form(fields: &Fields) -> Markup {
         (heading(&[("Users", "/settings/users")], &html! { "Create user" }, &html! {}))
         (summary(errors, &["name", "display_name", "role", "sign_in"]))
         form.form method="post" action="/settings/users" {
-            (Field { required: true, ..field("name", "User name", "Letters, digits, dots and hyphens. Events show this name as the actor.") }.text())
+            (Field { required: true, ..field("name", "User name", "For example ada or ada@example.org. Events show this name as the actor.") }.text())
             (field("display_name", "Name", "The display name of the user.").text())
             (Field { required: true, value: role, ..field("role", "Role", "") }.select(None, &roles()))
             (Field { required: true, ..field("sign_in", "Sign-in", "") }.select(None, &methods))
@@ -136,9 +136,9 @@ async fn create(
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let name: Option<UserName> = fields.required("name", "A user name");
+    let name: Option<UserName> = fields.required("name", "The user name");
     let display_name: Text = fields.read("display_name").unwrap_or_default();
-    let role: Option<Role> = fields.required("role", "A role");
+    let role: Option<Role> = fields.required("role", "The role");
     let method = if fields.text("sign_in") == "openid_connect" { Method::OpenidConnect } else { Method::Password };
     if let (Some(name), Some(role), []) = (name, role, fields.broken()) {
         let (password, show_once) = match method {
@@ -267,7 +267,7 @@ fn role(user: &Entry<UserView, UserName>, allowed: &Allowed, errors: &[ProblemEr
             Ok(()) => form.form method="post" action=(format!("/settings/users/{}/role", user.key.in_url())) {
                 (once())
                 (field.select(None, &roles()))
-                button type="submit" { "Change role" }
+                button type="submit" { "Set role" }
             },
             Err(reason) => p.quiet { (reason) },
         }
@@ -310,7 +310,7 @@ async fn change_role(
     Path(name): Path<UserName>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let Some(role) = fields.required("role", "A role") else {
+    let Some(role) = fields.required("role", "The role") else {
         return refuse(page_context, &mut backend, &name, fields.broken()).await;
     };
     act(

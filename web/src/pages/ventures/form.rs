@@ -198,7 +198,7 @@ pub(super) fn role(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
     #[test]

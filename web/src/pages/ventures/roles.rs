@@ -1,6 +1,7 @@
 //! The pages of a role.
 
 use super::{all, form, lineage, view};
+use crate::english::counted;
 use crate::http::application::Application;
 use crate::http::auth::caller::Administrator;
 use crate::http::error::Error;
@@ -74,7 +75,13 @@ async fn parts(snapshot: &mut Snapshot<'_>, venture: &Name, role: &Name, may: &A
     Ok(vec![
         ("heading", html! { div id="heading" { (heading) } }),
         ("facts", view::role_facts(role, &spec, &lineage, &used)),
-        ("settings", settings::card(&spec.settings, "They apply to every server with this role unless a device overrides them.")),
+        (
+            "settings",
+            settings::card(
+                &spec.settings,
+                "Boot settings of a role apply to all servers with the role unless a device overrides them.",
+            ),
+        ),
         ("puppet", view::puppet(Some((role, &spec)), &entry, &ventures)),
         ("history", history::titled(&format!("History of venture {venture}"), &history)),
     ])
@@ -208,10 +215,10 @@ async fn question(
     let used = used(snapshot, venture, role).await?;
     let mut puppet_data = vec![];
     if used.devices > 0 {
-        puppet_data.push(html! { a href=(format!("/devices?venture={venture}&role={role}")) { (used.devices) " devices" } ", which Puppet no longer receives data about" });
+        puppet_data.push(html! { a href=(format!("/devices?venture={venture}&role={role}")) { (counted(used.devices, "device", "devices")) } ", which Puppet no longer receives data about" });
     }
     if used.live > 0 {
-        puppet_data.push(html! { a href=(format!("/deployments?venture={venture}&role={role}&live=true")) { (used.live) " live deployments" } ", which continue" });
+        puppet_data.push(html! { a href=(format!("/deployments?venture={venture}&role={role}&live=true")) { (counted(used.live, "live deployment", "live deployments")) } ", which continue" });
     }
     Ok(retire::view(&Question {
         noun: &VENTURE,

@@ -121,7 +121,7 @@ fn branch(
                     span { (counts(key, None, devices, live)) }
                 }
                 @if !venture.spec.spec.description.is_empty() { p { (venture.spec.spec.description) } }
-                p { "Boots " (image(lineage::boot_image(None, &lineage), &From::Venture(key))) }
+                p { "Default boot image: " (image(lineage::boot_image(None, &lineage), &From::Venture(key))) }
                 @if venture.spec.roles.is_empty() { p.quiet { "No roles yet." } }
                 @else {
                     ul.plain.roles {
@@ -155,7 +155,7 @@ pub(super) fn facts(venture: &Entry<VentureView>, all: &[Entry<VentureView>]) ->
     let broken = spec.parent.as_ref().filter(|_| lineage.len() < 2);
     card(
         "facts",
-        "Description",
+        "Details",
         &block::facts(&[
             ("Description", html! { @if spec.description.is_empty() { span.quiet { "none" } } @else { (spec.description) } }),
             (
@@ -218,7 +218,7 @@ pub(super) fn roles(venture: &Entry<VentureView>, all: &[Entry<VentureView>], us
 pub(super) fn role_facts(role: &Name, spec: &RoleSpec, lineage: &[&Entry<VentureView>], used: &RoleUse) -> Markup {
     card(
         "facts",
-        "Description",
+        "Details",
         &block::facts(&[
             ("Description", html! { @if spec.description.is_empty() { span.quiet { "none" } } @else { (spec.description) } }),
             ("Venture", html! { a href=(VENTURE.page(&used.venture)) { (used.venture) } }),
@@ -277,7 +277,7 @@ pub(super) fn puppet(role: Option<(&Name, &RoleSpec)>, venture: &Entry<VentureVi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
     fn venture(key: &str, view: serde_json::Value) -> Entry<VentureView> {
@@ -304,23 +304,27 @@ mod tests {
     fn an_inherited_boot_image_says_from_where() {
         let all = all();
         let html = facts(&all[0], &all);
-        assert!(texts(&html, "dd")[3].contains("debian-13 from shop"), "{:?}", texts(&html, "dd"));
-        assert!(texts(&facts(&all[1], &all), "dd")[3].contains("debian-13 set here"));
+        let image = texts(&html, "dd")[3].clone();
+        assert!(image.contains("debian-13") && image.contains("shop"), "{image}");
+        let own = texts(&facts(&all[1], &all), "dd")[3].clone();
+        assert!(own.contains("debian-13") && !own.contains("shop"), "{own}");
         assert_eq!(texts(&html, "i").len(), 0, "escaped");
         let html = roles(&all[1], &all, &[used("shop", "web"), used("shop", "old")]);
-        assert!(texts(&html, "tbody tr")[0].contains("rocky-9 set here"));
+        assert!(texts(&html, "tbody tr")[0].contains("rocky-9"));
         assert_eq!(
             attributes(&html, "tbody td a", "href")[1..],
             ["/devices?venture=shop&role=web", "/deployments?venture=shop&role=web&live=true"]
         );
-        assert!(texts(&html, ".note")[0].contains("old is retired, but is still assigned to 3 devices"));
+        let note = texts(&html, ".note").concat();
+        assert!(note.contains("old") && note.contains('3'), "{note}");
     }
 
     #[test]
     fn puppet_data_is_shown_with_its_source() {
         let all = all();
         let html = puppet(None, &all[0], &all);
-        assert_eq!(texts(&html, "tbody tr")[0], "tier\"gold<b>\"from shop");
+        let row = texts(&html, "tbody tr")[0].clone();
+        assert!(row.starts_with("tier\"gold<b>\"") && row.ends_with("shop"), "{row}");
         assert_eq!(attributes(&html, "tbody a", "href"), ["/ventures/shop"]);
     }
 

@@ -154,7 +154,7 @@ fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
             (field(fields, "serial", "Policy", "After a change of policy, serial numbers still only increase.").select(None, &policies))
             (number("serial_floor", "Minimum serial number", "Serial numbers stay above this value, such as the serial number that secondaries have of an older zone."))
         }
-        (field(fields, "records", "Extra records", "In master file format, with names relative to the zone: \"ns1 A 10.0.0.53\". They are merged into the zone file and checked when you save.").area(12, false))
+        (field(fields, "records", "Extra records", "In the format of zone files (RFC 1035), with names relative to the zone: \"ns1 A 10.0.0.53\". They are merged into the zone file and checked when you save.").area(12, false))
     };
     let page = format!("/zones/{zone}");
     let form_page = FormPage {
@@ -171,7 +171,7 @@ fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::{attributes, texts};
+    use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let html = shown(&zone, 7, &fields);
         assert_eq!(attributes(&html, "#field-range", "name").len(), 0);
         assert_eq!(attributes(&html, "#refused a", "href"), ["#field-records", "#field-refresh"]);
-        assert_eq!(texts(&html, "[id='error-records'] .error"), ["line 2: no"]);
+        assert_eq!(texts(&html, "[id='error-records'] .error"), ["Line 2: no"]);
         let reverse = shown(&"0-25.2.0.192.in-addr.arpa".parse().expect("a zone"), 7, &Fields::default());
         assert_eq!(attributes(&reverse, "#field-range", "name"), ["range"]);
     }

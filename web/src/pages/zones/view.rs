@@ -1,11 +1,15 @@
 //! Views of DNS zones.
 
+use crate::english::counted;
+use crate::machines::dns::zone::NOT_SERVED;
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
 use crate::pages::layout::PageContext;
 use crate::pages::list as lists;
+use crate::wording;
+use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -58,7 +62,7 @@ pub(super) fn list(
     next: Option<&str>,
     no_site: bool,
     counts: &[(Name, i64)],
-    checks: &[(Name, Option<Timestamp>, Vec<String>)],
+    checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
 ) -> Markup {
     let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
     html! {
@@ -83,7 +87,7 @@ pub(super) fn list(
                                     td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
                                     td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
                                     td data-label="Updates" { @if row.updates { "published to its primary" } @else { span.quiet { "only in the zone file" } } }
-                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &format!("{count} differences"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "unknown" } } }
+                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &counted(count, "difference", "differences"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "unknown" } } }
                                     td data-label="Last checked" { @match checked { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
                                 }
                             }
@@ -102,7 +106,7 @@ pub(super) fn heading(zone: &DomainName, may: &Allowed) -> Markup {
     let (file, form) = (format!("/dns/zones/{zone}"), format!("/zones/{zone}/edit"));
     let links = html! {
         (action::link("change", &form, Look::Usual, "pencil", "Edit", may))
-        (block::link_button(&file, "download", "Master file"))
+        (block::link_button(&file, "download", "Zone file"))
     };
     block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &links)
 }
@@ -119,7 +123,7 @@ pub(super) fn facts(zone: &Zone, site: &Entry<SiteSpec>, secret_problem: Option<
                 ("Primary", html! {
                     @match &site.spec.dns_updates {
                         Some(updates) => { code { (updates.primary) } " port " (updates.port) ", signed with the key " code { (updates.key.name) } }
-                        None => { span.quiet { "none: fetch the master file, or configure the DNS primary of the site to publish updates" } }
+                        None => { span.quiet { "none: fetch the zone file, or configure the DNS primary of the site to publish updates" } }
                     }
                 }),
             ]))
@@ -135,7 +139,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
         file.lines().filter_map(|line| line.strip_prefix(&head)).map(str::to_owned).collect()
     };
     let servers: Vec<String> = of_type("NS").iter().map(|server| server.trim_end_matches('.').to_owned()).collect();
-    let left_out: Vec<&str> = file.lines().filter_map(|line| line.strip_prefix("; Not served")).collect();
+    let left_out: Vec<&str> = file.lines().filter_map(|line| line.strip_prefix(NOT_SERVED)).collect();
     let [refresh, retry, expire, minimum] = zone.soa_times();
     let extra = zone.readable().0.len();
     card(
@@ -187,7 +191,7 @@ pub(super) fn updates(site: &SiteSpec, pending: Option<&[DnsUpdate]>, now: Times
                                         td data-label="Age" { (since(update.since, now)) }
                                         td data-label="Reason" {
                                             @match &update.problem {
-                                                Some(problem) => { (problem) @if update.conflict { " " (badge(Tone::Warn, "Records not created by Bootledger")) } }
+                                                Some(problem) => { (wording::dns::problem(problem)) @if update.conflict { " " (badge(Tone::Warn, "Records not created by Bootledger")) } }
                                                 None => { span.quiet { "updating" } }
                                             }
                                         }
@@ -244,7 +248,8 @@ pub(super) fn records(page_context: &PageContext, path: &str, records: &Records)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::selectors::texts;
+    use crate::pages::tests::selectors::texts;
+    use bootledger_aggregates::problem::PublishProblem;
     use serde_json::json;
 
     fn site(updates: bool) -> SiteSpec {
@@ -260,18 +265,19 @@ mod tests {
             r#type: "A".to_owned(),
             since: Timestamp::default(),
             attempts: 3,
-            problem: Some("<REFUSED>".to_owned()),
+            problem: Some(PublishProblem::Text { text: "<REFUSED>".parse().expect("a text") }),
             conflict: true,
             next_try: Timestamp::default().plus_seconds(70),
         }];
         let html = updates(&site(true), Some(&pending), Timestamp::default().plus_seconds(60));
         let row = texts(&html, "tbody tr").concat();
-        assert!(
-            row.contains("h200.dc1.example A") && row.contains("1 min") && row.contains("<REFUSED>") && row.contains("in 10 s"),
-            "{row}"
-        );
-        assert!(texts(&updates(&site(true), Some(&[]), Timestamp::default()), "p")[0].contains("accepted all updates"));
-        assert!(texts(&updates(&site(false), Some(&[]), Timestamp::default()), "p")[0].contains("Not published"));
-        assert!(texts(&updates(&site(true), None, Timestamp::default()), "p")[0].contains("not available for past events"));
+        for value in ["h200.dc1.example A", "1 min", "<REFUSED>", "10 s"] {
+            assert!(row.contains(value), "{value}: {row}");
+        }
+        let none: &[DnsUpdate] = &[];
+        let states = [(true, Some(none)), (false, Some(none)), (true, None)];
+        let states =
+            states.map(|(has_primary, pending)| texts(&updates(&site(has_primary), pending, Timestamp::default()), "p").concat());
+        insta::assert_snapshot!("updates_of_a_zone", states.join("\n"));
     }
 }

@@ -3,7 +3,7 @@
 use super::counts::HealthCounts;
 use crate::http::application::Application;
 use crate::http::error::Error;
-use crate::http::vitals::Vitals;
+use crate::http::worker_status::Vitals;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};

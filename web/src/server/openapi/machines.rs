@@ -48,7 +48,7 @@ fn file_by_token() {}
 /// Reports that the server at the client's address is installed
 ///
 /// This marks its deployment as done, unless the boot image leaves that to Puppet. GET does the same, for installers that
-/// support only GET. Repeated requests get the same answer. If the server's network does not allow this by address alone, the
+/// support only GET. Repeated requests get the same response. If the server's network does not allow this by address alone, the
 /// token is required.
 #[utoipa::path(post, path = "/pxe/DONE/", tag = "boot", operation_id = "done",
     responses((status = 200, body = String, content_type = "text/plain")))]
@@ -98,7 +98,7 @@ fn loader() {}
     params(("site" = String, Path, description = "The site"), ("file" = String, Path, description = "The form"),
         ("wait" = Option<u64>, Query, description = "Seconds to wait, at most 60, for a configuration that the client does not have"),
         ("confirmed" = Option<i64>, Query, description = "The last position that the server confirmed: later changes end the wait"),
-        ("at" = Option<String>, Query, description = "The configuration as of this position of the log, or as of this RFC 3339 time")),
+        ("at" = Option<String>, Query, description = "The configuration as of this position (event number) of the log, or as of this RFC 3339 time")),
     responses((status = 200, content((String = "text/plain"), (String = "application/json"))),
         (status = 304, description = "Not modified: see `If-None-Match`")))]
 fn configuration() {}
@@ -114,7 +114,7 @@ fn confirmation() {}
 /// The `ETag` header contains its revision.
 #[utoipa::path(get, path = "/dns/zones/{zone}", tag = "dns", operation_id = "zone",
     params(("zone" = String, Path, description = "The zone's name"),
-        ("at" = Option<String>, Query, description = "The zone as of this position of the log, or as of this RFC 3339 time")),
+        ("at" = Option<String>, Query, description = "The zone as of this position (event number) of the log, or as of this RFC 3339 time")),
     responses((status = 200, body = String, content_type = "text/dns"), (status = 304, description = "Not modified: see `If-None-Match`")))]
 fn zone() {}
 

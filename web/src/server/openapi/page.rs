@@ -118,7 +118,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
                 p { "Body, " code { (form) } ": " (kind(body.get("schema").unwrap_or(&Value::Null))) }
             }
             table {
-                thead { tr { th { "answer" } th { "body" } th { "meaning" } } }
+                thead { tr { th { "response" } th { "body" } th { "meaning" } } }
                 tbody {
                     @for (status, response) in entries(operation, "/responses") {
                         tr {

@@ -1,7 +1,7 @@
 //! `snapshots/plugins.snap` has the sentence for each sample of a stored reason, for review.
 
 use super::{ended_by, failure, waiting};
-use crate::wording::timeline::tests::samples;
+use crate::wording::timeline::tests::{holders, samples};
 use bootledger_aggregates::deployment::event::DeploymentEvent;
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ fn every_reason_has_a_sentence() {
     for payload in samples("deployment") {
         let (code, sentence) = match serde_json::from_value::<DeploymentEvent>(payload.clone()).expect("an event") {
             DeploymentEvent::PluginWaiting { reason, .. } => (&payload["reason"]["code"], waiting(&reason, "h200.dc1.example")),
-            DeploymentEvent::PluginFailed { reason, .. } => (&payload["reason"]["code"], failure(&reason)),
+            DeploymentEvent::PluginFailed { reason, .. } => (&payload["reason"]["code"], failure(&reason, &holders())),
             DeploymentEvent::DeploymentDone { by, .. } => (&payload["type"], ended_by(&by)),
             _ => continue,
         };

@@ -5,8 +5,9 @@ use crate::wording::plugins;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DoneBy, Stage};
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
 use bootledger_aggregates::values::text::Text;
+use bootledger_projections::rows::holders::HolderNames;
 
-pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, who: &Actor<'_>) -> String {
+pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, holders: &HolderNames, who: &Actor<'_>) -> String {
     use DeploymentEvent as E;
     match event {
         E::DeploymentStarted(started) => format!(
@@ -21,7 +22,7 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, who: &Actor<'_
         E::PluginFailed { plugin, attempt, reason, retry_at } => {
             format!(
                 "{hostname}: plugin {plugin} failed (attempt {attempt}) and retries at {retry_at}: {}",
-                plugins::failure(reason)
+                plugins::failure(reason, holders)
             )
         }
         E::PluginWaiting { plugin, reason, .. } => {

@@ -1,6 +1,8 @@
 //! Sentences about devices: their properties, addresses, entries and power.
 
-use super::{Actor, after_colon, count, list};
+use super::{Actor, after_colon, list};
+use crate::english::counted;
+use crate::wording::devices;
 use bootledger_aggregates::device::event::{DeviceEvent, RemovedBecause};
 use bootledger_aggregates::device::facts::FactsRecorded;
 use bootledger_aggregates::device::patch::Removed;
@@ -49,11 +51,13 @@ pub(super) fn device(name: &str, parent: Option<&str>, event: &DeviceEvent, who:
         E::OperatingSystemRemoved { operating_system, .. } => {
             format!("{who} removed the operating system from the record of {name}: {operating_system}")
         }
-        E::SubDevicesDetached { devices, .. } => format!("{who} detached {} from {name}", count(devices.len(), "sub-device")),
+        E::SubDevicesDetached { devices, .. } => {
+            format!("{who} detached {} from {name}", counted(devices.len(), "sub-device", "sub-devices"))
+        }
         E::DeviceAttached { parent: id } => format!("{who} attached {name} to {}", label(parent, id)),
         E::DeviceDetached { parent: id, .. } => format!("{who} detached {name} from {}", label(parent, id)),
         E::UptimeReset { .. } => format!("{who} removed the uptime from the record of {name}"),
-        E::RemarkAdded { remark, .. } => format!("{who} added a remark to {name}: {remark}"),
+        E::RemarkAdded { remark, .. } => format!("{who} added a remark to {name}: {}", devices::remark(remark)),
         E::AddressAssigned { ip, .. } => format!("{who} assigned the address {ip} to {name}"),
         E::RoleAssigned { venture, role, .. } => format!("{who} assigned {name} to venture {venture}, role {role}"),
         E::DnsEntryCreated { entry, .. } => {
@@ -126,14 +130,14 @@ fn recorded(facts: &FactsRecorded) -> String {
     parts.extend(facts.dns_removed.iter().map(|entry| format!("DNS entry {} removed", entry.hostname)));
     parts.extend(facts.dhcp_added.iter().map(|entry| format!("DHCP entry {}", entry.ip)));
     parts.extend(facts.dhcp_removed.iter().map(|entry| format!("DHCP entry {} removed", entry.ip)));
-    parts.extend(facts.software.as_ref().map(|software| count(software.len(), "software package")));
-    parts.extend(facts.disk_shares.as_ref().map(|shares| count(shares.len(), "disk share")));
+    parts.extend(facts.software.as_ref().map(|software| counted(software.len(), "software package", "software packages")));
+    parts.extend(facts.disk_shares.as_ref().map(|shares| counted(shares.len(), "disk share", "disk shares")));
     parts.extend(
         facts.operating_system.as_ref().map(|system| {
             if system.is_empty() { "no operating system".to_owned() } else { format!("operating system {system}") }
         }),
     );
     parts.extend(facts.uptime_seconds.map(|seconds| format!("uptime {seconds} s")));
-    parts.extend(facts.sub_devices.as_ref().map(|devices| count(devices.len(), "sub-device")));
+    parts.extend(facts.sub_devices.as_ref().map(|devices| counted(devices.len(), "sub-device", "sub-devices")));
     list(parts)
 }

@@ -1,7 +1,9 @@
 //! Tests of the timeline's sentences. `snapshots/sentences.snap` has the sentence for each sample of the stored events, for review.
 
 use super::{list, sentence};
+use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::event::{Event, KINDS};
+use bootledger_projections::rows::holders::HolderNames;
 use bootledger_projections::rows::timeline::Line;
 use std::fmt::Write;
 use std::path::Path;
@@ -16,6 +18,7 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         "token" => (ID, Some("ops")),
         "session" => (ID, Some("ada")),
         "user" => ("ada", None),
+        "drift" if payload["difference"]["server"] == "kea-1" => ("dc1/dhcp/kea-1", None),
         "drift" => ("dc1/dns/h200.dc1.example/A", None),
         _ => ("some-key", None),
     };
@@ -33,11 +36,22 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         event: Event::read(aggregate_type, aggregate_id, &payload.to_string()).ok(),
         subject: subject.map(str::to_owned),
         parent: payload.get("parent").map(|_| "blade centre 1".to_owned()),
+        holders: holders(),
     }
 }
 
+/// The names of the holders in the samples. One of them has none.
+pub(in crate::wording) fn holders() -> HolderNames {
+    let holder = |text: &str| -> Holder { text.parse().expect("a holder") };
+    let named = [
+        ("device 01920000-0000-7000-8000-000000000002", "server 8"),
+        ("deployment 01920000-0000-7000-8000-000000000002", "h201.dc1.example"),
+    ];
+    named.into_iter().map(|(stored, name)| (holder(stored), name.to_owned())).collect()
+}
+
 /// Events with a sentence of their own that the samples do not have.
-const MORE: [(&str, &str); 7] = [
+const MORE: [(&str, &str); 4] = [
     (
         "deployment",
         r#"{"type":"BootFileServed","file":"local-disk","sha256":"0000000000000000000000000000000000000000000000000000000000000000",
@@ -46,21 +60,6 @@ const MORE: [(&str, &str); 7] = [
     ("deployment", r#"{"type":"InstallationFinished","by":{"operator":{"name":"token ops"}}}"#),
     ("user", r#"{"type":"UserPasswordChanged","password":"01920000-0000-7000-8000-000000000007","one_time":true}"#),
     ("user", r#"{"type":"UserLockedOut","limited":{"client":null},"at":"2026-03-01T12:00:00Z"}"#),
-    (
-        "drift",
-        r#"{"type":"DriftFound","difference":{"nature":"left_over","server":"10.0.0.53:53","expected":[],
-            "found":["10.0.0.9"],"message":""}}"#,
-    ),
-    (
-        "drift",
-        r#"{"type":"DriftFound","difference":{"nature":"alias","server":"10.0.0.53:53","expected":[],"found":[],
-            "message":"10.0.0.53:53 has an alias"}}"#,
-    ),
-    (
-        "drift",
-        r#"{"type":"DriftFound","difference":{"nature":"behind","server":"kea-1","expected":[],"found":[],
-            "message":"has not confirmed the configuration for 5 minutes"}}"#,
-    ),
 ];
 
 /// The samples of an aggregate's events in their stored form, which the tests of `aggregates` keep.
@@ -100,6 +99,14 @@ fn a_later_description_is_an_edit_and_names_fall_back_to_ids() {
     let verified = serde_json::json!({ "type": "DeviceVerified" });
     let unnamed = Line { subject: None, actor: String::new(), ..line("device", &verified) };
     assert_eq!(sentence(&unnamed), format!("An unknown actor verified {ID}"));
+    for (actor, subject) in [
+        ("catalogue_file", "An import of a catalogue file"),
+        ("command_line", "An administrator on the command line"),
+        ("plugin dns", "Plugin dns"),
+    ] {
+        let line = Line { actor: actor.to_owned(), ..line("device", &verified) };
+        assert_eq!(sentence(&line), format!("{subject} verified server 7"));
+    }
     let attached = serde_json::json!({ "type": "DeviceAttached", "parent": ID });
     let unnamed = Line { parent: None, ..line("device", &attached) };
     assert!(sentence(&unnamed).ends_with(ID), "{}", sentence(&unnamed));

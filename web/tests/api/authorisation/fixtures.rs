@@ -1,9 +1,9 @@
 //! One object of each kind, so that a missing object does not hide a missing check, and the paths that lead to them.
 
 use super::callers::Caller;
-use crate::support::{TestSite, device_registered, network_defined, site_defined};
-use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, FileKind, Needs};
-use bootledger_aggregates::deployment::plan::Plan;
+use super::routes::filled;
+use crate::samples::boot_files_put;
+use crate::support::{TestSite, deployment_started, device_registered, network_defined, site_defined};
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::{DeploymentId, SessionId, TokenId};
@@ -11,7 +11,6 @@ use bootledger_web::images::store::Contents;
 use bootledger_web::machines::pxe::follow::Follower;
 use bootledger_web::machines::pxe::token::Token;
 use serde_json::json;
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The DHCP server of the kind "own agent".
@@ -118,52 +117,40 @@ impl Fixtures {
 
     fn fill(&self, pattern: &str) -> String {
         let of = |start: &str| pattern.starts_with(start) || pattern.starts_with(&format!("/api/v1{start}"));
-        let value = |variable: &str| -> String {
-            let name = variable.split(':').next().unwrap_or_default();
-            match name {
-                "key" if of("/sites") => "dc1".to_owned(),
-                "key" if of("/networks") => "servers".to_owned(),
-                "key" if of("/racks") => "r1".to_owned(),
-                "key" if of("/ventures") => "shop".to_owned(),
-                "key" if of("/boot-images") => "debian".to_owned(),
-                "key" if of("/dhcp-servers") => DHCP_SERVER.to_owned(),
-                "key" if of("/webhooks") => "chat".to_owned(),
-                "key" if of("/secrets") => "bmc".to_owned(),
-                "id" if of("/devices") => self.devices[0].to_string(),
-                "id" if of("/deployments") => self.deployments[0].to_string(),
-                "id" if pattern.contains("/sessions/") => "SESSION".to_owned(),
-                "id" if pattern.contains("/tokens/") => self.token.to_string(),
-                "id" => Uuid::nil().to_string(),
-                "name" if of("/settings/secrets") => "bmc".to_owned(),
-                "name" if of("/users") || of("/settings/users") => "uwe".to_owned(),
-                "name" if of("/dhcp/servers") => DHCP_SERVER.to_owned(),
-                "name" if of("/pxe") => "boot.ipxe".to_owned(),
-                "name" => "debian-13".to_owned(),
-                "file" if of("/dhcp") => "kea.json".to_owned(),
-                "file" => "boot.ipxe".to_owned(),
-                "image" => "debian".to_owned(),
-                "site" => "dc1".to_owned(),
-                "role" => "web".to_owned(),
-                "plugin" => "dns".to_owned(),
-                "position" => "1".to_owned(),
-                "since" | "from" | "hash" => "0".to_owned(),
-                "tab" => "addresses".to_owned(),
-                "zone" => "dc1.example".to_owned(),
-                "certname" => "h200.dc1.example".to_owned(),
-                "token" => self.boot_token.clone(),
-                "path" => "a/b".to_owned(),
-                _ => panic!("{pattern}: say in the fixtures what {{{variable}}} is here"),
-            }
-        };
-        let mut path = String::new();
-        let mut rest = pattern;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (variable, behind) = after.split_once('}').expect("a variable's end");
-            path.push_str(before);
-            path.push_str(&value(variable));
-            rest = behind;
-        }
-        path + rest
+        filled(pattern, |variable| match variable {
+            "key" if of("/sites") => "dc1".to_owned(),
+            "key" if of("/networks") => "servers".to_owned(),
+            "key" if of("/racks") => "r1".to_owned(),
+            "key" if of("/ventures") => "shop".to_owned(),
+            "key" if of("/boot-images") => "debian".to_owned(),
+            "key" if of("/dhcp-servers") => DHCP_SERVER.to_owned(),
+            "key" if of("/webhooks") => "chat".to_owned(),
+            "key" if of("/secrets") => "bmc".to_owned(),
+            "id" if of("/devices") => self.devices[0].to_string(),
+            "id" if of("/deployments") => self.deployments[0].to_string(),
+            "id" if pattern.contains("/sessions/") => "SESSION".to_owned(),
+            "id" if pattern.contains("/tokens/") => self.token.to_string(),
+            "id" => Uuid::nil().to_string(),
+            "name" if of("/settings/secrets") => "bmc".to_owned(),
+            "name" if of("/users") || of("/settings/users") => "uwe".to_owned(),
+            "name" if of("/dhcp/servers") => DHCP_SERVER.to_owned(),
+            "name" if of("/pxe") => "boot.ipxe".to_owned(),
+            "name" => "debian-13".to_owned(),
+            "file" if of("/dhcp") => "kea.json".to_owned(),
+            "file" => "boot.ipxe".to_owned(),
+            "image" => "debian".to_owned(),
+            "site" => "dc1".to_owned(),
+            "role" => "web".to_owned(),
+            "plugin" => "dns".to_owned(),
+            "position" => "1".to_owned(),
+            "since" | "from" | "hash" => "0".to_owned(),
+            "tab" => "addresses".to_owned(),
+            "zone" => "dc1.example".to_owned(),
+            "certname" => "h200.dc1.example".to_owned(),
+            "token" => self.boot_token.clone(),
+            "path" => "a/b".to_owned(),
+            _ => panic!("{pattern}: say in the fixtures what {{{variable}}} is here"),
+        })
     }
 }
 
@@ -171,30 +158,17 @@ async fn boot_image(site: &TestSite) {
     let defined =
         json!({"type": "BootImageDefined", "spec": {"description": "", "open_minutes": 30, "in_progress_minutes": 120}});
     site.append("boot_image", "debian", defined).await;
-    let contents = Contents::new(site.boot.application.files.clone());
-    for (name, kind, content) in [
-        ("boot.ipxe", FileKind::BootIpxe, "#!ipxe\necho {{ hostname }}\n"),
-        ("ks.cfg", FileKind::Kickstart, "name {{ hostname }}\n"),
-        ("vmlinuz", FileKind::Kernel, "a kernel"),
-    ] {
-        let stored = contents.store_bytes(content.into()).await.expect("stored");
-        let template = kind != FileKind::Kernel;
-        let (settings, needs) = (BTreeSet::new(), Needs::default());
-        let file = BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings, needs };
-        let put = BootImageEvent::BootFilePut { name: name.parse().expect("a name"), file };
-        site.append("boot_image", "debian", serde_json::to_value(put).expect("JSON")).await;
+    for put in boot_files_put(site).await {
+        site.append("boot_image", "debian", put).await;
     }
 }
 
 async fn in_progress(site: &TestSite, n: usize, device: Uuid, deployment: DeploymentId) {
     let mac = format!("52:54:00:00:00:0{n}");
     site.append("device", &device.to_string(), device_registered(&mac, Some(&format!("10.0.9.{}", n + 1)))).await;
-    let started = json!({
-        "type": "DeploymentStarted", "device": device, "mac": mac, "ip": format!("10.0.0.2{n}"),
-        "hostname": format!("h20{n}.dc1.example"), "venture": "shop", "role": "web", "boot_image": "debian",
-        "boot_image_revision": 4, "network": "servers", "site": "dc1", "plan": Plan::standard().expect("a plan"),
-        "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [], "import": null,
-    });
+    let (ip, hostname) = (format!("10.0.0.2{n}"), format!("h20{n}.dc1.example"));
+    let mut started = deployment_started(device, "servers", &mac, &ip, &hostname);
+    started["boot_image_revision"] = json!(4);
     let id = deployment.to_string();
     site.append("deployment", &id, started).await;
     site.append("deployment", &id, json!({"type": "DeploymentInProgress", "device": device})).await;

@@ -26,6 +26,18 @@ pub(super) async fn registered(site: &TestSite, part: Part) -> BTreeSet<Route> {
     routes
 }
 
+/// The path of a pattern, with a value for the name of each variable.
+pub(super) fn filled(pattern: &str, value: impl Fn(&str) -> String) -> String {
+    let (mut path, mut rest) = (String::new(), pattern);
+    while let Some((before, after)) = rest.split_once('{') {
+        let (variable, behind) = after.split_once('}').expect("a variable's end");
+        path.push_str(before);
+        path.push_str(&value(variable.split(':').next().unwrap_or_default()));
+        rest = behind;
+    }
+    path + rest
+}
+
 fn collect(node: &IntrospectionNode, routes: &mut BTreeSet<Route>) {
     if matches!(node.kind, ResourceType::Resource) {
         let methods: BTreeSet<String> = node.methods.iter().map(ToString::to_string).collect();

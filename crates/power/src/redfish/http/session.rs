@@ -6,6 +6,8 @@ use super::{Http, REDIRECTS, Refusal};
 use crate::Trouble;
 use crate::redfish::messages;
 use crate::redfish::resources::Link;
+use bootledger_aggregates::device::power_failure::PowerFailure;
+use bootledger_aggregates::values::text::Text;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -63,11 +65,11 @@ impl Http {
             // iDRAC responds with 503 and RAC0218, others with 400 or 507 and SessionLimitExceeded.
             let full = answer.status == StatusCode::SERVICE_UNAVAILABLE || words.to_lowercase().contains("session");
             if full && answer.status != StatusCode::UNAUTHORIZED {
-                let trouble = Trouble::certain(format!(
-                    "the management controller {} accepts a password only in a session, and opened none ({}): {words}. Close \
-                     unused sessions on its web pages, or wait until they expire",
-                    self.host, answer.status
-                ));
+                let trouble = Trouble::certain(PowerFailure::NoSession {
+                    controller: self.host.clone(),
+                    status: Text::fitted(&answer.status.to_string()),
+                    detail: Text::fitted(&words),
+                });
                 return Err(Refusal { status: Some(answer.status), trouble, other_form: false });
             }
             return Ok(false);

@@ -51,7 +51,7 @@ async fn a_redirect_that_leads_elsewhere_is_refused_with_where_to() {
         .await;
         let trouble = redfish(stub.port, Tls::Off).state().await.expect_err("a redirect");
         assert!(trouble.reason.contains(words), "{location}: {}", trouble.reason);
-        assert!(trouble.shown.contains("did not answer as Redfish"), "{trouble}");
+        assert!(trouble.to_string().contains("did not answer as Redfish"), "{trouble}");
     }
     assert!(other.bmc().record_state.is_empty(), "the password went elsewhere");
     let credentials = Stub::start(Bmc::new(), |_, request| {

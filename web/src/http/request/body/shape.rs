@@ -4,9 +4,9 @@
 //! The domain's types are also stored in events, which must remain readable with any fields. So the description decides here: a
 //! field that it does not name is refused, and a field that it names must have the described type.
 
-use super::leaves;
+use super::values;
 use crate::http::error::problem::ProblemError;
-use crate::http::request::words::{listed, near};
+use crate::http::request::messages::{listed, near};
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::shortened;
 use serde_json::{Map, Value};
@@ -35,7 +35,7 @@ pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
         let named = schemas.into_iter().map(|(name, schema)| {
             let mut schema = json(schema);
             if let Value::Object(fields) = &mut schema {
-                fields.insert(leaves::NAME.to_owned(), Value::String(name.clone()));
+                fields.insert(values::NAME.to_owned(), Value::String(name.clone()));
             }
             (name, schema)
         });
@@ -48,15 +48,17 @@ pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
 impl Shape {
     /// The fields that the schema does not have, and lists in places where it has objects.
     pub(super) fn unknown(&self, body: &Value) -> Vec<ProblemError> {
-        let mut found = self.errors(body);
         // A derived deserialiser accepts a list in place of an object and takes its items for the fields.
-        let list = format!(", found {}", kind(&Value::Array(vec![])));
-        found.retain(|error| error.is(Rule::UnknownField) || (error.is(Rule::WrongType) && error.message.ends_with(&list)));
-        found
+        let kept = self.found(body).into_iter().filter(|one| one.error.is(Rule::UnknownField) || one.misplaced_list);
+        kept.map(|one| one.error).collect()
     }
 
     /// Every value that does not fit the schema, in the order of the body, up to a number that a user can read.
     pub(super) fn errors(&self, body: &Value) -> Vec<ProblemError> {
+        self.found(body).into_iter().map(|one| one.error).collect()
+    }
+
+    fn found(&self, body: &Value) -> Vec<ShapeError> {
         let mut errors = Errors { shape: self, found: vec![] };
         errors.check(body, &self.root, "");
         errors.found.truncate(LISTED);
@@ -121,9 +123,16 @@ struct Object<'a> {
     others: Option<&'a Value>,
 }
 
+/// An error of a value.
+struct ShapeError {
+    error: ProblemError,
+    /// Whether the value is a list in a place where the schema has none.
+    misplaced_list: bool,
+}
+
 struct Errors<'a> {
     shape: &'a Shape,
-    found: Vec<ProblemError>,
+    found: Vec<ShapeError>,
 }
 
 impl<'a> Errors<'a> {
@@ -139,7 +148,7 @@ impl<'a> Errors<'a> {
                 let mut expected: Vec<&str> = choices.iter().flat_map(|choice| words(choice)).collect();
                 expected.dedup();
                 let message = format!("expected {}, found {}", listed(&expected, "or"), kind(value));
-                self.refuse(path, Rule::WrongType, &message);
+                self.add(path, Rule::WrongType, &message, value.is_array());
             }
             [choice] => self.check_inside(value, choice, path),
             [..] => self.check_nearest(value, &fitting, path),
@@ -148,7 +157,7 @@ impl<'a> Errors<'a> {
         let named = self.shape.resolved(schema);
         if self.found.len() == before
             && !value.is_null()
-            && let Some(problem) = leaves::problem(named, value)
+            && let Some(problem) = values::problem(named, value)
         {
             self.refuse(path, Rule::Malformed, &problem);
         }
@@ -160,7 +169,7 @@ impl<'a> Errors<'a> {
         if self.check_united(value, choices, path) {
             return;
         }
-        let mut nearest: Option<Vec<ProblemError>> = None;
+        let mut nearest: Option<Vec<ShapeError>> = None;
         for choice in choices {
             let mut errors = Errors { shape: self.shape, found: vec![] };
             errors.check_inside(value, choice, path);
@@ -196,7 +205,7 @@ impl<'a> Errors<'a> {
                 for name in object.keys() {
                     let near = near(name, fields.iter().copied());
                     let field = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    let message = format!("there is no such field{near}; there are {}", listed(&fields, "and"));
+                    let message = format!("there is no such field; the fields are {}{near}", listed(&fields, "and"));
                     self.refuse(&field, Rule::UnknownField, &message);
                 }
                 if object.is_empty() {
@@ -224,7 +233,7 @@ impl<'a> Errors<'a> {
         self.check_parts(value, schema, path);
         if self.found.len() == before
             && !value.is_null()
-            && let Some(problem) = leaves::problem(schema, value)
+            && let Some(problem) = values::problem(schema, value)
         {
             self.refuse(path, Rule::Malformed, &problem);
         }
@@ -262,7 +271,7 @@ impl<'a> Errors<'a> {
                 let known = object.fields.keys().map(|name| name.as_str());
                 let near = near(name, known.clone());
                 let all = listed(&known.collect::<Vec<_>>(), "and");
-                self.refuse(&field(name), Rule::UnknownField, &format!("there is no such field{near}; there are {all}"));
+                self.refuse(&field(name), Rule::UnknownField, &format!("there is no such field; the fields are {all}{near}"));
             }
         }
         for name in object.required.iter().filter(|name| !value.contains_key(**name)) {
@@ -271,8 +280,13 @@ impl<'a> Errors<'a> {
     }
 
     fn refuse(&mut self, field: &str, rule: Rule, message: &str) {
+        self.add(field, rule, message, false);
+    }
+
+    fn add(&mut self, field: &str, rule: Rule, message: &str, misplaced_list: bool) {
         let place = if field.is_empty() { "the body: ".to_owned() } else { format!("{field}: ") };
-        self.found.push(ProblemError::new(field, rule, format!("{place}{}", shortened(message.to_owned()))));
+        let error = ProblemError::new(field, rule, format!("{place}{}", shortened(message.to_owned())));
+        self.found.push(ShapeError { error, misplaced_list });
     }
 }
 

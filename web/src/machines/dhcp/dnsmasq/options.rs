@@ -42,7 +42,7 @@ pub(super) fn written(option: &DhcpOption) -> Result<(u8, String), String> {
         _ => Ok(bytes(&resolved.wire)),
     }?;
     if value.len() > LONGEST_WRITTEN {
-        return Err(format!("its line would be longer than dnsmasq reads, the value alone has {} characters", value.len()));
+        return Err(format!("its line would be longer than dnsmasq reads; the value alone has {} characters", value.len()));
     }
     Ok((resolved.code, value))
 }
@@ -63,7 +63,7 @@ fn bytes(bytes: &[u8]) -> String {
 
 fn list(addresses: &[Ipv4Addr]) -> Result<String, String> {
     if addresses.iter().any(Ipv4Addr::is_unspecified) {
-        return Err("dnsmasq would say its own address for 0.0.0.0".to_owned());
+        return Err("dnsmasq sends its own address instead of 0.0.0.0".to_owned());
     }
     Ok(joined(addresses))
 }
@@ -73,7 +73,7 @@ fn text(resolved: &Resolved, text: &str) -> Result<String, String> {
     let is_name = NAMES.contains(&resolved.code);
     if is_number_with_unit(text) {
         return if is_name {
-            Err(format!("dnsmasq takes {text:?} for a number with its unit"))
+            Err(format!("dnsmasq reads {text:?} as a number with its unit"))
         } else {
             Ok(bytes(&resolved.wire))
         };

@@ -2,6 +2,7 @@
 
 use super::super::format::Format;
 use super::super::tests::{check, configuration, entry, network, render, site_with};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::text::Text;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -28,13 +29,10 @@ fn invalid_options_are_all_refused_by_name() {
     for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
         let rules = format.render(&with).expect_err("two options").0;
         let reported: Vec<&str> = rules.iter().map(|rule| rule.message.as_str()).collect();
-        assert!(
-            reported[0].starts_with("the DHCP option rooters of the site's header cannot be written: there is no DHCP option")
-        );
-        assert!(reported[0].contains("did you mean routers?") && reported[0].contains("edit or remove it there"), "{reported:?}");
-        assert!(
-            reported[1].starts_with("the DHCP option interface-mtu of network production cannot be written: it takes a number")
-        );
+        assert!(reported[0].contains(" rooters ") && reported[0].contains("routers"), "{reported:?}");
+        let facts = [" interface-mtu ", " production", " number"];
+        assert!(facts.iter().all(|fact| reported[1].contains(fact)), "{reported:?}");
+        assert!(rules.iter().all(|rule| rule.is(Rule::DhcpOptionUnwritable)), "{rules:?}");
         assert_eq!((reported.len(), rules[1].holder.as_deref()), (2, Some("network production")));
     }
 }
@@ -42,23 +40,26 @@ fn invalid_options_are_all_refused_by_name() {
 #[test]
 fn stored_values_that_dnsmasq_would_take_for_something_else_are_refused() {
     let many = |count: usize| json!({ "addresses": vec!["100.100.100.100"; count] });
-    for (name, value, reason) in [
-        ("root-path", json!({"text": "--i"}), "number with its unit"),
-        ("root-path", json!({"text": "12s"}), "number with its unit"),
-        ("root-path", json!({"text": "x".repeat(256)}), "256 bytes"),
-        ("ntp-servers", json!({"addresses": ["10.0.0.1", "0.0.0.0"]}), "its own address"),
-        ("ntp-servers", many(64), "longer than an option can be"),
-        ("ntp-servers", many(63), "longer than dnsmasq reads"),
-        ("swap-server", many(2), "one address"),
-        ("static-routes", many(3), "in pairs"),
-        ("default-ip-ttl", json!({"number": 256}), "not from 0 to 255"),
-        ("ip-forwarding", json!({"number": 1}), "a flag, as in"),
-        ("domain-search", json!({"text": "a.example, b\"c"}), "not a domain name"),
-        ("domain-search", json!({"text": " , "}), "names no domain"),
+    let mut messages = vec![];
+    for (name, value) in [
+        ("root-path", json!({"text": "--i"})),
+        ("root-path", json!({"text": "12s"})),
+        ("root-path", json!({"text": "x".repeat(256)})),
+        ("ntp-servers", json!({"addresses": ["10.0.0.1", "0.0.0.0"]})),
+        ("ntp-servers", many(64)),
+        ("ntp-servers", many(63)),
+        ("swap-server", many(2)),
+        ("static-routes", many(3)),
+        ("default-ip-ttl", json!({"number": 256})),
+        ("ip-forwarding", json!({"number": 1})),
+        ("domain-search", json!({"text": "a.example, b\"c"})),
+        ("domain-search", json!({"text": " , "})),
     ] {
-        let [message] = &with_option(name, &value).expect_err(name)[..] else { panic!("{name}") };
-        assert!(message.contains(reason), "{message}");
+        let refused = with_option(name, &value).expect_err(name);
+        assert_eq!(refused.len(), 1, "{name}: {refused:?}");
+        messages.extend(refused);
     }
+    insta::assert_snapshot!("values_that_dnsmasq_does_not_take", messages.join("\n"));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! a report without failure, would show a failed installation as one that proceeds.
 
 use crate::http::request::body::{check_depth, malformed};
-use crate::http::request::words::of_value;
+use crate::http::request::messages::of_value;
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::percent::Percent;

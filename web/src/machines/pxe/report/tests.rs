@@ -75,13 +75,16 @@ fn each_value_is_read_or_refused_by_its_name() {
 fn unknown_repeated_and_missing_fields_are_refused() {
     for name in ["fail", "Stage", "token", "percnt", "", "a b\n"] {
         for fields in everywhere(&[("stage", "late"), (name, "1")]) {
-            assert!(fields.expect_err(name).starts_with("there is no field"), "{name:?}");
+            let message = fields.expect_err(name);
+            assert!(message.contains(name.trim()) && message.contains("next_boot"), "it names no field to use: {message}");
         }
     }
-    assert_eq!(read("stage=a", "stage=a"), Err("stage occurs twice; send it once".to_owned()));
-    assert_eq!(read("", r#"{"stage": "a", "stage": "b"}"#), Err("stage occurs twice; send it once".to_owned()));
+    for twice in [read("stage=a", "stage=a"), read("", r#"{"stage": "a", "stage": "b"}"#)] {
+        assert!(twice.is_err_and(|message| message.starts_with("stage ") && message.contains("twice")));
+    }
     for nothing in ["", "stage=", "text=&percent=&failed=0", "text=%00%01"] {
-        assert!(read(nothing, "").expect_err(nothing).starts_with("the report is empty"), "{nothing}");
+        let message = read(nothing, "").expect_err(nothing);
+        assert!(message.contains("empty") && message.contains("next_boot"), "{nothing}: {message}");
     }
     for broken in ["{", "{}x", r#"{"stage": ["a"]}"#, r#"{"stage": {"a": 1}}"#, "{\"stage\": \"\u{0}\"}"] {
         assert!(read("", broken).is_err(), "{broken}");

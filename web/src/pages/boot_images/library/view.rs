@@ -1,7 +1,7 @@
 //! Views of the library and of downloads from it.
 
 use super::{DOWNLOADS, PATH};
-use crate::pages::boot_images::words::{kind, size};
+use crate::pages::boot_images::labels::{kind, size};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{field, needed};
 use crate::pages::components::action::{self, Allowed, Look, once};
@@ -11,6 +11,7 @@ use crate::pages::components::field::summary;
 use crate::pages::components::setting::shown;
 use crate::pages::components::time::moment;
 use crate::pages::form::Fields;
+use crate::wording::actors;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingText;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -49,6 +50,7 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
     html! {
         (heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path)], &html! { "Library" }, &html! {}))
         p { "A recipe lists the official files of an operating system, how they are verified, and its settings. Select a recipe to view it and to add it as a boot image." }
+        p.quiet { "Installation tested: the recipe has installed a server or a virtual machine. Checked: validators have accepted the rendered files. Not yet run: the files have only been rendered." }
         @if library.recipes().next().is_none() { (block::empty("The library contains no recipes.", &html! {})) }
         @else {
             div.scroll {
@@ -74,7 +76,7 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
                 ul { @for download in downloads {
                     li {
                         a href=(format!("{DOWNLOADS}/{}", download.id)) { (download.image) } " "
-                        (download_status(download.status)) " " span.quiet { (moment(download.created_at)) " by " (download.actor) }
+                        (download_status(download.status)) " " span.quiet { (moment(download.created_at)) " by " (actors::actor(&download.actor)) }
                     }
                 } }
             }
@@ -232,6 +234,7 @@ pub(super) fn download_page(of: &ImageDownload, may: &Allowed) -> Markup {
 /// The progress of a download: the live part of its page.
 pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
     let path = |action: &str| format!("{DOWNLOADS}/{}/{action}", of.id);
+    let nothing = if of.update { "Nothing was changed" } else { "Nothing was added" };
     card(
         "download",
         if of.update { "Update" } else { "Download" },
@@ -240,15 +243,15 @@ pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
                 ("Status", download_status(of.status)),
                 ("Recipe", html! { a href=(format!("{PATH}/{}", of.recipe)) { (of.recipe) } }),
                 ("Mirror", html! { @match &of.mirror { Some(mirror) => (mirror), None => span.quiet { "default" } } }),
-                ("Requested by", html! { (of.actor) ", " (moment(of.created_at)) }),
+                ("Requested by", html! { (actors::actor(&of.actor)) ", " (moment(of.created_at)) }),
                 ("Last update", moment(of.changed_at)),
             ]))
             @match of.status {
                 DownloadStatus::Queued => p { "It starts when earlier downloads have finished." },
                 DownloadStatus::Running => (progress(of)),
-                DownloadStatus::Interrupted => (note(Tone::Warn, &html! { p { "The service stopped during the download. Nothing was added. Resume the download; files that have arrived are not downloaded again." } })),
-                DownloadStatus::Cancelled => p { "Nothing was added." },
-                DownloadStatus::Failed => (note(Tone::Bad, &html! { p { strong { "Nothing was added: " } (of.message.as_deref().unwrap_or("no reason recorded")) } })),
+                DownloadStatus::Interrupted => (note(Tone::Warn, &html! { p { "The service stopped during the download. " (nothing) ". Resume the download; files that have arrived are not downloaded again." } })),
+                DownloadStatus::Cancelled => p { (nothing) "." },
+                DownloadStatus::Failed => (note(Tone::Bad, &html! { p { strong { (nothing) ": " } (of.message.as_deref().unwrap_or("no reason recorded")) } })),
                 DownloadStatus::Done => {
                     p { a href=(BOOT_IMAGE.page(&of.image)) { "The boot image " (of.image) } " is ready." }
                     @if let Some(message) = &of.message { ul { @for line in message.lines() { li { (line) } } } }
@@ -309,6 +312,7 @@ mod tests {
                 total: Some(2048),
             }),
             message: Some("a <reason>".to_owned()),
+            result: None,
             created_at: now,
             changed_at: now,
         }
@@ -317,7 +321,7 @@ mod tests {
     #[test]
     fn a_download_under_way_shows_how_far_it_is_and_can_be_cancelled() {
         let html = download(&of(DownloadStatus::Running), &Ok(())).into_string();
-        assert!(html.contains("file 1 of 2") && html.contains("(25 %)") && html.contains("value=\"512\""), "{html}");
+        assert!(html.contains("(25 %)") && html.contains("max=\"2048\" value=\"512\""), "{html}");
         assert!(html.contains("/cancel") && !html.contains("/resume"), "{html}");
         assert!(html.contains("<noscript>") && html.contains("http://&lt;mirror&gt;/"), "{html}");
     }
@@ -327,9 +331,6 @@ mod tests {
         let html = download(&of(DownloadStatus::Failed), &Ok(())).into_string();
         assert!(html.contains("a &lt;reason&gt;") && html.contains("/resume") && !html.contains("/cancel"), "{html}");
         let html = download(&of(DownloadStatus::Interrupted), &Err("not you".to_owned())).into_string();
-        assert!(
-            html.contains("The service stopped during the download") && html.contains("not you") && !html.contains("<form"),
-            "{html}"
-        );
+        assert!(html.contains("note warn") && html.contains("Not you") && !html.contains("<form"), "{html}");
     }
 }

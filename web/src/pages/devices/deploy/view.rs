@@ -2,14 +2,12 @@
 
 use super::choices::{Choices, Options};
 use super::suggested::SUGGESTED;
+use crate::english::complete_sentence;
 use crate::http::error::problem::ProblemError;
-use crate::pages::components::action::{Allowed, once};
-use crate::pages::components::badge::Tone;
-use crate::pages::components::block;
+use crate::pages::components::action::once;
 use crate::pages::components::field::{Field, place};
-use crate::pages::devices::show::form_head;
+use crate::pages::devices::show::{DeviceDetails, form_head};
 use crate::pages::form::Fields;
-use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 
 /// The fields in order, with their labels.
@@ -52,12 +50,17 @@ pub(super) fn roles(choices: &Choices, venture: &str, role: &str, errors: &[Prob
 }
 
 pub(super) fn inherited(choices: &Choices, venture: &str, role: &str) -> Markup {
-    let image = choices.inherited(venture, role).map(|image| (image.to_string(), "default of the role".to_owned()));
+    let image = choices.inherited(venture, role).map(|image| (image.to_string(), "default for this role".to_owned()));
     let field = Field { name: "boot_image", ..Field::default() };
     html! { div id="inherited" { (field.suggestions(&image.into_iter().collect::<Vec<_>>())) } }
 }
 
-pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, sent: bool) -> Markup {
+/// The form. After it was sent, `sent`, a summary lists its errors.
+///
+/// The reason why the device cannot be deployed at all is there once: in the summary, otherwise above the fields, where the check
+/// while the user types keeps it up to date, otherwise beside the button.
+pub(super) fn form(found: &DeviceDetails, fields: &Fields, choices: &Choices, sent: bool) -> Markup {
+    let device = &found.device;
     let errors = field_errors(fields.broken());
     let path = format!("/devices/{}", device.id);
     let field = |name: &'static str, label: &'static str, hint: &'static str| Field {
@@ -72,6 +75,9 @@ pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed:
     let macs: Options = device.macs.iter().map(|mac| (mac.to_string(), mac.to_string())).collect();
     let names = FIELDS.map(|(name, _)| name);
     let other: Vec<&ProblemError> = errors.iter().filter(|error| error.field == OTHER).collect();
+    let allowed = found.deployable();
+    let reported = found.reports_all(&other);
+    let above: &[&ProblemError] = if sent { &[] } else { &other };
     let (ip, hostname) = (
         field("ip", "IP address", "Reserved when the deployment starts. Defaults to the next free address."),
         field(
@@ -83,14 +89,11 @@ pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed:
     let (ip, hostname) = (Field { required: false, ..ip }, Field { required: false, ..hostname });
     html! {
         (form_head(device, &format!("Deploy {}", device.called()), if sent { &errors } else { &[] }, &names))
-        @if let Err(reason) = allowed {
-            (block::note(Tone::Warn, &html! { p { "It cannot be deployed now: " (reason) ". " a href=(path) { "Back to the device" } } }))
-        }
         form.form method="post" action=(format!("{path}/deploy")) hx-post=(format!("{path}/deploy/check"))
             hx-trigger="input delay:300ms, change delay:50ms" hx-swap="none" hx-sync="this:replace" hx-validate="false" {
             (once())
             @for (_, hidden) in SUGGESTED { input type="hidden" name=(hidden) value=(fields.text(hidden)); }
-            (place(OTHER, &other))
+            (place(OTHER, above))
             fieldset {
                 legend { "Assignment" }
                 (field("venture", "Venture", "The owner of the server, such as a team or a service.").select(Some("Choose one"), &ventures))
@@ -101,7 +104,7 @@ pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed:
             }
             fieldset {
                 legend { "Network" }
-                (field("mac", "MAC", "The interface that it boots from.").select(Some("Choose one"), &macs))
+                (field("mac", "MAC", "The interface that the server boots from.").select(Some("Choose one"), &macs))
                 (ip.text_with("text", &ip.suggestions(&choices.addresses)))
                 (hostname.text_with("text", &hostname.suggestions(&choices.hostnames)))
             }
@@ -109,10 +112,13 @@ pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed:
             div.actions {
                 @match allowed {
                     Ok(()) => { button.primary type="submit" { "Deploy" } }
+                    Err(_) if reported => {
+                        button.primary type="button" aria-disabled="true" aria-describedby=(if sent { "refused" } else { "error-device" }) { "Deploy" }
+                    }
                     Err(reason) => {
                         span.action {
                             button.primary type="button" aria-disabled="true" aria-describedby="start-reason" { "Deploy" }
-                            span.reason id="start-reason" { (reason) }
+                            span.reason id="start-reason" { (complete_sentence(&reason)) }
                         }
                     }
                 }
@@ -125,10 +131,11 @@ pub(super) fn form(device: &Device, fields: &Fields, choices: &Choices, allowed:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::samples::device;
+    use crate::pages::tests::samples::{deployment, device};
+    use crate::pages::tests::selectors::texts;
     use bootledger_aggregates::rules::Rule;
     use bootledger_projections::rows::catalogue::Entry;
-    use scraper::{Html, Selector};
+    use bootledger_projections::rows::deployments::Deployment;
 
     fn choices() -> Choices {
         let view = serde_json::json!({
@@ -153,18 +160,33 @@ mod tests {
         Fields::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    fn texts(html: &Markup, selector: &str) -> Vec<String> {
-        let page = Html::parse_document(&html.clone().into_string());
-        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
-    }
-
     #[test]
     fn suggestions_say_where_they_come_from() {
-        let html = form(&device(), &fields(&[("venture", "shop"), ("role", "web")]), &choices(), &Ok(()), false);
+        let html = form(&found(None), &fields(&[("venture", "shop"), ("role", "web")]), &choices(), false);
         assert!(texts(&html, "#box-ip .suggestions")[0].contains("next free in 10.0.0.0/24 (prod)"));
         assert_eq!(texts(&html, "button[data-fill='field-ip'][data-value='10.0.0.11']"), ["10.0.0.11"]);
         assert!(texts(&html, "#inherited")[0].contains("debian"));
         assert_eq!(texts(&html, "#field-role option[selected]"), ["web"]);
+    }
+
+    fn found(live: Option<Deployment>) -> DeviceDetails {
+        DeviceDetails { device: device(), live, may: Ok(()), blocked: false }
+    }
+
+    #[test]
+    fn the_reason_why_a_device_cannot_be_deployed_is_shown_once_and_by_name() {
+        let found = found(Some(deployment()));
+        let reason = found.deployable().expect_err("it has a live deployment");
+        assert!(reason.contains("by the deployment of h200.dc1.example"), "{reason}");
+        let mut checked = fields(&[]);
+        checked.refuse("device", Rule::AlreadyDeploying, reason.clone());
+        let cases =
+            [(fields(&[]), false, "#start-reason"), (checked.clone(), false, "#error-device"), (checked, true, "#refused li")];
+        for (fields, sent, place) in cases {
+            let html = form(&found, &fields, &choices(), sent);
+            assert!(texts(&html, place)[0].contains(&reason), "{place}");
+            assert_eq!(html.into_string().matches(&reason).count(), 1, "{place}");
+        }
     }
 
     #[test]
@@ -172,11 +194,12 @@ mod tests {
         let mut fields = fields(&[("ip", "<10.0.0.1>")]);
         fields.refuse("ip", Rule::IpIsGateway, "10.0.0.1 is the gateway");
         fields.refuse("device", Rule::AlreadyDeploying, "it has a live deployment");
-        let html = form(&device(), &fields, &choices(), &Err("it has a live deployment".to_owned()), true);
+        let html = form(&found(Some(deployment())), &fields, &choices(), true);
         assert_eq!(texts(&html, "#error-ip"), ["10.0.0.1 is the gateway"]);
-        assert_eq!(texts(&html, "#error-device"), ["it has a live deployment"]);
         assert_eq!(texts(&html, "#refused a[href='#field-ip']").len(), 1);
-        assert_eq!(texts(&html, "#start-reason"), ["it has a live deployment"]);
+        assert_eq!(texts(&html, "#refused li").len(), 2);
         assert!(texts(&html, "button[type=submit]").is_empty());
+        let html = form(&found(None), &fields, &choices(), false);
+        assert_eq!(texts(&html, "#error-device"), ["It has a live deployment"]);
     }
 }

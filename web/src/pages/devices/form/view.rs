@@ -1,5 +1,6 @@
 //! The page of the form.
 
+use crate::english::complete_sentence;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::once;
@@ -113,7 +114,7 @@ fn what(form: &Form<'_>, device: Option<&Device>) -> Markup {
             (form.field("site", "Site", "", true, |field| field.select(Some("Choose one"), &form.choices.sites)))
             div.pair {
                 (form.field("rack", "Rack", "", false, |field| field.select(Some("None"), &form.choices.racks)))
-                (form.text("position", "Rack unit", "The lowest unit of the device, from 1."))
+                (form.text("position", "Rack unit", "The lowest unit that the device occupies. Unit 1 is at the bottom of the rack."))
             }
         }
     }
@@ -127,7 +128,7 @@ fn whose(form: &Form<'_>, device: Option<&Device>) -> Markup {
                 Some((device, broken)) => {
                     p {
                         @if let Some(venture) = &device.venture { (venture) } @if let Some(role) = &device.role { " / " (role) }
-                        ". " (broken.message) "."
+                        ". " (complete_sentence(&broken.message))
                     }
                 }
                 None => (form.field("assignment", "Venture and role", "Required for verification.", false, |field| field.select(Some("None yet"), &form.choices.assignments))),
@@ -153,7 +154,7 @@ fn managed(form: &Form<'_>) -> Markup {
                     (form.text("management.port", "Port", "Defaults to 623 for IPMI and 443 for Redfish."))
                     (form.text("management.system", "System", "Redfish: the ID of the server's system, if there are several."))
                     (form.text("management.path", "Path", "Redfish: the URL prefix before /redfish/v1 on a gateway, such as /rack1/node7."))
-                    (form.text("management.tls", "Trust", "Redfish: verify, off, or sha256: and the certificate's fingerprint."))
+                    (form.text("management.tls", "Trust", "Redfish: verify checks the certificate (the default); sha256: and a fingerprint accepts only that certificate; off uses HTTP without TLS."))
                     (form.field("management.boot_mode", "Firmware boot mode", "", false, |field| field.select(Some("Unchanged"), &modes)))
                 }
             }

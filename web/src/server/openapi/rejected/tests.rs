@@ -42,7 +42,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
     ),
     ("sign-in through OpenID Connect", &[Rule::LinkedElsewhere, Rule::PasswordHere, Rule::UserDisabled]),
     (
-        "answers 404 name no rule",
+        "responses 404 name no rule",
         &[
             Rule::DeploymentUnknown,
             Rule::DhcpServerUnknown,
@@ -54,7 +54,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
         ],
     ),
     (
-        "reports of installers, whose answers are sentences",
+        "reports of installers, whose responses are sentences",
         &[
             Rule::InstallerFailuresFull,
             Rule::InstallerLogsFull,
@@ -161,15 +161,15 @@ fn every_change_lists_its_rules() {
 fn rules_document() -> String {
     let mut text = String::from(
         "# Rule codes\n\n\
-         When Bootledger refuses a request, the answer is `application/problem+json` (RFC 9457), and each of its `errors` has a \
+         When Bootledger refuses a request, the response is `application/problem+json` (RFC 9457), and each of its `errors` has a \
          `rule`: one\nof the codes below. Programs can act on a code. It keeps its meaning, while the text in `message` may change in \
          any version.\nLater versions may add codes. Errors of a file also have the `row` and the `column`.\n\n\
-         `/api/docs` lists the codes of each operation at its answers 400 and 422; `/api/openapi.json` also has them as the list \
-         `x-rules`.\nThe last column names the parts of the API whose operations list the code, or, in brackets, the other places where it occurs. An \
-         answer 404\nnames no rule: the object in the URL does not exist. Answers to booting servers (`/pxe`) are sentences without \
+         `/api/docs` lists the codes of each operation at its responses 400 and 422; `/api/openapi.json` also has them as the list \
+         `x-rules`.\nThe last column names the parts of the API whose operations list the code, or, in brackets, the other places where it occurs. A \
+         response 404\nnames no rule: the object in the URL does not exist. Responses to booting servers (`/pxe`) are sentences without \
          codes.\n\n\
-         This file is made from `aggregates/src/rules/registry.rs` and the API description; a test compares them, and says how to \
-         make it\nagain.\n\n\
+         This file is generated from `aggregates/src/rules/registry.rs` and the API description; a test compares them, and says how \
+         to\ngenerate it again.\n\n\
          | Code | Status | Meaning | Where |\n|---|---|---|---|\n",
     );
     let operations = operations();
