@@ -38,7 +38,6 @@ test: ## Runs every check and every test
 	@scripts/setup test
 	$(CARGO) fmt --all --check
 	scripts/sqlx-prepare --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) test --quiet --locked --workspace --doc
 	scripts/with-postgres $(CARGO) nextest run --locked --workspace --test-threads $(TEST_THREADS)
