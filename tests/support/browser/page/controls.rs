@@ -3,6 +3,7 @@
 use super::Page;
 use crate::support::browser::{PATIENCE, wait_for};
 use anyhow::{Context, Result, bail};
+use std::time::Duration;
 use thirtyfour::{By, Key, WebElement};
 
 impl Page {
@@ -119,9 +120,18 @@ impl Page {
 
     /// Opens a link in a background tab, as a click with Control does.
     pub(crate) async fn open_in_background(&self, text: &str) -> Result<()> {
-        let link = self.link(text).await?;
-        let click = self.driver.action_chain().key_down(Key::Control).click_element(&link).key_up(Key::Control);
-        click.perform().await.with_context(|| format!("the link {text:?} cannot be opened in a tab"))
+        let before = self.driver.windows().await?.len();
+        let opened = async || (self.driver.windows().await.ok()?.len() > before).then_some(());
+        // A click is lost if a live page is updated between the press and the release; a person clicks again.
+        for _ in 0..3 {
+            let link = self.link(text).await?;
+            let click = self.driver.action_chain().key_down(Key::Control).click_element(&link).key_up(Key::Control);
+            click.perform().await.with_context(|| format!("the link {text:?} cannot be opened in a tab"))?;
+            if wait_for("a tab is open", Duration::from_secs(10), opened).await.is_ok() {
+                return Ok(());
+            }
+        }
+        bail!("the link {text:?} opens no tab")
     }
 
     /// Presses a key on the focused element.
