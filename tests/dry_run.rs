@@ -63,6 +63,10 @@ async fn a_check_refuses_like_a_start_with_the_same_message_and_appends_nothing(
             service.commands.execute(Command::Deployment(DeploymentAction::StartDeployment(Box::new(new))), context()).await,
         )?;
         ensure!(!checked.is_empty() && checked == started, "{rest}: {checked:?} is not {started:?}");
+        if rest["venture"] == "nobody" {
+            let rules: Vec<&str> = checked.iter().map(|broken| broken.rule.as_str()).collect();
+            ensure!(rules == ["venture_unknown"], "{rest}: {checked:?}");
+        }
     }
     ensure!(log::last_position(&service.pool).await? == before, "a check or a refusal is in the log");
     Ok(())

@@ -21,7 +21,7 @@ use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts, no_default_image};
 use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -194,8 +194,14 @@ impl CommandService {
             Err(_) => vec![],
         };
         let boot_image = wanted.boot_image.clone().or_else(|| inherited_image(&lineage, role.as_ref().ok()));
-        let boot_image =
-            boot_image.ok_or_else(|| missing("boot_image", Rule::BootImageMissing, "neither role nor venture has a default"));
+        let boot_image = boot_image.ok_or_else(|| match (&venture, &role) {
+            (Ok(venture), Ok(role)) => {
+                let entry = lineage.first().filter(|entry| entry.key == *venture);
+                let role_exists = entry.is_some_and(|entry| entry.spec.roles.contains_key(role));
+                no_default_image(venture, role, entry.is_some(), role_exists)
+            }
+            _ => missing("boot_image", Rule::BootImageMissing, "neither role nor venture has a default"),
+        });
         let mac = self.boot_mac(wanted, &device).await?;
         let ip = self.address(wanted, &device, choosing, reservation.as_deref_mut()).await?;
         let network = match &ip {

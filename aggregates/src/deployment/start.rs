@@ -319,21 +319,28 @@ pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<Bro
     Some(BrokenRule::naming(field, rule, before, holder, after).about(claim.written()))
 }
 
+/// Why there is no such role: the venture does not exist, or it does not have the role.
+fn unknown_role(venture: &Name, role: &Name, venture_exists: bool, role_exists: bool) -> Option<BrokenRule> {
+    if !venture_exists {
+        let message = format!("there is no venture {venture}; create it first");
+        return Some(BrokenRule::new("venture", Rule::VentureUnknown, message));
+    }
+    let message = format!("venture {venture} has no role {role}; create it first");
+    (!role_exists).then(|| BrokenRule::new("role", Rule::RoleUnknown, message))
+}
+
+/// Why no boot image is known for a role if the request names none: the role does not exist, or neither it nor its venture has a
+/// default image.
+pub fn no_default_image(venture: &Name, role: &Name, venture_exists: bool, role_exists: bool) -> BrokenRule {
+    unknown_role(venture, role, venture_exists, role_exists).unwrap_or_else(|| {
+        let message = "no boot image was given, and neither role nor venture has a default; enter one";
+        BrokenRule::new("boot_image", Rule::BootImageMissing, message)
+    })
+}
+
 fn catalogue(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
     let mut broken = vec![];
-    if !facts.venture_exists {
-        broken.push(BrokenRule::new(
-            "venture",
-            Rule::VentureUnknown,
-            format!("there is no venture {}; create it first", request.venture),
-        ));
-    } else if !facts.role_exists {
-        broken.push(BrokenRule::new(
-            "role",
-            Rule::RoleUnknown,
-            format!("venture {} has no role {}; create it first", request.venture, request.role),
-        ));
-    }
+    broken.extend(unknown_role(&request.venture, &request.role, facts.venture_exists, facts.role_exists));
     match &facts.boot_image {
         None => broken.push(BrokenRule::new(
             "boot_image",

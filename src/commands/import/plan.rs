@@ -18,7 +18,7 @@ use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::start::{DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::deployment::start::{DeviceFacts, StartDeployment, StartFacts, no_default_image};
 use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::settings::Resolution;
@@ -163,12 +163,10 @@ impl Common<'_> {
         let (Some(hostname), Some(boot_image)) = (hostname, boot_image.clone()) else {
             let mut broken = vec![];
             if boot_image.is_none() {
-                broken.push(error(
-                    row.line,
-                    "boot_image",
-                    Rule::BootImageMissing,
-                    "no boot image was given, and neither role nor venture has a default",
-                ));
+                let entry = lineage.first();
+                let role_exists = entry.is_some_and(|entry| entry.spec.roles.contains_key(&row.role));
+                let reason = no_default_image(&row.venture, &row.role, entry.is_some(), role_exists);
+                broken.push(RowError { row: row.line, column: reason.field.clone(), broken: reason });
             } else {
                 let message = format!("no host name was given, and the template of site {} has none left", network.spec.site);
                 broken.push(error(row.line, "hostname", Rule::HostnameMissing, message));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::claims::{Claim, Holder};
 use crate::deployment::plan::Plan;
-use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim, undeployable};
+use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim, no_default_image, undeployable};
 use crate::rules::{BrokenRule, Refused, Rule};
 use crate::samples::deployment_id;
 
@@ -158,6 +158,14 @@ fn every_kind_of_claim_has_a_message() {
     assert_eq!(text(&Claim::Serial(parsed("S1"))).as_deref(), Some("serial_claimed"));
     assert_eq!(text(&Claim::Asset(parsed("A1"))).as_deref(), Some("asset_claimed"));
     assert_eq!(text(&Claim::Deployment(device_id(2))), None);
+}
+
+#[test]
+fn an_image_that_is_missing_because_its_venture_or_role_is_unknown_is_refused_for_that_reason() {
+    let code = |venture_exists, role_exists| no_default_image(&parsed("shop"), &parsed("web"), venture_exists, role_exists).rule;
+    assert_eq!(code(false, false), "venture_unknown");
+    assert_eq!(code(true, false), "role_unknown");
+    assert_eq!(code(true, true), "boot_image_missing");
 }
 
 #[test]
