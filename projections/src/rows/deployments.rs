@@ -321,6 +321,15 @@ pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Resul
     all(rows.fetch_all(executor).await?)
 }
 
+/// Up to `limit` overdue deployments, those that have been in their status longest first.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn overdue(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Deployment>> {
+    let rows = deployments!(At::Now, "overdue AND status IN ('open', 'in_progress') ORDER BY status_since, id LIMIT $2", limit);
+    all(rows.fetch_all(executor).await?)
+}
+
 /// How many deployments have each status; a status without deployments is left out.
 ///
 /// # Errors

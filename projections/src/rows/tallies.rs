@@ -1,8 +1,34 @@
-//! The counts of current rows. The projector updates them with the rows; this module computes them from the rows.
+//! The counts of current rows. The projector updates them with the rows; this module reads them, and computes them from the
+//! rows.
 
 use crate::database::pool::Pool;
 use crate::error::Result;
+use sqlx::PgExecutor;
 use std::time::Duration;
+
+/// The numbers of devices in use and of live deployments of a site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteTally {
+    /// The site's code.
+    pub site: String,
+    /// Devices that are not decommissioned.
+    pub devices: i64,
+    /// Deployments that are being prepared.
+    pub open: i64,
+    /// Deployments whose servers boot and are being installed.
+    pub in_progress: i64,
+    /// Deployments of either kind that take longer than their boot image allows.
+    pub overdue: i64,
+}
+
+/// The numbers of every site that has devices or live deployments, by site, from the current views.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn of_sites(executor: impl PgExecutor<'_>) -> Result<Vec<SiteTally>> {
+    let rows = sqlx::query_as!(SiteTally, "SELECT site, devices, open, in_progress, overdue FROM site_tallies ORDER BY site");
+    Ok(rows.fetch_all(executor).await?)
+}
 
 /// How long each statement may take. It reads all current rows, but only once, at the start of the service.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -29,6 +55,19 @@ pub async fn recount(pool: &Pool) -> Result<()> {
                  SELECT venture, role, 0, (status = 'open')::integer, (status = 'in_progress')::integer, overdue::integer
                    FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')) AS counted
           GROUP BY venture, role"
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query!("DELETE FROM site_tallies").execute(&mut *transaction).await?;
+    sqlx::query!(
+        "INSERT INTO site_tallies (site, devices, open, in_progress, overdue)
+         SELECT site, sum(devices), sum(open), sum(in_progress), sum(overdue)
+           FROM (SELECT site, 1 AS devices, 0 AS open, 0 AS in_progress, 0 AS overdue FROM devices
+                  WHERE valid_to IS NULL AND NOT decommissioned
+                 UNION ALL
+                 SELECT site, 0, (status = 'open')::integer, (status = 'in_progress')::integer, overdue::integer
+                   FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')) AS counted
+          GROUP BY site"
     )
     .execute(&mut *transaction)
     .await?;

@@ -151,7 +151,7 @@ async fn rows(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
 }
 
 /// Every view except the checkpoint.
-pub(crate) const TABLES: [&str; 15] = [
+pub(crate) const TABLES: [&str; 16] = [
     "parked",
     "catalogue",
     "devices",
@@ -166,5 +166,6 @@ pub(crate) const TABLES: [&str; 15] = [
     "timeline",
     "statistics",
     "role_tallies",
+    "site_tallies",
     "address_tallies",
 ];

@@ -180,6 +180,25 @@ impl PageContext {
         self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, &page)
     }
 
+    /// The answer with a board: its content without menu, search and forms, with the state of its live stream.
+    pub(crate) fn board(self, position: i64, title: &str, live: &str, content: &Markup) -> HttpResponse {
+        let body = html! {
+            div.board {
+                header {
+                    h1 { (title) }
+                    a href="/" { "Dashboard" }
+                    span.live id="live-state" role="status" data-state="off" { "Loaded again every 30 seconds" }
+                }
+                main id="main" { (content) }
+            }
+            div hx-sse:connect=(live) hx-trigger="seen" hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
+        };
+        let text = document::board(title, self.theme, &body).into_string();
+        let mut response = HttpResponse::Ok().content_type("text/html; charset=utf-8").body(text);
+        name_position(&mut response, position);
+        response
+    }
+
     fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
         let body = self.whole_page(position, at, page).into_string();
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 pub(super) async fn write(connection: &mut PgConnection, state: &State) -> Result<()> {
     of_roles(connection, state).await?;
+    of_sites(connection, state).await?;
     of_addresses(connection, state).await
 }
 
@@ -33,6 +34,30 @@ async fn of_roles(connection: &mut PgConnection, state: &State) -> Result<()> {
     .execute(&mut *connection)
     .await?;
     let none = sqlx::query!("DELETE FROM role_tallies WHERE devices = 0 AND open = 0 AND in_progress = 0 AND overdue = 0");
+    none.execute(connection).await?;
+    Ok(())
+}
+
+async fn of_sites(connection: &mut PgConnection, state: &State) -> Result<()> {
+    let rows = tallies::of_sites(state);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO site_tallies AS t (site, devices, open, in_progress, overdue)
+         SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+         ON CONFLICT (site) DO UPDATE SET
+             devices = t.devices + EXCLUDED.devices, open = t.open + EXCLUDED.open,
+             in_progress = t.in_progress + EXCLUDED.in_progress, overdue = t.overdue + EXCLUDED.overdue",
+        column!(rows, (site, _) => site.to_string()),
+        column!(rows, (_, tally) => tally.devices),
+        column!(rows, (_, tally) => tally.open),
+        column!(rows, (_, tally) => tally.in_progress),
+        column!(rows, (_, tally) => tally.overdue)
+    )
+    .execute(&mut *connection)
+    .await?;
+    let none = sqlx::query!("DELETE FROM site_tallies WHERE devices = 0 AND open = 0 AND in_progress = 0 AND overdue = 0");
     none.execute(connection).await?;
     Ok(())
 }

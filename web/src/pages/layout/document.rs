@@ -48,6 +48,16 @@ impl Theme {
 
 /// The whole document around a body.
 pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
+    document_with(title, theme, scripts, &html! {}, body)
+}
+
+/// A document without menu for a screen that nobody operates. Without JavaScript, it is loaded again every 30 seconds; a script
+/// keeps it live.
+pub(super) fn board(title: &str, theme: Theme, body: &Markup) -> Markup {
+    document_with(title, theme, true, &html! { noscript { meta http-equiv="refresh" content="30"; } }, body)
+}
+
+fn document_with(title: &str, theme: Theme, scripts: bool, head: &Markup, body: &Markup) -> Markup {
     let whole = html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme.attribute()] {
@@ -60,6 +70,7 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
                 title { (title) " – Bootledger" }
                 link rel="stylesheet" href=(assets::STYLE.url());
                 link rel="icon" type="image/svg+xml" href="data:,";
+                (head)
                 @if scripts {
                     script src=(assets::HTMX.url()) defer {}
                     script src=(assets::SCRIPT.url()) defer {}
