@@ -2,6 +2,7 @@
 //! another command has changed the same things first, it decides again. It makes no decisions itself.
 
 mod accounts;
+mod address_reservations;
 pub mod administrator;
 mod catalogue;
 pub(crate) mod context;
@@ -89,6 +90,7 @@ impl CommandService {
             }
             Command::DhcpServer(action) => self.dhcp_server_command(action, context).await,
             Command::RepairDrift { site, keys } => self.order_repairs(site, keys.as_deref(), context).await,
+            Command::Reservation(action) => self.reservation_command(action, context).await,
             Command::Webhook(action) => self.webhook_command(action, context).await,
             Command::Token(action) => self.token_command(action, context).await,
             Command::Account(action) => self.account_command(action, context).await,

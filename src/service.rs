@@ -24,6 +24,7 @@ use crate::workers::images::downloads::Downloads;
 use crate::workers::images::install::{self, Installer};
 use crate::workers::projector::Projector;
 use crate::workers::reactor::Reactor;
+use crate::workers::reservation_expiry::Expiry;
 use crate::workers::session_expiry::Sweeper;
 use crate::workers::webhooks::Dispatcher;
 use anyhow::{Context, Result};
@@ -151,6 +152,7 @@ impl Service {
         background.start_when_writable(Checker::new(works.clone(), worker.clone(), within, every, stop.clone())?);
         background.start_when_writable(Dispatcher::new(works.clone(), worker.clone(), &boot.application.metrics)?);
         background.start_when_writable(Sweeper::new(works.clone()));
+        background.start_when_writable(Expiry::new(works.clone()));
         for publisher in Publisher::new(works.clone(), worker.clone()).workers() {
             background.start_when_writable(publisher);
         }

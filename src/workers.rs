@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub mod images;
 pub mod projector;
 pub mod reactor;
+pub mod reservation_expiry;
 pub mod session_expiry;
 #[cfg(test)]
 mod tests;

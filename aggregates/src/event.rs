@@ -11,6 +11,7 @@ use crate::dhcp_server::DhcpServerEvent;
 use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::reservation::ReservationEvent;
 use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
@@ -24,10 +25,11 @@ use crate::values::user_name::UserName;
 use crate::venture::VentureEvent;
 use crate::webhook::{EventPattern, WebhookEvent};
 use serde::de::DeserializeOwned;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 14] = [
+pub const KINDS: [(&str, &[&str]); 15] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -42,6 +44,7 @@ pub const KINDS: [(&str, &[&str]); 14] = [
     ("webhook", WebhookEvent::TYPES),
     ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
+    ("reservation", ReservationEvent::TYPES),
 ];
 
 /// Those of the patterns that match no event of this version of the program.
@@ -85,6 +88,8 @@ pub enum Event {
     Webhook(Name, WebhookEvent),
     /// An event of the scope of a secret.
     Secret(Name, SecretEvent),
+    /// An event of the reservation of this address.
+    Reservation(Ipv4Addr, ReservationEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -164,6 +169,7 @@ impl Event {
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
+            "reservation" => Self::Reservation(reserved(id)?, serde_json::from_str(payload).map_err(UnreadableEvent::Payload)?),
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }
@@ -173,9 +179,15 @@ impl Event {
         match self {
             Self::Deployment(id, event) => event.claims(*id),
             Self::Device(id, event) => event.claims(*id),
+            Self::Reservation(ip, event) => event.claims(*ip),
             _ => vec![],
         }
     }
+}
+
+/// The address that is the key of a reservation.
+fn reserved(id: &str) -> Result<Ipv4Addr, UnreadableEvent> {
+    id.parse().map_err(|_| UnreadableEvent::Key(crate::values::ParseError::new(format!("{id:?} is not an IPv4 address"))))
 }
 
 /// An event that may release and take claims.
@@ -198,6 +210,12 @@ impl Claiming for DeploymentEvent {
 impl Claiming for DeviceEvent {
     fn claims_of(&self, aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
         Ok(self.claims(aggregate_id.parse().map_err(UnreadableEvent::Key)?))
+    }
+}
+
+impl Claiming for ReservationEvent {
+    fn claims_of(&self, aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
+        Ok(self.claims(reserved(aggregate_id)?))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod network;
 pub mod placement;
 pub mod problem;
 pub mod rack;
+pub mod reservation;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -18,6 +18,7 @@ pub mod installations;
 pub mod parked;
 pub mod plugin_runs;
 pub mod power_orders;
+pub mod reservations;
 pub mod secrets;
 pub mod statistics;
 pub mod tallies;

@@ -321,7 +321,7 @@ async fn device_stays(connection: &mut Connection, id: DeviceId) -> Result<Optio
 }
 
 /// The preconditions that the networks of these addresses are unchanged.
-async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
+pub(super) async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
     let networks = held::networks_at(connection, ips).await?.into_iter();
     let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {
         aggregate_type: "network",

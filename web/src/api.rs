@@ -19,6 +19,7 @@ pub mod installer;
 pub mod networks;
 pub mod power;
 pub mod racks;
+pub mod reservations;
 pub mod secrets;
 pub mod sessions;
 pub mod sites;
@@ -39,6 +40,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     drift::configure(config);
     racks::configure(config);
     networks::configure(config);
+    reservations::configure(config);
     ventures::configure(config);
     boot_images::configure(config);
     boot_image_files::configure(config);

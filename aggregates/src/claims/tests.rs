@@ -146,7 +146,8 @@ fn the_catalogue_and_tokens_claim_nothing() {
 
 #[test]
 fn holders_are_read_back_from_what_is_stored() {
-    for holder in [Holder::Device(device_id(1)), Holder::Deployment(deployment_id(1))] {
+    let reserved = Holder::Reservation(parsed("10.0.0.20"));
+    for holder in [Holder::Device(device_id(1)), Holder::Deployment(deployment_id(1)), reserved] {
         assert_eq!(holder.to_string().parse(), Ok(holder));
     }
     for text in ["", "device", "device ", "rack r1", &device_id(1).to_string()] {

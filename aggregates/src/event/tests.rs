@@ -72,10 +72,16 @@ fn the_stored_form_of_drift_events_never_changes() {
 }
 
 #[test]
+fn the_stored_form_of_reservation_events_never_changes() {
+    let ip: std::net::Ipv4Addr = crate::samples::parsed("10.0.0.20");
+    contract("reservation", &ip.to_string(), &samples::reservation(), |event| Event::Reservation(ip, event));
+}
+
+#[test]
 fn every_type_of_event_is_of_one_aggregate_that_can_be_read() {
     let mut seen = std::collections::BTreeSet::new();
     for (aggregate, types) in super::KINDS {
-        for id in [device_id(1).to_string(), "some-key".to_owned()] {
+        for id in [device_id(1).to_string(), "some-key".to_owned(), "10.0.0.20".to_owned()] {
             let read = Event::read(aggregate, &id, "{}");
             assert!(!matches!(read, Err(UnreadableEvent::AggregateType(_))), "{aggregate} cannot be read");
         }

@@ -97,6 +97,7 @@ rules! {
         DhcpServerUnknown "dhcp_server_unknown" "No DHCP server has this name."
         DriftUnknown "drift_unknown" "The difference no longer exists."
         PluginUnknown "plugin_unknown" "The deployment's plan has no such plugin."
+        ReservationUnknown "reservation_unknown" "The address is not reserved."
         RoleUnknown "role_unknown" "The venture has no such role."
         SessionUnknown "session_unknown" "No session has this ID."
         SiteUnknown "site_unknown" "No site has this name."
@@ -107,7 +108,7 @@ rules! {
     }
     Rejected {
         ActionUnknown "action_unknown" "The page does not offer the requested action."
-        AddressHeld "address_held" "A device holds an address that the change would take out of its network, or reserve."
+        AddressHeld "address_held" "A device or a reservation holds an address that the change would take out of its network, or reserve."
         AddressIsManagement "address_is_management" "The address is the management address of a device."
         AddressNotAHost "address_not_a_host" "The address cannot be the address of one host."
         AddressNotAllowed "address_not_allowed"
@@ -200,7 +201,7 @@ rules! {
         EventNotFailing "event_not_failing" "The event is not one that fails to be delivered."
         EventTypeUnknown "event_type_unknown" "No event type matches the pattern."
         EventsMissing "events_missing" "The webhook names no event types."
-        ExpiresInPast "expires_in_past" "The token's end is in the past."
+        ExpiresInPast "expires_in_past" "The end of the token or of the reservation is in the past."
         FieldUnknown "field_unknown" "The service sets this field itself; a request must leave it out."
         FileNameTaken "file_name_taken" "The service uses the file name for something else under `/pxe/`."
         FreeRange "free_range" "The number of free addresses to list is out of range."
@@ -281,6 +282,7 @@ rules! {
         NextServerNotAHost "next_server_not_a_host" "The next server's address cannot be the address of one host."
         NotInProgress "not_in_progress" "The deployment is not in progress."
         NotUtf8 "not_utf8" "The file is not UTF-8 text."
+        NoteMissing "note_missing" "The request has no note that says what it is for."
         NothingNamed "nothing_named" "The form names no difference."
         OrderNotUnderWay "order_not_under_way" "The power order is not under way."
         ParentDecommissioned "parent_decommissioned" "The parent is decommissioned."

@@ -15,6 +15,7 @@ use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::reservation::ReservationSpec;
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
@@ -97,6 +98,8 @@ pub enum Command {
     Deployment(DeploymentAction),
     /// Changes the catalogue.
     Catalogue(CatalogueAction),
+    /// Reserves or releases an address.
+    Reservation(ReservationAction),
     /// Changes a webhook.
     Webhook(WebhookAction),
     /// Reports about a DHCP server.
@@ -185,6 +188,18 @@ pub enum CatalogueAction {
     DefineSecret(Name, Box<SecretSpec>),
     /// Retires an entry of the catalogue.
     Retire(Kind, Name),
+}
+
+/// A change of the reservation of an address.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum ReservationAction {
+    /// Reserves an address of a network, or changes the note and the end of its reservation.
+    ReserveAddress { network: Name, ip: Ipv4Addr, spec: ReservationSpec },
+    /// Ends the reservation of an address.
+    ReleaseAddress(Ipv4Addr),
+    /// Ends the reservation of an address if it has expired.
+    ExpireReservation(Ipv4Addr),
 }
 
 /// A change of a webhook, or of what it delivers next.

@@ -6,12 +6,14 @@ use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
 use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::rows::drift::{DriftView, Ordered};
 use crate::rows::parked::ParkedReason;
+use crate::rows::reservations::ReservationView;
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::reservation::ReservationEvent;
 use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
@@ -42,6 +44,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Drift(key, _) => Some(("drift", key.to_string())),
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
         Event::Secret(key, _) => Some(("secret", key.to_string())),
+        Event::Reservation(ip, _) => Some(("reservation", ip.to_string())),
     }
 }
 
@@ -97,7 +100,12 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
         Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
-        Event::Rack(_, RackEvent::RackRetired {})
+        Event::Reservation(_, ReservationEvent::AddressReserved { network, spec }) => {
+            let (network, spec, reserved_by) = (network.clone(), spec.clone(), recorded.actor.clone());
+            put(state, recorded, &ReservationView { network, spec, reserved_by, reserved_at: recorded.recorded_at }, false)
+        }
+        Event::Reservation(_, ReservationEvent::AddressReleased { .. } | ReservationEvent::ReservationExpired { .. })
+        | Event::Rack(_, RackEvent::RackRetired {})
         | Event::Token(_, TokenEvent::TokenRevoked {})
         | Event::Secret(_, SecretEvent::SecretScopeRetired {}) => retire(state, recorded),
     }

@@ -71,6 +71,8 @@ pub async fn concerned(connection: &mut Connection, scope: &ChangeScope) -> Resu
             match holder {
                 Holder::Device(device) => drop(devices.insert(device)),
                 Holder::Deployment(deployment) => deployments.push(deployment),
+                // The rules of networks look at reservations themselves.
+                Holder::Reservation(_) => {}
             }
         }
     }

@@ -18,6 +18,7 @@ pub struct Holding {
     /// The claimed value, for example an address.
     pub value: String,
     /// The device or other aggregate that holds the value.
+    #[schema(value_type = Object)]
     pub holder: Holder,
 }
 

@@ -164,6 +164,7 @@ fn describe(fixture: &mut Fixture, a: u8, b: u8) {
         8 => fixture.token(b % 2, create_token()),
         9 if b.is_multiple_of(3) => fixture.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
         9 => fixture.rack("r1", RackCommand::RetireRack),
+        10 if !b.is_multiple_of(3) => fixture.reservation(b),
         10 => fixture.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
         11 => apply(fixture, b),
         14 => allow(fixture, b),

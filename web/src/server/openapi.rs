@@ -69,6 +69,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::drift::show, api::drift::check, api::drift::repair,
         api::racks::index, api::racks::show, api::racks::define, api::racks::retire,
         api::networks::index, api::networks::show, api::networks::define, api::networks::retire, api::networks::addresses,
+        api::reservations::index, api::reservations::show, api::reservations::reserve, api::reservations::release,
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
         api::ventures::define_role, api::ventures::retire_role,
         api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,

@@ -1,7 +1,8 @@
 //! The names of the commands.
 
 use super::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, TokenAction, WebhookAction,
+    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, ReservationAction, TokenAction,
+    WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -40,6 +41,7 @@ names! {
     Catalogue(CatalogueAction):
         DefineSite DefineRack DefineNetwork DefineDhcpServer DefineVenture DefineRole RetireRole DefineBootImage PutBootFile
         RemoveBootFile ReplaceBootImage DefineSecret Retire;
+    Reservation(ReservationAction): ReserveAddress ReleaseAddress ExpireReservation;
     Webhook(WebhookAction): DefineWebhook PauseWebhook ResumeWebhook SetWebhookPosition SkipWebhookEvent;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;

@@ -1,6 +1,7 @@
 //! Views of networks.
 
 use super::map::Map;
+use crate::english::counted;
 use crate::pages::catalogue::{NETWORK, list, options};
 use crate::pages::components::block::{card, facts as table_of_facts, used};
 use bootledger_aggregates::network::NetworkSpec;
@@ -35,13 +36,14 @@ pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
 }
 
 /// How full a network is, and its next free addresses.
-pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Markup {
+pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, reserved: usize, map: &Map) -> Markup {
     let spec = &network.spec;
     card(
         "use",
         "Use",
         &html! {
             (used(&format!("Addresses of {} in use", network.key), held, capacity(spec)))
+            @if reserved > 0 { p { (counted(reserved, "of these is", "of these are")) " reserved by operators. " a href="#reservations" { "Reservations" } } }
             @if !network.retired && !map.free.is_empty() {
                 p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". A deployment without an address gets the first one." }
             } @else if !network.retired && map.knows_free {

@@ -20,6 +20,7 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         "user" => ("ada", None),
         "drift" if payload["difference"]["server"] == "kea-1" => ("dc1/dhcp/kea-1", None),
         "drift" => ("dc1/dns/h200.dc1.example/A", None),
+        "reservation" => ("10.0.0.20", None),
         _ => ("some-key", None),
     };
     Line {

@@ -139,6 +139,7 @@ impl Fixtures {
             "file" if of("/dhcp") => "kea.json".to_owned(),
             "file" => "boot.ipxe".to_owned(),
             "image" => "debian".to_owned(),
+            "ip" => "10.0.0.20".to_owned(),
             "site" => "dc1".to_owned(),
             "role" => "web".to_owned(),
             "plugin" => "dns".to_owned(),

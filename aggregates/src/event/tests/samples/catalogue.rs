@@ -5,6 +5,7 @@ use crate::boot_image::{BootFile, BootImageEvent, BootImageSpec, EndedBy, FileKi
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
+use crate::reservation::{ReservationEvent, ReservationSpec};
 use crate::samples::{self, boot_file, noon, parsed};
 use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
@@ -168,6 +169,21 @@ sample_events!(network: NetworkEvent {
         NetworkEvent::NetworkDefined { spec: Box::new(samples::network("10.1.0.0/16")) },
     ],
     NetworkRetired => [NetworkEvent::NetworkRetired {}],
+});
+
+sample_events!(reservation: ReservationEvent {
+    AddressReserved => [
+        ReservationEvent::AddressReserved {
+            network: parsed("prod"),
+            spec: ReservationSpec { note: parsed("For the new firewall"), expires: Some(noon(86_400)) },
+        },
+        ReservationEvent::AddressReserved {
+            network: parsed("prod"),
+            spec: ReservationSpec { note: parsed("Printer"), expires: None },
+        },
+    ],
+    AddressReleased => [ReservationEvent::AddressReleased { network: parsed("prod") }],
+    ReservationExpired => [ReservationEvent::ReservationExpired { network: parsed("prod") }],
 });
 
 sample_events!(dhcp_server: DhcpServerEvent {

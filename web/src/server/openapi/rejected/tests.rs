@@ -47,6 +47,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::DeploymentUnknown,
             Rule::DhcpServerUnknown,
             Rule::PluginUnknown,
+            Rule::ReservationUnknown,
             Rule::SessionUnknown,
             Rule::TokenUnknown,
             Rule::UserUnknown,
