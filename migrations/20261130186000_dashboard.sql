@@ -11,7 +11,12 @@ CREATE TABLE views.site_tallies (
     overdue bigint NOT NULL
 );
 
--- The occupied units of every rack are read from this index alone, in its order.
+-- How many units of a rack devices in use occupy: of a hundred thousand devices they cannot be counted with every look. The
+-- projector counts the units of the racks that a batch changes, after it has written the devices.
+CREATE TABLE views.rack_tallies (
+    rack text PRIMARY KEY,
+    units bigint NOT NULL
+);
 CREATE INDEX devices_now_by_unit ON views.devices (rack, rack_position)
     WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL;
 

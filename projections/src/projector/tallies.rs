@@ -4,7 +4,7 @@ use super::state::State;
 use crate::rows::deployments::{Deployment, Status};
 use crate::rows::devices::Device;
 use bootledger_aggregates::values::name::Name;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 /// By how much the numbers of devices in use and of live deployments of a role or a site change.
@@ -54,6 +54,19 @@ pub(super) fn of_sites(state: &State) -> Vec<(Name, Tally)> {
         }
     }
     tallies.into_iter().filter(|(_, tally)| *tally != Tally::default()).collect()
+}
+
+/// The racks whose occupied units may have changed.
+pub(super) fn racks(state: &State) -> BTreeSet<String> {
+    let place = |device: &Device| Some((device.rack.clone()?, device.rack_position?)).filter(|_| !device.decommissioned);
+    let mut racks = BTreeSet::new();
+    for (_, before, after) in state.devices.ends() {
+        let (before, after) = (before.and_then(place), after.and_then(place));
+        if before != after {
+            racks.extend([before, after].into_iter().flatten().map(|(rack, _)| rack.to_string()));
+        }
+    }
+    racks
 }
 
 fn role_of(device: &Device) -> Option<(Name, Name)> {

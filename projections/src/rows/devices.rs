@@ -295,19 +295,6 @@ pub async fn counts_in(executor: impl PgExecutor<'_>, racks: &[Name], at: At) ->
     rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.rack.parse()?, row.count))).collect()
 }
 
-/// How many units of each rack are occupied by devices in use, from the current views. A rack without any is left out.
-///
-/// # Errors
-/// Returns `Error::Database` if the query fails, and `Error::Damaged` if a row cannot be parsed.
-pub async fn units_in_use(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, i64)>> {
-    let rows = sqlx::query!(
-        r#"SELECT rack AS "rack!", count(DISTINCT rack_position) AS "units!" FROM devices
-            WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL
-            GROUP BY rack"#
-    );
-    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.rack.parse()?, row.units))).collect()
-}
-
 /// The management addresses in a network that belong to devices in use. They must not be assigned to other devices.
 ///
 /// # Errors

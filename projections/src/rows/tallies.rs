@@ -33,6 +33,15 @@ pub async fn of_sites(executor: impl PgExecutor<'_>) -> Result<Vec<SiteTally>> {
 /// How long each statement may take. It reads all current rows, but only once, at the start of the service.
 const LIMIT: Duration = Duration::from_mins(2);
 
+/// How many units of each rack devices in use occupy, from the current views. A rack without any is left out.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn of_racks(executor: impl PgExecutor<'_>) -> Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!("SELECT rack, units FROM rack_tallies");
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.rack, row.units)).collect())
+}
+
 /// Computes the counts again while no projector is working. Needed at the start of a service: a projector of another version,
 /// which maintains other counts or none, may have run before.
 ///
@@ -68,6 +77,14 @@ pub async fn recount(pool: &Pool) -> Result<()> {
                  SELECT site, 0, (status = 'open')::integer, (status = 'in_progress')::integer, overdue::integer
                    FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')) AS counted
           GROUP BY site"
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query!("DELETE FROM rack_tallies").execute(&mut *transaction).await?;
+    sqlx::query!(
+        "INSERT INTO rack_tallies (rack, units)
+         SELECT rack, count(DISTINCT rack_position) FROM devices
+          WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL GROUP BY rack"
     )
     .execute(&mut *transaction)
     .await?;

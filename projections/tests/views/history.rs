@@ -152,7 +152,7 @@ async fn rows(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
 }
 
 /// Every view except the checkpoint.
-pub(crate) const TABLES: [&str; 16] = [
+pub(crate) const TABLES: [&str; 17] = [
     "parked",
     "catalogue",
     "devices",
@@ -168,5 +168,6 @@ pub(crate) const TABLES: [&str; 16] = [
     "statistics",
     "role_tallies",
     "site_tallies",
+    "rack_tallies",
     "address_tallies",
 ];

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::projector::state::State;
 use crate::projector::tallies;
 use sqlx::PgConnection;
+use std::collections::BTreeSet;
 
 pub(super) async fn write(connection: &mut PgConnection, state: &State) -> Result<()> {
     of_roles(connection, state).await?;
@@ -59,6 +60,25 @@ async fn of_sites(connection: &mut PgConnection, state: &State) -> Result<()> {
     .await?;
     let none = sqlx::query!("DELETE FROM site_tallies WHERE devices = 0 AND open = 0 AND in_progress = 0 AND overdue = 0");
     none.execute(connection).await?;
+    Ok(())
+}
+
+/// Counts the occupied units of these racks again. The devices must be written already.
+pub(super) async fn of_racks(connection: &mut PgConnection, racks: &BTreeSet<String>) -> Result<()> {
+    if racks.is_empty() {
+        return Ok(());
+    }
+    let racks: Vec<String> = racks.iter().cloned().collect();
+    sqlx::query!("DELETE FROM rack_tallies WHERE rack = ANY($1)", &racks).execute(&mut *connection).await?;
+    sqlx::query!(
+        "INSERT INTO rack_tallies (rack, units)
+         SELECT rack, count(DISTINCT rack_position) FROM devices
+          WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL AND rack = ANY($1)
+          GROUP BY rack",
+        &racks
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

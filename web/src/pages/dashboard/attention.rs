@@ -133,7 +133,7 @@ fn row(what: &Markup, place: &Markup, moment: Option<Timestamp>, why: &Markup, n
     }
 }
 
-/// The rows, the most urgent first: what fails, what is late, what waits for a person, and then servers and receivers that are
+/// The rows, the most urgent first: what fails, what is late, what waits for an operator, and then servers and receivers that are
 /// behind.
 fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
     let mut rows = failed(found, now);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_who_is_awaited_comes_before_servers_and_after_what_is_late() {
+    fn an_operator_who_is_awaited_comes_before_servers_and_after_what_is_late() {
         let waits = |key: &str| Awaited { key: key.to_owned(), deployments: 1, since: Timestamp::default() };
         let found = Attention {
             awaited: vec![waits("dhcp-server:kea-1"), waits("operator")],

@@ -5,7 +5,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block;
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::{catalogue, devices, holdings};
+use bootledger_projections::rows::{catalogue, holdings, tallies};
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ impl Usage {
         if self.total > 0 { self.used * 100 / self.total } else { 100 }
     }
 
-    /// The state in words, with the tone that repeats it.
+    /// The state as text, with the tone that repeats it.
     pub(super) fn state(&self) -> (Tone, &'static str) {
         match self.percent() {
             _ if self.used >= self.total => (Tone::Bad, "Full"),
@@ -63,12 +63,12 @@ pub(super) async fn load(snapshot: &mut Snapshot<'_>) -> Result<Capacity, Error>
         used,
         total: i64::try_from(network.spec.capacity()).unwrap_or(i64::MAX),
     });
-    let units: HashMap<_, _> = devices::units_in_use(snapshot.connection()).await?.into_iter().collect();
+    let units: HashMap<String, i64> = tallies::of_racks(snapshot.connection()).await?.into_iter().collect();
     let racks = catalogue::racks(snapshot.connection(), At::Now).await?;
     let racks = racks.iter().map(|rack| Usage {
         key: rack.key.to_string(),
         site: rack.spec.site.to_string(),
-        used: units.get(&rack.key).copied().unwrap_or(0),
+        used: units.get(rack.key.as_str()).copied().unwrap_or(0),
         total: i64::from(rack.spec.units),
     });
     Ok(Capacity { networks: fullest_first(networks.collect()), racks: fullest_first(racks.collect()) })

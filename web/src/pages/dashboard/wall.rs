@@ -1,5 +1,5 @@
-//! The wall board, `/wall`: the dashboard's most important parts in large type, without menu and forms, for a screen that nobody
-//! operates. A viewer's sign-in is enough. It is live; without JavaScript, the browser loads it again every 30 seconds.
+//! The wall board, `/wall`: the dashboard's most important parts in large type, without menu and forms, for a screen without
+//! an operator. A viewer's sign-in is enough. It is live; without JavaScript, the browser loads it again every 30 seconds.
 
 use super::{DashboardData, attention, load, tiles};
 use crate::http::error::Error;

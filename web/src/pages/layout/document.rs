@@ -51,7 +51,7 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
     document_with(title, theme, scripts, &html! {}, body)
 }
 
-/// A document without menu for a screen that nobody operates. Without JavaScript, it is loaded again every 30 seconds; a script
+/// A document without menu for a screen without an operator. Without JavaScript, it is loaded again every 30 seconds; a script
 /// keeps it live.
 pub(super) fn board(title: &str, theme: Theme, body: &Markup) -> Markup {
     document_with(title, theme, true, &html! { noscript { meta http-equiv="refresh" content="30"; } }, body)
