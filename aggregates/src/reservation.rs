@@ -45,8 +45,8 @@ pub struct AddressFacts {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum ReservationCommand {
-    /// Reserves the address, or changes the note and the end of its reservation.
-    ReserveAddress { ip: Ipv4Addr, network: Name, spec: ReservationSpec, now: Timestamp, facts: AddressFacts },
+    /// Reserves the address or, if `replaces` is set, changes the note and the end of its reservation.
+    ReserveAddress { ip: Ipv4Addr, network: Name, spec: ReservationSpec, replaces: bool, now: Timestamp, facts: AddressFacts },
     /// Ends the reservation.
     ReleaseAddress {},
     /// Ends the reservation if it has expired at this time.
@@ -110,11 +110,16 @@ impl Reservation {
     pub fn decide(&self, command: ReservationCommand) -> Result<Vec<ReservationEvent>, Refused> {
         use ReservationCommand as C;
         match (command, &self.reserved) {
-            (C::ReserveAddress { ip, network, spec, now, facts }, reserved) => {
+            (C::ReserveAddress { ip, network, spec, replaces, now, facts }, reserved) => {
                 if reserved.as_ref() == Some(&(network.clone(), spec.clone())) {
                     return Ok(vec![]);
                 }
-                Refused::unless_empty(broken(ip, &network, &spec, now, &facts))?;
+                let mut broken = broken(ip, &network, &spec, now, &facts);
+                // Two operators may have been offered the same free address.
+                if reserved.is_some() && !replaces {
+                    broken.extend(held_claim(&Claim::Ip(ip), Holder::Reservation(ip), DeviceId::default()));
+                }
+                Refused::unless_empty(broken)?;
                 Ok(vec![ReservationEvent::AddressReserved { network, spec }])
             }
             (C::ReleaseAddress {}, Some((network, _))) => {

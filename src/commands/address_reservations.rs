@@ -19,10 +19,10 @@ use std::net::Ipv4Addr;
 impl CommandService {
     pub(super) async fn reservation_command(&self, action: &ReservationAction, context: &Context) -> Result<Receipt, Failure> {
         let (ip, command, preconditions) = match action {
-            ReservationAction::ReserveAddress { network, ip, spec } => {
+            ReservationAction::ReserveAddress { network, ip, spec, replaces } => {
                 let (preconditions, facts) = self.address_facts(network, *ip).await?;
-                let (network, spec, now) = (network.clone(), spec.clone(), (self.now)());
-                (*ip, ReservationCommand::ReserveAddress { ip: *ip, network, spec, now, facts }, preconditions)
+                let (network, spec, replaces, now) = (network.clone(), spec.clone(), *replaces, (self.now)());
+                (*ip, ReservationCommand::ReserveAddress { ip: *ip, network, spec, replaces, now, facts }, preconditions)
             }
             ReservationAction::ReleaseAddress(ip) => (*ip, ReservationCommand::ReleaseAddress {}, vec![]),
             ReservationAction::ExpireReservation(ip) => {

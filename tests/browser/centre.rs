@@ -74,6 +74,8 @@ impl Centre {
         service.post("/api/v1/image-library/netboot/add", &json!({})).await?;
         let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/catalogue.yaml");
         service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
+        // A reservation, so that its pages exist.
+        service.put("/api/v1/networks/dc1-prod/reservations/10.20.3.9", &json!({ "note": "For the new firewall" })).await?;
         Ok(Self(service))
     }
 

@@ -14,7 +14,7 @@ fn facts() -> AddressFacts {
 }
 
 fn reserve(ip: &str, spec: ReservationSpec, facts: AddressFacts) -> ReservationCommand {
-    ReservationCommand::ReserveAddress { ip: parsed(ip), network: parsed("prod"), spec, now: noon(0), facts }
+    ReservationCommand::ReserveAddress { ip: parsed(ip), network: parsed("prod"), spec, replaces: true, now: noon(0), facts }
 }
 
 fn reserved(spec: ReservationSpec) -> Reservation {
@@ -37,6 +37,16 @@ fn a_free_address_is_reserved_and_the_same_request_changes_nothing() {
     assert_eq!(again.expect("it is reserved"), []);
     let changed = reserved(spec("a", None)).decide(reserve("10.0.0.20", spec("b", None), held));
     assert_eq!(changed.expect("its note changes").len(), 1);
+}
+
+#[test]
+fn a_request_for_a_free_address_does_not_take_over_the_reservation_of_another_operator() {
+    let (ip, network) = (parsed("10.0.0.20"), parsed("prod"));
+    let wanted = spec("b", None);
+    let new = ReservationCommand::ReserveAddress { ip, network, spec: wanted, replaces: false, now: noon(0), facts: facts() };
+    assert_eq!(rules(reserved(spec("a", None)).decide(new.clone())), ["ip_claimed"]);
+    assert!(reserved(spec("b", None)).decide(new.clone()).is_ok_and(|events| events.is_empty()), "it was sent twice");
+    assert!(Reservation::default().decide(new).is_ok());
 }
 
 #[test]

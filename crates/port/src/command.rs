@@ -194,8 +194,8 @@ pub enum CatalogueAction {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum ReservationAction {
-    /// Reserves an address of a network, or changes the note and the end of its reservation.
-    ReserveAddress { network: Name, ip: Ipv4Addr, spec: ReservationSpec },
+    /// Reserves an address of a network or, if `replaces` is set, changes the note and the end of its reservation.
+    ReserveAddress { network: Name, ip: Ipv4Addr, spec: ReservationSpec, replaces: bool },
     /// Ends the reservation of an address.
     ReleaseAddress(Ipv4Addr),
     /// Ends the reservation of an address if it has expired.

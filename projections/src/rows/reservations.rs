@@ -36,7 +36,7 @@ pub struct Reservation {
     /// The reserved address.
     #[schema(value_type = Ipv4Address)]
     pub ip: Ipv4Addr,
-    /// Why, for how long, and by whom.
+    /// The network, the note, the end and the operator.
     #[serde(flatten)]
     pub view: ReservationView,
 }

@@ -103,7 +103,7 @@ pub(crate) async fn reserve(
     Path((key, ip)): Path<(Name, Ipv4Addr)>,
     Json(spec): Json<ReservationSpec>,
 ) -> Result<HttpResponse, Error> {
-    let action = ReservationAction::ReserveAddress { network: key.clone(), ip, spec };
+    let action = ReservationAction::ReserveAddress { network: key.clone(), ip, spec, replaces: true };
     let change = Change::make(&mut backend, &caller, Command::Reservation(action)).await?;
     match change.shown(&mut backend).await {
         Shown::Now(mut snapshot) => {

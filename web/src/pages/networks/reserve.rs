@@ -33,6 +33,8 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 const NAMES: [&str; 3] = ["ip", "note", "expires"];
+/// The field with the address whose reservation the form changes; empty for a new reservation.
+const REPLACES: &str = "replaces";
 
 /// The query of the forms.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -79,8 +81,10 @@ pub(super) async fn load(
         None => map::next_free(&mut snapshot, &network.spec).await?,
     };
     let pair = |name: &str, value: String| (name.to_owned(), value);
+    let replaces = existing.as_ref().map(|reservation| reservation.ip.to_string()).unwrap_or_default();
     let spec = existing.map(|reservation| reservation.view.spec);
     let fields = Fields::new(vec![
+        pair(REPLACES, replaces),
         pair("ip", ip.map(|ip| ip.to_string()).unwrap_or_default()),
         pair("note", spec.as_ref().map(|spec| spec.note.to_string()).unwrap_or_default()),
         pair("expires", spec.and_then(|spec| spec.expires).map(in_field).unwrap_or_default()),
@@ -101,7 +105,8 @@ pub(super) async fn reserve(
     let expires = fields.read::<FormTime>("expires").map(|time| time.0);
     if let (Some(ip), Some(note), true) = (ip, note, fields.broken().is_empty()) {
         let spec = ReservationSpec { note, expires };
-        let action = ReservationAction::ReserveAddress { network: key.clone(), ip: ip.0, spec };
+        let replaces = fields.text(REPLACES) == ip.0.to_string();
+        let action = ReservationAction::ReserveAddress { network: key.clone(), ip: ip.0, spec, replaces };
         match backend.execute(Command::Reservation(action), fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/networks/{key}#reservations")).await),
             Err(error) => fields.refused(error)?,
@@ -134,7 +139,8 @@ fn form(network: &Entry<NetworkSpec>, fields: &Fields) -> Markup {
             p { "A reserved address of " code { (network.spec.cidr) } " is neither suggested for a server nor assigned to one, until the reservation expires or is released." }
             form.form method="post" action=(format!("{page}/reserve")) {
                 (once())
-                (field("ip", "Address", "For a reserved address, this changes the reservation.", true).text())
+                input type="hidden" name=(REPLACES) value=(fields.text(REPLACES));
+                (field("ip", "Address", "An address of the network that is free.", true).text())
                 (field("note", "Note", "What the address is reserved for.", true).text())
                 (field("expires", "Expires (UTC)", "Without a time, the address stays reserved until it is released.", false).text_with(kind, &html! {}))
                 div.actions {

@@ -91,6 +91,7 @@ impl Fixtures {
         objects::devices(&site).await;
         objects::deployments(&site).await;
         objects::accounts(&site).await;
+        objects::reservations(&site).await;
         site.boot.application.vitals.worker("projector").succeeded();
         site.boot.application.vitals.worker("reactor").failed_because("connection refused");
         Self::of(site, ids).await
@@ -146,6 +147,11 @@ impl Fixtures {
                 show("the past", format!("{usual}?at=3")),
                 as_viewer(usual),
             ],
+            "/networks/{key}/reserve" => {
+                vec![show("", usual.clone()), show("reserved", format!("{usual}?ip={}", objects::RESERVED))]
+            }
+            "/networks/{key}/release" => vec![show("", format!("{usual}?ip={}", objects::RESERVED))],
+            "/boot-images/{key}/revert" => vec![show("", format!("{usual}?to=1"))],
             "/dhcp-servers/{key}" => vec![
                 show("confirmed", usual),
                 show("failing", "/dhcp-servers/isc-1"),

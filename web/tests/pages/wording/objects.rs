@@ -41,6 +41,15 @@ async fn append(site: &TestSite, kind: &str, id: &str, events: impl IntoIterator
     }
 }
 
+/// The address that an operator has reserved.
+pub(super) const RESERVED: &str = "10.0.0.77";
+
+/// Appended last, so that the numbers of the other events stay as they are.
+pub(super) async fn reservations(site: &TestSite) {
+    let spec = json!({"note": "For the new firewall", "expires": "2026-03-02T12:00:00Z"});
+    append(site, "reservation", RESERVED, [json!({"type": "AddressReserved", "network": "prod", "spec": spec})]).await;
+}
+
 pub(super) async fn catalogue(site: &TestSite) {
     let mut dc1 = site_defined();
     dc1["spec"]["boot_url"] = json!("http://10.0.0.1:8080");
