@@ -205,10 +205,10 @@ impl Commands for CommandService {
         self.secrets.read_for_boot(name).map(|secret| BootSecret::new(secret.expose())).map_err(|problem| problem.to_string())
     }
 
-    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+    async fn import(&self, csv: &[u8], dry_run: bool, rack: Option<&Name>, context: Context) -> Result<Imported, CommandError> {
         let span =
             info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
-        let mut imported = import::run(self, csv, dry_run, context).instrument(span).await?;
+        let mut imported = import::run(self, csv, dry_run, rack, context).instrument(span).await?;
         if let Imported::Refused(errors) = &mut imported {
             self.name_holders(errors.iter_mut().map(|error| &mut error.broken)).await;
         }

@@ -13,6 +13,7 @@ use super::{CommandService, TRIES, context};
 use crate::event_log::append::{Batch, Idempotency};
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::ImportId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_port::{CommandError, Context, Imported, Receipt, RowError};
 use choose::Beside;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,9 +36,14 @@ pub(super) async fn run(
     commands: &CommandService,
     csv: &[u8],
     dry_run: bool,
+    rack: Option<&Name>,
     context: Context,
 ) -> Result<Imported, CommandError> {
-    let read::Content { rows, errors: unread } = read::content(csv);
+    let mut content = read::content(csv);
+    if let Some(rack) = rack {
+        content.put_into(rack);
+    }
+    let read::Content { rows, errors: unread } = content;
     if rows.is_empty() {
         return Ok(Imported::Refused(unread));
     }

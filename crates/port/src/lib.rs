@@ -339,10 +339,11 @@ pub trait Commands: Send + Sync {
     /// Returns a description of the problem, and what to do about it. The text contains nothing of the secret's content.
     fn boot_secret(&self, name: &Name) -> Result<BootSecret, String>;
 
-    /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
+    /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none. If `rack` is given, all rows are
+    /// for that rack: it is the rack of rows that name none, and rows that name another one are refused.
     ///
     /// # Errors
     /// Returns an error if the facts cannot be looked up or the events cannot be appended. Refused rows are not an error, but
     /// [`Imported::Refused`].
-    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;
+    async fn import(&self, csv: &[u8], dry_run: bool, rack: Option<&Name>, context: Context) -> Result<Imported, CommandError>;
 }

@@ -57,7 +57,7 @@ pub(crate) async fn create(
     Parameters(mode): Parameters<ImportMode>,
     Csv(csv, _memory): Csv,
 ) -> Result<HttpResponse, Error> {
-    match backend.import(&csv, mode.dry_run, caller.context()).await? {
+    match backend.import(&csv, mode.dry_run, None, caller.context()).await? {
         Imported::Planned(rows) => Ok(HttpResponse::Ok().json(ImportAnswer { import: None, position: None, rows })),
         Imported::Refused(rows) => Err(Error::rejected_rows(rows)),
         Imported::Started { import, receipt, rows } => {

@@ -106,7 +106,7 @@ impl Commands for Domain {
             .ok_or_else(|| format!("there is no secret {name}"))
     }
 
-    async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
+    async fn import(&self, _: &[u8], _: bool, _: Option<&Name>, _: Context) -> Result<Imported, CommandError> {
         Err(CommandError::NotFound("no imports here".to_owned()))
     }
 }

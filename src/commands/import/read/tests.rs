@@ -109,3 +109,16 @@ fn thousands_of_errors_are_all_listed_but_a_file_of_another_format_is_one_error(
     let csv = "x;y;z\n".repeat(5_000);
     assert_eq!(errors_of(csv.as_bytes()), [(0, String::new(), "csv_foreign".to_owned())]);
 }
+
+#[test]
+fn a_file_for_one_rack_fills_in_the_rack_and_refuses_other_ones() {
+    let csv =
+        "mac;venture;role;rack\n52:54:00:00:00:01;shop;web;\n52:54:00:00:00:02;shop;web;r1\n52:54:00:00:00:03;shop;web;r2\n";
+    let mut content = content(csv.as_bytes());
+    content.put_into(&"r1".parse().expect("a name"));
+    let racks: Vec<String> = content.rows.iter().take(2).filter_map(|row| row.rack.as_ref()).map(ToString::to_string).collect();
+    assert_eq!(racks, ["r1", "r1"]);
+    let errors: Vec<_> =
+        content.errors.iter().map(|error| (error.row, error.column.as_str(), error.broken.rule.as_str())).collect();
+    assert_eq!(errors, [(4, "rack", "rack_other")]);
+}

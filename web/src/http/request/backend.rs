@@ -197,13 +197,19 @@ impl Backend {
         futures::stream::iter(wanted.iter().map(check)).buffered(AT_ONCE).collect().await
     }
 
-    /// Starts a deployment for every row of a CSV text, or for none.
+    /// Starts a deployment for every row of a CSV text, or for none. If `rack` is given, all rows are for that rack.
     ///
     /// # Errors
     /// Returns the domain's error, or one if the caller's share is used up.
-    pub async fn import(&mut self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+    pub async fn import(
+        &mut self,
+        csv: &[u8],
+        dry_run: bool,
+        rack: Option<&Name>,
+        context: Context,
+    ) -> Result<Imported, CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
-        self.application.commands.unguarded().import(csv, dry_run, context).await
+        self.application.commands.unguarded().import(csv, dry_run, rack, context).await
     }
 
     /// Checks a deployment as if it were started now.

@@ -25,7 +25,10 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let names: Vec<Name> = racks.iter().map(|rack| rack.key.clone()).collect();
     let counts = devices::counts_in(snapshot.connection(), &names, at).await?.into_iter().collect();
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let define = action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may);
+    let define = html! {
+        @if !racks.is_empty() { (block::link_button("/racks/_side-by-side", "hdd-rack", "Side by side")) }
+        (action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may))
+    };
     let content = html! {
         (block::heading(&[], &html! { "Racks" }, &define))
         (filters(&page_context, "/racks", "Name, site or description", &[], &html! {}))

@@ -32,6 +32,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::PasswordSame,
             Rule::PasswordWrong,
             Rule::RackExists,
+            Rule::RackOther,
             Rule::ScopeUnknown,
             Rule::SettingMalformed,
             Rule::SettingRepeated,
