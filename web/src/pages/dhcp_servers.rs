@@ -202,8 +202,13 @@ impl LivePage for DhcpServers {
         let subject = Subject::Dhcp { server: key.clone() };
         let found = drift::find(snapshot.connection(), &DriftKey { site: site.clone(), subject }, at).await?;
         let check = differences::last_check(snapshot, site, now).await?;
-        let found =
-            differences::Differences { check, count: i64::from(found.is_some()), items: found.into_iter().collect(), next: None };
+        let found = differences::Differences {
+            check,
+            count: i64::from(found.is_some()),
+            items: found.into_iter().collect(),
+            next: None,
+            uncompared: entry.retired.then_some("A retired server is not compared."),
+        };
         let history = history::read(snapshot, "dhcp_server", key.as_str()).await?;
         let path = DHCP_SERVER.page(key);
         Ok(vec![

@@ -67,7 +67,8 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
     let q = query.q.as_deref().unwrap_or_default().to_lowercase();
     let all = sites.iter().flat_map(|site| {
-        site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, updates: site.spec.dns_updates.is_some() })
+        let primary = site.spec.dns_updates.as_ref().map(|updates| updates.primary);
+        site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, primary })
     });
     let mut rows: Vec<_> = all.filter(|row| row.zone.name.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
     rows.sort_by_key(view::Row::place);
@@ -116,7 +117,10 @@ async fn parts(
         render(&File { zone: &of_file, domain: &domain, managed: &all, records: &records, serial })
     });
     let file = written.await.map_err(|error| Error::Internal(error.into()))??;
-    let found = differences::some_of_site(snapshot, &site.key, now, of_zone).await?;
+    let mut found = differences::some_of_site(snapshot, &site.key, now, of_zone).await?;
+    if at == At::Now && site.spec.dns_updates.is_none() {
+        found.uncompared = Some("The site has no DNS primary, so the records of the zone cannot be compared.");
+    }
     let pending = match snapshot.at {
         At::Now => Some(dns_updates::in_zone(snapshot.connection(), &zone.above(), SHOWN_UPDATES).await?),
         At::Position(_) => None,

@@ -32,6 +32,14 @@ pub struct DhcpServerView {
     pub failing: Option<Failing>,
 }
 
+impl DhcpServerView {
+    /// When the server's agent last reported, whether it confirmed a configuration or failed to use it.
+    pub fn last_report(&self) -> Option<Timestamp> {
+        let confirmed = self.confirmed.as_ref().map(|confirmed| confirmed.at);
+        confirmed.max(self.failing.as_ref().map(|failing| failing.at))
+    }
+}
+
 /// The configuration that a DHCP server runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Confirmed {

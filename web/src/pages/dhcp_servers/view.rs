@@ -68,7 +68,7 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
     html! {
         table.cards id="servers" {
             caption.visually-hidden { "DHCP servers" }
-            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "State" } th scope="col" { "Last confirmed" } th scope="col" { "Waiting deployments" } } }
+            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "Expected" } th scope="col" { "Observed" } th scope="col" { "Last checked" } th scope="col" { "State" } th scope="col" { "Waiting deployments" } } }
             tbody {
                 @for server in servers {
                     @let view = &server.spec;
@@ -80,12 +80,14 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
                         (list::name(&DHCP_SERVER, server.key.as_str(), false))
                         td data-label="Site" { a href=(format!("/sites/{}", view.spec.site)) { (view.spec.site) } }
                         td data-label="Software" { (called(view.spec.kind)) }
+                        td data-label="Expected" { @match change { Some(change) => { "as of " a href=(format!("/timeline/{}", change.line.position)) { "event " (change.line.position) } } None => span.quiet { "no changes known" } } }
+                        td data-label="Observed" { @match &view.confirmed { Some(confirmed) => { "as of " a href=(format!("/timeline/{}", confirmed.position)) { "event " (confirmed.position) } ", revision " code title=(confirmed.revision) { (short(&confirmed.revision)) } } None => span.quiet { "nothing" } } }
+                        td data-label="Last checked" { @match view.last_report() { Some(at) => { (since(at, now)) " ago" } None => (badge(Tone::Neutral, "Not checked")) } }
                         td data-label="State" {
                             (state.badge())
                             @if let Some(failing) = &view.failing { div { (failing.message) } }
                             @if let (State::Behind, Some(change)) = (state, change) { div.quiet { "since a change " (since(change.line.recorded_at, now)) " ago" } }
                         }
-                        td data-label="Last confirmed" { @match &view.confirmed { Some(confirmed) => { (since(confirmed.at, now)) " ago" } None => { span.quiet { "never" } } } }
                         td data-label="Waiting deployments" { @if held_up > 0 { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (held_up) @if held_up == 1 { " deployment" } @else { " deployments" } } } @else { span.quiet { "none" } } }
                     }
                 }
@@ -274,8 +276,10 @@ mod tests {
             let badge = texts(&expected.badge(), ".badge");
             let html = state(&server, Some(&change(7)), true, at(90));
             assert_eq!(texts(&html, ".badge"), badge);
+            let checked = server.spec.last_report().is_some();
             let html = table(&[server], &[change(7)], &[], at(90));
-            assert_eq!(texts(&html, ".badge"), badge);
+            assert_eq!(texts(&html, "td[data-label=State] .badge"), badge);
+            assert_eq!(texts(&html, "td[data-label='Last checked'] .badge.neutral").len(), usize::from(!checked));
         }
     }
 

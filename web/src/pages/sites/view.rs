@@ -1,12 +1,11 @@
 //! Views of sites.
 
-use crate::english::counted;
 use crate::pages::catalogue::{SITE, list, options};
 use crate::pages::components::action::{self, Allowed, Look};
-use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::badge::Tone;
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::since;
-use bootledger_aggregates::drift::DriftProblem;
+use crate::pages::differences::observed;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
@@ -15,6 +14,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::questions::site_uses::SiteUse;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
+use bootledger_projections::rows::drift::LastCheck;
 use maud::{Markup, html};
 
 /// The list's table.
@@ -22,7 +22,7 @@ pub(super) fn table(
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
-    checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
+    checks: &[LastCheck],
     now: Timestamp,
 ) -> Markup {
     html! {
@@ -32,7 +32,7 @@ pub(super) fn table(
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
-                    @let check = checks.iter().find(|(known, ..)| *known == site.key);
+                    @let check = checks.iter().find(|check| check.site == site.key);
                     @let networks = networks.iter().filter(|network| network.spec.site == site.key).count();
                     tr {
                         (list::name(&SITE, site.key.as_str(), site.retired))
@@ -40,12 +40,10 @@ pub(super) fn table(
                         td data-label="Domain" { code { (site.spec.domain) } }
                         td data-label="Networks" { a href=(format!("/networks?q={}", site.key)) { (networks) } }
                         td data-label="Differences" {
-                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (badge(Tone::Warn, &counted(count, "difference", "differences"))) } }
-                            @else if check.is_some_and(|(_, at, _)| at.is_some()) { (badge(Tone::Good, "None")) }
-                            @else { span.quiet { "unknown" } }
+                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (observed(count, check, true)) } } @else { (observed(count, check, true)) }
                         }
                         td data-label="Last checked" {
-                            @match check { Some((_, Some(at), problems)) => { (since(*at, now)) " ago" @if !problems.is_empty() { " " (badge(Tone::Warn, "Incomplete")) } } _ => { span.quiet { "never" } } }
+                            @match check.and_then(|check| check.checked_at) { Some(at) => { (since(at, now)) " ago" } None => { span.quiet { "never" } } }
                         }
                     }
                 }
@@ -176,7 +174,12 @@ mod tests {
 
     #[test]
     fn the_list_says_how_much_differs() {
-        let checks = [("dc1".parse().expect("a name"), Some(Timestamp::default()), vec![])];
+        let checks = [LastCheck {
+            site: "dc1".parse().expect("a name"),
+            checked_at: Some(Timestamp::default()),
+            compared: 3,
+            problems: vec![],
+        }];
         let html = table(&[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
         assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
         assert!(texts(&html, "td a[href$='#drift']")[0].starts_with('3'));

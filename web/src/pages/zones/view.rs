@@ -1,15 +1,14 @@
 //! Views of DNS zones.
 
-use crate::english::counted;
 use crate::machines::dns::zone::NOT_SERVED;
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
+use crate::pages::differences::observed;
 use crate::pages::layout::PageContext;
 use crate::pages::list as lists;
 use crate::wording;
-use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -19,8 +18,10 @@ use bootledger_aggregates::zone::Zone;
 use bootledger_projections::progress::dns_updates::DnsUpdate;
 use bootledger_projections::rows::catalogue::Entry;
 use bootledger_projections::rows::dns_records::DnsRecord;
+use bootledger_projections::rows::drift::LastCheck;
 use maud::{Markup, html};
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// A zone in the list.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,8 @@ pub(super) struct Row<'a> {
     pub(super) site: &'a Name,
     /// The zone and its settings.
     pub(super) zone: &'a Zone,
-    /// Whether the zone's records are published to a primary.
-    pub(super) updates: bool,
+    /// The primary that the zone's records are published to.
+    pub(super) primary: Option<IpAddr>,
 }
 
 impl Row<'_> {
@@ -62,7 +63,7 @@ pub(super) fn list(
     next: Option<&str>,
     no_site: bool,
     counts: &[(Name, i64)],
-    checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
+    checks: &[LastCheck],
 ) -> Markup {
     let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
     html! {
@@ -77,18 +78,18 @@ pub(super) fn list(
                 div.scroll {
                     table.cards {
                         caption.visually-hidden { "DNS zones" }
-                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Updates" } th scope="col" { "Differences of the site" } th scope="col" { "Last checked" } } }
+                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Expected" } th scope="col" { "Observed at the site" } th scope="col" { "Last checked" } } }
                         tbody {
                             @for row in rows {
                                 @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
-                                @let checked = checks.iter().find(|(site, ..)| site == row.site).and_then(|(_, at, _)| *at);
+                                @let check = checks.iter().find(|check| check.site == *row.site);
                                 tr {
                                     th scope="row" { a href=(format!("/zones/{}", row.zone)) { (row.zone) } }
                                     td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
                                     td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
-                                    td data-label="Updates" { @if row.updates { "published to its primary" } @else { span.quiet { "only in the zone file" } } }
-                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &counted(count, "difference", "differences"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "unknown" } } }
-                                    td data-label="Last checked" { @match checked { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
+                                    td data-label="Expected" { @match row.primary { Some(primary) => { "at its primary " code { (primary) } } None => span.quiet { "only in the zone file" } } }
+                                    td data-label="Observed" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (observed(count, check, row.primary.is_some())) } } @else { (observed(count, check, row.primary.is_some())) } }
+                                    td data-label="Last checked" { @match check.and_then(|check| check.checked_at).filter(|_| row.primary.is_some()) { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
                                 }
                             }
                         }
