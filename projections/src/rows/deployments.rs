@@ -321,6 +321,22 @@ pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Resul
     all(rows.fetch_all(executor).await?)
 }
 
+/// How many live deployments keep each revision of a boot image, the newest revision first.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn live_revisions(executor: impl PgExecutor<'_>, image: &Name, at: At) -> Result<Vec<(i32, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT boot_image_revision, count(*) AS "count!" FROM deployments
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+             AND status IN ('open', 'in_progress') AND boot_image = $2
+           GROUP BY boot_image_revision ORDER BY boot_image_revision DESC"#,
+        at.position(),
+        image.as_str()
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.boot_image_revision, row.count)).collect())
+}
+
 /// Up to `limit` overdue deployments, those that have been in their status longest first.
 ///
 /// # Errors

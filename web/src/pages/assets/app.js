@@ -121,6 +121,20 @@
     }
   }, true);
 
+  // An editor has a number for each of its lines.
+  document.addEventListener("input", (event) => {
+    const numbers = event.target.dataset?.lines && document.getElementById(event.target.dataset.lines);
+    if (!numbers) return;
+    const count = Math.max(24, event.target.value.split("\n").length + 4);
+    if (numbers.childElementCount === count) return;
+    event.target.rows = count;
+    numbers.replaceChildren(...Array.from({ length: count }, (_, index) => {
+      const number = document.createElement("span");
+      number.textContent = `${index + 1}\n`;
+      return number;
+    }));
+  });
+
   // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -4,6 +4,7 @@ use super::form::{ended_by, network_boot};
 use super::labels::{kind, size};
 use super::library;
 use super::read::SHOWN_LIVE;
+use crate::english::counted;
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::components::action::{self, Allowed, Look};
@@ -148,8 +149,16 @@ pub(super) fn defaults(key: &Name, ventures: &[Entry<VentureView>]) -> Vec<Marku
 }
 
 /// Where a boot image is used.
-pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployment], revision: u32) -> Markup {
+/// `counts` has the number of live deployments of each revision, the newest first.
+pub(super) fn used(
+    key: &Name,
+    ventures: &[Entry<VentureView>],
+    live: &[Deployment],
+    counts: &[(i32, i64)],
+    revision: u32,
+) -> Markup {
     let defaults = defaults(key, ventures);
+    let is_current = |number: i32| i64::from(number) == i64::from(revision);
     card(
         "used",
         "Used by",
@@ -158,6 +167,14 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
             @else { ul { @for used in &defaults { li { (used) } } } }
             @if live.is_empty() { p.quiet { "No live deployments use it." } }
             @else {
+                ul.revisions {
+                    @for (number, count) in counts {
+                        li {
+                            (counted(count, "live deployment", "live deployments")) " with revision " (number)
+                            @if is_current(*number) { " (current)" } @else { ", which they keep. " a href=(format!("{}/compare?from={number}&to={revision}", BOOT_IMAGE.page(key))) { "Compare with the current revision" } }
+                        }
+                    }
+                }
                 div.scroll {
                     table.cards {
                         caption { "Live deployments with this image" }
@@ -193,7 +210,13 @@ fn changed<'a>(
 }
 
 /// The changes of a boot image by revision, the newest first.
-pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<BootImage>)]) -> Markup {
+pub(super) fn changes(
+    key: &Name,
+    history: &History,
+    revisions: &[(i64, Entry<BootImage>)],
+    current: u32,
+    may: &Allowed,
+) -> Markup {
     let page = BOOT_IMAGE.page(key);
     let file = |name: &Name, file: Option<&BootFile>, position: i64, what: &str| {
         html! {
@@ -209,7 +232,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
         &html! {
             div.scroll {
                 table.cards {
-                    thead { tr { th scope="col" { "Revision" } th scope="col" { "Time" } th scope="col" { "Change" } } }
+                    thead { tr { th scope="col" { "Revision" } th scope="col" { "Time" } th scope="col" { "Change" } th scope="col" { "Actions" } } }
                     tbody {
                         @for line in history.lines() {
                             @let index = revisions.iter().position(|(position, _)| *position == line.position);
@@ -226,6 +249,16 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
                                         }
                                     }
                                 }
+                                td data-label="Actions" {
+                                    @if let Some(revision) = revision.map(|image| image.revision) {
+                                        div.actions {
+                                            a.button.small href=(format!("{page}/compare?from={}&to={revision}", revision.saturating_sub(1))) { "Compare" span.visually-hidden { " revision " (revision) " with the one before" } }
+                                            @if may.is_ok() && revision != current {
+                                                a.button.small href=(format!("{page}/revert?to={revision}")) { "Revert" span.visually-hidden { " to revision " (revision) } }
+                                            }
+                                        }
+                                    }
+                                }
                             }
                         }
                     }
@@ -239,6 +272,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::samples;
     use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
@@ -296,8 +330,11 @@ mod tests {
             retired: false,
             spec: serde_json::from_value(spec).expect("a venture"),
         };
-        let html = used(&"debian".parse().expect("a name"), &[venture], &[], 7);
+        let html = used(&"debian".parse().expect("a name"), std::slice::from_ref(&venture), &[], &[], 7);
         assert_eq!(attributes(&html, "li a", "href"), ["/ventures/shop", "/ventures/shop/roles/web"]);
+        let html = used(&"debian".parse().expect("a name"), &[], &[samples::deployment()], &[(7, 4), (3, 2)], 7);
+        assert_eq!(texts(&html, ".revisions li").len(), 2);
+        assert_eq!(attributes(&html, ".revisions a", "href"), ["/boot-images/debian/compare?from=3&to=7"]);
     }
 
     #[test]
