@@ -117,7 +117,7 @@ async fn a_viewer_sees_why_and_is_refused() {
     let bearer = site.bearer(TokenScope::Viewer).await;
     let page = site.request_as(&bearer, TestRequest::get().uri(&format!("/deployments/{}", ids[0]))).await;
     assert!(texts(&page, "#cancel-reason")[0].contains("operator"), "{}", page.text);
-    for path in ["cancel", "done", "plugins/clean/retry"] {
+    for path in ["cancel", "done", "notes", "restart-reported", "plugins/clean/retry"] {
         let refused = site.request_as(&bearer, form(&format!("/deployments/{}/{path}", ids[0]), "reason=x")).await;
         assert_eq!(refused.status, 403, "{path}");
     }
@@ -167,10 +167,10 @@ async fn the_past_is_shown_as_such_and_cannot_be_changed() {
     site.append("deployment", &ids[0].to_string(), cancelled).await;
     let path = format!("/deployments/{}", ids[0]);
     let now = site.request_as(&bearer, TestRequest::get().uri(&path)).await;
-    assert!(texts(&now, ".step[aria-current]")[0].starts_with("Cancelled"), "{}", now.text);
+    assert!(texts(&now, "#states [aria-current='step']")[0].starts_with("Cancelled"), "{}", now.text);
     let past = site.request_as(&bearer, TestRequest::get().uri(&format!("{path}?at={before}"))).await;
     assert!(texts(&past, ".past")[0].contains(&format!("event {before}")), "{}", past.text);
-    assert!(texts(&past, ".step[aria-current]")[0].starts_with("Open"), "{}", past.text);
+    assert_eq!(texts(&past, "#states [aria-current='step'] small")[0], "Open", "{}", past.text);
     assert_eq!(texts(&past, "button[aria-disabled] ~ #cancel-reason").len(), 1, "{}", past.text);
     assert!(!past.text.contains("mistaken"), "the past knows what came later");
 }
