@@ -9,5 +9,5 @@ ALTER TABLE views.deployments ADD COLUMN search text NOT NULL
                                || coalesce(reason, ''))) STORED;
 CREATE INDEX deployments_now_search ON views.deployments USING gin (search public.gin_trgm_ops) WHERE valid_to IS NULL;
 
--- The last deployments of a boot image that were done, which tell how long its deployments usually take.
+-- The last deployments of a boot image that were done, from which the usual durations are computed.
 CREATE INDEX deployments_done_by_image ON views.deployments (boot_image, status_since) WHERE valid_to IS NULL AND status = 'done';

@@ -14,8 +14,8 @@ use std::net::Ipv4Addr;
 pub(super) const COLUMNS: [&str; 12] =
     ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial", "note", "ticket"];
 
-/// The number of columns that a file without a header line can have. The rest contain free text, which only a heading tells
-/// from a column that does not belong there.
+/// The number of columns that a file without a header line can have. The rest contain free text, which only a heading
+/// distinguishes from a column that does not belong there.
 pub(super) const USUAL: usize = 10;
 
 /// The minimum number of columns in a row.

@@ -144,7 +144,7 @@ fn manual(work: &Work<'_>, missing: MissingController) -> Report {
     waiting(Waiting::ManualRestart { mac: work.deployment.mac, missing })
 }
 
-/// The wait for the boot script of a server that an operator has restarted. After a while, the plugin asks for a restart again.
+/// The wait for the boot script of a server that an operator has restarted. After a while, the plugin waits for a restart again.
 fn reported(work: &Work<'_>, deployment: &Deployment) -> Option<Report> {
     let at = deployment.restarted_at().filter(|at| work.now < at.plus_seconds(BOOTING_SECONDS))?;
     let outcome = Outcome::Waiting { reason: Waiting::RestartReported { at }, awaited: vec![Text::fitted("server")] };

@@ -1,5 +1,5 @@
-//! What a person has to do so that a deployment goes on, above everything else on its page, with the buttons for it. It is empty
-//! if nobody has to act.
+//! What an operator has to do so that a deployment continues, above everything else on its page, with the buttons for it. It is
+//! empty if no action is needed.
 
 use super::details::DeploymentDetails;
 use super::installer;
@@ -18,7 +18,7 @@ use bootledger_projections::rows::deployments::Status;
 use bootledger_projections::rows::plugin_runs::RunStatus;
 use maud::{Markup, html};
 
-/// Something that needs a person: a title, what is known about it, and what can be done.
+/// Something that needs an operator: a title, what is known about it, and what can be done.
 struct Need {
     title: Markup,
     words: Markup,
@@ -49,7 +49,7 @@ pub(super) fn view(found: &DeploymentDetails, now: Timestamp) -> Markup {
     }
 }
 
-/// Whether a person has to act.
+/// Whether an operator has to act.
 pub(super) fn is_any(found: &DeploymentDetails, now: Timestamp) -> bool {
     !needs(found, now).is_empty()
 }
@@ -74,7 +74,7 @@ fn needs(found: &DeploymentDetails, now: Timestamp) -> Vec<Need> {
     needs
 }
 
-/// A plugin that failed, or that waits for somebody.
+/// A plugin that failed, or that waits for an operator.
 fn of_plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp) -> Option<Need> {
     let name = &planned.name;
     let hostname = found.deployment.hostname.as_str();
@@ -110,7 +110,7 @@ fn of_plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp)
     }
 }
 
-/// The controller carries out an order, which nobody has to do anything about.
+/// Whether the controller carries out an order, which needs no action.
 fn is_busy(reason: &Waiting) -> bool {
     matches!(reason, Waiting::ControllerBusy {} | Waiting::ControllerRestart { .. })
 }
@@ -176,7 +176,7 @@ fn restarted(found: &DeploymentDetails, now: Timestamp) -> Markup {
     action::post("restarted", &path, Look::Primary, "check-circle-fill", "I restarted it", &allowed, &html! {})
 }
 
-/// The link to the form that switches the server's power, which asks for a confirmation.
+/// The link to the form that switches the server's power, which requires a confirmation.
 fn power(found: &DeploymentDetails) -> Markup {
     let device = found.device.as_ref().ok_or_else(|| "The device is not known.".to_owned());
     let managed = device.and_then(|device| match allowed::switching(device.management.as_ref()) {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_to_act_while_a_deployment_goes_on_or_after_its_end() {
+    fn no_action_is_needed_while_a_deployment_continues_or_after_its_end() {
         let waiting =
             E::PluginWaiting { plugin: "clean".parse().expect("a name"), reason: Waiting::ControllerBusy {}, awaited: vec![] };
         for found in [
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reported_restart_needs_nobody_until_the_plugin_asks_again() {
+    fn a_reported_restart_needs_no_operator_until_the_plugin_waits_for_one_again() {
         let reported = E::PluginWaiting {
             plugin: "reboot".parse().expect("a name"),
             reason: Waiting::RestartReported { at: at(30) },

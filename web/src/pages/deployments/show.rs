@@ -81,7 +81,7 @@ pub(super) async fn live(
     live::answer(&request, seen, vec![Topic::Deployment(id)], None, render)
 }
 
-/// The parts of a tab in order, after the head and what needs a person. Each is an element with an ID.
+/// The parts of a tab in order, after the head and the needed action. Each is an element with an ID.
 fn regions(found: &DeploymentDetails, tab: Tab, now: Timestamp) -> Vec<Region> {
     let mut regions = vec![Region::new("head", head(found, now)), Region::new("needed", needed::view(found, now))];
     match tab {
@@ -112,7 +112,7 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
     html! {
         div.stack id="head" {
             (block::heading(&[("Deployments", "/deployments")], &title, &actions))
-            // What a person has to do is said below.
+            // The callout below names the needed action.
             @if deployment.status.is_live() && !needed::is_any(found, now) {
                 @let waits = awaited::of_deployment(deployment, &found.runs, &found.holders, now);
                 @if !waits.0.is_empty() { (block::note(Tone::Info, &html! { strong { "Waiting for" } (waits) })) }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_begins_with_what_the_deployment_waits_for_if_nobody_has_to_act() {
+    fn the_page_begins_with_what_the_deployment_waits_for_if_no_action_is_needed() {
         let reason = Waiting::Text { text: Text::fitted("kea-1 is behind") };
         let row = Deployment { overdue: false, ..deployment() };
         let found = DeploymentDetails { deployment: row, runs: vec![waiting(reason, &["dhcp-server:kea-1"])], ..details(Ok(())) };
@@ -170,7 +170,7 @@ mod tests {
                 assert!(tag.contains(&format!("id=\"{}\"", region.id)), "{tag}");
             }
             assert_eq!(texts(&page(&found, tab), "h1").len(), 1);
-            assert_eq!(texts(&page(&found, tab), "#needed .bad").len(), 1, "what needs a person is on every tab");
+            assert_eq!(texts(&page(&found, tab), "#needed .bad").len(), 1, "the needed action is on every tab");
             assert_eq!(Tab::of(tab.name()).expect("a tab"), tab);
         }
         Tab::of("logs").expect_err("there is no such tab");
