@@ -2,6 +2,7 @@
 //!
 //! - `icon`, `badge`, `time`: small components in lines and cells.
 //! - `block`: headings with actions, cards, tabs, facts, notes, empty states, tiles, and the pager of a list.
+//! - `copy`: buttons that copy a value.
 //! - `action`: buttons and links that show why they cannot be used; forms of one button.
 //! - `plot`: the charts of numbers over time.
 //! - `awaited`, `lines`, `setting`: what a deployment waits for, events as sentences, values of settings.
@@ -11,6 +12,7 @@ pub(crate) mod action;
 pub(crate) mod awaited;
 pub(crate) mod badge;
 pub(crate) mod block;
+pub(crate) mod copy;
 pub(crate) mod field;
 pub(crate) mod icon;
 pub(crate) mod lines;
