@@ -60,7 +60,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Runs the service with a small sample data centre in which one device is ready to deploy.
     #[command(after_help = help::DEMO)]
-    Demo(ServeArguments),
+    Demo(demo::Arguments),
     /// Runs the service: web pages, API, network boot, and the workers that update the views and run the steps of deployments.
     #[command(after_help = help::SERVE)]
     Serve(ServeArguments),

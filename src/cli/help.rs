@@ -14,8 +14,9 @@ Exit codes:
   2  the command line is wrong";
 
 pub(super) const DEMO: &str = "\
-Example:
-  bootledger demo --data-dir /tmp/demo --listen 127.0.0.1:8088";
+Examples:
+  bootledger demo --data-dir /tmp/demo --listen 127.0.0.1:8088
+  bootledger demo --busy --data-dir /tmp/busy     with 250 devices and 60 deployments in every state";
 
 pub(super) const SERVE: &str = "\
 Examples:

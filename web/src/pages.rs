@@ -43,6 +43,7 @@ mod previewed;
 #[cfg(test)]
 mod tests;
 
+mod about;
 mod boot_images;
 mod catalogue;
 mod dashboard;
@@ -52,6 +53,7 @@ mod dhcp_servers;
 mod drift;
 mod networks;
 mod racks;
+mod resume;
 mod search;
 mod settings;
 mod sign_in;
@@ -71,6 +73,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     let pages = scope("")
         .wrap(Compress::default())
         .service(resource("/assets/{hash}/{name}").get(assets::show))
+        .service(resource("/favicon.ico").get(assets::favicon))
+        .service(resource("/about").get(about::show))
+        .service(resource("/resume").get(resume::show))
         .service(resource("/theme").post(theme::change))
         .configure(dashboard::configure)
         .configure(deployments::configure)

@@ -10,6 +10,7 @@ mod csrf;
 mod fair_queue;
 pub mod guard;
 mod hashing;
+mod kept_forms;
 mod lock_out;
 pub mod openid;
 pub mod password;
@@ -24,6 +25,7 @@ pub(crate) mod transport;
 
 pub(crate) use authentication::Reporter;
 pub(crate) use fair_queue::Turn;
+pub(crate) use kept_forms::{KeptForm, KeptForms};
 pub(crate) use recent_passwords::RecentPasswords;
 pub use throttle::network;
 pub(crate) use throttle::{Attempt, Throttle};

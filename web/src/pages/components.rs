@@ -2,6 +2,7 @@
 //!
 //! - `icon`, `badge`, `time`: small components in lines and cells.
 //! - `block`: headings with actions, cards, tabs, facts, notes, empty states, tiles, and the pager of a list.
+//! - `copy`: buttons that copy a value.
 //! - `action`: buttons and links that show why they cannot be used; forms of one button.
 //! - `diff`: the difference between two texts, by lines.
 //! - `plot`: the charts of numbers over time.
@@ -12,6 +13,7 @@ pub(crate) mod action;
 pub(crate) mod awaited;
 pub(crate) mod badge;
 pub(crate) mod block;
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod field;
 pub(crate) mod icon;

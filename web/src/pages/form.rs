@@ -10,6 +10,7 @@ use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::body;
 use crate::http::request::messages::of_value;
+use crate::pages::layout::toast;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -173,7 +174,9 @@ impl Fields {
 pub(crate) async fn done(backend: &mut Backend, receipt: &Receipt, path: &str) -> HttpResponse {
     // If that takes too long, the live page shows the change later.
     backend.reach(receipt.position).await;
-    see_other(path)
+    let mut response = see_other(path);
+    toast::carry(&mut response, receipt.position);
+    response
 }
 
 /// The answer 303 to one of our own paths.

@@ -3,12 +3,14 @@
 
 mod document;
 mod navigation;
+pub(crate) mod toast;
 
 use crate::http::auth::caller::{Caller, Viewer};
 use crate::http::error::Error;
 use crate::http::request::parameters::{AT, pairs, read_filled};
 use crate::http::request::snapshot::{Snapshot, name_position};
 use crate::pages::application;
+use crate::pages::components::copy;
 use crate::pages::components::icon::icon;
 use crate::pages::components::time::{moment, words};
 use actix_web::dev::Payload;
@@ -37,6 +39,10 @@ pub(crate) struct PageContext {
     theme: Theme,
     /// When the event at the requested past position was recorded.
     past: Option<Timestamp>,
+    /// The position of the change that led to this page, according to the browser's cookie.
+    saved: Option<i64>,
+    /// The confirmation of that change.
+    confirmation: Option<Markup>,
 }
 
 impl FromRequest for PageContext {
@@ -55,6 +61,8 @@ impl FromRequest for PageContext {
                 query: pairs(request.query_string())?,
                 theme: Theme::of_request(&request),
                 past: None,
+                saved: toast::of_request(&request),
+                confirmation: None,
             })
         }
         .boxed_local()
@@ -165,6 +173,9 @@ impl PageContext {
         if let At::Position(position) = snapshot.at {
             self.past = log::recorded_at(snapshot.connection(), position).await?;
         }
+        if let Some(saved) = self.saved {
+            self.confirmation = toast::confirmation(snapshot.connection(), saved, &self.caller.principal.actor()).await?;
+        }
         Ok(Seen { position: snapshot.position, at: snapshot.at, page_context: self })
     }
 
@@ -199,10 +210,35 @@ impl PageContext {
         response
     }
 
+    /// The answer with an error as a page with navigation, for a visitor who is signed in; `None` for anyone else.
+    pub(crate) fn failure(request: &HttpRequest, status: StatusCode, title: &str, content: Markup) -> Option<HttpResponse> {
+        // The guard has stored the visitor, so nothing has to be awaited.
+        let viewer = Viewer::extract(request).now_or_never()?.ok()?;
+        let application = application::of(request).ok()?;
+        // Only the address of a page can be opened again.
+        let path = if request.method().is_safe() { request.path() } else { "/" };
+        let page_context = Self {
+            caller: viewer.0,
+            now: (application.now)(),
+            path: path.to_owned(),
+            query: vec![],
+            theme: Theme::of_request(request),
+            past: None,
+            saved: None,
+            confirmation: None,
+        };
+        let position = *application.position.borrow();
+        let page = Page::new(title, Section::of_path(request.path()), content);
+        Some(page_context.render(position, At::Now, status, &page))
+    }
+
     fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
         let body = self.whole_page(position, at, page).into_string();
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
         name_position(&mut response, position);
+        if self.confirmation.is_some() {
+            toast::forget(&mut response);
+        }
         response
     }
 
@@ -219,6 +255,7 @@ impl PageContext {
                     div.body {
                         (self.top())
                         @if let At::Position(position) = at { (self.past(position)) }
+                        @if let Some(confirmation) = &self.confirmation { (confirmation) }
                         main id="main" { (page.content) }
                         (self.foot(position, at, page))
                     }
@@ -271,7 +308,9 @@ impl PageContext {
                 @else { span { "As of event " (position) } }
                 @if let Some(json) = &page.json { a href=(json) { "JSON" } }
                 @if let Some(csv) = &page.csv { a href=(csv) { "CSV" } }
+                @if let Some(json) = &page.json { (copy::curl(json)) }
                 a href="/api/docs" { "API" }
+                a href="/about" { "About" }
                 form method="post" action="/theme" {
                     input type="hidden" name="to" value=(self.with("", None));
                     label for="theme" { "Colours" }

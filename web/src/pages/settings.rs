@@ -1,6 +1,7 @@
-//! The page `/settings`: the user's own account and sessions; and the pages below it: users, tokens, all sessions, and
-//! scopes of secrets.
+//! The page `/settings`: the user's own account and sessions; and the pages below it: users, tokens, all sessions,
+//! scopes of secrets, and webhooks.
 
+mod confirm;
 mod password;
 mod secret;
 mod secrets;
@@ -8,6 +9,7 @@ mod sessions;
 mod tabs;
 mod tokens;
 mod users;
+mod webhooks;
 mod workers;
 
 use crate::http::access::PASSWORD;
@@ -34,6 +36,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     tokens::configure(config);
     sessions::configure(config);
     secrets::configure(config);
+    webhooks::configure(config);
 }
 
 async fn index(application: Data<Application>, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {

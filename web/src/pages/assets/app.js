@@ -107,6 +107,10 @@
     const dead = event.target.closest("[aria-disabled=true]");
     if (dead) { event.preventDefault(); event.stopPropagation(); return; }
     if (event.target.closest("#times")) { localStorage.setItem("times", local() ? "utc" : "local"); times(); return; }
+    const dismissed = event.target.closest("[data-dismiss]");
+    if (dismissed) { document.getElementById(dismissed.dataset.dismiss)?.remove(); return; }
+    const copied = event.target.closest("[data-copy], [data-curl]");
+    if (copied) { copy(copied); return; }
     // A suggestion fills its field.
     const suggestion = event.target.closest("[data-fill]");
     if (suggestion) {
@@ -134,6 +138,36 @@
       return number;
     }));
   });
+  // Copies a value, or the API call of this page. Without TLS, browsers offer only the old way.
+  async function copy(button) {
+    const path = button.dataset.curl;
+    const text = path === undefined ? button.dataset.copy : `curl -H "Authorization: Bearer $TOKEN" '${location.origin}${path}'`;
+    try { await navigator.clipboard.writeText(text); }
+    catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    const title = button.title;
+    button.title = "Copied";
+    button.dataset.copied = "";
+    let status = document.getElementById("copy-status");
+    if (!status) {
+      status = document.createElement("p");
+      status.id = "copy-status";
+      status.className = "visually-hidden";
+      status.setAttribute("role", "status");
+      document.body.append(status);
+    }
+    status.textContent = "Copied";
+    setTimeout(() => { button.title = title; delete button.dataset.copied; status.textContent = ""; }, 2000);
+  }
+  const showButtons = () => { for (const button of document.querySelectorAll("[data-copy][hidden], [data-curl][hidden], [data-dismiss][hidden]")) button.hidden = false; };
+  document.addEventListener("htmx:sse:after:message", showButtons);
 
   // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {
@@ -169,6 +203,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     times();
+    showButtons();
     for (const all of document.querySelectorAll("[data-all]")) selection(all.dataset.all);
     document.querySelector("[role=alert][tabindex]")?.focus();
     const button = document.getElementById("times");

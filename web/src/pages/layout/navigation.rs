@@ -1,5 +1,6 @@
 //! The navigation: the sections of the pages.
 
+use super::document::logo;
 use crate::pages::components::icon::icon;
 use maud::{Markup, html};
 
@@ -35,6 +36,16 @@ pub(crate) enum Section {
 /// An entry of the navigation: section, path, label, icon.
 type Entry = (Section, &'static str, &'static str, &'static str);
 
+impl Section {
+    /// The section that a path is in; the dashboard if it is in no other.
+    pub(crate) fn of_path(path: &str) -> Self {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        let mut entries = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter());
+        let found = entries.find(|(_, known, ..)| !first.is_empty() && known[1..] == *first);
+        found.map_or(Self::Dashboard, |(section, ..)| *section)
+    }
+}
+
 /// The groups of the navigation: heading and entries.
 const NAVIGATION: [(&str, &[Entry]); 3] = [
     (
@@ -68,7 +79,7 @@ pub(super) fn navigation(current: Section) -> Markup {
     html! {
         nav.side aria-label="Main" {
             div.side-inner {
-                a.brand href="/" { (icon("server")) "Bootledger" }
+                a.brand href="/" { (logo()) "Bootledger" }
                 details.menu {
                     summary { (icon("list")) "Bootledger: menu" }
                     div {

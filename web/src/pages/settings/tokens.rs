@@ -1,5 +1,6 @@
 //! The page `/settings/tokens`: access tokens, for programs.
 
+use super::confirm::{self, Confirmation};
 use super::secret;
 use super::tabs::tabs_of;
 use crate::http::application::Application;
@@ -9,9 +10,10 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::catalogue::list::{ListQuery, items, pager};
-use crate::pages::components::action::{Allowed, Look, link, post};
+use crate::pages::components::action::{Allowed, Look, link, once};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{empty, heading};
+use crate::pages::components::copy;
 use crate::pages::components::field::{Field, summary};
 use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
@@ -24,17 +26,19 @@ use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::{Command, TokenAction};
-use bootledger_projections::rows::catalogue::{Item, TokenView};
+use bootledger_projections::rows::catalogue::{self, Item, TokenView};
+use bootledger_projections::rows::tokens;
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/settings/tokens").get(index).post(create))
         .service(resource("/settings/tokens/new").get(new))
-        .service(resource("/settings/tokens/{id}/revoke").post(revoke));
+        .service(resource("/settings/tokens/{id}/revoke").get(confirm_revoke).post(revoke));
 }
 
 async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -95,8 +99,8 @@ fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed, is_filtered: bool) -
                             td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Expired")) } @else { (badge(Tone::Good, "Valid")) } }
                             td data-label="Created" { (moment(token.created_at)) }
                             td data-label="Expires" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
-                            td data-label="ID" { code { (id) } }
-                            td data-label="Action" { @if !revoked { (post(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed, &html! {})) } }
+                            td data-label="ID" { (copy::code(id, "token ID")) }
+                            td data-label="Action" { @if !revoked { (link(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed)) } }
                         }
                     }
                 }
@@ -129,6 +133,7 @@ fn form(fields: &Fields) -> Markup {
         (heading(&[("Access tokens", "/settings/tokens")], &html! { "Create token" }, &html! {}))
         (summary(errors, &["name", "scope", "dhcp_server", "days"]))
         form.form method="post" action="/settings/tokens" {
+            (once())
             (Field { required: true, ..field("name", "Name", "The owner of the token. Events show this name as the actor.") }.text())
             (Field { required: true, ..field("scope", "Scope", "") }.select(None, &options(&SCOPES)))
             (field("dhcp_server", "DHCP server", "Required for the scope DHCP server.").text())
@@ -175,9 +180,20 @@ async fn create(
         let made = Secret::random();
         let command =
             Command::Token(TokenAction::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() });
-        match backend.execute(command, caller.context()).await {
+        match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => {
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
+                if is_older(&mut backend, receipt.position, id, made.sha256()).await? {
+                    let content = html! {
+                        (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
+                        (secret::shown_before(
+                            &html! { "The token " strong { (name) } " exists already." },
+                            "If the secret is lost, revoke the token and create another.",
+                            ("Back to access tokens", "/settings/tokens"),
+                        ))
+                    };
+                    return Ok(page_context.shown(backend.position(), Page::new("Token exists", Section::Settings, content)));
+                }
                 let advice = "Programs send it in the Authorization header, after the word Bearer. If it is lost, revoke it and create another.";
                 let what = html! { "The token " strong { (name) } " was created." };
                 let back = ("Back to access tokens", "/settings/tokens");
@@ -193,6 +209,49 @@ async fn create(
     }
     let page = Page::new("Create token", Section::Settings, form(&fields));
     Ok(page_context.refused(*application.position.borrow(), page))
+}
+
+/// Whether the command found the token of an earlier request with the same form: its secret is not the one that was generated
+/// for this request.
+async fn is_older(backend: &mut Backend, position: i64, id: TokenId, sha256: Sha256) -> Result<bool, Error> {
+    backend.reach(position).await;
+    let mut snapshot = backend.read_now().await?;
+    let found = tokens::find(snapshot.connection(), id).await.map_err(bootledger_projections::Error::from)?;
+    Ok(found.is_some_and(|found| found.sha256 != sha256))
+}
+
+/// The page before a token is revoked.
+async fn confirm_revoke(
+    _: Administrator,
+    page_context: PageContext,
+    Path(id): Path<TokenId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "token", &id.to_string(), at).await?;
+    let (_, revoked, token) = read(item.ok_or_else(|| Error::NotFound(format!("there is no token {id}")))?)?;
+    let allowed = if revoked {
+        Err("The token is already revoked.".to_owned())
+    } else {
+        page_context.may_change(&snapshot, Role::Administrator)
+    };
+    let title = format!("Revoke token {}", token.name);
+    let content = confirm::view(&Confirmation {
+        crumbs: &[("Access tokens", "/settings/tokens")],
+        title: &title,
+        effects: &[
+            html! { "Every program that uses this token, with the scope " strong { (scope_words(&token.scope)) } ", is refused from then on." },
+            html! { "A revoked token cannot be used again. A program that still needs one needs a new token." },
+            html! { "Its events stay in the record." },
+        ],
+        path: &format!("/settings/tokens/{id}/revoke"),
+        button: "Revoke token",
+        fields: html! {},
+        allowed: &allowed,
+        back: "/settings/tokens",
+    });
+    page_context.answer(snapshot, Page::new(&title, Section::Settings, content)).await
 }
 
 async fn revoke(
