@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// Routes that are not pages for people: streams and files.
-const OTHERS: [&str; 3] = ["/live/", ".csv", "/assets/"];
+/// Routes that are not pages for people: streams, files and suggestions.
+const OTHERS: [&str; 4] = ["/live/", ".csv", "/assets/", "/suggest"];
 /// Handlers that only redirect to a page: reloading a path that only forms are sent to must not be an error.
 const LEADING: [&str; 2] = [".get(to_site)", ".get(back)"];
 /// Routes that the sources name by constants.

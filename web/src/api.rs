@@ -19,6 +19,7 @@ pub mod installer;
 pub mod networks;
 pub mod power;
 pub mod racks;
+pub mod search;
 pub mod secrets;
 pub mod sessions;
 pub mod sites;
@@ -55,4 +56,5 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     sessions::configure(config);
     webhooks::configure(config);
     secrets::configure(config);
+    search::configure(config);
 }
