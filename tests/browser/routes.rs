@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// Routes that are not pages for people: streams and files; and a page that exists only after a session has expired.
-const OTHERS: [&str; 5] = ["/live/", ".csv", "/assets/", "/favicon.ico", "/resume"];
+/// Routes that are not pages for people: streams, files and suggestions; and a page that exists only after a session has expired.
+const OTHERS: [&str; 6] = ["/live/", ".csv", "/assets/", "/favicon.ico", "/resume", "/suggest"];
 /// Handlers that only redirect to a page: reloading a path that only forms are sent to must not be an error.
 const LEADING: [&str; 2] = [".get(to_site)", ".get(back)"];
 /// Routes that the sources name by constants.

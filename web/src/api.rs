@@ -20,6 +20,7 @@ pub mod networks;
 pub mod power;
 pub mod racks;
 pub mod reservations;
+pub mod search;
 pub mod secrets;
 pub mod sessions;
 pub mod sites;
@@ -57,4 +58,5 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     sessions::configure(config);
     webhooks::configure(config);
     secrets::configure(config);
+    search::configure(config);
 }

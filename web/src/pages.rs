@@ -60,6 +60,7 @@ mod sign_in;
 mod sites;
 mod theme;
 mod timeline;
+mod values;
 mod ventures;
 mod zones;
 
@@ -83,6 +84,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(racks::configure)
         .configure(timeline::configure)
         .configure(search::configure)
+        .configure(values::configure)
         .configure(networks::configure)
         .configure(sites::configure)
         .configure(zones::configure)

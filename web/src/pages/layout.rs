@@ -3,6 +3,7 @@
 
 mod document;
 mod navigation;
+mod quick;
 pub(crate) mod toast;
 
 use crate::http::auth::caller::{Caller, Viewer};
@@ -260,6 +261,7 @@ impl PageContext {
                         (self.foot(position, at, page))
                     }
                 }
+                (quick::dialog())
                 @if let Some(live) = live {
                     // The stream's messages name the elements that they replace; this element gets no content.
                     div hx-sse:connect=(live) hx-trigger="seen" hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
@@ -272,8 +274,8 @@ impl PageContext {
         html! {
             header.top {
                 form method="get" action="/search" role="search" {
-                    label.visually-hidden for="search" { "Search devices and deployments" }
-                    input type="search" id="search" name="q" placeholder="Host name, IP, MAC, serial" maxlength="300";
+                    label.visually-hidden for="search" { "Search" }
+                    input type="search" id="search" name="q" placeholder="Name, IP, MAC, serial, event" aria-keyshortcuts="Control+K Meta+K" maxlength="300";
                     button type="submit" { (icon("search")) "Search" }
                 }
                 div.who {

@@ -15,6 +15,7 @@ mod people;
 mod routes;
 #[path = "../api/samples.rs"]
 mod samples;
+mod search;
 #[path = "../api/support.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod support;

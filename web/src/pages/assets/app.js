@@ -201,6 +201,54 @@
     request.send(new FormData(form));
   });
 
+
+  // Search: Ctrl-K, Cmd-K or "/" opens a dialog. The arrow keys choose a suggestion, Enter opens it; without a choice, Enter
+  // shows all results.
+  const quick = () => document.getElementById("quick");
+  const quickOptions = () => [...document.querySelectorAll("#quick-list [role=option]")];
+  function chooseQuick(option) {
+    for (const other of quickOptions()) other.setAttribute("aria-selected", String(other === option));
+    const field = document.getElementById("quick-q");
+    if (option) { field.setAttribute("aria-activedescendant", option.id); option.scrollIntoView({ block: "nearest" }); }
+    else field.removeAttribute("aria-activedescendant");
+  }
+  function closeQuick() { if (quick()?.open) quick().close(); }
+  document.addEventListener("keydown", (event) => {
+    const dialog = quick();
+    if (!dialog || event.isComposing) return;
+    const shortcut = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k";
+    const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey
+      && !event.target.closest("input, textarea, select, dialog, [contenteditable]");
+    if (shortcut || slash) {
+      event.preventDefault();
+      if (dialog.open) dialog.close();
+      // Another dialog waits for an answer.
+      else if (!document.querySelector("dialog[open]")) { dialog.showModal(); const field = document.getElementById("quick-q"); field.focus(); field.select(); }
+      return;
+    }
+    if (event.target.id !== "quick-q") return;
+    const all = quickOptions();
+    const active = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if ((event.key === "ArrowDown" || event.key === "ArrowUp") && all.length) {
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      chooseQuick(all[active < 0 ? (step > 0 ? 0 : all.length - 1) : (active + step + all.length) % all.length]);
+    } else if (event.key === "Enter" && active >= 0) { event.preventDefault(); all[active].click(); }
+  });
+  document.addEventListener("input", (event) => { if (event.target.id === "quick-q") chooseQuick(null); });
+  document.addEventListener("click", (event) => { if (event.target.id === "quick") closeQuick(); });
+  document.addEventListener("htmx:after:swap", () => {
+    const field = document.getElementById("quick-q");
+    if (!field) return;
+    const count = quickOptions().length;
+    field.setAttribute("aria-expanded", String(count > 0));
+    const status = document.getElementById("quick-status");
+    const words = count ? `${count} suggestions` : "";
+    if (status && status.textContent !== words) status.textContent = words;
+  });
+  // A page that the browser brings back shows no dialog over it.
+  addEventListener("pagehide", closeQuick);
+
   document.addEventListener("DOMContentLoaded", () => {
     times();
     showButtons();

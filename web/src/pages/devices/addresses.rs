@@ -77,7 +77,7 @@ fn addresses(held: &Held) -> Markup {
                     tbody {
                         @for (ip, network) in &held.addresses {
                             tr {
-                                th scope="row" { span.mono { (ip) } }
+                                th scope="row" { a.mono href=(format!("/addresses/{ip}")) { (ip) } }
                                 td data-label="Network" {
                                     @match network {
                                         Some(network) => { span { a href=(format!("/networks/{}", network.key)) { (network.key) } " " span.quiet { (network.spec.cidr) } } }

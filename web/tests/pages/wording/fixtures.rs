@@ -139,7 +139,16 @@ impl Fixtures {
                 })
                 .collect(),
             "/search" => {
-                vec![show("", "/search"), show("results", "/search?q=h20"), show("no results", "/search?q=no-such-name")]
+                vec![
+                    show("", "/search"),
+                    show("results", "/search?q=h20"),
+                    show("an address", "/search?q=10.0.0.22"),
+                    show("the past", "/search?q=h20&at=40"),
+                    show("no results", "/search?q=no-such-name"),
+                ]
+            }
+            "/addresses/{ip}" => {
+                vec![show("", usual), show("never held", "/addresses/10.0.0.200"), show("unknown", "/addresses/192.0.2.1")]
             }
             "/networks/{key}" => vec![
                 show("", usual.clone()),
@@ -200,6 +209,9 @@ fn usual_path(pattern: &str) -> String {
         "role" => "web".to_owned(),
         "tab" => "addresses".to_owned(),
         "zone" => "dc1.example".to_owned(),
+        "ip" => "10.0.0.22".to_owned(),
+        "mac" => "5254.0000.0002".to_owned(),
+        "hostname" => "h202.dc1.example".to_owned(),
         "position" => "1".to_owned(),
         _ => panic!("{pattern}: set the value of {{{variable}}} here"),
     })
