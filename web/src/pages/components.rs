@@ -5,6 +5,7 @@
 //! - `action`: buttons and links that show why they cannot be used; forms of one button.
 //! - `plot`: the charts of numbers over time.
 //! - `awaited`, `lines`, `setting`: what a deployment waits for, events as sentences, values of settings.
+//! - `moment`: the form that chooses the moment that a page shows.
 //! - `field`: the fields of forms, with hints, errors and suggestions; the summary of a refused form.
 
 pub(crate) mod action;
@@ -14,6 +15,7 @@ pub(crate) mod block;
 pub(crate) mod field;
 pub(crate) mod icon;
 pub(crate) mod lines;
+pub(crate) mod moment;
 pub(crate) mod plot;
 pub(crate) mod setting;
 pub(crate) mod time;

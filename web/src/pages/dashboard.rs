@@ -15,7 +15,6 @@ use crate::pages::components::block;
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
-use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::Concern;
 use bootledger_projections::rows::deployments::{self, LiveCounts};
@@ -47,11 +46,7 @@ async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, concerns: Vec<Concern
 /// Handles the request for the page. What needs attention is a matter of the present, so the page shows no past position.
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let concerns = backend.concerns();
-    let mut snapshot = backend.read().await?;
-    if snapshot.at != bootledger_projections::rows::at::At::Now {
-        let message = "the dashboard shows only the present; the pages of deployments, devices and the other lists show the past";
-        return Err(Error::rejected("at", Rule::AtNotHere, message));
-    }
+    let mut snapshot = backend.read_now().await?;
     let found = load(&mut snapshot, page_context.now, concerns).await?;
     let content = html! {
         (block::heading(&[], &html! { "Dashboard" }, &html! {}))

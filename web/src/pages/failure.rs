@@ -2,13 +2,15 @@
 
 use crate::english::complete_sentence;
 use crate::http::error::problem::Problem;
+use crate::http::request::parameters::AT;
 use crate::pages::components::field;
-use crate::pages::layout::lone;
+use crate::pages::layout::{carried, lone, moment_of};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::html;
 
 /// The answer with the page.
 pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
+    let moment = moment_of(request.query_string());
     let page = lone(
         &problem.title,
         Some(request),
@@ -17,9 +19,19 @@ pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
             @if problem.errors.is_empty() { p { (complete_sentence(&problem.detail)) } } @else { (field::problems(&problem.errors)) }
             @if let Some(id) = &problem.correlation_id { p.quiet { "If you contact support, quote " code { (id) } "." } }
             p { a href="/" { "Back to the dashboard" } }
+            @if moment.is_some() { p { a href=(in_the_present(request)) data-now="" { "Show this page in the present" } } }
         },
     );
+    let page = page.into_string();
+    let page = moment.map_or_else(|| page.clone(), |at| carried(&page, &at));
     let status =
         actix_web::http::StatusCode::from_u16(problem.status).unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.into_string())
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page)
+}
+
+/// The path and query of a request without the moment that it names.
+fn in_the_present(request: &HttpRequest) -> String {
+    let kept = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(name, _)| name != AT);
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    if query.is_empty() { request.path().to_owned() } else { format!("{}?{query}", request.path()) }
 }

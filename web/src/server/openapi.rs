@@ -78,7 +78,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
-        api::events::index,
+        api::events::index, api::compare::show,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
         api::users::index, api::users::create, api::users::show, api::users::change, api::users::set_password,
         api::users::disable, api::users::enable, api::users::unlock,

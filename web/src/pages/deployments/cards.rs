@@ -9,6 +9,7 @@ use crate::pages::components::time::moment;
 use crate::wording::actors;
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::installer::LOCAL_DISK;
+use bootledger_projections::rows::deployments::Status;
 use maud::{Markup, html};
 
 pub(super) fn facts(found: &DeploymentDetails) -> Markup {
@@ -43,7 +44,11 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
         ),
         (
             "Marked done by",
-            html! { @match deployment.done_by { EndedBy::Server => "the server, when it reports DONE", EndedBy::Puppet => "Puppet, with its first successful run after DONE" } },
+            html! { @match (deployment.status, deployment.done_by) {
+                (Status::Cancelled, _) => "nobody: the deployment was cancelled",
+                (_, EndedBy::Server) => "the server, when it reports DONE",
+                (_, EndedBy::Puppet) => "Puppet, with its first successful run after DONE",
+            } },
         ),
         ("ID", html! { code { (deployment.id) } }),
     ];

@@ -45,7 +45,10 @@ pub(super) async fn show(
         html! { (instead(&page_context, &found.deployment)) @for region in regions(&found, page_context.now) { (region.html) } };
     let live = Some(format!("/deployments/{id}/live/{}", snapshot.position));
     let json = Some(format!("/api/v1/deployments/{id}"));
-    page_context.answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) }).await
+    page_context
+        .about("deployment", id)
+        .answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) })
+        .await
 }
 
 /// The page's parts, live.
