@@ -132,6 +132,17 @@
     }
   }, true);
 
+  // The clock closes with Escape, and when something else is clicked.
+  const clock = () => document.querySelector("details.clock[open]");
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && clock();
+    if (open) { open.open = false; open.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", (event) => {
+    const open = clock();
+    if (open && !open.contains(event.target)) open.open = false;
+  });
+
   // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {
     const form = event.target;
