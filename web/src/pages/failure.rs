@@ -10,7 +10,9 @@ use maud::html;
 
 /// The answer with the page.
 pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
-    let moment = moment_of(request.query_string());
+    // A moment that was refused is not carried on.
+    let refused = problem.errors.iter().any(|error| error.field == AT);
+    let moment = moment_of(request.query_string()).filter(|_| !refused);
     let page = lone(
         &problem.title,
         Some(request),
@@ -19,7 +21,7 @@ pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
             @if problem.errors.is_empty() { p { (complete_sentence(&problem.detail)) } } @else { (field::problems(&problem.errors)) }
             @if let Some(id) = &problem.correlation_id { p.quiet { "If you contact support, quote " code { (id) } "." } }
             p { a href="/" { "Back to the dashboard" } }
-            @if moment.is_some() { p { a href=(in_the_present(request)) data-now="" { "Show this page in the present" } } }
+            @if refused || moment.is_some() { p { a href=(in_the_present(request)) data-now="" { "Show this page in the present" } } }
         },
     );
     let page = page.into_string();
@@ -33,5 +35,7 @@ pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
 fn in_the_present(request: &HttpRequest) -> String {
     let kept = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(name, _)| name != AT);
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
-    if query.is_empty() { request.path().to_owned() } else { format!("{}?{query}", request.path()) }
+    // A path with two slashes at its beginning would lead to another host.
+    let path = format!("/{}", request.path().trim_start_matches('/'));
+    if query.is_empty() { path } else { format!("{path}?{query}") }
 }

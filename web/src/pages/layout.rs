@@ -226,7 +226,7 @@ impl PageContext {
 
     fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
         let mut body = self.whole_page(position, at, page).into_string();
-        if let Some(moment) = self.carried(at) {
+        if let Some(moment) = self.carried(position, at) {
             body = carried(&body, &moment);
         }
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
@@ -236,16 +236,21 @@ impl PageContext {
 
     /// The moment that the page's links carry: the position that it shows, or the one that the request names and that the page
     /// cannot show.
-    fn carried(&self, at: At) -> Option<String> {
+    fn carried(&self, shown: i64, at: At) -> Option<String> {
         match at {
             At::Position(position) => Some(position.to_string()),
-            At::Now => self.wanted_moment(),
+            At::Now => self.wanted_moment(shown),
         }
     }
 
-    /// The moment that the request names, if it is a position or a time.
-    fn wanted_moment(&self) -> Option<String> {
-        moment_in(self.parameter(AT))
+    /// The moment that the request names, if it is a position up to the one that is shown, or a time that has come.
+    fn wanted_moment(&self, shown: i64) -> Option<String> {
+        let text = self.parameter(AT);
+        let has_come = match text.parse::<i64>() {
+            Ok(position) => position <= shown,
+            Err(_) => text.parse::<Timestamp>().is_ok_and(|time| time <= self.now),
+        };
+        moment_in(text).filter(|_| has_come)
     }
 
     /// This page as of another moment, or in the present. Every other parameter is kept, so that it shows the same part.
@@ -274,7 +279,7 @@ impl PageContext {
                         (self.top(position, at))
                         @match at {
                             At::Position(position) => (self.past(position)),
-                            At::Now => { @if self.wanted_moment().is_some() { (self.present_only()) } }
+                            At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
                         }
                         main id="main" { (page.content) }
                         (self.foot(position, at, page))

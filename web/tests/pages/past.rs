@@ -11,7 +11,7 @@ use bootledger_web::server::Part;
 use std::collections::BTreeSet;
 
 /// The beginnings of links that have no past.
-const TIMELESS: [&str; 5] = ["/assets/", "/sign-in", "/sign-out", "/api/docs", "#"];
+const TIMELESS: [&str; 6] = ["/assets/", "/sign-in", "/sign-out", "/api/docs", "/api/v1/image-downloads", "#"];
 
 fn carries(link: &str) -> bool {
     let link = link.split('#').next().unwrap_or_default();

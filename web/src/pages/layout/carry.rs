@@ -9,9 +9,19 @@ use std::borrow::Cow;
 
 /// Marks a link or a form that is not rewritten.
 const LEAVES: &str = " data-now";
-/// The beginnings of paths that have no past: files, signing in and out, and the documentation of the API.
-const TIMELESS: [&str; 8] =
-    ["/assets/", "/sign-in", "/sign-out", "/theme", "/api/docs", "/api/openapi", "/favicon", "/boot/loaders/"];
+/// The beginnings of paths that have no past: files, signing in and out, the documentation of the API, and downloads, of which
+/// the API refuses any other moment than the present.
+const TIMELESS: [&str; 9] = [
+    "/assets/",
+    "/sign-in",
+    "/sign-out",
+    "/theme",
+    "/api/docs",
+    "/api/openapi",
+    "/favicon",
+    "/boot/loaders/",
+    "/api/v1/image-downloads",
+];
 
 /// The markup of a page whose links and GET forms lead to pages as of `at`: a position, or an RFC 3339 time.
 pub(crate) fn carried(html: &str, at: &str) -> String {

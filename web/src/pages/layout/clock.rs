@@ -37,6 +37,8 @@ fn about(path: &str) -> String {
 pub(super) fn clock(page_context: &PageContext, position: i64, at: At) -> Markup {
     let Clock { object, previous, next, last } = &page_context.clock;
     let is_now = at == At::Now;
+    let shown = page_context.past.map(|time| time.to_string()).unwrap_or_default();
+    let entered = Entered { time: shown.get(..19).unwrap_or_default(), ..Entered::default() };
     html! {
         details.clock {
             summary {
@@ -45,7 +47,7 @@ pub(super) fn clock(page_context: &PageContext, position: i64, at: At) -> Markup
                 @if is_now { "Now" } @else { "As of " (position) }
             }
             div.clock-panel {
-                (moment::form("clock", &page_context.as_of(None), &Entered::default(), page_context.now))
+                (moment::form("clock", &page_context.as_of(None), &entered, page_context.now))
                 @if let Some(object) = object {
                     ul.clock-steps {
                         @if let Some(previous) = previous {

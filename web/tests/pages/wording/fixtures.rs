@@ -137,6 +137,7 @@ impl Fixtures {
                         .map(move |request| PageRequest { label: format!("{tab}, {}", request.label), ..request })
                 })
                 .collect(),
+            "/compare" => vec![show("", "/compare"), show("a network", "/compare?object=network/prod&from=0")],
             "/search" => {
                 vec![show("", "/search"), show("results", "/search?q=h20"), show("no results", "/search?q=no-such-name")]
             }
