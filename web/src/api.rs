@@ -5,6 +5,7 @@ pub mod boot_image_files;
 pub mod boot_images;
 pub mod boot_targets;
 pub mod catalogue;
+pub mod compare;
 pub mod deployments;
 pub mod devices;
 pub mod dhcp_entries;
@@ -53,6 +54,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     dhcp_entries::configure(config);
     boot_targets::configure(config);
     events::configure(config);
+    compare::configure(config);
     tokens::configure(config);
     users::configure(config);
     sessions::configure(config);

@@ -2,6 +2,7 @@
 //! a line into a sentence.
 
 mod names;
+mod states;
 
 use crate::database::pool::Connection;
 use crate::error::Result;
@@ -10,6 +11,7 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use sqlx::PgExecutor;
+pub use states::{States, state};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,6 +47,8 @@ pub struct Line {
     pub parent: Option<String>,
     /// The names, right after the event, of the devices and deployments that held the values that a failed plugin wanted.
     pub holders: HolderNames,
+    /// The states around the event, if it is an edit whose sentence does not say what changed.
+    pub states: Option<States>,
 }
 
 /// A filter for lines. Fields that are `None` match every line.
@@ -112,6 +116,7 @@ impl From<Raw> for Line {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         }
     }
 }
@@ -159,7 +164,7 @@ macro_rules! filtered {
     };
 }
 
-/// Up to `limit` lines, with two queries.
+/// Up to `limit` lines, with three queries.
 ///
 /// # Errors
 /// Returns `Error::Database` if a query fails.
@@ -183,7 +188,31 @@ pub async fn at(connection: &mut Connection, positions: &[i64]) -> Result<Vec<Li
 async fn named(connection: &mut Connection, rows: Vec<Raw>) -> Result<Vec<Line>> {
     let mut lines: Vec<Line> = rows.into_iter().map(Line::from).collect();
     names::add(connection, &mut lines).await?;
+    states::add(connection, &mut lines).await?;
     Ok(lines)
+}
+
+/// The positions of an aggregate's last event before the position `before`, and of its first event after the position `after`.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn around(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    before: i64,
+    after: i64,
+) -> Result<(Option<i64>, Option<i64>)> {
+    let row = sqlx::query!(
+        "SELECT (SELECT max(position) FROM timeline WHERE aggregate_type = $1 AND aggregate_id = $2 AND position < $3) AS previous,
+                (SELECT min(position) FROM timeline WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $4) AS next",
+        aggregate_type,
+        aggregate_id,
+        before,
+        after
+    );
+    let row = row.fetch_one(executor).await?;
+    Ok((row.previous, row.next))
 }
 
 /// The device and deployment that an event is about, without the event.

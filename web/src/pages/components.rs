@@ -7,6 +7,7 @@
 //! - `diff`: the difference between two texts, by lines.
 //! - `plot`: the charts of numbers over time.
 //! - `awaited`, `lines`, `setting`: what a deployment waits for, events as sentences, values of settings.
+//! - `moment`: the form that chooses the moment that a page shows.
 //! - `field`: the fields of forms, with hints, errors and suggestions; the summary of a refused form.
 
 pub(crate) mod action;
@@ -18,6 +19,7 @@ pub(crate) mod diff;
 pub(crate) mod field;
 pub(crate) mod icon;
 pub(crate) mod lines;
+pub(crate) mod moment;
 pub(crate) mod plot;
 pub(crate) mod setting;
 pub(crate) mod time;

@@ -19,7 +19,6 @@ use crate::pages::components::block;
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
-use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::Concern;
 use bootledger_projections::rows::at::At;
@@ -76,8 +75,7 @@ fn only_now(snapshot: &Snapshot<'_>) -> Result<(), Error> {
 /// Handles the request for the page. What needs attention is a matter of the present, so the page shows no past position.
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let concerns = backend.concerns();
-    let mut snapshot = backend.read().await?;
-    only_now(&snapshot)?;
+    let mut snapshot = backend.read_now().await?;
     let found = load(&mut snapshot, page_context.now, concerns).await?;
     let content = html! {
         (block::heading(&[], &html! { "Dashboard" }, &block::link_button("/wall", "speedometer2", "Wall board")))

@@ -160,7 +160,7 @@ async fn show(
     let entry = entry::find::<DhcpServerView>(&mut snapshot, &DHCP_SERVER, key.as_str()).await?;
     let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, page_context.now).await?;
     let page = page::page::<DhcpServers>(&page_context, &key, snapshot.position, html! {});
-    let seen = page_context.see(snapshot).await?;
+    let seen = page_context.about("dhcp_server", &key).see(snapshot).await?;
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;
     let content = html! {
         @for (id, part) in &parts {

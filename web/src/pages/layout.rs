@@ -1,6 +1,8 @@
 //! The layout around every page: navigation, search, the signed-in user, whether the page shows the past, and whether
 //! it is live.
 
+mod carry;
+mod clock;
 mod document;
 mod navigation;
 mod quick;
@@ -20,7 +22,11 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
+use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::timeline;
+pub(crate) use carry::{carried, with_at};
+use clock::Clock;
 use document::document;
 pub(crate) use document::{Theme, lone, visible, wide};
 use futures::future::{FutureExt, LocalBoxFuture};
@@ -44,6 +50,9 @@ pub(crate) struct PageContext {
     saved: Option<i64>,
     /// The confirmation of that change.
     confirmation: Option<Markup>,
+    clock: Clock,
+    /// Whether the page's own parameters name the moments that it shows.
+    own_moments: bool,
 }
 
 impl FromRequest for PageContext {
@@ -64,10 +73,23 @@ impl FromRequest for PageContext {
                 past: None,
                 saved: toast::of_request(&request),
                 confirmation: None,
+                clock: Clock::default(),
+                own_moments: false,
             })
         }
         .boxed_local()
     }
+}
+
+/// The moment that a query names, in the form that links carry; `None` if it names none, or no moment.
+pub(crate) fn moment_of(query: &str) -> Option<String> {
+    let (_, text) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == AT)?;
+    moment_in(&text)
+}
+
+fn moment_in(text: &str) -> Option<String> {
+    let position = text.parse::<i64>().ok().filter(|position| *position >= 0).map(|position| position.to_string());
+    position.or_else(|| text.parse::<Timestamp>().ok().map(|time| time.to_string()))
 }
 
 /// One page: the content that the layout surrounds.
@@ -169,10 +191,32 @@ impl PageContext {
         Ok(self.see(snapshot).await?.answer(&page))
     }
 
+    /// Names the aggregate that the page shows, so that the clock leads to its changes.
+    #[must_use]
+    pub(crate) fn about(mut self, aggregate_type: &'static str, id: impl ToString) -> Self {
+        self.clock.object = Some((aggregate_type, id.to_string()));
+        self
+    }
+
+    /// Marks a page whose own parameters name the moments that it shows.
+    #[must_use]
+    pub(crate) fn with_own_moments(mut self) -> Self {
+        self.own_moments = true;
+        self
+    }
+
     /// Ends a snapshot, for a page that waits for something else before it is answered.
     pub(crate) async fn see(mut self, mut snapshot: Snapshot<'_>) -> Result<Seen, Error> {
         if let At::Position(position) = snapshot.at {
             self.past = log::recorded_at(snapshot.connection(), position).await?;
+            self.clock.last = checkpoint::position(snapshot.connection()).await?;
+        }
+        if let Some((aggregate_type, id)) = &self.clock.object {
+            // The present includes the event at its position; a page of the past steps to the changes around it.
+            let position = snapshot.position;
+            let before = if snapshot.at == At::Now { position + 1 } else { position };
+            let around = timeline::around(snapshot.connection(), aggregate_type, id, before, position).await?;
+            (self.clock.previous, self.clock.next) = around;
         }
         if let Some(saved) = self.saved {
             self.confirmation = toast::confirmation(snapshot.connection(), saved, &self.caller.principal.actor()).await?;
@@ -211,8 +255,8 @@ impl PageContext {
         response
     }
 
-    /// The answer with an error as a page with navigation, for a visitor who is signed in; `None` for anyone else.
-    pub(crate) fn failure(request: &HttpRequest, status: StatusCode, title: &str, content: Markup) -> Option<HttpResponse> {
+    /// An error as a page with navigation, for a visitor who is signed in; `None` for anyone else.
+    pub(crate) fn failure(request: &HttpRequest, title: &str, content: Markup) -> Option<Markup> {
         // The guard has stored the visitor, so nothing has to be awaited.
         let viewer = Viewer::extract(request).now_or_never()?.ok()?;
         let application = application::of(request).ok()?;
@@ -227,20 +271,56 @@ impl PageContext {
             past: None,
             saved: None,
             confirmation: None,
+            clock: Clock::default(),
+            own_moments: false,
         };
         let position = *application.position.borrow();
         let page = Page::new(title, Section::of_path(request.path()), content);
-        Some(page_context.render(position, At::Now, status, &page))
+        Some(page_context.whole_page(position, At::Now, &page))
     }
 
     fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
-        let body = self.whole_page(position, at, page).into_string();
+        let mut body = self.whole_page(position, at, page).into_string();
+        if let Some(moment) = self.carried(position, at) {
+            body = carried(&body, &moment);
+        }
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
         name_position(&mut response, position);
         if self.confirmation.is_some() {
             toast::forget(&mut response);
         }
         response
+    }
+
+    /// The moment that the page's links carry: the position that it shows, or the one that the request names and that the page
+    /// cannot show.
+    fn carried(&self, shown: i64, at: At) -> Option<String> {
+        match at {
+            At::Position(position) => Some(position.to_string()),
+            At::Now => self.wanted_moment(shown),
+        }
+    }
+
+    /// The moment that the request names, if it is a position up to the one that is shown, or a time that has come.
+    fn wanted_moment(&self, shown: i64) -> Option<String> {
+        let text = self.parameter(AT);
+        let has_come = match text.parse::<i64>() {
+            Ok(position) => position <= shown,
+            Err(_) => text.parse::<Timestamp>().is_ok_and(|time| time <= self.now),
+        };
+        moment_in(text).filter(|_| has_come)
+    }
+
+    /// This page as of another moment, or in the present. Every other parameter is kept, so that it shows the same part.
+    fn as_of(&self, position: Option<i64>) -> String {
+        let kept = self.query.iter().filter(|(name, value)| name != AT && !value.is_empty());
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(kept);
+        if let Some(position) = position {
+            text.append_pair(AT, &position.to_string());
+        }
+        let text = text.finish();
+        if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
     }
 
     fn whole_page(&self, position: i64, at: At, page: &Page<'_>) -> Markup {
@@ -254,8 +334,11 @@ impl PageContext {
                 div.frame {
                     (navigation(page.section))
                     div.body {
-                        (self.top())
-                        @if let At::Position(position) = at { (self.past(position)) }
+                        (self.top(position, at))
+                        @match at {
+                            At::Position(position) => (self.past(position)),
+                            At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
+                        }
                         @if let Some(confirmation) = &self.confirmation { (confirmation) }
                         main id="main" { (page.content) }
                         (self.foot(position, at, page))
@@ -270,7 +353,7 @@ impl PageContext {
         )
     }
 
-    fn top(&self) -> Markup {
+    fn top(&self, position: i64, at: At) -> Markup {
         html! {
             header.top {
                 form method="get" action="/search" role="search" {
@@ -278,6 +361,7 @@ impl PageContext {
                     input type="search" id="search" name="q" placeholder="Name, IP, MAC, serial, event" aria-keyshortcuts="Control+K Meta+K" maxlength="300";
                     button type="submit" { (icon("search")) "Search" }
                 }
+                (clock::clock(self, position, at))
                 div.who {
                     a href="/settings" { (icon("person-circle")) " " (self.caller.principal.called()) }
                     form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
@@ -287,17 +371,30 @@ impl PageContext {
     }
 
     fn past(&self, position: i64) -> Markup {
-        let at = |position: i64| self.with(AT, Some(&position.to_string()));
         html! {
             div.past role="status" {
                 span {
-                    "You are viewing the past, as of event " (position)
+                    @if position == 0 { "You are viewing the time before the first event" }
+                    @else { "You are viewing the past, as of event " (position) }
                     @if let Some(at) = self.past { ", " (moment(at)) }
                     ". Changes are not possible here."
                 }
-                @if position > 0 { a href=(at(position - 1)) rel="prev" { "Previous event" } }
-                a href=(at(position + 1)) rel="next" { "Next event" }
-                a href=(self.with(AT, None)) { "Return to the present" }
+                @if position > 0 { a href=(self.as_of(Some(position - 1))) rel="prev" { "Previous event" } }
+                @if position < self.clock.last { a href=(self.as_of(Some(position + 1))) rel="next" { "Next event" } }
+                a href=(self.as_of(None)) data-now="" { "Return to the present" }
+            }
+        }
+    }
+
+    /// The note on a page that cannot show the requested moment.
+    fn present_only(&self) -> Markup {
+        html! {
+            div.past.present role="status" {
+                span {
+                    @if self.own_moments { "This page chooses its own moments." } @else { "This page shows the present only." }
+                    " Its links lead to the past that you were viewing."
+                }
+                a href=(self.as_of(None)) data-now="" { "Return to the present" }
             }
         }
     }
@@ -306,7 +403,7 @@ impl PageContext {
         html! {
             footer.foot {
                 @if page.live.is_some() && at == At::Now { span.live id="live-state" role="status" data-state="off" { "Live updates require JavaScript" } }
-                @if at == At::Now { a href=(self.with(AT, Some(&position.to_string()))) title="Permanent link to this state" { "As of event " (position) } }
+                @if at == At::Now { a id="position" href=(self.as_of(Some(position))) data-now="" title="Permanent link to this state" { "As of event " (position) } }
                 @else { span { "As of event " (position) } }
                 @if let Some(json) = &page.json { a href=(json) { "JSON" } }
                 @if let Some(csv) = &page.csv { a href=(csv) { "CSV" } }

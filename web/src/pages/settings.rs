@@ -40,7 +40,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 }
 
 async fn index(application: Data<Application>, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let own = match &page_context.caller.principal {
         Principal::User(user) => {
             let user = user.clone();

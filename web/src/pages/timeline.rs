@@ -5,7 +5,7 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::components::block;
-use crate::pages::components::lines::{lines, same_request};
+use crate::pages::components::lines::{changes, lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::at_path;
@@ -154,7 +154,7 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
     let same = Filter { correlation_id: Some(line.correlation_id.clone()), ..Filter::default() };
     let neighbours = timeline::list(snapshot.connection(), &same, Order::OldestFirst, LIMIT).await?;
     let rows = [
-        ("Summary", html! { (sentence(&line)) }),
+        ("Summary", html! { (sentence(&line)) (changes(&line)) }),
         ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),
         ("Time", moment(line.recorded_at)),
         (
@@ -221,6 +221,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         };
         let html = lines(std::slice::from_ref(&line)).into_string();
         for part in [

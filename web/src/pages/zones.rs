@@ -172,6 +172,8 @@ async fn show(
     let may = page_context.may_change(&snapshot, Role::Operator);
     let parts = parts(&mut snapshot, &application, &zone, &may, page_context.now).await?;
     let records = records(&mut snapshot, &zone, &query).await?;
+    // A zone is a part of its site.
+    let site = find(&mut snapshot, &zone).await?.1.key;
     let page_path = format!("/zones/{zone}");
     let content = html! {
         (view::heading(&zone, &page_context.may_change(&snapshot, Role::Administrator)))
@@ -186,7 +188,7 @@ async fn show(
         )),
         ..Page::new(zone.as_str(), Section::Zones, content)
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("site", site).answer(snapshot, page).await
 }
 
 /// Reads a page of a zone's records, with the names of their devices.

@@ -8,6 +8,7 @@ mod deployments;
 mod elements;
 mod live;
 mod networks;
+mod past;
 #[path = "../api/people.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod people;

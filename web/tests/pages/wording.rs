@@ -6,8 +6,8 @@
 //! `INSTA_UPDATE=always scripts/with-postgres cargo nextest run -p bootledger-web --test pages wording`.
 
 mod downloads;
-mod fixtures;
-mod objects;
+pub(crate) mod fixtures;
+pub(crate) mod objects;
 mod placeholders;
 mod text;
 
@@ -45,7 +45,7 @@ fn clock() -> Timestamp {
 }
 
 /// Whether a route may be a page: it answers GET, and is neither a stream nor a file.
-fn may_be_page(route: &Route) -> bool {
+pub(crate) fn may_be_page(route: &Route) -> bool {
     let pattern = route.pattern.as_str();
     route.methods.contains("GET")
         && !OTHERS.iter().any(|other| pattern.starts_with(other))
@@ -63,7 +63,7 @@ fn snapshot_name(pattern: &str) -> String {
 }
 
 impl Fixtures {
-    async fn answer(&self, page: &PageRequest) -> Answer {
+    pub(crate) async fn answer(&self, page: &PageRequest) -> Answer {
         let request = get(&page.path);
         match page.visitor {
             Visitor::Administrator => self.site.request_as(&self.administrator, request).await,

@@ -37,34 +37,38 @@ impl Snapshot<'_> {
         let position = checkpoint::position(&mut *transaction).await?;
         let mut snapshot = Self { transaction, at: At::Now, position, _permit: permit, _backend: PhantomData };
         if let Some(text) = at {
-            let position = snapshot.resolve(text, now()).await?;
+            let position = snapshot.resolve(AT, text, now()).await?;
             snapshot.at = At::Position(position);
             snapshot.position = position;
         }
         Ok(snapshot)
     }
 
-    async fn resolve(&mut self, text: &str, now: Timestamp) -> Result<i64, Error> {
+    /// The position that a parameter names: a position, or an RFC 3339 time.
+    ///
+    /// # Errors
+    /// Returns an error that names the parameter if there is no such position yet, or if it is neither.
+    pub(crate) async fn resolve(&mut self, parameter: &str, text: &str, now: Timestamp) -> Result<i64, Error> {
         let shown = self.position;
         if let Ok(position) = text.parse::<i64>() {
             return match position {
-                ..0 => Err(Error::rejected(AT, Rule::AtNegative, "positions start at 1; 0 is the empty log")),
+                ..0 => Err(Error::rejected(parameter, Rule::AtNegative, "positions start at 1; 0 is the empty log")),
                 _ if position > shown => {
                     let message = format!(
                         "position {position} is not available yet; the last one is {shown}. Use the header {} to wait for a position",
                         position::LEAST_HEADER
                     );
-                    Err(Error::rejected(AT, Rule::AtInFuture, message))
+                    Err(Error::rejected(parameter, Rule::AtInFuture, message))
                 }
                 _ => Ok(position),
             };
         }
         let time: Timestamp = text.parse().map_err(|_| {
             let message = format!("{text:?} is neither a position nor an RFC 3339 time such as 2026-01-31T14:03:07Z");
-            Error::bad_request(AT, Rule::AtMalformed, message)
+            Error::bad_request(parameter, Rule::AtMalformed, message)
         })?;
         if time > now {
-            return Err(Error::rejected(AT, Rule::AtInFuture, format!("{time} has not come yet; it is {now}")));
+            return Err(Error::rejected(parameter, Rule::AtInFuture, format!("{time} has not come yet; it is {now}")));
         }
         Ok(log::position_at(self.connection(), time).await?.min(shown))
     }

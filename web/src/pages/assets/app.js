@@ -53,6 +53,17 @@
   // After a message from the server, updates the times in the elements that it replaced.
   document.addEventListener("htmx:sse:after:message", () => times());
 
+  // The permanent link in the footer names the position of the last message, so that it leads to what the page shows.
+  document.addEventListener("htmx:sse:after:message", (event) => {
+    const link = document.getElementById("position");
+    const position = event.detail.message?.id;
+    if (!link || !/^\d+$/.test(position ?? "")) return;
+    const path = new URL(link.href);
+    path.searchParams.set("at", position);
+    link.href = path.pathname + path.search;
+    link.textContent = `As of event ${position}`;
+  });
+
   // Times: keeps durations current, and shows the local time as a tooltip, or in place of UTC if the user has chosen that.
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   function span(seconds) {
@@ -168,6 +179,16 @@
   }
   const showButtons = () => { for (const button of document.querySelectorAll("[data-copy][hidden], [data-curl][hidden], [data-dismiss][hidden]")) button.hidden = false; };
   document.addEventListener("htmx:sse:after:message", showButtons);
+  // The clock closes with Escape, and when something else is clicked.
+  const clock = () => document.querySelector("details.clock[open]");
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && clock();
+    if (open) { open.open = false; open.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", (event) => {
+    const open = clock();
+    if (open && !open.contains(event.target)) open.open = false;
+  });
 
   // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {

@@ -136,7 +136,7 @@ pub(super) async fn new(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let script = image.file_of_kind(FileKind::BootIpxe).is_none();
     let usual = if script {
@@ -161,7 +161,7 @@ pub(super) async fn edit(
     Path((key, name)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let (_, file) = file_of(&mut snapshot, &key, &name).await?;
     if !file.template {
         return Err(Error::NotFound(format!("{name} is not a template; to change it, upload it again")));

@@ -72,5 +72,5 @@ pub(super) async fn show(
     let may = May::of(&page_context, &snapshot);
     let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), page_context.now).await?;
     let page = page::<BootImages>(&page_context, &key, snapshot.position, content);
-    page_context.answer(snapshot, page).await
+    page_context.about("boot_image", &key).answer(snapshot, page).await
 }

@@ -10,6 +10,7 @@ use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::block::{self, card};
+use crate::pages::components::lines;
 use crate::pages::components::time::{moment, span};
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
@@ -243,6 +244,8 @@ pub(super) fn changes(
                                 td data-label="Time" { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } }
                                 td data-label="Change" {
                                     (sentence(line))
+                                    // The files are below.
+                                    @if line.event_type == "BootImageDefined" { (lines::changes(line)) }
                                     @if let Some(revision) = revision {
                                         @for (name, before, after) in changed(earlier.map(|(_, entry)| &entry.spec.files), &revision.files) {
                                             div.quiet { (name) ": " (file(name, before, line.position - 1, "before")) ", " (file(name, after, line.position, "after")) }

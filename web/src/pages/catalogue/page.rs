@@ -78,7 +78,7 @@ pub(crate) async fn show<K: LivePage>(
     let (query, may) = (page_context.query()?, May::of(&page_context, &snapshot));
     let parts = K::parts(&mut snapshot, &application, &key, &query, &may, page_context.now).await?;
     let page = page::<K>(&page_context, &key, snapshot.position, entry::shown(&parts));
-    page_context.answer(snapshot, page).await
+    page_context.about(K::NOUN.kind, &key).answer(snapshot, page).await
 }
 
 /// The page of an entry as of a position.

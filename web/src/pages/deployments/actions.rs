@@ -31,7 +31,7 @@ pub(super) async fn confirm_cancel(
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
     let page = Page::new("Cancel a deployment", Section::Deployments, cancel_form(&deployment, "", &[]));
     page_context.answer(snapshot, page).await
@@ -92,7 +92,7 @@ pub(super) async fn confirm_done(
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
     let form = done_form(&deployment, "", &[]);
     page_context.answer(snapshot, Page::new("Mark a deployment installed", Section::Deployments, form)).await

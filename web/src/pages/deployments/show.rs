@@ -58,7 +58,10 @@ pub(super) async fn show(
         Tab::Events => format!("/api/v1/deployments/{id}/events"),
         _ => format!("/api/v1/deployments/{id}"),
     });
-    page_context.answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) }).await
+    page_context
+        .about("deployment", id)
+        .answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) })
+        .await
 }
 
 /// The page's parts, live.

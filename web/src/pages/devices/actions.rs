@@ -49,7 +49,7 @@ pub(super) async fn confirm_decommission(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let held = Held::load(&mut snapshot, &found.device).await?;
     let page = Page::new("Decommission a device", Section::Devices, question(&found.device, &held, "", &[]));

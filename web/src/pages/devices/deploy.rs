@@ -136,7 +136,7 @@ pub(super) async fn load(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let choices = Choices::load(&mut snapshot, &found.device).await?;
     let filled_in = filled_in(&mut snapshot, &found.device, &choices).await?;

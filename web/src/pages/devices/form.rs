@@ -41,7 +41,7 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
 
 /// Handles `GET /devices/new`; `?site=` and `?rack=` are filled in.
 pub(super) async fn new_form(_: Operator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let choices = Choices::load(&mut snapshot).await?;
     let was = ["site", "rack", "position"].map(|name| (name, page_context.parameter(name).to_owned())).to_vec();
     let fields = Fields::default();
@@ -96,7 +96,7 @@ pub(super) async fn edit_form(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let choices = Choices::load(&mut snapshot).await?;
     let fields = Fields::default();

@@ -118,6 +118,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         }
     }
 

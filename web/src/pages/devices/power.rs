@@ -33,7 +33,7 @@ pub(super) async fn load(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
     // A controller may be slow, and no database connection is held during the wait.

@@ -149,7 +149,10 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
         Tab::History => format!("/api/v1/events?aggregate=device/{id}"),
         _ => format!("/api/v1/devices/{id}"),
     };
-    page_context.answer(snapshot, Page { live, json: Some(json), ..Page::new(&title, Section::Devices, content) }).await
+    page_context
+        .about("device", id)
+        .answer(snapshot, Page { live, json: Some(json), ..Page::new(&title, Section::Devices, content) })
+        .await
 }
 
 fn stream(page_context: &PageContext, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {

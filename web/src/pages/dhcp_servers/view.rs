@@ -260,6 +260,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         };
         LastChange { site: "dc1".parse().expect("a name"), line }
     }

@@ -47,7 +47,7 @@ pub(super) async fn load(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let rack = find(&mut snapshot, &key).await?;
     let may = page_context.may_change(&snapshot, Role::Operator);
     let content = page(&rack, &Outcome::NotSent, "", &may);

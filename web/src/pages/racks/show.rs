@@ -89,7 +89,7 @@ pub(super) async fn show(page_context: PageContext, Path(key): Path<Name>, mut b
         csv: Some(format!("/devices/export.csv?rack={key}")),
         ..Page::new(key.as_str(), Section::Racks, content)
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("rack", &key).answer(snapshot, page).await
 }
 
 /// The page's parts, live.

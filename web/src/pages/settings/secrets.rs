@@ -135,7 +135,7 @@ async fn edit(
     Path(name): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let at = snapshot.at;
     let scope = catalogue::secret(snapshot.connection(), &name, at).await?;
     let SecretSpec { description, networks, protocols, ports, sites, plain_http } =

@@ -229,7 +229,7 @@ async fn show(
     let content = view(&page_context, &name, &mut snapshot, &[]).await?;
     let page =
         Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
-    page_context.answer(snapshot, page).await
+    page_context.about("user", &name).answer(snapshot, page).await
 }
 
 async fn view(

@@ -38,6 +38,7 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         subject: subject.map(str::to_owned),
         parent: payload.get("parent").map(|_| "blade centre 1".to_owned()),
         holders: holders(),
+        states: None,
     }
 }
 

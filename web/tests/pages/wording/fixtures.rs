@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Visitor {
+pub(crate) enum Visitor {
     Administrator,
     Viewer,
     SignedIn,
@@ -25,14 +25,14 @@ pub(super) enum Visitor {
 }
 
 /// One request of a page. The label names the state of the page in its snapshot.
-pub(super) struct PageRequest {
-    pub(super) label: String,
-    pub(super) path: String,
-    pub(super) visitor: Visitor,
+pub(crate) struct PageRequest {
+    pub(crate) label: String,
+    pub(crate) path: String,
+    pub(crate) visitor: Visitor,
 }
 
 /// A request of an administrator's program.
-pub(super) fn show(label: &str, path: impl Into<String>) -> PageRequest {
+pub(crate) fn show(label: &str, path: impl Into<String>) -> PageRequest {
     PageRequest { label: label.to_owned(), path: path.into(), visitor: Visitor::Administrator }
 }
 
@@ -41,17 +41,17 @@ fn as_viewer(path: impl Into<String>) -> PageRequest {
 }
 
 /// The site, and what visitors send with their requests.
-pub(super) struct Fixtures {
-    pub(super) site: TestSite,
-    pub(super) administrator: String,
-    pub(super) viewer: String,
+pub(crate) struct Fixtures {
+    pub(crate) site: TestSite,
+    pub(crate) administrator: String,
+    pub(crate) viewer: String,
     /// The cookie of a signed-in administrator.
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
     downloads: Vec<(&'static str, Uuid)>,
 }
 
 /// A site without objects.
-pub(super) async fn empty() -> Fixtures {
+pub(crate) async fn empty() -> Fixtures {
     Fixtures::of(site(Downloads::default()).await, vec![]).await
 }
 
@@ -83,7 +83,7 @@ const DEVICES: [(&str, u128); 6] = [
 
 impl Fixtures {
     /// A site with some objects of each kind.
-    pub(super) async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let downloads = Downloads::in_each_status();
         let ids = downloads.ids();
         let site = site(downloads).await;
@@ -108,7 +108,7 @@ impl Fixtures {
     }
 
     /// The requests for a route: usually one; several where a page looks different in several states.
-    pub(super) fn requests(&self, pattern: &str) -> Vec<PageRequest> {
+    pub(crate) fn requests(&self, pattern: &str) -> Vec<PageRequest> {
         let each = |devices: &[(&str, u128)], tab: &str| {
             devices.iter().map(|(label, number)| show(label, format!("/devices/{}{tab}", device(*number)))).collect::<Vec<_>>()
         };
@@ -138,6 +138,7 @@ impl Fixtures {
                         .map(move |request| PageRequest { label: format!("{tab}, {}", request.label), ..request })
                 })
                 .collect(),
+            "/compare" => vec![show("", "/compare"), show("a network", "/compare?object=network/prod&from=0")],
             "/search" => {
                 vec![
                     show("", "/search"),

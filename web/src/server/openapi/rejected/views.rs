@@ -5,6 +5,7 @@ use bootledger_aggregates::rules::Rule;
 
 pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
     let groups: Groups = match (method, path.strip_prefix("/api/v1/")?) {
+        ("get", "compare") => &[&[Rule::AtInFuture, Rule::AtNegative]],
         ("get", "dns-updates") => &[&[Rule::AtNotKept]],
         ("get", "events") => &[&[Rule::AfterNegative, Rule::LimitOfStream]],
         ("get", "sites/{key}/hostnames") => &[&[Rule::HostnameTemplateMissing]],
