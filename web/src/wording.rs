@@ -7,6 +7,7 @@ pub mod dns;
 pub mod downloads;
 pub mod drift;
 pub mod entries;
+pub(crate) mod events;
 pub(crate) mod plugins;
 pub(crate) mod timeline;
 pub mod webhooks;
