@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod english;
+mod event_filter;
 pub mod http;
 pub mod images;
 pub mod machines;

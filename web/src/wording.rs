@@ -7,6 +7,7 @@ pub mod dns;
 pub mod downloads;
 pub mod drift;
 pub mod entries;
+pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod parked;
 pub(crate) mod plugins;

@@ -164,7 +164,7 @@ async fn a_line_has_the_names_of_its_time() -> Result<()> {
     history.advance(1000).await?;
     let mut connection = history.pool.acquire().await?;
     let mut names = async |event_type: &str| {
-        let filter = timeline::Filter { event_type: Some(event_type.to_owned()), ..timeline::Filter::default() };
+        let filter = timeline::Filter { event_types: vec![event_type.to_owned()], ..timeline::Filter::default() };
         let lines = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
         let line = lines.into_iter().next().context("a line")?;
         anyhow::Ok((line.subject.unwrap_or_default(), line.parent.unwrap_or_default()))

@@ -3,21 +3,26 @@
 
 mod stream;
 
+use crate::event_filter::{self, Entered, Resolved};
 use crate::http::application::Application;
 use crate::http::auth::caller::Viewer;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::page::{Page, limit};
 use crate::http::request::parameters::Parameters;
+use crate::http::request::snapshot::Snapshot;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use anyhow::anyhow;
 use bootledger_aggregates::rules::Rule;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log::{self, Stored};
+use bootledger_projections::database::pool::Connection;
+use bootledger_projections::rows::timeline::{self, Filter, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::PgExecutor;
 use utoipa::{IntoParams, ToSchema};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -36,17 +41,33 @@ pub struct EventQuery {
     /// Only events of this aggregate, such as `deployment/0192f0c0-…` or `site/dc1`, or of this aggregate type,
     /// such as `device`.
     aggregate: Option<String>,
-    /// Only events of this type, such as `DeploymentStarted`.
+    /// Only events about this object: a type such as `network`, `type/key`, or a name such as a host name, a serial number or
+    /// a MAC. If nothing has the name, the request is refused, and the message suggests similar names.
+    object: Option<String>,
+    /// Only events of these types, separated by commas, such as `DeploymentStarted`; case does not matter.
     r#type: Option<String>,
+    /// Only events that this actor caused, such as `user ada`, or `ada`. An unknown actor is refused.
+    actor: Option<String>,
+    /// Only events from this time on: RFC 3339, or a span before now such as `24h` or `7d`.
+    from: Option<String>,
+    /// Only events up to this time.
+    to: Option<String>,
+    /// Only events of the request with this correlation id.
+    correlation: Option<String>,
+    /// Only events about this device and its deployments.
+    #[param(value_type = Option<String>)]
+    device: Option<DeviceId>,
+    /// Only events about this deployment.
+    #[param(value_type = Option<String>)]
+    deployment: Option<DeploymentId>,
+    /// Only events whose sentence on the timeline, or whose data, contains these words. A search reads at most 5000 events; if
+    /// `next` is not null, continue with it, even if the page has no items.
+    q: Option<String>,
 }
 
-/// The filters in the form that the log takes.
+/// The filters after they were looked up.
 #[derive(Clone, Debug, Default)]
-struct Wanted {
-    aggregate_type: Option<String>,
-    aggregate_id: Option<String>,
-    event_type: Option<String>,
-}
+struct Wanted(Resolved);
 
 /// An event of the log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -103,24 +124,73 @@ impl EventAnswer {
 }
 
 impl Wanted {
-    fn of(query: &EventQuery) -> Self {
-        let (aggregate_type, aggregate_id) = match query.aggregate.as_deref().map(|text| text.split_once('/')) {
-            Some(Some((kind, id))) => (Some(kind.to_owned()), Some(id.to_owned())),
-            Some(None) => (query.aggregate.clone(), None),
-            None => (None, None),
+    /// Looks up the filters.
+    async fn of(query: &EventQuery, snapshot: &mut Snapshot<'_>, now: Timestamp) -> Result<Self, Error> {
+        let entered = Entered {
+            actor: query.actor.clone(),
+            object: query.object.clone(),
+            event_type: query.r#type.clone(),
+            from: query.from.clone(),
+            to: query.to.clone(),
+            correlation: query.correlation.clone(),
+            device: query.device,
+            deployment: query.deployment,
+            text: query.q.clone(),
         };
-        Self { aggregate_type, aggregate_id, event_type: query.r#type.clone() }
+        let position = snapshot.position;
+        let mut resolved = match event_filter::resolve(&entered, snapshot.connection(), position, now).await? {
+            Ok(resolved) => resolved,
+            Err(unknown) => {
+                let first = unknown.into_iter().next();
+                return Err(first.map_or_else(|| Error::Internal(anyhow!("a filter is refused without a reason")), Error::from));
+            }
+        };
+        // `aggregate` is taken literally: a program may wait for an object that does not exist yet.
+        if let Some(aggregate) = &query.aggregate {
+            let (kind, key) = aggregate.split_once('/').map_or((aggregate.as_str(), None), |(kind, key)| (kind, Some(key)));
+            if resolved.filter.aggregate_type.as_ref().is_some_and(|other| other != kind) {
+                let message = "aggregate: it contradicts object; send one of them";
+                return Err(Error::bad_request("aggregate", Rule::ParameterMalformed, message));
+            }
+            resolved.filter.aggregate_type = Some(kind.to_owned());
+            resolved.filter.aggregate_id = key.map(str::to_owned);
+        }
+        // A stream goes on: only the end of the range limits it, and not what the log has at the moment.
+        if query.to.is_none() {
+            resolved.filter.before = None;
+        }
+        Ok(Self(resolved))
     }
 
-    /// Reads up to `count` events after position `after`, up to and including position `last`.
-    async fn read(&self, executor: impl PgExecutor<'_>, after: i64, last: i64, count: i64) -> Result<Vec<EventAnswer>, Error> {
-        let filter = log::Filter {
-            aggregate_type: self.aggregate_type.as_deref(),
-            aggregate_id: self.aggregate_id.as_deref(),
-            event_type: self.event_type.as_deref(),
+    /// Reads up to `count` events after position `after`, up to and including position `last`. Returns where to continue, too,
+    /// if there may be more.
+    async fn read(
+        &self,
+        connection: &mut Connection,
+        after: i64,
+        last: i64,
+        count: usize,
+    ) -> Result<(Vec<EventAnswer>, Option<i64>), Error> {
+        let Resolved { filter, words, .. } = &self.0;
+        let filter = Filter {
+            after: Some(filter.after.unwrap_or(0).max(after)),
+            before: Some(filter.before.unwrap_or(i64::MAX).min(last.saturating_add(1))),
+            ..filter.clone()
         };
-        let found = log::read_after(executor, after, count, filter).await?;
-        found.into_iter().take_while(|stored| stored.position <= last).map(EventAnswer::of).collect()
+        let (positions, next) = if words.is_empty() {
+            let wanted = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
+            let mut positions = timeline::positions(&mut *connection, &filter, wanted).await?;
+            let more = positions.len() > count;
+            positions.truncate(count);
+            let next = positions.last().copied().filter(|_| more);
+            (positions, next)
+        } else {
+            let resolved = Resolved { filter, words: words.clone(), ..Resolved::default() };
+            let found = event_filter::find(&mut *connection, &resolved, Order::OldestFirst, count).await?;
+            (found.lines.iter().map(|(line, _)| line.position).collect(), found.next)
+        };
+        let stored = log::read_at(&mut *connection, &positions).await?;
+        Ok((stored.into_iter().map(EventAnswer::of).collect::<Result<_, Error>>()?, next))
     }
 }
 
@@ -139,19 +209,21 @@ pub(crate) async fn index(
     mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let wanted = Wanted::of(&query);
     let after = query.after.unwrap_or(0);
     if after < 0 {
         return Err(Error::rejected("after", Rule::AfterNegative, "positions start at 1; use after=0 for all events"));
     }
     let accepts = |header: &str| request.headers().get(header).and_then(|value| value.to_str().ok());
     if accepts(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
+        let mut snapshot = backend.read_now().await?;
+        let wanted = Wanted::of(&query, &mut snapshot, (application.now)()).await?;
+        drop(snapshot);
         return stream::answer(&application, backend, &request, wanted, after, query.limit.is_some());
     }
     let limit = limit(query.limit)?;
     let mut snapshot = backend.read().await?;
+    let wanted = Wanted::of(&query, &mut snapshot, (application.now)()).await?;
     let last = snapshot.position;
-    let found = wanted.read(snapshot.connection(), after, last, i64::from(limit) + 1).await?;
-    let page = Page::of(found, limit, |event| event.position.to_string());
-    Ok(snapshot.answer(&page))
+    let (items, next) = wanted.read(snapshot.connection(), after, last, limit as usize).await?;
+    Ok(snapshot.answer(&Page { items, next: next.map(|position| position.to_string()) }))
 }

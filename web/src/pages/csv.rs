@@ -22,6 +22,17 @@ const PART: usize = 64 << 10;
 pub(crate) async fn download(
     name: &str,
     head: &str,
+    snapshot: Snapshot<'_>,
+    rows: impl AsyncFnMut(&mut Snapshot<'_>) -> Result<Option<String>, Error>,
+) -> Result<HttpResponse, Error> {
+    file(name, "text/csv; charset=utf-8; header=present", head, snapshot, rows).await
+}
+
+/// The same as [`download`], of another type.
+pub(crate) async fn file(
+    name: &str,
+    content_type: &'static str,
+    head: &str,
     mut snapshot: Snapshot<'_>,
     mut rows: impl AsyncFnMut(&mut Snapshot<'_>) -> Result<Option<String>, Error>,
 ) -> Result<HttpResponse, Error> {
@@ -41,7 +52,7 @@ pub(crate) async fn download(
         Ok::<_, io::Error>((count > 0).then(|| (part.freeze(), file)))
     });
     let mut response = HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
+        .content_type(content_type)
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .body(SizedStream::new(length, Box::pin(parts)));
     name_position(&mut response, position);

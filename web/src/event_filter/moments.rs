@@ -1,0 +1,60 @@
+//! The moments of a range of time, as people and browsers write them. All are in UTC unless they name an offset.
+
+use super::Unknown;
+use bootledger_aggregates::values::timestamp::Timestamp;
+
+/// Parses RFC 3339, the value of a `datetime-local` field, a date, or a time before now such as `24h` or `7d`.
+pub(super) fn parse(field: &'static str, text: &str, now: Timestamp) -> Result<Timestamp, Unknown> {
+    let read = |text: String| text.parse::<Timestamp>().ok();
+    let before_now = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number = number.parse::<u32>().ok()?;
+        Some(now.plus_seconds(-i64::from(number).saturating_mul(seconds)))
+    };
+    let local = text.replacen(' ', "T", 1);
+    let found = before_now()
+        .or_else(|| read(local.clone()))
+        .or_else(|| read(format!("{local}Z")))
+        .or_else(|| read(format!("{local}:00Z")))
+        // The end of a range that is a date includes that day.
+        .or_else(|| read(format!("{local}T{}Z", if field == "to" { "23:59:59.999999" } else { "00:00:00" })));
+    found.ok_or_else(|| Unknown {
+        field,
+        message: format!(
+            "{text:?} is not a time. Enter it in UTC such as 2026-01-31T14:03, or a span before now such as 24h or 7d"
+        ),
+        similar: vec![],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_browsers_and_people_write_them() {
+        let now: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
+        for (text, expected) in [
+            ("2026-01-30T14:03:07Z", "2026-01-30T14:03:07Z"),
+            ("2026-01-30T14:03:07+02:00", "2026-01-30T12:03:07Z"),
+            ("2026-01-30T14:03", "2026-01-30T14:03:00Z"),
+            ("2026-01-30 14:03", "2026-01-30T14:03:00Z"),
+            ("2026-01-30T14:03:07", "2026-01-30T14:03:07Z"),
+            ("2026-01-30", "2026-01-30T00:00:00Z"),
+            ("24h", "2026-01-30T12:00:00Z"),
+            ("7d", "2026-01-24T12:00:00Z"),
+        ] {
+            assert_eq!(parse("from", text, now).map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        assert_eq!(parse("to", "2026-01-30", now).map(|at| at.to_string()), Ok("2026-01-30T23:59:59.999999Z".to_owned()));
+        for wrong in ["yesterday", "h", "24x", "2026-13-01", "é", "d"] {
+            assert!(parse("to", wrong, now).is_err(), "{wrong}");
+        }
+    }
+}
