@@ -44,6 +44,7 @@ mod previewed;
 mod tests;
 
 mod boot_images;
+mod bulk_actions;
 mod catalogue;
 mod dashboard;
 mod deployments;
@@ -75,6 +76,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(dashboard::configure)
         .configure(deployments::configure)
         .configure(devices::configure)
+        .configure(bulk_actions::configure)
         .configure(racks::configure)
         .configure(timeline::configure)
         .configure(search::configure)

@@ -1,7 +1,8 @@
 //! The names of the commands.
 
 use super::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, TokenAction, WebhookAction,
+    AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, TokenAction,
+    WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -41,6 +42,7 @@ names! {
         DefineSite DefineRack DefineNetwork DefineDhcpServer DefineVenture DefineRole RetireRole DefineBootImage PutBootFile
         RemoveBootFile ReplaceBootImage DefineSecret Retire;
     Webhook(WebhookAction): DefineWebhook PauseWebhook ResumeWebhook SetWebhookPosition SkipWebhookEvent;
+    Bulk(BulkOrder): StartBulk RecordBulkResults RetryBulk StopBulk;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
     Account(AccountAction):

@@ -29,8 +29,7 @@ const SHOWN: usize = 100;
 /// The limit of the query: one more than is shown, to notice the last page.
 const LIMIT: i64 = 101;
 /// The bulk actions: values and texts.
-const ACTIONS: [(&str, &str); 4] =
-    [("retry", "Retry…"), ("cancel", "Cancel…"), ("retry-all", "Retry all filtered…"), ("cancel-all", "Cancel all filtered…")];
+const ACTIONS: [(&str, &str); 2] = [("retry", "Retry…"), ("cancel", "Cancel…")];
 
 const COLUMNS: &[Column] = &[
     Column { name: "hostname", label: "Host name", usual: true, sortable: true },
@@ -172,7 +171,7 @@ fn statuses() -> Vec<(String, String)> {
 }
 
 fn of_import(filter: &Filter) -> Markup {
-    html! { @if let Some(import) = filter.import { p { "Deployments of the import " code { (import) } "." } } }
+    html! { @if let Some(import) = filter.import { p { "Deployments of the import or bulk action " code { (import) } ". " a href=(format!("/bulk-actions/{import}")) { "Show the bulk action" } } } }
 }
 
 fn nothing(is_filtered: bool) -> Markup {

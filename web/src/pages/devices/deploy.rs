@@ -84,6 +84,7 @@ fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
         role: fields.read("role"),
         boot_image: fields.read("boot_image"),
         suggested: Suggested::default(),
+        import: None,
     }
 }
 
