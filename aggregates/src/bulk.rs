@@ -1,5 +1,5 @@
 //! A bulk action: one change of many devices or deployments, whose rows are fixed when it starts. The service works through the
-//! rows, each with a command of its own, and records what became of each. The key is a UUIDv7.
+//! rows, each with a command of its own, and records what became of each. The key is a `UUIDv7`.
 //!
 //! `(none) ─StartBulk─► running ─RecordBulkResults─► … ─► finished ─RetryBulk─► running`, and while it is running
 //! `─StopBulk─► stopped`.

@@ -55,7 +55,7 @@ impl BulkWorker {
         let waiting: Vec<(u32, RowState)> =
             (0..).zip(started.rows.iter().cloned()).filter(|(_, row)| row.result.is_none()).take(ROWS).collect();
         let row = |(number, row): (u32, RowState)| {
-            let context = self.context(id, &started, &by_whom, number);
+            let context = row_context(id, &started, &by_whom, number);
             let action = &started.action;
             async move { (number, self.carry_out(id, action, &row, context).await) }
         };
@@ -84,19 +84,6 @@ impl BulkWorker {
         match late {
             Some(error) if !progress => Err(error.into()),
             _ => Ok(progress),
-        }
-    }
-
-    /// The context of a row's command.
-    fn context(&self, id: BulkId, started: &Started, actor: &str, row: u32) -> Context {
-        let key = format!("bulk:{id}:{}:{row}", started.attempt);
-        let request = Fingerprint::of("", &key, "", b"", b"");
-        Context {
-            actor: actor.to_owned(),
-            correlation_id: id.to_string(),
-            causation_id: None,
-            idempotency_key: Some(IdempotencyKey { key, request }),
-            level: started.level,
         }
     }
 
@@ -154,7 +141,7 @@ impl BulkWorker {
         let mut change = DeviceChange { venture: venture.cloned(), role: role.cloned(), ..DeviceChange::default() };
         if let Some(rack) = rack.filter(|rack| device.rack.as_ref() != Some(*rack)) {
             change.rack = Some(rack.clone());
-            change.removed.extend(device.position.map(|_| Removable::Position));
+            change.removed.extend(device.rack_position.map(|_| Removable::Position));
         }
         if let Some(credentials) = credentials {
             let Some(mut management) = device.management else {
@@ -181,6 +168,19 @@ impl BulkWorker {
             self.commands.execute(command, context).await?;
         }
         Ok(())
+    }
+}
+
+/// The context of a row's command.
+fn row_context(id: BulkId, started: &Started, actor: &str, row: u32) -> Context {
+    let key = format!("bulk:{id}:{}:{row}", started.attempt);
+    let request = Fingerprint::of("", &key, "", b"", b"");
+    Context {
+        actor: actor.to_owned(),
+        correlation_id: id.to_string(),
+        causation_id: None,
+        idempotency_key: Some(IdempotencyKey { key, request }),
+        level: started.level,
     }
 }
 

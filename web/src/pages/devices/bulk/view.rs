@@ -12,7 +12,6 @@ use crate::pages::form::Fields;
 use crate::pages::list::same;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::rows::catalogue;
-use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 
 /// The options that the form of the preview offers.
