@@ -4,6 +4,7 @@
 mod accounts;
 mod address_reservations;
 pub mod administrator;
+mod bulk;
 mod catalogue;
 pub(crate) mod context;
 mod controllers;
@@ -91,6 +92,7 @@ impl CommandService {
             Command::DhcpServer(action) => self.dhcp_server_command(action, context).await,
             Command::RepairDrift { site, keys } => self.order_repairs(site, keys.as_deref(), context).await,
             Command::Reservation(action) => self.reservation_command(action, context).await,
+            Command::Bulk(order) => self.bulk_command(order, context).await,
             Command::Webhook(action) => self.webhook_command(action, context).await,
             Command::Token(action) => self.token_command(action, context).await,
             Command::Account(action) => self.account_command(action, context).await,

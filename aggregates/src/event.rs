@@ -4,6 +4,7 @@
 pub(crate) mod tests;
 
 use crate::boot_image::BootImageEvent;
+use crate::bulk::BulkEvent;
 use crate::claims::ClaimChange;
 use crate::deployment::event::DeploymentEvent;
 use crate::device::event::DeviceEvent;
@@ -18,7 +19,7 @@ use crate::site::SiteEvent;
 use crate::token::TokenEvent;
 use crate::upcast;
 use crate::user::UserEvent;
-use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
+use crate::values::ids::{BulkId, DeploymentId, DeviceId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::values::user_name::UserName;
@@ -29,7 +30,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 15] = [
+pub const KINDS: [(&str, &[&str]); 16] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -45,6 +46,7 @@ pub const KINDS: [(&str, &[&str]); 15] = [
     ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
     ("reservation", ReservationEvent::TYPES),
+    ("bulk", BulkEvent::TYPES),
 ];
 
 /// Those of the patterns that match no event of this version of the program.
@@ -90,6 +92,8 @@ pub enum Event {
     Secret(Name, SecretEvent),
     /// An event of the reservation of this address.
     Reservation(Ipv4Addr, ReservationEvent),
+    /// An event of a bulk action.
+    Bulk(BulkId, BulkEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -170,6 +174,7 @@ impl Event {
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
             "reservation" => Self::Reservation(reserved(id)?, serde_json::from_str(payload).map_err(UnreadableEvent::Payload)?),
+            "bulk" => both(id, payload).map(|(key, event)| Self::Bulk(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }
@@ -232,3 +237,4 @@ impl Claiming for SessionEvent {}
 impl Claiming for DriftEvent {}
 impl Claiming for WebhookEvent {}
 impl Claiming for SecretEvent {}
+impl Claiming for BulkEvent {}

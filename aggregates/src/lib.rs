@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod boot_image;
+pub mod bulk;
 pub mod claims;
 pub mod controller;
 pub mod deployment;

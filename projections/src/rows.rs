@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod at;
 pub mod boot_targets;
+pub mod bulk;
 pub mod catalogue;
 pub mod convert;
 pub mod deployments;

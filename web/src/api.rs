@@ -4,6 +4,7 @@
 pub mod boot_image_files;
 pub mod boot_images;
 pub mod boot_targets;
+pub mod bulk_actions;
 pub mod catalogue;
 pub mod compare;
 pub mod deployments;
@@ -48,6 +49,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     boot_image_files::configure(config);
     image_library::configure(config);
     dhcp_servers::configure(config);
+    bulk_actions::configure(config);
     imports::configure(config);
     dns_records::configure(config);
     dns_updates::configure(config);

@@ -52,6 +52,7 @@ mod tests;
 
 mod about;
 mod boot_images;
+mod bulk_actions;
 mod catalogue;
 mod compare;
 mod dashboard;
@@ -94,6 +95,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(dashboard::configure)
         .configure(deployments::configure)
         .configure(devices::configure)
+        .configure(bulk_actions::configure)
         .configure(racks::configure)
         .configure(timeline::configure)
         .configure(search::configure)

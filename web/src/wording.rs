@@ -2,6 +2,7 @@
 //! show it, so that a better text also applies to what happened before.
 
 pub mod actors;
+pub(crate) mod bulk;
 pub(crate) mod devices;
 pub mod dns;
 pub mod downloads;

@@ -78,6 +78,12 @@ fn the_stored_form_of_reservation_events_never_changes() {
 }
 
 #[test]
+fn the_stored_form_of_bulk_events_never_changes() {
+    let id = crate::values::ids::BulkId(device_id(1).0);
+    contract("bulk", &id.to_string(), &samples::bulk(), |event| Event::Bulk(id, event));
+}
+
+#[test]
 fn every_type_of_event_is_of_one_aggregate_that_can_be_read() {
     let mut seen = std::collections::BTreeSet::new();
     for (aggregate, types) in super::KINDS {

@@ -92,6 +92,7 @@ rules! {
     }
     NotFound {
         BootImageUnknown "boot_image_unknown" "No boot image has this name."
+        BulkUnknown "bulk_unknown" "No bulk action has this ID."
         DeploymentUnknown "deployment_unknown" "No deployment has this ID."
         DeviceUnknown "device_unknown" "No device has this ID."
         DhcpServerUnknown "dhcp_server_unknown" "No DHCP server has this name."
@@ -136,6 +137,11 @@ rules! {
             "The device boots with Secure Boot, and the boot image has no template for signed loaders."
         BootImageRetired "boot_image_retired" "The boot image is retired."
         BootUrlNotAHost "boot_url_not_a_host" "The address in the boot URL cannot be the address of one host."
+        BulkEmpty "bulk_empty" "The bulk action has no rows."
+        BulkNoChange "bulk_no_change" "The bulk action changes no value."
+        BulkNothingRefused "bulk_nothing_refused" "No row of the bulk action was refused."
+        BulkRowTwice "bulk_row_twice" "The bulk action names a row twice."
+        BulkRunning "bulk_running" "The bulk action is still running."
         ChangedMeanwhile "changed_meanwhile" "Another user changed the entry after this form was loaded."
         ChassisDeploying "chassis_deploying" "The device that contains this device has a live deployment."
         ChassisInFile "chassis_in_file" "The file deploys a device and one of its sub-devices."

@@ -43,6 +43,10 @@ identifier!(
     ImportId
 );
 identifier!(
+    /// The id of a bulk action.
+    BulkId
+);
+identifier!(
     /// The id of an order to a management controller.
     OrderId
 );

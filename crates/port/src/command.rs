@@ -4,6 +4,7 @@ mod names;
 
 use crate::password::Hash;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
+use bootledger_aggregates::bulk::{BulkAction, BulkResult};
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
@@ -23,7 +24,7 @@ use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::{Link, Role};
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, PasswordId, SessionId, TokenId};
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::schema::Ipv4Address;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A request to start a deployment. Missing values are filled in: the MAC comes from the device; the venture, role and boot
 /// image come from the device, role or venture; the address and host name are the next free ones. They are claimed in the
@@ -68,6 +70,29 @@ pub struct NewDeployment {
     /// Values that Bootledger's own form suggested for fields that the operator left empty.
     #[serde(skip)]
     pub suggested: Suggested,
+    /// The import or bulk action that the deployment belongs to.
+    #[serde(skip)]
+    pub import: Option<ImportId>,
+}
+
+impl NewDeployment {
+    /// A request without any values: all are the device's own, or the next free ones.
+    pub fn of_device(device: DeviceId) -> Self {
+        Self {
+            device,
+            mac: None,
+            ip: None,
+            network: None,
+            hostname: None,
+            venture: None,
+            role: None,
+            boot_image: None,
+            note: None,
+            ticket: None,
+            suggested: Suggested::default(),
+            import: None,
+        }
+    }
 }
 
 impl NewDeployment {
@@ -116,6 +141,8 @@ pub enum Command {
     Webhook(WebhookAction),
     /// Reports about a DHCP server.
     DhcpServer(DhcpServerAction),
+    /// Starts a bulk action, or changes it.
+    Bulk(BulkOrder),
     /// Creates or revokes a token.
     Token(TokenAction),
     /// Changes a user, or starts or ends a session.
@@ -232,6 +259,20 @@ pub enum WebhookAction {
     SetWebhookPosition { webhook: Name, after: i64, reason: Text },
     /// Skips an event that a webhook fails to deliver.
     SkipWebhookEvent { webhook: Name, position: i64, reason: Text },
+}
+
+/// A change of a bulk action.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum BulkOrder {
+    /// Starts a bulk action. The rows are fixed by ID; unknown IDs are refused. The receipt contains the action's ID.
+    StartBulk { action: Box<BulkAction>, ids: Vec<Uuid>, list: String },
+    /// Records what became of some rows.
+    RecordBulkResults { bulk: BulkId, attempt: u32, results: Vec<BulkResult> },
+    /// Works through the refused rows of a bulk action again.
+    RetryBulk(BulkId),
+    /// Stops a bulk action: the rows without an outcome stay as they are.
+    StopBulk(BulkId),
 }
 
 /// A report about the configuration that a DHCP server runs.

@@ -8,8 +8,8 @@ pub mod library;
 pub mod password;
 
 pub use command::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment, NewPassword,
-    Proposed, ReservationAction, Suggested, TokenAction, WebhookAction,
+    AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment,
+    NewPassword, Proposed, ReservationAction, Suggested, TokenAction, WebhookAction,
 };
 
 use crate::fingerprint::IdempotencyKey;

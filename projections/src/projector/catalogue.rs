@@ -3,11 +3,13 @@
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
+use crate::rows::bulk::BulkView;
 use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::rows::drift::{DriftView, Ordered};
 use crate::rows::parked::ParkedReason;
 use crate::rows::reservations::ReservationView;
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
+use bootledger_aggregates::bulk::{Bulk, BulkCounts, BulkEvent, Started};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
@@ -45,6 +47,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
         Event::Secret(key, _) => Some(("secret", key.to_string())),
         Event::Reservation(ip, _) => Some(("reservation", ip.to_string())),
+        Event::Bulk(key, _) => Some(("bulk", key.to_string())),
     }
 }
 
@@ -99,6 +102,7 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Session(_, event) => session(state, recorded, event),
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
+        Event::Bulk(_, event) => bulk(state, recorded, event),
         Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
         Event::Reservation(_, ReservationEvent::AddressReserved { network, spec }) => {
             let (network, spec, reserved_by) = (network.clone(), spec.clone(), recorded.actor.clone());
@@ -179,6 +183,26 @@ fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) ->
     };
     image.evolve(event.clone());
     put(state, recorded, &image, image.retired)
+}
+
+fn bulk(state: &mut State, recorded: &Recorded, event: &BulkEvent) -> Result<(), ParkedReason> {
+    let mut view = match (event, current::<BulkView>(state, recorded)) {
+        (_, Ok((view, _))) => view,
+        (BulkEvent::BulkStarted { .. }, Err(_)) => BulkView {
+            bulk: Bulk::default(),
+            counts: BulkCounts::default(),
+            started_by: recorded.actor.clone(),
+            started_at: recorded.recorded_at,
+            ended_at: None,
+        },
+        (_, Err(reason)) => return Err(reason),
+    };
+    view.bulk.evolve(event.clone());
+    let started = view.bulk.started();
+    let running = started.is_some_and(Started::is_running);
+    view.counts = started.map(Started::counts).unwrap_or_default();
+    view.ended_at = if running { None } else { Some(recorded.recorded_at) };
+    put(state, recorded, &view, !running)
 }
 
 fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(), ParkedReason> {

@@ -191,6 +191,14 @@ pub async fn webhooks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'webhook' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
+/// The scope of every secret in use, by name.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn secrets(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<SecretSpec>>> {
+    read_all(items!(at, "kind = 'secret' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
 /// Every network in use, by name.
 ///
 /// # Errors

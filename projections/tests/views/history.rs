@@ -42,6 +42,7 @@ pub(crate) fn written(event: &Event, actor: &str, second: i64) -> Written {
         Event::User(id, e) => ("user", id.to_string(), e.event_type(), payload(e)),
         Event::Session(id, e) => ("session", id.to_string(), e.event_type(), payload(e)),
         Event::Drift(id, e) => ("drift", id.to_string(), e.event_type(), payload(e)),
+        Event::Bulk(id, e) => ("bulk", id.to_string(), e.event_type(), payload(e)),
         Event::Secret(id, e) => ("secret", id.to_string(), e.event_type(), payload(e)),
         Event::Reservation(id, e) => ("reservation", id.to_string(), e.event_type(), payload(e)),
         Event::Webhook(id, e) => ("webhook", id.to_string(), e.event_type(), payload(e)),

@@ -26,7 +26,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/deployments").get(list::index))
         .service(resource("/deployments/export.csv").get(export::all))
         .service(resource("/deployments/bulk").post(bulk::preview))
-        .service(resource("/deployments/bulk/do").post(bulk::carry_out))
+        .service(resource("/deployments/bulk/do").post(bulk::start))
         .service(resource("/deployments/live/{since}/{from}").get(list::live))
         .service(resource("/deployments/{id}").get(show::show))
         .service(resource("/deployments/{id}/live/{since}").get(show::live))

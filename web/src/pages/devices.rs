@@ -22,7 +22,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/devices/new").get(form::new_form).post(form::register))
         .service(resource("/devices/export.csv").get(export::all))
         .service(resource("/devices/bulk").post(bulk::preview))
-        .service(resource("/devices/bulk/do").post(bulk::carry_out))
+        .service(resource("/devices/bulk/do").post(bulk::start))
         .service(resource("/devices/live/{since}/{from}").get(list::live))
         .service(resource("/devices/{id}").get(show::info))
         .service(resource("/devices/{id}/live/{since}").get(show::live_info))

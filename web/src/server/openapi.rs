@@ -78,6 +78,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::boot_image_files::put, api::boot_image_files::show, api::boot_image_files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
+        api::bulk_actions::index, api::bulk_actions::create, api::bulk_actions::show, api::bulk_actions::retry, api::bulk_actions::stop,
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::search::index, api::search::address, api::search::mac, api::search::hostname,

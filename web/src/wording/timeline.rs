@@ -4,6 +4,7 @@
 //! it is shown. The subject comes first: who acted, otherwise what the event is about. An id appears only where there is no name.
 
 mod account;
+mod bulk;
 mod catalogue;
 mod deployment;
 mod device;
@@ -40,6 +41,7 @@ pub(crate) fn sentence(line: &Line) -> String {
         Event::Token(_, event) => account::token(name, event, who),
         Event::User(name, event) => account::user(name, event, who),
         Event::Session(_, event) => account::session(name, event, who),
+        Event::Bulk(_, event) => bulk::bulk(event, who),
         Event::Drift(key, event) => drift::drift(key, event, who),
     }
 }

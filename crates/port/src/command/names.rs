@@ -1,8 +1,8 @@
 //! The names of the commands.
 
 use super::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, ReservationAction, TokenAction,
-    WebhookAction,
+    AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, ReservationAction,
+    TokenAction, WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -43,6 +43,7 @@ names! {
         RemoveBootFile ReplaceBootImage DefineSecret Retire;
     Reservation(ReservationAction): ReserveAddress ReleaseAddress ExpireReservation;
     Webhook(WebhookAction): DefineWebhook PauseWebhook ResumeWebhook SetWebhookPosition SkipWebhookEvent;
+    Bulk(BulkOrder): StartBulk RecordBulkResults RetryBulk StopBulk;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
     Account(AccountAction):

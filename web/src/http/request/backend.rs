@@ -172,21 +172,6 @@ impl Backend {
         self.application.commands.unguarded().preview_catalogue(action, context).await
     }
 
-    /// Runs many jobs, some of them at the same time. A job is a list of commands that run one after the other until one fails.
-    /// The result of a job is the result of its last command, or `None` if it has no commands.
-    pub async fn execute_all(&mut self, jobs: Vec<Vec<(Command, Context)>>) -> Vec<Result<Option<Receipt>, CommandError>> {
-        let this = &*self;
-        let run = |job: Vec<(Command, Context)>| async move {
-            let mut last = None;
-            for (command, context) in job {
-                let _permit = this.share.take(Work::Change).await.map_err(busy)?;
-                last = Some(this.application.commands.unguarded().execute(command, context).await?);
-            }
-            Ok(last)
-        };
-        futures::stream::iter(jobs.into_iter().map(run)).buffered(AT_ONCE).collect().await
-    }
-
     /// Checks each of these deployments as if it were started now.
     pub async fn check_deployments(&mut self, wanted: &[NewDeployment]) -> Vec<Result<Proposed, CommandError>> {
         let this = &*self;

@@ -16,9 +16,10 @@ use crate::pages::live::{self, News, Region, State, Topic, Touch};
 use crate::wording::actors;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
-use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::bulk as bulk_rows;
 use bootledger_projections::rows::catalogue;
 use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter, Status};
 use maud::{Markup, html};
@@ -29,8 +30,7 @@ const SHOWN: usize = 100;
 /// The limit of the query: one more than is shown, to notice the last page.
 const LIMIT: i64 = 101;
 /// The bulk actions: values and texts.
-const ACTIONS: [(&str, &str); 4] =
-    [("retry", "Retry…"), ("cancel", "Cancel…"), ("retry-all", "Retry all filtered…"), ("cancel-all", "Cancel all filtered…")];
+const ACTIONS: [(&str, &str); 2] = [("retry", "Retry…"), ("cancel", "Cancel…")];
 
 const COLUMNS: &[Column] = &[
     Column { name: "hostname", label: "Host name", usual: true, sortable: true },
@@ -78,6 +78,11 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?.into_iter().map(|site| site.key.to_string());
     let ventures = catalogue::ventures(snapshot.connection(), at).await?.into_iter().map(|venture| venture.key.to_string());
+    let at = snapshot.at;
+    let is_bulk = match filter.import {
+        Some(import) => bulk_rows::find(snapshot.connection(), BulkId(import.0), at).await?.is_some(),
+        None => false,
+    };
     let choices = html! {
         (choose(&page_context, "status", "Status", &statuses()))
         (choose(&page_context, "plugin", "Progress", &[("failed".to_owned(), "Failing".to_owned()), ("waiting".to_owned(), "Waiting".to_owned())]))
@@ -97,7 +102,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
         (block::heading(&[], &html! { "Deployments" }, &block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device")))
         p.quiet { "A deployment is Open while Bootledger prepares it, and In progress while the server is installed." }
         (form)
-        (of_import(&filter))
+        (of_import(&filter, is_bulk))
         (live::news(0, &first))
         @if found.rows.is_empty() { (nothing(is_filtered)) } @else {
             div.scroll {
@@ -173,8 +178,14 @@ fn statuses() -> Vec<(String, String)> {
     [Status::Open, Status::InProgress, Status::Done, Status::Cancelled].map(message).to_vec()
 }
 
-fn of_import(filter: &Filter) -> Markup {
-    html! { @if let Some(import) = filter.import { p { "Deployments of the import " code { (import) } "." } } }
+fn of_import(filter: &Filter, is_bulk: bool) -> Markup {
+    html! {
+        @match filter.import {
+            Some(import) if is_bulk => { p { "Deployments of a " a href=(format!("/bulk-actions/{import}")) { "bulk action" } "." } }
+            Some(import) => { p { "Deployments of the import " code { (import) } "." } }
+            None => {}
+        }
+    }
 }
 
 fn nothing(is_filtered: bool) -> Markup {

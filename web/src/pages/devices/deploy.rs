@@ -102,6 +102,7 @@ fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
         note: fields.read("note"),
         ticket: fields.read("ticket"),
         suggested: Suggested::default(),
+        import: None,
     }
 }
 

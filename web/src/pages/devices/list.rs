@@ -28,12 +28,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// How many devices a page shows.
 const SHOWN: u32 = 100;
 /// The bulk actions: values and texts.
-const ACTIONS: [(&str, &str); 4] = [
-    ("verify", "Verify…"),
-    ("deploy", "Deploy…"),
-    ("verify-all", "Verify all filtered…"),
-    ("deploy-all", "Deploy all filtered…"),
-];
+const ACTIONS: [(&str, &str); 5] =
+    [("deploy", "Deploy…"), ("verify", "Verify…"), ("edit", "Edit…"), ("power", "Power…"), ("unverify", "Revoke verification…")];
 
 const COLUMNS: &[Column] = &[
     Column { name: "name", label: "Name", usual: true, sortable: true },

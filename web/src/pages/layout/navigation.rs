@@ -13,6 +13,8 @@ pub(crate) enum Section {
     Deployments,
     /// Devices: the servers and their parts.
     Devices,
+    /// Bulk actions on devices and deployments.
+    BulkActions,
     /// Racks and the devices in them.
     Racks,
     /// Networks and their addresses.
@@ -54,6 +56,7 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
             (Section::Dashboard, "/", "Dashboard", "speedometer2"),
             (Section::Deployments, "/deployments", "Deployments", "rocket-takeoff"),
             (Section::Devices, "/devices", "Devices", "pc-horizontal"),
+            (Section::BulkActions, "/bulk-actions", "Bulk actions", "list"),
             (Section::Racks, "/racks", "Racks", "hdd-rack"),
         ],
     ),

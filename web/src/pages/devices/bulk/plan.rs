@@ -8,11 +8,13 @@ use crate::pages::bulk;
 use crate::pages::devices::list::filter;
 use crate::pages::devices::show::unless;
 use crate::pages::form::Fields;
+use bootledger_aggregates::bulk::{BulkAction, MOST_ROWS};
 use bootledger_aggregates::device::allowed;
+use bootledger_aggregates::device::power::PowerAction;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_port::{CommandError, NewDeployment, Proposed, Suggested};
+use bootledger_port::{CommandError, NewDeployment, Proposed};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::devices::{self, Device};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,62 +26,76 @@ const MOST_LEVELS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Verify,
+    Unverify,
     Deploy,
+    Edit,
+    Power,
 }
 
 impl What {
+    const ALL: [Self; 5] = [Self::Verify, Self::Unverify, Self::Deploy, Self::Edit, Self::Power];
+
     pub(super) fn read(text: &str) -> Result<Self, Error> {
-        match text {
-            "verify" => Ok(Self::Verify),
-            "deploy" => Ok(Self::Deploy),
-            other => Err(Error::rejected("what", Rule::ActionUnknown, format!("{other:?} is neither verify nor deploy"))),
-        }
+        let unknown = || Error::rejected("what", Rule::ActionUnknown, format!("there is no bulk action {text:?} on devices"));
+        Self::ALL.into_iter().find(|what| what.name() == text).ok_or_else(unknown)
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
+            Self::Unverify => "unverify",
             Self::Deploy => "deploy",
-        }
-    }
-
-    /// Maximum number of devices in one action. To deploy more, all or none, operators use a CSV file.
-    fn most(self) -> usize {
-        match self {
-            Self::Verify => 1_000,
-            Self::Deploy => 100,
+            Self::Edit => "edit",
+            Self::Power => "power",
         }
     }
 }
 
-/// The values for all devices that are deployed. A value that is left out is each device's own.
+/// The values for all devices. A value that is left out is each device's own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     assignment: Option<(Name, Name)>,
     boot_image: Option<Name>,
+    network: Option<Name>,
+    rack: Option<Name>,
+    credentials: Option<Name>,
+    power: Option<PowerAction>,
+    network_boot: bool,
 }
 
 impl Wanted {
     pub(super) fn read(fields: &mut Fields) -> Self {
         let assignment = fields.text("assignment").split_once('/');
         let assignment = assignment.and_then(|(venture, role)| Some((venture.parse().ok()?, role.parse().ok()?)));
-        Self { assignment, boot_image: fields.read("boot_image") }
+        let powers = [PowerAction::On, PowerAction::Off, PowerAction::Cycle];
+        Self {
+            assignment,
+            boot_image: fields.read("boot_image"),
+            network: fields.read("network"),
+            rack: fields.read("rack"),
+            credentials: fields.read("credentials"),
+            power: powers.into_iter().find(|power| power.as_str() == fields.text("power")),
+            network_boot: fields.text("network_boot") == "true",
+        }
     }
 
     pub(super) fn deployment(&self, device: DeviceId) -> NewDeployment {
         let (venture, role) = self.assignment.clone().unzip();
-        NewDeployment {
-            device,
-            mac: None,
-            ip: None,
-            network: None,
-            hostname: None,
-            venture,
-            role,
-            boot_image: self.boot_image.clone(),
-            note: None,
-            ticket: None,
-            suggested: Suggested::default(),
+        let (network, boot_image) = (self.network.clone(), self.boot_image.clone());
+        NewDeployment { network, venture, role, boot_image, ..NewDeployment::of_device(device) }
+    }
+
+    /// The action, for the command that starts it.
+    pub(super) fn action(&self, what: What) -> BulkAction {
+        let (venture, role) = self.assignment.clone().unzip();
+        match what {
+            What::Verify => BulkAction::Verify {},
+            What::Unverify => BulkAction::Unverify {},
+            What::Deploy => {
+                BulkAction::Deploy { network: self.network.clone(), venture, role, boot_image: self.boot_image.clone() }
+            }
+            What::Edit => BulkAction::Edit { rack: self.rack.clone(), venture, role, credentials: self.credentials.clone() },
+            What::Power => BulkAction::Power { power: self.power.unwrap_or(PowerAction::On), network_boot: self.network_boot },
         }
     }
 }
@@ -91,26 +107,20 @@ pub(super) struct Planned {
 }
 
 /// The selected devices: those that are ticked, or all of the list.
-pub(super) async fn chosen(
-    snapshot: &mut Snapshot<'_>,
-    what: What,
-    fields: &Fields,
-    list: &str,
-    all: bool,
-) -> Result<Vec<Device>, Error> {
-    let most = what.most();
+pub(super) async fn chosen(snapshot: &mut Snapshot<'_>, fields: &Fields, list: &str, all: bool) -> Result<Vec<Device>, Error> {
     let rows = if all {
         let filter = filter(bulk::parameters::<DeviceQuery>(list)?);
-        devices::list(snapshot.connection(), &filter, At::Now, i64::try_from(most).unwrap_or(i64::MAX) + 1).await?
+        devices::list(snapshot.connection(), &filter, At::Now, i64::try_from(MOST_ROWS).unwrap_or(i64::MAX) + 1).await?
     } else {
-        let ids: Vec<DeviceId> = bulk::ids(fields, "device")?;
+        let ids: Vec<DeviceId> = bulk::ids(fields, "id", "device")?;
         let mut rows = devices::find_many(snapshot.connection(), &ids, At::Now).await?;
         rows.sort_by_cached_key(Device::called);
         rows
     };
-    if rows.len() > most {
-        let other = if what == What::Deploy { ", or deploy them from a CSV file on the page of their rack" } else { "" };
-        let message = format!("the selection has more than {most} devices; filter the list further{other}");
+    if rows.len() > MOST_ROWS {
+        let message = format!(
+            "the selection has more than {MOST_ROWS} devices; filter the list further, or deploy them from a CSV file on the page of their rack"
+        );
         return Err(Error::rejected("id", Rule::TooMany, message));
     }
     Ok(rows)
@@ -123,13 +133,8 @@ pub(super) async fn plan(
     devices: Vec<Device>,
     wanted: &Wanted,
 ) -> Result<Vec<Planned>, Error> {
-    let verified = |device: &Device| match device {
-        device if device.decommissioned => unless([allowed::decommissioned()]),
-        device if device.verified => Err("It is already verified.".to_owned()),
-        device => unless(allowed::verifying(device.venture.as_ref(), device.role.as_ref())),
-    };
-    if what == What::Verify {
-        let planned = |device: Device| Planned { outcome: verified(&device).map(|()| None), device };
+    if what != What::Deploy {
+        let planned = |device: Device| Planned { outcome: possible(what, &device, wanted).map(|()| None), device };
         return Ok(devices.into_iter().map(planned).collect());
     }
     let new: Vec<NewDeployment> = devices.iter().map(|device| wanted.deployment(device.id)).collect();
@@ -142,6 +147,26 @@ pub(super) async fn plan(
         Ok(Planned { device, outcome })
     };
     devices.into_iter().zip(backend.check_deployments(&new).await).map(planned).collect()
+}
+
+/// Whether an action other than a deployment is possible for a device, as far as its row says it. The command decides.
+fn possible(what: What, device: &Device, wanted: &Wanted) -> Result<(), String> {
+    if device.decommissioned {
+        return unless([allowed::decommissioned()]);
+    }
+    match what {
+        What::Verify if device.verified => Err("It is already verified.".to_owned()),
+        What::Verify => unless(allowed::verifying(device.venture.as_ref(), device.role.as_ref())),
+        What::Unverify if !device.verified => Err("It is not verified.".to_owned()),
+        What::Edit if device.verified && wanted.assignment.is_some() => {
+            Err("It is verified: its venture and role change with a deployment.".to_owned())
+        }
+        What::Edit if device.management.is_none() && wanted.credentials.is_some() => {
+            Err("It has no management controller.".to_owned())
+        }
+        What::Power if device.management.is_none() => Err("It has no management controller.".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// The devices that each device is a part of, nearest first.

@@ -1,0 +1,390 @@
+//! A bulk action: one change of many devices or deployments, whose rows are fixed when it starts. The service works through the
+//! rows, each with a command of its own, and records what became of each. The key is a `UUIDv7`.
+//!
+//! `(none) ─StartBulk─► running ─RecordBulkResults─► … ─► finished ─RetryBulk─► running`, and while it is running
+//! `─StopBulk─► stopped`.
+
+#[cfg(test)]
+mod tests;
+
+use crate::device::power::PowerAction;
+use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
+use crate::user::Role;
+use crate::values::ids::DeploymentId;
+use crate::values::name::Name;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The most rows of one bulk action. For more, operators use a CSV file.
+pub const MOST_ROWS: usize = 1_000;
+
+/// The most reasons of one refused row that are kept. A refusal rarely has more than two.
+const MOST_REASONS: usize = 10;
+
+/// What a bulk action does to each of its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum BulkAction {
+    /// Marks devices as verified.
+    Verify {},
+    /// Revokes the verification of devices.
+    Unverify {},
+    /// Deploys devices. A value that is omitted is each device's own.
+    Deploy {
+        /// The network that the next free addresses are taken from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<Name>,
+        /// The venture that will own the servers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        venture: Option<Name>,
+        /// The role that the servers will have, one of the venture's roles.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Name>,
+        /// The boot image to install.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_image: Option<Name>,
+    },
+    /// Changes the description of devices. A value that is omitted does not change.
+    Edit {
+        /// The rack that the devices are in. It is in the site of each device; their rack units are removed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rack: Option<Name>,
+        /// The venture of devices that are not verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        venture: Option<Name>,
+        /// The role of devices that are not verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Name>,
+        /// The name of the secret with the credentials of the devices' management controllers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credentials: Option<Name>,
+    },
+    /// Sends a power order to the management controllers of devices.
+    Power {
+        /// The order.
+        power: PowerAction,
+        /// Whether the devices boot from the network once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        network_boot: bool,
+    },
+    /// Cancels deployments.
+    Cancel {
+        /// The reason, which is recorded with each deployment.
+        reason: Text,
+    },
+    /// Retries the plugins of deployments that failed or wait.
+    Retry {},
+}
+
+impl BulkAction {
+    /// The action's name, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Verify {} => "verify",
+            Self::Unverify {} => "unverify",
+            Self::Deploy { .. } => "deploy",
+            Self::Edit { .. } => "edit",
+            Self::Power { .. } => "power",
+            Self::Cancel { .. } => "cancel",
+            Self::Retry {} => "retry",
+        }
+    }
+
+    /// Whether the rows are deployments; otherwise they are devices.
+    pub fn is_of_deployments(&self) -> bool {
+        matches!(self, Self::Cancel { .. } | Self::Retry {})
+    }
+}
+
+/// A row of a bulk action: a device or a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BulkRow {
+    /// The ID of the device or deployment.
+    pub target: Uuid,
+    /// The name that it had when the action started.
+    pub name: Text,
+}
+
+/// Why a row was refused, as the command's answer said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BulkReason {
+    /// The stable code of the rule; empty if the failure has none.
+    pub rule: String,
+    /// The message.
+    pub message: String,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum BulkOutcome {
+    /// The row's command was carried out.
+    Done {
+        /// The deployment that was started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deployment: Option<DeploymentId>,
+    },
+    /// The row's command was refused.
+    Refused {
+        /// The reasons, at least one.
+        reasons: Vec<BulkReason>,
+    },
+}
+
+impl BulkOutcome {
+    /// The outcome of a refused row.
+    pub fn refused(broken: impl IntoIterator<Item = BrokenRule>) -> Self {
+        let reason = |broken: BrokenRule| BulkReason { rule: broken.rule, message: broken.message };
+        Self::Refused { reasons: broken.into_iter().take(MOST_REASONS).map(reason).collect() }
+    }
+}
+
+/// The outcome of one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkResult {
+    /// The number of the row, from 0.
+    pub row: u32,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: BulkOutcome,
+}
+
+/// A command on a bulk action.
+#[derive(Clone, Debug)]
+pub enum BulkCommand {
+    /// Starts a bulk action.
+    StartBulk {
+        /// What it does to each row.
+        action: Box<BulkAction>,
+        /// The rows, fixed from now on.
+        rows: Vec<BulkRow>,
+        /// The path of the list that the rows were selected from.
+        list: String,
+        /// The role of the person or program that started it, which the rows' commands have too.
+        level: Role,
+    },
+    /// Records what became of some rows.
+    RecordBulkResults {
+        /// The attempt that the outcomes belong to, from 1.
+        attempt: u32,
+        /// The outcomes.
+        results: Vec<BulkResult>,
+    },
+    /// Works through the refused rows again.
+    RetryBulk,
+    /// Leaves the rows that have no outcome yet as they are.
+    StopBulk,
+}
+
+/// An event of a bulk action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum BulkEvent {
+    /// The bulk action was started.
+    BulkStarted {
+        /// What it does to each row.
+        action: Box<BulkAction>,
+        /// The rows.
+        rows: Vec<BulkRow>,
+        /// The path of the list that the rows were selected from.
+        list: String,
+        /// The role that the rows' commands have.
+        level: Role,
+    },
+    /// Some rows have an outcome.
+    BulkRowsFinished {
+        /// The attempt, from 1.
+        attempt: u32,
+        /// The outcomes.
+        results: Vec<BulkResult>,
+    },
+    /// The refused rows are worked through again.
+    BulkRetried {
+        /// The number of the new attempt.
+        attempt: u32,
+    },
+    /// The rows without an outcome stay as they are.
+    BulkStopped {},
+}
+
+/// The state of a bulk action. It is also its view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bulk {
+    started: Option<Started>,
+}
+
+/// The state of a bulk action that was started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// What it does to each row.
+    pub action: Box<BulkAction>,
+    /// The path of the list that the rows were selected from.
+    pub list: String,
+    /// The role that the rows' commands have.
+    pub level: Role,
+    /// The current attempt, from 1.
+    pub attempt: u32,
+    /// Whether the rows without an outcome stay as they are.
+    pub stopped: bool,
+    /// The rows, each with its outcome in the last attempt. Lists of bulk actions are read without them.
+    #[serde(default)]
+    pub rows: Vec<RowState>,
+}
+
+/// A row with its outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RowState {
+    /// The device or deployment.
+    #[serde(flatten)]
+    pub row: BulkRow,
+    /// What became of it; null while it waits.
+    pub result: Option<BulkOutcome>,
+}
+
+/// How many rows of a bulk action have each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BulkCounts {
+    /// All rows.
+    pub total: usize,
+    /// Rows whose command was carried out.
+    pub done: usize,
+    /// Rows whose command was refused.
+    pub refused: usize,
+    /// Rows that have no outcome yet.
+    pub waiting: usize,
+}
+
+impl Started {
+    /// How many rows have each outcome.
+    pub fn counts(&self) -> BulkCounts {
+        let mut counts = BulkCounts { total: self.rows.len(), ..BulkCounts::default() };
+        for row in &self.rows {
+            match row.result {
+                Some(BulkOutcome::Done { .. }) => counts.done += 1,
+                Some(BulkOutcome::Refused { .. }) => counts.refused += 1,
+                None => counts.waiting += 1,
+            }
+        }
+        counts
+    }
+
+    /// Whether there are rows to work through.
+    pub fn is_running(&self) -> bool {
+        !self.stopped && self.rows.iter().any(|row| row.result.is_none())
+    }
+}
+
+impl Bulk {
+    /// The bulk action, if it was started.
+    pub fn started(&self) -> Option<&Started> {
+        self.started.as_ref()
+    }
+
+    /// The bulk action, if it was started.
+    pub fn into_started(self) -> Option<Started> {
+        self.started
+    }
+
+    /// Returns the events that the command produces.
+    ///
+    /// # Errors
+    /// Every rule that refuses the command.
+    pub fn decide(&self, command: BulkCommand) -> Result<Vec<BulkEvent>, Refused> {
+        use BulkCommand as C;
+        match (command, &self.started) {
+            (C::StartBulk { action, rows, list, level }, None) => {
+                Refused::unless_empty(broken(&action, &rows))?;
+                Ok(vec![BulkEvent::BulkStarted { action, rows, list, level }])
+            }
+            (C::StartBulk { .. }, Some(_)) => Ok(vec![]),
+            (_, None) => Err(Refused::unknown(Rule::BulkUnknown, "bulk action", "the page “Bulk actions” lists all")),
+            (C::RecordBulkResults { attempt, results }, Some(started)) => {
+                let waits = |row: u32| {
+                    usize::try_from(row).ok().and_then(|row| started.rows.get(row)).is_some_and(|row| row.result.is_none())
+                };
+                let mut seen = BTreeSet::new();
+                let results: Vec<BulkResult> =
+                    results.into_iter().filter(|result| waits(result.row) && seen.insert(result.row)).collect();
+                let news = attempt == started.attempt && !results.is_empty();
+                Ok(if news { vec![BulkEvent::BulkRowsFinished { attempt, results }] } else { vec![] })
+            }
+            (C::RetryBulk, Some(started)) if started.is_running() => Err(Refused::because(
+                "",
+                Rule::BulkRunning,
+                "this bulk action is still running; wait until every row has a result, or stop it",
+            )),
+            (C::RetryBulk, Some(started)) => {
+                let counts = started.counts();
+                if counts.refused + counts.waiting == 0 {
+                    return Err(Refused::because("", Rule::BulkNothingRefused, "no row of this bulk action was refused"));
+                }
+                Ok(vec![BulkEvent::BulkRetried { attempt: started.attempt.saturating_add(1) }])
+            }
+            (C::StopBulk, Some(started)) => Ok(if started.is_running() { vec![BulkEvent::BulkStopped {}] } else { vec![] }),
+        }
+    }
+
+    /// Applies an event.
+    pub fn evolve(&mut self, event: BulkEvent) {
+        match (event, &mut self.started) {
+            (BulkEvent::BulkStarted { action, rows, list, level }, _) => {
+                let rows = rows.into_iter().map(|row| RowState { row, result: None }).collect();
+                self.started = Some(Started { action, list, level, attempt: 1, stopped: false, rows });
+            }
+            (BulkEvent::BulkRowsFinished { results, .. }, Some(started)) => {
+                for result in results {
+                    if let Some(row) = usize::try_from(result.row).ok().and_then(|row| started.rows.get_mut(row)) {
+                        row.result = Some(result.outcome);
+                    }
+                }
+            }
+            (BulkEvent::BulkRetried { attempt }, Some(started)) => {
+                (started.attempt, started.stopped) = (attempt, false);
+                for row in &mut started.rows {
+                    row.result = row.result.take().filter(|result| matches!(result, BulkOutcome::Done { .. }));
+                }
+            }
+            (BulkEvent::BulkStopped {}, Some(started)) => started.stopped = true,
+            (_, None) => {}
+        }
+    }
+}
+
+fn broken(action: &BulkAction, rows: &[BulkRow]) -> Vec<BrokenRule> {
+    let mut broken = vec![];
+    if rows.is_empty() {
+        broken.push(BrokenRule::new("ids", Rule::BulkEmpty, "nothing is selected; select at least one row"));
+    }
+    if rows.len() > MOST_ROWS {
+        let message = format!(
+            "{} rows are selected, and a bulk action has at most {MOST_ROWS}; select fewer, or use a CSV file for deployments",
+            rows.len()
+        );
+        broken.push(BrokenRule::new("ids", Rule::TooMany, message));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = rows.iter().find(|row| !seen.insert(row.target)) {
+        let message = format!("{} is selected twice; select it once", twice.name);
+        broken.push(BrokenRule::new("ids", Rule::BulkRowTwice, message));
+    }
+    match action {
+        BulkAction::Edit { rack: None, venture: None, role: None, credentials: None } => {
+            broken.push(BrokenRule::new("action", Rule::BulkNoChange, "enter at least one value to change"));
+        }
+        BulkAction::Deploy { venture: None, role: Some(role), .. } => {
+            let message = format!("the role {role} belongs to a venture; enter the venture too");
+            broken.push(BrokenRule::new("venture", Rule::VentureMissing, message));
+        }
+        BulkAction::Cancel { reason } if reason.is_empty() => {
+            broken.push(BrokenRule::new("reason", Rule::Missing, "the reason is missing"));
+        }
+        _ => {}
+    }
+    broken
+}
+
+aggregate!(Bulk, "bulk", BulkCommand, BulkEvent);
+domain_event!(BulkEvent { BulkStarted, BulkRowsFinished, BulkRetried, BulkStopped });

@@ -1,0 +1,51 @@
+//! Commands about bulk actions. The rows' own commands are sent by the worker [`bulk`](crate::workers::bulk).
+
+use super::CommandService;
+use super::execute::Failure;
+use crate::event_log::store::Terms;
+use bootledger_aggregates::bulk::{Bulk, BulkAction, BulkCommand, BulkRow, MOST_ROWS};
+use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId};
+use bootledger_aggregates::values::text::Text;
+use bootledger_port::{BulkOrder, Context, Receipt};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::{deployments, devices};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+impl CommandService {
+    pub(super) async fn bulk_command(&self, order: &BulkOrder, context: &Context) -> Result<Receipt, Failure> {
+        let (id, command) = match order {
+            BulkOrder::StartBulk { action, ids, list } => {
+                let rows = self.bulk_rows(action, ids).await?;
+                let (action, list) = (action.clone(), list.clone());
+                (BulkId(Uuid::now_v7()), BulkCommand::StartBulk { action, rows, list, level: context.level })
+            }
+            BulkOrder::RecordBulkResults { bulk, attempt, results } => {
+                (*bulk, BulkCommand::RecordBulkResults { attempt: *attempt, results: results.clone() })
+            }
+            BulkOrder::RetryBulk(bulk) => (*bulk, BulkCommand::RetryBulk),
+            BulkOrder::StopBulk(bulk) => (*bulk, BulkCommand::StopBulk),
+        };
+        self.run::<Bulk>(id, command, Terms::default(), context).await
+    }
+
+    /// The rows with their names, in the order of the IDs.
+    async fn bulk_rows(&self, action: &BulkAction, ids: &[Uuid]) -> Result<Vec<BulkRow>, Failure> {
+        // One more than the limit, so that the rule sees that there are too many.
+        let ids = ids.get(..=MOST_ROWS).unwrap_or(ids);
+        let (names, what, rule): (HashMap<Uuid, String>, _, _) = if action.is_of_deployments() {
+            let ids: Vec<DeploymentId> = ids.iter().copied().map(DeploymentId).collect();
+            let found = deployments::find_many(&self.views, &ids, At::Now).await?;
+            (found.into_iter().map(|row| (row.id.0, row.hostname.to_string())).collect(), "deployment", Rule::DeploymentUnknown)
+        } else {
+            let ids: Vec<DeviceId> = ids.iter().copied().map(DeviceId).collect();
+            let found = devices::find_many(&self.views, &ids, At::Now).await?;
+            (found.into_iter().map(|row| (row.id.0, row.called())).collect(), "device", Rule::DeviceUnknown)
+        };
+        let unknown = |id: &Uuid| BrokenRule::new("ids", rule, format!("there is no {what} {id}; leave it out"));
+        Refused::unless_empty(ids.iter().filter(|id| !names.contains_key(id)).take(10).map(unknown).collect())?;
+        let row = |id: &Uuid| names.get(id).map(|name| BulkRow { target: *id, name: Text::fitted(name) });
+        Ok(ids.iter().filter_map(row).collect())
+    }
+}
