@@ -5,6 +5,7 @@ use super::execute::Failure;
 use super::guard::networks_stay;
 use crate::event_log::append::Precondition;
 use crate::event_log::store::Terms;
+use bootledger_aggregates::infrastructure::Declared;
 use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::reservation::{AddressFacts, Reservation, ReservationCommand};
 use bootledger_aggregates::values::name::Name;
@@ -39,7 +40,7 @@ impl CommandService {
         preconditions.push(Precondition::Unused { after, scope: ChangeScope::free_of_infrastructure([ip]) });
         let entry = catalogue::network(&mut *connection, network, At::Now).await?.filter(|entry| !entry.retired);
         let managed = devices::managed_at(&mut *connection, &[ip]).await?.first().map(|(_, device)| *device);
-        let declared = infrastructure::at(connection, &[ip]).await?.first().map(|one| one.sentence());
+        let declared = infrastructure::at(connection, &[ip]).await?.first().map(Declared::sentence);
         let holder = holdings::holder_of(&mut *connection, "ip", &ip.to_string(), At::Now).await?;
         let spec = entry.map(|entry| Box::new(entry.spec));
         Ok((preconditions, AddressFacts { spec, holder, managed, declared }))
