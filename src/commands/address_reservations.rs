@@ -2,18 +2,17 @@
 
 use super::CommandService;
 use super::execute::Failure;
-use super::facts::holders;
 use super::guard::networks_stay;
 use crate::event_log::append::Precondition;
 use crate::event_log::store::Terms;
-use bootledger_aggregates::claims::Claim;
+use bootledger_aggregates::infrastructure::Declared;
 use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::reservation::{AddressFacts, Reservation, ReservationCommand};
 use bootledger_aggregates::values::name::Name;
 use bootledger_port::{Context, Receipt, ReservationAction};
 use bootledger_projections::questions::infrastructure;
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::{catalogue, devices, reservations};
+use bootledger_projections::rows::{catalogue, devices, holdings, reservations};
 use std::net::Ipv4Addr;
 
 impl CommandService {
@@ -41,8 +40,8 @@ impl CommandService {
         preconditions.push(Precondition::Unused { after, scope: ChangeScope::free_of_infrastructure([ip]) });
         let entry = catalogue::network(&mut *connection, network, At::Now).await?.filter(|entry| !entry.retired);
         let managed = devices::managed_at(&mut *connection, &[ip]).await?.first().map(|(_, device)| *device);
-        let declared = infrastructure::at(connection, &[ip]).await?.first().map(|one| one.sentence());
-        let holder = holders(&self.views, &[Claim::Ip(ip)]).await?.into_iter().map(|(_, holder)| holder).next();
+        let declared = infrastructure::at(connection, &[ip]).await?.first().map(Declared::sentence);
+        let holder = holdings::holder_of(&mut *connection, "ip", &ip.to_string(), At::Now).await?;
         let spec = entry.map(|entry| Box::new(entry.spec));
         Ok((preconditions, AddressFacts { spec, holder, managed, declared }))
     }

@@ -39,11 +39,11 @@ pub(super) async fn run(
     rack: Option<&Name>,
     context: Context,
 ) -> Result<Imported, CommandError> {
-    let mut content = read::content(csv);
+    let mut file = read::content(csv);
     if let Some(rack) = rack {
-        content.put_into(rack);
+        file.put_into(rack);
     }
-    let read::Content { rows, errors: unread } = content;
+    let read::Content { rows, errors: unread } = file;
     if rows.is_empty() {
         return Ok(Imported::Refused(unread));
     }

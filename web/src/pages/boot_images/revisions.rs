@@ -246,17 +246,12 @@ pub(super) async fn revert(
     let mut snapshot = backend.read_now().await?;
     let earlier = at_revision(&mut snapshot, &key, to).await?;
     drop(snapshot);
-    let command = match earlier.spec {
-        Some(spec) => Some(Command::Catalogue(CatalogueAction::ReplaceBootImage {
-            image: key.clone(),
-            spec: Box::new(spec),
-            files: earlier.files,
-            revision,
-        })),
-        None => {
-            fields.refuse("", Rule::BootImageIncomplete, "that revision has no description; choose another one");
-            None
-        }
+    let command = if let Some(spec) = earlier.spec {
+        let (image, spec, files) = (key.clone(), Box::new(spec), earlier.files);
+        Some(Command::Catalogue(CatalogueAction::ReplaceBootImage { image, spec, files, revision }))
+    } else {
+        fields.refuse("", Rule::BootImageIncomplete, "that revision has no description; choose another one");
+        None
     };
     if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
         return Ok(done(&mut backend, &receipt, &format!("{}#history", BOOT_IMAGE.page(&key))).await);

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn changed_lines_have_signs_and_elements_and_distant_lines_are_left_out() {
-        let before: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+        let before = (1..=30).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
         let after = before.replace("line 15\n", "line <15>\nmore\n");
         let html = lines("boot.ipxe", &before, &after);
         assert_eq!(texts(&html, "del"), ["- line 15"]);

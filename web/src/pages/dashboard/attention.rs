@@ -216,13 +216,11 @@ fn awaited_row(waits: &Awaited, now: Timestamp) -> Markup {
 /// A DHCP server that failed to use its configuration, or has never confirmed one.
 fn dhcp_server(server: &Entry<DhcpServerView>, now: Timestamp) -> Markup {
     let place = html! { a href=(format!("/dhcp-servers/{}", server.key)) { "DHCP server " (server.key) } };
-    match &server.spec.failing {
-        Some(failing) => row(&badge(Tone::Bad, "Failing"), &place, Some(failing.at), &html! { (failing.message) }, now),
-        None => {
-            let why = html! { "It has not confirmed any configuration yet. Check that its agent runs." };
-            row(&badge(Tone::Warn, "Unconfirmed"), &place, None, &why, now)
-        }
+    if let Some(failing) = &server.spec.failing {
+        return row(&badge(Tone::Bad, "Failing"), &place, Some(failing.at), &html! { (failing.message) }, now);
     }
+    let why = html! { "It has not confirmed any configuration yet. Check that its agent runs." };
+    row(&badge(Tone::Warn, "Unconfirmed"), &place, None, &why, now)
 }
 
 /// Webhooks whose receivers do not get their events.
