@@ -11,6 +11,7 @@ pub mod dhcp_entries;
 pub mod dhcp_sites;
 pub mod dns_records;
 pub mod drift;
+pub mod durations;
 pub mod holders;
 pub mod holdings;
 pub mod imports;

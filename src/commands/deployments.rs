@@ -58,6 +58,13 @@ impl CommandService {
                 let command = DeploymentCommand::SetNextBoot { boot: *boot, reason };
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
+            DeploymentAction::ReportRestart { deployment, now } => {
+                self.run::<Deployment>(deployment, DeploymentCommand::ReportRestart { now: *now }, terms, context).await
+            }
+            DeploymentAction::NoteDeployment { deployment, notes } => {
+                let command = DeploymentCommand::NoteDeployment { notes: notes.clone() };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
         }
     }
 

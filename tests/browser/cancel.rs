@@ -22,6 +22,7 @@ async fn an_operator_cancels_a_deployment_and_says_why() -> Result<()> {
         // An action that is no longer possible shows why.
         let over = async || Ok(page.texts_of("#head .reason").await?.len() == 2);
         page.wait_until("both actions say why they are over", over).await?;
+        page.follow("Events").await?;
         page.shows("#timeline", "the wrong rack").await?;
         Ok(())
     })

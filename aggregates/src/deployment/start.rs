@@ -2,6 +2,7 @@
 
 use super::assignment::Assignment;
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
+use super::notes::Notes;
 use super::plan::Plan;
 use crate::boot_image::{EndedBy, NetworkNeeds, absent_from_network};
 use crate::claims::{Claim, Holder};
@@ -25,6 +26,8 @@ pub struct StartDeployment {
     pub plan: Plan,
     /// The bulk import that the deployment belongs to, if any.
     pub import: Option<ImportId>,
+    /// What the operator wrote about the deployment.
+    pub notes: Notes,
     /// The facts that were looked up for the rules.
     pub facts: StartFacts,
 }
@@ -123,6 +126,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         done_by,
         settings: request.facts.settings.values,
         boot_chain: request.facts.settings.boot_chain,
+        notes: request.notes,
     }))])
 }
 

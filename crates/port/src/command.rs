@@ -7,6 +7,7 @@ use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::deployment::puppet::PuppetRun;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::power::PowerAction;
@@ -59,9 +60,20 @@ pub struct NewDeployment {
     pub role: Option<Name>,
     /// The boot image to install.
     pub boot_image: Option<Name>,
+    /// A note about the deployment, for people to read: at most 300 characters.
+    pub note: Option<Text>,
+    /// The reference of a ticket in another system, such as `OPS-1234`: at most 300 characters.
+    pub ticket: Option<Text>,
     /// Values that Bootledger's own form suggested for fields that the operator left empty.
     #[serde(skip)]
     pub suggested: Suggested,
+}
+
+impl NewDeployment {
+    /// What the request says about the deployment.
+    pub fn notes(&self) -> Notes {
+        Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }
+    }
 }
 
 /// Values that a form suggested and the operator did not change. A suggested value is used if it is still free; otherwise the
@@ -152,6 +164,10 @@ pub enum DeploymentAction {
     RecordInstallerLog { deployment: DeploymentId, sha256: Sha256, size: u64 },
     /// Sets what a server gets at its next network boot. An operator requests this.
     SetNextBoot { deployment: DeploymentId, boot: NextBoot, by: Text },
+    /// Records that an operator restarted the server, for which the deployment waits.
+    ReportRestart { deployment: DeploymentId, now: Timestamp },
+    /// Sets the note and the ticket of a deployment.
+    NoteDeployment { deployment: DeploymentId, notes: Notes },
 }
 
 /// A change of the catalogue: sites, racks, networks, DHCP servers, ventures, roles, boot images and the scopes of secrets.

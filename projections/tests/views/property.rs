@@ -43,7 +43,7 @@ fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), 
     let device = device_id(n);
     let live = fixture.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = fixture.next_plugin(live).unwrap_or_else(|| v("clean"));
-    match action % 41 {
+    match action % 42 {
         0 | 1 => fixture.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => fixture.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| fixture.run_next(live)),
@@ -69,6 +69,7 @@ fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), 
             let sha256 = sha(1);
             fixture.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
         }
+        41 => fixture.note(live, b),
         36..=38 => fixture.installer(live, a, b),
         39 => fixture.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
         40 => fixture.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
@@ -313,7 +314,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 73] = [
+const EVENT_TYPES: [&str; 75] = [
     "DriftFound",
     "DriftRepairOrdered",
     "DriftRepairFailed",
@@ -331,6 +332,8 @@ const EVENT_TYPES: [&str; 73] = [
     "InstallerFailed",
     "InstallerLogReceived",
     "NextBootSet",
+    "RestartReported",
+    "DeploymentNoted",
     "DeploymentOverdue",
     "DeploymentDone",
     "DeploymentCancelled",

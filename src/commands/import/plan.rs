@@ -223,7 +223,13 @@ impl Common<'_> {
             settings: self.settings(row, image, &lineage, site, resolved),
         };
         let deployment = DeploymentId(Uuid::now_v7());
-        let start = StartDeployment { assignment: assignment.clone(), plan: self.plan.clone(), import: Some(self.import), facts };
+        let start = StartDeployment {
+            assignment: assignment.clone(),
+            plan: self.plan.clone(),
+            import: Some(self.import),
+            notes: row.notes_of_deployment(),
+            facts,
+        };
         let mut draft = Draft::<Deployment>::fresh(deployment.to_string());
         if let Err(Refused(more)) = draft.decide(|none| none.decide(DeploymentCommand::StartDeployment(Box::new(start)))) {
             broken.extend(more.into_iter().filter(|rule| !broken.contains(rule)).collect::<Vec<_>>());

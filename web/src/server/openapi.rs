@@ -63,7 +63,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::devices::unverify, api::devices::decommission, api::devices::record_facts, api::devices::settings,
         api::power::show, api::power::order,
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
-        api::deployments::done, api::deployments::retry, api::deployments::events,
+        api::deployments::done, api::deployments::note, api::deployments::restart_reported, api::deployments::retry, api::deployments::events,
         api::installer::next_boot, api::installer::log,
         api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
         api::drift::show, api::drift::check, api::drift::repair,

@@ -207,7 +207,7 @@ impl Model {
 
     pub(super) fn done(&mut self, device: DeviceId) {
         let Some(id) = self.live(device) else { return };
-        self.deployment(id, DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada") } });
+        self.deployment(id, DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada"), reason: parsed("") } });
     }
 
     pub(super) fn cancel(&mut self, device: DeviceId) {

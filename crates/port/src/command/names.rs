@@ -36,7 +36,7 @@ names! {
     Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice DecommissionDevice;
     Deployment(DeploymentAction):
         StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RecordBoot ReportInstaller RecordInstallerLog
-        SetNextBoot;
+        SetNextBoot ReportRestart NoteDeployment;
     Catalogue(CatalogueAction):
         DefineSite DefineRack DefineNetwork DefineDhcpServer DefineVenture DefineRole RetireRole DefineBootImage PutBootFile
         RemoveBootFile ReplaceBootImage DefineSecret Retire;

@@ -151,12 +151,13 @@ pub(super) async fn deployments(
         "INSERT INTO deployments (id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site,
                                   import, status, status_since, overdue, open_minutes, in_progress_minutes, started_at,
                                   started_by, in_progress_at, ended_at, ended_by, reason, plan, done_by, installed_at,
-                                  puppet_failure, valid_from, valid_to, settings, boot_chain)
+                                  puppet_failure, valid_from, valid_to, settings, boot_chain, note, ticket)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::inet[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::integer[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::timestamptz[],
                               $15::bool[], $16::integer[], $17::integer[], $18::timestamptz[], $19::text[],
                               $20::timestamptz[], $21::timestamptz[], $22::jsonb[], $23::text[], $24::jsonb[], $25::text[],
-                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[], $30::jsonb[], $31::text[])",
+                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[], $30::jsonb[], $31::text[], $32::text[],
+                              $33::text[])",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.device.0),
         column!(begun, (_, row, ..) => row.mac.to_string()),
@@ -187,7 +188,9 @@ pub(super) async fn deployments(
         column!(begun, (_, _, from, _) => *from),
         column!(begun, (_, _, _, to) => *to) as _,
         &settings as _,
-        column!(begun, (_, row, ..) => row.boot_chain.as_str()) as _
+        column!(begun, (_, row, ..) => row.boot_chain.as_str()) as _,
+        column!(begun, (_, row, ..) => row.notes.note.as_str()) as _,
+        column!(begun, (_, row, ..) => row.notes.ticket.as_str()) as _
     )
     .execute(connection)
     .await?;

@@ -140,7 +140,8 @@ pub struct Filter {
     pub plugin: Option<RunStatus>,
     /// Only deployments with a plugin that waits for this now, such as `dhcp-server:kea-1`.
     pub awaiting: Option<String>,
-    /// Only deployments with this text in host name, address or MAC address, case-insensitively.
+    /// Only deployments with this text in host name, address, MAC address, note, ticket or reason of cancellation,
+    /// case-insensitively.
     pub q: Option<String>,
     /// The order of the list.
     pub sort: Sort,

@@ -45,6 +45,16 @@ fn byte_order_mark_quotes_commas_header_and_any_line_ends_are_read() {
 }
 
 #[test]
+fn a_note_and_a_ticket_have_a_heading_and_are_kept_as_they_were_written() {
+    let csv = "mac;venture;role;note;ticket\n52:54:00:00:00:01;shop;web;replaces h199 – see “rack 7”;OPS-1\n";
+    let rows = good(csv.as_bytes());
+    let notes = rows[0].notes_of_deployment();
+    assert_eq!((notes.note.as_str(), notes.ticket.as_str()), ("replaces h199 – see “rack 7”", "OPS-1"));
+    let invisible = "mac;venture;role;note\n52:54:00:00:00:01;shop;web;a\u{200b}b\n";
+    assert_eq!(errors_of(invisible.as_bytes()), [(2, "note".to_owned(), "note_invalid".to_owned())]);
+}
+
+#[test]
 fn every_error_is_listed_with_row_and_column() {
     let csv = format!("{GOOD}\nnonsense;999;pr od;;web;debian\n{GOOD}\n1;2\n");
     let expected = [

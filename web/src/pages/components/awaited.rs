@@ -19,6 +19,7 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
                 Some(("dhcp-site", site)) => { a href=(format!("/sites/{site}")) { "site " (site) } }
                 Some(("dns-primary", primary)) => { a href="/zones" { "DNS primary " (primary) } }
                 None if key == "operator" => "an operator",
+                None if key == "server" => "the server",
                 _ => (key),
             }
         }

@@ -13,7 +13,7 @@ use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter
 const BATCH: i64 = 1_000;
 
 const HEAD: &str = "id,hostname,ip,mac,status,overdue,status_since,venture,role,boot_image,boot_image_revision,network,site,device,\
-                    import,started_at,started_by,in_progress_at,ended_at,ended_by,reason\r\n";
+                    import,started_at,started_by,in_progress_at,ended_at,ended_by,reason,note,ticket\r\n";
 
 /// Handles `GET /deployments/export.csv`, which takes the filters of the list.
 pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -58,6 +58,8 @@ fn line(row: &Deployment) -> String {
         optional(row.ended_at),
         row.ended_by.as_ref().map(ended_by).unwrap_or_default(),
         row.reason.clone().unwrap_or_default(),
+        row.notes.note.to_string(),
+        row.notes.ticket.to_string(),
     ];
     let cells: Vec<String> = cells.iter().map(|text| csv::cell(text)).collect();
     format!("{}\r\n", cells.join(","))

@@ -60,6 +60,8 @@ pub(super) struct History {
     plan: Plan,
     started: Timestamp,
     in_progress: Option<Timestamp>,
+    /// When the server was installed, if Puppet ends the deployment.
+    pub(super) installed: Option<Timestamp>,
     ended: bool,
     work: BTreeMap<Name, Work>,
     /// The files that were served, in order.
@@ -117,16 +119,18 @@ impl History {
             }
             E::PluginRetryRequested { plugin } => self.work.entry(plugin.clone()).or_default().retried = Some(at),
             E::DeploymentInProgress { .. } => self.in_progress = Some(at),
+            E::InstallationFinished { .. } => self.installed = Some(at),
             E::BootFileServed { file, sha256, client, at } => {
                 self.served.push(ServedFile { position, at: *at, file: file.clone(), sha256: *sha256, client: *client });
             }
             E::DeploymentDone { .. } | E::DeploymentCancelled { .. } => self.ended = true,
-            E::InstallationFinished { .. }
-            | E::PuppetRunFailed { .. }
+            E::PuppetRunFailed { .. }
             | E::InstallerReported { .. }
             | E::InstallerFailed { .. }
             | E::InstallerLogReceived { .. }
             | E::NextBootSet { .. }
+            | E::RestartReported { .. }
+            | E::DeploymentNoted(_)
             | E::DeploymentOverdue { .. } => {}
         }
     }
@@ -196,13 +200,13 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pages::tests::samples::deployment;
     use bootledger_aggregates::boot_image::EndedBy;
     use bootledger_aggregates::deployment::event::{DeploymentStarted, Limits};
 
-    fn at(seconds: i64) -> Timestamp {
+    pub(in super::super) fn at(seconds: i64) -> Timestamp {
         Timestamp::default().plus_seconds(seconds)
     }
 
@@ -210,7 +214,17 @@ mod tests {
         text.parse().expect("a name")
     }
 
-    fn started() -> DeploymentEvent {
+    /// A failure of a plugin, which runs again.
+    pub(in super::super) fn failed(plugin: &str) -> DeploymentEvent {
+        DeploymentEvent::PluginFailed {
+            plugin: name(plugin),
+            attempt: 1,
+            reason: PluginFailure::Deadline { seconds: 20 },
+            retry_at: at(99),
+        }
+    }
+
+    pub(in super::super) fn started() -> DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
             assignment: deployment().assignment(),
             boot_image_revision: 1,
@@ -223,6 +237,7 @@ mod tests {
             done_by: EndedBy::Server,
             settings: bootledger_aggregates::settings::ResolvedSettings::default(),
             boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
+            notes: bootledger_aggregates::deployment::notes::Notes::default(),
         }))
     }
 

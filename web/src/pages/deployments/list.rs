@@ -45,6 +45,8 @@ const COLUMNS: &[Column] = &[
     Column { name: "network", label: "Network", usual: false, sortable: false },
     Column { name: "started", label: "Started", usual: true, sortable: true },
     Column { name: "by", label: "Started by", usual: false, sortable: false },
+    Column { name: "note", label: "Note", usual: false, sortable: false },
+    Column { name: "ticket", label: "Ticket", usual: false, sortable: false },
 ];
 
 /// The filter in a page's URL.
@@ -84,7 +86,7 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
         (choose(&page_context, "venture", "Venture", &same(ventures)))
     };
     let names = ["status", "plugin", "overdue", "site", "venture"];
-    let form = filters(&page_context, "/deployments", "Host name, address or MAC", &names, &choices);
+    let form = filters(&page_context, "/deployments", "Host name, address, MAC, note, ticket", &names, &choices);
     let shown = Shown::of(&page_context, COLUMNS);
     let sort = filter.sort.as_str();
     let may = page_context.may_change(&snapshot, Role::Operator);
@@ -202,6 +204,8 @@ fn row(deployment: &Deployment, waits: &Waits, shown: &Shown, now: Timestamp) ->
             @if shown.has("network") { td data-label="Network" { (deployment.network) } }
             @if shown.has("started") { td data-label="Started" { (moment(deployment.started_at)) } }
             @if shown.has("by") { td data-label="Started by" { (actors::actor(&deployment.started_by)) } }
+            @if shown.has("note") { td data-label="Note" { (deployment.notes.note) } }
+            @if shown.has("ticket") { td data-label="Ticket" { (deployment.notes.ticket) } }
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn deployment() -> Deployment {
         installed_at: None,
         puppet_failure: None,
         settings: bootledger_aggregates::settings::ResolvedSettings::default(),
+        notes: bootledger_aggregates::deployment::notes::Notes::default(),
     }
 }
 

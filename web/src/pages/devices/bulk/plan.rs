@@ -77,6 +77,8 @@ impl Wanted {
             venture,
             role,
             boot_image: self.boot_image.clone(),
+            note: None,
+            ticket: None,
             suggested: Suggested::default(),
         }
     }

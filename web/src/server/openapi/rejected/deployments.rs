@@ -78,10 +78,12 @@ const CELLS: &[Rule] = &[
     Rule::ManagementIpInvalid,
     Rule::ManagementIpRepeated,
     Rule::NetworkInvalid,
+    Rule::NoteInvalid,
     Rule::RackInvalid,
     Rule::RoleInvalid,
     Rule::SerialInvalid,
     Rule::SerialRepeated,
+    Rule::TicketInvalid,
     Rule::VentureInvalid,
 ];
 
@@ -106,6 +108,10 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
             &[&[Rule::DeploymentEnded, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
         }
         ("post", "deployments/{id}/next-boot") => &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::ServerInstalled]],
+        ("put", "deployments/{id}/notes") => &[],
+        ("post", "deployments/{id}/restart-reported") => {
+            &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::RestartNotAwaited, Rule::ServerInstalled]]
+        }
         ("post", "imports") => &[START, FILLED_IN, FILE, CELLS, ROWS],
         _ => return None,
     };
