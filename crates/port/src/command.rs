@@ -102,6 +102,13 @@ impl NewDeployment {
     }
 }
 
+impl NewDeployment {
+    /// What the request says about the deployment.
+    pub fn notes(&self) -> Notes {
+        Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }
+    }
+}
+
 /// Values that a form suggested and the operator did not change. A suggested value is used if it is still free; otherwise the
 /// field counts as empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
