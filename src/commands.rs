@@ -39,7 +39,7 @@ pub(crate) use service::{CATCH_UP, CHOOSING, TRIES};
 
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
-use bootledger_aggregates::values::ids::{DeviceId, SessionId};
+use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_port::{
@@ -189,6 +189,10 @@ impl Commands for CommandService {
 
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError> {
         Ok(self.note_session(session, newest).await?)
+    }
+
+    async fn saw_token(&self, token: TokenId) -> Result<(), CommandError> {
+        Ok(self.note_token(token).await?)
     }
 
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError> {

@@ -9,7 +9,7 @@ use crate::event_log::draft::Draft;
 use crate::event_log::store::Terms;
 use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Method, Session, SessionCommand, SessionSpec};
 use bootledger_aggregates::user::{SignIn, User, UserCommand};
-use bootledger_aggregates::values::ids::SessionId;
+use bootledger_aggregates::values::ids::{SessionId, TokenId};
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, CommandError, Context, NewPassword, Receipt};
@@ -149,6 +149,10 @@ impl CommandService {
     pub(super) async fn note_session(&self, session: SessionId, newest: bool) -> Result<(), Failure> {
         let now = (self.now)();
         Ok(secrets::saw_session(&self.views, session, newest, now, now.plus_seconds(GRACE_SECONDS)).await?)
+    }
+
+    pub(super) async fn note_token(&self, token: TokenId) -> Result<(), Failure> {
+        Ok(secrets::saw_token(&self.views, token, (self.now)()).await?)
     }
 
     pub(super) async fn rotate(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, Failure> {

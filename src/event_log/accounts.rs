@@ -1,7 +1,7 @@
 //! The hashes of passwords and of session secrets, and the networks that users have signed in from. The passwords and secrets
 //! themselves are not stored.
 
-use bootledger_aggregates::values::ids::{PasswordId, SessionId};
+use bootledger_aggregates::values::ids::{PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
@@ -86,6 +86,23 @@ pub async fn remember_client(pool: &Pool, user: &UserName, network: IpAddr, now:
              (SELECT network FROM known_clients WHERE user_name = $1 ORDER BY last_used DESC, network OFFSET $2)",
         user.as_str(),
         NETWORKS
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Records that a token was used. Within a minute of a recorded use, nothing is written.
+///
+/// # Errors
+/// Returns an error if the statement fails.
+pub async fn saw_token(pool: &Pool, token: TokenId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO token_uses (token, used_at) VALUES ($1, $2)
+         ON CONFLICT (token) DO UPDATE SET used_at = EXCLUDED.used_at
+         WHERE token_uses.used_at < EXCLUDED.used_at - interval '1 minute'",
+        token.0,
+        now.0
     )
     .execute(pool)
     .await

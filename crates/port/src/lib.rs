@@ -18,7 +18,7 @@ use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, SessionId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -317,6 +317,15 @@ pub trait Commands: Send + Sync {
     /// # Errors
     /// Returns an error if the database fails.
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
+
+    /// Records that a token is in use, to the minute.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    async fn saw_token(&self, token: TokenId) -> Result<(), CommandError> {
+        let _ = token;
+        Ok(())
+    }
 
     /// Replaces a session's presented secret with a new one, whose hash is `next`. Returns false if another request has
     /// replaced it already.

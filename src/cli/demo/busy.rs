@@ -31,7 +31,7 @@ use tokio::time::{Instant, sleep};
 const AT_ONCE: usize = 16;
 
 /// How long the deployments may take to become in progress: the demo's DHCP agents confirm them.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a deployment of the busy demo goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 mod accounts;
 mod authorisation;
 mod bodies;
+mod comfort;
 mod device_pages;
 mod documentation;
 mod drift;

@@ -31,7 +31,7 @@ const OWNERS: [(&str, &str); 7] = [
 
 /// What the catalogue has besides servers. `kea-dc3` has no agent, so that deployments in dc3 wait for it; deployments with
 /// `quick-check` are overdue after a minute.
-const HEAD: &str = r##"
+const HEAD: &str = r#"
 sites:
   dc3:
     name: Wrocław, being built
@@ -74,7 +74,7 @@ boot_images:
       initrd.img: { kind: initrd, text: "The demo's placeholder for the check's initrd.\n" }
 
 devices:
-"##;
+"#;
 
 /// A server of the busy demo.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Server {
             controller: format!("10.{second}.13.{number}"),
             venture,
             role,
-            verified: number % 12 != 0,
+            verified: !number.is_multiple_of(12),
         }
     }
 }
@@ -124,7 +124,9 @@ impl Server {
 pub(super) fn servers() -> Vec<Server> {
     // Every fifth unit is free, and the last two of every rack.
     let racks = RACKS.iter().flat_map(|(rack, site, network, taken)| {
-        (1..=40).filter(|unit| unit % 5 != 0 && !taken.contains(unit)).map(move |unit| ((*rack, *site, *network), unit))
+        (1..=40_u16)
+            .filter(|unit| !unit.is_multiple_of(5) && !taken.contains(unit))
+            .map(move |unit| ((*rack, *site, *network), unit))
     });
     let new = (1..=BEING_BUILT).map(|unit| (("dc3-r01", "dc3", "dc3-prod"), unit));
     racks.take(SERVERS).chain(new).enumerate().map(|(n, (place, unit))| Server::new(n + 1, place, unit)).collect()

@@ -15,10 +15,11 @@ use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{empty, heading};
 use crate::pages::components::copy;
 use crate::pages::components::field::{Field, summary};
-use crate::pages::components::time::moment;
+use crate::pages::components::time::{moment, since};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::filters;
+use crate::wording::actors;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::rules::Rule;
@@ -31,7 +32,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::{Command, TokenAction};
 use bootledger_projections::rows::catalogue::{self, Item, TokenView};
-use bootledger_projections::rows::tokens;
+use bootledger_projections::rows::tokens::{self, Use};
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -46,12 +47,14 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
     let query: ListQuery = page_context.query()?;
     let found = items(&mut snapshot, "token", &query).await?;
     let tokens = found.items.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<TokenId> = tokens.iter().filter_map(|(id, ..)| id.parse().ok()).collect();
+    let uses = tokens::uses(snapshot.connection(), &ids).await.map_err(bootledger_projections::Error::from)?;
     let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let content = html! {
         (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Create token", &allowed)))
         (tabs_of("/settings/tokens"))
         (filters(&page_context, "/settings/tokens", "Name or ID", &[], &html! {}))
-        (table(&tokens, page_context.now, &allowed, !page_context.parameter("q").is_empty()))
+        (table((&tokens, &uses), page_context.now, &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, tokens.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/tokens".to_owned()), ..Page::new("Access tokens", Section::Settings, content) };
@@ -76,7 +79,7 @@ fn scope_words(scope: &TokenScope) -> String {
     }
 }
 
-fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed, is_filtered: bool) -> Markup {
+fn table((tokens, uses): (&[Row], &[Use]), now: Timestamp, allowed: &Allowed, is_filtered: bool) -> Markup {
     if tokens.is_empty() && is_filtered {
         return empty("No results.", &html! { a.button href="/settings/tokens" { "Show all" } });
     }
@@ -89,15 +92,18 @@ fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed, is_filtered: bool) -
     html! {
         div.scroll tabindex="0" role="region" aria-label="Access tokens" {
             table.cards {
-                thead { tr { th scope="col" { "Name" } th scope="col" { "Scope" } th scope="col" { "State" } th scope="col" { "Created" } th scope="col" { "Expires" } th scope="col" { "ID" } th scope="col" { "Action" } } }
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Scope" } th scope="col" { "State" } th scope="col" { "Created" } th scope="col" { "Creator" } th scope="col" { "Last used" } th scope="col" { "Expires" } th scope="col" { "ID" } th scope="col" { "Action" } } }
                 tbody {
                     @for (id, revoked, token) in tokens {
+                        @let used = uses.iter().find(|used| used.token.to_string() == *id);
                         @let over = token.expires.is_some_and(|end| end <= now);
                         tr {
                             th scope="row" { (token.name) }
                             td data-label="Scope" { (scope_words(&token.scope)) }
                             td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Expired")) } @else { (badge(Tone::Good, "Valid")) } }
                             td data-label="Created" { (moment(token.created_at)) }
+                            td data-label="Creator" { @if let Some(creator) = used.and_then(|used| used.creator.as_deref()) { (actors::actor(creator)) } }
+                            td data-label="Last used" { @if let Some(at) = used.and_then(|used| used.used_at) { (since(at, now)) " ago" } @else { span.quiet { "never" } } }
                             td data-label="Expires" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
                             td data-label="ID" { (copy::code(id, "token ID")) }
                             td data-label="Action" { @if !revoked { (link(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed)) } }

@@ -124,7 +124,7 @@ impl Fixtures {
             "key" if of("/ventures") => "shop".to_owned(),
             "key" if of("/boot-images") => "debian".to_owned(),
             "key" if of("/dhcp-servers") => DHCP_SERVER.to_owned(),
-            "key" if of("/webhooks") => "chat".to_owned(),
+            "key" if of("/webhooks") || of("/settings/webhooks") => "chat".to_owned(),
             "key" if of("/secrets") => "bmc".to_owned(),
             "id" if of("/devices") => self.devices[0].to_string(),
             "id" if of("/deployments") => self.deployments[0].to_string(),
