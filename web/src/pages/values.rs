@@ -32,29 +32,29 @@ async fn address(page_context: PageContext, Path(ip): Path<Ipv4Addr>, mut backen
     let mut snapshot = backend.read().await?;
     let at = snapshot.at;
     let place = value_history::place(snapshot.connection(), ip, at).await?;
-    answer(page_context, snapshot, Value::Ip(ip), Some(place), Section::Networks).await
+    answer(page_context, snapshot, &Value::Ip(ip), Some(&place), Section::Networks).await
 }
 
 async fn mac(page_context: PageContext, Path(mac): Path<MacAddress>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    answer(page_context, backend.read().await?, Value::Mac(mac), None, Section::Devices).await
+    answer(page_context, backend.read().await?, &Value::Mac(mac), None, Section::Devices).await
 }
 
 async fn hostname(page_context: PageContext, Path(name): Path<Hostname>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    answer(page_context, backend.read().await?, Value::Hostname(name), None, Section::Devices).await
+    answer(page_context, backend.read().await?, &Value::Hostname(name), None, Section::Devices).await
 }
 
 async fn answer(
     page_context: PageContext,
     mut snapshot: Snapshot<'_>,
-    value: Value,
-    place: Option<Place>,
+    value: &Value,
+    place: Option<&Place>,
     section: Section,
 ) -> Result<HttpResponse, Error> {
     let at = snapshot.at;
-    let history = value_history::find(snapshot.connection(), &value, at).await?;
-    let names = names(&mut snapshot, &history, place.as_ref()).await?;
-    let shown = Shown { value: &value, place: place.as_ref(), history: &history, names: &names, is_past: at != At::Now };
-    let (title, json) = match &value {
+    let history = value_history::find(snapshot.connection(), value, at).await?;
+    let names = names(&mut snapshot, &history, place).await?;
+    let shown = Shown { value, place, history: &history, names: &names, is_past: at != At::Now };
+    let (title, json) = match value {
         Value::Ip(ip) => (ip.to_string(), format!("/api/v1/addresses/{ip}/history")),
         Value::Mac(mac) => (mac.to_string(), format!("/api/v1/macs/{mac}/history")),
         Value::Hostname(name) => (name.to_string(), format!("/api/v1/hostnames/{name}/history")),

@@ -35,10 +35,16 @@ pub(super) async fn find(connection: &mut Connection, terms: &Terms, at: At, ext
                 AND kind = ANY($2)
            ), entries AS (
              SELECT kind, key, NULL::text AS parent,
-                    concat_ws(', ', spec ->> 'name', spec ->> 'display_name', spec ->> 'cidr', 'VLAN ' || (spec ->> 'vlan'),
-                              spec ->> 'site', spec ->> 'domain', spec -> 'spec' ->> 'address', spec -> 'spec' ->> 'site',
-                              nullif(coalesce(spec ->> 'description', spec -> 'spec' ->> 'description'), '')) AS detail,
-                    CASE WHEN kind = 'network' THEN (spec ->> 'cidr')::inet END AS cidr, spec ->> 'vlan' AS vlan
+                    CASE kind
+                      WHEN 'rack' THEN concat_ws(', ', spec ->> 'site', nullif(spec ->> 'description', ''))
+                      WHEN 'network' THEN concat_ws(', ', spec ->> 'cidr', 'VLAN ' || (spec ->> 'vlan'), spec ->> 'site')
+                      WHEN 'user' THEN spec ->> 'display_name'
+                      ELSE concat_ws(', ', spec ->> 'name', spec ->> 'domain', spec -> 'spec' ->> 'address',
+                                     spec -> 'spec' ->> 'site',
+                                     nullif(coalesce(spec ->> 'description', spec -> 'spec' ->> 'description'), ''))
+                    END AS detail,
+                    CASE WHEN kind = 'network' THEN (spec ->> 'cidr')::inet END AS cidr,
+                    CASE WHEN kind = 'network' THEN spec ->> 'vlan' END AS vlan
                FROM current
              UNION ALL
              SELECT 'role', role.key, c.key, coalesce(role.value ->> 'description', ''), NULL, NULL

@@ -1,4 +1,4 @@
-//! The text of a search, in every notation that it may stand for.
+//! The text of a search, and the values that it may be.
 
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -34,6 +34,8 @@ pub struct Terms {
     pub(super) lower: String,
     /// The text as serial and asset numbers are stored: without regard to case, character width and blanks.
     pub(super) folded: String,
+    /// The text with colons, if it may be a part of a MAC address.
+    pub(super) mac_part: Option<String>,
     /// The lowest and highest id that begin with the text.
     pub(super) ids: Option<(Uuid, Uuid)>,
     /// Patterns of SQL's LIKE for texts that contain this one; none if it is too short.
@@ -46,8 +48,9 @@ impl Terms {
         let text: String = entered.trim().chars().filter(|c| !c.is_control()).take(MOST).collect();
         let lower = text.to_lowercase();
         let folded = text.parse::<Text>().map_or_else(|_| lower.clone(), |text| text.folded());
+        let mac_part = mac_part(&lower);
         let mut parts = vec![lower.clone(), folded.clone()];
-        parts.extend(mac_part(&lower));
+        parts.extend(mac_part.clone());
         parts.dedup();
         let parts = parts.into_iter().filter(|part| part.chars().count() >= LEAST_PART);
         Self {
@@ -56,6 +59,7 @@ impl Terms {
             mac: text.parse().ok(),
             hostname: lower.strip_suffix('.').unwrap_or(&lower).parse().ok(),
             number: text.strip_prefix('#').unwrap_or(&text).parse().ok().filter(|number| *number > 0),
+            mac_part,
             ids: ids(&lower),
             patterns: parts.map(|part| format!("%{}%", escaped(&part))).collect(),
             text,
@@ -74,9 +78,14 @@ impl Terms {
         self.patterns.is_empty()
     }
 
+    /// Whether the text is a whole address, MAC address or host name.
+    pub(super) fn is_whole(&self) -> bool {
+        self.ip.is_some() || self.mac.is_some() || self.hostname.is_some()
+    }
+
     /// The text with a MAC address, or a part of one, in the notation that the views contain.
     pub fn normalized(&self) -> String {
-        let part = || mac_part(&self.lower).filter(|_| self.lower.contains(['.', '-', ':']));
+        let part = || self.mac_part.clone().filter(|_| self.lower.contains(['.', '-', ':']));
         self.mac.map(|mac| mac.to_string()).or_else(part).unwrap_or_else(|| self.text.clone())
     }
 
@@ -98,6 +107,11 @@ impl Terms {
     pub(super) fn begins_address(&self) -> bool {
         self.addresses().is_none() && self.text.contains('.') && self.text.chars().all(|c| c.is_ascii_digit() || c == '.')
     }
+}
+
+/// The beginning of MAC addresses that the text may be, otherwise a text that no value begins with.
+pub(super) fn mac_beginning(terms: &Terms) -> String {
+    terms.mac_part.clone().unwrap_or_else(|| "\u{10ffff}".to_owned())
 }
 
 /// The end of the range of texts that begin with this one, in the order of their characters.
@@ -187,6 +201,15 @@ mod tests {
         assert_eq!(low.to_string(), "0192abcd-0100-0000-0000-000000000000");
         assert_eq!(high.to_string(), "0192abcd-01ff-ffff-ffff-ffffffffffff");
         assert_eq!(Terms::of("0192abc").ids, None);
+    }
+
+    #[test]
+    fn a_whole_value_is_more_than_a_part() {
+        for (text, is_whole) in
+            [("10.0.0.1", true), ("10.0.0.", false), ("5254.0012.34ab", true), ("h1.dc1.example", true), ("h1", false)]
+        {
+            assert_eq!(Terms::of(text).is_whole(), is_whole, "{text}");
+        }
     }
 
     #[test]

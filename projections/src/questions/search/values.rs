@@ -25,10 +25,10 @@ pub(super) async fn find(connection: &mut Connection, terms: &Terms, at: At, lim
     if let Some(mac) = terms.mac {
         one(Kind::Mac, mac.to_string());
     }
-    if let Some(name) = &terms.hostname {
-        if is_known(connection, name.as_str(), at).await? {
-            one(Kind::Hostname, name.to_string());
-        }
+    if let Some(name) = &terms.hostname
+        && is_known(connection, name.as_str(), at).await?
+    {
+        one(Kind::Hostname, name.to_string());
     }
     if terms.range.is_some() || terms.begins_address() {
         groups.extend(addresses(connection, terms, at, limit).await?);

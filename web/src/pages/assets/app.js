@@ -239,7 +239,7 @@
     if (!dialog || event.isComposing) return;
     const shortcut = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k";
     const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey
-      && !event.target.closest("input, textarea, select, dialog, [contenteditable]");
+      && !event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
     if (shortcut || slash) {
       event.preventDefault();
       if (dialog.open) dialog.close();

@@ -24,9 +24,9 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
         ),
         (
             "Address",
-            html! { span.mono { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
+            html! { a.mono href=(format!("/addresses/{}", deployment.ip)) { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
         ),
-        ("MAC", html! { span.mono { (deployment.mac) } }),
+        ("MAC", html! { a.mono href=(format!("/macs/{}", deployment.mac)) { (deployment.mac) } }),
         (
             "Venture and role",
             html! {

@@ -127,9 +127,9 @@ pub(super) fn entries(entries: &[DhcpEntry]) -> Markup {
                     tbody {
                         @for entry in entries {
                             tr {
-                                th scope="row" { span.mono { (entry.ip) } }
-                                td data-label="MAC" { span.mono { (entry.mac) } }
-                                td data-label="Host name" { @if let Some(hostname) = &entry.hostname { (hostname) } }
+                                th scope="row" { a.mono href=(format!("/addresses/{}", entry.ip)) { (entry.ip) } }
+                                td data-label="MAC" { a.mono href=(format!("/macs/{}", entry.mac)) { (entry.mac) } }
+                                td data-label="Host name" { @if let Some(hostname) = &entry.hostname { a href=(format!("/names/{hostname}")) { (hostname) } } }
                                 td data-label="Network" { a href=(format!("/networks/{}", entry.network)) { (entry.network) } }
                             }
                         }
