@@ -193,6 +193,7 @@ impl PageContext {
 
     /// Names the aggregate that the page shows, so that the clock leads to its changes.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "an ID is copied, and a key is borrowed")]
     pub(crate) fn about(mut self, aggregate_type: &'static str, id: impl ToString) -> Self {
         self.clock.object = Some((aggregate_type, id.to_string()));
         self

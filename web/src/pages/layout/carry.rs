@@ -41,7 +41,9 @@ pub(crate) fn carried(html: &str, at: &str) -> String {
             let end = rest.find("</form>").unwrap_or(rest.len());
             let leads_away = value(tag, " action=\"").is_some_and(|(_, path)| !is_ours(path));
             if !leads_away && !rest[..end].contains(" name=\"at\"") {
-                text.push_str(&format!("<input type=\"hidden\" name=\"{AT}\" value=\"{at}\">"));
+                for part in ["<input type=\"hidden\" name=\"", AT, "\" value=\"", at, "\">"] {
+                    text.push_str(part);
+                }
             }
         } else {
             text.push_str(&with_attribute(tag, " hx-get=\"", at));
