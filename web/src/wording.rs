@@ -9,5 +9,6 @@ pub mod drift;
 pub mod entries;
 pub(crate) mod events;
 pub(crate) mod plugins;
+pub(crate) mod proof;
 pub(crate) mod timeline;
 pub mod webhooks;

@@ -11,12 +11,14 @@ use crate::http::request::snapshot::{Snapshot, name_position};
 use crate::pages::application;
 use crate::pages::components::icon::icon;
 use crate::pages::components::time::{moment, words};
+use crate::wording::proof::alteration;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
+use bootledger_projections::progress::verification::{self, Alteration};
 use bootledger_projections::rows::at::At;
 use document::document;
 pub(crate) use document::{Theme, lone, visible, wide};
@@ -37,6 +39,8 @@ pub(crate) struct PageContext {
     theme: Theme,
     /// When the event at the requested past position was recorded.
     past: Option<Timestamp>,
+    /// What the last verification of the log found, if it was altered.
+    altered: Option<Alteration>,
 }
 
 impl FromRequest for PageContext {
@@ -55,6 +59,7 @@ impl FromRequest for PageContext {
                 query: pairs(request.query_string())?,
                 theme: Theme::of_request(&request),
                 past: None,
+                altered: None,
             })
         }
         .boxed_local()
@@ -165,6 +170,7 @@ impl PageContext {
         if let At::Position(position) = snapshot.at {
             self.past = log::recorded_at(snapshot.connection(), position).await?;
         }
+        self.altered = verification::find(snapshot.connection()).await?.problem.map(|(problem, _)| problem);
         Ok(Seen { position: snapshot.position, at: snapshot.at, page_context: self })
     }
 
@@ -200,6 +206,9 @@ impl PageContext {
                     div.body {
                         (self.top())
                         @if let At::Position(position) = at { (self.past(position)) }
+                        @if let Some(altered) = self.altered {
+                            div.note.bad.log-altered role="alert" { p { strong { "The event log was altered." } " " (alteration(altered)) " " a href="/timeline#proof" { "Details" } } }
+                        }
                         main id="main" { (page.content) }
                         (self.foot(position, at, page))
                     }

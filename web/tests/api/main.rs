@@ -25,5 +25,6 @@ mod sign_in;
 mod starve;
 mod stream;
 mod support;
+mod timeline;
 mod tokens;
 mod writes;

@@ -5,13 +5,18 @@ use super::callers::kinds;
 use std::fmt::Write as _;
 
 /// Name, meaning, and the class of each caller in the order of [`kinds`].
-const DECISIONS: [(&str, &str, &str); 15] = [
+const DECISIONS: [(&str, &str, &str); 16] = [
     ("anybody", "open to whoever reaches the listener", "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"),
     ("viewer", "read by viewers and above", "401 ok ok ok ok 403 403 403 401 ok ok ok ok 403 ok 401 401 401 401 401"),
     ("operator", "changed by operators and above", "401 403 403 ok ok 403 403 403 401 403 403 ok ok 403 403 401 401 401 401 401"),
     ("op-read", "read by operators and above", "401 403 403 ok ok 403 403 403 401 403 403 ok ok 403 ok 401 401 401 401 401"),
     ("admin", "changed by administrators", "401 403 403 403 ok 403 403 403 401 403 403 403 ok 403 403 401 401 401 401 401"),
     ("ad-read", "read by administrators", "401 403 403 403 ok 403 403 403 401 403 403 403 ok 403 ok 401 401 401 401 401"),
+    (
+        "verify",
+        "started by auditors and administrators",
+        "401 403 ok 403 ok 403 403 403 401 403 ok 403 ok 403 403 401 401 401 401 401",
+    ),
     (
         "audit",
         "read by auditors and administrators",

