@@ -37,6 +37,7 @@ pub use execute::Failure;
 pub use service::CommandService;
 pub(crate) use service::{CATCH_UP, CHOOSING, TRIES};
 
+use crate::event_log::verification;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
@@ -181,6 +182,17 @@ impl Commands for CommandService {
 
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError> {
         Ok(self.request_check(site).await?)
+    }
+
+    async fn verify_log(&self, whole: bool, context: Context) -> Result<(), CommandError> {
+        let pool = self.log.pool().clone();
+        let taken = verification::take(&pool, &context.actor, whole).await.map_err(CommandError::of_database)?;
+        let run = taken.ok_or_else(|| {
+            CommandError::Conflict("a verification of the log is in progress; wait until it has ended".to_owned())
+        })?;
+        // The run ends with the service, and another one may start soon after: see the table.
+        tokio::spawn(async move { verification::run(&pool, run).await });
+        Ok(())
     }
 
     async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError> {

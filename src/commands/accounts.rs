@@ -53,6 +53,12 @@ impl CommandService {
                 let command = UserCommand::LockOut { client: *client, everywhere: *everywhere, at: *at };
                 self.run::<User>(user, command, terms, context).await
             }
+            AccountAction::RecordFailedSignIns { user: Some(user), failed, .. } => {
+                self.run::<User>(user, UserCommand::RecordFailedSignIns(*failed), terms, context).await
+            }
+            AccountAction::RecordFailedSignIns { user: None, session, failed } => {
+                self.run::<Session>(session, SessionCommand::RecordUnknownUser(*failed), terms, context).await
+            }
             AccountAction::UnlockUser(user) => self.run::<User>(user, UserCommand::UnlockUser, terms, context).await,
             AccountAction::EnableUser(user) => self.run::<User>(user, UserCommand::EnableUser, terms, context).await,
             AccountAction::StartSession { session, spec, secret_sha256, user_sequence } => {

@@ -104,14 +104,14 @@ impl CommandService {
         let Some(management) = management else { return Ok(Looked::default()) };
         let (mut broken, shared, endpoints) = self.sharing(device, management).await?;
         let plain = management.protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
-        if plain && level < Role::Administrator {
+        if plain && level != Role::Administrator {
             let message = "without TLS, the credentials can be read on the way: only an administrator can set this to off. Choose \
                            verify, or sha256: and the certificate's fingerprint";
             broken.push(BrokenRule::new("management.tls", Rule::TlsOffNotAllowed, message));
         }
         // The pinned certificate decides which machine receives the password.
         let pinned = management.protocol == ManagementProtocol::Redfish && matches!(management.access.tls, Tls::Pinned(_));
-        if pinned && management.credentials.is_some() && level < Role::Administrator {
+        if pinned && management.credentials.is_some() && level != Role::Administrator {
             let message = "the pinned certificate decides which machine gets the password: only an administrator can set sha256: \
                            together with credentials. Choose verify, or contact an administrator";
             broken.push(BrokenRule::new("management.tls", Rule::TlsPinNotAllowed, message));

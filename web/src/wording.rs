@@ -12,5 +12,6 @@ pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod parked;
 pub(crate) mod plugins;
+pub(crate) mod proof;
 pub(crate) mod timeline;
 pub mod webhooks;

@@ -22,7 +22,7 @@ use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::TokenScope;
-use bootledger_aggregates::user::{Link, Role};
+use bootledger_aggregates::user::{FailedSignIns, Link, Role};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -321,6 +321,8 @@ pub enum AccountAction {
     /// Locks a user out: attempts to sign in as the user have to wait, either from one address, or from every address that the
     /// user has not signed in from before.
     LockOut { user: UserName, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
+    /// Records attempts to sign in that failed: as a user, or with user names that do not exist, for which `session` is a new ID.
+    RecordFailedSignIns { user: Option<UserName>, session: SessionId, failed: FailedSignIns },
     /// Ends the lock-out of a user: attempts to sign in as the user no longer have to wait.
     UnlockUser(UserName),
     /// Starts a session for a user. `user_sequence` is the number of events that the user had when the user authenticated.

@@ -305,6 +305,16 @@ pub trait Commands: Send + Sync {
     /// Returns [`CommandError::NotFound`] if the site is not in use, or another error if the database fails.
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;
 
+    /// Starts to verify the hash chain of the log in the background: behind the event that was verified last or, if `whole`, from
+    /// the first event.
+    ///
+    /// # Errors
+    /// Returns [`CommandError::Conflict`] if a verification is in progress, or another error if the database fails.
+    async fn verify_log(&self, whole: bool, context: Context) -> Result<(), CommandError> {
+        drop((whole, context));
+        Ok(())
+    }
+
     /// Sends a test message, which is not an event, to the receiver of a webhook: once and immediately.
     ///
     /// # Errors

@@ -215,7 +215,7 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     }
     let (mut view, mut disabled) = current::<UserView>(state, recorded)?;
     match event {
-        E::UserCreated { .. } => {}
+        E::UserCreated { .. } | E::UserSignInsFailed(_) => {}
         E::UserRoleChanged { role } => view.role = *role,
         E::UserPasswordChanged { password, one_time } => {
             view.sign_in = SignIn::Password { password: *password, one_time: *one_time };
@@ -241,6 +241,8 @@ fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Resu
             let view = SessionView { session: spec.clone(), started_at: recorded.recorded_at, ended: None };
             put(state, recorded, &view, false)
         }
+        // No session started, so there is nothing to list: the timeline has the event.
+        SessionEvent::UnknownUserSignInsFailed(_) => Ok(()),
         SessionEvent::SessionEnded { reason } => {
             let (view, _) = current::<SessionView>(state, recorded)?;
             let ended = Some(Ended { reason: *reason, at: recorded.recorded_at });

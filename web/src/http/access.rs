@@ -25,6 +25,9 @@ const BROWSERS_BELOW: [&str; 2] = ["/sign-in/", "/assets/"];
 /// Paths with which users change their own account. Any role is enough. The handlers check whose account it is.
 const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
 
+/// The path that starts a verification of the log. It changes nothing that the log is about, so auditors may use it.
+pub(crate) const VERIFY: &str = "/timeline/verify";
+
 /// The callers who may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {

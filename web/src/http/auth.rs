@@ -7,6 +7,7 @@ pub mod caller;
 pub mod cookie;
 mod credentials;
 mod csrf;
+mod failures;
 mod fair_queue;
 pub mod guard;
 mod hashing;

@@ -16,6 +16,7 @@ use crate::pages::application;
 use crate::pages::components::copy;
 use crate::pages::components::icon::icon;
 use crate::pages::components::time::{moment, words};
+use crate::wording::proof::alteration;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
@@ -23,6 +24,7 @@ use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
 use bootledger_projections::projector::checkpoint;
+use bootledger_projections::progress::verification::{self, Alteration};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline;
 pub(crate) use carry::{carried, with_at};
@@ -53,6 +55,8 @@ pub(crate) struct PageContext {
     clock: Clock,
     /// Whether the page's own parameters name the moments that it shows.
     own_moments: bool,
+    /// What the last verification of the log found, if it was altered.
+    altered: Option<Alteration>,
 }
 
 impl FromRequest for PageContext {
@@ -75,6 +79,7 @@ impl FromRequest for PageContext {
                 confirmation: None,
                 clock: Clock::default(),
                 own_moments: false,
+                altered: None,
             })
         }
         .boxed_local()
@@ -222,6 +227,7 @@ impl PageContext {
         if let Some(saved) = self.saved {
             self.confirmation = toast::confirmation(snapshot.connection(), saved, &self.caller.principal.actor()).await?;
         }
+        self.altered = verification::find(snapshot.connection()).await?.problem.map(|(problem, _)| problem);
         Ok(Seen { position: snapshot.position, at: snapshot.at, page_context: self })
     }
 
@@ -341,6 +347,11 @@ impl PageContext {
                             At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
                         }
                         @if let Some(confirmation) = &self.confirmation { (confirmation) }
+                        (self.top())
+                        @if let At::Position(position) = at { (self.past(position)) }
+                        @if let Some(altered) = self.altered {
+                            div.note.bad.log-altered role="alert" { p { strong { "The event log was altered." } " " (alteration(altered)) " " a href="/timeline#proof" { "Details" } } }
+                        }
                         main id="main" { (page.content) }
                         (self.foot(position, at, page))
                     }

@@ -3,9 +3,11 @@
 
 mod export;
 mod filters;
+mod proof;
 
 use super::live::{self, Region, State, Topic};
 use crate::event_filter::{self, Found, Resolved, WINDOW};
+use crate::http::access::VERIFY;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -34,6 +36,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/timeline").get(index))
         .service(resource("/timeline/export.csv").get(export::csv))
         .service(resource("/timeline/export.jsonl").get(export::json_lines))
+        .service(resource("/timeline/proof").get(proof::show))
+        .service(resource(VERIFY).post(proof::verify))
         .service(resource("/timeline/live/{since}").get(live))
         .service(resource("/timeline/{position}").get(show));
 }
@@ -44,12 +48,14 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let (position, now) = (snapshot.position, page_context.now);
     let query: Query = page_context.query()?;
     let first = query.before.is_none();
+    let proof = proof::read(&page_context, &mut snapshot).await?;
     let suggestions = Suggestions::read(&mut snapshot).await?;
     let resolved = event_filter::resolve(&query.entered(), snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
     let heading = block::heading(&[], &html! { "Timeline" }, &html! {});
     let introduction = html! {
-        p { "All events, newest first. Each event has a number, its position in the log. A plugin is one step of a deployment. Events are never changed or removed; " code { "bootledger verify" } " checks this." }
+        p { "All events, newest first. Each event has a number, its position in the log. A plugin is one step of a deployment. Events are never changed or removed: each contains a hash of the one before it, which “Verify” and " code { "bootledger verify" } " check." }
+        (proof)
     };
     let mut resolved = match resolved {
         Ok(resolved) => resolved,

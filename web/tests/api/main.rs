@@ -26,5 +26,6 @@ mod sign_in;
 mod starve;
 mod stream;
 mod support;
+mod timeline;
 mod tokens;
 mod writes;

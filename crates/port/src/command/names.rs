@@ -47,5 +47,6 @@ names! {
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
     Account(AccountAction):
-        CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut UnlockUser StartSession EndSession;
+        CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut RecordFailedSignIns UnlockUser
+        StartSession EndSession;
 }

@@ -7,7 +7,7 @@ use super::authentication::{application, bearer};
 use super::kept_forms::{self, RESUME};
 use super::principal::Principal;
 use super::{cookie, csrf, recent_passwords::RecentPasswords, sessions, transport};
-use crate::http::access::{Access, PASSWORD, SIGN_IN, SIGN_OUT, access, is_own};
+use crate::http::access::{Access, PASSWORD, SIGN_IN, SIGN_OUT, VERIFY, access, is_own};
 use crate::http::edge::position;
 use crate::http::error::{Challenge, Error};
 use crate::http::part::Part;
@@ -46,7 +46,11 @@ async fn admit(request: &HttpRequest) -> Result<Option<HeaderValue>, Error> {
                 if principal.user().is_some_and(|user| user.one_time) && ![PASSWORD, SIGN_OUT].contains(&path) {
                     return Err(Error::PasswordDue);
                 }
-                principal.require(if safe || own { Role::Viewer } else { Role::Operator })?;
+                principal.require(match path {
+                    _ if safe || own => Role::Viewer,
+                    VERIFY => Role::Auditor,
+                    _ => Role::Operator,
+                })?;
             }
             admitted
         }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use tokio::sync::Semaphore;
 
 /// How many are recorded at the same time. Password guessing with many names must not use up the database's connections.
-static AT_A_TIME: Semaphore = Semaphore::const_new(2);
+pub(super) static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 impl From<Slowed> for Error {
     fn from(slowed: Slowed) -> Self {

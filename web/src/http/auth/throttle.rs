@@ -8,6 +8,7 @@
 //! Counts are in memory and bounded: an instance that restarts begins at zero, and if there are too many counts, those with the
 //! fewest attempts are removed.
 
+use super::failures::Failures;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -72,7 +73,7 @@ pub(crate) enum LockOut {
 
 /// The counts of failed attempts.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(Mutex<Counts>);
+pub(crate) struct Throttle(Mutex<Counts>, Failures);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -159,6 +160,11 @@ impl Throttle {
             }
         }
         Ok(())
+    }
+
+    /// The failed sign-ins to record.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.1
     }
 
     /// The attempt succeeded: the count of the name at the address is removed, and the attempt is subtracted from the others.

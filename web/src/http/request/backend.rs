@@ -224,6 +224,15 @@ impl Backend {
         self.application.commands.unguarded().check_drift(site).await
     }
 
+    /// Starts to verify the log in the background.
+    ///
+    /// # Errors
+    /// Returns the domain's error, or one if the caller's share is used up.
+    pub async fn verify_log(&mut self, whole: bool, context: Context) -> Result<(), CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.unguarded().verify_log(whole, context).await
+    }
+
     /// Sends a test message, which is not an event, to the receiver of a webhook.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! are never shown.
 
 use super::tabs::tabs_of;
-use crate::http::auth::caller::{Administrator, Caller};
+use crate::http::auth::caller::{Administrator, Auditor, Caller};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -40,7 +40,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/secrets/{name}/retire").post(retire));
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let at = snapshot.at;

@@ -3,7 +3,7 @@
 use super::confirm::{self, Confirmation};
 use super::tabs::tabs_of;
 use crate::api::sessions::{end_session, require_own};
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::Auditor;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -43,7 +43,7 @@ struct Query {
     after: Option<SessionId>,
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: Query = page_context.query()?;
     let (at, all) = (snapshot.at, query.all.unwrap_or(false));

@@ -4,7 +4,7 @@ use super::confirm::{self, Confirmation};
 use super::secret;
 use super::tabs::tabs_of;
 use crate::http::application::Application;
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::{Administrator, Auditor};
 use crate::http::auth::token::Secret;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -42,7 +42,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/tokens/{id}/revoke").get(confirm_revoke).post(revoke));
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let found = items(&mut snapshot, "token", &query).await?;
@@ -72,6 +72,7 @@ fn read(item: Item) -> Result<Row, Error> {
 fn scope_words(scope: &TokenScope) -> String {
     match scope {
         TokenScope::Viewer => "viewer".to_owned(),
+        TokenScope::Auditor => "auditor".to_owned(),
         TokenScope::Operator => "operator".to_owned(),
         TokenScope::Administrator => "administrator".to_owned(),
         TokenScope::DhcpServer(server) => format!("confirmations of DHCP server {server}"),
@@ -120,9 +121,10 @@ async fn new(_: Administrator, page_context: PageContext, application: Data<Appl
     Ok(page_context.shown(*application.position.borrow(), page))
 }
 
-const SCOPES: [(&str, &str); 5] = [
-    ("viewer", "Viewer: reads everything"),
-    ("operator", "Operator: also registers, verifies, deploys, cancels"),
+const SCOPES: [(&str, &str); 6] = [
+    ("viewer", "Viewer: reads everything except for accounts"),
+    ("auditor", "Auditor: also reads users, tokens and sessions, changes nothing"),
+    ("operator", "Operator: reads what a viewer reads, registers, verifies, deploys, cancels"),
     ("administrator", "Administrator: also changes the catalogue, tokens and users"),
     ("puppet_reports", "Puppet reports: submits reports of Puppet runs, nothing else"),
     ("dhcp_server", "DHCP server: confirms the configurations of one DHCP server, nothing else"),
@@ -152,6 +154,7 @@ fn form(fields: &Fields) -> Markup {
 fn scope(fields: &mut Fields) -> Option<TokenScope> {
     match fields.text("scope") {
         "viewer" => Some(TokenScope::Viewer),
+        "auditor" => Some(TokenScope::Auditor),
         "operator" => Some(TokenScope::Operator),
         "administrator" => Some(TokenScope::Administrator),
         "puppet_reports" => Some(TokenScope::PuppetReports),

@@ -5,7 +5,7 @@ use super::tabs::tabs_of;
 use super::{secret, sessions};
 use crate::api::users::made;
 use crate::http::application::Application;
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::{Administrator, Auditor};
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
@@ -16,6 +16,7 @@ use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{card, empty, facts, heading};
 use crate::pages::components::field::{Field, summary};
+use crate::pages::components::lines::lines;
 use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -30,6 +31,7 @@ use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, Command, Receipt};
 use bootledger_projections::rows::accounts::{self, LockedOut, UserView};
 use bootledger_projections::rows::catalogue::{self, Entry, Item};
+use bootledger_projections::rows::timeline;
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -44,7 +46,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/users/{name}/unlock").post(unlock));
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let found = items(&mut snapshot, "user", &query).await?;
@@ -100,8 +102,9 @@ fn table(users: &[Entry<UserView, UserName>]) -> Markup {
 
 fn roles() -> Vec<(String, String)> {
     let words = [
-        (Role::Viewer, "Viewer: reads everything"),
-        (Role::Operator, "Operator: also registers, verifies, deploys, cancels"),
+        (Role::Viewer, "Viewer: reads everything except for accounts"),
+        (Role::Auditor, "Auditor: also reads users, tokens and sessions, changes nothing"),
+        (Role::Operator, "Operator: reads what a viewer reads, registers, verifies, deploys, cancels"),
         (Role::Administrator, "Administrator: also changes the catalogue, tokens and users"),
     ];
     words.into_iter().map(|(role, words)| (role.to_string(), words.to_owned())).collect()
@@ -220,7 +223,7 @@ async fn show_password(
 }
 
 async fn show(
-    _: Administrator,
+    _: Auditor,
     page_context: PageContext,
     Path(name): Path<UserName>,
     mut backend: Backend,
@@ -243,6 +246,14 @@ async fn view(
     let user: Entry<UserView, UserName> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read_as()?;
     let live = accounts::sessions(snapshot.connection(), Some(name), true, at, None, 100).await?;
     let administrators = accounts::administrators(snapshot.connection()).await?;
+    let attempts = timeline::Filter {
+        aggregate_type: Some("user".to_owned()),
+        aggregate_id: Some(name.as_str().to_owned()),
+        event_types: ["UserSignInsFailed", "UserLockedOut", "UserUnlocked"].map(str::to_owned).to_vec(),
+        before: Some(snapshot.position + 1),
+        ..timeline::Filter::default()
+    };
+    let attempts = timeline::list(snapshot.connection(), &attempts, timeline::Order::NewestFirst, 10).await?;
     let allowed = page_context.may_change(snapshot, Role::Administrator);
     let others = administrators.iter().filter(|(other, _)| other != name).count();
     let last = user.spec.role == Role::Administrator && !user.retired && others == 0;
@@ -259,6 +270,10 @@ async fn view(
             ("Last lock-out", locked_out(user.spec.locked_out)),
         ]))
         (card("role", "Role", &role(&user, &allowed, errors)))
+        (card("sign-ins", "Failed sign-ins and lock-outs", &html! {
+            @if attempts.is_empty() { p { "None" } } @else { (lines(&attempts)) }
+            p { a href=(format!("/timeline?object=user/{}", name.in_url())) { "All events of this user" } }
+        }))
         (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, page_context.now, false)))
     })
 }

@@ -169,7 +169,7 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
 }
 
 /// The types of events about sign-ins.
-const SIGN_INS: &str = "SessionStarted,SessionEnded,UserLockedOut,UserUnlocked";
+const SIGN_INS: &str = "SessionStarted,SessionEnded,UserSignInsFailed,UnknownUserSignInsFailed,UserLockedOut,UserUnlocked";
 
 /// The page with a range of time that ends now.
 fn range(page_context: &PageContext, span: &str) -> String {

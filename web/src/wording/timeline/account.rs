@@ -3,7 +3,7 @@
 use super::Actor;
 use bootledger_aggregates::session::{EndReason, Method, SessionEvent, SessionSpec};
 use bootledger_aggregates::token::{TokenEvent, TokenScope};
-use bootledger_aggregates::user::{Limited, SignIn, UserEvent};
+use bootledger_aggregates::user::{FailedSignIns, Limited, SignIn, UserEvent};
 use bootledger_aggregates::values::user_name::UserName;
 
 pub(super) fn user(name: &UserName, event: &UserEvent, who: &Actor<'_>) -> String {
@@ -33,6 +33,19 @@ pub(super) fn user(name: &UserName, event: &UserEvent, who: &Actor<'_>) -> Strin
             format!("Sign-ins as user {name}{from} are limited after too many failed attempts")
         }
         UserEvent::UserUnlocked {} => format!("{who} unlocked user {name}"),
+        UserEvent::UserSignInsFailed(failed) => failed_sign_ins(failed, &format!("as user {name}")),
+    }
+}
+
+fn failed_sign_ins(failed: &FailedSignIns, whom: &str) -> String {
+    let from = match (failed.client, failed.clients) {
+        (Some(client), _) => format!(" from {client}"),
+        (None, 0 | 1) => String::new(),
+        (None, clients) => format!(" from {clients} addresses"),
+    };
+    match failed.count {
+        1 => format!("A sign-in {whom}{from} failed"),
+        count => format!("{count} sign-ins {whom}{from} failed since {}", failed.since),
     }
 }
 
@@ -46,6 +59,7 @@ pub(super) fn session(user: &str, event: &SessionEvent, who: &Actor<'_>) -> Stri
             };
             format!("User {user} signed in{through}{from}")
         }
+        SessionEvent::UnknownUserSignInsFailed(failed) => failed_sign_ins(failed, "with an unknown user name"),
         SessionEvent::SessionEnded { reason } => match reason {
             EndReason::SignedOut => format!("User {user} signed out"),
             EndReason::Revoked => format!("{who} revoked a session of user {user}"),
@@ -61,6 +75,7 @@ pub(super) fn token(name: &str, event: &TokenEvent, who: &Actor<'_>) -> String {
         TokenEvent::TokenCreated { name, scope, .. } => {
             let scope = match scope {
                 TokenScope::Viewer => "viewer".to_owned(),
+                TokenScope::Auditor => "auditor".to_owned(),
                 TokenScope::Operator => "operator".to_owned(),
                 TokenScope::Administrator => "administrator".to_owned(),
                 TokenScope::DhcpServer(server) => format!("DHCP server {server}"),

@@ -1,0 +1,114 @@
+//! The timeline: filters find what people enter, and never claim that nothing happened because a name is unknown.
+
+use crate::elements::texts;
+use crate::support::{Answer, TestSite, deployment_started, device_registered, network_defined, site_defined};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::token::TokenScope;
+use bootledger_aggregates::user::Role;
+use serde_json::json;
+use uuid::Uuid;
+
+/// A site with a network and a device with a deployment; returns a viewer's token.
+async fn filled() -> (TestSite, String) {
+    let site = TestSite::create().await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    site.append("site", "dc1", site_defined()).await;
+    site.append("network", "prod", network_defined()).await;
+    let (device, mac) = (Uuid::now_v7(), "52:54:00:00:00:01");
+    site.append("device", &device.to_string(), device_registered(mac, None)).await;
+    let started = deployment_started(device, "prod", mac, "10.0.0.11", "h201.dc1.example");
+    site.append("deployment", &Uuid::now_v7().to_string(), started).await;
+    (site, viewer)
+}
+
+fn lines(answer: &Answer) -> usize {
+    texts(answer, "ol.timeline > li").len()
+}
+
+#[actix_web::test]
+async fn filters_find_what_people_enter() {
+    let (site, viewer) = filled().await;
+    let all = lines(&site.request_as(&viewer, TestRequest::get().uri("/timeline")).await);
+    assert!(all >= 5, "{all} lines");
+    for (query, expected) in [
+        ("actor=test", all),
+        ("actor=token+test", all),
+        ("actor=TEST", all),
+        ("type=deploymentstarted", 1),
+        ("type=Deployment+started", 1),
+        ("type=SiteDefined,NetworkDefined", 2),
+        ("object=h201.dc1.example", 1),
+        ("object=5254.0000.0001", 2),
+        ("object=network/prod", 1),
+        ("object=networks", 1),
+        ("object=prod", 1),
+        ("aggregate=network/prod", 1),
+        ("q=h201+STARTED", 1),
+        ("from=24h", all),
+        ("to=2001-01-01", 0),
+        ("from=24h&object=network&q=prod", 1),
+    ] {
+        let page = site.request_as(&viewer, TestRequest::get().uri(&format!("/timeline?{query}"))).await;
+        assert_eq!((page.status.as_u16(), lines(&page)), (200, expected), "{query}: {}", page.text);
+        let json = site.request_as(&viewer, TestRequest::get().uri(&format!("/api/v1/events?{query}"))).await.json();
+        assert_eq!(json["items"].as_array().map(Vec::len), Some(expected), "{query}: {json}");
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_name_is_reported_with_similar_ones() {
+    let (site, viewer) = filled().await;
+    for (query, field, similar) in [
+        ("actor=tset", "actor", "token test"),
+        ("object=h201", "object", "h201.dc1.example"),
+        ("type=deploymentstart", "type", "Deployment started"),
+    ] {
+        let page = site.request_as(&viewer, TestRequest::get().uri(&format!("/timeline?{query}"))).await;
+        let found = texts(&page, &format!("#unknown-{field} a"));
+        assert!(found.iter().any(|text| text == similar), "{query}: {found:?}");
+        assert_eq!(texts(&page, ".empty"), [""; 0], "{query}: nothing claims that nothing happened");
+        let problem = site.request_as(&viewer, TestRequest::get().uri(&format!("/api/v1/events?{query}"))).await;
+        let (status, problem) = problem.problem();
+        assert_eq!((status, problem["errors"][0]["field"].as_str()), (400, Some(field)), "{problem}");
+    }
+    let page = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=yesterday")).await;
+    assert_eq!(texts(&page, "#unknown-from").len(), 1);
+}
+
+#[actix_web::test]
+async fn exports_have_exactly_the_lines_of_the_filter() {
+    let (site, viewer) = filled().await;
+    let csv = site.request_as(&viewer, TestRequest::get().uri("/timeline/export.csv?object=network/prod")).await;
+    assert_eq!((csv.status.as_u16(), csv.text.lines().count()), (200, 2), "{}", csv.text);
+    let json = site.request_as(&viewer, TestRequest::get().uri("/timeline/export.jsonl?q=h201+started")).await;
+    let lines: Vec<serde_json::Value> =
+        json.text.lines().map(|line| serde_json::from_str(line).expect("JSON on each line")).collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["type"], "DeploymentStarted");
+}
+
+#[actix_web::test]
+async fn an_auditor_reads_accounts_and_sees_failed_sign_ins_and_changes_nothing() {
+    let (site, _) = filled().await;
+    site.user("ada", Role::Viewer).await;
+    let failed = json!({"type": "UserSignInsFailed", "count": 27, "client": null, "clients": 3, "since": "2026-11-29T23:00:00Z"});
+    site.append("user", "ada", failed).await;
+    let unknown = json!({"type": "UnknownUserSignInsFailed", "count": 1, "client": "192.0.2.7", "clients": 1, "since": "2026-11-29T23:00:00Z"});
+    site.append("session", &Uuid::now_v7().to_string(), unknown).await;
+    let cookie = site.signed_in(Role::Auditor).await;
+    for path in ["/settings/users", "/settings/users/ada", "/settings/tokens", "/settings/sessions", "/settings/secrets"] {
+        assert_eq!(site.browse(&cookie, TestRequest::get().uri(path)).await.status, 200, "{path}");
+    }
+    let user = site.browse(&cookie, TestRequest::get().uri("/settings/users/ada")).await;
+    assert_eq!(texts(&user, "#sign-ins ol.timeline > li").len(), 1);
+    let types = "UserSignInsFailed,UnknownUserSignInsFailed";
+    let page = site.browse(&cookie, TestRequest::get().uri(&format!("/timeline?type={types}"))).await;
+    assert_eq!(lines(&page), 2, "{}", page.text);
+    for path in ["/settings/users/new", "/settings/tokens/new"] {
+        assert_eq!(site.browse(&cookie, TestRequest::get().uri(path)).await.status, 403, "{path}");
+    }
+    let same = ("sec-fetch-site", "same-origin");
+    for path in ["/settings/users/ada/disable", "/settings/tokens", "/devices"] {
+        assert_eq!(site.browse(&cookie, TestRequest::post().uri(path).insert_header(same)).await.status, 403, "{path}");
+    }
+}
