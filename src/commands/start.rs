@@ -245,7 +245,6 @@ impl CommandService {
             site: site.map(|entry| entry.spec),
         };
         let start = StartDeployment { assignment, plan: standard_plan()?, import: wanted.import, notes: wanted.notes(), facts };
-        let start = StartDeployment { assignment, plan: standard_plan()?, import: None, notes: wanted.notes(), facts };
         Ok(Prepared { start, preconditions })
     }
 

@@ -23,8 +23,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
-use bootledger_projections::projector::checkpoint;
 use bootledger_projections::progress::verification::{self, Alteration};
+use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline;
 pub(crate) use carry::{carried, with_at};
@@ -280,6 +280,7 @@ impl PageContext {
             confirmation: None,
             clock: Clock::default(),
             own_moments: false,
+            altered: None,
         };
         let position = *application.position.borrow();
         let page = Page::new(title, Section::of_path(request.path()), content);
@@ -347,8 +348,6 @@ impl PageContext {
                             At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
                         }
                         @if let Some(confirmation) = &self.confirmation { (confirmation) }
-                        (self.top())
-                        @if let At::Position(position) = at { (self.past(position)) }
                         @if let Some(altered) = self.altered {
                             div.note.bad.log-altered role="alert" { p { strong { "The event log was altered." } " " (alteration(altered)) " " a href="/timeline#proof" { "Details" } } }
                         }

@@ -62,7 +62,6 @@ pub(super) async fn show(
         .about("deployment", id)
         .answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) })
         .await
-    page_context.answer(snapshot, Page { live, json, ..Page::new(&title, Section::Deployments, content) }).await
 }
 
 /// The page's parts, live.

@@ -96,18 +96,6 @@ impl Wanted {
             }
             What::Edit => BulkAction::Edit { rack: self.rack.clone(), venture, role, credentials: self.credentials.clone() },
             What::Power => BulkAction::Power { power: self.power.unwrap_or(PowerAction::On), network_boot: self.network_boot },
-        NewDeployment {
-            device,
-            mac: None,
-            ip: None,
-            network: None,
-            hostname: None,
-            venture,
-            role,
-            boot_image: self.boot_image.clone(),
-            note: None,
-            ticket: None,
-            suggested: Suggested::default(),
         }
     }
 }
