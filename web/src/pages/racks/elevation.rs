@@ -1,7 +1,9 @@
 //! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with
 //! the same content.
 
+use crate::english::as_sentence;
 use crate::pages::components::badge::{self, Tone, badge};
+use bootledger_aggregates::device::footprint::Face;
 use bootledger_projections::rows::deployments::Deployment;
 use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
@@ -46,13 +48,44 @@ pub(super) fn unplaced<'a, 'b>(standing: &'b [Standing<'a>], units: u16) -> Vec<
     standing.iter().filter(|one| !inside(one)).collect()
 }
 
+/// Whether another device takes a unit that this one takes, on the same side. The rules refuse that, but an old log may have it.
+fn conflicts(one: &Standing<'_>, standing: &[Standing<'_>]) -> bool {
+    let overlaps = |other: &Standing<'_>| {
+        let both = one.device.footprint().zip(other.device.footprint());
+        other.device.id != one.device.id && both.is_some_and(|(own, others)| own.overlaps(others))
+    };
+    standing.iter().any(overlaps)
+}
+
+/// How many units of a rack are occupied, on at least one side.
+fn occupied(standing: &[Standing<'_>], units: u16) -> usize {
+    let taken = standing.iter().filter_map(|one| Some((one.device.rack_position?, units_of(one, units)?)));
+    taken.flat_map(|(lowest, height)| lowest..lowest + height).collect::<std::collections::BTreeSet<i32>>().len()
+}
+
+/// The height of a device in the picture; what reaches beyond the rack is cut. A blade has the height of its slot.
+fn units_of(one: &Standing<'_>, units: u16) -> Option<i32> {
+    let lowest = one.device.rack_position.filter(|unit| (1..=i32::from(units)).contains(unit))?;
+    let whole = one.device.footprint().map_or(1, |footprint| i32::from(footprint.height));
+    Some(whole.min(i32::from(units) - lowest + 1))
+}
+
+/// The left edge and the width of a side of the rack: front on the left, rear on the right.
+fn lane(face: Face) -> (u32, u32) {
+    match face {
+        Face::Both => (NUMBERS, WIDTH),
+        Face::Front => (NUMBERS, WIDTH / 2),
+        Face::Rear => (NUMBERS + WIDTH / 2, WIDTH / 2),
+    }
+}
+
 /// A text that fits into a width, shortened to approximately that number of characters.
 fn fitted(text: &str, width: u32) -> String {
     let most = usize::try_from(width / 8).unwrap_or(1).max(1);
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
 
-/// The picture. Several devices in one unit, such as blades, share its width.
+/// The picture: devices that take only the front are on the left, those that take only the rear on the right.
 pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Markup {
     let placed = placed(standing, units);
     let height = u32::from(units) * UNIT;
@@ -60,23 +93,33 @@ pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Mark
     html! {
         svg.plot.rack viewBox=(format!("0 0 {} {}", NUMBERS + WIDTH, height + 2)) role="group" aria-labelledby="rack-title rack-desc" {
             title id="rack-title" { "Rack " (name) }
-            desc id="rack-desc" { (placed.len()) " of " (units) " units are occupied. The table has the same data." }
+            desc id="rack-desc" { (occupied(standing, units)) " of " (units) " units are occupied. The table has the same data." }
             rect.surface x=(NUMBERS) y="0" width=(WIDTH) height=(height) rx="4" {}
             @for unit in 1..=i32::from(units) {
                 text x="2" y=(top(unit) + 15) aria-hidden="true" { (unit) }
                 line.axis x1=(NUMBERS) x2=(NUMBERS + WIDTH) y1=(top(unit)) y2=(top(unit)) {}
             }
             @for (unit, devices) in &placed {
-                @let each = WIDTH / u32::try_from(devices.len()).unwrap_or(1).max(1);
                 @for (index, one) in devices.iter().enumerate() {
-                    @let left = NUMBERS + u32::try_from(index).unwrap_or(0) * each;
-                    @let (words, class) = one.state();
+                    // Devices that begin in one unit on one side, such as blades, share its width.
+                    @let face = one.device.face;
+                    @let beside = devices.iter().filter(|other| other.device.face == face).count();
+                    @let before = devices.iter().take(index).filter(|other| other.device.face == face).count();
+                    @let (edge, width) = lane(face);
+                    @let each = width / u32::try_from(beside).unwrap_or(1).max(1);
+                    @let left = edge + u32::try_from(before).unwrap_or(0) * each;
+                    @let high = units_of(one, units).unwrap_or(1);
+                    @let upper = top(unit + high - 1);
+                    @let tall = u32::try_from(high).unwrap_or(1) * UNIT - 2;
+                    @let (state, class) = one.state();
+                    @let words = if conflicts(one, standing) { format!("{state}, conflict") } else { state.to_owned() };
                     @let called = one.device.called();
-                    a href=(format!("/devices/{}", one.device.id)) aria-label=(format!("Unit {unit}: {called}, {words}")) {
-                        title { "Unit " (unit) ": " (called) ", " (words) }
-                        rect.unit x=(left + 1) y=(top(*unit) + 1) width=(each.saturating_sub(2)) height=(UNIT - 2) rx="3" {}
-                        rect class=(class) x=(left + 1) y=(top(*unit) + 1) width="6" height=(UNIT - 2) rx="3" {}
-                        text x=(left + 12) y=(top(*unit) + 15) { (fitted(&called, each.saturating_sub(16))) }
+                    @let place = placement(one.device, *unit);
+                    a href=(format!("/devices/{}", one.device.id)) aria-label=(format!("{place}: {called}, {words}")) {
+                        title { (place) ": " (called) ", " (words) }
+                        rect.unit x=(left + 1) y=(upper + 1) width=(each.saturating_sub(2)) height=(tall) rx="3" {}
+                        rect class=(class) x=(left + 1) y=(upper + 1) width="6" height=(tall) rx="3" {}
+                        text x=(left + 12) y=(upper + 15) { (fitted(&called, each.saturating_sub(16))) }
                     }
                 }
             }
@@ -89,6 +132,11 @@ pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Mark
     }
 }
 
+/// The units of a device, as the start of a sentence.
+fn placement(device: &Device, unit: i32) -> String {
+    device.footprint().map_or_else(|| format!("Unit {unit}"), |footprint| as_sentence(&footprint.to_string()))
+}
+
 /// The elevation as a table, from the top down; devices without a place come last.
 pub(super) fn table(standing: &[Standing<'_>], units: u16) -> Markup {
     let placed = placed(standing, units);
@@ -98,7 +146,10 @@ pub(super) fn table(standing: &[Standing<'_>], units: u16) -> Markup {
                 caption.visually-hidden { "Devices in the rack, from the top down" }
                 thead { tr { th scope="col" { "Unit" } th scope="col" { "Device" } th scope="col" { "State" } th scope="col" { "Venture and role" } } }
                 tbody {
-                    @for (unit, devices) in placed.iter().rev() { @for one in devices { (row(&html! { (unit) }, one)) } }
+                    @for (unit, devices) in placed.iter().rev() { @for one in devices {
+                        @let place = one.device.footprint().map_or_else(|| unit.to_string(), |footprint| footprint.to_string().replace("units ", "").replace("unit ", ""));
+                        (row(&html! { (place) @if conflicts(one, standing) { " " (badge(Tone::Bad, "Conflict")) } }, one))
+                    } }
                     @for one in unplaced(standing, units) {
                         (row(&html! { @match one.device.rack_position { Some(unit) => { (unit) ", outside the rack" } None => "unknown" } }, one))
                     }
@@ -149,6 +200,26 @@ mod tests {
         assert_eq!(table.matches("<tr>").count(), 6);
         assert!(table.contains("43, "), "{table}");
         assert_eq!(unplaced(&standing, 42).len(), 2);
+    }
+
+    #[test]
+    fn the_picture_has_the_height_and_the_side_of_a_device_and_marks_a_conflict() {
+        let id = |number| bootledger_aggregates::values::ids::DeviceId(uuid::Uuid::from_u128(number));
+        let tall = Device { id: id(1), height: 4, face: Face::Front, ..device() };
+        let behind = Device { id: id(2), face: Face::Rear, rack_position: Some(12), ..device() };
+        let devices = [tall.clone(), behind.clone()];
+        let standing: Vec<Standing<'_>> = devices.iter().map(|device| Standing { device, live: None }).collect();
+        let html = picture("r01", &standing, 42).into_string();
+        assert!(html.contains(&format!("height=\"{}\"", 4 * UNIT - 2)) && html.contains("4 of 42 "), "{html}");
+        assert!(html.contains("Units 10 to 13 (front)") && !html.contains("conflict"), "{html}");
+        let devices = [tall, Device { face: Face::Front, ..behind }];
+        let standing: Vec<Standing<'_>> = devices.iter().map(|device| Standing { device, live: None }).collect();
+        assert!(picture("r01", &standing, 42).into_string().contains("conflict"));
+        assert_eq!(table(&standing, 42).into_string().matches("Conflict").count(), 2);
+        // A device that reaches beyond the rack is cut.
+        let high = [Device { height: 9, rack_position: Some(40), ..device() }];
+        let standing: Vec<Standing<'_>> = high.iter().map(|device| Standing { device, live: None }).collect();
+        assert!(picture("r01", &standing, 42).into_string().contains("3 of 42 "));
     }
 
     #[test]
