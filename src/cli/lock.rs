@@ -1,4 +1,4 @@
-//! `bootledger lock` and `bootledger unlock`: whether a device may be installed again. Whoever may run them on the machine of the
+//! `bootledger lock` and `bootledger unlock`: whether a device may be installed again. A user who may run them on the machine of the
 //! database acts as an administrator.
 
 use crate::cli::power::find;

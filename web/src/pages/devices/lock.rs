@@ -82,7 +82,7 @@ pub(super) async fn unlock(
 fn locking(found: &DeviceDetails, reason: &str, errors: &[ProblemError]) -> Markup {
     let device = &found.device;
     let path = format!("/devices/{}", device.id);
-    let hint = "Why the device must not be installed again. Everybody who tries to deploy it sees this.";
+    let hint = "Why the device must not be installed again. Everyone who tries to deploy it sees this.";
     let field = Field { name: "reason", label: "Reason", value: reason, hint, required: true, errors };
     html! {
         (form_head(device, &format!("Lock {}", device.called()), errors, &["reason"]))
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn locking_asks_for_a_reason_and_says_that_a_running_deployment_goes_on() {
+    fn locking_needs_a_reason_and_says_that_a_running_deployment_goes_on() {
         let page = locking(&found(false), "", &[]);
         assert_eq!(texts(&page, "form[action$='/lock'] button[type=submit]").len(), 1);
         assert!(texts(&page, ".note").is_empty());

@@ -76,11 +76,11 @@ pub(super) async fn state(
 /// again. Without a script, the state is not queried, and a link leads to the page that does.
 pub(super) fn card(found: &DeviceDetails, at: At) -> Markup {
     let path = format!("/devices/{}", found.device.id);
-    let asked =
+    let is_queried =
         at == At::Now && unless(allowed::switching(found.device.management.as_ref())).is_ok() && !found.device.decommissioned;
     let content = html! {
         (block::facts(&[("Controller", management(&found.device))]))
-        @if asked {
+        @if is_queried {
             div id=(STATE) hx-get=(format!("{path}/live/power")) hx-trigger="load" hx-swap="outerHTML" {
                 p { span.quiet { "Power state not queried. " } a href=(format!("{path}/power")) { "Query it" } }
             }
