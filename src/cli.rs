@@ -8,6 +8,7 @@ pub mod help;
 pub mod image;
 pub mod import;
 pub mod key;
+pub mod lock;
 pub mod power;
 pub mod progress;
 pub mod rebuild;
@@ -84,6 +85,11 @@ pub enum Command {
     /// Creates, lists, disables and enables users, and sets their passwords.
     #[command(after_help = help::USER)]
     User(user::Arguments),
+    /// Locks a device, so that it is not installed again.
+    #[command(after_help = help::LOCK)]
+    Lock(lock::LockArguments),
+    /// Unlocks a device.
+    Unlock(lock::UnlockArguments),
     /// Shows or changes a device's power through its management controller.
     #[command(after_help = help::POWER)]
     Power(power::Arguments),
@@ -131,6 +137,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Key(arguments) => key::run(arguments).await?,
         Command::Token(arguments) => token::run(arguments).await?,
         Command::User(arguments) => user::run(arguments).await?,
+        Command::Lock(arguments) => lock::lock(arguments).await?,
+        Command::Unlock(arguments) => lock::unlock(arguments).await?,
         Command::Power(arguments) => power::run(arguments).await?,
         Command::Drift(arguments) => drift::run(arguments).await?,
         Command::Webhook(arguments) => webhook::run(arguments).await?,

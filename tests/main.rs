@@ -28,6 +28,7 @@ mod full_disk;
 mod image_library;
 mod installer;
 mod leases;
+mod locks;
 mod old_numbers;
 mod openid;
 mod outbound;

@@ -4,7 +4,8 @@
 //!   (none) ─RegisterDevice─► Registered ─DecommissionDevice─► Decommissioned
 //! ```
 //! A registered device is verified or not. While it is verified, only a live deployment changes its venture and role. While a
-//! deployment is live, only that deployment changes the device's addresses and entries.
+//! deployment is live, only that deployment changes the device's addresses and entries. While a device is locked, no deployment
+//! of it starts.
 
 pub mod allowed;
 pub mod clean;
@@ -13,7 +14,9 @@ mod description;
 mod entry;
 pub mod event;
 pub mod facts;
+pub mod footprint;
 mod inventory;
+pub mod lock;
 mod orders;
 pub mod patch;
 pub mod power;
@@ -83,11 +86,14 @@ impl Device {
                 Ok(if device.verified { vec![DeviceEvent::DeviceUnverified {}] } else { vec![] })
             }
             C::DecommissionDevice { reason, live } => {
-                not_live(live, "it can be decommissioned")?;
+                let locked = device.lock.as_ref().map(|lock| lock::refusal(lock, "", "it can be decommissioned"));
+                Refused::unless_empty(allowed::ending(live, "it can be decommissioned").into_iter().chain(locked).collect())?;
                 let mut events = device.withdraw_everything();
                 events.push(DeviceEvent::DeviceDecommissioned { reason });
                 Ok(events)
             }
+            C::LockDevice { lock } => lock::lock(device, lock),
+            C::UnlockDevice => Ok(if device.lock.is_some() { vec![DeviceEvent::DeviceUnlocked {}] } else { vec![] }),
             C::CleanDevice { deployment, live, keeps, at, parts } => {
                 is_live(deployment, live)?;
                 Ok(clean::clean(device, deployment, &keeps, at, parts))
@@ -145,7 +151,12 @@ impl Device {
                     asset: spec.asset,
                     site: Some(spec.site),
                     rack: spec.rack,
+                    kind: spec.kind,
                     position: spec.position,
+                    height: spec.height,
+                    face: spec.face,
+                    notes: spec.notes,
+                    tags: spec.tags.into_iter().collect(),
                     macs: spec.macs.into_iter().collect(),
                     management: spec.management,
                     parent: spec.parent,
@@ -229,6 +240,8 @@ impl Registered {
             E::VentureRoleSet { venture, role } => (self.venture, self.role) = (venture, role),
             E::DeviceVerified {} => self.verified = true,
             E::DeviceUnverified {} => self.verified = false,
+            E::DeviceLocked(lock) => self.lock = Some(lock),
+            E::DeviceUnlocked {} => self.lock = None,
             E::DhcpEntriesRemoved { entries, .. } => self.dhcp.retain(|entry| !entries.contains(entry)),
             E::DnsEntriesRemoved { entries, released, deployment } => {
                 self.dns.retain(|entry| !entries.contains(entry));

@@ -53,6 +53,11 @@ Examples:
   bootledger user passwd ada
   bootledger user list";
 
+pub(super) const LOCK: &str = "\
+Examples:
+  bootledger lock SVC7Q01 --reason \"holds the only copy of the archive\"
+  bootledger unlock SVC7Q01";
+
 pub(super) const POWER: &str = "\
 Examples:
   bootledger power status SVC7Q01

@@ -138,9 +138,13 @@ impl CommandService {
                 preconditions.extend(self.weigh_facts(*device, facts).await?);
                 preconditions.extend(self.refuse_infrastructure(*device, facts).await?);
             }
-            // The first changes nothing that the device holds. The rules refuse the others with a live deployment;
+            // Verifying, locking and unlocking change nothing that the device holds. The rules refuse the others with a live deployment;
             // decommissioning releases, as events, all that the device holds.
-            DeviceAction::VerifyDevice(_) | DeviceAction::UnverifyDevice(_) | DeviceAction::DecommissionDevice { .. } => {}
+            DeviceAction::VerifyDevice(_)
+            | DeviceAction::UnverifyDevice(_)
+            | DeviceAction::LockDevice { .. }
+            | DeviceAction::UnlockDevice(_)
+            | DeviceAction::DecommissionDevice { .. } => {}
         }
         Ok((preconditions, consequences))
     }
@@ -230,6 +234,8 @@ impl CommandService {
         let moved = Held {
             site: change.site.clone().unwrap_or_else(|| now.site.clone()),
             rack: change.rack_after(now.rack.as_ref()),
+            position: change.position_after(now.position, now.rack.is_some()),
+            height: change.height.unwrap_or(now.height),
             ..now.clone()
         };
         if moved == now {

@@ -1,5 +1,6 @@
 //! The description of a device, and its changes.
 
+use super::footprint::{Face, is_usual_face, is_usual_height, usual_height};
 use crate::claims::Claim;
 use crate::controller::Endpoint;
 use crate::controller::management::Management;
@@ -7,7 +8,9 @@ use crate::settings::SettingsChange;
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::notes::Notes;
 use crate::values::setting::Settings;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -49,6 +52,12 @@ pub struct DeviceSpec {
     /// The lowest rack unit of the device, starting at 1.
     #[serde(default)]
     pub position: Option<u16>,
+    /// The height of the device in rack units, from its lowest unit upwards.
+    #[serde(default = "usual_height", skip_serializing_if = "is_usual_height")]
+    pub height: u16,
+    /// The side of the rack that the device takes.
+    #[serde(default, skip_serializing_if = "is_usual_face")]
+    pub face: Face,
     /// The MAC addresses of the device's interfaces.
     #[serde(default)]
     pub macs: Vec<MacAddress>,
@@ -61,6 +70,12 @@ pub struct DeviceSpec {
     /// The device's own values for settings of boot images. They override those of role, venture and site.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
+    /// Lasting notes of operators, of any number of lines. A deployment does not change them.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
+    /// Tags for finding the device, such as `spare` or `rack-row:4`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// The management controller endpoints that the device claims. The service sets them; callers omit them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(ignore)]
@@ -107,6 +122,10 @@ pub struct DeviceChange {
     pub rack: Option<Name>,
     /// The lowest rack unit of the device, starting at 1; null removes it.
     pub position: Option<u16>,
+    /// The height of the device in rack units; null for one unit.
+    pub height: Option<u16>,
+    /// The side of the rack that the device takes; null for both.
+    pub face: Option<Face>,
     /// All MAC addresses of the device's interfaces; null or an empty list removes them.
     pub macs: Option<Vec<MacAddress>>,
     /// The management controller; null removes it, except while the device is being deployed.
@@ -117,6 +136,10 @@ pub struct DeviceChange {
     pub venture: Option<Name>,
     /// The device's role in the venture; only while the device is not verified. Null removes it.
     pub role: Option<Name>,
+    /// Lasting notes, which replace the old ones; null or an empty text removes them. A deployment does not change them.
+    pub notes: Option<Notes>,
+    /// All tags of the device; null or an empty list removes them.
+    pub tags: Option<Vec<Tag>>,
     /// A remark to add to the device.
     pub remark: Option<Text>,
     /// Values for settings of boot images: null removes a setting, and omitted ones do not change. Null for the whole object
@@ -147,12 +170,27 @@ pub struct DeviceChanged {
     pub rack: Option<Name>,
     /// The new lowest rack unit.
     pub position: Option<u16>,
+    /// The new height in rack units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u16>,
+    /// The new side of the rack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub face: Option<Face>,
     /// Interfaces that the device did not have before.
     pub macs_added: Vec<MacAddress>,
     /// Interfaces that the device no longer has.
     pub macs_removed: Vec<MacAddress>,
     /// The new management controller.
     pub management: Option<Management>,
+    /// The old and the new notes; empty for none.
+    #[serde(with = "replaced", default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<(Notes, Notes)>,
+    /// Tags that the device did not have before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_added: Vec<Tag>,
+    /// Tags that the device no longer has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_removed: Vec<Tag>,
     /// The fields that were removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
@@ -169,22 +207,26 @@ pub struct DeviceChanged {
 
 /// The JSON of a text that replaces another: `{"old": …, "new": …}`.
 mod replaced {
-    use crate::values::text::Text;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
-    struct Replaced {
-        old: Text,
-        new: Text,
+    struct Replaced<T> {
+        old: T,
+        new: T,
     }
 
     #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(pair: &Option<(Text, Text)>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer, T: Clone + Serialize>(
+        pair: &Option<(T, T)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         pair.clone().map(|(old, new)| Replaced { old, new }).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Text, Text)>, D::Error> {
-        Ok(Option::<Replaced>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Option<(T, T)>, D::Error> {
+        Ok(Option::<Replaced<T>>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
     }
 }
 

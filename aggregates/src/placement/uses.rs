@@ -120,7 +120,8 @@ fn of_device(event: &DeviceEvent) -> Vec<Use> {
             place.chain(controller(spec.management.as_ref())).collect()
         }
         DeviceEvent::DeviceChanged(change) => {
-            let unit = change.position.map(|_| Use::Unit);
+            let takes = change.position.is_some() || change.height.is_some() || change.face.is_some();
+            let unit = takes.then_some(Use::Unit);
             let place = change.site.iter().cloned().map(Use::Site).chain(change.rack.iter().cloned().map(Use::Rack));
             place.chain(unit).chain(controller(change.management.as_ref())).collect()
         }

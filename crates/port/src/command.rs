@@ -175,6 +175,10 @@ pub enum DeviceAction {
     VerifyDevice(DeviceId),
     /// Revokes the verification of a device.
     UnverifyDevice(DeviceId),
+    /// Locks a device, so that it is not installed again until an administrator unlocks it.
+    LockDevice { device: DeviceId, reason: Text },
+    /// Unlocks a device. The caller has checked that an administrator requests it.
+    UnlockDevice(DeviceId),
     /// Decommissions a device.
     DecommissionDevice { device: DeviceId, reason: Text },
 }

@@ -110,6 +110,7 @@ pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result
             site: device.site,
             rack: device.rack,
             position: device.rack_position.and_then(|position| u16::try_from(position).ok()),
+            height: device.height,
             venture: device.venture,
             role: device.role,
             macs: device.macs.into_iter().collect(),

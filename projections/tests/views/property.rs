@@ -16,6 +16,8 @@ use bootledger_aggregates::deployment::reason::{PluginFailure, UnconfirmedServer
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::footprint::Face;
+use bootledger_aggregates::device::lock::Lock;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::dhcp_server::DhcpServerCommand;
 use bootledger_aggregates::network::NetworkCommand;
@@ -73,6 +75,12 @@ fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), 
         36..=38 => fixture.installer(live, a, b),
         39 => fixture.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
         40 => fixture.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
+        // Unlocking is more frequent than locking, or most devices would stay locked and reach no deployment.
+        41 if b.is_multiple_of(4) => {
+            let lock = Lock { reason: v("holds data"), by: v("user ada"), at: fixture.now() };
+            fixture.device(device, DeviceCommand::LockDevice { lock })
+        }
+        41 => fixture.device(device, DeviceCommand::UnlockDevice),
         22 | 23 => fixture.record(n, facts(n, b)),
         24 => fixture.change(n, change(n, b)),
         25 => {
@@ -120,7 +128,14 @@ fn facts(n: u8, b: u8) -> Facts {
 }
 
 fn change(n: u8, b: u8) -> DeviceChange {
-    match b % 4 {
+    match b % 5 {
+        4 => DeviceChange {
+            height: Some(u16::from(b % 3) + 1),
+            face: Some(Face::Rear),
+            notes: Some(v(if b & 8 > 0 { "second, \"quoted\" {line}" } else { "" })),
+            tags: Some(vec![v("spare"), v(if b & 16 > 0 { "gpu" } else { "row:4" })]),
+            ..DeviceChange::default()
+        },
         0 => DeviceChange { name: Some(v(&format!("renamed {b}"))), remark: Some(v("seen")), ..DeviceChange::default() },
         1 => DeviceChange { serial: Some(v(&format!("SN{}", b % DEVICES))), ..DeviceChange::default() },
         2 => DeviceChange { macs: Some(vec![mac(n), mac(b)]), ..DeviceChange::default() },
@@ -344,6 +359,8 @@ const EVENT_TYPES: [&str; 75] = [
     "FactsRecorded",
     "DeviceVerified",
     "DeviceUnverified",
+    "DeviceLocked",
+    "DeviceUnlocked",
     "DhcpEntriesRemoved",
     "DnsEntriesRemoved",
     "AddressesReleased",

@@ -101,7 +101,13 @@ pub(super) async fn plan(
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
     planned.preconditions.extend(known.idle());
     planned.chosen = free.given();
+    // A server that keeps its unit in another rack must not take that of a device that comes there at the same time.
+    let moved = |row: &Row| {
+        let device = known.devices.get(&row.mac).filter(|device| device.footprint().is_some())?;
+        row.rack.clone().filter(|rack| device.rack.as_ref() != Some(rack))
+    };
     let scope = ChangeScope {
+        racks: rows.iter().filter_map(moved).collect(),
         ranges: rows.iter().filter_map(|row| row.management_ip.as_ref()?.ipv4()).map(Into::into).collect(),
         ..ChangeScope::free_of_infrastructure(planned.rows.iter().map(|row| row.ip))
     };
@@ -283,6 +289,7 @@ impl Common<'_> {
 fn column_of(field: &str) -> String {
     match field {
         "device" | "macs" => "mac".to_owned(),
+        "position" => "rack".to_owned(),
         "management" | "management.address" => "management_ip".to_owned(),
         other => other.to_owned(),
     }

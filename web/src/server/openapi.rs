@@ -60,7 +60,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
     ),
     paths(
         api::devices::index, api::devices::create, api::devices::show, api::devices::change, api::devices::verify,
-        api::devices::unverify, api::devices::decommission, api::devices::record_facts, api::devices::settings,
+        api::devices::unverify, api::devices::lock, api::devices::unlock, api::devices::decommission, api::devices::record_facts, api::devices::settings,
         api::power::show, api::power::order,
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
         api::deployments::done, api::deployments::note, api::deployments::restart_reported, api::deployments::retry, api::deployments::events,

@@ -83,6 +83,10 @@ impl Model {
                 management: None,
                 parent: None,
                 settings: crate::values::setting::Settings::new(),
+                height: 1,
+                face: crate::device::footprint::Face::default(),
+                notes: crate::values::notes::Notes::default(),
+                tags: vec![],
                 endpoints: vec![],
             };
             let facts = RegisterFacts { site_exists: true, device: id, ..RegisterFacts::default() };

@@ -34,7 +34,8 @@ macro_rules! names {
 
 names! {
     OrderPower RepairDrift;
-    Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice DecommissionDevice;
+    Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice LockDevice UnlockDevice
+        DecommissionDevice;
     Deployment(DeploymentAction):
         StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RecordBoot ReportInstaller RecordInstallerLog
         SetNextBoot ReportRestart NoteDeployment;

@@ -7,6 +7,7 @@ use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Deserialize;
@@ -36,7 +37,11 @@ pub struct Filter {
     pub serial: Option<Text>,
     /// Only devices of this kind.
     pub kind: Option<DeviceKind>,
-    /// Only devices with this text in name, numbers, MAC addresses, host names or addresses, case-insensitively.
+    /// Only devices with this tag.
+    pub tag: Option<Tag>,
+    /// Only locked devices, or only those that are not.
+    pub locked: Option<bool>,
+    /// Only devices with this text in name, numbers, MAC addresses, host names, addresses or tags, case-insensitively.
     pub q: Option<String>,
     /// The order of the list.
     pub sort: Sort,
@@ -133,7 +138,9 @@ macro_rules! listed {
                  SELECT device FROM deployments WHERE status IN ('open', 'in_progress')
                  AND (($1::bigint IS NULL AND valid_to IS NULL)
                       OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))))
-             AND ($13::uuid IS NULL OR " + $tail,
+             AND ($13::text IS NULL OR tags @> ARRAY[$13])
+             AND ($14::bool IS NOT TRUE OR lock IS NOT NULL) AND ($14::bool IS NOT FALSE OR lock IS NULL)
+             AND ($15::uuid IS NULL OR " + $tail,
             $filter.site.as_ref().map(Name::as_str),
             $filter.rack.as_ref().map(Name::as_str),
             $filter.venture.as_ref().map(Name::as_str),
@@ -145,6 +152,8 @@ macro_rules! listed {
             $filter.kind.map(kind_text),
             $parts.pattern,
             $filter.deploying,
+            $filter.tag.as_ref().map(Tag::as_str),
+            $filter.locked,
             $parts.id
             $(, $argument)*
         )
@@ -168,15 +177,15 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
     let parts =
         Parts { macs: filter.mac.map(|mac| vec![mac.to_string()]), pattern: pattern(filter.q.as_deref()), id: id.map(|id| id.0) };
     let rows = match filter.sort {
-        Sort::Oldest => listed!(filter, parts, at, "id > $13) ORDER BY id LIMIT $14", limit).fetch_all(executor).await?,
-        Sort::Newest => listed!(filter, parts, at, "id < $13) ORDER BY id DESC LIMIT $14", limit).fetch_all(executor).await?,
+        Sort::Oldest => listed!(filter, parts, at, "id > $15) ORDER BY id LIMIT $16", limit).fetch_all(executor).await?,
+        Sort::Newest => listed!(filter, parts, at, "id < $15) ORDER BY id DESC LIMIT $16", limit).fetch_all(executor).await?,
         Sort::Name => {
-            let ordered = listed!(filter, parts, at, "(name, id) > ($15, $13)) ORDER BY name, id LIMIT $14", limit, value);
+            let ordered = listed!(filter, parts, at, "(name, id) > ($17, $15)) ORDER BY name, id LIMIT $16", limit, value);
             ordered.fetch_all(executor).await?
         }
         Sort::NameBackwards => {
             let ordered =
-                listed!(filter, parts, at, "(name, id) < ($15, $13)) ORDER BY name DESC, id DESC LIMIT $14", limit, value);
+                listed!(filter, parts, at, "(name, id) < ($17, $15)) ORDER BY name DESC, id DESC LIMIT $16", limit, value);
             ordered.fetch_all(executor).await?
         }
         Sort::Serial => {
@@ -184,7 +193,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
                 filter,
                 parts,
                 at,
-                "(coalesce(serial, ''), id) > ($15, $13)) ORDER BY coalesce(serial, ''), id LIMIT $14",
+                "(coalesce(serial, ''), id) > ($17, $15)) ORDER BY coalesce(serial, ''), id LIMIT $16",
                 limit,
                 value
             );
@@ -195,7 +204,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
                 filter,
                 parts,
                 at,
-                "(coalesce(serial, ''), id) < ($15, $13)) ORDER BY coalesce(serial, '') DESC, id DESC LIMIT $14",
+                "(coalesce(serial, ''), id) < ($17, $15)) ORDER BY coalesce(serial, '') DESC, id DESC LIMIT $16",
                 limit,
                 value
             );
@@ -211,7 +220,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
                     filter,
                     parts,
                     at,
-                    "(changed_at, id) > ($15, $13)) ORDER BY changed_at, id LIMIT $14",
+                    "(changed_at, id) > ($17, $15)) ORDER BY changed_at, id LIMIT $16",
                     limit,
                     changed.0
                 );
@@ -221,7 +230,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
                     filter,
                     parts,
                     at,
-                    "(changed_at, id) < ($15, $13)) ORDER BY changed_at DESC, id DESC LIMIT $14",
+                    "(changed_at, id) < ($17, $15)) ORDER BY changed_at DESC, id DESC LIMIT $16",
                     limit,
                     changed.0
                 );

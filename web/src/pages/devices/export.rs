@@ -13,7 +13,7 @@ use bootledger_projections::rows::devices::{self, Device, Filter, cursor, kind_t
 const BATCH: i64 = 1_000;
 
 const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management_address,venture,role,verified,\
-                    decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
+                    decommissioned,hostnames,addresses,operating_system,registered_at,changed_at,height,face,tags,notes,locked\r\n";
 
 /// Handles `GET /devices/export.csv`, which takes the filters of the list. Several values in a cell are separated by spaces.
 pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -62,6 +62,11 @@ fn line(row: &Device) -> String {
         optional(row.operating_system.as_ref()),
         row.registered_at.to_string(),
         row.changed_at.to_string(),
+        row.height.to_string(),
+        row.face.as_str().to_owned(),
+        joined(&row.tags),
+        row.notes.to_string(),
+        row.lock.is_some().to_string(),
     ];
     let cells: Vec<String> = cells.iter().map(|text| csv::cell(text)).collect();
     format!("{}\r\n", cells.join(","))

@@ -44,6 +44,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "addresses", label: "Addresses", usual: true, sortable: false },
     Column { name: "macs", label: "MACs", usual: false, sortable: false },
     Column { name: "os", label: "Operating system", usual: false, sortable: false },
+    Column { name: "tags", label: "Tags", usual: false, sortable: false },
     Column { name: "registered", label: "Registered", usual: false, sortable: true },
     Column { name: "changed", label: "Changed", usual: true, sortable: true },
 ];
@@ -88,8 +89,8 @@ pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Re
     let filter = filter_of(&page_context)?;
     let found = load(&mut snapshot, &filter).await?;
     let choices = choices(&page_context, &mut snapshot).await?;
-    let names = ["site", "rack", "venture", "role", "kind", "verified", "live", "decommissioned"];
-    let form = filters(&page_context, "/devices", "Name, serial, asset, MAC, IP, host name", &names, &choices);
+    let names = ["site", "rack", "venture", "role", "kind", "verified", "live", "locked", "tag", "decommissioned"];
+    let form = filters(&page_context, "/devices", "Name, serial, asset, MAC, IP, host name, tag", &names, &choices);
     let shown = Shown::of(&page_context, COLUMNS);
     let may = page_context.may_change(&snapshot, Role::Operator);
     let first = page_context.with("", None);
@@ -157,6 +158,11 @@ async fn choices(page_context: &PageContext, snapshot: &mut Snapshot<'_>) -> Res
         (choose(page_context, "venture", "Venture", &same(ventures.iter().map(|venture| venture.key.to_string()))))
         (choose(page_context, "role", "Role", &same(roles)))
         (choose(page_context, "kind", "Kind", &kinds))
+        (choose(page_context, "locked", "Lock", &either("Locked", "Not locked")))
+        div.field {
+            label for="filter-tag" { "Tag" }
+            input type="text" id="filter-tag" name="tag" value=(page_context.parameter("tag")) maxlength="40" autocomplete="off" spellcheck="false";
+        }
         (choose(page_context, "decommissioned", "In use", &either("Decommissioned", "In use")))
     })
 }
@@ -218,6 +224,7 @@ pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
         @if device.decommissioned { (badge(Tone::Neutral, "Decommissioned")) }
         @else if device.verified { (badge(Tone::Good, "Verified")) }
         @else { (badge(Tone::Warn, "Not verified")) }
+        @if device.lock.is_some() { " " (badge(Tone::Warn, "Locked")) }
         @if let Some(live) = live {
             " " a href=(format!("/deployments/{}", live.id)) { (badge::deployment(live.status, live.overdue)) }
         }
@@ -256,6 +263,7 @@ fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp
             @if shown.has("addresses") { td data-label="Addresses" { @if !device.addresses.is_empty() { div.mono { (stacked(device.addresses.iter().map(ToString::to_string))) } } } }
             @if shown.has("macs") { td data-label="MACs" { div.mono { (stacked(device.macs.iter().map(ToString::to_string))) } } }
             @if shown.has("os") { td data-label="System" { @if let Some(os) = &device.operating_system { (os) } } }
+            @if shown.has("tags") { td data-label="Tags" { @if !device.tags.is_empty() { ul.tags { @for tag in &device.tags { li { a href=(format!("/devices?tag={tag}")) { (tag) } } } } } } }
             @if shown.has("registered") { td data-label="Registered" { (moment(device.registered_at)) } }
             @if shown.has("changed") { td data-label="Changed" { span { (since(device.changed_at, now)) " ago" } } }
         }

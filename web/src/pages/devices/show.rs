@@ -1,7 +1,7 @@
 //! The page `/devices/{id}` and its tabs: the head that all tabs share, the data of each, and their live updates.
 
 use super::info::{self, Info};
-use super::{addresses, components, history, list};
+use super::{addresses, components, history, list, menu};
 use crate::english::as_sentence;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
@@ -52,6 +52,8 @@ pub(super) struct DeviceDetails {
     pub(super) may: Allowed,
     /// Whether an event of the device could not be applied.
     pub(super) blocked: bool,
+    /// Whether the visitor may unlock the device.
+    pub(super) lifts: Allowed,
 }
 
 impl DeviceDetails {
@@ -62,13 +64,15 @@ impl DeviceDetails {
         let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
         let live = deployments::live_of_device(snapshot.connection(), id, at).await?;
         let blocked = parked::is_blocked(snapshot.connection(), "device", &id.to_string()).await?;
-        Ok(Self { device, live, may, blocked })
+        // A page that offers to unlock the device finds out whether its visitor may.
+        Ok(Self { device, live, may, blocked, lifts: Err("This requires the role administrator.".to_owned()) })
     }
 
     /// Reads a device for a page, which offers the changes that its visitor may make.
     pub(super) async fn visit(page_context: &PageContext, snapshot: &mut Snapshot<'_>, id: DeviceId) -> Result<Self, Error> {
         let may = page_context.may_change(snapshot, Role::Operator);
-        Self::load(snapshot, id, may).await
+        let lifts = page_context.may_change(snapshot, Role::Administrator);
+        Ok(Self { lifts, ..Self::load(snapshot, id, may).await? })
     }
 
     /// Whether the device may be deployed, by the same rule as the command's.
@@ -119,7 +123,12 @@ async fn regions(
 ) -> Result<Vec<Region>, Error> {
     let mut regions = vec![Region::new("head", head(found, tab))];
     regions.extend(match tab {
-        Tab::Info => info::regions(found, &Info::load(snapshot, &found.device).await?, now),
+        Tab::Info => {
+            let mut regions = info::regions(found, &Info::load(snapshot, &found.device).await?, now);
+            let past = history::Past::recent(snapshot, found.device.id).await?;
+            regions.push(Region::new("timeline", history::events(found, &past)));
+            regions
+        }
         Tab::Components => components::regions(found, &components::Parts::load(snapshot, &found.device).await?),
         Tab::Addresses => addresses::regions(&addresses::Held::load(snapshot, &found.device).await?),
         Tab::History => history::regions(found, &history::Past::load(snapshot, found.device.id, before).await?, now),
@@ -142,7 +151,10 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let title = found.device.called();
     let regions = regions(&mut snapshot, &found, tab, before, page_context.now).await?;
-    let content = html! { @for region in regions { (region.html) } };
+    let content = match tab {
+        Tab::Info => info::page(&found, regions, snapshot.at),
+        _ => html! { @for region in regions { (region.html) } },
+    };
     // Older pages of a history do not change.
     let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), snapshot.position));
     let json = match tab {
@@ -156,12 +168,12 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
 }
 
 fn stream(page_context: &PageContext, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {
-    let may = page_context.may(Role::Operator);
+    let (may, lifts) = (page_context.may(Role::Operator), page_context.may(Role::Administrator));
     let now = application::of(request)?.now;
     let render = live::render(move |mut snapshot, _| {
-        let may = may.clone();
+        let (may, lifts) = (may.clone(), lifts.clone());
         Box::pin(async move {
-            let found = DeviceDetails::load(&mut snapshot, id, may).await?;
+            let found = DeviceDetails { lifts, ..DeviceDetails::load(&mut snapshot, id, may).await? };
             Ok(State { regions: regions(&mut snapshot, &found, tab, None, now()).await?, rows: vec![] })
         })
     });
@@ -208,7 +220,7 @@ fn head(found: &DeviceDetails, tab: Tab) -> Markup {
     let tabs = tabs.map(|(name, other)| (name, path_of(id, other), tab == other));
     html! {
         div id="head" {
-            (block::heading(&[("Devices", "/devices")], &title, &html! {}))
+            (block::heading(&[("Devices", "/devices")], &title, &menu::actions(found)))
             @if found.blocked {
                 (block::note(Tone::Bad, &html! { p { "An event of this device could not be applied, so this page may be out of date. " a href="/readyz" { "Details" } } }))
             }
@@ -245,7 +257,7 @@ mod tests {
     use crate::pages::tests::samples::{deployment, device};
 
     fn found(change: impl FnOnce(&mut DeviceDetails)) -> DeviceDetails {
-        let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
+        let mut found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false, lifts: Ok(()) };
         change(&mut found);
         found
     }

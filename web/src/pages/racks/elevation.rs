@@ -1,7 +1,9 @@
 //! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with
 //! the same content. A free unit leads to the form that registers a device there.
 
+use crate::english::as_sentence;
 use crate::pages::components::badge::{self, Tone, badge};
+use bootledger_aggregates::device::footprint::Face;
 use bootledger_projections::rows::deployments::Deployment;
 use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
@@ -31,9 +33,26 @@ impl Standing<'_> {
         }
     }
 
-    /// The lowest unit of the device and its height in units, if it has a place in a rack of this height.
+    /// The lowest unit of the device and its height in units, if it has a place in a rack of this height. What reaches beyond the
+    /// rack is cut. A blade has the height of its slot.
     fn place(&self, units: u16) -> Option<(i32, i32)> {
-        self.device.rack_position.filter(|unit| (1..=i32::from(units)).contains(unit)).map(|unit| (unit, 1))
+        let lowest = self.device.rack_position.filter(|unit| (1..=i32::from(units)).contains(unit))?;
+        let whole = self.device.footprint().map_or(1, |footprint| i32::from(footprint.height));
+        Some((lowest, whole.min(i32::from(units) - lowest + 1)))
+    }
+
+    /// The units that the device takes, as the start of a sentence.
+    fn units(&self, unit: i32) -> String {
+        self.device.footprint().map_or_else(|| format!("Unit {unit}"), |footprint| as_sentence(&footprint.to_string()))
+    }
+}
+
+/// The left edge and the width of a side of the rack: front on the left, rear on the right.
+fn lane(face: Face) -> (u32, u32) {
+    match face {
+        Face::Both => (NUMBERS, WIDTH),
+        Face::Front => (NUMBERS, WIDTH / 2),
+        Face::Rear => (NUMBERS + WIDTH / 2, WIDTH / 2),
     }
 }
 
@@ -61,6 +80,16 @@ impl Contents<'_> {
     /// The units that a device occupies.
     fn occupied(&self) -> BTreeSet<i32> {
         self.placed().into_keys().flat_map(|(unit, height)| unit..unit + height).collect()
+    }
+
+    /// Whether another device takes a unit that this one takes, on the same side. The rules refuse that, but an old log may have
+    /// it.
+    fn conflicts(&self, one: &Standing<'_>) -> bool {
+        let overlaps = |other: &Standing<'_>| {
+            let both = one.device.footprint().zip(other.device.footprint());
+            other.device.id != one.device.id && both.is_some_and(|(own, others)| own.overlaps(others))
+        };
+        self.standing.iter().any(overlaps)
     }
 
     /// How many units are occupied.
@@ -103,7 +132,8 @@ fn top(units: u16, unit: i32, height: i32) -> u32 {
     u32::try_from(i32::from(units) - (unit + height - 1)).unwrap_or(0) * UNIT
 }
 
-/// The picture. Several devices in one unit, such as blades, share its width.
+/// The picture: devices that take only the front are on the left, those that take only the rear on the right. Devices that begin in
+/// one unit on one side, such as blades, share its width.
 pub(super) fn picture(rack: &Contents<'_>) -> Markup {
     let (name, units, placed) = (rack.name, rack.units, rack.placed());
     let height = u32::from(units) * UNIT;
@@ -119,11 +149,15 @@ pub(super) fn picture(rack: &Contents<'_>) -> Markup {
                 line.axis x1=(NUMBERS) x2=(NUMBERS + WIDTH) y1=(top(units, unit, 1)) y2=(top(units, unit, 1)) {}
                 @if let Some(path) = rack.register_at(unit).filter(|_| !occupied.contains(&unit)) { (free_unit(units, unit, &path)) }
             }
-            @for ((unit, height), devices) in &placed {
-                @let each = WIDTH / u32::try_from(devices.len()).unwrap_or(1).max(1);
+            @for (place, devices) in &placed {
                 @for (index, one) in devices.iter().enumerate() {
-                    @let left = NUMBERS + u32::try_from(index).unwrap_or(0) * each;
-                    (device(one, (units, *unit, *height), left, each))
+                    @let face = one.device.face;
+                    @let beside = devices.iter().filter(|other| other.device.face == face).count();
+                    @let before = devices.iter().take(index).filter(|other| other.device.face == face).count();
+                    @let (edge, width) = lane(face);
+                    @let each = width / u32::try_from(beside).unwrap_or(1).max(1);
+                    @let left = edge + u32::try_from(before).unwrap_or(0) * each;
+                    (device(one, rack, *place, (left, each)))
                 }
             }
         }
@@ -142,21 +176,22 @@ fn free_unit(units: u16, unit: i32, path: &str) -> Markup {
     }
 }
 
-/// A device of the picture, at a unit and with a height, between `left` and `left + width`.
-fn device(one: &Standing<'_>, (units, unit, height): (u16, i32, i32), left: u32, width: u32) -> Markup {
-    let (words, class) = one.state();
+/// A device of the picture, at a unit and with a height, from `left` on.
+fn device(one: &Standing<'_>, rack: &Contents<'_>, (unit, height): (i32, i32), (left, width): (u32, u32)) -> Markup {
+    let (state, class) = one.state();
+    let words = if rack.conflicts(one) { format!("{state}, conflict") } else { state.to_owned() };
     let called = one.device.called();
-    let (y, tall) = (top(units, unit, height), u32::try_from(height).unwrap_or(1) * UNIT);
+    let (y, tall) = (top(rack.units, unit, height), u32::try_from(height).unwrap_or(1) * UNIT);
     let middle = y + tall / 2 + 4;
-    let state = if width >= WIDE { STATE } else { 0 };
-    let at = if height > 1 { format!("Units {unit} to {}", unit + height - 1) } else { format!("Unit {unit}") };
+    let room = if width >= WIDE { STATE } else { 0 };
+    let at = one.units(unit);
     html! {
         a href=(format!("/devices/{}", one.device.id)) aria-label=(format!("{at}: {called}, {words}")) {
             title { (at) ": " (called) ", " (words) }
             rect.unit x=(left + 1) y=(y + 1) width=(width.saturating_sub(2)) height=(tall - 2) rx="3" {}
             rect class=(class) x=(left + 1) y=(y + 1) width="6" height=(tall - 2) rx="3" {}
-            text x=(left + 12) y=(middle) { (fitted(&called, width.saturating_sub(16 + state))) }
-            @if state > 0 { text.state x=(left + width - 8) y=(middle) text-anchor="end" { (words) } }
+            text x=(left + 12) y=(middle) { (fitted(&called, width.saturating_sub(16 + room))) }
+            @if room > 0 { text.state x=(left + width - 8) y=(middle) text-anchor="end" { (words) } }
         }
     }
 }
@@ -177,7 +212,15 @@ pub(super) fn table(rack: &Contents<'_>) -> Markup {
     let mut rows: Vec<(i32, Markup)> = vec![];
     for ((unit, height), devices) in rack.placed() {
         let units = if height > 1 { format!("{unit}–{}", unit + height - 1) } else { unit.to_string() };
-        rows.extend(devices.iter().map(|one| (unit, row(&html! { (units) }, one))));
+        rows.extend(devices.iter().map(|one| {
+            let side = match one.device.face {
+                Face::Both => "",
+                Face::Front => " (front)",
+                Face::Rear => " (rear)",
+            };
+            let cell = html! { (units) (side) @if rack.conflicts(one) { " " (badge(Tone::Bad, "Conflict")) } };
+            (unit, row(&cell, one))
+        }));
     }
     rows.extend(rack.free().into_iter().map(|run| (run.0, free_row(rack, run))));
     rows.sort_by_key(|(unit, _)| std::cmp::Reverse(*unit));
@@ -275,6 +318,26 @@ mod tests {
     #[test]
     fn a_device_of_several_units_has_its_upper_edge_above_its_lowest_unit() {
         assert_eq!((top(42, 42, 1), top(42, 1, 1), top(42, 40, 2)), (0, 41 * UNIT, UNIT));
+    }
+
+    #[test]
+    fn the_picture_has_the_height_and_the_side_of_a_device_and_marks_a_conflict() {
+        let id = |number| bootledger_aggregates::values::ids::DeviceId(uuid::Uuid::from_u128(number));
+        let shown = |devices: &[Device]| {
+            let standing: Vec<Standing<'_>> = devices.iter().map(|device| Standing { device, live: None }).collect();
+            let rack = Contents { name: "r01", units: 42, standing: &standing, register: None };
+            (picture(&rack).into_string(), table(&rack).into_string())
+        };
+        let tall = Device { id: id(1), height: 4, face: Face::Front, ..device() };
+        let behind = Device { id: id(2), face: Face::Rear, rack_position: Some(12), ..device() };
+        let (html, _) = shown(&[tall.clone(), behind.clone()]);
+        assert!(html.contains(&format!("height=\"{}\"", 4 * UNIT - 2)) && html.contains("4 of 42 "), "{html}");
+        assert!(html.contains("Units 10 to 13 (front)") && !html.contains("conflict"), "{html}");
+        let (html, table) = shown(&[tall, Device { face: Face::Front, ..behind }]);
+        assert!(html.contains("conflict"));
+        assert_eq!(table.matches("Conflict").count(), 2);
+        // A device that reaches beyond the rack is cut.
+        assert!(shown(&[Device { height: 9, rack_position: Some(40), ..device() }]).0.contains("3 of 42 "));
     }
 
     #[test]

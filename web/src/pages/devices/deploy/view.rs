@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn found(live: Option<Deployment>) -> DeviceDetails {
-        DeviceDetails { device: device(), live, may: Ok(()), blocked: false }
+        DeviceDetails { device: device(), live, may: Ok(()), blocked: false, lifts: Ok(()) }
     }
 
     #[test]

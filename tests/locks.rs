@@ -1,0 +1,122 @@
+//! A locked device is not installed again: not from the API, not from a file, and not by a start at the same moment. Two devices
+//! do not take one unit of a rack.
+
+use crate::support::service::{Service, dc1};
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+
+async fn post(service: &Service, path: &str, body: &Value) -> Result<(u16, Value)> {
+    service.send(Method::POST, path, body).await
+}
+
+async fn service() -> Result<Service> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    service.define(&dc1(), &json!({ "cidr": "10.0.0.0/24", "site": "dc1" })).await?;
+    Ok(service)
+}
+
+async fn server(service: &Service, number: u8) -> Result<String> {
+    let body = json!({ "site": "dc1", "macs": [mac(number)], "venture": "shop", "role": "web", "tags": ["spare"] });
+    let (status, device) = post(service, "/api/v1/devices", &body).await?;
+    ensure!(status == 201, "{status} {device}");
+    let id = device["id"].as_str().context("an id")?.to_owned();
+    post(service, &format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
+    Ok(id)
+}
+
+fn mac(number: u8) -> String {
+    format!("52:54:00:00:00:{number:02x}")
+}
+
+fn wanted(device: &str) -> Value {
+    json!({ "device": device, "boot_image": "debian", "network": "prod" })
+}
+
+fn is_locked(refused: &Value) -> bool {
+    refused["errors"].as_array().is_some_and(|errors| errors.iter().any(|error| error["rule"] == "device_locked"))
+}
+
+#[tokio::test]
+async fn a_locked_device_is_refused_everywhere_until_it_is_unlocked() -> Result<()> {
+    let service = service().await?;
+    let id = server(&service, 1).await?;
+    let path = format!("/api/v1/devices/{id}");
+    let (status, device) = post(&service, &format!("{path}/lock"), &json!({ "reason": "holds the only copy" })).await?;
+    ensure!(status == 200 && device["lock"]["reason"] == "holds the only copy", "{status} {device}");
+    let listed = service.get("/api/v1/devices?locked=true&tag=spare").await?;
+    ensure!(listed["items"][0]["id"] == id.as_str(), "{listed}");
+
+    let (status, refused) = post(&service, "/api/v1/deployments", &wanted(&id)).await?;
+    ensure!(status == 422 && is_locked(&refused), "{status} {refused}");
+    ensure!(refused["detail"].as_str().is_some_and(|detail| detail.contains("holds the only copy")), "{refused}");
+    let csv = json!(format!("mac;network;venture;role;boot_image\n{};prod;shop;web;debian\n", mac(1)));
+    for path in ["/api/v1/imports", "/api/v1/imports?dry_run=true"] {
+        let (status, refused) = post(&service, path, &csv).await?;
+        ensure!(status == 422 && is_locked(&refused), "{path}: {status} {refused}");
+    }
+    let (status, refused) = post(&service, &format!("{path}/decommission"), &json!({ "reason": "old" })).await?;
+    ensure!(status == 422 && is_locked(&refused), "{status} {refused}");
+
+    let (status, device) = post(&service, &format!("{path}/unlock"), &json!({})).await?;
+    ensure!(status == 200 && device["lock"].is_null(), "{status} {device}");
+    let (status, started) = post(&service, "/api/v1/deployments", &wanted(&id)).await?;
+    ensure!(status == 201, "{status} {started}");
+    // A deployment that has started is not affected.
+    let (status, device) = post(&service, &format!("{path}/lock"), &json!({ "reason": "enough" })).await?;
+    ensure!(status == 200 && !device["lock"].is_null(), "{status} {device}");
+    let deployment = started["id"].as_str().context("an id")?;
+    let (status, cancelled) =
+        post(&service, &format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "enough" })).await?;
+    ensure!(status == 200, "{status} {cancelled}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_deployment_starts_after_a_lock_that_arrives_at_the_same_moment() -> Result<()> {
+    let service = service().await?;
+    for number in 1..=8 {
+        let id = server(&service, number).await?;
+        let (lock, wanted) = (json!({ "reason": "at once" }), wanted(&id));
+        let lock_path = format!("/api/v1/devices/{id}/lock");
+        let (locked, started) = tokio::join!(post(&service, &lock_path, &lock), post(&service, "/api/v1/deployments", &wanted));
+        let ((locked, answer), (started, deployment)) = (locked?, started?);
+        ensure!(locked == 200, "{locked} {answer}");
+        if started != 201 {
+            ensure!(is_locked(&deployment), "{started} {deployment}");
+            continue;
+        }
+        let deployment = deployment["id"].as_str().context("an id")?;
+        let of = |events: &Value, kind: &str| {
+            let all = events["items"].as_array()?;
+            all.iter().find(|event| event["type"] == kind || event["event_type"] == kind)?["position"].as_i64()
+        };
+        let begun = service.get(&format!("/api/v1/events?aggregate=deployment/{deployment}&limit=1000")).await?;
+        let events = service.get(&format!("/api/v1/events?aggregate=device/{id}&limit=1000")).await?;
+        let (begun, lock) = (of(&begun, "DeploymentStarted"), of(&events, "DeviceLocked"));
+        ensure!(begun.context("a start")? < lock.context("a lock")?, "a deployment of a locked device started: {events}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_devices_that_take_one_unit_at_the_same_moment_one_is_refused() -> Result<()> {
+    let service = service().await?;
+    let (status, rack) = service.send(Method::PUT, "/api/v1/racks/r9", &json!({ "site": "dc1", "units": 10 })).await?;
+    ensure!((200..300).contains(&status), "{status} {rack}");
+    let body = |number: u8, position: u16, face: &str| json!({ "site": "dc1", "rack": "r9", "macs": [mac(number)], "position": position, "height": 2, "face": face });
+    let (one, other) = (body(21, 1, "both"), body(22, 2, "front"));
+    let (one, other) = tokio::join!(post(&service, "/api/v1/devices", &one), post(&service, "/api/v1/devices", &other));
+    let ((one, first), (other, second)) = (one?, other?);
+    ensure!([one, other].contains(&201) && [one, other].contains(&422), "{first} {second}");
+    let refused = if one == 422 { first } else { second };
+    ensure!(refused["errors"][0]["rule"] == "rack_unit_taken", "{refused}");
+    let (status, beyond) = post(&service, "/api/v1/devices", &body(23, 10, "rear")).await?;
+    ensure!(status == 422 && beyond["errors"][0]["rule"] == "position_range", "{status} {beyond}");
+    let (status, top) = post(&service, "/api/v1/devices", &body(23, 9, "rear")).await?;
+    ensure!(status == 201, "{status} {top}");
+    let (status, lower) = service.send(Method::PUT, "/api/v1/racks/r9", &json!({ "site": "dc1", "units": 9 })).await?;
+    ensure!(status == 422, "a rack was made lower than its devices: {lower}");
+    Ok(())
+}
