@@ -58,12 +58,13 @@ pub(super) fn of_sites(state: &State) -> Vec<(Name, Tally)> {
 
 /// The racks whose occupied units may have changed.
 pub(super) fn racks(state: &State) -> BTreeSet<String> {
-    let place = |device: &Device| Some((device.rack.clone()?, device.rack_position?)).filter(|_| !device.decommissioned);
+    let place =
+        |device: &Device| Some((device.rack.clone()?, device.rack_position?, device.height)).filter(|_| !device.decommissioned);
     let mut racks = BTreeSet::new();
     for (_, before, after) in state.devices.ends() {
         let (before, after) = (before.and_then(place), after.and_then(place));
         if before != after {
-            racks.extend([before, after].into_iter().flatten().map(|(rack, _)| rack.to_string()));
+            racks.extend([before, after].into_iter().flatten().map(|(rack, _, _)| rack.to_string()));
         }
     }
     racks

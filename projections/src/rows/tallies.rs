@@ -83,7 +83,7 @@ pub async fn recount(pool: &Pool) -> Result<()> {
     sqlx::query!("DELETE FROM rack_tallies").execute(&mut *transaction).await?;
     sqlx::query!(
         "INSERT INTO rack_tallies (rack, units)
-         SELECT rack, count(DISTINCT rack_position) FROM devices
+         SELECT rack, count(DISTINCT unit) FROM devices, generate_series(rack_position, rack_position + height - 1) AS unit
           WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL GROUP BY rack"
     )
     .execute(&mut *transaction)

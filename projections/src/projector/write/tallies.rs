@@ -72,7 +72,7 @@ pub(super) async fn of_racks(connection: &mut PgConnection, racks: &BTreeSet<Str
     sqlx::query!("DELETE FROM rack_tallies WHERE rack = ANY($1)", &racks).execute(&mut *connection).await?;
     sqlx::query!(
         "INSERT INTO rack_tallies (rack, units)
-         SELECT rack, count(DISTINCT rack_position) FROM devices
+         SELECT rack, count(DISTINCT unit) FROM devices, generate_series(rack_position, rack_position + height - 1) AS unit
           WHERE valid_to IS NULL AND NOT decommissioned AND rack IS NOT NULL AND rack_position IS NOT NULL AND rack = ANY($1)
           GROUP BY rack",
         &racks
