@@ -11,13 +11,14 @@ use crate::dhcp_server::DhcpServerEvent;
 use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::saved_view::SavedViewEvent;
 use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
 use crate::upcast;
 use crate::user::UserEvent;
-use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
+use crate::values::ids::{DeploymentId, DeviceId, SavedViewId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::values::user_name::UserName;
@@ -27,7 +28,7 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 14] = [
+pub const KINDS: [(&str, &[&str]); 15] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -42,6 +43,7 @@ pub const KINDS: [(&str, &[&str]); 14] = [
     ("webhook", WebhookEvent::TYPES),
     ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
+    ("saved_view", SavedViewEvent::TYPES),
 ];
 
 /// Those of the patterns that match no event of this version of the program.
@@ -85,6 +87,8 @@ pub enum Event {
     Webhook(Name, WebhookEvent),
     /// An event of the scope of a secret.
     Secret(Name, SecretEvent),
+    /// An event of a saved view of a list.
+    SavedView(SavedViewId, SavedViewEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -164,6 +168,7 @@ impl Event {
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
+            "saved_view" => both(id, payload).map(|(key, event)| Self::SavedView(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }
@@ -214,3 +219,4 @@ impl Claiming for SessionEvent {}
 impl Claiming for DriftEvent {}
 impl Claiming for WebhookEvent {}
 impl Claiming for SecretEvent {}
+impl Claiming for SavedViewEvent {}

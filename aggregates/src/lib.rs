@@ -23,6 +23,7 @@ pub mod rack;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod saved_view;
 pub mod secret;
 pub mod session;
 pub mod settings;

@@ -9,7 +9,7 @@ pub mod password;
 
 pub use command::{
     AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment, NewPassword,
-    Proposed, Suggested, TokenAction, WebhookAction,
+    Proposed, SavedViewAction, Suggested, TokenAction, WebhookAction,
 };
 
 use crate::fingerprint::IdempotencyKey;

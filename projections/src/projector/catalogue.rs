@@ -3,7 +3,9 @@
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
-use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
+use crate::rows::catalogue::{
+    Beginning, Confirmed, DhcpServerView, Failing, Paused, SavedViewView, TokenView, VentureView, WebhookView,
+};
 use crate::rows::drift::{DriftView, Ordered};
 use crate::rows::parked::ParkedReason;
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
@@ -12,6 +14,7 @@ use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::saved_view::SavedViewEvent;
 use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
@@ -42,6 +45,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Drift(key, _) => Some(("drift", key.to_string())),
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
         Event::Secret(key, _) => Some(("secret", key.to_string())),
+        Event::SavedView(key, _) => Some(("saved_view", key.to_string())),
     }
 }
 
@@ -97,8 +101,12 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
         Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
+        Event::SavedView(_, SavedViewEvent::ViewSaved { owner, spec }) => {
+            put(state, recorded, &SavedViewView { owner: owner.clone(), spec: (**spec).clone() }, false)
+        }
         Event::Rack(_, RackEvent::RackRetired {})
         | Event::Token(_, TokenEvent::TokenRevoked {})
+        | Event::SavedView(_, SavedViewEvent::ViewDeleted {})
         | Event::Secret(_, SecretEvent::SecretScopeRetired {}) => retire(state, recorded),
     }
 }

@@ -8,7 +8,7 @@ mod device;
 mod drift;
 
 pub(crate) use account::{session, user};
-pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, secret, site, token, venture, webhook};
+pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, saved_view, secret, site, token, venture, webhook};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 pub(crate) use drift::drift;

@@ -1,7 +1,8 @@
 //! The names of the commands.
 
 use super::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, TokenAction, WebhookAction,
+    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, SavedViewAction, TokenAction,
+    WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -43,6 +44,7 @@ names! {
     Webhook(WebhookAction): DefineWebhook PauseWebhook ResumeWebhook SetWebhookPosition SkipWebhookEvent;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
+    SavedView(SavedViewAction): SaveView DeleteView;
     Account(AccountAction):
         CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut UnlockUser StartSession EndSession;
 }

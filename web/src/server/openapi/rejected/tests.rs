@@ -32,6 +32,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::PasswordSame,
             Rule::PasswordWrong,
             Rule::RackExists,
+            Rule::SavedViewForeign,
             Rule::ScopeUnknown,
             Rule::SettingMalformed,
             Rule::SettingRepeated,
