@@ -52,6 +52,7 @@ mod dhcp_servers;
 mod drift;
 mod networks;
 mod racks;
+mod saved_views;
 mod search;
 mod settings;
 mod sign_in;
@@ -79,6 +80,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(timeline::configure)
         .configure(search::configure)
         .configure(networks::configure)
+        .configure(saved_views::configure)
         .configure(sites::configure)
         .configure(zones::configure)
         .configure(dhcp_servers::configure)

@@ -9,6 +9,7 @@ use crate::pages::catalogue::{DHCP_SERVER, list};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{moment, since};
+use crate::pages::layout::PageContext;
 use crate::wording::plugins;
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::values::name::Name;
@@ -63,13 +64,33 @@ fn short(revision: &Sha256) -> String {
     revision.to_string().chars().take(12).collect()
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<DhcpServerView>] = &[
+    list::Heading::new("server", "Server", |server| list::Value::text(&server.key)),
+    list::Heading::new("site", "Site", |server| list::Value::text(&server.spec.spec.site)),
+    list::Heading::new("software", "Software", |server| list::Value::text(called(server.spec.spec.kind))),
+    list::Heading::shown("state", "State"),
+    list::Heading::new("confirmed", "Last confirmed", |server| {
+        list::Value::Text(server.spec.confirmed.as_ref().map(|confirmed| confirmed.at.to_string()).unwrap_or_default())
+    }),
+    list::Heading::shown("waiting", "Waiting deployments"),
+];
+
 /// The list's table.
-pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+pub(super) fn table(page_context: &PageContext, rows: &Markup) -> Markup {
     html! {
-        table.cards id="servers" {
+        table.cards {
             caption.visually-hidden { "DHCP servers" }
-            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "State" } th scope="col" { "Last confirmed" } th scope="col" { "Waiting deployments" } } }
-            tbody {
+            (list::head(page_context, COLUMNS))
+            (rows)
+        }
+    }
+}
+
+/// The rows of the list, live.
+pub(super) fn rows(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+    html! {
+            tbody id="servers" {
                 @for server in servers {
                     @let view = &server.spec;
                     @let change = changes.iter().find(|change| change.site == view.spec.site);
@@ -90,7 +111,6 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
                     }
                 }
             }
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::since;
+use crate::pages::layout::PageContext;
 use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
@@ -17,18 +18,29 @@ use bootledger_projections::questions::site_uses::SiteUse;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use maud::{Markup, html};
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<SiteSpec>] = &[
+    list::Heading::new("site", "Site", |site| list::Value::text(&site.key)),
+    list::Heading::new("title", "Title", |site| list::Value::text(&site.spec.name)),
+    list::Heading::new("domain", "Domain", |site| list::Value::text(&site.spec.domain)),
+    list::Heading::shown("networks", "Networks"),
+    list::Heading::shown("differences", "Differences"),
+    list::Heading::shown("checked", "Last checked"),
+];
+
 /// The list's table.
 pub(super) fn table(
+    page_context: &PageContext,
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
     checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
-    now: Timestamp,
 ) -> Markup {
+    let now = page_context.now;
     html! {
         table.cards {
             caption.visually-hidden { "Sites" }
-            thead { tr { th scope="col" { "Site" } th scope="col" { "Title" } th scope="col" { "Domain" } th scope="col" { "Networks" } th scope="col" { "Differences" } th scope="col" { "Last checked" } } }
+            (list::head(page_context, COLUMNS))
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
