@@ -294,7 +294,7 @@ mod tests {
             let badge = texts(&expected.badge(), ".badge");
             let html = state(&server, Some(&change(7)), true, at(90));
             assert_eq!(texts(&html, ".badge"), badge);
-            let html = table(&[server], &[change(7)], &[], at(90));
+            let html = html! { table { (rows(&[server], &[change(7)], &[], at(90))) } };
             assert_eq!(texts(&html, ".badge"), badge);
         }
     }
@@ -329,12 +329,8 @@ mod tests {
         );
         let text = texts(&html, "#waiting").concat();
         assert!(text.contains("120 ") && text.contains("1 min 30 s"), "{text}");
-        let html = table(
-            &[server(Some(7), None)],
-            &[change(7)],
-            &[Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) }],
-            at(90),
-        );
+        let awaited = Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) };
+        let html = html! { table { (rows(&[server(Some(7), None)], &[change(7)], &[awaited], at(90))) } };
         assert!(texts(&html, "td a[href$='#waiting']")[0].starts_with('1'));
     }
 

@@ -6,7 +6,6 @@ use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::since;
-use crate::pages::layout::PageContext;
 use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
@@ -30,17 +29,17 @@ pub(super) const COLUMNS: &[list::Heading<SiteSpec>] = &[
 
 /// The list's table.
 pub(super) fn table(
-    page_context: &PageContext,
+    head: &Markup,
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
     checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
+    now: Timestamp,
 ) -> Markup {
-    let now = page_context.now;
     html! {
         table.cards {
             caption.visually-hidden { "Sites" }
-            (list::head(page_context, COLUMNS))
+            (head)
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
@@ -189,7 +188,7 @@ mod tests {
     #[test]
     fn the_list_says_how_much_differs() {
         let checks = [("dc1".parse().expect("a name"), Some(Timestamp::default()), vec![])];
-        let html = table(&[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
+        let html = table(&html! {}, &[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
         assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
         assert!(texts(&html, "td a[href$='#drift']")[0].starts_with('3'));
     }
