@@ -21,7 +21,8 @@ mod infrastructure;
 mod parts;
 pub(crate) mod power;
 mod reservations;
-pub(crate) mod secrets;
+pub(crate) mod saved_views;
+mod secrets;
 mod service;
 mod settings;
 mod site_files;
@@ -85,7 +86,7 @@ impl CommandService {
                 self.catalogue_command(action, preconditions, context).await
             }
             // The rest cannot make anything in use invalid: deployments and power orders have rules of their own, and no server
-            // uses webhooks, tokens or accounts.
+            // uses webhooks, tokens, accounts or saved views.
             Command::Deployment(action) => self.deployment_command(action, choosing, context).await,
             Command::OrderPower { device, action, network_boot, interrupts } => {
                 self.power_command(*device, *action, *network_boot, *interrupts, context).await
@@ -97,6 +98,7 @@ impl CommandService {
             Command::Webhook(action) => self.webhook_command(action, context).await,
             Command::Token(action) => self.token_command(action, context).await,
             Command::Account(action) => self.account_command(action, context).await,
+            Command::SavedView(action) => self.saved_view_command(action, context).await,
         }
     }
 

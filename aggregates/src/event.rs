@@ -13,13 +13,14 @@ use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
 use crate::reservation::ReservationEvent;
+use crate::saved_view::SavedViewEvent;
 use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
 use crate::upcast;
 use crate::user::UserEvent;
-use crate::values::ids::{BulkId, DeploymentId, DeviceId, SessionId, TokenId};
+use crate::values::ids::{BulkId, DeploymentId, DeviceId, SavedViewId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::values::user_name::UserName;
@@ -30,7 +31,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 16] = [
+pub const KINDS: [(&str, &[&str]); 17] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -47,6 +48,7 @@ pub const KINDS: [(&str, &[&str]); 16] = [
     ("drift", DriftEvent::TYPES),
     ("reservation", ReservationEvent::TYPES),
     ("bulk", BulkEvent::TYPES),
+    ("saved_view", SavedViewEvent::TYPES),
 ];
 
 /// Those of the patterns that match no event of this version of the program.
@@ -94,6 +96,8 @@ pub enum Event {
     Reservation(Ipv4Addr, ReservationEvent),
     /// An event of a bulk action.
     Bulk(BulkId, BulkEvent),
+    /// An event of a saved view of a list.
+    SavedView(SavedViewId, SavedViewEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -175,6 +179,7 @@ impl Event {
             "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
             "reservation" => Self::Reservation(reserved(id)?, serde_json::from_str(payload).map_err(UnreadableEvent::Payload)?),
             "bulk" => both(id, payload).map(|(key, event)| Self::Bulk(key, event))?,
+            "saved_view" => both(id, payload).map(|(key, event)| Self::SavedView(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }
@@ -238,3 +243,4 @@ impl Claiming for DriftEvent {}
 impl Claiming for WebhookEvent {}
 impl Claiming for SecretEvent {}
 impl Claiming for BulkEvent {}
+impl Claiming for SavedViewEvent {}

@@ -25,6 +25,7 @@ pub mod reservation;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod saved_view;
 pub mod secret;
 pub mod session;
 pub mod settings;

@@ -63,6 +63,7 @@ mod drift;
 mod networks;
 mod racks;
 mod resume;
+mod saved_views;
 mod search;
 mod settings;
 mod sign_in;
@@ -103,6 +104,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(moment::configure)
         .configure(compare::configure)
         .configure(networks::configure)
+        .configure(saved_views::configure)
         .configure(sites::configure)
         .configure(zones::configure)
         .configure(dhcp_servers::configure)

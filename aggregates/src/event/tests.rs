@@ -53,6 +53,12 @@ fn the_stored_form_of_catalogue_events_never_changes() {
 }
 
 #[test]
+fn the_stored_form_of_saved_views_never_changes() {
+    let id = crate::values::ids::SavedViewId(device_id(1).0);
+    contract("saved_view", &id.to_string(), &samples::saved_view(), |event| Event::SavedView(id, event));
+}
+
+#[test]
 fn the_stored_form_of_token_events_never_changes() {
     let id = crate::values::ids::TokenId(device_id(1).0);
     contract("token", &id.to_string(), &samples::token(), |event| Event::Token(id, event));

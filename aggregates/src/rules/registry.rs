@@ -345,6 +345,7 @@ rules! {
         RoleInvalid "role_invalid" "The file's cell is not a valid name of a role."
         RoleMissing "role_missing" "The request names no role, and the device has none."
         RowIncomplete "row_incomplete" "The row has only one value."
+        SavedViewForeign "saved_view_foreign" "The saved view belongs to another user or token."
         ScopeUnknown "scope_unknown" "The form does not offer this scope of a token."
         SecretForBootFiles "secret_for_boot_files" "Secrets for boot files are sent to no controller."
         SecretInScript "secret_in_script" "A script that every server can read uses a secret."

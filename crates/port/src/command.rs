@@ -18,13 +18,14 @@ use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::reservation::ReservationSpec;
+use bootledger_aggregates::saved_view::SavedViewSpec;
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::{FailedSignIns, Link, Role};
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId, PasswordId, SavedViewId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::schema::Ipv4Address;
@@ -154,6 +155,8 @@ pub enum Command {
     Token(TokenAction),
     /// Changes a user, or starts or ends a session.
     Account(AccountAction),
+    /// Saves or deletes a view of a list. The receipt contains the view's ID.
+    SavedView(SavedViewAction),
     /// Sends a power order to a device's management controller. The receipt contains the order's ID.
     OrderPower { device: DeviceId, action: PowerAction, network_boot: bool, interrupts: Option<DeploymentId> },
     /// Repairs differences between a site's servers and the views: those that `keys` names, or without keys all of them. Extra
@@ -333,6 +336,16 @@ pub enum AccountAction {
     StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
     /// Ends a session.
     EndSession { session: SessionId, reason: EndReason },
+}
+
+/// A change of a saved view of a list. The actor of the command is the owner of the view.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum SavedViewAction {
+    /// Saves a view, or replaces the one with this ID.
+    SaveView { view: SavedViewId, spec: Box<SavedViewSpec> },
+    /// Deletes a view.
+    DeleteView(SavedViewId),
 }
 
 /// A password to set.

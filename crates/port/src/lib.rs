@@ -9,7 +9,7 @@ pub mod password;
 
 pub use command::{
     AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment,
-    NewPassword, Proposed, ReservationAction, Suggested, TokenAction, WebhookAction,
+    NewPassword, Proposed, ReservationAction, SavedViewAction, Suggested, TokenAction, WebhookAction,
 };
 
 use crate::fingerprint::IdempotencyKey;

@@ -4,7 +4,9 @@ use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
 use crate::rows::bulk::BulkView;
-use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
+use crate::rows::catalogue::{
+    Beginning, Confirmed, DhcpServerView, Failing, Paused, SavedViewView, TokenView, VentureView, WebhookView,
+};
 use crate::rows::drift::{DriftView, Ordered};
 use crate::rows::parked::ParkedReason;
 use crate::rows::reservations::ReservationView;
@@ -16,6 +18,7 @@ use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
 use bootledger_aggregates::reservation::ReservationEvent;
+use bootledger_aggregates::saved_view::SavedViewEvent;
 use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
@@ -48,6 +51,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Secret(key, _) => Some(("secret", key.to_string())),
         Event::Reservation(ip, _) => Some(("reservation", ip.to_string())),
         Event::Bulk(key, _) => Some(("bulk", key.to_string())),
+        Event::SavedView(key, _) => Some(("saved_view", key.to_string())),
     }
 }
 
@@ -104,6 +108,9 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Webhook(_, event) => webhook(state, recorded, event),
         Event::Bulk(_, event) => bulk(state, recorded, event),
         Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
+        Event::SavedView(_, SavedViewEvent::ViewSaved { owner, spec }) => {
+            put(state, recorded, &SavedViewView { owner: owner.clone(), spec: (**spec).clone() }, false)
+        }
         Event::Reservation(_, ReservationEvent::AddressReserved { network, spec }) => {
             let (network, spec, reserved_by) = (network.clone(), spec.clone(), recorded.actor.clone());
             put(state, recorded, &ReservationView { network, spec, reserved_by, reserved_at: recorded.recorded_at }, false)
@@ -111,6 +118,7 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Reservation(_, ReservationEvent::AddressReleased { .. } | ReservationEvent::ReservationExpired { .. })
         | Event::Rack(_, RackEvent::RackRetired {})
         | Event::Token(_, TokenEvent::TokenRevoked {})
+        | Event::SavedView(_, SavedViewEvent::ViewDeleted {})
         | Event::Secret(_, SecretEvent::SecretScopeRetired {}) => retire(state, recorded),
     }
 }

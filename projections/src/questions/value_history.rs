@@ -72,7 +72,8 @@ pub struct Period {
 /// A device or deployment that held the value for some time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Tenure {
-    /// The holder.
+    /// The holder, such as `device 0192…`.
+    #[schema(value_type = String)]
     pub holder: Holder,
     /// The deployment that gave the value to the holder, if it was one.
     #[schema(value_type = Option<String>)]

@@ -266,9 +266,22 @@ macro_rules! deployments {
     };
 }
 
+macro_rules! deployments_counted {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (
+                 SELECT FROM deployments
+                  WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                         OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*
+                + ") AS found",
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
 mod list;
 
-pub use list::{Cursor, Filter, Sort, list};
+pub use list::{Cursor, Filter, Sort, count, list};
 
 fn all(rows: Vec<Raw>) -> Result<Vec<Deployment>> {
     rows.into_iter().map(Deployment::try_from).collect()

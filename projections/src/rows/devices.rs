@@ -268,9 +268,22 @@ macro_rules! devices {
     };
 }
 
+macro_rules! devices_counted {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (
+                 SELECT FROM devices
+                  WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                         OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*
+                + ") AS found",
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
 mod list;
 
-pub use list::{Filter, Sort, cursor, list};
+pub use list::{Filter, Sort, count, cursor, list, tags};
 
 /// The device with this id.
 ///

@@ -45,6 +45,7 @@ pub(crate) fn written(event: &Event, actor: &str, second: i64) -> Written {
         Event::Bulk(id, e) => ("bulk", id.to_string(), e.event_type(), payload(e)),
         Event::Secret(id, e) => ("secret", id.to_string(), e.event_type(), payload(e)),
         Event::Reservation(id, e) => ("reservation", id.to_string(), e.event_type(), payload(e)),
+        Event::SavedView(id, e) => ("saved_view", id.to_string(), e.event_type(), payload(e)),
         Event::Webhook(id, e) => ("webhook", id.to_string(), e.event_type(), payload(e)),
     };
     Written { aggregate_type, aggregate_id, event_type, payload, actor: actor.to_owned(), second }

@@ -84,8 +84,8 @@ pub struct DeploymentQuery {
     awaiting: Option<String>,
     /// Only deployments with this text in their host name, address, MAC address, note, ticket or reason of cancellation.
     q: Option<String>,
-    /// The order: `-started` (newest first, the default), `started`, `hostname`, `-hostname`, `since` or `-since` (by the time
-    /// of the last change of status).
+    /// The order: `started`, `hostname`, `since` (the time of the last change of status), `status`, `ip`, `role` (venture and
+    /// role), `image` or `site`. A leading `-` reverses it. The default is `-started`: the newest first.
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
     /// Only items after this cursor: the `next` of the previous page, in the same order.

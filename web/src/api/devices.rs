@@ -82,7 +82,8 @@ pub struct DeviceQuery {
     locked: Option<bool>,
     /// Only devices with this text in their name, serial or asset number, MAC addresses, host names, IP addresses or tags.
     q: Option<String>,
-    /// The order: `registered` (the default), `name`, `serial` or `changed`. A leading `-` reverses it.
+    /// The order: `registered` (the default), `name`, `serial`, `asset`, `site`, `rack` (and unit), `role` (venture and role),
+    /// `hostnames`, `addresses` (by the first one) or `changed`. A leading `-` reverses it.
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
     /// Only items after this cursor: the `next` of the previous page, in the same order.

@@ -8,6 +8,7 @@ use crate::pages::components::action::Allowed;
 use crate::pages::components::block;
 use crate::pages::form::Fields;
 use crate::pages::layout::PageContext;
+use crate::pages::list::OWN;
 use bootledger_aggregates::rules::Rule;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
@@ -55,7 +56,7 @@ pub(crate) fn requested(fields: &Fields) -> (&str, bool) {
 pub(crate) fn parameters<T: DeserializeOwned>(list: &str) -> Result<T, Error> {
     let query = list.split_once('?').map_or("", |(_, query)| query);
     let query = form_urlencoded::parse(query.as_bytes()).into_owned();
-    let query: Vec<(String, String)> = query.filter(|(name, _)| name != "columns").collect();
+    let query: Vec<(String, String)> = query.filter(|(name, _)| !OWN.contains(&name.as_str())).collect();
     read_filled(&query)
 }
 

@@ -6,11 +6,13 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
-use super::catalogue::list::{self, ListQuery};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{DHCP_SERVER, Noun, history};
 use super::differences;
 use super::form::Fields;
+use super::list::paging::Place;
+use super::list::views::Views;
 use super::live::Topic;
 use crate::english::counted;
 use crate::http::application::Application;
@@ -68,13 +70,18 @@ async fn news(snapshot: &mut Snapshot<'_>) -> Result<(Vec<LastChange>, Vec<Await
     Ok((changes, waiting))
 }
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &DHCP_SERVER, view::COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "dhcp-servers", list::known(view::COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
     let (at, (changes, waiting)) = (snapshot.at, news(&mut snapshot).await?);
-    let no_site = found.items.is_empty() && catalogue::sites(snapshot.connection(), at).await?.is_empty();
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &changes, &waiting, page_context.now));
+    let no_site = found.total == 0 && catalogue::sites(snapshot.connection(), at).await?.is_empty();
+    let rows = view::rows(&found.slice.rows, &changes, &waiting, page_context.now);
+    let table = view::table(&page_context, &rows);
     let empty = list::Empty {
         words: if no_site {
             "There are no DHCP servers yet. A DHCP server serves a site; create a site first."
@@ -85,11 +92,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         also: None,
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&page_context, &DHCP_SERVER, &may, table.as_ref(), shown, &empty);
+    let json = "/api/v1/dhcp-servers";
+    let content = list::view(&page_context, &DHCP_SERVER, &may, (&found, &table), (&views, json), &empty);
     let page = Page {
-        live: Some(entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
-        json: Some("/api/v1/dhcp-servers".to_owned()),
+        // The stream has the first page.
+        live: (Place::of(&page_context) == Place::First)
+            .then(|| entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
+        json: Some(json.to_owned()),
         ..Page::new("DHCP servers", Section::DhcpServers, content)
     };
     page_context.answer(snapshot, page).await
@@ -101,14 +110,13 @@ async fn live_list(
     application: Data<Application>,
     Path(since): Path<i64>,
 ) -> Result<HttpResponse, Error> {
-    let query: ListQuery = page_context.query()?;
     let topics = ["dhcp_server", "network", "site", "device", "deployment"].map(Topic::Kind).to_vec();
     entry::stream(&request, &application, since, topics, move |mut snapshot, now| {
-        let query = query.clone();
+        let page_context = page_context.clone();
         async move {
-            let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
+            let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
             let (changes, waiting) = news(&mut snapshot).await?;
-            Ok(vec![("servers", view::table(&found.items, &changes, &waiting, now))])
+            Ok(vec![("servers", view::rows(&found.slice.rows, &changes, &waiting, now))])
         }
         .boxed_local()
     })

@@ -36,6 +36,9 @@ use maud::{Markup, html};
 pub(crate) use navigation::Section;
 use navigation::navigation;
 
+/// The cursors of lists: a link with other filters, or in another order, begins at the first page.
+const CURSORS: [&str; 2] = ["after", "before"];
+
 /// The visitor of a page, who is at least a viewer. A page's handlers take it first.
 #[derive(Clone, Debug)]
 pub(crate) struct PageContext {
@@ -151,9 +154,9 @@ impl PageContext {
         self.may(needed)
     }
 
-    /// This page's path and query with one parameter set or removed. The cursor `after` is removed, too.
+    /// This page's path and query with one parameter set or removed. The cursors are removed, too.
     pub(crate) fn with(&self, name: &str, value: Option<&str>) -> String {
-        let kept = self.query.iter().filter(|(known, _)| known != name && known != "after");
+        let kept = self.query.iter().filter(|(known, _)| known != name && !CURSORS.contains(&known.as_str()));
         let mut text = form_urlencoded::Serializer::new(String::new());
         text.extend_pairs(kept.filter(|(_, value)| !value.is_empty()));
         if let Some(value) = value {
@@ -161,6 +164,23 @@ impl PageContext {
         }
         let text = text.finish();
         if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
+    }
+
+    /// This page's path and query without some parameters and without the cursors.
+    pub(crate) fn without(&self, names: &[&str]) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(self.parameters().filter(|(name, value)| !names.contains(name) && !value.is_empty()));
+        let text = text.finish();
+        if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
+    }
+
+    /// Adds parameters that the visitor's URL does not name, such as those that the visitor prefers for the list.
+    pub(crate) fn assume(&mut self, preferred: Vec<(String, String)>) {
+        for (name, value) in preferred {
+            if self.parameter(&name).is_empty() {
+                self.query.push((name, value));
+            }
+        }
     }
 
     /// The query, parsed as a type that should deny unknown fields; parameters without a value do not count.
@@ -186,9 +206,12 @@ impl PageContext {
         self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// The query's parameters except for the cursor, for hidden fields and links to other forms of the same list.
+    /// The query's parameters except for the cursors, for hidden fields and links to other forms of the same list.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.query.iter().filter(|(name, _)| name != "after").map(|(name, value)| (name.as_str(), value.as_str()))
+        self.query
+            .iter()
+            .filter(|(name, _)| !CURSORS.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The answer with a page as of a snapshot.

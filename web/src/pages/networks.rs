@@ -9,10 +9,11 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
-use super::catalogue::list::{self, ListQuery};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May};
 use super::catalogue::{NETWORK, Noun, history};
 use super::form::Fields;
+use super::list::views::Views;
 use super::live::Topic;
 use crate::english::counted;
 use crate::http::application::Application;
@@ -47,15 +48,19 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/networks/{key}/retire").get(described::load::<Networks>).post(described::retire::<Networks>));
 }
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = list::find::<NetworkSpec>(&mut snapshot, "network", &query).await?;
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &NETWORK, view::COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "networks", list::known(view::COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, NETWORK.kind, view::COLUMNS).await?;
     let at = snapshot.at;
-    let cidrs: Vec<_> = found.items.iter().map(|entry| entry.spec.cidr).collect();
+    let cidrs: Vec<_> = found.slice.rows.iter().map(|entry| entry.spec.cidr).collect();
     let held = holdings::count_in(snapshot.connection(), &cidrs, at).await?;
-    let no_site = found.items.is_empty() && catalogue::sites(snapshot.connection(), at).await?.is_empty();
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &held));
+    let no_site = found.total == 0 && catalogue::sites(snapshot.connection(), at).await?.is_empty();
+    let table = view::table(&page_context, &found.slice.rows, &held);
     let empty = list::Empty {
         words: if no_site {
             "There are no networks yet. A network belongs to a site; create a site first."
@@ -66,9 +71,9 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         also: (!no_site).then_some(("Tree", "/networks/_tree")),
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&page_context, &NETWORK, &may, table.as_ref(), shown, &empty);
-    let page = Page { json: Some("/api/v1/networks".to_owned()), ..Page::new("Networks", Section::Networks, content) };
+    let json = "/api/v1/networks";
+    let content = list::view(&page_context, &NETWORK, &may, (&found, &table), (&views, json), &empty);
+    let page = Page { json: Some(json.to_owned()), ..Page::new("Networks", Section::Networks, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -5,6 +5,8 @@ mod view;
 
 use super::catalogue::entry::{self, Parts};
 use super::differences;
+use super::list::paging::{Place, Slice, size};
+use super::list::views::{Known, Views};
 use super::live::Topic;
 use crate::http::application::Application;
 use crate::http::error::Error;
@@ -19,6 +21,7 @@ use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::drift::{RecordType, Subject};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::{DomainName, reverse_name};
 use bootledger_aggregates::values::reverse_zone::reversed;
@@ -54,13 +57,15 @@ const COMPARED: i64 = 1_000;
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
     q: Option<String>,
-    /// The last zone of the previous page.
-    after: Option<String>,
+    /// The order: `zone` or `site` (the default), with a leading `-` for descending.
+    sort: Option<String>,
 }
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
+    let views = Views::load(&page_context, &mut snapshot, "zones", Known::fixed(&[], vec!["zone", "site"])).await?;
+    views.assume(&mut page_context);
+    let query: ListQuery = page_context.query_without(&["after", "before", "limit"])?;
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
@@ -71,11 +76,19 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, primary })
     });
     let mut rows: Vec<_> = all.filter(|row| row.zone.name.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
-    rows.sort_by_key(view::Row::place);
-    rows.retain(|row| query.after.as_ref().is_none_or(|after| row.place() > *after));
-    rows.truncate(USUAL as usize + 1);
-    let found = page::Page::of(rows, USUAL, view::Row::place);
-    let content = view::list(&page_context, &found.items, found.next.as_deref(), sites.is_empty(), &counts, &checks);
+    let sort = query.sort.as_deref().unwrap_or("site");
+    if !["site", "-site", "zone", "-zone"].contains(&sort) {
+        return Err(Error::bad_request("sort", Rule::ParameterMalformed, format!("sort: {sort:?} is not site or zone")));
+    }
+    rows.sort_by_key(
+        |row| if sort.ends_with("zone") { (row.zone.to_string(), row.place()) } else { (String::new(), row.place()) },
+    );
+    if sort.starts_with('-') {
+        rows.reverse();
+    }
+    let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let slice = Slice::of_all(rows, size(&page_context)? as usize, &Place::of(&page_context), view::Row::place);
+    let content = view::list(&page_context, (&slice, total, sort), &views, sites.is_empty(), &counts, &checks);
     let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
     page_context.answer(snapshot, page).await
 }

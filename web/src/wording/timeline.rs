@@ -38,6 +38,7 @@ pub(crate) fn sentence(line: &Line) -> String {
         Event::Webhook(name, event) => catalogue::webhook(name, event, who, saved),
         Event::Secret(name, event) => catalogue::secret(name, event, who),
         Event::Reservation(ip, event) => catalogue::reservation(*ip, event, who),
+        Event::SavedView(_, event) => account::saved_view(event, who, line.sequence == 1),
         Event::Token(_, event) => account::token(name, event, who),
         Event::User(name, event) => account::user(name, event, who),
         Event::Session(_, event) => account::session(name, event, who),

@@ -6,6 +6,7 @@ mod catalogue;
 mod deployments;
 #[path = "../api/elements.rs"]
 mod elements;
+mod lists;
 mod live;
 mod networks;
 mod past;

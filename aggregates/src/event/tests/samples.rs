@@ -10,7 +10,9 @@ mod drift;
 
 pub(crate) use account::{session, user};
 pub(crate) use bulk::bulk;
-pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, reservation, secret, site, token, venture, webhook};
+pub(crate) use catalogue::{
+    boot_image, dhcp_server, network, rack, reservation, saved_view, secret, site, token, venture, webhook,
+};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 pub(crate) use drift::drift;

@@ -2,7 +2,7 @@
 
 use super::{
     AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, ReservationAction,
-    TokenAction, WebhookAction,
+    SavedViewAction, TokenAction, WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -47,6 +47,7 @@ names! {
     Bulk(BulkOrder): StartBulk RecordBulkResults RetryBulk StopBulk;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
+    SavedView(SavedViewAction): SaveView DeleteView;
     Account(AccountAction):
         CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut RecordFailedSignIns UnlockUser
         StartSession EndSession;

@@ -1,6 +1,7 @@
 //! What the views hold of an entry beyond its description: an agent's reports, a venture's roles, where deliveries begin.
 
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
+use bootledger_aggregates::saved_view::SavedViewSpec;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -19,6 +20,15 @@ pub struct VentureView {
     pub spec: VentureSpec,
     /// The venture's roles, by name.
     pub roles: BTreeMap<Name, RoleSpec>,
+}
+
+/// A saved view of a list, with its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SavedViewView {
+    /// The user or token that saved the view, such as `user ada`.
+    pub owner: Text,
+    /// The view.
+    pub spec: SavedViewSpec,
 }
 
 /// A DHCP server, with what its agent last reported.

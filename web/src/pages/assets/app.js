@@ -90,7 +90,11 @@
         element.dataset.utc ??= element.textContent;
         element.textContent = local() ? format(date) : element.dataset.utc;
       }
-      element.title = local() ? date.toISOString() : `${format(date)} local time`;
+      // A list shows the exact time itself: with the pointer on it, or the focus in its row.
+      if (element.dataset.exact !== undefined) {
+        element.dataset.utcExact ??= element.dataset.exact;
+        element.dataset.exact = local() ? `${format(date)} local time` : element.dataset.utcExact;
+      } else element.title = local() ? date.toISOString() : `${format(date)} local time`;
     }
     const button = document.getElementById("times");
     if (button) button.textContent = local() ? "Times: local" : "Times: UTC";
@@ -114,7 +118,16 @@
     else if (element.matches("[data-submit]")) element.form.requestSubmit();
   });
 
+  // A menu of a list closes when its user goes on elsewhere.
+  const closeMenus = (except) => { for (const menu of document.querySelectorAll("details.drop[open]")) if (!menu.contains(except)) menu.open = false; };
+  document.addEventListener("focusin", (event) => closeMenus(event.target));
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest?.("details.drop[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+
   document.addEventListener("click", (event) => {
+    closeMenus(event.target);
     const dead = event.target.closest("[aria-disabled=true]");
     if (dead) { event.preventDefault(); event.stopPropagation(); return; }
     if (event.target.closest("#times")) { localStorage.setItem("times", local() ? "utc" : "local"); times(); return; }

@@ -12,6 +12,7 @@ use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::lines;
 use crate::pages::components::time::{moment, span};
+use crate::pages::layout::PageContext;
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
 use bootledger_aggregates::boot_image::{BootFile, BootImage};
@@ -28,12 +29,31 @@ fn hash(sha256: &Sha256) -> Markup {
     html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<BootImage>] = &[
+    list::Heading::new("image", "Boot image", |image| list::Value::text(&image.key)),
+    list::Heading::new("description", "Description", |image| {
+        list::Value::Text(image.spec.spec.as_ref().map(|spec| spec.description.to_string()).unwrap_or_default())
+    }),
+    list::Heading::new("revision", "Revision", |image| list::Value::number(image.spec.revision)),
+    list::Heading::new("files", "Files", |image| list::Value::number(image.spec.files.len())),
+    list::Heading::new("state", "State", |image| {
+        list::Value::text(if image.retired {
+            "retired"
+        } else if image.spec.incomplete().is_some() {
+            "incomplete"
+        } else {
+            "complete"
+        })
+    }),
+];
+
 /// The list's table.
-pub(super) fn table(images: &[Entry<BootImage>]) -> Markup {
+pub(super) fn table(page_context: &PageContext, images: &[Entry<BootImage>]) -> Markup {
     html! {
         table.cards {
             caption.visually-hidden { "Boot images" }
-            thead { tr { th scope="col" { "Boot image" } th scope="col" { "Description" } th scope="col" { "Revision" } th scope="col" { "Files" } th scope="col" { "State" } } }
+            (list::head(page_context, COLUMNS))
             tbody {
                 @for image in images {
                     @let files = &image.spec.files;

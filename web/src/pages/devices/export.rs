@@ -6,6 +6,7 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::pages::csv;
 use crate::pages::layout::PageContext;
+use crate::pages::list::OWN;
 use actix_web::HttpResponse;
 use bootledger_projections::rows::devices::{self, Device, Filter, cursor, kind_text};
 
@@ -19,7 +20,7 @@ const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management
 pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let snapshot = backend.read().await?;
     let at = snapshot.at;
-    let mut filter = Filter { after: None, ..filter(page_context.query_without::<DeviceQuery>(&["columns"])?) };
+    let mut filter = Filter { after: None, ..filter(page_context.query_without::<DeviceQuery>(&OWN)?) };
     let mut ended = false;
     csv::download("devices.csv", HEAD, snapshot, async |snapshot| {
         if ended {

@@ -9,6 +9,7 @@ use crate::pages::catalogue::{DHCP_SERVER, list};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{moment, since};
+use crate::pages::layout::PageContext;
 use crate::wording::plugins;
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::values::name::Name;
@@ -63,13 +64,39 @@ fn short(revision: &Sha256) -> String {
     revision.to_string().chars().take(12).collect()
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<DhcpServerView>] = &[
+    list::Heading::new("server", "Server", |server| list::Value::text(&server.key)),
+    list::Heading::new("site", "Site", |server| list::Value::text(&server.spec.spec.site)),
+    list::Heading::new("software", "Software", |server| list::Value::text(called(server.spec.spec.kind))),
+    list::Heading::shown("expected", "Expected"),
+    list::Heading::new("observed", "Observed", |server| {
+        list::Value::Text(
+            server.spec.confirmed.as_ref().map(|confirmed| format!("{:020}", confirmed.position)).unwrap_or_default(),
+        )
+    }),
+    list::Heading::new("checked", "Last checked", |server| {
+        list::Value::Text(server.spec.last_report().map(|at| at.to_string()).unwrap_or_default())
+    }),
+    list::Heading::shown("state", "State"),
+    list::Heading::shown("waiting", "Waiting deployments"),
+];
+
 /// The list's table.
-pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+pub(super) fn table(page_context: &PageContext, rows: &Markup) -> Markup {
     html! {
-        table.cards id="servers" {
+        table.cards {
             caption.visually-hidden { "DHCP servers" }
-            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "Expected" } th scope="col" { "Observed" } th scope="col" { "Last checked" } th scope="col" { "State" } th scope="col" { "Waiting deployments" } } }
-            tbody {
+            (list::head(page_context, COLUMNS))
+            (rows)
+        }
+    }
+}
+
+/// The rows of the list, live.
+pub(super) fn rows(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+    html! {
+            tbody id="servers" {
                 @for server in servers {
                     @let view = &server.spec;
                     @let change = changes.iter().find(|change| change.site == view.spec.site);
@@ -92,7 +119,6 @@ pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], w
                     }
                 }
             }
-        }
     }
 }
 
@@ -278,7 +304,7 @@ mod tests {
             let html = state(&server, Some(&change(7)), true, at(90));
             assert_eq!(texts(&html, ".badge"), badge);
             let checked = server.spec.last_report().is_some();
-            let html = table(&[server], &[change(7)], &[], at(90));
+            let html = html! { table { (rows(&[server], &[change(7)], &[], at(90))) } };
             assert_eq!(texts(&html, "td[data-label=State] .badge"), badge);
             assert_eq!(texts(&html, "td[data-label='Last checked'] .badge.neutral").len(), usize::from(!checked));
         }
@@ -314,12 +340,8 @@ mod tests {
         );
         let text = texts(&html, "#waiting").concat();
         assert!(text.contains("120 ") && text.contains("1 min 30 s"), "{text}");
-        let html = table(
-            &[server(Some(7), None)],
-            &[change(7)],
-            &[Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) }],
-            at(90),
-        );
+        let awaited = Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) };
+        let html = html! { table { (rows(&[server(Some(7), None)], &[change(7)], &[awaited], at(90))) } };
         assert!(texts(&html, "td a[href$='#waiting']")[0].starts_with('1'));
     }
 

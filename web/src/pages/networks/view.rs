@@ -4,6 +4,7 @@ use super::map::Map;
 use crate::english::counted;
 use crate::pages::catalogue::{NETWORK, list, options};
 use crate::pages::components::block::{card, facts as table_of_facts, used};
+use crate::pages::layout::PageContext;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_projections::rows::catalogue::Entry;
 use maud::{Markup, html};
@@ -12,12 +13,36 @@ fn capacity(spec: &NetworkSpec) -> i64 {
     i64::try_from(spec.capacity()).unwrap_or(i64::MAX)
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<NetworkSpec>] = &[
+    list::Heading::new("network", "Network", |network| list::Value::text(&network.key)),
+    list::Heading::new("cidr", "Addresses", |network| {
+        let cidr = network.spec.cidr;
+        list::Value::Placed(i64::from(u32::from(cidr.network())), cidr.to_string())
+    }),
+    list::Heading::new("site", "Site", |network| list::Value::text(&network.spec.site)),
+    list::Heading::new("vlan", "VLAN", |network| {
+        list::Value::Placed(
+            network.spec.vlan.map_or(-1, i64::from),
+            network.spec.vlan.map(|vlan| vlan.to_string()).unwrap_or_default(),
+        )
+    }),
+    list::Heading::new("gateway", "Gateway", |network| {
+        let gateway = network.spec.gateway;
+        list::Value::Placed(
+            gateway.map_or(-1, |ip| i64::from(u32::from(ip))),
+            gateway.map(|ip| ip.to_string()).unwrap_or_default(),
+        )
+    }),
+    list::Heading::shown("used", "Used"),
+];
+
 /// The list's table; `held` has the number of held addresses of each network.
-pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
+pub(super) fn table(page_context: &PageContext, networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
     html! {
         table.cards {
             caption.visually-hidden { "Networks" }
-            thead { tr { th scope="col" { "Network" } th scope="col" { "Addresses" } th scope="col" { "Site" } th scope="col" { "VLAN" } th scope="col" { "Gateway" } th scope="col" { "Used" } } }
+            (list::head(page_context, COLUMNS))
             tbody {
                 @for (network, held) in networks.iter().zip(held) {
                     @let spec = &network.spec;

@@ -13,7 +13,7 @@ use crate::pages::components::block::{empty, heading, note};
 use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use crate::wording;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
@@ -60,7 +60,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         (tabs_of("/settings/secrets"))
         p.quiet { "The scope of a secret lists the management controllers to which Bootledger may send it. A secret without a scope is never sent. Secrets are files in the secrets folder or environment variables." }
         (unscoped(&without))
-        (filters(&page_context, "/settings/secrets", "Name, network or site", &[], &html! {}))
+        (search(&page_context, "/settings/secrets", "Name, network or site"))
         (table(&scopes, &used, &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, scopes.len(), found.next.as_deref()))
     };

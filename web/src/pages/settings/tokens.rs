@@ -18,7 +18,7 @@ use crate::pages::components::field::{Field, summary};
 use crate::pages::components::time::{moment, since};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use crate::wording::actors;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -53,7 +53,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
     let content = html! {
         (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Create token", &allowed)))
         (tabs_of("/settings/tokens"))
-        (filters(&page_context, "/settings/tokens", "Name or ID", &[], &html! {}))
+        (search(&page_context, "/settings/tokens", "Name or ID"))
         (table((&tokens, &uses), page_context.now, &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, tokens.len(), found.next.as_deref()))
     };

@@ -20,7 +20,7 @@ use crate::pages::components::lines::lines;
 use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
@@ -55,7 +55,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
     let content = html! {
         (heading(&[], &html! { "Users" }, &link("new-user", "/settings/users/new", Look::Primary, "plus-lg", "Create user", &allowed)))
         (tabs_of("/settings/users"))
-        (filters(&page_context, "/settings/users", "Name", &[], &html! {}))
+        (search(&page_context, "/settings/users", "Name"))
         (table(&users))
         (pager(&page_context, users.len(), found.next.as_deref()))
     };

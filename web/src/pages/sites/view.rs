@@ -17,8 +17,19 @@ use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use bootledger_projections::rows::drift::LastCheck;
 use maud::{Markup, html};
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<SiteSpec>] = &[
+    list::Heading::new("site", "Site", |site| list::Value::text(&site.key)),
+    list::Heading::new("title", "Title", |site| list::Value::text(&site.spec.name)),
+    list::Heading::new("domain", "Domain", |site| list::Value::text(&site.spec.domain)),
+    list::Heading::shown("networks", "Networks"),
+    list::Heading::shown("differences", "Differences"),
+    list::Heading::shown("checked", "Last checked"),
+];
+
 /// The list's table.
 pub(super) fn table(
+    head: &Markup,
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
@@ -28,7 +39,7 @@ pub(super) fn table(
     html! {
         table.cards {
             caption.visually-hidden { "Sites" }
-            thead { tr { th scope="col" { "Site" } th scope="col" { "Title" } th scope="col" { "Domain" } th scope="col" { "Networks" } th scope="col" { "Differences" } th scope="col" { "Last checked" } } }
+            (head)
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
@@ -180,7 +191,7 @@ mod tests {
             compared: 3,
             problems: vec![],
         }];
-        let html = table(&[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
+        let html = table(&html! {}, &[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
         assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
         assert!(texts(&html, "td a[href$='#drift']")[0].starts_with('3'));
     }

@@ -79,7 +79,7 @@ pub(super) fn tree(
                 &html! { a.button.primary href=(VENTURE.new_path()) { "Create venture" } },
             ))
         } @else {
-            (lists::filters(page_context, VENTURE.path, "Name, description or role", &[], &html! {}))
+            (lists::search(page_context, VENTURE.path, "Name, description or role"))
             @if shown.is_empty() { (block::empty("No results.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
             @let roots: Vec<_> = current.iter().copied().filter(|venture| parent(venture, &current).is_none()).collect();
             @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &current, uses, 0)) } } }

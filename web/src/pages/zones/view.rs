@@ -7,7 +7,10 @@ use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
 use crate::pages::differences::observed;
 use crate::pages::layout::PageContext;
-use crate::pages::list as lists;
+use crate::pages::list::filters::bar;
+use crate::pages::list::paging::{Place, Slice};
+use crate::pages::list::views::Views;
+use crate::pages::list::{self as lists, Listing, sort_link};
 use crate::wording;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
@@ -59,26 +62,38 @@ pub(super) fn is_reverse(zone: &Zone) -> bool {
 /// The list's content.
 pub(super) fn list(
     page_context: &PageContext,
-    rows: &[Row<'_>],
-    next: Option<&str>,
+    (slice, total, sort): (&Slice<Row<'_>>, i64, &str),
+    views: &Views,
     no_site: bool,
     counts: &[(Name, i64)],
     checks: &[LastCheck],
 ) -> Markup {
-    let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
+    let searched = !page_context.parameter("q").is_empty() || Place::of(page_context) != Place::First;
+    let rows = &slice.rows;
+    let listing = Listing {
+        page_context,
+        many: "zones",
+        choices: &[],
+        total,
+        columns: None,
+        views: views.menu(page_context),
+        exports: (None, Some("/api/v1/dns-records")),
+    };
+    let heading = |name, label, sortable| sort_link(page_context, sort, name, label, sortable);
     html! {
         (block::heading(&[], &html! { "DNS zones" }, &html! {}))
         @if rows.is_empty() && !searched {
             @if no_site { (block::empty("There are no zones yet. Zones belong to a site. Create a site with the zones that Bootledger manages.", &html! { a.button.primary href="/sites/_new" { "Create site" } })) }
             @else { (block::empty("No site has a DNS zone that Bootledger manages, so no host names can be assigned. Add zones to a site.", &html! { a.button.primary href="/sites" { "Sites" } })) }
         } @else {
-            (lists::filters(page_context, "/zones", "Zone or site", &[], &html! {}))
+            (bar(page_context, "/zones", "Zone or site", &[]))
+            (listing.tools(rows.len()))
             @if rows.is_empty() { (block::empty("No results.", &html! { a.button href="/zones" { "Show all" } })) }
             @else {
-                div.scroll {
+                (listing.table(slice, &html! {
                     table.cards {
                         caption.visually-hidden { "DNS zones" }
-                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Expected" } th scope="col" { "Observed at the site" } th scope="col" { "Last checked" } } }
+                        thead { tr { (heading("zone", "Zone", true)) (heading("site", "Site", true)) (heading("direction", "Direction", false)) (heading("updates", "Expected", false)) (heading("differences", "Observed at the site", false)) (heading("checked", "Last checked", false)) } }
                         tbody {
                             @for row in rows {
                                 @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
@@ -94,9 +109,7 @@ pub(super) fn list(
                             }
                         }
                     }
-                }
-                @let first = (!page_context.parameter("after").is_empty()).then(|| page_context.with("", None));
-                (block::pager(rows.len(), first.as_deref(), next.map(|next| page_context.with("after", Some(next))).as_deref()))
+                }, &html! {}))
             }
         }
     }
@@ -216,7 +229,7 @@ pub(super) fn records(page_context: &PageContext, path: &str, records: &Records)
         "records",
         "Records",
         &html! {
-            @if !records.items.is_empty() || searched { (lists::filters(page_context, path, "Name, address or host", &[], &html! {})) }
+            @if !records.items.is_empty() || searched { (lists::search(page_context, path, "Name, address or host")) }
             @if records.items.is_empty() && !searched {
                 p { "No records yet. Deployments create the records of their servers." }
             } @else if records.items.is_empty() { p { "No results." } }

@@ -1,6 +1,7 @@
 //! Sentences about users, their sessions, and access tokens.
 
 use super::Actor;
+use bootledger_aggregates::saved_view::SavedViewEvent;
 use bootledger_aggregates::session::{EndReason, Method, SessionEvent, SessionSpec};
 use bootledger_aggregates::token::{TokenEvent, TokenScope};
 use bootledger_aggregates::user::{FailedSignIns, Limited, SignIn, UserEvent};
@@ -84,5 +85,16 @@ pub(super) fn token(name: &str, event: &TokenEvent, who: &Actor<'_>) -> String {
             format!("{who} created access token {name} with scope {scope}")
         }
         TokenEvent::TokenRevoked {} => format!("{who} revoked access token {name}"),
+    }
+}
+
+pub(super) fn saved_view(event: &SavedViewEvent, who: &Actor<'_>, is_new: bool) -> String {
+    match event {
+        SavedViewEvent::ViewSaved { spec, .. } => {
+            let (saved, shared) =
+                (if is_new { "saved" } else { "changed" }, if spec.shared { ", shared with everyone" } else { "" });
+            format!("{who} {saved} view \u{201c}{}\u{201d} of the list {}{shared}", spec.name, spec.list)
+        }
+        SavedViewEvent::ViewDeleted {} => format!("{who} deleted a saved view"),
     }
 }

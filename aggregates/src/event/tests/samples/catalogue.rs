@@ -7,6 +7,7 @@ use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
 use crate::reservation::{ReservationEvent, ReservationSpec};
 use crate::samples::{self, boot_file, noon, parsed};
+use crate::saved_view::{SavedViewEvent, SavedViewSpec};
 use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{TokenEvent, TokenScope};
@@ -294,6 +295,20 @@ sample_events!(secret: SecretEvent {
             r#"{"networks": ["10.20.12.0/24"], "protocols": ["redfish"], "sites": ["dc1"]}"#)) },
     ],
     SecretScopeRetired => [SecretEvent::SecretScopeRetired {}],
+});
+
+fn view_spec(text: &str) -> Box<SavedViewSpec> {
+    Box::new(serde_json::from_str(text).expect("a view"))
+}
+
+sample_events!(saved_view: SavedViewEvent {
+    ViewSaved => [
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: view_spec(
+            r#"{"list": "deployments", "name": "Open in dc1", "query": "status=open&site=dc1&sort=since", "shared": true, "usual": true}"#) },
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: view_spec(
+            r#"{"list": "devices", "name": "Mine", "query": ""}"#) },
+    ],
+    ViewDeleted => [SavedViewEvent::ViewDeleted {}],
 });
 
 sample_events!(token: TokenEvent {

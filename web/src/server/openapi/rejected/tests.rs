@@ -33,6 +33,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::PasswordWrong,
             Rule::RackExists,
             Rule::RackOther,
+            Rule::SavedViewForeign,
             Rule::ScopeUnknown,
             Rule::SettingMalformed,
             Rule::SettingRepeated,
