@@ -9,7 +9,6 @@ CREATE INDEX dhcp_entries_by_hostname ON views.dhcp_entries (hostname, valid_fro
 
 -- The deployments of an address, an interface or a host name. These values never change, so the current rows suffice for the
 -- past.
-CREATE INDEX deployments_now_by_ip ON views.deployments (ip, id) WHERE valid_to IS NULL;
 CREATE INDEX deployments_now_by_mac ON views.deployments (mac text_pattern_ops, id) WHERE valid_to IS NULL;
 CREATE INDEX deployments_now_by_hostname_text ON views.deployments (hostname text_pattern_ops) WHERE valid_to IS NULL;
 -- Why deployments were cancelled or marked done.

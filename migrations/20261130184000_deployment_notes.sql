@@ -8,6 +8,3 @@ ALTER TABLE views.deployments ADD COLUMN search text NOT NULL
     GENERATED ALWAYS AS (lower(hostname || ' ' || host(ip) || ' ' || mac || ' ' || note || ' ' || ticket || ' '
                                || coalesce(reason, ''))) STORED;
 CREATE INDEX deployments_now_search ON views.deployments USING gin (search public.gin_trgm_ops) WHERE valid_to IS NULL;
-
--- The last deployments of a boot image that were done, from which the usual durations are computed.
-CREATE INDEX deployments_done_by_image ON views.deployments (boot_image, status_since) WHERE valid_to IS NULL AND status = 'done';

@@ -94,16 +94,7 @@ impl NewDeployment {
             import: None,
         }
     }
-}
 
-impl NewDeployment {
-    /// What the request says about the deployment.
-    pub fn notes(&self) -> Notes {
-        Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }
-    }
-}
-
-impl NewDeployment {
     /// What the request says about the deployment.
     pub fn notes(&self) -> Notes {
         Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }

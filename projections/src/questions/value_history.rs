@@ -72,8 +72,8 @@ pub struct Period {
 /// A device or deployment that held the value for some time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Tenure {
-    /// The holder, such as `device 0192…`.
-    #[schema(value_type = String)]
+    /// The holder: an object with one field, `device` or `deployment` with an ID, or `reservation` with an address.
+    #[schema(value_type = Object)]
     pub holder: Holder,
     /// The deployment that gave the value to the holder, if it was one.
     #[schema(value_type = Option<String>)]

@@ -185,7 +185,7 @@ async fn an_edit_has_the_states_around_it_and_an_object_can_be_read_as_of_any_po
     let pool = &history.pool;
     let mut connection = pool.acquire().await?;
     let last = async |connection: &mut Connection, event_type: &str| {
-        let filter = timeline::Filter { event_type: Some(event_type.to_owned()), ..timeline::Filter::default() };
+        let filter = timeline::Filter { event_types: vec![event_type.to_owned()], ..timeline::Filter::default() };
         timeline::list(connection, &filter, timeline::Order::NewestFirst, 1).await?.into_iter().next().context("a line")
     };
     let line = last(&mut connection, "DeviceChanged").await?;

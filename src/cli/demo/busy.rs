@@ -142,15 +142,11 @@ pub(super) async fn deploy(commands: &CommandService, views: &Pool) -> Result<us
 async fn start(commands: &CommandService, views: &Pool, Planned { server, course }: &Planned) -> Result<DeploymentId> {
     let device = device(views, &server.serial).await?;
     let wanted = NewDeployment {
-        device,
-        mac: None,
-        ip: None,
         network: Some(server.network.parse()?),
-        hostname: None,
         venture: Some(server.venture.parse()?),
         role: Some(server.role.parse()?),
         boot_image: course.boot_image().map(str::parse).transpose()?,
-        suggested: Suggested::default(),
+        ..NewDeployment::of_device(device)
     };
     let command = Command::Deployment(DeploymentAction::StartDeployment(Box::new(wanted)));
     let receipt: Result<Receipt, CommandError> = commands.execute(command, context(&server.serial)).await;
@@ -192,7 +188,10 @@ fn next(row: &Deployment, course: Course) -> Option<DeploymentAction> {
         client: row.ip,
     };
     match course {
-        Course::Done => Some(DeploymentAction::MarkDone { deployment, by: DoneBy::Operator { name: Text::fitted("demo") } }),
+        Course::Done => {
+            let by = DoneBy::Operator { name: Text::fitted("demo"), reason: Text::fitted("Installed by the demo") };
+            Some(DeploymentAction::MarkDone { deployment, by })
+        }
         Course::Installs(percent) => Some(DeploymentAction::ReportInstaller {
             deployment,
             report: report(Some(percent), "Unpacking the base system", false),

@@ -140,6 +140,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         };
         for text in ["", "PROD retired", "administrator network", "networkretired", "network retired"] {
             assert!(Words::of(text).match_line(&line, payload), "{text}");

@@ -19,6 +19,7 @@ use crate::pages::components::block;
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::Concern;
 use bootledger_projections::rows::at::At;

@@ -71,7 +71,7 @@ async fn names(
 ) -> Result<HashMap<DeviceId, String>, Error> {
     let holders = history.holders.iter().filter_map(|tenure| match tenure.holder {
         Holder::Device(id) => Some(id),
-        Holder::Deployment(_) => None,
+        Holder::Deployment(_) | Holder::Reservation(_) => None,
     });
     let ids: BTreeSet<DeviceId> = holders
         .chain(history.deployments.iter().map(|one| one.device))

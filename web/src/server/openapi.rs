@@ -82,7 +82,7 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::search::index, api::search::address, api::search::mac, api::search::hostname,
-        api::events::index, api::compare::show,
+        api::compare::show,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
         api::users::index, api::users::create, api::users::show, api::users::change, api::users::set_password,
         api::users::disable, api::users::enable, api::users::unlock,

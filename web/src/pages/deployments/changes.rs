@@ -196,6 +196,7 @@ mod tests {
             subject: Some("R640".to_owned()),
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         }
     }
 

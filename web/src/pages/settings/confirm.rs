@@ -47,22 +47,25 @@ mod tests {
 
     #[test]
     fn the_page_says_what_happens_and_offers_a_way_back() {
-        let question = |allowed| Confirmation {
-            crumbs: &[],
-            title: "Revoke token <ops>",
-            effects: &[html! { "Requests with it fail." }],
-            path: "/settings/tokens/7/revoke",
-            button: "Revoke token",
-            fields: html! {},
-            allowed,
-            back: "/settings/tokens",
+        let shown = |allowed| {
+            let effects = [html! { "Requests with it fail." }];
+            view(&Confirmation {
+                crumbs: &[],
+                title: "Revoke token <ops>",
+                effects: &effects,
+                path: "/settings/tokens/7/revoke",
+                button: "Revoke token",
+                fields: html! {},
+                allowed,
+                back: "/settings/tokens",
+            })
         };
-        let html = view(&question(&Ok(())));
+        let html = shown(&Ok(()));
         assert_eq!(texts(&html, "h1"), ["Revoke token <ops>"]);
         assert_eq!(texts(&html, "#effect li").len(), 1);
         assert_eq!(attributes(&html, "form", "action"), ["/settings/tokens/7/revoke"]);
         assert_eq!(attributes(&html, "a.button", "href"), ["/settings/tokens"]);
         assert_eq!(texts(&html, "input[name='key']").len(), 1);
-        assert_eq!(texts(&view(&question(&Err("not allowed".to_owned()))), "form").len(), 0);
+        assert_eq!(texts(&shown(&Err("not allowed".to_owned())), "form").len(), 0);
     }
 }

@@ -14,7 +14,7 @@ use crate::pages::catalogue::list::{ListQuery, items, pager};
 use crate::pages::components::action::{Look, link};
 use crate::pages::components::block::heading;
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::user::Role;
@@ -47,7 +47,7 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
     let content = html! {
         (heading(&[], &html! { "Webhooks" }, &link("new-webhook", "/settings/webhooks/new", Look::Primary, "plus-lg", "Create webhook", &allowed)))
         (tabs_of(PATH))
-        (filters(&page_context, PATH, "Name or description", &[], &html! {}))
+        (search(&page_context, PATH, "Name or description"))
         (view::table(&rows, page_context.now, !page_context.parameter("q").is_empty()))
         (pager(&page_context, rows.len(), found.next.as_deref()))
     };

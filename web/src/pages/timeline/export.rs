@@ -135,6 +135,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         }
     }
 

@@ -32,6 +32,7 @@ impl Shown<'_> {
         match holder {
             Holder::Device(id) => self.device(id),
             Holder::Deployment(id) => html! { a href=(format!("/deployments/{id}")) { "Deployment " (id) } },
+            Holder::Reservation(ip) => html! { "Reservation of " (ip) },
         }
     }
 

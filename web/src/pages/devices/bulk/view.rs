@@ -9,7 +9,7 @@ use crate::pages::components::action::once;
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::field::{Field, summary};
 use crate::pages::form::Fields;
-use crate::pages::list::same;
+use crate::pages::list::filters::same;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::rows::catalogue;
 use maud::{Markup, html};
