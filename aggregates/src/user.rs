@@ -205,7 +205,7 @@ pub enum UserEvent {
     UserSignInsFailed(FailedSignIns),
 }
 
-/// Attempts to sign in that failed. They are recorded together, so that nobody can flood the log.
+/// Attempts to sign in that failed. They are recorded together, so that no one can flood the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedSignIns {
     /// The number of attempts.

@@ -92,8 +92,8 @@ impl Roles {
     }
 }
 
-/// The order of roles for a user with several: no role includes both operator and auditor, so whoever may deploy can deploy, and
-/// has to be an administrator to read accounts, too.
+/// The order of roles for a user with several: no role includes both operator and auditor, so the role that may
+/// deploy wins. Someone who needs both has to be an administrator.
 fn rank(role: Role) -> u8 {
     match role {
         Role::Viewer => 0,

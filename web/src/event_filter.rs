@@ -1,7 +1,7 @@
 //! The filters of events that the timeline and the API share: who, what, which type, when, and any words.
 //!
 //! People enter what they know: `admin` instead of `user admin`, a host name instead of an id, `deploymentstarted`. Each filter is
-//! looked up. A name that nobody and nothing has is reported with similar names, because an empty list would claim that nothing
+//! looked up. A name that does not exist is reported with similar names, because an empty list would claim that nothing
 //! happened.
 
 mod lookup;
@@ -9,7 +9,7 @@ mod moments;
 mod words;
 
 pub(crate) use lookup::{event_types, kind_of};
-pub(crate) use words::{Found, WINDOW, Words, find, move_on};
+pub(crate) use words::{Matches, WINDOW, Words, find, move_on};
 
 use crate::http::error::Error;
 use bootledger_aggregates::rules::Rule;

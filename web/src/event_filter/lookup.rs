@@ -13,7 +13,7 @@ const SIMILAR: usize = 5;
 /// How many actors are compared with an unknown name.
 const COMPARED: i64 = 1_000;
 
-/// What an object filter stands for.
+/// The results for an object filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Object {
     /// All objects of a type.
@@ -33,7 +33,7 @@ pub(super) async fn actors(connection: &mut Connection, text: &str, last: i64) -
     candidates.extend(SystemActor::ALL.iter().filter(by_words).map(|system| system.code().to_owned()));
     let found = timeline::known_actors(connection, &candidates, last).await?;
     if !found.is_empty() {
-        // The text itself, as a code, is meant rather than a user who has this name.
+        // A code takes precedence over a user with this name.
         let exact: Vec<String> = found.iter().filter(|actor| *actor == text).cloned().collect();
         return Ok(Ok(if exact.is_empty() { found } else { exact }));
     }

@@ -30,7 +30,7 @@ pub(crate) struct Searched {
 
 /// Lines that match.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct Matches {
     /// The lines, each with its event's payload.
     pub(crate) lines: Vec<(Line, String)>,
     /// The position to continue from, if there may be more.
@@ -72,14 +72,14 @@ impl Words {
 }
 
 /// Up to `limit` lines that match, and where to continue. Reads at most [`WINDOW`] events if there are words.
-pub(crate) async fn find(connection: &mut Connection, resolved: &Resolved, order: Order, limit: usize) -> Result<Found, Error> {
+pub(crate) async fn find(connection: &mut Connection, resolved: &Resolved, order: Order, limit: usize) -> Result<Matches, Error> {
     if resolved.words.is_empty() {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut lines = timeline::list_with_payloads(connection, &resolved.filter, order, wanted).await?;
         let more = lines.len() > limit;
         lines.truncate(limit);
         let next = lines.last().filter(|_| more).map(|(line, _)| line.position);
-        return Ok(Found { lines, next, searched: None });
+        return Ok(Matches { lines, next, searched: None });
     }
     let (mut filter, mut lines, mut events) = (resolved.filter.clone(), vec![], 0);
     while events < WINDOW {
@@ -93,18 +93,18 @@ pub(crate) async fn find(connection: &mut Connection, resolved: &Resolved, order
                 lines.push((line, payload));
             }
             if lines.len() == limit {
-                return Ok(Found { lines, next: Some(position), searched: Some(Searched { events, all: false }) });
+                return Ok(Matches { lines, next: Some(position), searched: Some(Searched { events, all: false }) });
             }
         }
         if ended {
-            return Ok(Found { lines, next: None, searched: Some(Searched { events, all: true }) });
+            return Ok(Matches { lines, next: None, searched: Some(Searched { events, all: true }) });
         }
     }
     let next = match order {
         Order::NewestFirst => filter.before,
         Order::OldestFirst => filter.after,
     };
-    Ok(Found { lines, next, searched: Some(Searched { events, all: false }) })
+    Ok(Matches { lines, next, searched: Some(Searched { events, all: false }) })
 }
 
 /// Continues a filter behind a position.

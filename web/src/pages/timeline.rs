@@ -6,7 +6,7 @@ mod filters;
 mod proof;
 
 use super::live::{self, Region, State, Topic};
-use crate::event_filter::{self, Found, Resolved, WINDOW};
+use crate::event_filter::{self, Matches, Resolved, WINDOW};
 use crate::http::access::VERIFY;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -106,7 +106,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
 }
 
 /// How many events match, of all events up to the position. Positions have no gaps, so the position is the number of events.
-fn total(found: &Found, count: Option<i64>, position: i64) -> Markup {
+fn total(found: &Matches, count: Option<i64>, position: i64) -> Markup {
     let all = thousands(position);
     html! {
         @match (found.searched, count) {
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_count_names_the_matches_and_the_whole_log() {
         assert_eq!([0, 999, 1_402, 1_000_000].map(thousands), ["0", "999", "1,402", "1,000,000"]);
-        let text = |count| total(&Found::default(), Some(count), 1_402).into_string();
+        let text = |count| total(&Matches::default(), Some(count), 1_402).into_string();
         assert_eq!(text(56), "56 of 1,402 events");
         assert!(text(COUNTED + 1).contains("10,000"));
     }

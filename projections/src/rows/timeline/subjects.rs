@@ -8,7 +8,7 @@ use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use uuid::Uuid;
 
-/// How many devices and deployments one name stands for at most, and how many similar names are suggested.
+/// How many devices and deployments one name can have at most, and how many similar names are suggested.
 const MOST: i64 = 50;
 
 /// Things that events are about.
@@ -45,7 +45,7 @@ impl Subjects {
     }
 }
 
-/// What a name stands for.
+/// The results for a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
     /// The things that have exactly this name.

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 /// How long failures are counted before the number is recorded.
 const WINDOW: Duration = Duration::from_hours(1);
-/// The maximum number of addresses that are told apart.
+/// The maximum number of addresses that are counted separately.
 const MOST_CLIENTS: usize = 1_000;
 
 /// The failures that are not recorded yet, by user; `None` is for user names that do not exist.

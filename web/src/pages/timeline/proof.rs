@@ -1,5 +1,5 @@
 //! The state of the proof: up to which event the log's hash chain was verified, and a button that verifies it. A run goes on in
-//! the background; the card asks for its progress until it has ended.
+//! the background; the card requests its progress until it has ended.
 
 use crate::http::auth::caller::Auditor;
 use crate::http::error::Error;

@@ -38,15 +38,15 @@ pub(super) fn user(name: &UserName, event: &UserEvent, who: &Actor<'_>) -> Strin
     }
 }
 
-fn failed_sign_ins(failed: &FailedSignIns, whom: &str) -> String {
+fn failed_sign_ins(failed: &FailedSignIns, attempted: &str) -> String {
     let from = match (failed.client, failed.clients) {
         (Some(client), _) => format!(" from {client}"),
         (None, 0 | 1) => String::new(),
         (None, clients) => format!(" from {clients} addresses"),
     };
     match failed.count {
-        1 => format!("A sign-in {whom}{from} failed"),
-        count => format!("{count} sign-ins {whom}{from} failed since {}", failed.since),
+        1 => format!("A sign-in {attempted}{from} failed"),
+        count => format!("{count} sign-ins {attempted}{from} failed since {}", failed.since),
     }
 }
 
