@@ -367,7 +367,7 @@ impl Place {
 pub async fn place(connection: &mut Connection, ip: Ipv4Addr, at: At) -> Result<Place> {
     let network = catalogue::network_of(&mut *connection, ip, at).await?;
     let holder = holdings::holder_of(&mut *connection, "ip", &ip.to_string(), at).await?;
-    let (managed, manages) = match at {
+    let (is_controller, manages) = match at {
         At::Now => {
             let device = devices::managed_at(&mut *connection, &[ip]).await?.first().map(|(_, device)| *device);
             (device.is_some(), device)
@@ -381,7 +381,7 @@ pub async fn place(connection: &mut Connection, ip: Ipv4Addr, at: At) -> Result<
     let reserved = network.as_ref().and_then(|entry| entry.spec.reserved(ip));
     let state = match &network {
         _ if holder.is_some() => AddressState::Held,
-        _ if managed => AddressState::Controller,
+        _ if is_controller => AddressState::Controller,
         _ if !declared.is_empty() => AddressState::Infrastructure,
         None => AddressState::Outside,
         Some(_) if reserved.is_some() => AddressState::Reserved,
