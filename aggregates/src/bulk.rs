@@ -1,5 +1,5 @@
 //! A bulk action: one change of many devices or deployments, whose rows are fixed when it starts. The service works through the
-//! rows, each with a command of its own, and records what became of each. The key is a `UUIDv7`.
+//! rows, each with a command of its own, and records the result of each. The key is a `UUIDv7`.
 //!
 //! `(none) ─StartBulk─► running ─RecordBulkResults─► … ─► finished ─RetryBulk─► running`, and while it is running
 //! `─StopBulk─► stopped`.
@@ -117,7 +117,7 @@ pub struct BulkReason {
     pub message: String,
 }
 
-/// What became of a row.
+/// The result of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum BulkOutcome {
@@ -147,7 +147,7 @@ impl BulkOutcome {
 pub struct BulkResult {
     /// The number of the row, from 0.
     pub row: u32,
-    /// What became of it.
+    /// The result of the row.
     #[serde(flatten)]
     pub outcome: BulkOutcome,
 }
@@ -163,10 +163,10 @@ pub enum BulkCommand {
         rows: Vec<BulkRow>,
         /// The path of the list that the rows were selected from.
         list: String,
-        /// The role of the person or program that started it, which the rows' commands have too.
+        /// The role of the user or token that started it, which the rows' commands have too.
         level: Role,
     },
-    /// Records what became of some rows.
+    /// Records the results of some rows.
     RecordBulkResults {
         /// The attempt that the outcomes belong to, from 1.
         attempt: u32,
@@ -240,7 +240,7 @@ pub struct RowState {
     /// The device or deployment.
     #[serde(flatten)]
     pub row: BulkRow,
-    /// What became of it; null while it waits.
+    /// The result; null while the row waits.
     pub result: Option<BulkOutcome>,
 }
 

@@ -114,13 +114,11 @@ impl Deployment {
             (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(self.overdue(live, stage, since, now))
             }
-            // Late clocks and repeated reports change nothing.
-            (C::MarkOverdue { .. }, _)
+            (C::ReportPuppetRun { run, now }, Self::InProgress(live)) => Ok(live.puppet_run(run, now).into_iter().collect()),
+            // Late clocks and repeated reports change nothing, and Puppet runs every half hour for as long as the server exists.
+            (C::MarkOverdue { .. } | C::ReportPuppetRun { .. }, _)
             | (C::MarkDone { .. }, Self::Done(..))
             | (C::CancelDeployment { .. }, Self::Cancelled(_)) => Ok(vec![]),
-            (C::ReportPuppetRun { run, now }, Self::InProgress(live)) => Ok(live.puppet_run(run, now).into_iter().collect()),
-            // Puppet runs every half hour for as long as the server exists.
-            (C::ReportPuppetRun { .. }, _) => Ok(vec![]),
 
             (
                 C::RecordBoot { file, sha256, client, at, then_disk },
@@ -188,8 +186,10 @@ impl Deployment {
     pub fn notes(&self) -> &Notes {
         match self {
             Self::None => &NO_NOTES,
-            Self::Open(Live { notes, .. }) | Self::InProgress(Live { notes, .. }) => notes,
-            Self::Done(_, notes) | Self::Cancelled(notes) => notes,
+            Self::Open(Live { notes, .. })
+            | Self::InProgress(Live { notes, .. })
+            | Self::Done(_, notes)
+            | Self::Cancelled(notes) => notes,
         }
     }
 
@@ -294,7 +294,7 @@ impl Deployment {
                 *self = Self::Done(std::mem::take(&mut live.served), std::mem::take(&mut live.notes));
             }
             (E::DeploymentCancelled { .. }, _) => *self = Self::Cancelled(self.notes().clone()),
-            (E::DeploymentNoted(noted), Self::Done(_, notes) | Self::Cancelled(notes)) => *notes = noted,
+            (E::DeploymentNoted(new), Self::Done(_, notes) | Self::Cancelled(notes)) => *notes = new,
             (E::BootFileServed { file, sha256, at, .. }, Self::InProgress(Live { served, .. }) | Self::Done(served, _)) => {
                 served.entry(file).or_default().insert(sha256, at);
             }

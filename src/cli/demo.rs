@@ -93,7 +93,7 @@ pub async fn run(Arguments { busy, serve: mut arguments }: Arguments) -> Result<
             match busy::deploy(&commands, &views).await {
                 Ok(count) => println!("\nThe busy data centre is complete: {count} deployments have started."),
                 Err(error) => {
-                    tracing::warn!(error = %format!("{error:#}"), "the busy data centre is incomplete; start the demo again")
+                    tracing::warn!(error = %format!("{error:#}"), "the busy data centre is incomplete; start the demo again");
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Works through the rows of bulk actions. Each row has a command of its own, in the name of the person or program that started
-//! the action; what became of it is recorded with the action.
+//! Works through the rows of bulk actions. Each row has a command of its own, in the name of the user or token that started
+//! the action; its result is recorded with the action.
 //!
 //! A row's command has an idempotency key of action, attempt and row. So a row whose outcome was not recorded, because the
 //! service ended, is sent again without effect, and several instances may work through the same action.

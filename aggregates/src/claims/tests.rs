@@ -64,6 +64,8 @@ fn a_deployment_takes_claims_at_its_start_and_releases_them_at_its_end() {
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
+            ("DeploymentStarted", &started),
+            ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
@@ -92,6 +94,7 @@ fn a_device_takes_and_releases_the_claims_of_its_events() {
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device", "take controller [fd00::9:1] for device"]),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             (
                 "DeviceChanged",
                 &[

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 /// What operators write about a deployment. Both texts may be empty. The form is that of the stored event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeploymentNotes)]
 pub struct Notes {
     /// The note, for people to read.
     #[serde(default, skip_serializing_if = "Text::is_empty")]

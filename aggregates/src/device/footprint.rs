@@ -137,7 +137,7 @@ pub(super) fn occupied(wanted: Footprint, facts: &RegisterFacts) -> Vec<BrokenRu
     broken.extend(taken.map(|(other, footprint)| {
         let before = format!("the device would take {wanted} of rack {rack}, but {footprint} of it is taken by ");
         let advice = "; choose other units or another side, or correct that device";
-        BrokenRule::naming("position", Rule::RackUnitTaken, before, &Holder::Device(*other), advice)
+        BrokenRule::naming("position", Rule::RackUnitTaken, before, Holder::Device(*other), advice)
     }));
     broken
 }

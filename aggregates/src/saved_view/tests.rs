@@ -3,28 +3,28 @@
 use super::*;
 use crate::samples::{broken, outcome, parsed};
 
-fn view(name: &str) -> Box<SavedViewSpec> {
+fn view(name: &str) -> SavedViewSpec {
     let query = "status=open&sort=since".to_owned();
-    Box::new(SavedViewSpec { list: parsed("deployments"), name: parsed(name), query, shared: false, usual: false })
+    SavedViewSpec { list: parsed("deployments"), name: parsed(name), query, shared: false, usual: false }
 }
 
-fn save(by: &str, spec: Box<SavedViewSpec>) -> SavedViewCommand {
-    SavedViewCommand::SaveView { by: parsed(by), spec, name_taken: false, others: 0 }
+fn save(by: &str, spec: SavedViewSpec) -> SavedViewCommand {
+    SavedViewCommand::SaveView { by: parsed(by), spec: Box::new(spec), name_taken: false, others: 0 }
 }
 
 fn delete(by: &str) -> SavedViewCommand {
     SavedViewCommand::DeleteView { by: parsed(by) }
 }
 
-fn saved(owner: &str, spec: Box<SavedViewSpec>) -> SavedViewEvent {
-    SavedViewEvent::ViewSaved { owner: parsed(owner), spec }
+fn saved(owner: &str, spec: SavedViewSpec) -> SavedViewEvent {
+    SavedViewEvent::ViewSaved { owner: parsed(owner), spec: Box::new(spec) }
 }
 
 #[test]
 fn a_view_is_saved_replaced_and_deleted_by_its_owner() {
     let known = vec![saved("user ada", view("Open"))];
     assert_eq!(outcome::<SavedView>(&[], save("user ada", view("Open"))), Ok(known.clone()));
-    let shared = Box::new(SavedViewSpec { shared: true, ..*view("Waiting") });
+    let shared = SavedViewSpec { shared: true, ..view("Waiting") };
     assert_eq!(outcome::<SavedView>(&known, save("user ada", shared.clone())), Ok(vec![saved("user ada", shared)]));
     assert_eq!(outcome::<SavedView>(&known, delete("user ada")), Ok(vec![SavedViewEvent::ViewDeleted {}]));
 }
@@ -45,9 +45,9 @@ fn a_view_of_another_user_cannot_be_changed() {
 
 #[test]
 fn every_reason_against_a_view_is_reported_at_once() {
-    let spec = Box::new(SavedViewSpec { query: "x".repeat(QUERY_LENGTH + 1), ..*view("") });
-    let command = SavedViewCommand::SaveView { by: parsed("user ada"), spec, name_taken: true, others: MOST };
+    let spec = SavedViewSpec { query: "x".repeat(QUERY_LENGTH + 1), ..view("") };
+    let command = SavedViewCommand::SaveView { by: parsed("user ada"), spec: Box::new(spec), name_taken: true, others: MOST };
     assert_eq!(broken::<SavedView>(&[], command), ["missing", "name_taken", "too_large", "too_many"]);
-    let spaced = Box::new(SavedViewSpec { query: "q=a b".to_owned(), ..*view("Open") });
+    let spaced = SavedViewSpec { query: "q=a b".to_owned(), ..view("Open") };
     assert_eq!(broken::<SavedView>(&[], save("user ada", spaced)), ["too_large"]);
 }

@@ -272,7 +272,7 @@ pub enum WebhookAction {
 pub enum BulkOrder {
     /// Starts a bulk action. The rows are fixed by ID; unknown IDs are refused. The receipt contains the action's ID.
     StartBulk { action: Box<BulkAction>, ids: Vec<Uuid>, list: String },
-    /// Records what became of some rows.
+    /// Records the results of some rows.
     RecordBulkResults { bulk: BulkId, attempt: u32, results: Vec<BulkResult> },
     /// Works through the refused rows of a bulk action again.
     RetryBulk(BulkId),

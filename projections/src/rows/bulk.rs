@@ -1,4 +1,4 @@
-//! Bulk actions: what was started, and what became of each row.
+//! Bulk actions: what was started, and the result of each row.
 
 use crate::error::Result;
 use crate::rows::at::At;

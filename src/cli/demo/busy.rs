@@ -17,7 +17,7 @@ use bootledger_aggregates::deployment::installer::InstallerReport;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::fingerprint::{Fingerprint, IdempotencyKey};
-use bootledger_port::{Command, CommandError, Commands, Context, DeploymentAction, NewDeployment, Receipt, Suggested};
+use bootledger_port::{Command, CommandError, Commands, Context, DeploymentAction, NewDeployment, Receipt};
 use bootledger_projections::database::pool::Pool;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment, Status};
@@ -131,7 +131,7 @@ pub(super) async fn deploy(commands: &CommandService, views: &Pool) -> Result<us
             match commands.execute(Command::Deployment(action), context).await {
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::info!(deployment.id = %row.id, %error, "a deployment of the busy demo takes another course")
+                    tracing::info!(deployment.id = %row.id, %error, "a deployment of the busy demo takes another course");
                 }
             }
         })

@@ -12,6 +12,7 @@ use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::event::KINDS;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::user::Role;
+use bootledger_aggregates::values::shortened;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
 use bootledger_projections::rows::timeline;
@@ -104,7 +105,8 @@ pub(crate) async fn compare(
     object: &str,
     (from, to): (i64, i64),
 ) -> Result<Comparison, Error> {
-    let missing = || Error::NotFound(format!("there is no object {object:?}; write its type and key, such as network/prod"));
+    let missing =
+        || Error::NotFound(shortened(format!("there is no object {object:?}; write its type and key, such as network/prod")));
     let (kind, key) = object_of(object).ok_or_else(missing)?;
     if RESTRICTED.contains(&kind) {
         caller.principal.require(Role::Administrator)?;
@@ -151,7 +153,7 @@ pub(crate) async fn show(
     };
     let mut found = compare(&mut snapshot, &caller, &object, (from, to)).await?;
     if !found.from.exists && !found.to.exists {
-        return Err(Error::NotFound(format!("{object} did not exist at these moments")));
+        return Err(Error::NotFound(shortened(format!("{object:?} did not exist at these moments"))));
     }
     if !query.all.unwrap_or(false) {
         found.fields.retain(|field| field.changed);

@@ -86,14 +86,12 @@ pub(super) fn types(text: &str) -> Result<Vec<String>, Unknown> {
     let plain = |text: &str| text.to_lowercase().replace([' ', '_', '-'], "");
     let mut found = vec![];
     for wanted in text.split(',').map(str::trim).filter(|wanted| !wanted.is_empty()) {
-        match event_types().find(|(_, known)| plain(known) == plain(wanted)) {
-            Some((_, known)) => found.push(known.to_owned()),
-            None => {
-                let known = event_types().map(|(_, known)| (events::label(known), known.to_owned()));
-                let similar = similar(&wanted.replace([' ', '_', '-'], ""), known);
-                return Err(Unknown { field: "type", message: format!("No type of event is called {wanted:?}"), similar });
-            }
-        }
+        let Some((_, known)) = event_types().find(|(_, known)| plain(known) == plain(wanted)) else {
+            let known = event_types().map(|(_, known)| (events::label(known), known.to_owned()));
+            let similar = similar(&wanted.replace([' ', '_', '-'], ""), known);
+            return Err(Unknown { field: "type", message: format!("No type of event is called {wanted:?}"), similar });
+        };
+        found.push(known.to_owned());
     }
     Ok(found)
 }

@@ -53,8 +53,8 @@ async fn save(page_context: PageContext, mut backend: Backend, mut fields: Field
             Ok(receipt) => {
                 let mut last = receipt;
                 for former in of_list.iter().filter(|entry| draft.usual && entry.spec.spec.usual && entry.key != view) {
-                    let spec = Box::new(SavedViewSpec { usual: false, ..former.spec.spec.clone() });
-                    let command = Command::SavedView(SavedViewAction::SaveView { view: former.key, spec });
+                    let unusual = Box::new(SavedViewSpec { usual: false, ..former.spec.spec.clone() });
+                    let command = Command::SavedView(SavedViewAction::SaveView { view: former.key, spec: unusual });
                     last = backend.execute(command, page_context.caller.context()).await?;
                 }
                 let path = if query.is_empty() { format!("/{list}") } else { format!("/{list}?{query}") };

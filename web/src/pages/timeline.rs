@@ -68,9 +68,10 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
             return page_context.answer(snapshot, Page::new("Timeline", Section::Timeline, content)).await;
         }
     };
-    let count = match resolved.words.is_empty() {
-        true => Some(timeline::count(snapshot.connection(), &resolved.filter, COUNTED + 1).await?),
-        false => None,
+    let count = if resolved.words.is_empty() {
+        Some(timeline::count(snapshot.connection(), &resolved.filter, COUNTED + 1).await?)
+    } else {
+        None
     };
     if let Some(before) = query.before {
         resolved.filter.before = Some(resolved.filter.before.unwrap_or(i64::MAX).min(before));

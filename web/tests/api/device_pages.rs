@@ -6,7 +6,7 @@ use crate::support::{TestSite, device_registered, network_defined, site_defined}
 use actix_web::test::TestRequest;
 use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::token::TokenScope;
-use bootledger_port::{Command, CommandError, DeploymentAction, DeviceAction, Receipt};
+use bootledger_port::{BulkOrder, Command, CommandError, DeploymentAction, DeviceAction, Receipt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -221,33 +221,35 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
 }
 
 #[actix_web::test]
-async fn a_bulk_action_fixes_its_devices_by_id_first_and_reports_each_result() {
+async fn a_bulk_action_fixes_its_devices_by_id_first_and_starts_with_a_page_of_its_own() {
     let site = TestSite::create().await;
     let operator = site.bearer(TokenScope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;
     let set = json!({"type": "VentureRoleSet", "venture": "shop", "role": "web"});
     site.append("device", &ids[0], set.clone()).await;
     site.append("device", &ids[1], set).await;
-    let preview =
-        site.request_as(&operator, form("/devices/bulk", &[("what", "verify-all"), ("list", "/devices?site=dc1")])).await;
+    let preview = site
+        .request_as(&operator, form("/devices/bulk", &[("what", "verify"), ("all", "true"), ("list", "/devices?site=dc1")]))
+        .await;
     assert!(texts(&preview, "h1")[0].contains("2 of 3"), "{}", preview.text);
     assert_eq!(texts(&preview, "input[name='do']").len(), 2);
     assert_eq!(texts(&preview, "tbody tr:has(.badge.neutral) th"), ["c"], "{}", preview.text);
     assert!(texts(&preview, "tbody tr:has(.badge.neutral) td")[0].contains("venture"), "{}", preview.text);
 
-    site.answer(Ok(Receipt { position: 0, id: ids[0].clone() }));
-    site.answer(Err(refusal("role", Rule::RoleMissing, "a device needs a role")));
-    let list = [("what", "verify"), ("list", "/devices"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
-    let done = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
-    assert!(texts(&done, "h1")[0].contains("1 of 2"), "{}", done.text);
-    assert_eq!(
-        (texts(&done, "tr:has(.badge.good) th"), texts(&done, "tr:has(.badge.bad) th")),
-        (vec!["a".to_owned()], vec!["b".to_owned()])
-    );
-    assert!(texts(&done, "tr:has(.badge.bad) td")[0].contains("device needs a role"), "{}", done.text);
+    let list = [("what", "verify"), ("list", "/devices?site=dc1"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
+    site.answer(Err(refusal("ids", Rule::BulkRowTwice, "a is selected twice")));
+    let refused = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
+    assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["bulk_row_twice".to_owned()]));
+    let bulk = Uuid::now_v7().to_string();
+    site.answer(Ok(Receipt { position: 0, id: bulk.clone() }));
+    let started = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
+    assert_eq!((started.status.as_u16(), started.header("location")), (303, format!("/bulk-actions/{bulk}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
-    let keys: Vec<_> = requested.iter().map(|(_, context)| context.key().expect("a key").to_owned()).collect();
-    assert_eq!(keys, [format!("form:k1:{}:verify", ids[0]), format!("form:k1:{}:verify", ids[1])]);
+    let Some((Command::Bulk(BulkOrder::StartBulk { action, ids: rows, list }), context)) = requested.last() else {
+        panic!("{requested:?}")
+    };
+    assert_eq!((action.name(), list.as_str(), context.key()), ("verify", "/devices?site=dc1", Some("form:k1")));
+    assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ids[..2]);
 }
 
 #[actix_web::test]

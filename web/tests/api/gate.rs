@@ -64,7 +64,7 @@ async fn a_viewer_changes_nothing() {
 async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     let site = TestSite::create().await;
     let operator = site.bearer(TokenScope::Operator).await;
-    let free = ["devices", "deployments", "imports"].map(|noun| format!("/api/v1/{noun}"));
+    let free = ["devices", "deployments", "imports", "bulk-actions"].map(|noun| format!("/api/v1/{noun}"));
     let for_administrators = |method: &Method, path: &str| {
         let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/");
         ["/api/v1/secrets", "/api/v1/tokens", "/api/v1/users"].iter().any(|noun| path.starts_with(noun))

@@ -3,10 +3,11 @@
 use crate::elements::texts;
 use crate::support::{TestSite, deployment_started, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
+use bootledger_aggregates::bulk::BulkAction;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::token::TokenScope;
-use bootledger_port::{Command, CommandError, DeploymentAction, Receipt};
+use bootledger_port::{BulkOrder, Command, CommandError, DeploymentAction, Receipt};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -126,36 +127,29 @@ async fn a_viewer_sees_why_and_is_refused() {
 }
 
 #[actix_web::test]
-async fn many_deployments_are_cancelled_after_a_preview_and_each_result_is_shown() {
+async fn many_deployments_are_cancelled_after_a_preview_by_an_action_with_a_page_of_its_own() {
     let (site, ids) = data_centre(&["a.dc1.example", "b.dc1.example", "c.dc1.example"]).await;
     let bearer = site.bearer(TokenScope::Operator).await;
     let rows = format!("id={}&id={}", ids[0], ids[1]);
     let preview = site.request_as(&bearer, form("/deployments/bulk", &format!("what=cancel&list=%2Fdeployments&{rows}"))).await;
     assert_eq!(texts(&preview, "tbody th"), ["a.dc1.example", "b.dc1.example"]);
     let all = site
-        .request_as(&bearer, form("/deployments/bulk", "what=cancel-all&list=%2Fdeployments%3Fq%3Ddc1%26columns%3Dmac"))
+        .request_as(&bearer, form("/deployments/bulk", "what=cancel&all=true&list=%2Fdeployments%3Fq%3Ddc1%26columns%3Dmac"))
         .await;
     assert_eq!(texts(&all, "tbody th").len(), 3, "{}", all.text);
-    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
-    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", Rule::DeploymentEnded, "it is done")])));
-    let message = site
-        .request_as(&bearer, form("/deployments/bulk/do", &format!("what=cancel&list=%2Fdeployments&reason=x&key=k&{rows}")))
-        .await;
-    assert_eq!(
-        (texts(&message, "tr:nth-child(1) .badge.good").len(), texts(&message, "tr:nth-child(2) .badge.bad").len()),
-        (1, 1),
-        "{}",
-        message.text
-    );
-    let keys: Vec<_> = site
-        .domain
-        .requested
-        .lock()
-        .expect("no panic")
-        .iter()
-        .filter_map(|(_, context)| context.key().map(str::to_owned))
-        .collect();
-    assert_eq!(keys, [0, 1].map(|n| format!("form:k:{}:cancel", ids[n])));
+    let path = "/deployments/bulk/do";
+    let unsaid = site.request_as(&bearer, form(path, &format!("what=cancel&list=%2Fdeployments&key=k&{rows}"))).await;
+    assert_eq!((unsaid.status.as_u16(), texts(&unsaid, "tbody th").len()), (422, 2), "{}", unsaid.text);
+    let bulk = Uuid::now_v7().to_string();
+    site.answer(Ok(Receipt { position: 1, id: bulk.clone() }));
+    let started = site.request_as(&bearer, form(path, &format!("what=cancel&list=%2Fdeployments&reason=x&key=k&{rows}"))).await;
+    assert_eq!((started.status.as_u16(), started.header("location")), (303, format!("/bulk-actions/{bulk}").as_str()));
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Bulk(BulkOrder::StartBulk { action, ids: targets, .. }), context)) = requested.last() else {
+        panic!("{requested:?}")
+    };
+    assert!(matches!(&**action, BulkAction::Cancel { reason } if reason.as_str() == "x"), "{action:?}");
+    assert_eq!((targets.as_slice(), context.key()), ([ids[0], ids[1]].as_slice(), Some("form:k")));
 }
 
 #[actix_web::test]

@@ -134,7 +134,7 @@ async fn the_clock_of_an_object_steps_through_its_changes() {
     // Before the first event, no object exists; the page says so and leads to the present.
     let before = site.request_as(&bearer, get("/networks/prod?at=0")).await;
     assert_eq!(before.status, 404);
-    assert_eq!(attributes(&before, "a[data-now]", "href"), ["/networks/prod"]);
+    assert_eq!(attributes(&before, "main a[data-now]", "href"), ["/networks/prod"]);
 }
 
 #[actix_web::test]

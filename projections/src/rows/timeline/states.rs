@@ -55,7 +55,7 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
         r#"SELECT w.position AS "position!",
                   CASE w.kind
                       WHEN 'device' THEN
-                          (SELECT to_jsonb(v) FROM devices v
+                          (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM devices v
                             WHERE v.id = w.id::uuid AND v.valid_from < w.position ORDER BY v.valid_from DESC LIMIT 1)
                       ELSE
                           (SELECT v.spec FROM catalogue v
@@ -64,7 +64,7 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
                   END AS before,
                   CASE w.kind
                       WHEN 'device' THEN
-                          (SELECT to_jsonb(v) FROM devices v
+                          (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM devices v
                             WHERE v.id = w.id::uuid AND v.valid_from <= w.position ORDER BY v.valid_from DESC LIMIT 1)
                       ELSE
                           (SELECT v.spec FROM catalogue v
@@ -93,7 +93,7 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
 pub async fn state(executor: impl PgExecutor<'_>, kind: &str, id: &str, position: i64) -> Result<Option<(Value, bool)>> {
     let found = match (kind, id.parse::<Uuid>()) {
         ("device", Ok(id)) => sqlx::query!(
-            r#"SELECT to_jsonb(v) AS "state!", decommissioned AS "ended!" FROM devices v
+            r#"SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] AS "state!", decommissioned AS "ended!" FROM devices v
                    WHERE id = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1"#,
             id,
             position
@@ -102,7 +102,7 @@ pub async fn state(executor: impl PgExecutor<'_>, kind: &str, id: &str, position
         .await?
         .map(|row| (row.state, row.ended)),
         ("deployment", Ok(id)) => sqlx::query_scalar!(
-            r#"SELECT to_jsonb(v) AS "state!" FROM deployments v
+            r#"SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] AS "state!" FROM deployments v
                WHERE id = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1"#,
             id,
             position

@@ -61,16 +61,12 @@ impl Failures {
     /// Counts a failure. Returns whether it is the first one in a while, which is recorded at once.
     fn count(&self, user: Option<&UserName>, client: Option<IpAddr>, now: Timestamp) -> bool {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match pending.get_mut(&user.cloned()) {
-            Some(known) => {
-                known.add(client, now);
-                false
-            }
-            None => {
-                pending.insert(user.cloned(), Pending::default());
-                true
-            }
+        if let Some(known) = pending.get_mut(&user.cloned()) {
+            known.add(client, now);
+            return false;
         }
+        pending.insert(user.cloned(), Pending::default());
+        true
     }
 
     /// Ends the counting for a user, and returns what was counted.

@@ -9,10 +9,13 @@ use actix_web::http::Method;
 use actix_web::web::Bytes;
 use futures::stream;
 
+/// Browsers request this path without a sign-in.
+const ICON: &str = "/favicon.ico";
+
 /// Whether the request is a `HEAD` that is routed as a `GET` from now on.
 pub(super) fn rerouted(request: &mut ServiceRequest) -> bool {
     let head = request.method() == Method::HEAD
-        && !is_for_machines(request.path())
+        && (request.path() == ICON || !is_for_machines(request.path()))
         && !request.path().starts_with("/api/v1/boot-images/");
     if head {
         request.head_mut().method = Method::GET;

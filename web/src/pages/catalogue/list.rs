@@ -106,8 +106,11 @@ pub(crate) struct Found<T> {
     pub(crate) total: i64,
 }
 
+/// The value of an entry that a list is sorted by.
+type Key<T> = fn(&Entry<T>) -> Value;
+
 /// The order of a list: the column's value, and whether it is descending.
-fn order<T>(query: &ListQuery, headings: &[Heading<T>]) -> Result<(fn(&Entry<T>) -> Value, bool), Error> {
+fn order<T>(query: &ListQuery, headings: &[Heading<T>]) -> Result<(Key<T>, bool), Error> {
     let wanted = query.sort.as_deref().unwrap_or_default();
     let name = wanted.strip_prefix('-').unwrap_or(wanted);
     let found = headings.iter().filter_map(|heading| Some((heading.name, heading.value?)));
@@ -223,11 +226,11 @@ pub(crate) fn view<T>(
     let new = |look| action::link("new", &noun.new_path(), look, "plus-lg", &format!("Create {}", noun.one), may);
     let searched = !page_context.parameter("q").is_empty() || Place::of(page_context) != Place::First;
     let shown = found.slice.rows.len();
-    let many = list::within_sentence(noun.many);
+    let plural = list::within_sentence(noun.many);
     let csv = page_context.with("as", Some("csv"));
     let listing = Listing {
         page_context,
-        many: &many,
+        many: &plural,
         choices: &[],
         total: found.total,
         columns: None,

@@ -230,12 +230,12 @@ impl DeploymentDetails {
             runs,
             holders,
             lines,
-            blocked,
-            settings,
             durations,
             drifted,
             live,
             changes,
+            blocked,
+            settings,
             may,
         }
     }

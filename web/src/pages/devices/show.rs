@@ -151,9 +151,10 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let title = found.device.called();
     let regions = regions(&mut snapshot, &found, tab, before, page_context.now).await?;
-    let content = match tab {
-        Tab::Info => info::page(&found, regions, snapshot.at),
-        _ => html! { @for region in regions { (region.html) } },
+    let content = if tab == Tab::Info {
+        info::page(&found, regions, snapshot.at)
+    } else {
+        html! { @for region in regions { (region.html) } }
     };
     // Older pages of a history do not change.
     let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), snapshot.position));

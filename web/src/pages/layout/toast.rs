@@ -65,8 +65,8 @@ mod tests {
         carry(&mut response, 42);
         let set = response.headers().get(SET_COOKIE).and_then(|value| value.to_str().ok()).expect("a cookie");
         assert!(set.contains("; Max-Age=60; HttpOnly; SameSite=Lax"), "{set}");
-        let sent = TestRequest::default().insert_header(("cookie", set.split(';').next().expect("a pair"))).to_http_request();
-        assert_eq!(of_request(&sent), Some(42));
+        let next = TestRequest::default().insert_header(("cookie", set.split(';').next().expect("a pair"))).to_http_request();
+        assert_eq!(of_request(&next), Some(42));
         forget(&mut response);
         let all: Vec<_> = response.headers().get_all(SET_COOKIE).collect();
         assert!(all[1].to_str().expect("text").starts_with("saved=; Path=/; Max-Age=0"), "{all:?}");

@@ -96,15 +96,15 @@ fn table((tokens, uses): (&[Row], &[Use]), now: Timestamp, allowed: &Allowed, is
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Scope" } th scope="col" { "State" } th scope="col" { "Created" } th scope="col" { "Creator" } th scope="col" { "Last used" } th scope="col" { "Expires" } th scope="col" { "ID" } th scope="col" { "Action" } } }
                 tbody {
                     @for (id, revoked, token) in tokens {
-                        @let used = uses.iter().find(|used| used.token.to_string() == *id);
+                        @let last = uses.iter().find(|known| known.token.to_string() == *id);
                         @let over = token.expires.is_some_and(|end| end <= now);
                         tr {
                             th scope="row" { (token.name) }
                             td data-label="Scope" { (scope_words(&token.scope)) }
                             td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Expired")) } @else { (badge(Tone::Good, "Valid")) } }
                             td data-label="Created" { (moment(token.created_at)) }
-                            td data-label="Creator" { @if let Some(creator) = used.and_then(|used| used.creator.as_deref()) { (actors::actor(creator)) } }
-                            td data-label="Last used" { @if let Some(at) = used.and_then(|used| used.used_at) { (since(at, now)) " ago" } @else { span.quiet { "never" } } }
+                            td data-label="Creator" { @if let Some(creator) = last.and_then(|known| known.creator.as_deref()) { (actors::actor(creator)) } }
+                            td data-label="Last used" { @if let Some(at) = last.and_then(|known| known.used_at) { (since(at, now)) " ago" } @else { span.quiet { "never" } } }
                             td data-label="Expires" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
                             td data-label="ID" { (copy::code(id, "token ID")) }
                             td data-label="Action" { @if !revoked { (link(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed)) } }

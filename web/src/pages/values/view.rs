@@ -76,18 +76,19 @@ fn current(shown: &Shown<'_>) -> Markup {
     let mut rows = vec![];
     if let Some(place) = shown.place {
         rows.push(("State", state(shown, place)));
-        let network = match (&place.network, shown.value) {
-            (Some(network), Value::Ip(ip)) => html! {
+        let network = if let (Some(network), Value::Ip(ip)) = (&place.network, shown.value) {
+            html! {
                 a href=(format!("/networks/{}?map={ip}#map", network.key)) { (network.key) } " "
                 span.quiet { (network.spec.cidr) " in site " (network.spec.site) }
-            },
-            _ => html! { "None. No network in use contains the address." },
+            }
+        } else {
+            html! { "None. No network in use contains the address." }
         };
         rows.push(("Network", network));
     }
-    let holder = match shown.history.holder() {
-        Some(tenure) => html! { (shown.holder(tenure.holder)) " since " (event(&tenure.period.from)) },
-        None => html! { "None" },
+    let holder = html! {
+        @if let Some(tenure) = shown.history.holder() { (shown.holder(tenure.holder)) " since " (event(&tenure.period.from)) }
+        @else { "None" }
     };
     rows.push(("Holder", holder));
     block::facts(&rows)

@@ -18,7 +18,7 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         "token" => (ID, Some("ops")),
         "session" => (ID, Some("ada")),
         "user" => ("ada", None),
-        "saved_view" => (ID, None),
+        "saved_view" | "bulk" => (ID, None),
         "drift" if payload["difference"]["server"] == "kea-1" => ("dc1/dhcp/kea-1", None),
         "drift" => ("dc1/dns/h200.dc1.example/A", None),
         "reservation" => ("10.0.0.20", None),

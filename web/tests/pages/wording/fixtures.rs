@@ -200,6 +200,7 @@ fn usual_path(pattern: &str) -> String {
         "key" if pattern.starts_with("/ventures") => "shop".to_owned(),
         "key" if pattern.starts_with("/boot-images") => "debian".to_owned(),
         "key" if pattern.starts_with("/dhcp-servers") => "kea-1".to_owned(),
+        "key" if pattern.starts_with("/settings/webhooks") => "chat".to_owned(),
         "id" if pattern.starts_with("/devices") => device(FREE).to_string(),
         "id" if pattern.starts_with("/deployments") => deployment(INSTALLING).to_string(),
         "id" => Uuid::nil().to_string(),

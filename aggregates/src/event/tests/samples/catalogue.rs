@@ -297,16 +297,16 @@ sample_events!(secret: SecretEvent {
     SecretScopeRetired => [SecretEvent::SecretScopeRetired {}],
 });
 
-fn view_spec(text: &str) -> Box<SavedViewSpec> {
-    Box::new(serde_json::from_str(text).expect("a view"))
+fn view_spec(text: &str) -> SavedViewSpec {
+    serde_json::from_str(text).expect("a view")
 }
 
 sample_events!(saved_view: SavedViewEvent {
     ViewSaved => [
-        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: view_spec(
-            r#"{"list": "deployments", "name": "Open in dc1", "query": "status=open&site=dc1&sort=since", "shared": true, "usual": true}"#) },
-        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: view_spec(
-            r#"{"list": "devices", "name": "Mine", "query": ""}"#) },
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: Box::new(view_spec(
+            r#"{"list": "deployments", "name": "Open in dc1", "query": "status=open&site=dc1&sort=since", "shared": true, "usual": true}"#)) },
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: Box::new(view_spec(
+            r#"{"list": "devices", "name": "Mine", "query": ""}"#)) },
     ],
     ViewDeleted => [SavedViewEvent::ViewDeleted {}],
 });

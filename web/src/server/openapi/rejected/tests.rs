@@ -46,6 +46,7 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
     (
         "responses 404 name no rule",
         &[
+            Rule::BulkUnknown,
             Rule::DeploymentUnknown,
             Rule::DhcpServerUnknown,
             Rule::PluginUnknown,
