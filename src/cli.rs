@@ -89,6 +89,7 @@ pub enum Command {
     #[command(after_help = help::LOCK)]
     Lock(lock::LockArguments),
     /// Unlocks a device.
+    #[command(after_help = help::UNLOCK)]
     Unlock(lock::UnlockArguments),
     /// Shows or changes a device's power through its management controller.
     #[command(after_help = help::POWER)]

@@ -53,6 +53,10 @@ Examples:
   bootledger user passwd ada
   bootledger user list";
 
+pub(super) const UNLOCK: &str = "\
+Example:
+  bootledger unlock SN7KQ2";
+
 pub(super) const LOCK: &str = "\
 Examples:
   bootledger lock SVC7Q01 --reason \"holds the only copy of the archive\"
