@@ -92,6 +92,7 @@ impl Fixtures {
         objects::deployments(&site).await;
         objects::accounts(&site).await;
         objects::reservations(&site).await;
+        objects::bulk_actions(&site).await;
         site.boot.application.vitals.worker("projector").succeeded();
         site.boot.application.vitals.worker("reactor").failed_because("connection refused");
         Self::of(site, ids).await
@@ -203,6 +204,7 @@ fn usual_path(pattern: &str) -> String {
         "key" if pattern.starts_with("/settings/webhooks") => "chat".to_owned(),
         "id" if pattern.starts_with("/devices") => device(FREE).to_string(),
         "id" if pattern.starts_with("/deployments") => deployment(INSTALLING).to_string(),
+        "id" if pattern.starts_with("/bulk-actions") => objects::BULK.to_owned(),
         "id" => Uuid::nil().to_string(),
         "name" if pattern.starts_with("/settings/secrets") => "bmc".to_owned(),
         "name" if pattern.starts_with("/settings/users") => "otto".to_owned(),

@@ -24,7 +24,6 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::FieldMalformed,
             Rule::FieldTooLong,
             Rule::FormMalformed,
-            Rule::Missing,
             Rule::NameTaken,
             Rule::NothingNamed,
             Rule::PasswordDiffers,
@@ -38,7 +37,6 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
             Rule::SettingMalformed,
             Rule::SettingRepeated,
             Rule::TooLarge,
-            Rule::TooMany,
             Rule::YamlMalformed,
         ],
     ),
@@ -47,7 +45,6 @@ const ELSEWHERE: [(&str, &[Rule]); 8] = [
         "responses 404 name no rule",
         &[
             Rule::BulkUnknown,
-            Rule::DeploymentUnknown,
             Rule::DhcpServerUnknown,
             Rule::PluginUnknown,
             Rule::ReservationUnknown,
