@@ -52,9 +52,9 @@ async fn save(page_context: PageContext, mut backend: Backend, mut fields: Field
         match backend.execute(command, fields.context(&page_context.caller)).await {
             Ok(receipt) => {
                 let mut last = receipt;
-                for former in of_list.iter().filter(|entry| draft.usual && entry.spec.spec.usual && entry.key != view) {
-                    let unusual = Box::new(SavedViewSpec { usual: false, ..former.spec.spec.clone() });
-                    let command = Command::SavedView(SavedViewAction::SaveView { view: former.key, spec: unusual });
+                for earlier in of_list.iter().filter(|entry| draft.usual && entry.spec.spec.usual && entry.key != view) {
+                    let unusual = Box::new(SavedViewSpec { usual: false, ..earlier.spec.spec.clone() });
+                    let command = Command::SavedView(SavedViewAction::SaveView { view: earlier.key, spec: unusual });
                     last = backend.execute(command, page_context.caller.context()).await?;
                 }
                 let path = if query.is_empty() { format!("/{list}") } else { format!("/{list}?{query}") };

@@ -5,7 +5,7 @@ use super::callers::kinds;
 use std::fmt::Write as _;
 
 /// Name, meaning, and the class of each caller in the order of [`kinds`].
-const DECISIONS: [(&str, &str, &str); 16] = [
+const DECISIONS: [(&str, &str, &str); 18] = [
     ("anybody", "open to whoever reaches the listener", "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"),
     ("viewer", "read by viewers and above", "401 ok ok ok ok 403 403 403 401 ok ok ok ok 403 ok 401 401 401 401 401"),
     ("operator", "changed by operators and above", "401 403 403 ok ok 403 403 403 401 403 403 ok ok 403 403 401 401 401 401 401"),
@@ -53,6 +53,16 @@ const DECISIONS: [(&str, &str, &str); 16] = [
         "nothing",
         "a sentence that nothing is there",
         "404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404",
+    ),
+    (
+        "list-own",
+        "a user's or token's own view of a list",
+        "401 ok ok ok ok 403 403 403 401 ok ok ok ok 403 403 401 401 401 401 401",
+    ),
+    (
+        "end-page",
+        "the page before one's own session ends; anybody's for administrators",
+        "401 403 403 403 ok 403 403 403 401 ok ok ok ok 403 ok 401 401 401 401 401",
     ),
 ];
 
