@@ -53,6 +53,8 @@ async fn rows(site: &TestSite, fixtures: &Fixtures, callers: &[Caller], part: Pa
     let probe = Probe::start(site, part).await;
     let mut rows = vec![];
     for Route { pattern, methods } in registered.union(&whole) {
+        // The whole matrix takes longer than the table may be without news of the views.
+        site.boot.table.touch();
         let own = registered.iter().any(|route| route.pattern == *pattern);
         for (label, variant) in fixtures.paths(pattern) {
             for method in METHODS {

@@ -4,14 +4,17 @@ use super::callers::Kind;
 use super::cells::{Cell, Class};
 use super::{Row, decisions, fixtures};
 
-/// What a viewer or an auditor may change: only their own account, and how their browser shows pages.
-const A_VIEWER_MAY_CHANGE: [&str; 6] = [
+/// What a viewer or an auditor may change: only their own account, their own views of lists, and how their browser shows pages.
+const A_VIEWER_MAY_CHANGE: [&str; 9] = [
     "DELETE /api/v1/sessions/{id} (own)",
     "POST /settings/password",
     "POST /settings/sessions/{id}/end (own)",
     "POST /sign-in",
     "POST /sign-out",
     "POST /theme",
+    "POST /views",
+    "POST /views/{id}/delete",
+    "POST /views/{id}/share",
 ];
 
 /// Whether a row violates a rule.

@@ -48,6 +48,8 @@ pub(crate) struct Fixtures {
     /// The cookie of a signed-in administrator.
     pub(crate) cookie: String,
     downloads: Vec<(&'static str, Uuid)>,
+    session: Uuid,
+    token: Uuid,
 }
 
 /// A site without objects.
@@ -93,6 +95,7 @@ impl Fixtures {
         objects::accounts(&site).await;
         objects::reservations(&site).await;
         objects::bulk_actions(&site).await;
+        objects::webhooks(&site).await;
         site.boot.application.vitals.worker("projector").succeeded();
         site.boot.application.vitals.worker("reactor").failed_because("connection refused");
         Self::of(site, ids).await
@@ -104,8 +107,9 @@ impl Fixtures {
         let administrator = site.bearer(TokenScope::Administrator).await;
         let viewer = site.bearer(TokenScope::Viewer).await;
         site.user("ada", Role::Administrator).await;
-        let cookie = site.session("ada").await.1;
-        Self { site, administrator, viewer, cookie, downloads }
+        let (session, cookie) = site.session("ada").await;
+        let token = site.token(TokenScope::Viewer, None).await.0;
+        Self { site, administrator, viewer, cookie, downloads, session: session.0, token: token.0 }
     }
 
     /// The requests for a route: usually one; several where a page looks different in several states.
@@ -185,6 +189,11 @@ impl Fixtures {
             "/settings" => {
                 vec![show("token", usual.clone()), PageRequest { visitor: Visitor::SignedIn, ..show("signed in", usual) }]
             }
+            "/settings/sessions/{id}/end" => {
+                let path = format!("/settings/sessions/{}/end", self.session);
+                vec![PageRequest { visitor: Visitor::SignedIn, ..show("", path) }]
+            }
+            "/settings/tokens/{id}/revoke" => vec![show("", format!("/settings/tokens/{}/revoke", self.token))],
             "/settings/password" => vec![PageRequest { visitor: Visitor::SignedIn, ..show("", usual) }],
             "/sign-in" => vec![PageRequest { visitor: Visitor::Anonymous, ..show("", usual) }],
             _ => vec![show("", usual)],

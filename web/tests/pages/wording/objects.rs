@@ -64,6 +64,12 @@ pub(super) async fn reservations(site: &TestSite) {
     append(site, "reservation", RESERVED, [json!({"type": "AddressReserved", "network": "prod", "spec": spec})]).await;
 }
 
+/// Appended last, so that the numbers of the other events stay as they are.
+pub(super) async fn webhooks(site: &TestSite) {
+    let spec = json!({"description": "The team's chat", "url": "https://chat.example/", "events": ["deployment.*"], "secret": "webhook-chat"});
+    append(site, "webhook", "chat", [json!({"type": "WebhookDefined", "spec": spec})]).await;
+}
+
 pub(crate) async fn catalogue(site: &TestSite) {
     let mut dc1 = site_defined();
     dc1["spec"]["boot_url"] = json!("http://10.0.0.1:8080");
