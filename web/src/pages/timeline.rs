@@ -16,12 +16,13 @@ use crate::pages::components::lines::{changes, lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::at_path;
+use crate::pages::list::views::{Known, Views};
 use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
-use filters::{Query, Suggestions, without};
+use filters::{FILTERS, Query, Suggestions, without};
 use maud::{Markup, html};
 
 /// How many lines a page shows.
@@ -49,6 +50,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let query: Query = page_context.query()?;
     let first = query.before.is_none();
     let proof = proof::read(&page_context, &mut snapshot).await?;
+    let views = Views::load(&page_context, &mut snapshot, "timeline", Known::filters(&FILTERS)).await?;
     let suggestions = Suggestions::read(&mut snapshot).await?;
     let resolved = event_filter::resolve(&query.entered(), snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
@@ -86,6 +88,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         div.timeline-count {
             p role="status" id="timeline-count" { (total(&found, count, position)) }
             div.actions {
+                (views.menu(&page_context))
                 a.button.small href=(at_path(&start, "/timeline/export.csv")) { "Export CSV" }
                 a.button.small href=(at_path(&start, "/timeline/export.jsonl")) { "Export JSON lines" }
             }

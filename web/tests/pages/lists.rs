@@ -112,6 +112,30 @@ async fn a_shared_view_is_offered_to_everyone_and_a_private_one_only_to_its_owne
 }
 
 #[actix_web::test]
+async fn timeline_and_ventures_have_saved_views_without_an_order() {
+    let site = five().await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let venture = json!({"type": "VentureDefined", "spec": {"description": "Sells", "parent": null, "default_boot_image": null}});
+    site.append("venture", "shop", venture).await;
+    for (n, (list, query)) in
+        [("timeline", "type=DeviceRegistered&from=7d&limit=5"), ("ventures", "q=sells&sort=name")].into_iter().enumerate()
+    {
+        let spec = json!({ "list": list, "name": "Mine", "query": query, "shared": true });
+        let saved = json!({ "type": "ViewSaved", "owner": "user ada", "spec": spec });
+        site.append("saved_view", &Uuid::from_u128(n as u128 + 1).to_string(), saved).await;
+    }
+    for (path, opened) in [("/timeline", "/timeline?type=DeviceRegistered&from=7d"), ("/ventures", "/ventures?q=sells")] {
+        let page = site.request_as(&bearer, get(path)).await;
+        assert_eq!(attributes(&page, ".panel li a", "href"), [opened], "{}", page.text);
+        assert!(attributes(&page, ".panel input[name='usual']", "name").is_empty(), "{path}");
+        let shown = site.request_as(&bearer, get(opened)).await;
+        assert_eq!(shown.status, 200, "{opened}: {}", shown.text);
+        let query = opened.split_once('?').map_or("", |(_, query)| query);
+        assert_eq!(attributes(&shown, ".panel input[name='query']", "value"), [query], "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn a_view_is_saved_as_the_page_shows_it_without_its_place_in_the_list() {
     let site = five().await;
     let bearer = site.bearer(TokenScope::Viewer).await;

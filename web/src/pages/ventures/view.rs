@@ -6,7 +6,9 @@ use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::layout::PageContext;
-use crate::pages::list as lists;
+use crate::pages::list::Listing;
+use crate::pages::list::filters::bar;
+use crate::pages::list::views::Views;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::RoleSpec;
 use bootledger_projections::questions::role_uses::RoleUse;
@@ -65,10 +67,19 @@ pub(super) fn tree(
     page_context: &PageContext,
     all: &[Entry<VentureView>],
     uses: &[RoleUse],
-    q: Option<&str>,
+    (q, views): (Option<&str>, &Views),
     may: &Allowed,
 ) -> Markup {
     let shown = shown(all, q);
+    let listing = Listing {
+        page_context,
+        many: "ventures",
+        choices: &[],
+        total: i64::try_from(all.len()).unwrap_or(i64::MAX),
+        columns: None,
+        views: views.menu(page_context),
+        exports: (None, Some("/api/v1/ventures")),
+    };
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {
         (block::heading(&[], &html! { (VENTURE.many) }, &action::link("new", &VENTURE.new_path(), Look::Primary, "plus-lg", "Create venture", may)))
@@ -79,7 +90,8 @@ pub(super) fn tree(
                 &html! { a.button.primary href=(VENTURE.new_path()) { "Create venture" } },
             ))
         } @else {
-            (lists::search(page_context, VENTURE.path, "Name, description or role"))
+            (bar(page_context, VENTURE.path, "Name, description or role", &[]))
+            (listing.tools(shown.len()))
             @if shown.is_empty() { (block::empty("No results.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
             @let roots: Vec<_> = current.iter().copied().filter(|venture| parent(venture, &current).is_none()).collect();
             @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &current, uses, 0)) } } }
