@@ -12,6 +12,7 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::lines::{changes, lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
@@ -177,8 +178,11 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
             "Actor",
             html! { (actors::actor(&line.actor)) @if actors::actor(&line.actor) != line.actor { " (" code { (line.actor) } ")" } },
         ),
-        ("Request", html! { a href=(same_request(&line)) { code { (line.correlation_id) } } }),
-        ("Hash chain", html! { code { (chain) } }),
+        (
+            "Request",
+            html! { a href=(same_request(&line)) { code { (line.correlation_id) } } " " (copy::copy(&line.correlation_id, "request ID")) },
+        ),
+        ("Hash chain", copy::code(&chain, "hash")),
     ];
     let title = format!("Event {position}");
     let content = html! {
@@ -190,7 +194,8 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
         (block::card("payload", "Stored event", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
         @if neighbours.len() > 1 { (block::card("request", "Events of the same request", &lines(&neighbours))) }
     };
-    page_context.answer(snapshot, Page::new(&title, Section::Timeline, content)).await
+    let json = Some(format!("/api/v1/events?after={}&limit=1", position - 1));
+    page_context.answer(snapshot, Page { json, ..Page::new(&title, Section::Timeline, content) }).await
 }
 
 /// A link to what an event concerns, if that has a page.

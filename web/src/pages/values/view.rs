@@ -2,6 +2,7 @@
 
 use crate::pages::components::badge::{self, Tone};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::time::moment;
 use crate::wording::actors;
 use bootledger_aggregates::claims::Holder;
@@ -72,7 +73,7 @@ impl Shown<'_> {
 pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
     let history = shown.history;
     html! {
-        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &html! {}))
+        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &copy::copy(title, shown.kind())))
         (block::card("use", if shown.is_past { "Use at that time" } else { "Use" }, &current(shown)))
         @if history.is_empty() {
             (block::empty(&format!("No device, deployment, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
