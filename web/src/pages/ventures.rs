@@ -8,6 +8,7 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{Noun, VENTURE, history, settings};
 use super::form::Fields;
@@ -63,6 +64,9 @@ struct ListQuery {
 
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &VENTURE, view::COLUMNS).await;
+    }
     let query: ListQuery = page_context.query()?;
     let (ventures, at) = (all(&mut snapshot).await?, snapshot.at);
     let uses = role_uses::list(snapshot.connection(), None, at).await?;

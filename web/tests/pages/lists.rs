@@ -88,6 +88,9 @@ async fn a_catalogue_list_is_sorted_paged_and_exported() {
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(lines, ["name,site,description,units,retired", "r2,dc1,,10,false", "r1,dc1,,42,false", "r3,dc1,,47,false"]);
     assert_eq!(read("/racks?sort=colour").await.status, 400);
+    let zones = read("/zones?as=csv&q=dc1").await;
+    assert!(zones.text.starts_with("zone,site,direction,primary\r\n"), "{}", zones.text);
+    assert_eq!(zones.text.lines().count(), attributes(&read("/zones?q=dc1").await, "tbody th a", "href").len() + 1);
     for path in ["/sites", "/networks", "/zones", "/dhcp-servers", "/boot-images"] {
         assert_eq!(read(path).await.status, 200, "{path}");
     }
@@ -124,6 +127,9 @@ async fn timeline_and_ventures_have_saved_views_without_an_order() {
         let saved = json!({ "type": "ViewSaved", "owner": "user ada", "spec": spec });
         site.append("saved_view", &Uuid::from_u128(n as u128 + 1).to_string(), saved).await;
     }
+    let csv = site.request_as(&bearer, get("/ventures?as=csv")).await;
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!(lines, ["venture,parent,description,default_boot_image,roles,retired", "shop,,Sells,,,false"]);
     for (path, opened) in [("/timeline", "/timeline?type=DeviceRegistered&from=7d"), ("/ventures", "/ventures?q=sells")] {
         let page = site.request_as(&bearer, get(path)).await;
         assert_eq!(attributes(&page, ".panel li a", "href"), [opened], "{}", page.text);

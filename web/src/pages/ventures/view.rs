@@ -2,6 +2,7 @@
 
 use super::lineage::{self, From};
 use crate::pages::catalogue::VENTURE;
+use crate::pages::catalogue::list::{Heading, Value};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
@@ -14,6 +15,19 @@ use bootledger_aggregates::venture::RoleSpec;
 use bootledger_projections::questions::role_uses::RoleUse;
 use bootledger_projections::rows::catalogue::{Entry, VentureView};
 use maud::{Markup, html};
+
+/// The columns of the CSV.
+pub(super) const COLUMNS: &[Heading<VentureView>] = &[
+    Heading::new("venture", "Venture", |venture| Value::text(&venture.key)),
+    Heading::new("parent", "Parent", |venture| optional(venture.spec.spec.parent.as_ref())),
+    Heading::new("description", "Description", |venture| Value::text(&venture.spec.spec.description)),
+    Heading::new("default_boot_image", "Default boot image", |venture| optional(venture.spec.spec.default_boot_image.as_ref())),
+    Heading::new("roles", "Roles", |venture| Value::Text(names(venture.spec.roles.keys()))),
+];
+
+fn optional(name: Option<&Name>) -> Value {
+    Value::Text(name.map(ToString::to_string).unwrap_or_default())
+}
 
 /// Names separated by commas.
 pub(super) fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
@@ -71,6 +85,7 @@ pub(super) fn tree(
     may: &Allowed,
 ) -> Markup {
     let shown = shown(all, q);
+    let csv = page_context.with("as", Some("csv"));
     let listing = Listing {
         page_context,
         many: "ventures",
@@ -78,7 +93,7 @@ pub(super) fn tree(
         total: i64::try_from(all.len()).unwrap_or(i64::MAX),
         columns: None,
         views: views.menu(page_context),
-        exports: (None, Some("/api/v1/ventures")),
+        exports: (Some(&csv), Some("/api/v1/ventures")),
     };
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {
