@@ -18,10 +18,12 @@ const PATH: &str = "/help";
 const FIRST: &str = include_str!("../../../docs/guide/README.md");
 
 /// The other documents: the name in the path, and the text.
-static TOPICS: [(&str, &str); 22] = [
+static TOPICS: [(&str, &str); 24] = [
     ("deploying", include_str!("../../../docs/guide/deploying.md")),
     ("not-done", include_str!("../../../docs/guide/not-done.md")),
     ("many", include_str!("../../../docs/guide/many.md")),
+    ("finding", include_str!("../../../docs/guide/finding.md")),
+    ("auditing", include_str!("../../../docs/guide/auditing.md")),
     ("record", include_str!("../../../docs/guide/record.md")),
     ("data-centre", include_str!("../../../docs/guide/data-centre.md")),
     ("appliances", include_str!("../../../docs/guide/appliances.md")),
