@@ -164,9 +164,9 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let may = May::of(&page_context, &snapshot);
-    let at = snapshot.at;
+    let (at, moment) = (snapshot.at, snapshot.moment());
     let entry = entry::find::<DhcpServerView>(&mut snapshot, &DHCP_SERVER, key.as_str()).await?;
-    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, page_context.now).await?;
+    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, moment).await?;
     let page = page::page::<DhcpServers>(&page_context, &key, snapshot.position, html! {});
     let seen = page_context.about("dhcp_server", &key).see(snapshot).await?;
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;

@@ -22,11 +22,11 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::database::log;
 use bootledger_projections::progress::verification::{self, Alteration};
 use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline;
+use carry::frozen;
 pub(crate) use carry::{carried, with_at};
 use clock::Clock;
 use document::document;
@@ -236,8 +236,8 @@ impl PageContext {
 
     /// Ends a snapshot, for a page that waits for something else before it is answered.
     pub(crate) async fn see(mut self, mut snapshot: Snapshot<'_>) -> Result<Seen, Error> {
-        if let At::Position(position) = snapshot.at {
-            self.past = log::recorded_at(snapshot.connection(), position).await?;
+        if snapshot.at != At::Now {
+            self.past = snapshot.recorded_at;
             self.clock.last = checkpoint::position(snapshot.connection()).await?;
         }
         if let Some((aggregate_type, id)) = &self.clock.object {
@@ -314,6 +314,9 @@ impl PageContext {
         let mut body = self.whole_page(position, at, page).into_string();
         if let Some(moment) = self.carried(position, at) {
             body = carried(&body, &moment);
+        }
+        if at != At::Now {
+            body = frozen(&body);
         }
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
         name_position(&mut response, position);

@@ -61,7 +61,7 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
     let networks = catalogue::networks(snapshot.connection(), at).await?;
     let table =
-        view::table(&list::head(&page_context, view::COLUMNS), &found.slice.rows, &networks, &counts, &checks, page_context.now);
+        view::table(&list::head(&page_context, view::COLUMNS), &found.slice.rows, &networks, &counts, &checks, snapshot.moment());
     let empty = list::Empty {
         words: "There are no sites yet. Networks, racks, DHCP servers and servers belong to a site. Create a site with its domain, its DNS zones and its host name template.",
         first: None,

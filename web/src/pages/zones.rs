@@ -182,8 +182,8 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: OneQuery = page_context.query()?;
-    let may = page_context.may_change(&snapshot, Role::Operator);
-    let parts = parts(&mut snapshot, &application, &zone, &may, page_context.now).await?;
+    let (may, moment) = (page_context.may_change(&snapshot, Role::Operator), snapshot.moment());
+    let parts = parts(&mut snapshot, &application, &zone, &may, moment).await?;
     let records = records(&mut snapshot, &zone, &query).await?;
     // A zone is a part of its site.
     let site = find(&mut snapshot, &zone).await?.1.key;

@@ -75,6 +75,10 @@ async fn every_link_and_form_of_a_page_of_the_past_leads_to_the_past() {
             if attributes(&answer, ".past[role=status]", "role").is_empty() {
                 wrong.push(format!("{path}: does not say which moment it shows"));
             }
+            let counting = attributes(&answer, "time[data-since], time[data-until]", "datetime");
+            if attributes(&answer, ".past.present", "role").is_empty() && !counting.is_empty() {
+                wrong.push(format!("{path}: durations that go on: {counting:?}"));
+            }
             followed.extend(attributes(&answer, "a[href^='/']", "href").into_iter().filter(|link| carries(link)));
         }
     }

@@ -11,7 +11,6 @@ use bootledger_aggregates::settings::{Resolved, Source};
 use bootledger_aggregates::values::hostname::reverse_name;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::setting::SettingName;
-use bootledger_projections::database::log;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment, Status};
 use bootledger_projections::rows::devices::{self, Device};
@@ -176,10 +175,7 @@ pub(super) async fn load(
     let loader = boot_path::fetched_a_loader(snapshot.connection(), &deployment, &installation).await?;
     let ways = boot_path::ways(snapshot, application, &deployment, &installation, loader).await?;
     let settings = settings(snapshot, application, &deployment).await?;
-    let until = match at {
-        At::Now => None,
-        At::Position(position) => log::recorded_at(snapshot.connection(), position).await?,
-    };
+    let until = snapshot.recorded_at;
     let durations = durations::of_image(snapshot.connection(), &deployment.boot_image, id, until).await?;
     // A cancelled deployment has no records, and those of a later deployment are not its own.
     let live = deployments::live_of_device(snapshot.connection(), deployment.device, at).await?;

@@ -112,7 +112,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         Some(import) => bulk_rows::find(snapshot.connection(), BulkId(import.0), at).await?.map(|entry| entry.key),
         None => None,
     };
-    let shown = Shown::of(&page_context, COLUMNS);
+    let (shown, moment) = (Shown::of(&page_context, COLUMNS), snapshot.moment());
     let may = page_context.may_change(&snapshot, Role::Operator);
     let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
@@ -138,7 +138,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
                 table.cards {
                     caption.visually-hidden { "Deployments" }
                     (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
-                    tbody { @for deployment in rows { (row(deployment, &waits, &shown, page_context.now)) } }
+                    tbody { @for deployment in rows { (row(deployment, &waits, &shown, moment)) } }
                 }
             }, &bulk::form(&page_context, "/deployments/bulk", &may, &ACTIONS)))
         }

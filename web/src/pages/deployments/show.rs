@@ -41,7 +41,7 @@ pub(super) async fn show(
         let name = Some(one.name()).filter(|name| !name.is_empty());
         (one.label(), page_context.with("tab", name), one == tab)
     });
-    let shown = regions(&found, tab, page_context.now);
+    let shown = regions(&found, tab, snapshot.moment());
     let [head, call, parts @ ..] = shown.as_slice() else {
         return Err(Error::Internal(anyhow!("the page of a deployment has no head")));
     };

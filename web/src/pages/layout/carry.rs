@@ -46,11 +46,20 @@ pub(crate) fn carried(html: &str, at: &str) -> String {
                 }
             }
         } else {
-            text.push_str(&with_attribute(tag, " hx-get=\"", at));
+            let tag = with_attribute(tag, " hx-get=\"", at);
+            // The script makes a command of this path.
+            text.push_str(&with_attribute(&tag, " data-curl=\"", at));
         }
     }
     text.push_str(rest);
     text
+}
+
+/// The markup of a page of the past, in which the script does not keep durations current: they end at the moment that the page
+/// shows.
+pub(super) fn frozen(html: &str) -> String {
+    // maud escapes the quotation marks in texts and values, so that these are attributes.
+    html.replace(" data-since=\"\"", "").replace(" data-until=\"\"", "")
 }
 
 /// A path with the parameter `at`, unless it has one already or leads to something that has no past.
@@ -161,11 +170,25 @@ mod tests {
             abbr title=" href=\"/x\"" { "<a href=\"/y\">" }
             link rel="stylesheet" href="/style";
             button hx-get="/part" { "More" }
+            button data-curl="/api/v1/devices?q=a" { "curl" }
             textarea { "<a href=\"/z\">ä</a>" }
             a { "no address" }
         };
         let expected = page.0.replace("hx-get=\"/part\"", "hx-get=\"/part?at=7\"");
+        let expected = expected.replace("data-curl=\"/api/v1/devices?q=a\"", "data-curl=\"/api/v1/devices?q=a&amp;at=7\"");
         assert_eq!(carried(&page.0, "7"), expected);
         assert_eq!(carried("a < b", "7"), "a < b");
+    }
+
+    #[test]
+    fn durations_of_the_past_stand_still() {
+        use crate::pages::components::time::{passed, since, until};
+        use bootledger_aggregates::values::timestamp::Timestamp;
+        let (at, moment) = (Timestamp::default(), Timestamp::default().plus_seconds(90));
+        let page = html! { p title=" data-since=\"\"" { (since(at, moment)) (passed(at, moment)) (until(moment, at)) " data-until=\"\"" } };
+        let still = frozen(&page.0);
+        let counting = |html: &str| [" data-since=\"\"", " data-until=\"\""].map(|attribute| html.matches(attribute).count());
+        assert_eq!((counting(&page.0), counting(&still)), ([2, 1], [0, 0]), "{still}");
+        assert_eq!((still.matches("1 min 30 s").count(), still.matches("&quot;&quot;").count()), (3, 2), "{still}");
     }
 }

@@ -61,7 +61,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         }))
         (tabs_of("/settings/sessions"))
         @if let Some(user) = &query.user { p { "Sessions of user " strong { (user) } ". " a href=(page_context.with("user", None)) { "Sessions of all users" } } }
-        (table(&found, own, &allowed, page_context.now, true))
+        (table(&found, own, &allowed, snapshot.moment(), true))
         (pager(found.len(), first.as_deref(), next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Sessions", Section::Settings, content) };
