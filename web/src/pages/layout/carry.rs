@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 /// Marks a link or a form that is not rewritten.
 const LEAVES: &str = " data-now";
-/// The beginnings of paths that have no past: files, signing in and out, the documentation of the API, and downloads, of which
-/// the API refuses any other moment than the present.
-const TIMELESS: [&str; 9] = [
+/// The beginnings of paths that have no past: files, signing in and out, the documentation of the API, and the wall board and
+/// downloads, which refuse any other moment than the present.
+const TIMELESS: [&str; 10] = [
     "/assets/",
     "/sign-in",
     "/sign-out",
@@ -21,7 +21,10 @@ const TIMELESS: [&str; 9] = [
     "/favicon",
     "/boot/loaders/",
     "/api/v1/image-downloads",
+    "/wall",
 ];
+/// The filters of deployments that the list refuses for any other moment than the present.
+const NOW_ONLY: [&str; 2] = ["plugin=", "awaiting="];
 
 /// The markup of a page whose links and GET forms lead to pages as of `at`: a position, or an RFC 3339 time.
 pub(crate) fn carried(html: &str, at: &str) -> String {
@@ -86,7 +89,8 @@ fn value<'a>(tag: &'a str, attribute: &str) -> Option<(usize, &'a str)> {
 }
 
 fn with_attribute<'a>(tag: &'a str, attribute: &str, at: &str) -> Cow<'a, str> {
-    match value(tag, attribute) {
+    let found = value(tag, attribute).filter(|(_, path)| !path.split_once('?').is_some_and(|(_, query)| has(query, &NOW_ONLY)));
+    match found {
         Some((begin, path)) => {
             let end = begin + path.len();
             Cow::Owned(format!("{}{}{}", &tag[..begin], joined(path, at, "&amp;"), &tag[end..]))
@@ -101,13 +105,18 @@ fn is_ours(link: &str) -> bool {
     is_path && !TIMELESS.iter().any(|timeless| link.starts_with(timeless))
 }
 
+/// Whether a query has one of these parameters, each with its equals sign.
+fn has(query: &str, names: &[&str]) -> bool {
+    query.split('&').any(|pair| names.iter().any(|name| pair.trim_start_matches("amp;").starts_with(name)))
+}
+
 fn joined<'a>(link: &'a str, at: &str, and: &str) -> Cow<'a, str> {
     if !is_ours(link) {
         return Cow::Borrowed(link);
     }
     let (whole, fragment) = link.split_at(link.find('#').unwrap_or(link.len()));
     let query = whole.split_once('?').map(|(_, query)| query);
-    if query.is_some_and(|query| query.split('&').any(|pair| pair.trim_start_matches("amp;").starts_with("at="))) {
+    if query.is_some_and(|query| has(query, &["at="])) {
         return Cow::Borrowed(link);
     }
     let separator = match query {
@@ -140,6 +149,7 @@ mod tests {
             ("/assets/1/style.css", "/assets/1/style.css"),
             ("/sign-out", "/sign-out"),
             ("/api/docs", "/api/docs"),
+            ("/wall", "/wall"),
         ] {
             assert_eq!(with_at(link, "7"), carried_link);
             let page = carried(&html! { p { a.button href=(link) { "x" } } }.into_string(), "7");
@@ -167,6 +177,7 @@ mod tests {
     fn nothing_but_addresses_of_elements_is_changed() {
         let page = html! {
             a href="/x" data-now="" { "Return" }
+            a href="/deployments?sort=since&plugin=failed" { "Failing" }
             abbr title=" href=\"/x\"" { "<a href=\"/y\">" }
             link rel="stylesheet" href="/style";
             button hx-get="/part" { "More" }
