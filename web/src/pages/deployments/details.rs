@@ -163,11 +163,12 @@ pub(super) async fn load(
     let at = snapshot.at;
     let deployment = find(snapshot, id, at).await?;
     let device = devices::find(snapshot.connection(), deployment.device, at).await?;
-    let runs = if at == At::Now { plugin_runs::of(snapshot.connection(), id).await? } else { vec![] };
     let filter = timeline::Filter { deployment: Some(id), before: Some(snapshot.position + 1), ..timeline::Filter::default() };
     let lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
     let blocked = parked::is_blocked(snapshot.connection(), "deployment", &id.to_string()).await?;
     let history = History::read(snapshot, id).await?;
+    // The views have the plugins' runs only of now; the events have them of every moment.
+    let runs = if at == At::Now { plugin_runs::of(snapshot.connection(), id).await? } else { history.runs(id) };
     let holders = holders::of_failures(history.failures().chain(runs.iter().filter_map(Run::failure)));
     let holders = HolderNames::load(snapshot.connection(), holders, at).await?;
     let installation = installations::find(snapshot.connection(), id, at).await?;

@@ -117,7 +117,7 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
             (block::heading(&[("Deployments", "/deployments")], &title, &actions))
             // The callout below names the needed action.
             @if deployment.status.is_live() && !needed::is_any(found, now) {
-                @let waits = awaited::of_deployment(deployment, &found.runs, &found.holders, now);
+                @let waits = awaited::of_deployment(deployment, Some(found.runs.as_slice()), &found.holders, now);
                 @if !waits.0.is_empty() { (block::note(Tone::Info, &html! { strong { "Waiting for" } (waits) })) }
             }
             @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }

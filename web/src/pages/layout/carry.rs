@@ -89,7 +89,7 @@ fn value<'a>(tag: &'a str, attribute: &str) -> Option<(usize, &'a str)> {
 }
 
 fn with_attribute<'a>(tag: &'a str, attribute: &str, at: &str) -> Cow<'a, str> {
-    let found = value(tag, attribute).filter(|(_, path)| !path.split_once('?').is_some_and(|(_, query)| has(query, &NOW_ONLY)));
+    let found = value(tag, attribute).filter(|(_, path)| path.split_once('?').is_none_or(|(_, query)| !has(query, &NOW_ONLY)));
     match found {
         Some((begin, path)) => {
             let end = begin + path.len();
