@@ -166,6 +166,21 @@ async fn a_page_of_the_present_says_so_and_keeps_the_moment() {
 }
 
 #[actix_web::test]
+async fn a_form_has_the_values_of_now_whatever_moment_its_address_names() {
+    let site = data_centre().await;
+    let webhook = |url: &str| {
+        serde_json::json!({"type": "WebhookDefined", "spec": {"url": url, "events": ["*"], "secret": "chat"}})
+    };
+    let before = site.append("webhook", "chat", webhook("https://old.example/")).await;
+    site.append("webhook", "chat", webhook("https://new.example/")).await;
+    site.show().await;
+    let bearer = site.bearer(TokenScope::Administrator).await;
+    let form = site.request_as(&bearer, get(&format!("/settings/webhooks/chat/edit?at={before}"))).await;
+    assert_eq!(attributes(&form, "input[name=url]", "value"), ["https://new.example/"], "{}", form.text);
+    assert_eq!(attributes(&form, ".past.present a[data-now]", "href"), ["/settings/webhooks/chat/edit"]);
+}
+
+#[actix_web::test]
 async fn an_object_is_compared_at_two_moments() {
     let site = data_centre().await;
     let mut edited = crate::support::network_defined();
