@@ -1,6 +1,7 @@
 //! The past on every page: a visitor who views it stays there until they return to the present.
 
 use crate::catalogue::{attributes, data_centre, get};
+use crate::elements::texts;
 use crate::routes::registered;
 use crate::samples::proposed;
 use crate::support::Answer;
@@ -151,6 +152,17 @@ async fn the_clock_of_an_object_steps_through_its_changes() {
     let before = site.request_as(&bearer, get("/networks/prod?at=0")).await;
     assert_eq!(before.status, 404);
     assert_eq!(attributes(&before, "main a[data-now]", "href"), ["/networks/prod"]);
+    assert_eq!(attributes(&before, ".past[role=status] a[data-now]", "href"), ["/networks/prod"]);
+    assert_eq!(attributes(&before, ".past a[rel=next]", "href"), ["/networks/prod?at=1"]);
+    assert!(texts(&before, ".clock summary")[0].ends_with("As of 0"), "{}", before.text);
+    // A time has no position if nothing was read.
+    let earlier = site.request_as(&bearer, get("/networks/prod?at=2000-01-01T00:00:00Z")).await;
+    assert!(texts(&earlier, ".past[role=status]")[0].contains("as of 2000-01-01 00:00:00 UTC"), "{}", earlier.text);
+    assert!(texts(&earlier, ".clock summary")[0].ends_with("As of 2000-01-01 00:00:00 UTC"), "{}", earlier.text);
+    // A moment that has not come is not carried.
+    let later = site.request_as(&bearer, get("/no-such-page?at=1000000")).await;
+    assert_eq!((later.status.as_u16(), attributes(&later, ".past", "role")), (404, vec![]));
+    assert!(attributes(&later, "nav a", "href").contains(&"/devices".to_owned()), "{}", later.text);
 }
 
 #[actix_web::test]
