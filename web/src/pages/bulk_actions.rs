@@ -112,7 +112,7 @@ async fn show(page_context: PageContext, Path(id): Path<BulkId>, mut backend: Ba
         json: Some(format!("/api/v1{page_path}")),
         ..Page::new(&title, Section::BulkActions, entry::shown(&parts))
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("bulk", id).answer(snapshot, page).await
 }
 
 async fn live(

@@ -5,6 +5,7 @@ mod export;
 mod filters;
 mod proof;
 
+use super::compare::page_of;
 use super::live::{self, Region, State, Topic};
 use crate::event_filter::{self, Matches, Resolved, WINDOW};
 use crate::http::access::VERIFY;
@@ -199,20 +200,9 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
 /// A link to what an event concerns, if that has a page.
 fn about(line: &Line) -> Markup {
     let (kind, id) = (line.aggregate_type.as_str(), line.aggregate_id.as_str());
-    let path = match kind {
-        "deployment" => Some("deployments"),
-        "device" => Some("devices"),
-        "network" => Some("networks"),
-        "rack" => Some("racks"),
-        "site" => Some("sites"),
-        "venture" => Some("ventures"),
-        "boot_image" => Some("boot-images"),
-        "dhcp_server" => Some("dhcp-servers"),
-        _ => None,
-    };
     html! {
         (kind.replace('_', " ")) " "
-        @match path { Some(path) => { a href=(format!("/{path}/{id}")) { (id) } } None => (id) }
+        @match page_of(kind, id) { Some(page) => { a href=(page) { (id) } } None => (id) }
     }
 }
 

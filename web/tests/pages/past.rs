@@ -190,6 +190,9 @@ async fn a_form_has_the_values_of_now_whatever_moment_its_address_names() {
     let form = site.request_as(&bearer, get(&format!("/settings/webhooks/chat/edit?at={before}"))).await;
     assert_eq!(attributes(&form, "input[name=url]", "value"), ["https://new.example/"], "{}", form.text);
     assert_eq!(attributes(&form, ".past.present a[data-now]", "href"), ["/settings/webhooks/chat/edit"]);
+    let page = site.request_as(&bearer, get("/settings/webhooks/chat")).await;
+    let steps = attributes(&page, ".clock-steps a", "href");
+    assert!(steps.iter().any(|link| link.starts_with("/compare?object=webhook%2Fchat&")), "{steps:?}");
 }
 
 #[actix_web::test]

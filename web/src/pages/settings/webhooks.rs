@@ -68,5 +68,5 @@ async fn show(
     let content = view::whole(&shown, moment, &allowed, &html! {});
     let title = format!("Webhook {key}");
     let page = Page { json: Some(format!("/api/v1/webhooks/{key}")), ..Page::new(&title, Section::Settings, content) };
-    page_context.answer(snapshot, page).await
+    page_context.about("webhook", &key).answer(snapshot, page).await
 }
