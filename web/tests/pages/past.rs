@@ -178,7 +178,7 @@ async fn a_page_of_the_present_says_so_and_keeps_the_moment() {
 }
 
 #[actix_web::test]
-async fn a_form_has_the_values_of_now_whatever_moment_its_address_names() {
+async fn a_form_has_the_values_of_now_at_every_moment() {
     let site = data_centre().await;
     let webhook = |url: &str| {
         serde_json::json!({"type": "WebhookDefined", "spec": {"url": url, "events": ["*"], "secret": "chat"}})
