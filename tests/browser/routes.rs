@@ -34,7 +34,8 @@ impl Routes {
             let Some((route, rest)) = part.strip_prefix('"').and_then(|part| part.split_once("\")")) else {
                 let name = part.split(')').next().unwrap_or_default();
                 let known = NAMED.iter().find(|(known, _)| *known == name);
-                let (_, page) = known.with_context(|| format!("the sources name a route by {name}, which NAMED does not have"))?;
+                let (_, page) =
+                    known.with_context(|| format!("the sources name a route by {name}, which NAMED does not have"))?;
                 routes.extend(page.map(str::to_owned));
                 continue;
             };

@@ -5,6 +5,7 @@ mod export;
 mod filters;
 mod proof;
 
+use super::compare::page_of;
 use super::live::{self, Region, State, Topic};
 use crate::event_filter::{self, Matches, Resolved, WINDOW};
 use crate::http::access::VERIFY;
@@ -22,6 +23,7 @@ use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
 use filters::{FILTERS, Query, Suggestions, without};
 use maud::{Markup, html};
@@ -157,6 +159,11 @@ async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path
 /// Handles `/timeline/{position}`: one event with all its data, and its neighbours from the same request.
 async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
+    let (at, last) = (snapshot.at, snapshot.position);
+    if position > last && at != At::Now {
+        let message = format!("event {position} happened after event {last}, the moment that you are viewing");
+        return Err(Error::NotFound(message));
+    }
     let only = Filter { after: Some(position - 1), before: Some(position + 1), ..Filter::default() };
     let found = timeline::list(snapshot.connection(), &only, Order::NewestFirst, 1).await?;
     let line = found
@@ -168,7 +175,7 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
     let payload = stored.first().and_then(|stored| serde_json::from_str::<serde_json::Value>(&stored.payload).ok());
     let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
     let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
-    let same = Filter { correlation_id: Some(line.correlation_id.clone()), ..Filter::default() };
+    let same = Filter { correlation_id: Some(line.correlation_id.clone()), before: Some(last + 1), ..Filter::default() };
     let neighbours = timeline::list(snapshot.connection(), &same, Order::OldestFirst, LIMIT).await?;
     let rows = [
         ("Summary", html! { (sentence(&line)) (changes(&line)) }),
@@ -188,7 +195,7 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
     let content = html! {
         (block::heading(&[("Timeline", "/timeline")], &html! { (title) }, &html! {
             @if position > 1 { a.button href=(format!("/timeline/{}", position - 1)) rel="prev" { "Earlier" } }
-            a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" }
+            @if position < last { a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" } }
         }))
         (block::card("event", "Event", &block::facts(&rows)))
         (block::card("payload", "Stored event", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
@@ -201,20 +208,9 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
 /// A link to what an event concerns, if that has a page.
 fn about(line: &Line) -> Markup {
     let (kind, id) = (line.aggregate_type.as_str(), line.aggregate_id.as_str());
-    let path = match kind {
-        "deployment" => Some("deployments"),
-        "device" => Some("devices"),
-        "network" => Some("networks"),
-        "rack" => Some("racks"),
-        "site" => Some("sites"),
-        "venture" => Some("ventures"),
-        "boot_image" => Some("boot-images"),
-        "dhcp_server" => Some("dhcp-servers"),
-        _ => None,
-    };
     html! {
         (kind.replace('_', " ")) " "
-        @match path { Some(path) => { a href=(format!("/{path}/{id}")) { (id) } } None => (id) }
+        @match page_of(kind, id) { Some(page) => { a href=(page) { (id) } } None => (id) }
     }
 }
 

@@ -76,6 +76,21 @@ async fn an_unknown_name_is_reported_with_similar_ones() {
 }
 
 #[actix_web::test]
+async fn the_page_of_an_event_shows_nothing_that_happened_after_its_moment() {
+    let (site, viewer) = filled().await;
+    let page = async |path: &str| site.request_as(&viewer, TestRequest::get().uri(path)).await;
+    let same = |answer: &Answer| texts(answer, "#request ol.timeline > li").len();
+    let now = page("/timeline/3").await;
+    let past = page("/timeline/3?at=3").await;
+    assert_eq!((now.status.as_u16(), past.status.as_u16()), (200, 200), "{}", past.text);
+    assert!(same(&now) > same(&past), "later events of the same request");
+    assert_eq!((texts(&now, "main a[rel=next]").len(), texts(&past, "main a[rel=next]").len()), (1, 0));
+    let later = site.request_as(&viewer, TestRequest::get().uri("/timeline/4?at=3")).await;
+    assert_eq!(later.problem().0, 404, "{}", later.text);
+    assert!(later.text.contains("after event 3"), "{}", later.text);
+}
+
+#[actix_web::test]
 async fn exports_have_exactly_the_lines_of_the_filter() {
     let (site, viewer) = filled().await;
     let csv = site.request_as(&viewer, TestRequest::get().uri("/timeline/export.csv?object=network/prod")).await;

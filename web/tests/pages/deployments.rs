@@ -254,6 +254,10 @@ async fn a_note_is_shown_and_found_and_exported() {
     assert!(texts(&page, "#facts")[0].contains("OPS-77"), "{}", page.text);
     let before = get(&format!("/deployments/{}?at={}", ids[1], position - 1)).await;
     assert!(!before.text.contains("OPS-77"), "the past knows what came later");
+    let changed = json!({"type": "DeploymentNoted", "note": "has its disk", "ticket": "OPS-77"});
+    site.append("deployment", &ids[1].to_string(), changed).await;
+    let events = get(&format!("/deployments/{}?tab=events", ids[1])).await;
+    assert_eq!(texts(&events, "#timeline .changes del"), ["\u{2212}\u{a0}waits for <the> disk"], "{}", events.text);
 }
 
 #[actix_web::test]

@@ -171,6 +171,10 @@ async fn every_kind_of_object_is_found() {
     }
     let before = find(&viewer, "h200&at=2").await;
     assert_eq!(before, [], "as of the network");
+    let unnoted = end(&site).await;
+    site.append("deployment", &deployment, json!({"type": "DeploymentNoted", "ticket": "OPS-5812"})).await;
+    assert!(find(&viewer, "ops-5812").await.contains(&("deployment".to_owned(), deployment)));
+    assert_eq!(find(&viewer, &format!("ops-5812&at={unnoted}")).await, [], "the ticket came later");
 }
 
 #[actix_web::test]

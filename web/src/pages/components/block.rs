@@ -41,6 +41,11 @@ pub(crate) fn empty(words: &str, action: &Markup) -> Markup {
     html! { div.empty { p { (words) } (action) } }
 }
 
+/// The value of something that is known only of now, on a page of the past.
+pub(crate) fn not_of_the_past() -> Markup {
+    html! { span.quiet { "not available for the past" } }
+}
+
 /// A note that must not be overlooked.
 pub(crate) fn note(tone: Tone, content: &Markup) -> Markup {
     html! { div class=(format!("note {}", tone.class())) { (content) } }

@@ -41,7 +41,7 @@ pub(super) async fn show(
         let name = Some(one.name()).filter(|name| !name.is_empty());
         (one.label(), page_context.with("tab", name), one == tab)
     });
-    let shown = regions(&found, tab, page_context.now);
+    let shown = regions(&found, tab, snapshot.moment());
     let [head, call, parts @ ..] = shown.as_slice() else {
         return Err(Error::Internal(anyhow!("the page of a deployment has no head")));
     };
@@ -117,7 +117,7 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
             (block::heading(&[("Deployments", "/deployments")], &title, &actions))
             // The callout below names the needed action.
             @if deployment.status.is_live() && !needed::is_any(found, now) {
-                @let waits = awaited::of_deployment(deployment, &found.runs, &found.holders, now);
+                @let waits = awaited::of_deployment(deployment, Some(found.runs.as_slice()), &found.holders, now);
                 @if !waits.0.is_empty() { (block::note(Tone::Info, &html! { strong { "Waiting for" } (waits) })) }
             }
             @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }

@@ -105,7 +105,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
     let at = snapshot.at;
     let total = devices::count(snapshot.connection(), &filter, at, COUNT_LIMIT).await?;
     let choices = choices(&page_context, &mut snapshot).await?;
-    let shown = Shown::of(&page_context, COLUMNS);
+    let (shown, moment) = (Shown::of(&page_context, COLUMNS), snapshot.moment());
     let may = page_context.may_change(&snapshot, Role::Operator);
     let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
@@ -131,7 +131,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
                 table.cards {
                     caption.visually-hidden { "Devices" }
                     (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
-                    tbody { @for device in rows { (row(device, found.live.get(&device.id), &shown, page_context.now)) } }
+                    tbody { @for device in rows { (row(device, found.live.get(&device.id), &shown, moment)) } }
                 }
             }, &bulk::form(&page_context, "/devices/bulk", &may, &ACTIONS)))
         }

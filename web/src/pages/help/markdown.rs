@@ -118,7 +118,7 @@ mod tests {
             "- one,\n  more\n- two\n\n  ```sh\n  a <b>\n    c\n  ```\n\n  - inner\n\nAfter it.\n\n1. first\n2. second\n10. tenth",
         );
         assert_eq!(texts(&html, "ul > li").len(), 3);
-        assert_eq!(texts(&html, "ul > li")[0], "one, more");
+        assert_eq!(texts(&html, "ul > li")[0].trim(), "one, more");
         assert_eq!(texts(&html, "li pre")[0].trim_start(), "a <b>\n  c");
         assert_eq!(texts(&html, "ul ul li"), ["inner"]);
         assert_eq!(texts(&html, "ol li"), ["first", "second", "tenth"]);
