@@ -45,7 +45,7 @@ pub struct SearchResults {
     groups: Vec<Group>,
 }
 
-/// Searches every kind of object. Users are found by administrators only. At a past position, a part of a word is found only if
+/// Searches every kind of object. Users are found by administrators and auditors only. At a past position, a part of a word is found only if
 /// the object still has it.
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(SearchQuery), responses((status = 200, body = SearchResults)))]
 pub(crate) async fn index(
@@ -55,7 +55,7 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, Error> {
     let each = (limit(query.limit)? as usize).min(usize::try_from(MOST).unwrap_or(usize::MAX));
     let mut snapshot = backend.read().await?;
-    let extent = Extent { each, users: caller.0.principal.may(Role::Administrator) };
+    let extent = Extent { each, users: caller.0.principal.may(Role::Auditor) };
     let at = snapshot.at;
     let groups = search::find(snapshot.connection(), &Terms::of(&query.q), at, extent).await?;
     Ok(snapshot.answer(&SearchResults { groups }))

@@ -365,7 +365,7 @@ impl PageContext {
                 div.frame {
                     (navigation(page.section))
                     div.body {
-                        (self.top(position, at))
+                        (self.top(position, at, page.section))
                         @match at {
                             At::Position(position) => (self.past(position)),
                             At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
@@ -387,7 +387,7 @@ impl PageContext {
         )
     }
 
-    fn top(&self, position: i64, at: At) -> Markup {
+    fn top(&self, position: i64, at: At, section: Section) -> Markup {
         html! {
             header.top {
                 form method="get" action="/search" role="search" {
@@ -397,6 +397,7 @@ impl PageContext {
                 }
                 (clock::clock(self, position, at))
                 div.who {
+                    a href=(section.help()) { "Help" }
                     a href="/settings" { (icon("person-circle")) " " (self.caller.principal.called()) }
                     form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
                 }

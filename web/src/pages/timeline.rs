@@ -12,16 +12,18 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::lines::{changes, lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::at_path;
+use crate::pages::list::views::{Known, Views};
 use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
-use filters::{Query, Suggestions, without};
+use filters::{FILTERS, Query, Suggestions, without};
 use maud::{Markup, html};
 
 /// How many lines a page shows.
@@ -49,6 +51,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let query: Query = page_context.query()?;
     let first = query.before.is_none();
     let proof = proof::read(&page_context, &mut snapshot).await?;
+    let views = Views::load(&page_context, &mut snapshot, "timeline", Known::filters(&FILTERS)).await?;
     let suggestions = Suggestions::read(&mut snapshot).await?;
     let resolved = event_filter::resolve(&query.entered(), snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
@@ -86,6 +89,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         div.timeline-count {
             p role="status" id="timeline-count" { (total(&found, count, position)) }
             div.actions {
+                (views.menu(&page_context))
                 a.button.small href=(at_path(&start, "/timeline/export.csv")) { "Export CSV" }
                 a.button.small href=(at_path(&start, "/timeline/export.jsonl")) { "Export JSON lines" }
             }
@@ -174,8 +178,11 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
             "Actor",
             html! { (actors::actor(&line.actor)) @if actors::actor(&line.actor) != line.actor { " (" code { (line.actor) } ")" } },
         ),
-        ("Request", html! { a href=(same_request(&line)) { code { (line.correlation_id) } } }),
-        ("Hash chain", html! { code { (chain) } }),
+        (
+            "Request",
+            html! { a href=(same_request(&line)) { code { (line.correlation_id) } } " " (copy::copy(&line.correlation_id, "request ID")) },
+        ),
+        ("Hash chain", copy::code(&chain, "hash")),
     ];
     let title = format!("Event {position}");
     let content = html! {
@@ -187,7 +194,8 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
         (block::card("payload", "Stored event", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
         @if neighbours.len() > 1 { (block::card("request", "Events of the same request", &lines(&neighbours))) }
     };
-    page_context.answer(snapshot, Page::new(&title, Section::Timeline, content)).await
+    let json = Some(format!("/api/v1/events?after={}&limit=1", position - 1));
+    page_context.answer(snapshot, Page { json, ..Page::new(&title, Section::Timeline, content) }).await
 }
 
 /// A link to what an event concerns, if that has a page.

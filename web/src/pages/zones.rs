@@ -4,6 +4,8 @@ mod form;
 mod view;
 
 use super::catalogue::entry::{self, Parts};
+use super::catalogue::list::is_csv;
+use super::csv::download;
 use super::differences;
 use super::list::paging::{Place, Slice, size};
 use super::list::views::{Known, Views};
@@ -65,7 +67,7 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let mut snapshot = backend.read().await?;
     let views = Views::load(&page_context, &mut snapshot, "zones", Known::fixed(&[], vec!["zone", "site"])).await?;
     views.assume(&mut page_context);
-    let query: ListQuery = page_context.query_without(&["after", "before", "limit"])?;
+    let query: ListQuery = page_context.query_without(&["after", "before", "limit", "as"])?;
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
@@ -85,6 +87,10 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     );
     if sort.starts_with('-') {
         rows.reverse();
+    }
+    if is_csv(&page_context) {
+        let mut lines = Some(rows.iter().map(view::line).collect::<String>());
+        return download("zones.csv", view::CSV, snapshot, async |_| Ok(lines.take())).await;
     }
     let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let slice = Slice::of_all(rows, size(&page_context)? as usize, &Place::of(&page_context), view::Row::place);

@@ -85,6 +85,18 @@ async fn the_list_as_csv_has_all_that_is_filtered() {
 }
 
 #[actix_web::test]
+async fn the_list_as_csv_for_import_has_the_columns_of_such_a_file() {
+    let (site, _) = data_centre(&["a.dc1.example", "b.dc1.example"]).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let list = site.request_as(&bearer, TestRequest::get().uri("/deployments?q=a.dc1")).await;
+    assert_eq!(texts(&list, ".heading a[href='/deployments/import.csv?q=a.dc1']"), ["CSV for import"], "{}", list.text);
+    let csv = site.request_as(&bearer, TestRequest::get().uri("/deployments/import.csv?q=a.dc1")).await;
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, "mac,network,venture,role,boot_image,hostname,ip,note,ticket"), "{}", csv.text);
+    assert!(lines[1].starts_with("52:54:00:00:00:00,") && lines[1].ends_with(",a.dc1.example,10.0.0.20,,"), "{}", lines[1]);
+}
+
+#[actix_web::test]
 async fn a_cancellation_needs_a_reason_and_keeps_it_when_it_is_refused() {
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
     let bearer = site.bearer(TokenScope::Operator).await;

@@ -128,7 +128,10 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
     };
     let rows = &slice.rows;
     let content = html! {
-        (block::heading(&[], &html! { "Deployments" }, &block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device")))
+        (block::heading(&[], &html! { "Deployments" }, &html! {
+            (block::link_button(&format!("/deployments/import.csv?{query}"), "download", "CSV for import"))
+            (block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device"))
+        }))
         (bar(&page_context, "/deployments", "Host name, address, MAC, note, ticket", &choices))
         (listing.tools(rows.len()))
         @if let Some(bulk) = bulk { p { "Deployments of a " a href=(format!("/bulk-actions/{bulk}")) { "bulk action" } "." } }

@@ -46,7 +46,8 @@ pub(crate) fn carried(html: &str, at: &str) -> String {
                 }
             }
         } else {
-            text.push_str(&with_attribute(tag, " hx-get=\"", at));
+            let tag = with_attribute(tag, " hx-get=\"", at);
+            text.push_str(&with_attribute(&tag, " data-curl=\"", at));
         }
     }
     text.push_str(rest);
@@ -161,10 +162,12 @@ mod tests {
             abbr title=" href=\"/x\"" { "<a href=\"/y\">" }
             link rel="stylesheet" href="/style";
             button hx-get="/part" { "More" }
+            button data-curl="/api/v1/devices?q=a" { "curl" }
             textarea { "<a href=\"/z\">ä</a>" }
             a { "no address" }
         };
         let expected = page.0.replace("hx-get=\"/part\"", "hx-get=\"/part?at=7\"");
+        let expected = expected.replace("data-curl=\"/api/v1/devices?q=a\"", "data-curl=\"/api/v1/devices?q=a&amp;at=7\"");
         assert_eq!(carried(&page.0, "7"), expected);
         assert_eq!(carried("a < b", "7"), "a < b");
     }

@@ -31,6 +31,10 @@ const LABELS: [(&str, &str); 10] = [
     ("deployment", "Deployment"),
 ];
 
+/// The filters that a saved view keeps.
+pub(super) const FILTERS: [&str; 9] =
+    ["actor", "object", "aggregate", "type", "from", "to", "correlation", "device", "deployment"];
+
 /// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -2,20 +2,30 @@
 
 use crate::pages::components::badge::{self, Tone};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::time::moment;
+use crate::wording::actors;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::network::Reserved;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::questions::value_history::{AddressState, MOST, Moment, Period, Place, Value, ValueHistory};
+use bootledger_projections::rows::reservations::Reservation;
 use maud::{Markup, html};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+
+/// Where an address is, and its reservation.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub(super) place: &'a Place,
+    pub(super) reservation: Option<&'a Reservation>,
+}
 
 /// What the page shows.
 pub(super) struct Shown<'a> {
     pub(super) value: &'a Value,
     /// Where an address is.
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<Placed<'a>>,
     pub(super) history: &'a ValueHistory,
     /// The labels of the devices.
     pub(super) names: &'a HashMap<DeviceId, String>,
@@ -32,7 +42,12 @@ impl Shown<'_> {
         match holder {
             Holder::Device(id) => self.device(id),
             Holder::Deployment(id) => html! { a href=(format!("/deployments/{id}")) { "Deployment " (id) } },
-            Holder::Reservation(ip) => html! { "Reservation of " (ip) },
+            Holder::Reservation(ip) => html! {
+                @match self.place.and_then(|placed| placed.place.network_name()) {
+                    Some(network) => { a href=(format!("/networks/{network}#reservations")) { "Reservation of " (ip) } }
+                    None => { "Reservation of " (ip) }
+                }
+            },
         }
     }
 
@@ -58,7 +73,7 @@ impl Shown<'_> {
 pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
     let history = shown.history;
     html! {
-        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &html! {}))
+        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &copy::copy(title, shown.kind())))
         (block::card("use", if shown.is_past { "Use at that time" } else { "Use" }, &current(shown)))
         @if history.is_empty() {
             (block::empty(&format!("No device, deployment, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
@@ -74,8 +89,8 @@ pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
 /// Who has the value, and where an address is.
 fn current(shown: &Shown<'_>) -> Markup {
     let mut rows = vec![];
-    if let Some(place) = shown.place {
-        rows.push(("State", state(shown, place)));
+    if let Some(Placed { place, reservation }) = shown.place {
+        rows.push(("State", state(shown, place, reservation.is_some())));
         let network = if let (Some(network), Value::Ip(ip)) = (&place.network, shown.value) {
             html! {
                 a href=(format!("/networks/{}?map={ip}#map", network.key)) { (network.key) } " "
@@ -85,6 +100,13 @@ fn current(shown: &Shown<'_>) -> Markup {
             html! { "None. No network in use contains the address." }
         };
         rows.push(("Network", network));
+        if let Some(Reservation { view, .. }) = reservation {
+            let end =
+                html! { @match view.spec.expires { Some(end) => { "until " (moment(end)) } None => { "until it is released" } } };
+            let by = html! { (actors::actor(&view.reserved_by)) ", " (moment(view.reserved_at)) };
+            rows.push(("Reserved for", html! { (view.spec.note) ", " (end) }));
+            rows.push(("Reserved by", by));
+        }
     }
     let holder = html! {
         @if let Some(tenure) = shown.history.holder() { (shown.holder(tenure.holder)) " since " (event(&tenure.period.from)) }
@@ -94,8 +116,9 @@ fn current(shown: &Shown<'_>) -> Markup {
     block::facts(&rows)
 }
 
-fn state(shown: &Shown<'_>, place: &Place) -> Markup {
+fn state(shown: &Shown<'_>, place: &Place, is_reserved: bool) -> Markup {
     let (tone, words) = match place.state {
+        AddressState::Held if is_reserved => (Tone::Neutral, "Reserved"),
         AddressState::Held => (Tone::Info, "In use"),
         AddressState::Controller => (Tone::Info, "Management controller"),
         AddressState::Infrastructure => (Tone::Info, "Router or server"),

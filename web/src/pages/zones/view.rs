@@ -5,6 +5,7 @@ use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
+use crate::pages::csv::cell;
 use crate::pages::differences::observed;
 use crate::pages::layout::PageContext;
 use crate::pages::list::filters::bar;
@@ -44,6 +45,16 @@ impl Row<'_> {
     }
 }
 
+/// The columns of the CSV.
+pub(super) const CSV: &str = "zone,site,direction,primary\r\n";
+
+/// A row of the CSV.
+pub(super) fn line(row: &Row<'_>) -> String {
+    let direction = if is_reverse(row.zone) { "reverse" } else { "forward" };
+    let primary = row.primary.map(|primary| primary.to_string()).unwrap_or_default();
+    format!("{},{},{direction},{}\r\n", cell(&row.zone.to_string()), cell(row.site.as_str()), cell(&primary))
+}
+
 /// One page of a zone's records.
 pub(super) struct Records {
     /// The records, each with its name in the zone.
@@ -70,6 +81,7 @@ pub(super) fn list(
 ) -> Markup {
     let searched = !page_context.parameter("q").is_empty() || Place::of(page_context) != Place::First;
     let rows = &slice.rows;
+    let csv = page_context.with("as", Some("csv"));
     let listing = Listing {
         page_context,
         many: "zones",
@@ -77,7 +89,7 @@ pub(super) fn list(
         total,
         columns: None,
         views: views.menu(page_context),
-        exports: (None, Some("/api/v1/dns-records")),
+        exports: (Some(&csv), Some("/api/v1/dns-records")),
     };
     let heading = |name, label, sortable| sort_link(page_context, sort, name, label, sortable);
     html! {
