@@ -134,6 +134,12 @@ pub(crate) async fn resolve(
     Ok(if unknown.is_empty() { Ok(resolved) } else { Err(unknown) })
 }
 
+/// The ends of the range of time, as far as they can be read.
+pub(crate) fn range(entered: &Entered, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let read = |field: &'static str, text: Option<&String>| moments::parse(field, filled(text)?, now).ok();
+    (read("from", entered.from.as_ref()), read("to", entered.to.as_ref()))
+}
+
 fn filled(text: Option<&String>) -> Option<&str> {
     text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }

@@ -51,7 +51,7 @@ pub struct EventQuery {
     actor: Option<String>,
     /// Only events from this time on: RFC 3339, or a span before now such as `24h` or `7d`.
     from: Option<String>,
-    /// Only events up to this time.
+    /// Only events up to this time, including the day, minute or second that it names.
     to: Option<String>,
     /// Only events of the request with this correlation id.
     correlation: Option<String>,

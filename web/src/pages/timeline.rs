@@ -65,9 +65,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let mut resolved = match resolved {
         Ok(resolved) => resolved,
         Err(unknown) => {
+            // The other filters stay, so that correcting one of them does not widen the search.
+            let (from, to) = event_filter::range(&entered, now);
+            let kept = Resolved { from, to, ..Resolved::default() };
             let content = html! {
                 (heading) (introduction)
-                (filters::form(&page_context, &suggestions, &Resolved::default(), &unknown))
+                (filters::form(&page_context, &suggestions, &kept, &unknown))
+                (filters::chips(&page_context))
                 (filters::unknown(&page_context, &unknown))
             };
             return page_context.answer(snapshot, Page::new("Timeline", Section::Timeline, content)).await;

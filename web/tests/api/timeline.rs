@@ -73,6 +73,13 @@ async fn an_unknown_name_is_reported_with_similar_ones() {
     }
     let page = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=yesterday")).await;
     assert_eq!(texts(&page, "#unknown-from").len(), 1);
+    // Correcting one filter does not drop the others.
+    let path = "/timeline?actor=tset&from=2026-01-30&to=2026-01-30T14:03:07&type=SiteDefined,NetworkDefined";
+    let page = site.request_as(&viewer, TestRequest::get().uri(path)).await;
+    for value in ["2026-01-30T00:00:00", "2026-01-30T14:03:07", "tset", "Site defined, Network defined"] {
+        assert!(page.text.contains(&format!("value=\"{value}\"")), "{value}: {}", page.text);
+    }
+    assert_eq!(texts(&page, "ul.timeline-chips li").len(), 5, "four filters, and “Clear all”");
 }
 
 #[actix_web::test]

@@ -144,9 +144,7 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
             }
         }
     };
-    let event_type = page_context.parameter("type");
-    let event_type =
-        event_types().find(|(_, known)| *known == event_type).map_or(event_type.to_owned(), |(_, known)| events::label(known));
+    let event_type = chip_value("type", page_context.parameter("type"));
     html! {
         form.filters method="get" action="/timeline" {
             div.field.grow {
