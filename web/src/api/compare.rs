@@ -1,5 +1,6 @@
 //! Route that compares an object at two moments: every field with its value then and later.
 
+use crate::confidential::Reader;
 use crate::http::application::Application;
 use crate::http::auth::caller::{Caller, Viewer};
 use crate::http::error::Error;
@@ -24,7 +25,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/compare").get(show));
 }
 
-/// Kinds whose states only administrators may read.
+/// Kinds whose states only auditors and administrators may read.
 const RESTRICTED: [&str; 4] = ["user", "token", "session", "secret"];
 
 /// The object and the two moments.
@@ -109,10 +110,12 @@ pub(crate) async fn compare(
         || Error::NotFound(shortened(format!("there is no object {object:?}; write its type and key, such as network/prod")));
     let (kind, key) = object_of(object).ok_or_else(missing)?;
     if RESTRICTED.contains(&kind) {
-        caller.principal.require(Role::Administrator)?;
+        caller.principal.require(Role::Auditor)?;
     }
+    let reader = Reader::of(&caller.principal);
     let (from, before) = moment(snapshot, kind, key, from).await?;
     let (to, after) = moment(snapshot, kind, key, to).await?;
+    let (before, after) = (reader.state(kind, before), reader.state(kind, after));
     let fields = compared(kind, &before, &after).into_iter().map(|field| ComparedField {
         changed: field.is_change(),
         field: field.path,
@@ -131,7 +134,8 @@ async fn moment(snapshot: &mut Snapshot<'_>, kind: &str, key: &str, position: i6
     Ok((ComparedMoment { position, recorded_at, exists, retired }, state))
 }
 
-/// Compares an object at two moments: the values of its fields then and later, without secrets.
+/// Compares an object at two moments: the values of its fields at both, without secrets. Only auditors and administrators compare
+/// users, tokens, sessions and scopes of secrets, and only administrators see the path and the query of a webhook's URL.
 #[utoipa::path(get, path = "/api/v1/compare", tag = "events", params(CompareQuery), responses((status = 200, body = Comparison)))]
 pub(crate) async fn show(
     Viewer(caller): Viewer,

@@ -7,6 +7,7 @@ mod proof;
 
 use super::compare::page_of;
 use super::live::{self, Region, State, Topic};
+use crate::confidential::Reader;
 use crate::event_filter::{self, Matches, Resolved, WINDOW};
 use crate::http::access::VERIFY;
 use crate::http::error::Error;
@@ -55,7 +56,8 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let proof = proof::read(&page_context, &mut snapshot).await?;
     let views = Views::load(&page_context, &mut snapshot, "timeline", Known::filters(&FILTERS)).await?;
     let suggestions = Suggestions::read(&mut snapshot).await?;
-    let resolved = event_filter::resolve(&query.entered(), snapshot.connection(), position, now).await?;
+    let entered = query.entered(Reader::of(&page_context.caller.principal));
+    let resolved = event_filter::resolve(&entered, snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
     let heading = block::heading(&[], &html! { "Timeline" }, &html! {});
     let introduction = html! {
@@ -65,9 +67,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let mut resolved = match resolved {
         Ok(resolved) => resolved,
         Err(unknown) => {
+            // The other filters stay, so that correcting one of them does not widen the search.
+            let (from, to) = event_filter::range(&entered, now);
+            let kept = Resolved { from, to, ..Resolved::default() };
             let content = html! {
                 (heading) (introduction)
-                (filters::form(&page_context, &suggestions, &Resolved::default(), &unknown))
+                (filters::form(&page_context, &suggestions, &kept, &unknown))
+                (filters::chips(&page_context))
                 (filters::unknown(&page_context, &unknown))
             };
             return page_context.answer(snapshot, Page::new("Timeline", Section::Timeline, content)).await;
@@ -139,9 +145,9 @@ fn thousands(number: i64) -> String {
 async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let query: Query = page_context.query()?;
     let path = at_path(&without(&page_context, &["before"]), "/timeline");
-    let now = page_context.now;
+    let (now, reader) = (page_context.now, Reader::of(&page_context.caller.principal));
     let render = live::render(move |mut snapshot, _| {
-        let (entered, path) = (query.entered(), path.clone());
+        let (entered, path) = (query.entered(reader), path.clone());
         Box::pin(async move {
             let position = snapshot.position;
             let resolved = event_filter::resolve(&entered, snapshot.connection(), position, now).await?;
@@ -158,6 +164,7 @@ async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path
 
 /// Handles `/timeline/{position}`: one event with all its data, and its neighbours from the same request.
 async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let reader = Reader::of(&page_context.caller.principal);
     let mut snapshot = backend.read().await?;
     let (at, last) = (snapshot.at, snapshot.position);
     if position > last && at != At::Now {
@@ -169,14 +176,17 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
     let line = found
         .into_iter()
         .next()
+        .map(|line| reader.line(line))
         .ok_or_else(|| Error::NotFound(format!("there is no event {position}, or it is not processed yet")))?;
     let all = bootledger_projections::database::log::Filter::default();
     let stored = bootledger_projections::database::log::read_after(snapshot.connection(), position - 1, 1, all).await?;
     let payload = stored.first().and_then(|stored| serde_json::from_str::<serde_json::Value>(&stored.payload).ok());
+    let payload = payload.map(|payload| reader.state(&line.aggregate_type, payload));
     let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
     let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
     let same = Filter { correlation_id: Some(line.correlation_id.clone()), before: Some(last + 1), ..Filter::default() };
     let neighbours = timeline::list(snapshot.connection(), &same, Order::OldestFirst, LIMIT).await?;
+    let neighbours: Vec<Line> = neighbours.into_iter().map(|line| reader.line(line)).collect();
     let rows = [
         ("Summary", html! { (sentence(&line)) (changes(&line)) }),
         ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),
@@ -198,7 +208,10 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
             @if position < last { a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" } }
         }))
         (block::card("event", "Event", &block::facts(&rows)))
-        (block::card("payload", "Stored event", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
+        (block::card("payload", "Stored event", &html! {
+            pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) }
+            @if reader.is_limited(&line.aggregate_type) { p.quiet { "Only administrators see the path and the query of a webhook's URL." } }
+        }))
         @if neighbours.len() > 1 { (block::card("request", "Events of the same request", &lines(&neighbours))) }
     };
     let json = Some(format!("/api/v1/events?after={}&limit=1", position - 1));

@@ -16,10 +16,10 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_projections::questions::value_history::{self, Place, Value, ValueHistory};
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::{devices, reservations};
+use bootledger_projections::rows::devices;
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
-use view::{Placed, Shown};
+use view::Shown;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -32,9 +32,7 @@ async fn address(page_context: PageContext, Path(ip): Path<Ipv4Addr>, mut backen
     let mut snapshot = backend.read().await?;
     let at = snapshot.at;
     let place = value_history::place(snapshot.connection(), ip, at).await?;
-    let reservation = reservations::find_many(snapshot.connection(), &[ip], at).await?.pop();
-    let place = Some(Placed { place: &place, reservation: reservation.as_ref() });
-    answer(page_context, snapshot, &Value::Ip(ip), place, Section::Networks).await
+    answer(page_context, snapshot, &Value::Ip(ip), Some(&place), Section::Networks).await
 }
 
 async fn mac(page_context: PageContext, Path(mac): Path<MacAddress>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -49,12 +47,12 @@ async fn answer(
     page_context: PageContext,
     mut snapshot: Snapshot<'_>,
     value: &Value,
-    place: Option<Placed<'_>>,
+    place: Option<&Place>,
     section: Section,
 ) -> Result<HttpResponse, Error> {
     let at = snapshot.at;
     let history = value_history::find(snapshot.connection(), value, at).await?;
-    let names = names(&mut snapshot, &history, place.map(|placed| placed.place)).await?;
+    let names = names(&mut snapshot, &history, place).await?;
     let shown = Shown { value, place, history: &history, names: &names, is_past: at != At::Now };
     let (title, json) = match value {
         Value::Ip(ip) => (ip.to_string(), format!("/api/v1/addresses/{ip}/history")),

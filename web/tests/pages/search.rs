@@ -188,6 +188,10 @@ async fn a_reserved_address_leads_to_its_page_which_says_what_it_is_reserved_for
     let page = site.request_as(&viewer, get("/addresses/10.0.0.77")).await;
     assert!(texts(&page, "#use dd").iter().any(|text| text.contains("New <firewall>")), "{}", page.text);
     assert_eq!(attributes(&page, "#holders tbody th a", "href"), ["/networks/prod#reservations"]);
+    let json = site.request_as(&viewer, get("/api/v1/addresses/10.0.0.77/history")).await.json();
+    assert_eq!((&json["state"], &json["reservation"]["spec"]["note"]), (&json!("reserved"), &json!("New <firewall>")));
+    let range = site.request_as(&viewer, get("/api/v1/search?q=10.0.0.77/32")).await.json();
+    assert!(range.to_string().contains("reserved: New <firewall>"), "{range}");
 }
 
 #[actix_web::test]

@@ -62,6 +62,7 @@ pub(super) async fn choose(
         verified: Some(true),
         decommissioned: Some(false),
         deploying: Some(false),
+        locked: Some(false),
         q: Some(q.clone()).filter(|q| !q.trim().is_empty()),
         ..devices::Filter::default()
     };

@@ -50,7 +50,7 @@ pub(super) struct DeploymentDetails {
     pub(super) lines: Vec<Line>,
     /// The usual durations of the deployments of this boot image.
     pub(super) durations: BTreeMap<Part, Usual>,
-    /// The names of records of the server that DNS has other than expected.
+    /// The names of the server's records whose values in DNS are not the expected ones.
     pub(super) drifted: Vec<String>,
     /// The device's live deployment, if it is another one.
     pub(super) live: Option<DeploymentId>,
@@ -138,7 +138,7 @@ impl Tab {
     }
 }
 
-/// The records of a server that DNS has other than expected.
+/// The names of a server's records whose values in DNS are not the expected ones.
 async fn drifted(snapshot: &mut Snapshot<'_>, of: &Deployment) -> Result<Vec<String>, Error> {
     let at = snapshot.at;
     let mut names = vec![];

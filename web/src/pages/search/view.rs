@@ -2,6 +2,7 @@
 
 use crate::pages::components::badge::Tone;
 use crate::pages::components::block;
+use crate::wording::events;
 use bootledger_projections::questions::search::{Group, Hit, Kind, MOST, Terms};
 use maud::{Markup, html};
 
@@ -42,6 +43,14 @@ pub(super) fn path(hit: &Hit, webhooks: bool) -> Option<String> {
         Kind::Webhook => return None,
     };
     Some(path)
+}
+
+/// The name of an object on the page. Types of events are shown as words.
+fn label(hit: &Hit) -> String {
+    match (hit.kind, hit.label.split_once(' ')) {
+        (Kind::Event, Some((number, event_type))) => format!("{number} {}", events::label(event_type)),
+        _ => hit.label.clone(),
+    }
 }
 
 /// The heading of a group, and the ID of its card.
@@ -144,7 +153,7 @@ fn card(group: &Group, terms: &Terms, webhooks: bool) -> Markup {
 
 fn entry(hit: &Hit, webhooks: bool) -> Markup {
     html! {
-        @match path(hit, webhooks) { Some(path) => { a href=(path) { (hit.label) } } None => { span { (hit.label) } } }
+        @match path(hit, webhooks) { Some(path) => { a href=(path) { (label(hit)) } } None => { span { (label(hit)) } } }
         @if let Some(parent) = &hit.parent { " " span.quiet { "in " (parent) } }
         @if !hit.detail.is_empty() { " " span.quiet { (hit.detail) } }
     }
@@ -163,7 +172,7 @@ pub(super) fn suggestions(results: &Results<'_>, all: &str, as_of: impl Fn(&str)
                         @for (place, hit) in group.items.iter().enumerate() {
                             @if let Some(path) = path(hit, *webhooks) {
                                 a role="option" id=(format!("quick-{id}-{place}")) aria-selected="false" tabindex="-1" href=(as_of(&path)) {
-                                    (hit.label) " " small { (hit.detail) }
+                                    (label(hit)) " " small { (hit.detail) }
                                 }
                             }
                         }
@@ -232,6 +241,12 @@ mod tests {
         assert!(html.contains("href=\"/search?q=k&amp;at=3\"") && html.contains("aria-labelledby=\"quick-devices\""), "{html}");
         let results = Results { terms: &Terms::of(" "), groups: &[], is_past: false, webhooks: false };
         assert!(!suggestions(&results, "/search", str::to_owned).into_string().contains("option\""));
+    }
+
+    #[test]
+    fn the_type_of_an_event_is_shown_as_words() {
+        let hit = Hit { label: "#12 DhcpEntryCreated".to_owned(), ..group(Kind::Event, 1, None).items.remove(0) };
+        assert_eq!(label(&hit), "#12 DHCP entry created");
     }
 
     #[test]

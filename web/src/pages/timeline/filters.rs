@@ -1,5 +1,6 @@
 //! The filters of the timeline: fields with suggestions, what is filtered as chips, and names that nothing has.
 
+use crate::confidential::Reader;
 use crate::event_filter::{Entered, Resolved, Unknown, event_types, kind_of};
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
@@ -55,8 +56,8 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// The filters.
-    pub(super) fn entered(&self) -> Entered {
+    /// The filters of a reader.
+    pub(super) fn entered(&self, reader: Reader) -> Entered {
         Entered {
             actor: self.actor.clone(),
             object: self.object.clone().or_else(|| self.aggregate.clone()),
@@ -67,6 +68,7 @@ impl Query {
             device: self.device,
             deployment: self.deployment,
             text: self.q.clone(),
+            reader,
         }
     }
 }
@@ -142,9 +144,7 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
             }
         }
     };
-    let event_type = page_context.parameter("type");
-    let event_type =
-        event_types().find(|(_, known)| *known == event_type).map_or(event_type.to_owned(), |(_, known)| events::label(known));
+    let event_type = chip_value("type", page_context.parameter("type"));
     html! {
         form.filters method="get" action="/timeline" {
             div.field.grow {

@@ -14,18 +14,11 @@ use maud::{Markup, html};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-/// Where an address is, and its reservation.
-#[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
-    pub(super) place: &'a Place,
-    pub(super) reservation: Option<&'a Reservation>,
-}
-
 /// What the page shows.
 pub(super) struct Shown<'a> {
     pub(super) value: &'a Value,
     /// Where an address is.
-    pub(super) place: Option<Placed<'a>>,
+    pub(super) place: Option<&'a Place>,
     pub(super) history: &'a ValueHistory,
     /// The labels of the devices.
     pub(super) names: &'a HashMap<DeviceId, String>,
@@ -43,7 +36,7 @@ impl Shown<'_> {
             Holder::Device(id) => self.device(id),
             Holder::Deployment(id) => html! { a href=(format!("/deployments/{id}")) { "Deployment " (id) } },
             Holder::Reservation(ip) => html! {
-                @match self.place.and_then(|placed| placed.place.network_name()) {
+                @match self.place.and_then(|place| place.reservation.as_ref().map(|one| &one.view.network).or_else(|| place.network_name())) {
                     Some(network) => { a href=(format!("/networks/{network}#reservations")) { "Reservation of " (ip) } }
                     None => { "Reservation of " (ip) }
                 }
@@ -63,7 +56,7 @@ impl Shown<'_> {
     fn end(&self, period: &Period) -> Markup {
         match &period.to {
             Some(to) => event(to),
-            None if self.is_past => html! { "then" },
+            None if self.is_past => html! { "no end yet" },
             None => html! { "now" },
         }
     }
@@ -76,7 +69,7 @@ pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
         (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &copy::copy(title, shown.kind())))
         (block::card("use", if shown.is_past { "Use at that time" } else { "Use" }, &current(shown)))
         @if history.is_empty() {
-            (block::empty(&format!("No device, deployment, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
+            (block::empty(&format!("No device, deployment, reservation, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
         } @else {
             (block::card("holders", "Holders", &holders(shown)))
             (block::card("deployments", "Deployments", &deployments(shown)))
@@ -89,8 +82,8 @@ pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
 /// Who has the value, and where an address is.
 fn current(shown: &Shown<'_>) -> Markup {
     let mut rows = vec![];
-    if let Some(Placed { place, reservation }) = shown.place {
-        rows.push(("State", state(shown, place, reservation.is_some())));
+    if let Some(place) = shown.place {
+        rows.push(("State", state(shown, place)));
         let network = if let (Some(network), Value::Ip(ip)) = (&place.network, shown.value) {
             html! {
                 a href=(format!("/networks/{}?map={ip}#map", network.key)) { (network.key) } " "
@@ -100,7 +93,7 @@ fn current(shown: &Shown<'_>) -> Markup {
             html! { "None. No network in use contains the address." }
         };
         rows.push(("Network", network));
-        if let Some(Reservation { view, .. }) = reservation {
+        if let Some(Reservation { view, .. }) = &place.reservation {
             let end =
                 html! { @match view.spec.expires { Some(end) => { "until " (moment(end)) } None => { "until it is released" } } };
             let by = html! { (actors::actor(&view.reserved_by)) ", " (moment(view.reserved_at)) };
@@ -116,9 +109,8 @@ fn current(shown: &Shown<'_>) -> Markup {
     block::facts(&rows)
 }
 
-fn state(shown: &Shown<'_>, place: &Place, is_reserved: bool) -> Markup {
+fn state(shown: &Shown<'_>, place: &Place) -> Markup {
     let (tone, words) = match place.state {
-        AddressState::Held if is_reserved => (Tone::Neutral, "Reserved"),
         AddressState::Held => (Tone::Info, "In use"),
         AddressState::Controller => (Tone::Info, "Management controller"),
         AddressState::Infrastructure => (Tone::Info, "Router or server"),
@@ -135,7 +127,10 @@ fn state(shown: &Shown<'_>, place: &Place, is_reserved: bool) -> Markup {
     html! {
         (badge::badge(tone, words))
         @if let Some(words) = reserved { " " (words) }
-        @if let Some(device) = place.manages { " of " (shown.device(device)) }
+        @if let Some(device) = place.manages {
+            @if place.state == AddressState::Controller { " of " } @else { " Management controller of " }
+            (shown.device(device))
+        }
         @for sentence in &place.uses { " " (sentence) "." }
     }
 }
@@ -182,7 +177,7 @@ fn holders(shown: &Shown<'_>) -> Markup {
         vec![shown.holder(tenure.holder), event(&tenure.period.from), shown.end(&tenure.period), deployment]
     };
     let rows: Vec<Vec<Markup>> = shown.history.holders.iter().map(row).collect();
-    table("Holders", &["Holder", "From", "Until", "Assigned by"], &rows, "No device has held it.")
+    table("Holders", &["Holder", "From", "Until", "Assigned by"], &rows, "It has had no holder.")
 }
 
 fn deployments(shown: &Shown<'_>) -> Markup {
