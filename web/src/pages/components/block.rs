@@ -21,6 +21,16 @@ pub(crate) fn heading(crumbs: &[(&str, &str)], title: &Markup, actions: &Markup)
     }
 }
 
+/// The menu of the rare and destructive actions in a page's head. Each of them leads to a page that names what happens.
+pub(crate) fn more_actions(items: &Markup) -> Markup {
+    html! {
+        details.overflow {
+            summary.button aria-label="More actions" { (icon("list")) span aria-hidden="true" { "…" } }
+            div.overflow-items { (items) }
+        }
+    }
+}
+
 /// A part of a page with its own heading. Live updates replace the whole element with this `id`.
 pub(crate) fn card(id: &str, title: &str, content: &Markup) -> Markup {
     html! {

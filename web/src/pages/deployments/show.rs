@@ -107,10 +107,22 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
     let cancel = DeploymentCommand::CancelDeployment { by: Text::EMPTY, reason: Text::EMPTY };
     let cancel = found.may.clone().and_then(|()| found.history.allows(cancel));
     let title = html! { (deployment.hostname) " " (badge::deployment(deployment.status, deployment.overdue)) };
+    let done = action::link(
+        "done",
+        &format!("/deployments/{id}/done"),
+        Look::Usual,
+        "check-circle-fill",
+        "Mark installed…",
+        &needed::may_be_done(found),
+    );
     let actions = html! {
-        (action::link("done", &format!("/deployments/{id}/done"), Look::Usual, "check-circle-fill", "Mark installed…", &needed::may_be_done(found)))
-        (again::buttons(found))
-        (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Danger, "x-circle-fill", "Cancel…", &cancel))
+        @if deployment.status.is_live() {
+            (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Usual, "x-circle-fill", "Cancel…", &cancel))
+            (block::more_actions(&html! { (done) (again::redeploy(found, Look::Usual)) (again::clone(found)) }))
+        } @else {
+            (again::redeploy(found, Look::Primary))
+            (block::more_actions(&again::clone(found)))
+        }
     };
     html! {
         div.stack id="head" {

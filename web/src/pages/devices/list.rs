@@ -8,6 +8,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::application;
 use crate::pages::bulk;
 use crate::pages::components::badge::{self, Tone, badge};
+use crate::pages::components::icon::icon;
 use crate::pages::components::time::passed;
 use crate::pages::components::{action, block};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -248,6 +249,17 @@ pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
     }
 }
 
+/// The state in a list, where one badge has room. Only verified devices are deployed, so a deployment says that too.
+fn short_state(device: &Device, live: Option<&Deployment>) -> Markup {
+    html! {
+        @if let Some(live) = live { a href=(format!("/deployments/{}", live.id)) { (badge::deployment(live.status, false)) } }
+        @else if device.decommissioned { (badge(Tone::Neutral, "Decommissioned")) }
+        @else if device.verified { (badge(Tone::Good, "Verified")) }
+        @else { (badge(Tone::Warn, "Not verified")) }
+        @if device.lock.is_some() { " " span.locked title="Locked" { (icon("lock-fill")) span.visually-hidden { "Locked" } } }
+    }
+}
+
 /// Several texts on one line: the first one, and how many more there are; the tooltip has all.
 fn several(texts: &[String]) -> Markup {
     html! {
@@ -279,7 +291,7 @@ fn cell(column: &str, device: &Device, live: Option<&Deployment>, now: Timestamp
             let name = device.called();
             html! { th scope="row" { a href=(format!("/devices/{}", device.id)) title=(name) { (name) } } }
         }
-        "state" => html! { td data-label="State" { span { (state(device, live)) } } },
+        "state" => html! { td data-label="State" { span { (short_state(device, live)) } } },
         "serial" => text("Serial", own(device.serial.as_ref())),
         "asset" => text("Asset", own(device.asset.as_ref())),
         "kind" => text("Kind", Some(kind_words(device.kind).to_owned())),
