@@ -1,5 +1,5 @@
 //! What only administrators read of the events and the states of objects: the path and the query of a webhook's URL. Chat services
-//! put a password there, so whoever reads it can write to the chat. Everyone else reads the scheme, the host and the port.
+//! put a password there, so anyone who reads it can write to the chat. Everyone else reads the scheme, the host and the port.
 //!
 //! Each route and page that answers with events, states or webhooks gets them from here.
 
@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn only_administrators_read_the_path_of_a_webhook() {
-        let payload = r#"{"type":"WebhookDefined", "spec":{"url":"https://chat.example:8443/hooks/s3cret?k=s3cret","events":["*"]}}"#;
+        let payload =
+            r#"{"type":"WebhookDefined", "spec":{"url":"https://chat.example:8443/hooks/s3cret?k=s3cret","events":["*"]}}"#;
         assert_eq!(Reader::Administrator.payload("webhook", payload.to_owned()), payload);
         assert_eq!(Reader::Other.payload("network", payload.to_owned()), payload, "another kind of object");
         let shown = Reader::Other.payload("webhook", payload.to_owned());

@@ -43,7 +43,7 @@ pub struct EventQuery {
     /// such as `device`.
     aggregate: Option<String>,
     /// Only events about this object: a type such as `network`, `type/key`, or a name such as a host name, a serial number or
-    /// a MAC. If nothing has the name, the request is refused, and the message suggests similar names.
+    /// a MAC, which it has or had. If nothing has or had the name, the request is refused, and the message suggests similar names.
     object: Option<String>,
     /// Only events of these types, separated by commas, such as `DeploymentStarted`; case does not matter.
     r#type: Option<String>,

@@ -32,7 +32,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SessionQuery {
-    /// Only sessions of this user. Only administrators may name another user.
+    /// Only sessions of this user. Only auditors and administrators may name another user.
     #[param(value_type = Option<String>)]
     user: Option<UserName>,
     /// Whether to include sessions that have ended.

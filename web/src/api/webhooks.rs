@@ -3,7 +3,7 @@
 mod delivery;
 
 use self::delivery::{DeliveryItem, Details};
-use crate::api::catalogue::{CatalogueQuery, page};
+use crate::api::catalogue::{CatalogueQuery, page_for};
 use crate::confidential::Reader;
 use crate::http::application::Application;
 use crate::http::auth::caller::{Administrator, Caller, Viewer};
@@ -121,7 +121,7 @@ pub(crate) async fn index(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let page = page("webhook", &query, &mut snapshot).await?;
+    let page = page_for(Reader::of(&caller.principal), "webhook", &query, &mut snapshot).await?;
     let mut items = vec![];
     for item in page.items {
         items.push(WebhookAnswer::of(item, &application, &mut snapshot, &caller).await?);

@@ -95,13 +95,13 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
         also: None,
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let json = "/api/v1/dhcp-servers";
-    let content = list::view(&page_context, &DHCP_SERVER, &may, (&found, &table), (&views, json), &empty);
+    let json = list::json(&page_context, "/api/v1/dhcp-servers");
+    let content = list::view(&page_context, &DHCP_SERVER, &may, (&found, &table), (&views, &json), &empty);
     let page = Page {
         // The stream has the first page.
         live: (Place::of(&page_context) == Place::First)
             .then(|| entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
-        json: Some(json.to_owned()),
+        json: Some(json),
         ..Page::new("DHCP servers", Section::DhcpServers, content)
     };
     page_context.answer(snapshot, page).await

@@ -71,9 +71,9 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
         also: (!no_site).then_some(("Tree", "/networks/_tree")),
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let json = "/api/v1/networks";
-    let content = list::view(&page_context, &NETWORK, &may, (&found, &table), (&views, json), &empty);
-    let page = Page { json: Some(json.to_owned()), ..Page::new("Networks", Section::Networks, content) };
+    let json = list::json(&page_context, "/api/v1/networks");
+    let content = list::view(&page_context, &NETWORK, &may, (&found, &table), (&views, &json), &empty);
+    let page = Page { json: Some(json), ..Page::new("Networks", Section::Networks, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -68,9 +68,9 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
         also: None,
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let json = "/api/v1/sites";
-    let content = list::view(&page_context, &SITE, &may, (&found, &table), (&views, json), &empty);
-    let page = Page { json: Some(json.to_owned()), ..Page::new("Sites", Section::Sites, content) };
+    let json = list::json(&page_context, "/api/v1/sites");
+    let content = list::view(&page_context, &SITE, &may, (&found, &table), (&views, &json), &empty);
+    let page = Page { json: Some(json), ..Page::new("Sites", Section::Sites, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -73,7 +73,8 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let views = Views::load(&page_context, &mut snapshot, "ventures", Known::filters(&[])).await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = view::tree(&page_context, &ventures, &uses, (query.q.as_deref(), &views), &may);
-    let page = Page { json: Some("/api/v1/ventures".to_owned()), ..Page::new("Ventures and roles", Section::Ventures, content) };
+    let json = Some(list::json(&page_context, "/api/v1/ventures"));
+    let page = Page { json, ..Page::new("Ventures and roles", Section::Ventures, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -96,7 +96,7 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let slice = Slice::of_all(rows, size(&page_context)? as usize, &Place::of(&page_context), view::Row::place);
     let content =
         view::list(&page_context, (&slice, total, sort), &views, sites.is_empty(), &counts, (&checks, snapshot.moment()));
-    let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
+    let page = Page { json: Some(view::JSON.to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
     page_context.answer(snapshot, page).await
 }
 

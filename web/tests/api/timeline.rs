@@ -169,5 +169,9 @@ async fn only_administrators_read_the_path_of_a_webhook() {
     for (bearer, count) in [(&viewer, 0), (&administrator, 1)] {
         let json = site.request_as(bearer, TestRequest::get().uri("/api/v1/events?q=s3cret-2")).await.json();
         assert_eq!(json["items"].as_array().map(Vec::len), Some(count), "words: {json}");
+        let json = site.request_as(bearer, TestRequest::get().uri("/api/v1/webhooks?q=S3cret-2")).await.json();
+        assert_eq!(json["items"].as_array().map(Vec::len), Some(count), "a search: {json}");
+        let json = site.request_as(bearer, TestRequest::get().uri("/api/v1/webhooks?q=Chat")).await.json();
+        assert_eq!(json["items"].as_array().map(Vec::len), Some(1), "a search: {json}");
     }
 }

@@ -91,9 +91,13 @@ async fn a_catalogue_list_is_sorted_paged_and_exported() {
     let zones = read("/zones?as=csv&q=dc1").await;
     assert!(zones.text.starts_with("zone,site,direction,primary\r\n"), "{}", zones.text);
     assert_eq!(zones.text.lines().count(), attributes(&read("/zones?q=dc1").await, "tbody th a", "href").len() + 1);
-    for path in ["/sites", "/networks", "/zones", "/dhcp-servers", "/boot-images"] {
-        assert_eq!(read(path).await.status, 200, "{path}");
+    for path in ["/sites", "/networks", "/racks", "/dhcp-servers", "/boot-images", "/ventures"] {
+        let page = read(&format!("{path}?q=d%26c")).await;
+        let json = format!("/api/v1{path}?q=d%26c");
+        assert!(attributes(&page, "footer a", "href").contains(&json), "{path}: {}", page.text);
+        assert_eq!(read(&json).await.status, 200, "{path}");
     }
+    assert!(attributes(&read("/zones").await, "footer a", "href").contains(&"/api/v1/sites".to_owned()));
 }
 
 #[actix_web::test]

@@ -6,6 +6,7 @@ use crate::support::{TestSite, deployment_started, device_registered};
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const MAC: &str = "52:54:00:12:34:ab";
@@ -192,6 +193,36 @@ async fn a_reserved_address_leads_to_its_page_which_says_what_it_is_reserved_for
     assert_eq!((&json["state"], &json["reservation"]["spec"]["note"]), (&json!("reserved"), &json!("New <firewall>")));
     let range = site.request_as(&viewer, get("/api/v1/search?q=10.0.0.77/32")).await.json();
     assert!(range.to_string().contains("reserved: New <firewall>"), "{range}");
+}
+
+#[actix_web::test]
+async fn the_timeline_finds_former_names_and_former_holders() {
+    let site = data_centre().await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    let first = device(&site, MAC, "h200.dc1.example", "10.0.0.20").await;
+    for name in ["Old name", "New name"] {
+        let changed = json!({
+            "type": "DeviceChanged", "name": name, "serial": null, "asset": null, "site": null, "rack": null, "position": null,
+            "macs_added": [], "macs_removed": [], "management": null
+        });
+        site.append("device", &first.to_string(), changed).await;
+    }
+    decommission(&site, first).await;
+    let second = device(&site, "52:54:00:12:34:ac", "h201.dc1.example", "10.0.0.20").await;
+    for (object, devices) in [
+        ("old+name", vec![first]),
+        ("New+name", vec![first]),
+        (MAC, vec![first]),
+        ("h200.dc1.example", vec![first]),
+        ("10.0.0.20", vec![first, second]),
+    ] {
+        let json = site.request_as(&viewer, get(&format!("/api/v1/events?object={object}"))).await.json();
+        let items = json["items"].as_array().cloned().unwrap_or_default();
+        let found: BTreeSet<String> =
+            items.iter().map(|item| item["aggregate_id"].as_str().unwrap_or_default().to_owned()).collect();
+        let expected: BTreeSet<String> = devices.iter().map(Uuid::to_string).collect();
+        assert_eq!(found, expected, "{object}: {json}");
+    }
 }
 
 #[actix_web::test]

@@ -96,10 +96,8 @@ async fn addresses(connection: &mut Connection, terms: &Terms, at: At, limit: us
     let known = devices::find_many(&mut *connection, &ids.into_iter().collect::<Vec<_>>(), at).await?;
     let mut names: HashMap<Holder, String> =
         known.iter().map(|device| (Holder::Device(device.id), device.called_by_host())).collect();
-    let reserved: Vec<Ipv4Addr> = held
-        .iter()
-        .filter_map(|(_, holder)| if let Holder::Reservation(ip) = holder { Some(*ip) } else { None })
-        .collect();
+    let reserved: Vec<Ipv4Addr> =
+        held.iter().filter_map(|(_, holder)| if let Holder::Reservation(ip) = holder { Some(*ip) } else { None }).collect();
     for one in reservations::find_many(&mut *connection, &reserved, at).await? {
         names.insert(Holder::Reservation(one.ip), format!("reserved: {}", one.view.spec.note));
     }

@@ -1,11 +1,17 @@
 //! Who acted and what events are about, by the names that people enter: a device by its name, serial number, MAC or address, a
-//! deployment by its host name, a token by its name, and everything else by its key.
+//! deployment by its host name, a token by its name, and everything else by its key. Names and values that something had in the past
+//! count as well: events are about them, too.
 
 use crate::database::pool::Connection;
 use crate::error::Result;
+use crate::rows::holdings;
+use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::event::KINDS;
+use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::text::Text;
+use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 /// How many devices and deployments one name can have at most, and how many similar names are suggested.
@@ -48,13 +54,13 @@ impl Subjects {
 /// The results for a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The things that have exactly this name.
+    /// The things that have exactly this name, or had it.
     pub subjects: Subjects,
     /// Names that contain the text, for a suggestion.
     pub similar: Vec<String>,
 }
 
-/// The things with this name, regardless of upper and lower case; only those of one type if `kind` is a type.
+/// The things that have or had this name, regardless of upper and lower case; only those of one type if `kind` is a type.
 ///
 /// # Errors
 /// Returns `Error::Database` if a query fails.
@@ -77,6 +83,12 @@ pub async fn named_by(connection: &mut Connection, name: &str, kind: Option<&str
         for row in rows.fetch_all(&mut *connection).await? {
             if row.exact { named.subjects.devices.push(DeviceId(row.id)) } else { named.similar.push(row.label) }
         }
+        let former = sqlx::query_scalar!(
+            r#"SELECT DISTINCT id AS "id!" FROM devices WHERE name <> '' AND lower(name) = $1 LIMIT $2"#,
+            plain,
+            MOST
+        );
+        named.subjects.devices.extend(former.fetch_all(&mut *connection).await?.into_iter().map(DeviceId));
     }
     if wanted("deployment") {
         let rows = sqlx::query!(
@@ -119,9 +131,35 @@ pub async fn named_by(connection: &mut Connection, name: &str, kind: Option<&str
     for row in rows.fetch_all(&mut *connection).await? {
         if row.exact { named.subjects.aggregates.push((row.kind, row.key)) } else { named.similar.push(row.label) }
     }
+    for holder in holdings::ever_held(&mut *connection, &claimed(name), MOST).await? {
+        match holder {
+            Holder::Device(id) if wanted("device") => named.subjects.devices.push(id),
+            Holder::Deployment(id) if wanted("deployment") => named.subjects.deployments.push(id),
+            Holder::Reservation(ip) if wanted("reservation") => {
+                named.subjects.aggregates.push(("reservation".to_owned(), ip.to_string()));
+            }
+            Holder::Device(_) | Holder::Deployment(_) | Holder::Reservation(_) => {}
+        }
+    }
+    named.subjects.devices.sort();
+    named.subjects.devices.dedup();
+    named.subjects.deployments.sort();
+    named.subjects.deployments.dedup();
+    named.subjects.aggregates.sort();
+    named.subjects.aggregates.dedup();
     named.similar.sort();
     named.similar.dedup();
     Ok(named)
+}
+
+/// The values that a name may be: kind and value as they are claimed. They can have had several holders, one after the other.
+fn claimed(name: &str) -> Vec<(&'static str, String)> {
+    let folded = name.parse::<Text>().map_or_else(|_| name.to_lowercase(), |text| text.folded());
+    let mut values = vec![("serial", folded.clone()), ("asset", folded)];
+    values.extend(name.parse::<Ipv4Addr>().ok().map(|ip| ("ip", ip.to_string())));
+    values.extend(name.parse::<MacAddress>().ok().map(|mac| ("mac", mac.to_string())));
+    values.extend(name.to_lowercase().parse::<Hostname>().ok().map(|name| ("hostname", name.to_string())));
+    values
 }
 
 /// Those of these actors who caused an event up to a position.

@@ -39,9 +39,9 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         also: Some(("Add from library", library::PATH)),
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let json = "/api/v1/boot-images";
-    let content = list::view(&page_context, &BOOT_IMAGE, &may, (&found, &table), (&views, json), &empty);
-    let page = Page { json: Some(json.to_owned()), ..Page::new("Boot images", Section::BootImages, content) };
+    let json = list::json(&page_context, "/api/v1/boot-images");
+    let content = list::view(&page_context, &BOOT_IMAGE, &may, (&found, &table), (&views, &json), &empty);
+    let page = Page { json: Some(json), ..Page::new("Boot images", Section::BootImages, content) };
     page_context.answer(snapshot, page).await
 }
 

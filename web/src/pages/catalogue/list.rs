@@ -179,6 +179,14 @@ pub(crate) async fn as_csv<T: DeserializeOwned>(
     .await
 }
 
+/// The path of the API's list, with the text that this list is searched for.
+pub(crate) fn json(page_context: &PageContext, path: &str) -> String {
+    match page_context.parameter("q") {
+        "" => path.to_owned(),
+        q => format!("{path}?{}", form_urlencoded::Serializer::new(String::new()).append_pair("q", q).finish()),
+    }
+}
+
 /// Whether the page was requested as CSV.
 pub(crate) fn is_csv(page_context: &PageContext) -> bool {
     page_context.parameter("as") == "csv"

@@ -69,7 +69,7 @@ pub(super) fn view(changes: &Changes) -> Markup {
         @if shown.is_empty() { p.quiet { "The deployment has changed nothing yet." } }
         @else {
             p.quiet { "What this deployment created (+) and removed (−), oldest first. A DHCP server gets the form that it reads." }
-            ol.changes {
+            ol.made {
                 @for (line, lines) in &shown {
                     li id=(format!("change-{}", line.position)) {
                         p { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } " " (sentence(line)) }

@@ -159,7 +159,7 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
     // Older pages of a history do not change.
     let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), snapshot.position));
     let json = match tab {
-        Tab::History => format!("/api/v1/events?aggregate=device/{id}"),
+        Tab::History => format!("/api/v1/events?device={id}"),
         _ => format!("/api/v1/devices/{id}"),
     };
     page_context

@@ -71,9 +71,8 @@ pub(super) const COLUMNS: &[list::Heading<DhcpServerView>] = &[
     list::Heading::new("software", "Software", |server| list::Value::text(called(server.spec.spec.kind))),
     list::Heading::shown("expected", "Expected"),
     list::Heading::new("observed", "Observed", |server| {
-        list::Value::Text(
-            server.spec.confirmed.as_ref().map(|confirmed| format!("{:020}", confirmed.position)).unwrap_or_default(),
-        )
+        let position = server.spec.confirmed.as_ref().map(|confirmed| confirmed.position);
+        list::Value::Placed(position.unwrap_or_default(), position.map(|position| position.to_string()).unwrap_or_default())
     }),
     list::Heading::new("checked", "Last checked", |server| {
         list::Value::Text(server.spec.last_report().map(|at| at.to_string()).unwrap_or_default())

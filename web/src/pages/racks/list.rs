@@ -36,7 +36,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         @if !racks.is_empty() { (block::link_button("/racks/_side-by-side", "hdd-rack", "Side by side")) }
         (action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may))
     };
-    let (csv, json) = (page_context.with("as", Some("csv")), "/api/v1/racks");
+    let (csv, json) = (page_context.with("as", Some("csv")), list::json(&page_context, "/api/v1/racks"));
     let listing = Listing {
         page_context: &page_context,
         many: "racks",
@@ -44,7 +44,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         total: found.total,
         columns: None,
         views: views.menu(&page_context),
-        exports: (Some(&csv), Some(json)),
+        exports: (Some(&csv), Some(&json)),
     };
     let searched = !page_context.parameter("q").is_empty();
     let content = html! {
@@ -54,7 +54,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         @if racks.is_empty() { (nothing(searched)) }
         @else { (listing.table(&found.slice, &table(&head(&page_context, COLUMNS), racks, &counts), &html! {})) }
     };
-    let page = Page { json: Some(json.to_owned()), ..Page::new("Racks", Section::Racks, content) };
+    let page = Page { json: Some(json), ..Page::new("Racks", Section::Racks, content) };
     page_context.answer(snapshot, page).await
 }
 

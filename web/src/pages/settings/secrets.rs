@@ -6,7 +6,7 @@ use crate::http::auth::caller::{Administrator, Auditor, Caller};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{empty, heading, not_of_the_past, note};
@@ -66,7 +66,8 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         (table(&scopes, used.as_deref(), &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, scopes.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/secrets"));
+    let page = Page { json, ..Page::new("Secrets", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -9,7 +9,7 @@ use crate::http::auth::token::Secret;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Allowed, Look, link, once};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{empty, heading, not_of_the_past};
@@ -58,7 +58,8 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         (table((&tokens, &uses), (snapshot.at, snapshot.moment()), &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, tokens.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/tokens".to_owned()), ..Page::new("Access tokens", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/tokens"));
+    let page = Page { json, ..Page::new("Access tokens", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 

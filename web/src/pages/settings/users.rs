@@ -11,7 +11,7 @@ use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{card, empty, facts, heading};
@@ -59,7 +59,8 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         (table(&users))
         (pager(&page_context, users.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/users".to_owned()), ..Page::new("Users", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/users"));
+    let page = Page { json, ..Page::new("Users", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 

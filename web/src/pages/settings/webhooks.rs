@@ -10,7 +10,7 @@ use crate::http::auth::caller::Administrator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Look, link};
 use crate::pages::components::block::heading;
 use crate::pages::layout::{Page, PageContext, Section};
@@ -51,7 +51,8 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
         (view::table(&rows, moment, !page_context.parameter("q").is_empty()))
         (pager(&page_context, rows.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/webhooks".to_owned()), ..Page::new("Webhooks", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/webhooks"));
+    let page = Page { json, ..Page::new("Webhooks", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -2,7 +2,7 @@
 
 use super::lineage::{self, From};
 use crate::pages::catalogue::VENTURE;
-use crate::pages::catalogue::list::{Heading, Value};
+use crate::pages::catalogue::list::{self, Heading, Value};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
@@ -86,6 +86,7 @@ pub(super) fn tree(
 ) -> Markup {
     let shown = shown(all, q);
     let csv = page_context.with("as", Some("csv"));
+    let json = list::json(page_context, "/api/v1/ventures");
     let listing = Listing {
         page_context,
         many: "ventures",
@@ -93,7 +94,7 @@ pub(super) fn tree(
         total: i64::try_from(all.len()).unwrap_or(i64::MAX),
         columns: None,
         views: views.menu(page_context),
-        exports: (Some(&csv), Some("/api/v1/ventures")),
+        exports: (Some(&csv), Some(&json)),
     };
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {

@@ -69,6 +69,9 @@ pub(super) fn is_reverse(zone: &Zone) -> bool {
     zone.is_reverse()
 }
 
+/// The path of the list as JSON: zones are parts of sites.
+pub(super) const JSON: &str = "/api/v1/sites";
+
 /// The list's content.
 pub(super) fn list(
     page_context: &PageContext,
@@ -88,7 +91,7 @@ pub(super) fn list(
         total,
         columns: None,
         views: views.menu(page_context),
-        exports: (Some(&csv), Some("/api/v1/dns-records")),
+        exports: (Some(&csv), Some(JSON)),
     };
     let heading = |name, label, sortable| sort_link(page_context, sort, name, label, sortable);
     html! {
