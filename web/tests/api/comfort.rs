@@ -6,6 +6,9 @@ use actix_web::test::TestRequest;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_port::Receipt;
+use bootledger_web::http::auth::cookie;
+use bootledger_web::http::auth::token::Secret;
+use serde_json::json;
 
 /// A form of a page, as a browser sends it.
 fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
@@ -62,6 +65,25 @@ async fn a_form_survives_the_end_of_its_session_for_its_user_and_browser_only() 
     }
     let secret = site.browse(&old, form("/settings/users/ada/x", &[("password", "a long secret")])).await;
     assert_eq!((secret.status.as_u16(), secret.header("set-cookie")), (303, ""), "a password is not kept");
+}
+
+#[actix_web::test]
+async fn a_form_is_kept_only_for_a_browser_with_the_secret_of_the_session() {
+    let site = TestSite::create().await;
+    site.user("ada", Role::Administrator).await;
+    let (id, own) = site.session("ada").await;
+    let made_up = format!("{}={}", cookie::name(false), cookie::text(id, &Secret::random()));
+    let ticket = async |cookie: &str, fields: &[(&str, &str)]| {
+        let sent = site.browse(cookie, form("/networks", fields)).await;
+        assert_eq!(sent.status, 303, "{sent:?}");
+        !sent.header("set-cookie").is_empty()
+    };
+    let fields = [("key", "k-1"), ("name", "prod")];
+    assert!(!ticket(&made_up, &fields).await, "the session is live");
+    site.append("session", &id.to_string(), json!({"type": "SessionEnded", "reason": "revoked"})).await;
+    assert!(!ticket(&made_up, &fields).await, "the session has ended");
+    assert!(ticket(&own, &fields).await);
+    assert!(!ticket(&own, &[("a", ""); 2_001]).await, "too many fields");
 }
 
 #[actix_web::test]
