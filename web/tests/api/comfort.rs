@@ -9,6 +9,7 @@ use bootledger_port::Receipt;
 use bootledger_web::http::auth::cookie;
 use bootledger_web::http::auth::token::Secret;
 use serde_json::json;
+use uuid::Uuid;
 
 /// A form of a page, as a browser sends it.
 fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
@@ -92,15 +93,24 @@ async fn a_form_that_is_sent_again_shows_no_second_secret() {
     let cookie = site.signed_in(Role::Administrator).await;
     // The first request with this form created the token, with another secret than the one that the second would get.
     let (id, _) = site.token(TokenScope::Operator, None).await;
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: true }));
     let fields = [("key", "k-1"), ("name", "ops"), ("scope", "operator"), ("days", "never"), ("dhcp_server", "")];
     let again = site.browse(&cookie, form("/settings/tokens", &fields)).await;
     assert_eq!((again.status.as_u16(), again.text.contains("bl_")), (200, false), "{}", again.text);
     assert_eq!(site.domain.requested.lock().expect("no panic")[0].1.key(), Some("form:k-1"));
     site.user_with("ada", "correct horse battery", false).await;
-    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned() }));
+    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned(), repeated: true }));
     let again = site.browse(&cookie, form("/settings/users/ada/password", &[("key", "k-2")])).await;
     assert_eq!((again.status.as_u16(), again.text.contains("id=\"secret\"")), (200, false), "{}", again.text);
+    // The views do not show the first request's token and user yet.
+    site.answer(Ok(Receipt { position: 1, id: Uuid::now_v7().to_string(), repeated: true }));
+    let fields = [("key", "k-3"), ("name", "ops"), ("scope", "operator"), ("days", "never"), ("dhcp_server", "")];
+    let early = site.browse(&cookie, form("/settings/tokens", &fields)).await;
+    assert_eq!((early.status.as_u16(), early.text.contains("bl_")), (200, false), "{}", early.text);
+    site.answer(Ok(Receipt { position: 1, id: "eve".to_owned(), repeated: true }));
+    let fields = [("key", "k-4"), ("name", "eve"), ("role", "viewer"), ("sign_in", "password")];
+    let early = site.browse(&cookie, form("/settings/users", &fields)).await;
+    assert_eq!((early.status.as_u16(), early.text.contains("id=\"secret\"")), (200, false), "{}", early.text);
 }
 
 #[actix_web::test]
@@ -127,7 +137,7 @@ async fn a_saved_change_is_confirmed_on_the_next_page_once() {
     let cookie = site.signed_in(Role::Administrator).await;
     let (id, _) = site.token(TokenScope::Operator, None).await;
     let path = format!("/settings/tokens/{id}/revoke");
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: false }));
     let saved = site.browse(&cookie, form(&path, &[("key", "k-1")])).await;
     assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/settings/tokens"));
     assert!(saved.header("set-cookie").starts_with("saved=1; "), "{saved:?}");

@@ -115,7 +115,7 @@ async fn a_shared_view_is_offered_to_everyone_and_a_private_one_only_to_its_owne
 async fn a_view_is_saved_as_the_page_shows_it_without_its_place_in_the_list() {
     let site = five().await;
     let bearer = site.bearer(TokenScope::Viewer).await;
-    site.answer(Ok(Receipt { position: 1, id: Uuid::nil().to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: Uuid::nil().to_string(), repeated: false }));
     let fields = [("list", "deployments"), ("query", "status=open&after=x&at=3"), ("name", "Open"), ("shared", "true")];
     let saved = site.request_as(&bearer, form("/views", &fields)).await;
     assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/deployments?status=open"));
