@@ -118,7 +118,7 @@ pub(crate) async fn resolve(
             Ok(at) if field == "from" => {
                 resolved.from = Some(at);
                 // The last event before the moment, so that an event at the moment itself is included.
-                let before = Timestamp(at.0 - time::Duration::microseconds(1));
+                let before = Timestamp(at.0.saturating_sub(time::Duration::microseconds(1)));
                 resolved.filter.after = Some(log::position_at(&mut *connection, before).await?);
             }
             Ok(at) => {

@@ -24,6 +24,11 @@ pub(super) fn parse(field: &'static str, text: &str, now: Timestamp) -> Result<T
         .or_else(|| read(format!("{local}:00Z")))
         // The end of a range that is a date includes that day.
         .or_else(|| read(format!("{local}T{}Z", if field == "to" { "23:59:59.999999" } else { "00:00:00" })));
+    // No event is older, and the arithmetic on times has an end, which a long span would reach.
+    if found.is_some_and(|at| at < Timestamp::default()) {
+        let message = format!("{text:?} is before 1970. Enter a later time, or a shorter span such as 24h or 7d");
+        return Err(Unknown { field, message, similar: vec![] });
+    }
     found.ok_or_else(|| Unknown {
         field,
         message: format!(
@@ -49,11 +54,18 @@ mod tests {
             ("2026-01-30", "2026-01-30T00:00:00Z"),
             ("24h", "2026-01-30T12:00:00Z"),
             ("7d", "2026-01-24T12:00:00Z"),
+            ("20000d", "1971-04-30T12:00:00Z"),
+            ("1970-01-01", "1970-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(parse("from", text, now).map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
         }
         assert_eq!(parse("to", "2026-01-30", now).map(|at| at.to_string()), Ok("2026-01-30T23:59:59.999999Z".to_owned()));
-        for wrong in ["yesterday", "h", "24x", "2026-13-01", "é", "d"] {
+        for early in ["5000000d", "4294967295d", "4294967295h", "21000d", "1969-12-31", "0000-01-01T00:00:00Z"] {
+            let refused = parse("from", early, now).expect_err(early);
+            assert!(refused.message.contains("before 1970"), "{refused:?}");
+        }
+        for wrong in ["10000-01-01", "yesterday", "h", "24x", "2026-13-01", "é", "d"] {
             assert!(parse("to", wrong, now).is_err(), "{wrong}");
         }
     }

@@ -74,6 +74,12 @@ async fn an_unknown_name_is_reported_with_similar_ones() {
     }
     let page = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=yesterday")).await;
     assert_eq!(texts(&page, "#unknown-from").len(), 1);
+    let early = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=5000000d")).await;
+    assert_eq!((early.status.as_u16(), texts(&early, "#unknown-from").len()), (200, 1));
+    let early = site.request_as(&viewer, TestRequest::get().uri("/api/v1/events?from=5000000d")).await.problem();
+    assert_eq!((early.0, &early.1["errors"][0]["field"]), (400, &json!("from")));
+    let beyond = site.request_as(&viewer, TestRequest::get().uri("/timeline/9223372036854775807")).await;
+    assert_eq!(beyond.status, 404);
 }
 
 #[actix_web::test]
