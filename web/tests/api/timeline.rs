@@ -2,6 +2,7 @@
 
 use crate::elements::texts;
 use crate::support::{Answer, TestSite, deployment_started, device_registered, network_defined, site_defined};
+use actix_web::dev::Service;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
@@ -92,6 +93,25 @@ async fn exports_have_exactly_the_lines_of_the_filter() {
         json.text.lines().map(|line| serde_json::from_str(line).expect("JSON on each line")).collect();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["type"], "DeploymentStarted");
+}
+
+#[actix_web::test]
+async fn a_caller_who_takes_no_export_gets_no_more_of_them_and_others_do() {
+    let (site, viewer) = filled().await;
+    let other = site.bearer(TokenScope::Viewer).await;
+    let service = site.start().await;
+    let export = async |bearer: &str| {
+        let request = TestRequest::get().uri("/timeline/export.csv").insert_header(("authorization", format!("Bearer {bearer}")));
+        service.call(request.to_request()).await.expect("an answer")
+    };
+    let (first, second) = (export(&viewer).await, export(&viewer).await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    let refused = Answer::of(export(&viewer).await).await;
+    assert_eq!((refused.problem().0, refused.header("retry-after")), (503, "30"), "{}", refused.text);
+    assert_eq!(export(&other).await.status(), 200);
+    assert!(Answer::of(first).await.text.contains("NetworkDefined"), "the export itself is whole");
+    assert_eq!(export(&viewer).await.status(), 200);
+    drop(second);
 }
 
 #[actix_web::test]

@@ -7,7 +7,7 @@
 use super::parameters::AT;
 use crate::http::edge::position;
 use crate::http::error::Error;
-use crate::http::share::Permit;
+use crate::http::share::{FilePermit, Permit};
 use actix_web::HttpResponse;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -26,7 +26,7 @@ pub struct Snapshot<'backend> {
     pub at: At,
     /// The position that the answer shows.
     pub position: i64,
-    _permit: Permit,
+    permit: Permit,
     _backend: PhantomData<&'backend mut ()>,
 }
 
@@ -35,7 +35,7 @@ impl Snapshot<'_> {
     pub(super) async fn begin(views: &Pool, permit: Permit, at: Option<&str>, now: fn() -> Timestamp) -> Result<Self, Error> {
         let mut transaction = views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = checkpoint::position(&mut *transaction).await?;
-        let mut snapshot = Self { transaction, at: At::Now, position, _permit: permit, _backend: PhantomData };
+        let mut snapshot = Self { transaction, at: At::Now, position, permit, _backend: PhantomData };
         if let Some(text) = at {
             let position = snapshot.resolve(AT, text, now()).await?;
             snapshot.at = At::Position(position);
@@ -71,6 +71,14 @@ impl Snapshot<'_> {
             return Err(Error::rejected(parameter, Rule::AtInFuture, format!("{time} has not come yet; it is {now}")));
         }
         Ok(log::position_at(self.connection(), time).await?.min(shown))
+    }
+
+    /// Takes a part of the caller's share for a file that the caller downloads.
+    ///
+    /// # Errors
+    /// Returns an error if the caller, or all callers together, download too many files.
+    pub(crate) fn file_permit(&self) -> Result<FilePermit, Error> {
+        self.permit.file()
     }
 
     /// The connection to run queries on.
