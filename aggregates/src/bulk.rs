@@ -12,6 +12,7 @@ use crate::rules::{BrokenRule, Refused, Rule, aggregate, domain_event};
 use crate::user::Role;
 use crate::values::ids::DeploymentId;
 use crate::values::name::Name;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -61,6 +62,12 @@ pub enum BulkAction {
         /// The name of the secret with the credentials of the devices' management controllers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credentials: Option<Name>,
+        /// Tags that the devices get beside those that they have.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        add_tags: Vec<Tag>,
+        /// Tags that the devices lose. A device that does not have them does not change.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remove_tags: Vec<Tag>,
     },
     /// Sends a power order to the management controllers of devices.
     Power {
@@ -371,8 +378,16 @@ fn broken(action: &BulkAction, rows: &[BulkRow]) -> Vec<BrokenRule> {
         broken.push(BrokenRule::new("ids", Rule::BulkRowTwice, message));
     }
     match action {
-        BulkAction::Edit { rack: None, venture: None, role: None, credentials: None } => {
+        BulkAction::Edit { rack: None, venture: None, role: None, credentials: None, add_tags, remove_tags }
+            if add_tags.is_empty() && remove_tags.is_empty() =>
+        {
             broken.push(BrokenRule::new("action", Rule::BulkNoChange, "enter at least one value to change"));
+        }
+        BulkAction::Edit { add_tags, remove_tags, .. } => {
+            if let Some(tag) = add_tags.iter().find(|tag| remove_tags.contains(tag)) {
+                let message = format!("the tag {tag} is both added and removed; leave it out of one of the two lists");
+                broken.push(BrokenRule::new("remove_tags", Rule::BulkTagTwice, message));
+            }
         }
         BulkAction::Deploy { venture: None, role: Some(role), .. } => {
             let message = format!("the role {role} belongs to a venture; enter the venture too");

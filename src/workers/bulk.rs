@@ -112,8 +112,11 @@ impl BulkWorker {
                 let Receipt { id, .. } = self.commands.execute(start, context).await?;
                 return Ok(id.parse().ok());
             }
-            BulkAction::Edit { rack, venture, role, credentials } => {
-                let change = self.change(device, rack.as_ref(), venture.as_ref(), role.as_ref(), credentials.as_ref()).await?;
+            BulkAction::Edit { rack, venture, role, credentials, add_tags, remove_tags } => {
+                let mut change =
+                    self.change(device, rack.as_ref(), venture.as_ref(), role.as_ref(), credentials.as_ref()).await?;
+                change.tags_added.clone_from(add_tags);
+                change.tags_removed.clone_from(remove_tags);
                 Command::Device(DeviceAction::ChangeDevice(device, Box::new(change)))
             }
             BulkAction::Power { power, network_boot } => {

@@ -33,7 +33,7 @@ async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
             button.click().await?;
         }
         ensure!(page.path().await? == path, "a button that does nothing led to {}", page.path().await?);
-        for action in ["cancel", "done", "plugins/dhcp/retry"] {
+        for action in ["cancel", "done", "notes", "next-boot", "restart-reported", "plugins/dhcp/retry"] {
             ensure!(posted(&page, &format!("{path}/{action}")).await? == 403, "a viewer may {action}");
         }
         Ok(())

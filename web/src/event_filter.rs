@@ -12,6 +12,7 @@ mod words;
 pub(crate) use lookup::{event_types, kind_of};
 pub(crate) use words::{Matches, WINDOW, Words, find, move_on};
 
+use crate::confidential::Reader;
 use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use bootledger_aggregates::rules::Rule;
@@ -33,6 +34,8 @@ pub(crate) struct Entered {
     pub(crate) device: Option<DeviceId>,
     pub(crate) deployment: Option<DeploymentId>,
     pub(crate) text: Option<String>,
+    /// Who reads the events: a search for words does not find what the reader may not see.
+    pub(crate) reader: Reader,
 }
 
 /// A filter that names nothing that exists.
@@ -67,6 +70,8 @@ pub(crate) struct Resolved {
     pub(crate) from: Option<Timestamp>,
     /// The end of the range of time.
     pub(crate) to: Option<Timestamp>,
+    /// Who reads the events.
+    pub(crate) reader: Reader,
 }
 
 /// Looks up the filters as of a position. They find only events that the caller may read. The error inside lists every filter
@@ -91,6 +96,7 @@ pub(crate) async fn resolve(
             ..Filter::default()
         },
         words: Words::of(entered.text.as_deref().unwrap_or_default()),
+        reader: entered.reader,
         ..Resolved::default()
     };
     if let Some(text) = filled(entered.actor.as_ref()) {
@@ -131,6 +137,12 @@ pub(crate) async fn resolve(
     }
     accounts::limit(principal, &mut resolved.filter)?;
     Ok(if unknown.is_empty() { Ok(resolved) } else { Err(unknown) })
+}
+
+/// The ends of the range of time, as far as they can be read.
+pub(crate) fn range(entered: &Entered, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let read = |field: &'static str, text: Option<&String>| moments::parse(field, filled(text)?, now).ok();
+    (read("from", entered.from.as_ref()), read("to", entered.to.as_ref()))
 }
 
 fn filled(text: Option<&String>) -> Option<&str> {

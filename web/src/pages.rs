@@ -60,6 +60,7 @@ mod deployments;
 mod devices;
 mod dhcp_servers;
 mod drift;
+mod help;
 mod networks;
 mod racks;
 mod resume;
@@ -93,6 +94,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/about").get(about::show))
         .service(resource("/resume").get(resume::show))
         .service(resource("/theme").post(theme::change))
+        .configure(help::configure)
         .configure(dashboard::configure)
         .configure(deployments::configure)
         .configure(devices::configure)

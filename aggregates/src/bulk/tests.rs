@@ -93,18 +93,34 @@ fn a_stopped_bulk_action_keeps_what_was_done_and_can_continue() {
 
 #[test]
 fn the_rows_and_values_of_a_bulk_action_are_checked_when_it_starts() {
-    let edit = BulkAction::Edit { rack: None, venture: None, role: None, credentials: None };
+    let edit = |add_tags: Vec<Tag>, remove_tags: Vec<Tag>| BulkAction::Edit {
+        rack: None,
+        venture: None,
+        role: None,
+        credentials: None,
+        add_tags,
+        remove_tags,
+    };
     let deploy = BulkAction::Deploy { network: None, venture: None, role: Some(parsed("web")), boot_image: None };
     let many = (0..=MOST_ROWS).map(|number| row(u128::try_from(number).expect("a number"))).collect();
     for (command, rule) in [
         (start(BulkAction::Verify {}, vec![]), "bulk_empty"),
         (start(BulkAction::Verify {}, many), "too_many"),
         (start(BulkAction::Verify {}, vec![row(1), row(1)]), "bulk_row_twice"),
-        (start(edit, vec![row(1)]), "bulk_no_change"),
+        (start(edit(vec![], vec![]), vec![row(1)]), "bulk_no_change"),
+        (start(edit(vec![parsed("spare")], vec![parsed("gpu"), parsed("spare")]), vec![row(1)]), "bulk_tag_twice"),
         (start(deploy, vec![row(1)]), "venture_missing"),
         (start(BulkAction::Cancel { reason: parsed("") }, vec![row(1)]), "missing"),
     ] {
         assert_eq!(broken(Bulk::default().decide(command)), [rule]);
+    }
+}
+
+#[test]
+fn an_edit_may_change_only_tags() {
+    for (add_tags, remove_tags) in [(vec![parsed("spare")], vec![]), (vec![], vec![parsed("gpu")])] {
+        let edit = BulkAction::Edit { rack: None, venture: None, role: None, credentials: None, add_tags, remove_tags };
+        assert_eq!(Bulk::default().decide(start(edit, vec![row(1)])).expect("accepted").len(), 1);
     }
 }
 

@@ -147,6 +147,14 @@ pub struct DeviceChange {
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     #[schema(inline, nullable)]
     pub settings: SettingsChange,
+    /// Tags that the device gets beside those that it has. A bulk action adds them.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub tags_added: Vec<Tag>,
+    /// Tags that the device loses. A bulk action removes them.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub tags_removed: Vec<Tag>,
     /// The fields that null removes.
     #[serde(skip)]
     #[schema(ignore)]

@@ -120,6 +120,8 @@ impl<'de> Deserialize<'de> for DeviceChange {
             face: patch.face.or_empty(),
             notes: patch.notes.or_empty(),
             tags: patch.tags.or_empty(),
+            tags_added: vec![],
+            tags_removed: vec![],
             macs: patch.macs.or_empty(),
             management: patch.management.value(),
             parent: patch.parent.value(),

@@ -221,7 +221,9 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let moved: Vec<DeviceEvent> = change.moved(device.parent);
     broken.extend(change.height.and_then(footprint::height));
     broken.extend(new_units(device, &change, facts));
-    let tags: BTreeSet<Tag> = change.tags.map_or_else(|| device.tags.clone(), |tags| tags.into_iter().collect());
+    let mut tags: BTreeSet<Tag> = change.tags.map_or_else(|| device.tags.clone(), |tags| tags.into_iter().collect());
+    tags.extend(change.tags_added);
+    tags.retain(|tag| !change.tags_removed.contains(tag));
     broken.extend(too_many_tags(tags.len()));
     let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
     let mut changed = DeviceChanged {

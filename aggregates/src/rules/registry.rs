@@ -142,6 +142,7 @@ rules! {
         BulkNothingRefused "bulk_nothing_refused" "No row of the bulk action was refused."
         BulkRowTwice "bulk_row_twice" "The bulk action names a row twice."
         BulkRunning "bulk_running" "The bulk action is still running."
+        BulkTagTwice "bulk_tag_twice" "The bulk action adds and removes the same tag."
         ChangedMeanwhile "changed_meanwhile" "Another user changed the entry after this form was loaded."
         ChassisDeploying "chassis_deploying" "The device that contains this device has a live deployment."
         ChassisInFile "chassis_in_file" "The file deploys a device and one of its sub-devices."

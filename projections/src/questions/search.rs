@@ -38,6 +38,8 @@ pub enum Kind {
     Device,
     /// A deployment, by its id.
     Deployment,
+    /// The reservation of an address, by the address.
+    Reservation,
     /// A network, by its name.
     Network,
     /// A rack, by its name.
@@ -70,7 +72,7 @@ pub struct Hit {
     pub kind: Kind,
     /// The object's key among those of its kind.
     pub key: String,
-    /// The venture of a role, and the site of a zone.
+    /// The venture of a role, the site of a zone, and the network of a reservation.
     pub parent: Option<String>,
     /// The name shown for the object.
     pub label: String,
@@ -108,7 +110,7 @@ impl Group {
 pub struct Extent {
     /// How many objects of each kind are returned; the others are counted.
     pub each: usize,
-    /// Whether users are searched. Only administrators see users.
+    /// Whether users are searched. Only administrators and auditors see users.
     pub users: bool,
 }
 

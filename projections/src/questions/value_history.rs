@@ -11,6 +11,7 @@ use crate::rows::devices;
 use crate::rows::dhcp_entries::DhcpEntry;
 use crate::rows::dns_records::DnsRecord;
 use crate::rows::holdings;
+use crate::rows::reservations::{self, Reservation};
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::network::{NetworkSpec, Reserved};
 use bootledger_aggregates::values::hostname::{Hostname, reverse_name};
@@ -330,7 +331,7 @@ pub enum AddressState {
     Controller,
     /// The catalogue assigns the address to a router or server.
     Infrastructure,
-    /// The address is the network, broadcast or gateway address, or in the margin of its network.
+    /// An operator reserved the address, or it is the network, broadcast or gateway address, or in the margin of its network.
     Reserved,
     /// The address can be assigned.
     Free,
@@ -347,6 +348,8 @@ pub struct Place {
     pub state: AddressState,
     /// Why the network never assigns the address.
     pub reserved: Option<Reserved>,
+    /// The reservation that holds the address.
+    pub reservation: Option<Reservation>,
     /// The device that the address is a controller's of. Not known for past positions.
     pub manages: Option<DeviceId>,
     /// What the catalogue uses the address for, as sentences.
@@ -367,6 +370,10 @@ impl Place {
 pub async fn place(connection: &mut Connection, ip: Ipv4Addr, at: At) -> Result<Place> {
     let network = catalogue::network_of(&mut *connection, ip, at).await?;
     let holder = holdings::holder_of(&mut *connection, "ip", &ip.to_string(), at).await?;
+    let reservation = match holder {
+        Some(Holder::Reservation(ip)) => reservations::find_many(&mut *connection, &[ip], at).await?.pop(),
+        Some(Holder::Device(_) | Holder::Deployment(_)) | None => None,
+    };
     let (is_controller, manages) = match at {
         At::Now => {
             let device = devices::managed_at(&mut *connection, &[ip]).await?.first().map(|(_, device)| *device);
@@ -380,6 +387,7 @@ pub async fn place(connection: &mut Connection, ip: Ipv4Addr, at: At) -> Result<
     };
     let reserved = network.as_ref().and_then(|entry| entry.spec.reserved(ip));
     let state = match &network {
+        _ if matches!(holder, Some(Holder::Reservation(_))) => AddressState::Reserved,
         _ if holder.is_some() => AddressState::Held,
         _ if is_controller => AddressState::Controller,
         _ if !declared.is_empty() => AddressState::Infrastructure,
@@ -388,5 +396,5 @@ pub async fn place(connection: &mut Connection, ip: Ipv4Addr, at: At) -> Result<
         Some(_) => AddressState::Free,
     };
     let uses = declared.iter().map(bootledger_aggregates::infrastructure::Declared::sentence).collect();
-    Ok(Place { network, state, reserved, manages, uses })
+    Ok(Place { network, state, reserved, reservation, manages, uses })
 }

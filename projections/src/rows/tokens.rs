@@ -36,7 +36,8 @@ pub struct Use {
     pub used_at: Option<Timestamp>,
 }
 
-/// Who created these tokens, and when each was last used. Neither depends on the position that a page shows.
+/// Who created these tokens, and when each was last used. The creator is the same at every position, but the last use is known
+/// only of now.
 ///
 /// # Errors
 /// Returns an error if the query fails.

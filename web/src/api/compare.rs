@@ -1,5 +1,6 @@
 //! Route that compares an object at two moments: every field with its value then and later.
 
+use crate::confidential::Reader;
 use crate::event_filter::accounts;
 use crate::http::application::Application;
 use crate::http::auth::caller::{Caller, Viewer};
@@ -106,8 +107,10 @@ pub(crate) async fn compare(
         || Error::NotFound(shortened(format!("there is no object {object:?}; write its type and key, such as network/prod")));
     let (kind, key) = object_of(object).ok_or_else(missing)?;
     accounts::require(&caller.principal, kind)?;
+    let reader = Reader::of(&caller.principal);
     let (from, before) = moment(snapshot, kind, key, from).await?;
     let (to, after) = moment(snapshot, kind, key, to).await?;
+    let (before, after) = (reader.state(kind, before), reader.state(kind, after));
     let fields = compared(kind, &before, &after).into_iter().map(|field| ComparedField {
         changed: field.is_change(),
         field: field.path,
@@ -126,7 +129,8 @@ async fn moment(snapshot: &mut Snapshot<'_>, kind: &str, key: &str, position: i6
     Ok((ComparedMoment { position, recorded_at, exists, retired }, state))
 }
 
-/// Compares an object at two moments: the values of its fields then and later, without secrets.
+/// Compares an object at two moments: the values of its fields at both, without secrets. Only auditors and administrators compare
+/// users, tokens, sessions and scopes of secrets, and only administrators see the path and the query of a webhook's URL.
 #[utoipa::path(get, path = "/api/v1/compare", tag = "events", params(CompareQuery), responses((status = 200, body = Comparison)))]
 pub(crate) async fn show(
     Viewer(caller): Viewer,

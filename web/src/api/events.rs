@@ -3,6 +3,7 @@
 
 mod stream;
 
+use crate::confidential::Reader;
 use crate::event_filter::{self, Entered, Resolved, accounts};
 use crate::http::application::Application;
 use crate::http::auth::caller::Viewer;
@@ -51,7 +52,7 @@ pub struct EventQuery {
     actor: Option<String>,
     /// Only events from this time on: RFC 3339, or a span before now such as `24h` or `7d`.
     from: Option<String>,
-    /// Only events up to this time.
+    /// Only events up to this time, including the day, minute or second that it names.
     to: Option<String>,
     /// Only events of the request with this correlation id.
     correlation: Option<String>,
@@ -96,18 +97,19 @@ pub struct EventAnswer {
     correlation_id: String,
     /// The position of the event that caused this event, if there is one.
     causation_id: Option<String>,
-    /// The event's data, as it is stored.
+    /// The event's data, as it is stored. Only administrators see the path and the query of a webhook's URL.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
 }
 
 impl EventAnswer {
-    /// Converts a stored event to the API's form.
+    /// Converts a stored event to the API's form, as the reader may see it.
     ///
     /// # Errors
     /// Returns an error if the stored payload is not JSON.
-    pub fn of(stored: Stored) -> Result<Self, Error> {
+    pub fn of(stored: Stored, reader: Reader) -> Result<Self, Error> {
         let metadata = stored.read_metadata();
+        let payload = reader.payload(&stored.aggregate_type, stored.payload);
         Ok(Self {
             position: stored.position,
             recorded_at: Timestamp(stored.recorded_at),
@@ -119,7 +121,7 @@ impl EventAnswer {
             actor: metadata.actor,
             correlation_id: metadata.correlation_id,
             causation_id: metadata.causation_id,
-            payload: RawValue::from_string(stored.payload).map_err(|error| Error::Internal(error.into()))?,
+            payload: RawValue::from_string(payload).map_err(|error| Error::Internal(error.into()))?,
         })
     }
 }
@@ -137,6 +139,7 @@ impl Wanted {
             device: query.device,
             deployment: query.deployment,
             text: query.q.clone(),
+            reader: Reader::of(principal),
         };
         let position = snapshot.position;
         let mut resolved = match event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await? {
@@ -173,7 +176,7 @@ impl Wanted {
         last: i64,
         count: usize,
     ) -> Result<(Vec<EventAnswer>, Option<i64>), Error> {
-        let Resolved { filter, words, .. } = &self.0;
+        let Resolved { filter, words, reader, .. } = &self.0;
         let filter = Filter {
             after: Some(filter.after.unwrap_or(0).max(after)),
             before: Some(filter.before.unwrap_or(i64::MAX).min(last.saturating_add(1))),
@@ -187,12 +190,12 @@ impl Wanted {
             let next = positions.last().copied().filter(|_| more);
             (positions, next)
         } else {
-            let resolved = Resolved { filter, words: words.clone(), ..Resolved::default() };
+            let resolved = Resolved { filter, words: words.clone(), reader: *reader, ..Resolved::default() };
             let found = event_filter::find(&mut *connection, &resolved, Order::OldestFirst, count).await?;
             (found.lines.iter().map(|(line, _)| line.position).collect(), found.next)
         };
         let stored = log::read_at(&mut *connection, &positions).await?;
-        Ok((stored.into_iter().map(EventAnswer::of).collect::<Result<_, Error>>()?, next))
+        Ok((stored.into_iter().map(|stored| EventAnswer::of(stored, *reader)).collect::<Result<_, Error>>()?, next))
     }
 }
 

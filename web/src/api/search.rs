@@ -13,7 +13,8 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::questions::search::{self, Extent, Group, MOST, Terms};
-use bootledger_projections::questions::value_history::{self, AddressState, Value, ValueHistory};
+use bootledger_projections::questions::value_history::{self, AddressState, Place, Value, ValueHistory};
+use bootledger_projections::rows::reservations::Reservation;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::{IntoParams, ToSchema};
@@ -45,7 +46,7 @@ pub struct SearchResults {
     groups: Vec<Group>,
 }
 
-/// Searches every kind of object. Users are found by administrators only. At a past position, a part of a word is found only if
+/// Searches every kind of object. Users are found by administrators and auditors only. At a past position, a part of a word is found only if
 /// the object still has it.
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(SearchQuery), responses((status = 200, body = SearchResults)))]
 pub(crate) async fn index(
@@ -55,7 +56,7 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, Error> {
     let each = (limit(query.limit)? as usize).min(usize::try_from(MOST).unwrap_or(usize::MAX));
     let mut snapshot = backend.read().await?;
-    let extent = Extent { each, users: caller.0.principal.may(Role::Administrator) };
+    let extent = Extent { each, users: caller.0.principal.may(Role::Auditor) };
     let at = snapshot.at;
     let groups = search::find(snapshot.connection(), &Terms::of(&query.q), at, extent).await?;
     Ok(snapshot.answer(&SearchResults { groups }))
@@ -70,6 +71,8 @@ pub struct AddressHistory {
     state: AddressState,
     /// What the catalogue uses the address for.
     uses: Vec<String>,
+    /// The reservation that holds the address; null for none.
+    reservation: Option<Reservation>,
     #[serde(flatten)]
     history: ValueHistory,
 }
@@ -83,7 +86,8 @@ pub(crate) async fn address(_: Viewer, Path(ip): Path<Ipv4Addr>, mut backend: Ba
     let place = value_history::place(snapshot.connection(), ip, at).await?;
     let history = value_history::find(snapshot.connection(), &Value::Ip(ip), at).await?;
     let network = place.network_name().cloned();
-    Ok(snapshot.answer(&AddressHistory { network, state: place.state, uses: place.uses, history }))
+    let Place { state, uses, reservation, .. } = place;
+    Ok(snapshot.answer(&AddressHistory { network, state, uses, reservation, history }))
 }
 
 /// Returns which device had a MAC address from when to when, its deployments and DHCP entries, newest first.

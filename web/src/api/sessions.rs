@@ -51,9 +51,9 @@ pub struct SessionAnswer {
     id: SessionId,
     #[serde(flatten)]
     view: SessionView,
-    /// When the session was last used, to the minute; null if the session has ended.
+    /// When the session was last used, to the minute; null if the session has ended, and for past positions.
     last_seen: Option<Timestamp>,
-    /// When the session expires, even if it is in use; null if the session has ended.
+    /// When the session expires, even if it is in use; null if the session has ended, and for past positions.
     expires: Option<Timestamp>,
 }
 

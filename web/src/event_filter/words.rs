@@ -31,7 +31,7 @@ pub(crate) struct Searched {
 /// Lines that match.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
-    /// The lines, each with its event's payload.
+    /// The lines, each with its event's payload, as the reader may see them.
     pub(crate) lines: Vec<(Line, String)>,
     /// The position to continue from, if there may be more.
     pub(crate) next: Option<i64>,
@@ -79,13 +79,14 @@ pub(crate) async fn find(connection: &mut Connection, resolved: &Resolved, order
         let more = lines.len() > limit;
         lines.truncate(limit);
         let next = lines.last().filter(|_| more).map(|(line, _)| line.position);
+        let lines = lines.into_iter().map(|event| resolved.reader.event(event)).collect();
         return Ok(Matches { lines, next, searched: None });
     }
     let (mut filter, mut lines, mut events) = (resolved.filter.clone(), vec![], 0);
     while events < WINDOW {
         let read = timeline::list_with_payloads(connection, &filter, order, BATCH).await?;
         let ended = i64::try_from(read.len()).is_ok_and(|count| count < BATCH);
-        for (line, payload) in read {
+        for (line, payload) in read.into_iter().map(|event| resolved.reader.event(event)) {
             let position = line.position;
             events += 1;
             move_on(&mut filter, order, position);

@@ -28,10 +28,11 @@ pub(super) async fn show(page_context: PageContext, mut backend: Backend) -> Res
         ])))
         (card("help", "Help", &html! {
             ul {
+                li { a href="/help" { "The guide" } " for operators" }
                 li { a href="/api/docs" { "Documentation of the API" } ", with every operation and every error" }
                 li { a href="/settings" { "State of the workers" } ", if something does not continue" }
                 li { a href="/metrics" { "Metrics" } " for Prometheus, and " a href="/readyz" { "readiness" } " for load balancers" }
-                li { "The folder " code { "docs/guide" } " of the source has a guide for operators; " code { "bootledger --help" } " lists all commands" }
+                li { code { "bootledger --help" } ", which lists all commands" }
             }
         }))
         (card("parts", "Software in these pages", &html! {

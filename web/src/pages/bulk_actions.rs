@@ -51,7 +51,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     found.truncate(SHOWN);
     let next = found.last().filter(|_| more).map(|last| page_context.with("after", Some(&last.key.to_string())));
     let first = query.after.map(|_| page_context.with("", None));
-    let content = view::list(&found, page_context.now, first.as_deref(), next.as_deref());
+    let content = view::list(&found, snapshot.moment(), first.as_deref(), next.as_deref());
     let page = Page { json: Some("/api/v1/bulk-actions".to_owned()), ..Page::new("Bulk actions", Section::BulkActions, content) };
     page_context.answer(snapshot, page).await
 }
@@ -106,13 +106,13 @@ async fn show(page_context: PageContext, Path(id): Path<BulkId>, mut backend: Ba
     let may = page_context.may_change(&snapshot, Role::Operator);
     let page_path = format!("/bulk-actions/{id}");
     let title = view::title(&entry);
-    let parts = view::parts(&entry, &query, &page_path, &may, page_context.now);
+    let parts = view::parts(&entry, &query, &page_path, &may, snapshot.moment());
     let page = Page {
         live: Some(entry::live_path(&page_path, snapshot.position, &page_context)),
         json: Some(format!("/api/v1{page_path}")),
         ..Page::new(&title, Section::BulkActions, entry::shown(&parts))
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("bulk", id).answer(snapshot, page).await
 }
 
 async fn live(

@@ -12,6 +12,7 @@ use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::in_url;
 use bootledger_projections::rows::timeline;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -103,8 +104,8 @@ fn called(kind: &str) -> String {
     kind.replace("dhcp", "DHCP").replace('_', " ")
 }
 
-/// The page of an object, if it has one.
-fn page_of(kind: &str, key: &str) -> Option<String> {
+/// The page of an object, by the type and key of its events, if it has one.
+pub(super) fn page_of(kind: &str, key: &str) -> Option<String> {
     let folder = match kind {
         "deployment" => "deployments",
         "device" => "devices",
@@ -114,7 +115,10 @@ fn page_of(kind: &str, key: &str) -> Option<String> {
         "venture" => "ventures",
         "boot_image" => "boot-images",
         "dhcp_server" => "dhcp-servers",
-        "user" => "settings/users",
+        "reservation" => "addresses",
+        "bulk" => "bulk-actions",
+        "webhook" => "settings/webhooks",
+        "user" => return Some(format!("/settings/users/{}", in_url(key))),
         _ => return None,
     };
     Some(format!("/{folder}/{key}"))
@@ -257,6 +261,18 @@ mod tests {
         assert!(html.0.contains("\u{2212}\u{a0}1</del>") && html.0.contains("+\u{a0}&lt;2&gt;</ins>"), "{}", html.0);
         assert_eq!(count(&shown(true, true), "tbody tr"), 3);
         assert_eq!((count(&html, ".note"), count(&shown(false, false), ".note")), (0, 1));
+    }
+
+    #[test]
+    fn objects_lead_to_their_pages() {
+        for (kind, key, page) in [
+            ("network", "prod", Some("/networks/prod")),
+            ("webhook", "chat", Some("/settings/webhooks/chat")),
+            ("user", "ada l", Some("/settings/users/ada%20l")),
+            ("session", "7", None),
+        ] {
+            assert_eq!(page_of(kind, key).as_deref(), page);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod statistics;
 mod wall;
 
 use super::live::{self, Region, State, Topic};
+use crate::confidential::Reader;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -47,10 +48,16 @@ struct DashboardData {
     capacity: capacity::Capacity,
 }
 
-async fn load(snapshot: &mut Snapshot<'_>, now: Timestamp, concerns: Vec<Concern>) -> Result<DashboardData, Error> {
+async fn load(
+    snapshot: &mut Snapshot<'_>,
+    now: Timestamp,
+    concerns: Vec<Concern>,
+    reader: Reader,
+) -> Result<DashboardData, Error> {
     let standing = plugin_runs::standing(snapshot.connection(), now).await?;
     let counts = deployments::live_counts(snapshot.connection()).await?;
-    let attention = attention::load(snapshot, &standing, counts.overdue, now).await?;
+    let mut attention = attention::load(snapshot, &standing, counts.overdue, now).await?;
+    attention.webhook_pages = reader == Reader::Administrator;
     let lately = statistics::load(snapshot, now, standing).await?;
     let codes = catalogue::sites(snapshot.connection(), At::Now).await?.into_iter().map(|site| site.key.to_string());
     let tallies = tallies::of_sites(snapshot.connection()).await?;
@@ -77,7 +84,8 @@ fn only_now(snapshot: &Snapshot<'_>) -> Result<(), Error> {
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let concerns = backend.concerns();
     let mut snapshot = backend.read_now().await?;
-    let found = load(&mut snapshot, page_context.now, concerns).await?;
+    let reader = Reader::of(&page_context.caller.principal);
+    let found = load(&mut snapshot, page_context.now, concerns, reader).await?;
     let content = html! {
         (block::heading(&[], &html! { "Dashboard" }, &block::link_button("/wall", "speedometer2", "Wall board")))
         @for region in regions(&found, page_context.now) { (region.html) }
@@ -86,13 +94,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     page_context.answer(snapshot, Page { live, ..Page::new("Dashboard", Section::Dashboard, content) }).await
 }
 
-async fn live(_: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
+async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let application = application::of(&request)?;
-    let now = application.now;
+    let (now, reader) = (application.now, Reader::of(&page_context.caller.principal));
     let render = live::render(move |mut snapshot, _| {
         let concerns = application.commands.concerns();
         Box::pin(async move {
-            let found = load(&mut snapshot, now(), concerns).await?;
+            let found = load(&mut snapshot, now(), concerns, reader).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });

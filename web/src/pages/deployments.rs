@@ -25,6 +25,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/deployments").get(list::index))
         .service(resource("/deployments/export.csv").get(export::all))
+        .service(resource("/deployments/import.csv").get(export::for_import))
         .service(resource("/deployments/bulk").post(bulk::preview))
         .service(resource("/deployments/bulk/do").post(bulk::start))
         .service(resource("/deployments/live/{since}/{from}").get(list::live))

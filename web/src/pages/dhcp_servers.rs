@@ -60,14 +60,17 @@ fn awaited(key: &Name) -> String {
     format!("dhcp-server:{key}")
 }
 
-/// The last changes of all sites, and how many deployments are waiting for what; both are unknown for past positions.
-async fn news(snapshot: &mut Snapshot<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
+/// The last changes of all sites, and how many deployments are waiting for what.
+type News = (Vec<LastChange>, Vec<Awaited>);
+
+/// Reads the news; `None` for past positions, of which the views do not have them.
+async fn news(snapshot: &mut Snapshot<'_>) -> Result<Option<News>, Error> {
     if snapshot.at != At::Now {
-        return Ok((vec![], vec![]));
+        return Ok(None);
     }
     let changes = dhcp_sites::last_changes(snapshot.connection()).await?;
     let waiting = plugin_runs::awaited(snapshot.connection(), i64::MAX).await?;
-    Ok((changes, waiting))
+    Ok(Some((changes, waiting)))
 }
 
 async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -78,9 +81,9 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let views = Views::load(&page_context, &mut snapshot, "dhcp-servers", list::known(view::COLUMNS)).await?;
     views.assume(&mut page_context);
     let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
-    let (at, (changes, waiting)) = (snapshot.at, news(&mut snapshot).await?);
+    let (at, news) = (snapshot.at, news(&mut snapshot).await?);
     let no_site = found.total == 0 && catalogue::sites(snapshot.connection(), at).await?.is_empty();
-    let rows = view::rows(&found.slice.rows, &changes, &waiting, page_context.now);
+    let rows = view::rows(&found.slice.rows, news.as_ref(), snapshot.moment());
     let table = view::table(&page_context, &rows);
     let empty = list::Empty {
         words: if no_site {
@@ -115,8 +118,8 @@ async fn live_list(
         let page_context = page_context.clone();
         async move {
             let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
-            let (changes, waiting) = news(&mut snapshot).await?;
-            Ok(vec![("servers", view::rows(&found.slice.rows, &changes, &waiting, now))])
+            let news = news(&mut snapshot).await?;
+            Ok(vec![("servers", view::rows(&found.slice.rows, news.as_ref(), now))])
         }
         .boxed_local()
     })
@@ -164,9 +167,9 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let may = May::of(&page_context, &snapshot);
-    let at = snapshot.at;
+    let (at, moment) = (snapshot.at, snapshot.moment());
     let entry = entry::find::<DhcpServerView>(&mut snapshot, &DHCP_SERVER, key.as_str()).await?;
-    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, page_context.now).await?;
+    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, moment).await?;
     let page = page::page::<DhcpServers>(&page_context, &key, snapshot.position, html! {});
     let seen = page_context.about("dhcp_server", &key).see(snapshot).await?;
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;

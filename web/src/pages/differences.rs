@@ -35,8 +35,57 @@ pub(super) struct Differences {
     pub(super) uncompared: Option<&'static str>,
 }
 
+/// The last checks of all sites, for lists.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastChecks {
+    /// `None` for past positions: the views have the checks only of now. A list of the past must not claim that nothing was
+    /// checked.
+    known: Option<Vec<LastCheck>>,
+}
+
+impl LastChecks {
+    /// Reads the last checks at the moment of a snapshot.
+    pub(super) async fn read(snapshot: &mut Snapshot<'_>) -> Result<Self, Error> {
+        let known = match snapshot.at {
+            At::Now => Some(drift::last_checks(snapshot.connection()).await?),
+            At::Position(_) => None,
+        };
+        Ok(Self { known })
+    }
+
+    fn of(&self, site: &Name) -> Option<&LastCheck> {
+        self.known.as_deref().unwrap_or_default().iter().find(|check| check.site == *site)
+    }
+
+    /// What the last check of a site found, as a badge. `count` is the number of differences that are known, and `is_compared`
+    /// is whether checks compare the objects of the row.
+    pub(super) fn observed(&self, site: &Name, count: i64, is_compared: bool) -> Markup {
+        if self.known.is_none() && count == 0 && is_compared {
+            return block::not_of_the_past();
+        }
+        observed(count, self.of(site), is_compared)
+    }
+
+    /// When a site was last checked.
+    pub(super) fn checked(&self, site: &Name, is_compared: bool, now: Timestamp) -> Markup {
+        let checked_at = self.of(site).and_then(|check| check.checked_at).filter(|_| is_compared);
+        html! {
+            @if let Some(at) = checked_at { (since(at, now)) " ago" }
+            @else if self.known.is_none() && is_compared { (block::not_of_the_past()) }
+            @else { span.quiet { "never" } }
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<Vec<LastCheck>> for LastChecks {
+    fn from(checks: Vec<LastCheck>) -> Self {
+        Self { known: Some(checks) }
+    }
+}
+
 /// What the last check of a site found, as a badge. It is green only if everything was compared.
-pub(super) fn observed(count: i64, check: Option<&LastCheck>, is_compared: bool) -> Markup {
+fn observed(count: i64, check: Option<&LastCheck>, is_compared: bool) -> Markup {
     let compared = check.filter(|check| is_compared && check.checked_at.is_some() && check.compared > 0);
     match compared {
         _ if count > 0 => badge(Tone::Warn, &counted(count, "difference", "differences")),
@@ -296,6 +345,19 @@ mod tests {
         ] {
             assert_eq!(attributes(&observed(count, check.as_ref(), is_compared), ".badge", "class"), [class]);
         }
+    }
+
+    #[test]
+    fn a_list_of_the_past_does_not_claim_that_nothing_was_checked() {
+        let words = |checks: &LastChecks, count, is_compared| {
+            let html = html! { (checks.observed(&site(), count, is_compared)) ", " (checks.checked(&site(), is_compared, Timestamp::default())) };
+            texts(&html! { p { (html) } }, "p").concat()
+        };
+        let past = LastChecks::default();
+        assert_eq!(words(&past, 0, true), "not available for the past, not available for the past");
+        assert!(words(&past, 2, true).contains("2 differences"));
+        assert_eq!(words(&past, 0, false), words(&LastChecks::from(vec![]), 0, false));
+        assert!(words(&LastChecks::from(vec![]), 0, true).ends_with("never"));
     }
 
     #[test]

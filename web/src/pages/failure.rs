@@ -4,7 +4,7 @@ use crate::english::complete_sentence;
 use crate::http::error::problem::Problem;
 use crate::http::request::parameters::AT;
 use crate::pages::components::{copy, field};
-use crate::pages::layout::{PageContext, carried, lone, moment_of};
+use crate::pages::layout::{PageContext, carried, lone, moment_of_failure};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::html;
 
@@ -12,7 +12,7 @@ use maud::html;
 pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
     // A moment that was refused is not carried on.
     let refused = problem.errors.iter().any(|error| error.field == AT);
-    let moment = moment_of(request.query_string()).filter(|_| !refused);
+    let moment = moment_of_failure(request).filter(|_| !refused);
     let content = html! {
         h1 tabindex="-1" { (problem.title) }
         @if problem.errors.is_empty() { p { (complete_sentence(&problem.detail)) } } @else { (field::problems(&problem.errors)) }
@@ -23,7 +23,7 @@ pub(crate) fn answer(problem: &Problem, request: &HttpRequest) -> HttpResponse {
     let status =
         actix_web::http::StatusCode::from_u16(problem.status).unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR);
     // Someone who is signed in keeps the menu, and can go on from here.
-    let with_menu = PageContext::failure(request, &problem.title, content.clone());
+    let with_menu = PageContext::failure(request, &problem.title, content.clone(), moment.as_deref());
     let page = with_menu.unwrap_or_else(|| lone(&problem.title, Some(request), &content)).into_string();
     let page = match moment {
         Some(at) => carried(&page, &at),

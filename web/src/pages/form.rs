@@ -127,6 +127,19 @@ impl Fields {
         values
     }
 
+    /// Parses a field with a list of words, separated by spaces, commas or line ends.
+    pub(crate) fn read_words<T: FromStr<Err = ParseError>>(&mut self, name: &str) -> Vec<T> {
+        let lines = self.lines(name);
+        let mut values = vec![];
+        for word in lines.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+            match word.parse::<T>() {
+                Ok(value) => values.push(value),
+                Err(error) => self.refuse(name, Rule::Malformed, error.to_string()),
+            }
+        }
+        values
+    }
+
     /// Stores an error.
     pub(crate) fn refuse(&mut self, name: &str, rule: Rule, message: impl Into<String>) {
         self.broken.push(ProblemError::new(name, rule, message));

@@ -22,11 +22,11 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::database::log;
 use bootledger_projections::progress::verification::{self, Alteration};
 use bootledger_projections::projector::checkpoint;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline;
+use carry::frozen;
 pub(crate) use carry::{carried, with_at};
 use clock::Clock;
 use document::document;
@@ -51,6 +51,8 @@ pub(crate) struct PageContext {
     theme: Theme,
     /// When the event at the requested past position was recorded.
     past: Option<Timestamp>,
+    /// The past time that the request of an error page names. Nothing was read, so that its position is not known.
+    unresolved: Option<Timestamp>,
     /// The position of the change that led to this page, according to the browser's cookie.
     saved: Option<i64>,
     /// The confirmation of that change.
@@ -78,6 +80,7 @@ impl FromRequest for PageContext {
                 query: pairs(request.query_string())?,
                 theme: Theme::of_request(&request),
                 past: None,
+                unresolved: None,
                 saved: toast::of_request(&request),
                 confirmation: None,
                 clock: Clock::default(),
@@ -93,6 +96,23 @@ impl FromRequest for PageContext {
 pub(crate) fn moment_of(query: &str) -> Option<String> {
     let (_, text) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == AT)?;
     moment_in(&text)
+}
+
+/// The moment that links of an error page carry: the one that the request names, if it has come. Only a page that is read can be
+/// of the past.
+pub(crate) fn moment_of_failure(request: &HttpRequest) -> Option<String> {
+    let application = application::of(request).ok()?;
+    let text = moment_of(request.query_string()).filter(|_| request.method().is_safe())?;
+    let last = *application.position.borrow();
+    has_come(&text, last, (application.now)()).then_some(text)
+}
+
+/// Whether a moment is a position up to the last one, or a time that has come.
+fn has_come(text: &str, last: i64, now: Timestamp) -> bool {
+    match text.parse::<i64>() {
+        Ok(position) => position <= last,
+        Err(_) => text.parse::<Timestamp>().is_ok_and(|time| time <= now),
+    }
 }
 
 fn moment_in(text: &str) -> Option<String> {
@@ -236,8 +256,8 @@ impl PageContext {
 
     /// Ends a snapshot, for a page that waits for something else before it is answered.
     pub(crate) async fn see(mut self, mut snapshot: Snapshot<'_>) -> Result<Seen, Error> {
-        if let At::Position(position) = snapshot.at {
-            self.past = log::recorded_at(snapshot.connection(), position).await?;
+        if snapshot.at != At::Now {
+            self.past = snapshot.recorded_at;
             self.clock.last = checkpoint::position(snapshot.connection()).await?;
         }
         if let Some((aggregate_type, id)) = &self.clock.object {
@@ -285,35 +305,43 @@ impl PageContext {
         response
     }
 
-    /// An error as a page with navigation, for a visitor who is signed in; `None` for anyone else.
-    pub(crate) fn failure(request: &HttpRequest, title: &str, content: Markup) -> Option<Markup> {
+    /// An error as a page with navigation, for a visitor who is signed in; `None` for anyone else. `moment` is the past moment
+    /// that its links carry.
+    pub(crate) fn failure(request: &HttpRequest, title: &str, content: Markup, moment: Option<&str>) -> Option<Markup> {
         // The guard has stored the visitor, so nothing has to be awaited.
         let viewer = Viewer::extract(request).now_or_never()?.ok()?;
         let application = application::of(request).ok()?;
         // Only the address of a page can be opened again.
         let path = if request.method().is_safe() { request.path() } else { "/" };
+        // The links to other moments of the page keep its other parameters.
+        let query = moment.and_then(|_| pairs(request.query_string()).ok()).unwrap_or_default();
+        let last = *application.position.borrow();
+        let position = moment.and_then(|moment| moment.parse::<i64>().ok());
         let page_context = Self {
             caller: viewer.0,
             now: (application.now)(),
             path: path.to_owned(),
-            query: vec![],
+            query,
             theme: Theme::of_request(request),
             past: None,
+            unresolved: moment.and_then(|moment| moment.parse().ok()),
             saved: None,
             confirmation: None,
-            clock: Clock::default(),
+            clock: Clock { last, ..Clock::default() },
             own_moments: false,
             altered: None,
         };
-        let position = *application.position.borrow();
         let page = Page::new(title, Section::of_path(request.path()), content);
-        Some(page_context.whole_page(position, At::Now, &page))
+        Some(page_context.whole_page(position.unwrap_or(last), position.map_or(At::Now, At::Position), &page))
     }
 
     fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
         let mut body = self.whole_page(position, at, page).into_string();
         if let Some(moment) = self.carried(position, at) {
             body = carried(&body, &moment);
+        }
+        if at != At::Now {
+            body = frozen(&body);
         }
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
         name_position(&mut response, position);
@@ -335,11 +363,7 @@ impl PageContext {
     /// The moment that the request names, if it is a position up to the one that is shown, or a time that has come.
     fn wanted_moment(&self, shown: i64) -> Option<String> {
         let text = self.parameter(AT);
-        let has_come = match text.parse::<i64>() {
-            Ok(position) => position <= shown,
-            Err(_) => text.parse::<Timestamp>().is_ok_and(|time| time <= self.now),
-        };
-        moment_in(text).filter(|_| has_come)
+        moment_in(text).filter(|_| has_come(text, shown, self.now))
     }
 
     /// This page as of another moment, or in the present. Every other parameter is kept, so that it shows the same part.
@@ -365,10 +389,11 @@ impl PageContext {
                 div.frame {
                     (navigation(page.section))
                     div.body {
-                        (self.top(position, at))
-                        @match at {
-                            At::Position(position) => (self.past(position)),
-                            At::Now => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
+                        (self.top(position, at, page.section))
+                        @match (at, self.unresolved) {
+                            (At::Position(position), _) => (self.past(position)),
+                            (At::Now, Some(time)) => (self.past_time(time)),
+                            (At::Now, None) => { @if self.wanted_moment(position).is_some() { (self.present_only()) } }
                         }
                         @if let Some(confirmation) = &self.confirmation { (confirmation) }
                         @if let Some(altered) = self.altered {
@@ -387,7 +412,7 @@ impl PageContext {
         )
     }
 
-    fn top(&self, position: i64, at: At) -> Markup {
+    fn top(&self, position: i64, at: At, section: Section) -> Markup {
         html! {
             header.top {
                 form method="get" action="/search" role="search" {
@@ -397,6 +422,7 @@ impl PageContext {
                 }
                 (clock::clock(self, position, at))
                 div.who {
+                    a href=(section.help()) { "Help" }
                     a href="/settings" { (icon("person-circle")) " " (self.caller.principal.called()) }
                     form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
                 }
@@ -420,6 +446,16 @@ impl PageContext {
         }
     }
 
+    /// The bar of an error page as of a past time.
+    fn past_time(&self, time: Timestamp) -> Markup {
+        html! {
+            div.past role="status" {
+                span { "You are viewing the past, as of " (moment(time)) ". Changes are not possible here." }
+                a href=(self.as_of(None)) data-now="" { "Return to the present" }
+            }
+        }
+    }
+
     /// The note on a page that cannot show the requested moment.
     fn present_only(&self) -> Markup {
         html! {
@@ -437,7 +473,8 @@ impl PageContext {
         html! {
             footer.foot {
                 @if page.live.is_some() && at == At::Now { span.live id="live-state" role="status" data-state="off" { "Live updates require JavaScript" } }
-                @if at == At::Now { a id="position" href=(self.as_of(Some(position))) data-now="" title="Permanent link to this state" { "As of event " (position) } }
+                @if let Some(time) = self.unresolved { span { "As of " (words(time)) } }
+                @else if at == At::Now { a id="position" href=(self.as_of(Some(position))) data-now="" title="Permanent link to this state" { "As of event " (position) } }
                 @else { span { "As of event " (position) } }
                 @if let Some(json) = &page.json { a href=(json) { "JSON" } }
                 @if let Some(csv) = &page.csv { a href=(csv) { "CSV" } }

@@ -26,10 +26,15 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 async fn find(page_context: &PageContext, snapshot: &mut Snapshot<'_>, each: usize) -> Result<(Terms, Vec<Group>), Error> {
     let terms = Terms::of(page_context.parameter("q"));
-    let extent = Extent { each, users: page_context.may(Role::Administrator).is_ok() };
+    let extent = Extent { each, users: page_context.may(Role::Auditor).is_ok() };
     let at = snapshot.at;
     let groups = search::find(snapshot.connection(), &terms, at, extent).await?;
     Ok((terms, groups))
+}
+
+/// Whether the visitor may see the pages of webhooks.
+fn sees_webhooks(page_context: &PageContext) -> bool {
+    page_context.may(Role::Administrator).is_ok()
 }
 
 /// A path as of the moment that the request names. The layout adds the moment to the links of whole pages only.
@@ -45,11 +50,12 @@ fn as_requested(page_context: &PageContext, path: &str) -> String {
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let (terms, groups) = find(&page_context, &mut snapshot, SHOWN).await?;
-    if let Some(path) = search::single(&groups).and_then(view::path) {
+    let webhooks = sees_webhooks(&page_context);
+    if let Some(path) = search::single(&groups).and_then(|hit| view::path(hit, webhooks)) {
         drop(snapshot);
         return Ok(see_other(&as_requested(&page_context, &path)));
     }
-    let content = view::page(&Results { terms: &terms, groups: &groups, is_past: snapshot.at != At::Now });
+    let content = view::page(&Results { terms: &terms, groups: &groups, is_past: snapshot.at != At::Now, webhooks });
     let json = (!terms.is_empty()).then(|| view::with_query("/api/v1/search", &terms.text));
     page_context.answer(snapshot, Page { json, ..Page::new("Search", Section::Dashboard, content) }).await
 }
@@ -62,7 +68,9 @@ async fn suggest(page_context: PageContext, request: HttpRequest, mut backend: B
     }
     let mut snapshot = backend.read().await?;
     let (terms, groups) = find(&page_context, &mut snapshot, SUGGESTED).await?;
+    let results =
+        Results { terms: &terms, groups: &groups, is_past: snapshot.at != At::Now, webhooks: sees_webhooks(&page_context) };
     drop(snapshot);
-    let options = view::suggestions(&terms, &groups, &all, |path| as_requested(&page_context, path)).into_string();
+    let options = view::suggestions(&results, &all, |path| as_requested(&page_context, path)).into_string();
     Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(visible(&options).into_owned()))
 }

@@ -46,7 +46,7 @@ async fn index(application: Data<Application>, page_context: PageContext, mut ba
             let user = user.clone();
             let found = accounts::credentials(snapshot.connection(), &user.name).await?;
             let sessions = accounts::sessions(snapshot.connection(), Some(&user.name), true, At::Now, None, 100).await?;
-            let list = sessions::table(&sessions, Some(user.session), &Ok(()), page_context.now, false);
+            let list = sessions::table(&sessions, Some(user.session), &Ok(()), (At::Now, page_context.now), false);
             html! { (account(&user, found.as_ref())) (card("sessions", "Your sessions", &list)) }
         }
         Principal::Token(bearer) => note(

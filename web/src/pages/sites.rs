@@ -58,10 +58,10 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let found = list::find(&page_context, &mut snapshot, SITE.kind, view::COLUMNS).await?;
     let at = snapshot.at;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
+    let checks = differences::LastChecks::read(&mut snapshot).await?;
     let networks = catalogue::networks(snapshot.connection(), at).await?;
-    let table =
-        view::table(&list::head(&page_context, view::COLUMNS), &found.slice.rows, &networks, &counts, &checks, page_context.now);
+    let head = list::head(&page_context, view::COLUMNS);
+    let table = view::table(&head, &found.slice.rows, &networks, &counts, &checks, snapshot.moment());
     let empty = list::Empty {
         words: "There are no sites yet. Networks, racks, DHCP servers and servers belong to a site. Create a site with its domain, its DNS zones and its host name template.",
         first: None,

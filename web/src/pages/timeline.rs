@@ -5,24 +5,29 @@ mod export;
 mod filters;
 mod proof;
 
+use super::compare::page_of;
 use super::live::{self, Region, State, Topic};
+use crate::confidential::Reader;
 use crate::event_filter::{self, Matches, Resolved, WINDOW, accounts};
 use crate::http::access::VERIFY;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::lines::{changes, lines, same_request};
 use crate::pages::components::time::moment;
 use crate::pages::layout::{Page, PageContext, Section};
 use crate::pages::list::at_path;
+use crate::pages::list::views::{Known, Views};
 use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
-use filters::{Query, Suggestions, without};
+use filters::{FILTERS, Query, Suggestions, without};
 use maud::{Markup, html};
 
 /// How many lines a page shows.
@@ -50,9 +55,11 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let query: Query = page_context.query()?;
     let first = query.before.is_none();
     let proof = proof::read(&page_context, &mut snapshot).await?;
+    let views = Views::load(&page_context, &mut snapshot, "timeline", Known::filters(&FILTERS)).await?;
     let principal = &page_context.caller.principal;
     let suggestions = Suggestions::read(principal, &mut snapshot).await?;
-    let resolved = event_filter::resolve(&query.entered(), principal, snapshot.connection(), position, now).await?;
+    let entered = query.entered(Reader::of(principal));
+    let resolved = event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
     let heading = block::heading(&[], &html! { "Timeline" }, &html! {});
     let introduction = html! {
@@ -65,9 +72,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let mut resolved = match resolved {
         Ok(resolved) => resolved,
         Err(unknown) => {
+            // The other filters stay, so that correcting one of them does not widen the search.
+            let (from, to) = event_filter::range(&entered, now);
+            let kept = Resolved { from, to, ..Resolved::default() };
             let content = html! {
                 (heading) (introduction)
-                (filters::form(&page_context, &suggestions, &Resolved::default(), &unknown))
+                (filters::form(&page_context, &suggestions, &kept, &unknown))
+                (filters::chips(&page_context))
                 (filters::unknown(&page_context, &unknown))
             };
             return page_context.answer(snapshot, Page::new("Timeline", Section::Timeline, content)).await;
@@ -91,6 +102,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         div.timeline-count {
             p role="status" id="timeline-count" { (total(&found, count, position)) }
             div.actions {
+                (views.menu(&page_context))
                 a.button.small href=(at_path(&start, "/timeline/export.csv")) { "Export CSV" }
                 a.button.small href=(at_path(&start, "/timeline/export.jsonl")) { "Export JSON lines" }
             }
@@ -141,7 +153,7 @@ async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path
     let (now, principal) = (page_context.now, page_context.caller.principal.clone());
     // Streams are shared among visitors with the same role, on which the result depends.
     let render = live::render(move |mut snapshot, _| {
-        let (entered, path, principal) = (query.entered(), path.clone(), principal.clone());
+        let (entered, path, principal) = (query.entered(Reader::of(&principal)), path.clone(), principal.clone());
         Box::pin(async move {
             let position = snapshot.position;
             let resolved = event_filter::resolve(&entered, &principal, snapshot.connection(), position, now).await?;
@@ -158,24 +170,33 @@ async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path
 
 /// Handles `/timeline/{position}`: one event with all its data, and its neighbours from the same request.
 async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let reader = Reader::of(&page_context.caller.principal);
     let mut snapshot = backend.read().await?;
+    let (at, last) = (snapshot.at, snapshot.position);
+    if position > last && at != At::Now {
+        let message = format!("event {position} happened after event {last}, the moment that you are viewing");
+        return Err(Error::NotFound(message));
+    }
     let (before, after) = (Some(position.saturating_add(1)), Some(position.saturating_sub(1)));
     let only = Filter { after, before, ..Filter::default() };
     let found = timeline::list(snapshot.connection(), &only, Order::NewestFirst, 1).await?;
     let line = found
         .into_iter()
         .next()
+        .map(|line| reader.line(line))
         .ok_or_else(|| Error::NotFound(format!("there is no event {position}, or it is not processed yet")))?;
     let principal = &page_context.caller.principal;
     accounts::require(principal, &line.aggregate_type)?;
     let all = bootledger_projections::database::log::Filter::default();
     let stored = bootledger_projections::database::log::read_after(snapshot.connection(), position - 1, 1, all).await?;
     let payload = stored.first().and_then(|stored| serde_json::from_str::<serde_json::Value>(&stored.payload).ok());
+    let payload = payload.map(|payload| reader.state(&line.aggregate_type, payload));
     let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
     let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
-    let mut same = Filter { correlation_id: Some(line.correlation_id.clone()), ..Filter::default() };
+    let mut same = Filter { correlation_id: Some(line.correlation_id.clone()), before: Some(last + 1), ..Filter::default() };
     accounts::limit(principal, &mut same)?;
     let neighbours = timeline::list(snapshot.connection(), &same, Order::OldestFirst, LIMIT).await?;
+    let neighbours: Vec<Line> = neighbours.into_iter().map(|line| reader.line(line)).collect();
     let rows = [
         ("Summary", html! { (sentence(&line)) (changes(&line)) }),
         ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),
@@ -184,39 +205,35 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
             "Actor",
             html! { (actors::actor(&line.actor)) @if actors::actor(&line.actor) != line.actor { " (" code { (line.actor) } ")" } },
         ),
-        ("Request", html! { a href=(same_request(&line)) { code { (line.correlation_id) } } }),
-        ("Hash chain", html! { code { (chain) } }),
+        (
+            "Request",
+            html! { a href=(same_request(&line)) { code { (line.correlation_id) } } " " (copy::copy(&line.correlation_id, "request ID")) },
+        ),
+        ("Hash chain", copy::code(&chain, "hash")),
     ];
     let title = format!("Event {position}");
     let content = html! {
         (block::heading(&[("Timeline", "/timeline")], &html! { (title) }, &html! {
             @if position > 1 { a.button href=(format!("/timeline/{}", position - 1)) rel="prev" { "Earlier" } }
-            a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" }
+            @if position < last { a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" } }
         }))
         (block::card("event", "Event", &block::facts(&rows)))
-        (block::card("payload", "Stored event", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
+        (block::card("payload", "Stored event", &html! {
+            pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) }
+            @if reader.is_limited(&line.aggregate_type) { p.quiet { "Only administrators see the path and the query of a webhook's URL." } }
+        }))
         @if neighbours.len() > 1 { (block::card("request", "Events of the same request", &lines(&neighbours))) }
     };
-    page_context.answer(snapshot, Page::new(&title, Section::Timeline, content)).await
+    let json = Some(format!("/api/v1/events?after={}&limit=1", position - 1));
+    page_context.answer(snapshot, Page { json, ..Page::new(&title, Section::Timeline, content) }).await
 }
 
 /// A link to what an event concerns, if that has a page.
 fn about(line: &Line) -> Markup {
     let (kind, id) = (line.aggregate_type.as_str(), line.aggregate_id.as_str());
-    let path = match kind {
-        "deployment" => Some("deployments"),
-        "device" => Some("devices"),
-        "network" => Some("networks"),
-        "rack" => Some("racks"),
-        "site" => Some("sites"),
-        "venture" => Some("ventures"),
-        "boot_image" => Some("boot-images"),
-        "dhcp_server" => Some("dhcp-servers"),
-        _ => None,
-    };
     html! {
         (kind.replace('_', " ")) " "
-        @match path { Some(path) => { a href=(format!("/{path}/{id}")) { (id) } } None => (id) }
+        @match page_of(kind, id) { Some(page) => { a href=(page) { (id) } } None => (id) }
     }
 }
 

@@ -4,6 +4,8 @@ mod form;
 mod view;
 
 use super::catalogue::entry::{self, Parts};
+use super::catalogue::list::is_csv;
+use super::csv::download;
 use super::differences;
 use super::list::paging::{Place, Slice, size};
 use super::list::views::{Known, Views};
@@ -65,11 +67,11 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     let mut snapshot = backend.read().await?;
     let views = Views::load(&page_context, &mut snapshot, "zones", Known::fixed(&[], vec!["zone", "site"])).await?;
     views.assume(&mut page_context);
-    let query: ListQuery = page_context.query_without(&["after", "before", "limit"])?;
+    let query: ListQuery = page_context.query_without(&["after", "before", "limit", "as"])?;
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
+    let checks = differences::LastChecks::read(&mut snapshot).await?;
     let q = query.q.as_deref().unwrap_or_default().to_lowercase();
     let all = sites.iter().flat_map(|site| {
         let primary = site.spec.dns_updates.as_ref().map(|updates| updates.primary);
@@ -86,9 +88,14 @@ async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<Ht
     if sort.starts_with('-') {
         rows.reverse();
     }
+    if is_csv(&page_context) {
+        let mut lines = Some(rows.iter().map(view::line).collect::<String>());
+        return download("zones.csv", view::CSV, snapshot, async |_| Ok(lines.take())).await;
+    }
     let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let slice = Slice::of_all(rows, size(&page_context)? as usize, &Place::of(&page_context), view::Row::place);
-    let content = view::list(&page_context, (&slice, total, sort), &views, sites.is_empty(), &counts, &checks);
+    let content =
+        view::list(&page_context, (&slice, total, sort), &views, sites.is_empty(), &counts, (&checks, snapshot.moment()));
     let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
     page_context.answer(snapshot, page).await
 }
@@ -182,8 +189,8 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: OneQuery = page_context.query()?;
-    let may = page_context.may_change(&snapshot, Role::Operator);
-    let parts = parts(&mut snapshot, &application, &zone, &may, page_context.now).await?;
+    let (may, moment) = (page_context.may_change(&snapshot, Role::Operator), snapshot.moment());
+    let parts = parts(&mut snapshot, &application, &zone, &may, moment).await?;
     let records = records(&mut snapshot, &zone, &query).await?;
     // A zone is a part of its site.
     let site = find(&mut snapshot, &zone).await?.1.key;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Names that are never shown: secrets and their hashes.
 const SECRET: [&str; 9] = ["password", "hash", "digest", "salt", "secret_hash", "token", "token_hash", "key_hash", "cookie"];
 /// Names at the top that belong to the views and not to the object.
-const INTERNAL: [&str; 10] = [
+const INTERNAL: [&str; 11] = [
     "sequence",
     "search",
     "valid_from",
@@ -17,6 +17,7 @@ const INTERNAL: [&str; 10] = [
     "changed_at",
     "registered_at",
     "created_at",
+    "reserved_at",
     "status_since",
     "hidden",
     "sort_key",

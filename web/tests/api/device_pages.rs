@@ -4,8 +4,10 @@ use crate::elements::texts;
 use crate::samples::proposed;
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
+use bootledger_aggregates::bulk::BulkAction;
 use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::token::TokenScope;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_port::{BulkOrder, Command, CommandError, DeploymentAction, DeviceAction, Receipt};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -250,6 +252,38 @@ async fn a_bulk_action_fixes_its_devices_by_id_first_and_starts_with_a_page_of_i
     };
     assert_eq!((action.name(), list.as_str(), context.key()), ("verify", "/devices?site=dc1", Some("form:k1")));
     assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ids[..2]);
+}
+
+#[actix_web::test]
+async fn a_bulk_edit_adds_and_removes_tags() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(TokenScope::Operator).await;
+    let ids = register(&site, &[named(1, "a", None)]).await;
+    let chosen = [("what", "edit"), ("list", "/devices"), ("id", &ids[0])];
+    let preview = site.request_as(&operator, form("/devices/bulk", &chosen)).await;
+    assert_eq!(texts(&preview, "#field-add_tags, #field-remove_tags").len(), 2, "{}", preview.text);
+
+    let wrong = [("what", "edit"), ("list", "/devices"), ("id", &ids[0]), ("do", &ids[0]), ("add_tags", "spare not/a/tag")];
+    let refused = site.request_as(&operator, form("/devices/bulk/do", &wrong)).await;
+    assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["malformed".to_owned()]));
+    assert_eq!(texts(&refused, "#error-add_tags .error").len(), 1, "{}", refused.text);
+
+    let sent = [
+        ("what", "edit"),
+        ("list", "/devices"),
+        ("key", "k1"),
+        ("do", &ids[0]),
+        ("add_tags", "Spare, row:4"),
+        ("remove_tags", "gpu"),
+    ];
+    site.answer(Ok(Receipt { position: 0, id: Uuid::now_v7().to_string(), repeated: false }));
+    let started = site.request_as(&operator, form("/devices/bulk/do", &sent)).await;
+    assert_eq!(started.status.as_u16(), 303, "{}", started.text);
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Bulk(BulkOrder::StartBulk { action, .. }), _)) = requested.last() else { panic!("{requested:?}") };
+    let BulkAction::Edit { add_tags, remove_tags, .. } = &**action else { panic!("{action:?}") };
+    let tags: Vec<&str> = add_tags.iter().chain(remove_tags).map(Tag::as_str).collect();
+    assert_eq!(tags, ["spare", "row:4", "gpu"]);
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 
 /// The role that each page needs: pages that every signed-in user may see, and those for administrators.
-const FOR_VIEWERS: [&str; 2] = ["/settings", "/about"];
+const FOR_VIEWERS: [&str; 4] = ["/settings", "/about", "/help", "/help/deploying"];
 const FOR_ADMINISTRATORS: [&str; 9] = [
     "/settings/users",
     "/settings/users/new",

@@ -81,6 +81,28 @@ async fn an_unknown_name_is_reported_with_similar_ones() {
     assert_eq!((early.0, &early.1["errors"][0]["field"]), (400, &json!("from")));
     let beyond = site.request_as(&viewer, TestRequest::get().uri("/timeline/9223372036854775807")).await;
     assert_eq!(beyond.status, 404);
+    // Correcting one filter does not drop the others.
+    let path = "/timeline?actor=tset&from=2026-01-30&to=2026-01-30T14:03:07&type=SiteDefined,NetworkDefined";
+    let page = site.request_as(&viewer, TestRequest::get().uri(path)).await;
+    for value in ["2026-01-30T00:00:00", "2026-01-30T14:03:07", "tset", "Site defined, Network defined"] {
+        assert!(page.text.contains(&format!("value=\"{value}\"")), "{value}: {}", page.text);
+    }
+    assert_eq!(texts(&page, "ul.timeline-chips li").len(), 5, "four filters, and “Clear all”");
+}
+
+#[actix_web::test]
+async fn the_page_of_an_event_shows_nothing_that_happened_after_its_moment() {
+    let (site, viewer) = filled().await;
+    let page = async |path: &str| site.request_as(&viewer, TestRequest::get().uri(path)).await;
+    let same = |answer: &Answer| texts(answer, "#request ol.timeline > li").len();
+    let now = page("/timeline/3").await;
+    let past = page("/timeline/3?at=3").await;
+    assert_eq!((now.status.as_u16(), past.status.as_u16()), (200, 200), "{}", past.text);
+    assert!(same(&now) > same(&past), "later events of the same request");
+    assert_eq!((texts(&now, "main a[rel=next]").len(), texts(&past, "main a[rel=next]").len()), (1, 0));
+    let later = site.request_as(&viewer, TestRequest::get().uri("/timeline/4?at=3")).await;
+    assert_eq!(later.problem().0, 404, "{}", later.text);
+    assert!(later.text.contains("after event 3"), "{}", later.text);
 }
 
 #[actix_web::test]
@@ -182,8 +204,45 @@ async fn an_auditor_reads_accounts_and_sees_failed_sign_ins_and_changes_nothing(
     for path in ["/settings/users/new", "/settings/tokens/new"] {
         assert_eq!(site.browse(&cookie, TestRequest::get().uri(path)).await.status, 403, "{path}");
     }
+    for path in ["/compare?object=user/ada", "/api/v1/compare?object=user/ada&from=0"] {
+        assert_eq!(site.browse(&cookie, TestRequest::get().uri(path)).await.status, 200, "{path}");
+    }
     let same = ("sec-fetch-site", "same-origin");
     for path in ["/settings/users/ada/disable", "/settings/tokens", "/devices"] {
         assert_eq!(site.browse(&cookie, TestRequest::post().uri(path).insert_header(same)).await.status, 403, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn only_administrators_read_the_path_of_a_webhook() {
+    let (site, viewer) = filled().await;
+    let (auditor, administrator) = (site.bearer(TokenScope::Auditor).await, site.bearer(TokenScope::Administrator).await);
+    for room in ["s3cret-1", "s3cret-2"] {
+        let url = format!("https://chat.example/{room}");
+        let spec = json!({"description": "", "url": url, "events": ["*"], "secret": "webhook-chat"});
+        site.append("webhook", "chat", json!({"type": "WebhookDefined", "spec": spec})).await;
+    }
+    let events = "/api/v1/events?object=webhook/chat";
+    let found = site.request_as(&administrator, TestRequest::get().uri(events)).await.json();
+    let event = format!("/timeline/{}", found["items"][1]["position"]);
+    for path in [
+        events,
+        event.as_str(),
+        "/timeline?object=webhook/chat",
+        "/timeline/export.jsonl?object=webhook/chat",
+        "/compare?object=webhook/chat&all=true",
+        "/api/v1/compare?object=webhook/chat&all=true",
+        "/api/v1/webhooks",
+        "/api/v1/webhooks/chat",
+    ] {
+        for (bearer, reads) in [(&viewer, false), (&auditor, false), (&administrator, true)] {
+            let answer = site.request_as(bearer, TestRequest::get().uri(path)).await;
+            assert_eq!((answer.status.as_u16(), answer.text.contains("s3cret-2")), (200, reads), "{path}: {}", answer.text);
+            assert!(answer.text.contains("chat.example") || path.starts_with("/timeline?"), "{path}: {}", answer.text);
+        }
+    }
+    for (bearer, count) in [(&viewer, 0), (&administrator, 1)] {
+        let json = site.request_as(bearer, TestRequest::get().uri("/api/v1/events?q=s3cret-2")).await.json();
+        assert_eq!(json["items"].as_array().map(Vec::len), Some(count), "words: {json}");
     }
 }

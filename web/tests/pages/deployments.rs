@@ -85,6 +85,18 @@ async fn the_list_as_csv_has_all_that_is_filtered() {
 }
 
 #[actix_web::test]
+async fn the_list_as_csv_for_import_has_the_columns_of_such_a_file() {
+    let (site, _) = data_centre(&["a.dc1.example", "b.dc1.example"]).await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let list = site.request_as(&bearer, TestRequest::get().uri("/deployments?q=a.dc1")).await;
+    assert_eq!(texts(&list, ".heading a[href='/deployments/import.csv?q=a.dc1']"), ["CSV for import"], "{}", list.text);
+    let csv = site.request_as(&bearer, TestRequest::get().uri("/deployments/import.csv?q=a.dc1")).await;
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, "mac,network,venture,role,boot_image,hostname,ip,note,ticket"), "{}", csv.text);
+    assert!(lines[1].starts_with("52:54:00:00:00:00,") && lines[1].ends_with(",a.dc1.example,10.0.0.20,,"), "{}", lines[1]);
+}
+
+#[actix_web::test]
 async fn a_cancellation_needs_a_reason_and_keeps_it_when_it_is_refused() {
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
     let bearer = site.bearer(TokenScope::Operator).await;
@@ -242,6 +254,10 @@ async fn a_note_is_shown_and_found_and_exported() {
     assert!(texts(&page, "#facts")[0].contains("OPS-77"), "{}", page.text);
     let before = get(&format!("/deployments/{}?at={}", ids[1], position - 1)).await;
     assert!(!before.text.contains("OPS-77"), "the past knows what came later");
+    let changed = json!({"type": "DeploymentNoted", "note": "has its disk", "ticket": "OPS-77"});
+    site.append("deployment", &ids[1].to_string(), changed).await;
+    let events = get(&format!("/deployments/{}?tab=events", ids[1])).await;
+    assert_eq!(texts(&events, "#timeline .changes del"), ["\u{2212}\u{a0}waits for <the> disk"], "{}", events.text);
 }
 
 #[actix_web::test]

@@ -88,6 +88,9 @@ async fn a_catalogue_list_is_sorted_paged_and_exported() {
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(lines, ["name,site,description,units,retired", "r2,dc1,,10,false", "r1,dc1,,42,false", "r3,dc1,,47,false"]);
     assert_eq!(read("/racks?sort=colour").await.status, 400);
+    let zones = read("/zones?as=csv&q=dc1").await;
+    assert!(zones.text.starts_with("zone,site,direction,primary\r\n"), "{}", zones.text);
+    assert_eq!(zones.text.lines().count(), attributes(&read("/zones?q=dc1").await, "tbody th a", "href").len() + 1);
     for path in ["/sites", "/networks", "/zones", "/dhcp-servers", "/boot-images"] {
         assert_eq!(read(path).await.status, 200, "{path}");
     }
@@ -109,6 +112,33 @@ async fn a_shared_view_is_offered_to_everyone_and_a_private_one_only_to_its_owne
     site.append("saved_view", &Uuid::from_u128(1).to_string(), json!({ "type": "ViewDeleted" })).await;
     let page = site.request_as(&bearer, get("/deployments")).await;
     assert!(texts(&page, ".panel li a[href^='/deployments?status=open']").is_empty());
+}
+
+#[actix_web::test]
+async fn timeline_and_ventures_have_saved_views_without_an_order() {
+    let site = five().await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let venture = json!({"type": "VentureDefined", "spec": {"description": "Sells", "parent": null, "default_boot_image": null}});
+    site.append("venture", "shop", venture).await;
+    for (n, (list, query)) in
+        [("timeline", "type=DeviceRegistered&from=7d&limit=5"), ("ventures", "q=sells&sort=name")].into_iter().enumerate()
+    {
+        let spec = json!({ "list": list, "name": "Mine", "query": query, "shared": true });
+        let saved = json!({ "type": "ViewSaved", "owner": "user ada", "spec": spec });
+        site.append("saved_view", &Uuid::from_u128(n as u128 + 1).to_string(), saved).await;
+    }
+    let csv = site.request_as(&bearer, get("/ventures?as=csv")).await;
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!(lines, ["venture,parent,description,default_boot_image,roles,retired", "shop,,Sells,,,false"]);
+    for (path, opened) in [("/timeline", "/timeline?type=DeviceRegistered&from=7d"), ("/ventures", "/ventures?q=sells")] {
+        let page = site.request_as(&bearer, get(path)).await;
+        assert_eq!(attributes(&page, ".panel li a", "href"), [opened], "{}", page.text);
+        assert!(attributes(&page, ".panel input[name='usual']", "name").is_empty(), "{path}");
+        let shown = site.request_as(&bearer, get(opened)).await;
+        assert_eq!(shown.status, 200, "{opened}: {}", shown.text);
+        let query = opened.split_once('?').map_or("", |(_, query)| query);
+        assert_eq!(attributes(&shown, ".panel input[name='query']", "value"), [query], "{path}");
+    }
 }
 
 #[actix_web::test]

@@ -150,4 +150,11 @@ async fn an_operator_reserves_and_releases_an_address_and_a_viewer_sees_the_rese
     let question = site.request_as(&operator, get("/networks/prod/release?ip=10.0.0.77")).await;
     assert_eq!(attributes(&question, "form[action='/networks/prod/release'] input[name=ip]", "value"), ["10.0.0.77"]);
     assert_eq!(site.request_as(&viewer, get("/networks/prod/release?ip=10.0.0.77")).await.status, 403);
+    // The history says what an edit changed; a reservation after a release is a new one.
+    let noted = |note: &str| json!({"type": "AddressReserved", "network": "prod", "spec": {"note": note, "expires": null}});
+    site.append("reservation", "10.0.0.77", noted("For the switch")).await;
+    site.append("reservation", "10.0.0.77", json!({"type": "AddressReleased", "network": "prod"})).await;
+    site.append("reservation", "10.0.0.77", noted("For a printer")).await;
+    let history = site.request_as(&viewer, get("/timeline?aggregate=reservation/10.0.0.77")).await;
+    assert_eq!(texts(&history, ".changes del"), ["\u{2212}\u{a0}For the new <firewall>"], "{}", history.text);
 }

@@ -112,6 +112,7 @@ async fn every_kind_of_object_is_found() {
     let site = data_centre().await;
     let administrator = site.bearer(TokenScope::Administrator).await;
     let viewer = site.bearer(TokenScope::Viewer).await;
+    let auditor = site.bearer(TokenScope::Auditor).await;
     let id = device(&site, MAC, "h200.dc1.example", "10.0.0.20").await;
     let deployment = cancelled(&site, id, "Wrong rack, OPS-4711").await;
     let rack = json!({"type": "RackDefined", "spec": {"site": "dc1", "description": "By the door", "units": 12}});
@@ -120,6 +121,11 @@ async fn every_kind_of_object_is_found() {
     site.append("venture", "shop", venture).await;
     let role = json!({"description": "Front ends", "default_boot_image": null, "puppet_classes": [], "puppet_parameters": {}});
     site.append("venture", "shop", json!({"type": "RoleDefined", "role": "web", "spec": role})).await;
+    let reserved = json!({"type": "AddressReserved", "network": "prod", "spec": {"note": "New firewall", "expires": null}});
+    site.append("reservation", "10.0.0.77", reserved).await;
+    let released = json!({"type": "AddressReserved", "network": "prod", "spec": {"note": "Old printer", "expires": null}});
+    site.append("reservation", "10.0.0.78", released).await;
+    site.append("reservation", "10.0.0.78", json!({"type": "AddressReleased", "network": "prod"})).await;
     site.user("otto", Role::Viewer).await;
     let find = async |bearer: &str, q: &str| -> Vec<(String, String)> {
         let answer = site.request_as(bearer, get(&format!("/api/v1/search?q={q}"))).await;
@@ -146,6 +152,8 @@ async fn every_kind_of_object_is_found() {
         ("by%20the%20door", "rack", "r17"),
         ("dc1", "site", "dc1"),
         ("sells", "venture", "shop"),
+        ("new%20fire", "reservation", "10.0.0.77"),
+        ("10.0.0.77", "reservation", "10.0.0.77"),
         ("front", "role", "web"),
         ("3", "event", "3"),
         ("%233", "event", "3"),
@@ -155,12 +163,35 @@ async fn every_kind_of_object_is_found() {
         assert!(found.contains(&(kind.to_owned(), key.to_owned())), "{q}: {found:?}");
     }
     let user = ("user".to_owned(), "otto".to_owned());
-    assert!(find(&administrator, "otto").await.contains(&user) && !find(&viewer, "otto").await.contains(&user));
-    for q in ["", "%20", "%25", "zzzz", "true", "spec", "%5C", "'%3B--"] {
+    for (bearer, found) in [(&administrator, true), (&auditor, true), (&viewer, false)] {
+        assert_eq!(find(bearer, "otto").await.contains(&user), found);
+    }
+    for q in ["", "%20", "%25", "zzzz", "true", "spec", "printer", "%5C", "'%3B--"] {
         assert_eq!(find(&administrator, q).await, [], "{q}");
     }
     let before = find(&viewer, "h200&at=2").await;
     assert_eq!(before, [], "as of the network");
+    let unnoted = end(&site).await;
+    site.append("deployment", &deployment, json!({"type": "DeploymentNoted", "ticket": "OPS-5812"})).await;
+    assert!(find(&viewer, "ops-5812").await.contains(&("deployment".to_owned(), deployment)));
+    assert_eq!(find(&viewer, &format!("ops-5812&at={unnoted}")).await, [], "the ticket came later");
+}
+
+#[actix_web::test]
+async fn a_reserved_address_leads_to_its_page_which_says_what_it_is_reserved_for() {
+    let site = data_centre().await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    let reserved = json!({"type": "AddressReserved", "network": "prod", "spec": {"note": "New <firewall>", "expires": null}});
+    site.append("reservation", "10.0.0.77", reserved).await;
+    let results = site.request_as(&viewer, get("/search?q=firewall")).await;
+    assert_eq!(attributes(&results, "#reservations li a", "href"), ["/addresses/10.0.0.77"], "{}", results.text);
+    let page = site.request_as(&viewer, get("/addresses/10.0.0.77")).await;
+    assert!(texts(&page, "#use dd").iter().any(|text| text.contains("New <firewall>")), "{}", page.text);
+    assert_eq!(attributes(&page, "#holders tbody th a", "href"), ["/networks/prod#reservations"]);
+    let json = site.request_as(&viewer, get("/api/v1/addresses/10.0.0.77/history")).await.json();
+    assert_eq!((&json["state"], &json["reservation"]["spec"]["note"]), (&json!("reserved"), &json!("New <firewall>")));
+    let range = site.request_as(&viewer, get("/api/v1/search?q=10.0.0.77/32")).await.json();
+    assert!(range.to_string().contains("reserved: New <firewall>"), "{range}");
 }
 
 #[actix_web::test]

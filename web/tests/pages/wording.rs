@@ -22,8 +22,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The beginnings of routes that are not pages of the site: those for machines, the API, files, and the identity provider's.
-const OTHERS: [&str; 12] = [
+/// The beginnings of routes that are not pages of the site: those for machines, the API, files, and the identity provider's; and
+/// the guide, whose words are reviewed in `docs/`.
+const OTHERS: [&str; 13] = [
     "/api/",
     "/assets/",
     "/boot/loaders/",
@@ -32,6 +33,7 @@ const OTHERS: [&str; 12] = [
     "/favicon.ico",
     "/grub/",
     "/healthz",
+    "/help",
     "/metrics",
     "/puppet/",
     "/pxe",

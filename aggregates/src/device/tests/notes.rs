@@ -42,6 +42,17 @@ fn null_removes_notes_and_tags() {
 }
 
 #[test]
+fn tags_are_added_to_and_removed_from_those_that_the_device_has() {
+    let edit = |added: &[&str], removed: &[&str]| {
+        let edit = DeviceChange { tags_added: tags(added), tags_removed: tags(removed), ..DeviceChange::default() };
+        outcome::<Device>(&registered(), change(edit)).expect("changed")
+    };
+    let expected = DeviceChanged { tags_added: tags(&["row:4"]), tags_removed: tags(&["gpu"]), ..DeviceChanged::default() };
+    assert_eq!(edit(&["row:4", "spare"], &["gpu", "old"]), [DeviceEvent::DeviceChanged(Box::new(expected))]);
+    assert_eq!(edit(&["spare"], &["old"]), []);
+}
+
+#[test]
 fn a_device_has_a_limited_number_of_tags() {
     let many: Vec<Tag> = (0..21).map(|number| parsed(&format!("t{number}"))).collect();
     let register_many = register(DeviceSpec { tags: many.clone(), ..spec() }, looked_up());

@@ -1,4 +1,4 @@
-//! The catalogue: networks, racks, sites, zones, DHCP servers, ventures, roles, boot images, webhooks and users.
+//! The catalogue: reservations of addresses, networks, racks, sites, zones, DHCP servers, ventures, roles, boot images, webhooks and users.
 //!
 //! It is small, so its current rows are read in full. Only fields that people know objects by are searched, never settings, the
 //! URLs of webhooks or the names of JSON fields.
@@ -9,8 +9,10 @@ use crate::error::Result;
 use crate::rows::at::At;
 use ipnet::IpNet;
 
-/// The kinds as the table contains them. Zones are parts of sites, and roles are parts of ventures.
-const KINDS: [(&str, Kind); 10] = [
+/// The kinds as the table contains them. Zones are parts of sites, and roles are parts of ventures. A reservation that ended is
+/// not found: the page of its address shows it.
+const KINDS: [(&str, Kind); 11] = [
+    ("reservation", Kind::Reservation),
     ("network", Kind::Network),
     ("rack", Kind::Rack),
     ("site", Kind::Site),
@@ -32,10 +34,11 @@ pub(super) async fn find(connection: &mut Connection, terms: &Terms, at: At, ext
         r#"WITH current AS (
              SELECT kind, key, spec FROM catalogue
               WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
-                AND kind = ANY($2)
+                AND kind = ANY($2) AND (kind <> 'reservation' OR NOT retired)
            ), entries AS (
-             SELECT kind, key, NULL::text AS parent,
+             SELECT kind, key, CASE WHEN kind = 'reservation' THEN spec ->> 'network' END AS parent,
                     CASE kind
+                      WHEN 'reservation' THEN spec -> 'spec' ->> 'note'
                       WHEN 'rack' THEN concat_ws(', ', spec ->> 'site', nullif(spec ->> 'description', ''))
                       WHEN 'network' THEN concat_ws(', ', spec ->> 'cidr', 'VLAN ' || (spec ->> 'vlan'), spec ->> 'site')
                       WHEN 'user' THEN spec ->> 'display_name'

@@ -89,28 +89,26 @@ async fn begun(connection: &mut Connection, terms: &Terms, at: At) -> Result<Vec
     Ok(rows.fetch_all(connection).await?.into_iter().map(|row| (DeploymentId(row.id), row.rank)).collect())
 }
 
-/// The deployments with the text in a word, in the reason of their end, or in what failed.
+/// The deployments with the text in a word, in their note or ticket, in the reason of their end, or in what failed. At a past
+/// position, these are deployments that had it then and still have it.
 async fn parts(connection: &mut Connection, terms: &Terms, at: At) -> Result<Vec<(DeploymentId, i32)>> {
-    // A reason is given at the end of a deployment, so a past version must have it as well. What plugins and installers report is
-    // known of now only.
+    // Notes, tickets and the reason of the end come later than the deployment, so a past version must have the text as well. What
+    // plugins and installers report is known of now only.
     let rows = sqlx::query!(
         r#"SELECT id AS "id!", min(rank) AS "rank!" FROM (
-             (SELECT id, 2 AS rank, true AS sure FROM deployments
+             (SELECT id, 2 AS rank FROM deployments
                WHERE valid_to IS NULL AND search LIKE ANY($2) ORDER BY id DESC LIMIT $3)
              UNION ALL
-             (SELECT id, 2, false FROM deployments
-               WHERE valid_to IS NULL AND reason IS NOT NULL AND lower(reason) LIKE ANY($2) LIMIT $3)
-             UNION ALL
-             (SELECT deployment, 3, true FROM plugin_runs
+             (SELECT deployment, 3 FROM plugin_runs
                WHERE $1::bigint IS NULL AND status IN ('waiting', 'failed') AND lower(reason::text) LIKE ANY($2) LIMIT $3)
              UNION ALL
-             (SELECT deployment, 3, true FROM installations
+             (SELECT deployment, 3 FROM installations
                WHERE $1::bigint IS NULL AND valid_to IS NULL AND failing AND lower(text) LIKE ANY($2) LIMIT $3)
            ) AS found
            WHERE $1::bigint IS NULL OR EXISTS (
              SELECT 1 FROM deployments AS d
               WHERE d.id = found.id AND d.valid_from <= $1 AND (d.valid_to IS NULL OR d.valid_to > $1)
-                AND (sure OR lower(d.reason) LIKE ANY($2)))
+                AND d.search LIKE ANY($2))
            GROUP BY id ORDER BY 2, 1 DESC LIMIT $3"#,
         at.position(),
         &terms.patterns,

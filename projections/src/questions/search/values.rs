@@ -6,9 +6,10 @@ use crate::database::pool::Connection;
 use crate::error::Result;
 use crate::rows::at::At;
 use crate::rows::convert::{address, inet};
-use crate::rows::devices;
+use crate::rows::{devices, reservations};
 use bootledger_aggregates::claims::Holder;
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 
 /// The value that the text is, if it is one, and the held addresses of a range or with a beginning.
 ///
@@ -48,7 +49,8 @@ async fn is_known(connection: &mut Connection, name: &str, at: At) -> Result<boo
     Ok(known.fetch_one(connection).await?)
 }
 
-/// The held addresses of a range or with a beginning, lowest first, with the labels of their devices.
+/// The held addresses of a range or with a beginning, lowest first, with the labels of their devices or the notes of their
+/// reservations.
 async fn addresses(connection: &mut Connection, terms: &Terms, at: At, limit: usize) -> Result<Option<Group>> {
     let rows = match terms.range {
         Some(range) => {
@@ -92,8 +94,15 @@ async fn addresses(connection: &mut Connection, terms: &Terms, at: At, limit: us
     let ids: HashSet<_> =
         held.iter().filter_map(|(_, holder)| if let Holder::Device(id) = holder { Some(*id) } else { None }).collect();
     let known = devices::find_many(&mut *connection, &ids.into_iter().collect::<Vec<_>>(), at).await?;
-    let names: HashMap<Holder, String> =
+    let mut names: HashMap<Holder, String> =
         known.iter().map(|device| (Holder::Device(device.id), device.called_by_host())).collect();
+    let reserved: Vec<Ipv4Addr> = held
+        .iter()
+        .filter_map(|(_, holder)| if let Holder::Reservation(ip) = holder { Some(*ip) } else { None })
+        .collect();
+    for one in reservations::find_many(&mut *connection, &reserved, at).await? {
+        names.insert(Holder::Reservation(one.ip), format!("reserved: {}", one.view.spec.note));
+    }
     let hits = held.iter().map(|(ip, holder)| Hit {
         kind: Kind::Address,
         key: ip.to_string(),

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The events whose sentence does not say everything that they changed.
-const EDITS: [&str; 15] = [
+const EDITS: [&str; 17] = [
     "SiteDefined",
     "RackDefined",
     "NetworkDefined",
@@ -28,6 +28,8 @@ const EDITS: [&str; 15] = [
     "VentureRoleSet",
     "RoleAssigned",
     "FactsRecorded",
+    "DeploymentNoted",
+    "AddressReserved",
 ];
 
 /// The states around an event, as the views have them.
@@ -57,14 +59,21 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
                       WHEN 'device' THEN
                           (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM devices v
                             WHERE v.id = w.id::uuid AND v.valid_from < w.position ORDER BY v.valid_from DESC LIMIT 1)
+                      WHEN 'deployment' THEN
+                          (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM deployments v
+                            WHERE v.id = w.id::uuid AND v.valid_from < w.position ORDER BY v.valid_from DESC LIMIT 1)
                       ELSE
-                          (SELECT v.spec FROM catalogue v
+                          -- A reservation after a release is a new one.
+                          (SELECT CASE WHEN v.kind = 'reservation' AND v.retired THEN NULL ELSE v.spec END FROM catalogue v
                             WHERE v.kind = w.kind AND v.key = w.id AND v.valid_from < w.position
                             ORDER BY v.valid_from DESC LIMIT 1)
                   END AS before,
                   CASE w.kind
                       WHEN 'device' THEN
                           (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM devices v
+                            WHERE v.id = w.id::uuid AND v.valid_from <= w.position ORDER BY v.valid_from DESC LIMIT 1)
+                      WHEN 'deployment' THEN
+                          (SELECT to_jsonb(v) - ARRAY['valid_from', 'valid_to', 'search'] FROM deployments v
                             WHERE v.id = w.id::uuid AND v.valid_from <= w.position ORDER BY v.valid_from DESC LIMIT 1)
                       ELSE
                           (SELECT v.spec FROM catalogue v

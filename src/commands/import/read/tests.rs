@@ -45,6 +45,15 @@ fn byte_order_mark_quotes_commas_header_and_any_line_ends_are_read() {
 }
 
 #[test]
+fn the_export_of_the_list_of_deployments_can_be_read() {
+    let csv = "mac,network,venture,role,boot_image,hostname,ip,note,ticket\r\n\
+               52:54:00:00:00:01,prod,shop,web,debian,h200.dc1.example,10.0.0.20,\"a, b\",\r\n";
+    let rows = good(csv.as_bytes());
+    assert_eq!((rows.len(), rows[0].ip), (1, Some(Ipv4Addr::new(10, 0, 0, 20))));
+    assert_eq!(rows[0].notes_of_deployment().note.as_str(), "a, b");
+}
+
+#[test]
 fn a_note_and_a_ticket_have_a_heading_and_are_kept_as_they_were_written() {
     let csv = "mac;venture;role;note;ticket\n52:54:00:00:00:01;shop;web;replaces h199 – see “rack 7”;OPS-1\n";
     let rows = good(csv.as_bytes());

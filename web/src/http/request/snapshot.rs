@@ -26,6 +26,10 @@ pub struct Snapshot<'backend> {
     pub at: At,
     /// The position that the answer shows.
     pub position: i64,
+    /// When the event at the past position was recorded; `None` for the present, and before the first event.
+    pub(crate) recorded_at: Option<Timestamp>,
+    /// The time of the request.
+    now: Timestamp,
     permit: Permit,
     _backend: PhantomData<&'backend mut ()>,
 }
@@ -34,12 +38,13 @@ impl Snapshot<'_> {
     /// Begins a snapshot at the position or RFC 3339 time that `at` names, or of the newest state.
     pub(super) async fn begin(views: &Pool, permit: Permit, at: Option<&str>, now: fn() -> Timestamp) -> Result<Self, Error> {
         let mut transaction = views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let position = checkpoint::position(&mut *transaction).await?;
-        let mut snapshot = Self { transaction, at: At::Now, position, permit, _backend: PhantomData };
+        let (position, now) = (checkpoint::position(&mut *transaction).await?, now());
+        let mut snapshot = Self { transaction, at: At::Now, position, recorded_at: None, now, permit, _backend: PhantomData };
         if let Some(text) = at {
-            let position = snapshot.resolve(AT, text, now()).await?;
+            let position = snapshot.resolve(AT, text, now).await?;
             snapshot.at = At::Position(position);
             snapshot.position = position;
+            snapshot.recorded_at = log::recorded_at(snapshot.connection(), position).await?;
         }
         Ok(snapshot)
     }
@@ -79,6 +84,12 @@ impl Snapshot<'_> {
     /// Returns an error if the caller, or all callers together, download too many files.
     pub(crate) fn file_permit(&self) -> Result<FilePermit, Error> {
         self.permit.file()
+    }
+
+    /// The time that the snapshot shows, to which durations are measured: now, or when the event at the past position was
+    /// recorded.
+    pub fn moment(&self) -> Timestamp {
+        self.recorded_at.unwrap_or(self.now)
     }
 
     /// The connection to run queries on.

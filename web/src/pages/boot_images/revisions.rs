@@ -12,6 +12,7 @@ use crate::pages::catalogue::form as forms;
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::diff;
 use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done, see_other};
@@ -158,8 +159,8 @@ fn differences(fields: &[(String, String, String)], files: &[Changed]) -> Markup
                     Some((before, after)) => (diff::lines(file.name.as_str(), before, after)),
                     None => {
                         p {
-                            @if let Some(before) = &file.before { del { "− " (size(before.size)) ", SHA-256 " code { (before.sha256) } } " " }
-                            @if let Some(after) = &file.after { ins { "+ " (size(after.size)) ", SHA-256 " code { (after.sha256) } } }
+                            @if let Some(before) = &file.before { del { "− " (size(before.size)) ", SHA-256 " (copy::code(&before.sha256.to_string(), "SHA-256")) } " " }
+                            @if let Some(after) = &file.after { ins { "+ " (size(after.size)) ", SHA-256 " (copy::code(&after.sha256.to_string(), "SHA-256")) } }
                         }
                     }
                 }

@@ -74,8 +74,8 @@ pub(super) async fn show(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let may = May::of(&page_context, &snapshot);
-    let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), page_context.now).await?;
+    let (may, moment) = (May::of(&page_context, &snapshot), snapshot.moment());
+    let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), moment).await?;
     let page = page::<BootImages>(&page_context, &key, snapshot.position, content);
     page_context.about("boot_image", &key).answer(snapshot, page).await
 }

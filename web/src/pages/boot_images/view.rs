@@ -10,6 +10,7 @@ use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::block::{self, card};
+use crate::pages::components::copy;
 use crate::pages::components::lines;
 use crate::pages::components::time::{moment, span};
 use crate::pages::layout::PageContext;
@@ -23,10 +24,10 @@ use bootledger_projections::rows::deployments::Deployment;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// A shortened hash, with the whole hash as its title.
+/// A shortened hash, with the whole hash as its title and a button that copies it.
 fn hash(sha256: &Sha256) -> Markup {
     let text = sha256.to_string();
-    html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
+    html! { span.copied { code title=(text) { (text.get(..12).unwrap_or(&text)) } (copy::copy(&text, "SHA-256")) } }
 }
 
 /// The columns of the list.
@@ -338,6 +339,7 @@ mod tests {
             ]
         );
         assert_eq!(attributes(&html, "td code", "title")[0], "ab".repeat(32));
+        assert_eq!(attributes(&html, "td button.copy", "data-copy")[0], "ab".repeat(32));
         let html = files(&image, &Err("an administrator may".to_owned()));
         assert_eq!(attributes(&html, "tbody .actions a", "href"), ["/boot-images/debian/preview?file=boot.ipxe"]);
         assert_eq!(texts(&html, ".reason"), ["An administrator may."]);

@@ -6,7 +6,7 @@ use crate::pages::catalogue::entry::Parts;
 use crate::pages::components::action::{Allowed, Look, post};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block;
-use crate::pages::components::time::{moment, since};
+use crate::pages::components::time::{moment, seconds_between, since, span};
 use crate::wording::{actors, bulk as wording};
 use bootledger_aggregates::bulk::{BulkAction, BulkCounts, BulkOutcome, RowState};
 use bootledger_aggregates::values::ids::BulkId;
@@ -103,7 +103,7 @@ fn progress(view: &BulkView, action: &BulkAction, now: Timestamp) -> Markup {
         facts.push(("Attempt", html! { (attempt) }));
     }
     facts.push(match view.ended_at {
-        Some(ended) => ("Ended", html! { (moment(ended)) ", after " (since(view.started_at, ended)) }),
+        Some(ended) => ("Ended", html! { (moment(ended)) ", after " (span(seconds_between(view.started_at, ended))) }),
         None => ("Running for", html! { (since(view.started_at, now)) }),
     });
     block::card(

@@ -51,6 +51,8 @@ pub(super) struct Attention {
     pub(super) parked: (i64, Vec<Parked>),
     webhooks: Vec<FailingWebhook>,
     stalled: Vec<StalledWebhook>,
+    /// Whether the visitor may see the pages of webhooks, as administrators may.
+    pub(super) webhook_pages: bool,
 }
 
 #[cfg(test)]
@@ -95,6 +97,7 @@ pub(super) async fn load(
         ),
         webhooks: webhooks::all_failing(snapshot.connection()).await?,
         stalled: webhooks::all_stalled(snapshot.connection(), now.plus_seconds(-STALLED)).await?,
+        webhook_pages: false,
     })
 }
 
@@ -225,7 +228,11 @@ fn dhcp_server(server: &Entry<DhcpServerView>, now: Timestamp) -> Markup {
 
 /// Webhooks whose receivers do not get their events.
 fn webhook_rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
-    let place = |name: &Name| html! { a href=(format!("/api/v1/webhooks/{name}")) { "Webhook " (name) } };
+    let place = |name: &Name| {
+        html! {
+            @if found.webhook_pages { a href=(format!("/settings/webhooks/{name}")) { "Webhook " (name) } } @else { "Webhook " (name) }
+        }
+    };
     let failing = found.webhooks.iter().map(|webhook| {
         let why = match webhook.failing_aggregates {
             0 => html! { "Nothing can be sent" },
@@ -282,6 +289,9 @@ mod tests {
         assert!(place("/deployments?overdue=true&live=true&sort=since") < place("/deployments?awaiting=operator"));
         assert!(place("/deployments?awaiting=operator") < place("/deployments?awaiting=dhcp-server%3Akea-1"));
         assert_eq!(texts(&table(&found, Timestamp::default(), 2), "tbody tr").len(), 2);
+        assert!(!links.iter().any(|link| link.contains("webhooks")), "pages for administrators only: {links:?}");
+        let html = view(&Attention { webhook_pages: true, ..found }, Timestamp::default());
+        assert!(attributes(&html, "tbody a", "href").contains(&"/settings/webhooks/tickets".to_owned()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! an operator. A viewer's sign-in is enough. It is live; without JavaScript, the browser loads it again every 30 seconds.
 
 use super::{DashboardData, attention, load, tiles};
+use crate::confidential::Reader;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
@@ -24,20 +25,21 @@ pub(super) async fn show(page_context: PageContext, mut backend: Backend) -> Res
     let concerns = backend.concerns();
     let mut snapshot = backend.read().await?;
     super::only_now(&snapshot)?;
-    let found = load(&mut snapshot, page_context.now, concerns).await?;
+    let reader = Reader::of(&page_context.caller.principal);
+    let found = load(&mut snapshot, page_context.now, concerns, reader).await?;
     let content = html! { @for region in regions(&found, page_context.now) { (region.html) } };
     let live = format!("/wall/live/{}", snapshot.position);
     Ok(page_context.board(snapshot.position, "Wall board", &live, &content))
 }
 
 /// The board's parts, live.
-pub(super) async fn live(_: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
+pub(super) async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let application = application::of(&request)?;
-    let now = application.now;
+    let (now, reader) = (application.now, Reader::of(&page_context.caller.principal));
     let render = live::render(move |mut snapshot, _| {
         let concerns = application.commands.concerns();
         Box::pin(async move {
-            let found = load(&mut snapshot, now(), concerns).await?;
+            let found = load(&mut snapshot, now(), concerns, reader).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });

@@ -21,14 +21,16 @@ use maud::{Markup, html};
 /// How many devices the page offers; the search finds the others.
 const OFFERED: i64 = 50;
 
-/// The links to deploy the device again and to deploy another one alike.
-pub(super) fn buttons(found: &DeploymentDetails) -> Markup {
-    let id = found.deployment.id;
-    let path = format!("/devices/{}/deploy?from={id}", found.deployment.device);
-    html! {
-        (action::link("redeploy", &path, Look::Usual, "arrow-repeat", "Redeploy…", &may_redeploy(found)))
-        (action::link("clone", &format!("/deployments/{id}/clone"), Look::Usual, "plus-lg", "Clone…", &found.may))
-    }
+/// The link to deploy the device again.
+pub(super) fn redeploy(found: &DeploymentDetails, look: Look) -> Markup {
+    let path = format!("/devices/{}/deploy?from={}", found.deployment.device, found.deployment.id);
+    action::link("redeploy", &path, look, "arrow-repeat", "Redeploy…", &may_redeploy(found))
+}
+
+/// The link to deploy another device alike.
+pub(super) fn clone(found: &DeploymentDetails) -> Markup {
+    let path = format!("/deployments/{}/clone", found.deployment.id);
+    action::link("clone", &path, Look::Usual, "plus-lg", "Clone…", &found.may)
 }
 
 /// Whether the device can be deployed again now.
@@ -62,6 +64,7 @@ pub(super) async fn choose(
         verified: Some(true),
         decommissioned: Some(false),
         deploying: Some(false),
+        locked: Some(false),
         q: Some(q.clone()).filter(|q| !q.trim().is_empty()),
         ..devices::Filter::default()
     };
@@ -128,7 +131,8 @@ mod tests {
     #[test]
     fn a_deployment_that_has_ended_leads_to_the_form_of_its_device() {
         for status in [Status::Done, Status::Cancelled] {
-            let html = buttons(&details(status, Some(device()), Ok(())));
+            let found = details(status, Some(device()), Ok(()));
+            let html = html! { (redeploy(&found, Look::Usual)) (clone(&found)) };
             assert_eq!(texts(&html, "a[href*='/deploy?from=']").len(), 1, "{status:?}");
             assert_eq!(texts(&html, "a[href$='/clone']").len(), 1, "{status:?}");
         }
@@ -147,7 +151,7 @@ mod tests {
             other,
         ];
         for found in refused {
-            let html = buttons(&found);
+            let html = html! { (redeploy(&found, Look::Usual)) (clone(&found)) };
             assert_eq!(texts(&html, "button[aria-disabled] ~ #redeploy-reason").len(), 1);
             assert!(texts(&html, "a[href*='from=']").is_empty());
         }

@@ -3,6 +3,7 @@
 use super::details::{DeploymentDetails, LINES};
 use crate::pages::components::action::{self, Look};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::lines::lines;
 use crate::pages::components::setting::{shown, source};
 use crate::pages::components::time::moment;
@@ -24,9 +25,9 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
         ),
         (
             "Address",
-            html! { a.mono href=(format!("/addresses/{}", deployment.ip)) { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
+            html! { (copy::linked(&format!("/addresses/{}", deployment.ip), &deployment.ip.to_string(), "IP address")) " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
         ),
-        ("MAC", html! { a.mono href=(format!("/macs/{}", deployment.mac)) { (deployment.mac) } }),
+        ("MAC", copy::linked(&format!("/macs/{}", deployment.mac), &deployment.mac.to_string(), "MAC address")),
         (
             "Venture and role",
             html! {
@@ -56,7 +57,7 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
             "Ticket",
             html! { @if deployment.notes.ticket.is_empty() { span.quiet { "none" } } @else { (deployment.notes.ticket) } },
         ),
-        ("ID", html! { code { (deployment.id) } }),
+        ("ID", copy::code(&deployment.id.to_string(), "deployment ID")),
     ];
     block::card("facts", "Details", &block::facts(&rows))
 }

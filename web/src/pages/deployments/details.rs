@@ -11,7 +11,6 @@ use bootledger_aggregates::settings::{Resolved, Source};
 use bootledger_aggregates::values::hostname::reverse_name;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::setting::SettingName;
-use bootledger_projections::database::log;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment, Status};
 use bootledger_projections::rows::devices::{self, Device};
@@ -51,7 +50,7 @@ pub(super) struct DeploymentDetails {
     pub(super) lines: Vec<Line>,
     /// The usual durations of the deployments of this boot image.
     pub(super) durations: BTreeMap<Part, Usual>,
-    /// The names of records of the server that DNS has other than expected.
+    /// The names of the server's records whose values in DNS are not the expected ones.
     pub(super) drifted: Vec<String>,
     /// The device's live deployment, if it is another one.
     pub(super) live: Option<DeploymentId>,
@@ -139,7 +138,7 @@ impl Tab {
     }
 }
 
-/// The records of a server that DNS has other than expected.
+/// The names of a server's records whose values in DNS are not the expected ones.
 async fn drifted(snapshot: &mut Snapshot<'_>, of: &Deployment) -> Result<Vec<String>, Error> {
     let at = snapshot.at;
     let mut names = vec![];
@@ -164,11 +163,12 @@ pub(super) async fn load(
     let at = snapshot.at;
     let deployment = find(snapshot, id, at).await?;
     let device = devices::find(snapshot.connection(), deployment.device, at).await?;
-    let runs = if at == At::Now { plugin_runs::of(snapshot.connection(), id).await? } else { vec![] };
     let filter = timeline::Filter { deployment: Some(id), before: Some(snapshot.position + 1), ..timeline::Filter::default() };
     let lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
     let blocked = parked::is_blocked(snapshot.connection(), "deployment", &id.to_string()).await?;
     let history = History::read(snapshot, id).await?;
+    // The views have the plugins' runs only of now; the events have them of every moment.
+    let runs = if at == At::Now { plugin_runs::of(snapshot.connection(), id).await? } else { history.runs(id) };
     let holders = holders::of_failures(history.failures().chain(runs.iter().filter_map(Run::failure)));
     let holders = HolderNames::load(snapshot.connection(), holders, at).await?;
     let installation = installations::find(snapshot.connection(), id, at).await?;
@@ -176,10 +176,7 @@ pub(super) async fn load(
     let loader = boot_path::fetched_a_loader(snapshot.connection(), &deployment, &installation).await?;
     let ways = boot_path::ways(snapshot, application, &deployment, &installation, loader).await?;
     let settings = settings(snapshot, application, &deployment).await?;
-    let until = match at {
-        At::Now => None,
-        At::Position(position) => log::recorded_at(snapshot.connection(), position).await?,
-    };
+    let until = snapshot.recorded_at;
     let durations = durations::of_image(snapshot.connection(), &deployment.boot_image, id, until).await?;
     // A cancelled deployment has no records, and those of a later deployment are not its own.
     let live = deployments::live_of_device(snapshot.connection(), deployment.device, at).await?;

@@ -112,7 +112,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
         Some(import) => bulk_rows::find(snapshot.connection(), BulkId(import.0), at).await?.map(|entry| entry.key),
         None => None,
     };
-    let shown = Shown::of(&page_context, COLUMNS);
+    let (shown, moment) = (Shown::of(&page_context, COLUMNS), snapshot.moment());
     let may = page_context.may_change(&snapshot, Role::Operator);
     let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
@@ -128,7 +128,10 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
     };
     let rows = &slice.rows;
     let content = html! {
-        (block::heading(&[], &html! { "Deployments" }, &block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device")))
+        (block::heading(&[], &html! { "Deployments" }, &html! {
+            (block::link_button(&format!("/deployments/import.csv?{query}"), "download", "CSV for import"))
+            (block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device"))
+        }))
         (bar(&page_context, "/deployments", "Host name, address, MAC, note, ticket", &choices))
         (listing.tools(rows.len()))
         @if let Some(bulk) = bulk { p { "Deployments of a " a href=(format!("/bulk-actions/{bulk}")) { "bulk action" } "." } }
@@ -138,7 +141,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
                 table.cards {
                     caption.visually-hidden { "Deployments" }
                     (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
-                    tbody { @for deployment in rows { (row(deployment, &waits, &shown, page_context.now)) } }
+                    tbody { @for deployment in rows { (row(deployment, &waits, &shown, moment)) } }
                 }
             }, &bulk::form(&page_context, "/deployments/bulk", &may, &ACTIONS)))
         }
@@ -242,7 +245,7 @@ fn cell(column: &str, deployment: &Deployment, waits: &Waits, now: Timestamp) ->
 mod tests {
     use super::*;
     use crate::pages::components::awaited;
-    use crate::pages::tests::samples::{deployment, waiting};
+    use crate::pages::tests::samples::{deployment, installing, waiting};
     use crate::pages::tests::selectors;
     use bootledger_aggregates::deployment::reason::Waiting;
     use bootledger_aggregates::values::text::Text;
@@ -283,13 +286,23 @@ mod tests {
         };
         let installed_at = Some(Timestamp::default());
         let waits = Deployment { status: Status::InProgress, installed_at, puppet_failure: Some(failure), ..deployment() };
-        let message = awaited::of_deployment(&waits, &[], &HolderNames::default(), Timestamp::default().plus_seconds(60));
+        let message = awaited::of_deployment(&waits, Some(&[]), &HolderNames::default(), Timestamp::default().plus_seconds(60));
         let words = texts(&html! { tr { td { (message) } } }, "td div");
         assert_eq!(words.len(), 2);
         assert!(words[0].contains("1 min") && words[1].contains("1 min"), "{words:?}");
         assert!(words[1].ends_with("<b>no nginx</b>; no redis"), "{words:?}");
         let done = Deployment { status: Status::Done, ..waits };
-        assert_eq!(awaited::of_deployment(&done, &[], &HolderNames::default(), Timestamp::default()).into_string(), "");
+        assert_eq!(awaited::of_deployment(&done, Some(&[]), &HolderNames::default(), Timestamp::default()).into_string(), "");
+    }
+
+    #[test]
+    fn in_the_past_a_row_does_not_claim_to_know_what_its_plugins_did() {
+        let waits = Waits { is_past: true, ..Waits::default() };
+        let words = |deployment: &Deployment| waits.of(deployment, Timestamp::default()).into_string();
+        let unknown = words(&installing());
+        assert!(unknown.contains("not available for the past") && !unknown.contains("to boot"), "{unknown}");
+        let installed = words(&Deployment { installed_at: Some(Timestamp::default()), ..installing() });
+        assert!(installed.contains("Puppet, to report") && !installed.contains("not available"), "{installed}");
     }
 
     #[test]

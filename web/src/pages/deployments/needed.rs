@@ -103,7 +103,7 @@ fn of_plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp)
             let words =
                 html! { p { (as_sentence(&plugins::waiting(reason, hostname))) " " span.quiet { "For " (since(*at, now)) } } };
             let title = html! { @if restarts { "Restart " (hostname) } @else { "Plugin " (name) " waits for an operator" } };
-            let buttons = html! { @if restarts { (restarted(found, now)) (power(found)) } @else { (retry) } };
+            let buttons = html! { @if restarts { (restarted(found, now)) (power(found, name.as_str())) } @else { (retry) } };
             waits.then_some(Need { title, words, buttons })
         }
         _ => None,
@@ -124,7 +124,7 @@ fn of_server(found: &DeploymentDetails, is_first: bool, now: Timestamp) -> Vec<N
             (installer::short(installation))
             @if let Some(at) = installation.reported_at { p.quiet { (since(at, now)) " ago" } }
         };
-        let buttons = html! { (power(found)) (done(found)) };
+        let buttons = html! { (power(found, "installer")) (done(found)) };
         needs.push(Need { title: html! { "The installer failed" }, words, buttons });
     }
     if let Some(failure) = &deployment.puppet_failure {
@@ -146,7 +146,7 @@ fn of_server(found: &DeploymentDetails, is_first: bool, now: Timestamp) -> Vec<N
                 (since(deployment.status_since, now)) " so far."
             }
         };
-        let buttons = html! { @if is_first && needs.is_empty() && deployment.status == Status::InProgress { (power(found)) (done(found)) } };
+        let buttons = html! { @if is_first && needs.is_empty() && deployment.status == Status::InProgress { (power(found, "overdue")) (done(found)) } };
         needs.push(Need { title: html! { "Overdue" }, words, buttons });
     }
     needs
@@ -164,7 +164,7 @@ fn of_drift(found: &DeploymentDetails) -> Option<Need> {
         return None;
     }
     let path = format!("/sites/{}#drift", found.deployment.site);
-    let words = html! { p { @for (index, name) in found.drifted.iter().enumerate() { @if index > 0 { ", " } code { (name) } } " – other than expected." } };
+    let words = html! { p { "DNS does not have the expected values of " @for (index, name) in found.drifted.iter().enumerate() { @if index > 0 { ", " } code { (name) } } "." } };
     let buttons = html! { a.button href=(path) { "Compare and repair" } };
     Some(Need { title: html! { "Drift of its DNS records" }, words, buttons })
 }
@@ -176,15 +176,16 @@ fn restarted(found: &DeploymentDetails, now: Timestamp) -> Markup {
     action::post("restarted", &path, Look::Primary, "check-circle-fill", "I restarted it", &allowed, &html! {})
 }
 
-/// The link to the form that switches the server's power, which requires a confirmation.
-fn power(found: &DeploymentDetails) -> Markup {
+/// The link to the form that switches the server's power, which requires a confirmation. Several needs may have it, so `of` makes
+/// its ID unique.
+fn power(found: &DeploymentDetails, of: &str) -> Markup {
     let device = found.device.as_ref().ok_or_else(|| "The device is not known.".to_owned());
     let managed = device.and_then(|device| match allowed::switching(device.management.as_ref()) {
         Some(broken) => Err(as_sentence(&broken.message)),
         None => Ok(()),
     });
     let path = format!("/devices/{}/power", found.deployment.device);
-    action::link("power", &path, Look::Usual, "power", "Power cycle…", &found.may.clone().and(managed))
+    action::link(&format!("power-{of}"), &path, Look::Usual, "power", "Power cycle…", &found.may.clone().and(managed))
 }
 
 fn done(found: &DeploymentDetails) -> Markup {
@@ -204,7 +205,7 @@ mod tests {
     use crate::pages::deployments::history::History;
     use crate::pages::deployments::history::tests::{at, failed, started};
     use crate::pages::tests::samples::{deployment, device, installing};
-    use crate::pages::tests::selectors::texts;
+    use crate::pages::tests::selectors::{attributes, texts};
     use bootledger_aggregates::deployment::event::DeploymentEvent as E;
     use bootledger_aggregates::deployment::reason::MissingController;
     use bootledger_projections::rows::deployments::Deployment;
@@ -257,7 +258,7 @@ mod tests {
     fn a_manual_restart_is_reported_by_a_button_and_the_power_button_says_why_it_does_nothing() {
         let html = view(&details(calm(installing()), waits_for_a_restart(), Ok(())), at(60));
         assert_eq!(texts(&html, "#needed form[action$='/restart-reported'] button.primary").len(), 1);
-        assert_eq!(texts(&html, "#needed button[aria-disabled] ~ #power-reason").len(), 1);
+        assert_eq!(texts(&html, "#needed button[aria-disabled] ~ #power-reboot-reason").len(), 1);
         let viewer = Err("This requires the role operator.".to_owned());
         let html = view(&details(calm(installing()), waits_for_a_restart(), viewer), at(60));
         assert_eq!(texts(&html, "#restarted-reason"), ["This requires the role operator."]);
@@ -283,6 +284,12 @@ mod tests {
         let installation = Installation { failing: true, failed: true, ..Installation::default() };
         let failed = DeploymentDetails { installation, ..details(installing(), events(), Ok(())) };
         assert_eq!(texts(&view(&failed, at(60)), "#needed .bad a[href$='/done']").len(), 1, "once for both needs");
+        let both = DeploymentDetails {
+            installation: Installation { failing: true, failed: true, ..Installation::default() },
+            ..details(installing(), waits_for_a_restart(), Ok(()))
+        };
+        let ids = attributes(&view(&both, at(60)), "#needed [id$='-reason']", "id");
+        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len(), "each ID once: {ids:?}");
     }
 
     #[test]

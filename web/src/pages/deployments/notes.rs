@@ -28,7 +28,7 @@ pub(super) async fn load(
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
     let Notes { note, ticket } = &deployment.notes;
     let form = form(&deployment, &note.to_string(), &ticket.to_string(), &[]);
@@ -51,7 +51,7 @@ pub(super) async fn save(
             Err(error) => fields.refused(error)?,
         }
     }
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
     let form = form(&deployment, fields.text("note"), fields.text("ticket"), fields.broken());
     Ok(page_context.refused(snapshot.position, Page::new(TITLE, Section::Deployments, form)))

@@ -41,7 +41,7 @@ pub(super) async fn show(
         let name = Some(one.name()).filter(|name| !name.is_empty());
         (one.label(), page_context.with("tab", name), one == tab)
     });
-    let shown = regions(&found, tab, page_context.now);
+    let shown = regions(&found, tab, snapshot.moment());
     let [head, call, parts @ ..] = shown.as_slice() else {
         return Err(Error::Internal(anyhow!("the page of a deployment has no head")));
     };
@@ -107,17 +107,29 @@ fn head(found: &DeploymentDetails, now: Timestamp) -> Markup {
     let cancel = DeploymentCommand::CancelDeployment { by: Text::EMPTY, reason: Text::EMPTY };
     let cancel = found.may.clone().and_then(|()| found.history.allows(cancel));
     let title = html! { (deployment.hostname) " " (badge::deployment(deployment.status, deployment.overdue)) };
+    let done = action::link(
+        "done",
+        &format!("/deployments/{id}/done"),
+        Look::Usual,
+        "check-circle-fill",
+        "Mark installed…",
+        &needed::may_be_done(found),
+    );
     let actions = html! {
-        (action::link("done", &format!("/deployments/{id}/done"), Look::Usual, "check-circle-fill", "Mark installed…", &needed::may_be_done(found)))
-        (again::buttons(found))
-        (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Danger, "x-circle-fill", "Cancel…", &cancel))
+        @if deployment.status.is_live() {
+            (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Usual, "x-circle-fill", "Cancel…", &cancel))
+            (block::more_actions(&html! { (done) (again::redeploy(found, Look::Usual)) (again::clone(found)) }))
+        } @else {
+            (again::redeploy(found, Look::Primary))
+            (block::more_actions(&again::clone(found)))
+        }
     };
     html! {
         div.stack id="head" {
             (block::heading(&[("Deployments", "/deployments")], &title, &actions))
             // The callout below names the needed action.
             @if deployment.status.is_live() && !needed::is_any(found, now) {
-                @let waits = awaited::of_deployment(deployment, &found.runs, &found.holders, now);
+                @let waits = awaited::of_deployment(deployment, Some(found.runs.as_slice()), &found.holders, now);
                 @if !waits.0.is_empty() { (block::note(Tone::Info, &html! { strong { "Waiting for" } (waits) })) }
             }
             @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }

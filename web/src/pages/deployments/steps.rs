@@ -150,7 +150,8 @@ fn inside(found: &DeploymentDetails, planned: &PlannedPlugin, status: RunStatus,
 }
 
 fn drawn(found: &DeploymentDetails, step: &Step, is_current: bool, now: Timestamp) -> Markup {
-    let ended = step.to.or(found.deployment.ended_at);
+    // A step that had not ended when the deployment did was stopped: its time says nothing about its usual duration.
+    let stopped = found.deployment.ended_at.filter(|_| step.to.is_none());
     html! {
         li class=(format!("step-line {}", step.tone.class())) aria-current=[is_current.then_some("step")] {
             div.step-head {
@@ -160,11 +161,12 @@ fn drawn(found: &DeploymentDetails, step: &Step, is_current: bool, now: Timestam
             }
             div.step-time {
                 @if let (Some(part), Some(from)) = (&step.part, step.from) {
-                    @match ended {
-                        Some(to) => span { "took " (span(seconds_between(from, to))) },
-                        None => span { "for " (since(from, now)) },
+                    @match (step.to, stopped) {
+                        (Some(to), _) => span { "took " (span(seconds_between(from, to))) },
+                        (None, Some(end)) => span { "stopped after " (span(seconds_between(from, end))) },
+                        (None, None) => span { "for " (since(from, now)) },
                     }
-                    (beside(found, part, seconds_between(from, ended.unwrap_or(now))))
+                    (beside(found, part, stopped.is_none().then(|| seconds_between(from, step.to.unwrap_or(now)))))
                 }
             }
             div.step-body { (step.body) }
@@ -172,13 +174,13 @@ fn drawn(found: &DeploymentDetails, step: &Step, is_current: bool, now: Timestam
     }
 }
 
-/// What is usual for a part, and whether this one is slower.
-fn beside(found: &DeploymentDetails, part: &Part, seconds: i64) -> Markup {
+/// What is usual for a part, and whether this one, which has taken so many seconds, is slower. `None` is a part that was stopped.
+fn beside(found: &DeploymentDetails, part: &Part, seconds: Option<i64>) -> Markup {
     html! {
         @match found.durations.get(part) {
             Some(usual) => {
                 small { "usually " (span(usual.median)) ", p95 " (span(usual.p95)) }
-                @if is_slow(usual, seconds) { (badge(Tone::Warn, "Slower than p95")) }
+                @if seconds.is_some_and(|seconds| is_slow(usual, seconds)) { (badge(Tone::Warn, "Slower than p95")) }
             }
             None if found.durations.is_empty() => {}
             None => { small { "not enough data" } }
@@ -266,6 +268,19 @@ mod tests {
         let html = view(&details(cancelled, vec![]), at(120));
         assert!(!texts(&html, ".step-line strong").contains(&"Done".to_owned()));
         assert!(texts(&html, "[aria-current] .step-body")[0].ends_with("by ada"));
+    }
+
+    #[test]
+    fn a_step_that_a_cancellation_stopped_is_neither_done_nor_slow() {
+        let usual = Usual { median: 3, p95: 5, samples: 7 };
+        let durations = BTreeMap::from([(Part::Plugin("clean".parse().expect("a name")), usual)]);
+        let shown = |deployment| {
+            let html = view(&DeploymentDetails { durations: durations.clone(), ..details(deployment, vec![]) }, at(120));
+            (texts(&html, ".step-time > span").swap_remove(0), texts(&html, ".step-time .badge").len())
+        };
+        let cancelled = Deployment { status: Status::Cancelled, ended_at: Some(at(60)), ..deployment() };
+        assert_eq!(shown(cancelled), ("stopped after 1 min".to_owned(), 0));
+        assert_eq!(shown(deployment()).1, 1);
     }
 
     #[test]

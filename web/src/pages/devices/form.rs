@@ -23,7 +23,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::Settings;
 use bootledger_port::{Command, CommandError, DeviceAction};
 use maud::html;
-use read::{assignment, current, management, notes, number, read_change, tags};
+use read::{assignment, current, management, notes, number, read_change};
 use view::{Choices, Form, content};
 
 /// Stores the domain's errors beside the fields of this form.
@@ -73,7 +73,7 @@ pub(super) async fn register(
     let (name, serial, asset) = (fields.read("name").unwrap_or_default(), fields.read("serial"), fields.read("asset"));
     let (rack, position) = (fields.read("rack"), number(&mut fields, "position", "a rack unit such as 12"));
     let height = number(&mut fields, "height", "a number of rack units such as 2").unwrap_or_else(usual_height);
-    let (face, tags, notes) = (fields.read("face").unwrap_or_default(), tags(&mut fields), notes(&mut fields));
+    let (face, tags, notes) = (fields.read("face").unwrap_or_default(), fields.read_words("tags"), notes(&mut fields));
     let macs = fields.read_list::<MacAddress>("macs");
     let (management, parent) = (management(&mut fields), fields.read("parent"));
     if let (Some(site), true) = (site, fields.broken().is_empty()) {

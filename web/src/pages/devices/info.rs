@@ -9,6 +9,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action;
 use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::setting::shown;
 use crate::pages::components::time::{moment, since, span};
 use crate::pages::live::Region;
@@ -128,7 +129,7 @@ fn facts(found: &DeviceDetails, info: &Info, now: Timestamp) -> Markup {
     }
     rows.push(("Registered", moment(device.registered_at)));
     rows.push(("Last changed", html! { (moment(device.changed_at)) ", " (since(device.changed_at, now)) " ago" }));
-    rows.push(("ID", html! { code { (device.id) } }));
+    rows.push(("ID", copy::code(&device.id.to_string(), "device ID")));
     block::card("facts", "Details", &block::facts(&rows))
 }
 
@@ -143,16 +144,19 @@ fn units(device: &Device) -> String {
 
 /// Interfaces, addresses and names. The other tabs have their entries.
 fn network(device: &Device) -> Markup {
-    let listed = |values: Vec<String>, empty: &str| {
+    let listed = |values: Vec<String>, (folder, label, empty): (&str, &str, &str)| {
         html! {
             @if values.is_empty() { span.quiet { (empty) } }
-            @else { ul.plain { @for value in &values { li { code { (value) } } } } }
+            @else { ul.plain { @for value in &values { li { (copy::linked(&format!("/{folder}/{value}"), value, label)) } } } }
         }
     };
+    let macs = device.macs.iter().map(ToString::to_string).collect();
+    let addresses = device.addresses.iter().map(ToString::to_string).collect();
+    let names = device.hostnames.iter().map(ToString::to_string).collect();
     let rows = [
-        ("Interfaces", listed(device.macs.iter().map(ToString::to_string).collect(), "none recorded")),
-        ("Addresses", listed(device.addresses.iter().map(ToString::to_string).collect(), "none")),
-        ("Host names", listed(device.hostnames.iter().map(ToString::to_string).collect(), "none")),
+        ("Interfaces", listed(macs, ("macs", "MAC address", "none recorded"))),
+        ("Addresses", listed(addresses, ("addresses", "IP address", "none"))),
+        ("Host names", listed(names, ("names", "host name", "none"))),
     ];
     block::card("network", "Interfaces and addresses", &block::facts(&rows))
 }
@@ -164,7 +168,7 @@ fn deployment(found: &DeviceDetails, now: Timestamp) -> Markup {
             Some(live) => {
                 p { (badge::deployment(live.status, live.overdue)) " " a href=(format!("/deployments/{}", live.id)) { (live.hostname) } }
                 (block::facts(&[
-                    ("Address", html! { code { (live.ip) } }),
+                    ("Address", copy::linked(&format!("/addresses/{}", live.ip), &live.ip.to_string(), "IP address")),
                     ("Venture and role", html! { (live.venture) " / " (live.role) }),
                     ("Boot image", html! { a href=(format!("/boot-images/{}", live.boot_image)) { (live.boot_image) } }),
                     ("Started", html! { (since(live.started_at, now)) " ago" }),
@@ -283,6 +287,16 @@ mod tests {
         });
         assert_eq!(texts(&page, "#notes .notes"), ["first <line>\nsecond"]);
         assert_eq!(texts(&page, "#tags a[href='/devices?tag=row:4']"), ["row:4"]);
+    }
+
+    #[test]
+    fn interfaces_lead_to_their_pages_and_can_be_copied() {
+        let found = device();
+        let mac = found.macs.first().expect("an interface").to_string();
+        let page = page(|_| {});
+        assert_eq!(attributes(&page, "#network li a[href^='/macs/']", "href")[0], format!("/macs/{mac}"));
+        assert_eq!(attributes(&page, "#network button.copy[aria-label='Copy MAC address']", "data-copy")[0], mac);
+        assert_eq!(attributes(&page, "#facts button.copy", "data-copy"), [found.id.to_string()]);
     }
 
     #[test]

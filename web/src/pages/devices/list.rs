@@ -8,6 +8,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::application;
 use crate::pages::bulk;
 use crate::pages::components::badge::{self, Tone, badge};
+use crate::pages::components::icon::icon;
 use crate::pages::components::time::passed;
 use crate::pages::components::{action, block};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -105,7 +106,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
     let at = snapshot.at;
     let total = devices::count(snapshot.connection(), &filter, at, COUNT_LIMIT).await?;
     let choices = choices(&page_context, &mut snapshot).await?;
-    let shown = Shown::of(&page_context, COLUMNS);
+    let (shown, moment) = (Shown::of(&page_context, COLUMNS), snapshot.moment());
     let may = page_context.may_change(&snapshot, Role::Operator);
     let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
@@ -131,7 +132,7 @@ pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -
                 table.cards {
                     caption.visually-hidden { "Devices" }
                     (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
-                    tbody { @for device in rows { (row(device, found.live.get(&device.id), &shown, page_context.now)) } }
+                    tbody { @for device in rows { (row(device, found.live.get(&device.id), &shown, moment)) } }
                 }
             }, &bulk::form(&page_context, "/devices/bulk", &may, &ACTIONS)))
         }
@@ -248,6 +249,17 @@ pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
     }
 }
 
+/// The state in a list, where one badge has room. Only verified devices are deployed, so a deployment says that too.
+fn short_state(device: &Device, live: Option<&Deployment>) -> Markup {
+    html! {
+        @if let Some(live) = live { a href=(format!("/deployments/{}", live.id)) { (badge::deployment(live.status, false)) } }
+        @else if device.decommissioned { (badge(Tone::Neutral, "Decommissioned")) }
+        @else if device.verified { (badge(Tone::Good, "Verified")) }
+        @else { (badge(Tone::Warn, "Not verified")) }
+        @if device.lock.is_some() { " " span.locked title="Locked" { (icon("lock-fill")) span.visually-hidden { "Locked" } } }
+    }
+}
+
 /// Several texts on one line: the first one, and how many more there are; the tooltip has all.
 fn several(texts: &[String]) -> Markup {
     html! {
@@ -279,7 +291,7 @@ fn cell(column: &str, device: &Device, live: Option<&Deployment>, now: Timestamp
             let name = device.called();
             html! { th scope="row" { a href=(format!("/devices/{}", device.id)) title=(name) { (name) } } }
         }
-        "state" => html! { td data-label="State" { span { (state(device, live)) } } },
+        "state" => html! { td data-label="State" { span { (short_state(device, live)) } } },
         "serial" => text("Serial", own(device.serial.as_ref())),
         "asset" => text("Asset", own(device.asset.as_ref())),
         "kind" => text("Kind", Some(kind_words(device.kind).to_owned())),

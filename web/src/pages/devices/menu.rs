@@ -3,7 +3,7 @@
 
 use super::show::DeviceDetails;
 use crate::pages::components::action::{self, Look};
-use crate::pages::components::icon::icon;
+use crate::pages::components::block;
 use bootledger_aggregates::device::{allowed, lock};
 use maud::{Markup, html};
 
@@ -33,23 +33,18 @@ fn menu(found: &DeviceDetails, path: &str) -> Markup {
     let locked = device.lock.as_ref().map(|present| lock::refusal(present, "", "it can be decommissioned"));
     let end = found.allows(allowed::ending(live, "it can be decommissioned").into_iter().chain(locked));
     let unlock = found.allows(None).and(found.lifts.clone());
-    html! {
-        details.overflow {
-            summary.button aria-label="More actions" { (icon("list")) span aria-hidden="true" { "…" } }
-            div.overflow-items {
-                (action::link("power", &format!("{path}/power"), Look::Usual, "power", "Power…", &power))
-                @if device.lock.is_some() {
-                    (action::link("unlock", &format!("{path}/unlock"), Look::Danger, "lock-fill", "Unlock…", &unlock))
-                } @else {
-                    (action::link("lock", &format!("{path}/lock"), Look::Usual, "lock-fill", "Lock…", &found.allows(None)))
-                }
-                @if device.verified {
-                    (action::link("unverify", &format!("{path}/unverify"), Look::Danger, "x-circle-fill", "Revoke verification…", &unverify))
-                }
-                (action::link("decommission", &format!("{path}/decommission"), Look::Danger, "trash", "Decommission…", &end))
-            }
+    block::more_actions(&html! {
+        (action::link("power", &format!("{path}/power"), Look::Usual, "power", "Power…", &power))
+        @if device.lock.is_some() {
+            (action::link("unlock", &format!("{path}/unlock"), Look::Usual, "lock-fill", "Unlock…", &unlock))
+        } @else {
+            (action::link("lock", &format!("{path}/lock"), Look::Usual, "lock-fill", "Lock…", &found.allows(None)))
         }
-    }
+        @if device.verified {
+            (action::link("unverify", &format!("{path}/unverify"), Look::Usual, "x-circle-fill", "Revoke verification…", &unverify))
+        }
+        (action::link("decommission", &format!("{path}/decommission"), Look::Usual, "trash", "Decommission…", &end))
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::http::request::path::Path;
 use crate::pages::components::action::{Allowed, once};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -94,7 +95,7 @@ fn management(device: &Device) -> Markup {
         @match &device.management {
             None => { span.quiet { "None (power is managed manually)" } }
             Some(management) => {
-                code { (management.address) } " by " (wording::devices::protocol(management.protocol))
+                (copy::code(&management.address.to_string(), "address of the controller")) " by " (wording::devices::protocol(management.protocol))
                 @match &management.credentials {
                     Some(secret) => { ", with the secret " code { (secret) } }
                     None => { ", " strong { "without credentials" } }

@@ -149,8 +149,8 @@ async fn page(page_context: PageContext, id: DeviceId, tab: Tab, mut backend: Ba
     let mut snapshot = backend.read().await?;
     let before = if tab == Tab::History { history::before(&page_context)? } else { None };
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
-    let title = found.device.called();
-    let regions = regions(&mut snapshot, &found, tab, before, page_context.now).await?;
+    let (title, moment) = (found.device.called(), snapshot.moment());
+    let regions = regions(&mut snapshot, &found, tab, before, moment).await?;
     let content = if tab == Tab::Info {
         info::page(&found, regions, snapshot.at)
     } else {

@@ -1,6 +1,6 @@
 //! Views of DHCP servers.
 
-use super::{awaited, form::called};
+use super::{News, awaited, form::called};
 use crate::english::counted;
 use crate::http::error::problem::ProblemError;
 use crate::machines::dhcp::format::Format;
@@ -17,7 +17,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use bootledger_projections::rows::dhcp_sites::LastChange;
-use bootledger_projections::rows::plugin_runs::{Awaited, HeldUp};
+use bootledger_projections::rows::plugin_runs::HeldUp;
 use maud::{Markup, html};
 
 /// How many lines of a configuration are shown.
@@ -93,21 +93,21 @@ pub(super) fn table(page_context: &PageContext, rows: &Markup) -> Markup {
     }
 }
 
-/// The rows of the list, live.
-pub(super) fn rows(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+/// The rows of the list, live. `news` is `None` for past positions.
+pub(super) fn rows(servers: &[Entry<DhcpServerView>], news: Option<&News>, now: Timestamp) -> Markup {
     html! {
             tbody id="servers" {
                 @for server in servers {
                     @let view = &server.spec;
-                    @let change = changes.iter().find(|change| change.site == view.spec.site);
+                    @let change = news.and_then(|(changes, _)| changes.iter().find(|change| change.site == view.spec.site));
                     @let state = State::of(server, change);
                     @let key = awaited(&server.key);
-                    @let held_up = waiting.iter().find(|known| known.key == key).map_or(0, |known| known.deployments);
+                    @let held_up = news.map(|(_, waiting)| waiting.iter().find(|known| known.key == key).map_or(0, |known| known.deployments));
                     tr {
                         (list::name(&DHCP_SERVER, server.key.as_str(), false))
                         td data-label="Site" { a href=(format!("/sites/{}", view.spec.site)) { (view.spec.site) } }
                         td data-label="Software" { (called(view.spec.kind)) }
-                        td data-label="Expected" { @match change { Some(change) => { "as of " a href=(format!("/timeline/{}", change.line.position)) { "event " (change.line.position) } } None => span.quiet { "no changes known" } } }
+                        td data-label="Expected" { @match change { Some(change) => { "as of " a href=(format!("/timeline/{}", change.line.position)) { "event " (change.line.position) } } None if news.is_some() => { span.quiet { "no changes known" } } None => { (block::not_of_the_past()) } } }
                         td data-label="Observed" { @match &view.confirmed { Some(confirmed) => { "as of " a href=(format!("/timeline/{}", confirmed.position)) { "event " (confirmed.position) } ", revision " code title=(confirmed.revision) { (short(&confirmed.revision)) } } None => span.quiet { "nothing" } } }
                         td data-label="Last checked" { @match view.last_report() { Some(at) => { (since(at, now)) " ago" } None => (badge(Tone::Neutral, "Not checked")) } }
                         td data-label="State" {
@@ -115,7 +115,13 @@ pub(super) fn rows(servers: &[Entry<DhcpServerView>], changes: &[LastChange], wa
                             @if let Some(failing) = &view.failing { div { (failing.message) } }
                             @if let (State::Behind, Some(change)) = (state, change) { div.quiet { "since a change " (since(change.line.recorded_at, now)) " ago" } }
                         }
-                        td data-label="Waiting deployments" { @if held_up > 0 { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (held_up) @if held_up == 1 { " deployment" } @else { " deployments" } } } @else { span.quiet { "none" } } }
+                        td data-label="Waiting deployments" {
+                            @match held_up {
+                                Some(0) => { span.quiet { "none" } }
+                                Some(count) => { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (counted(count, "deployment", "deployments")) } }
+                                None => { (block::not_of_the_past()) }
+                            }
+                        }
                     }
                 }
             }
@@ -256,6 +262,7 @@ mod tests {
     use bootledger_aggregates::values::ids::DeploymentId;
     use bootledger_projections::rows::catalogue::{Confirmed, Failing};
     use bootledger_projections::rows::holders::HolderNames;
+    use bootledger_projections::rows::plugin_runs::Awaited;
     use bootledger_projections::rows::timeline::Line;
 
     fn at(seconds: i64) -> Timestamp {
@@ -304,7 +311,7 @@ mod tests {
             let html = state(&server, Some(&change(7)), true, at(90));
             assert_eq!(texts(&html, ".badge"), badge);
             let checked = server.spec.last_report().is_some();
-            let html = html! { table { (rows(&[server], &[change(7)], &[], at(90))) } };
+            let html = html! { table { (rows(&[server], Some(&(vec![change(7)], vec![])), at(90))) } };
             assert_eq!(texts(&html, "td[data-label=State] .badge"), badge);
             assert_eq!(texts(&html, "td[data-label='Last checked'] .badge.neutral").len(), usize::from(!checked));
         }
@@ -341,8 +348,12 @@ mod tests {
         let text = texts(&html, "#waiting").concat();
         assert!(text.contains("120 ") && text.contains("1 min 30 s"), "{text}");
         let awaited = Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) };
-        let html = html! { table { (rows(&[server(Some(7), None)], &[change(7)], &[awaited], at(90))) } };
+        let html = html! { table { (rows(&[server(Some(7), None)], Some(&(vec![change(7)], vec![awaited])), at(90))) } };
         assert!(texts(&html, "td a[href$='#waiting']")[0].starts_with('1'));
+        let past = html! { table { (rows(&[server(Some(7), None)], None, at(90))) } };
+        for label in ["Expected", "Waiting deployments"] {
+            assert_eq!(texts(&past, &format!("td[data-label='{label}']")), ["not available for the past"]);
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 /// Marks a link or a form that is not rewritten.
 const LEAVES: &str = " data-now";
-/// The beginnings of paths that have no past: files, signing in and out, the documentation of the API, and downloads, of which
-/// the API refuses any other moment than the present.
-const TIMELESS: [&str; 9] = [
+/// The beginnings of paths that have no past: files, signing in and out, the documentation of the API, and the wall board and
+/// downloads, which refuse any other moment than the present.
+const TIMELESS: [&str; 10] = [
     "/assets/",
     "/sign-in",
     "/sign-out",
@@ -21,7 +21,10 @@ const TIMELESS: [&str; 9] = [
     "/favicon",
     "/boot/loaders/",
     "/api/v1/image-downloads",
+    "/wall",
 ];
+/// The filters of deployments that the list refuses for any other moment than the present.
+const NOW_ONLY: [&str; 2] = ["plugin=", "awaiting="];
 
 /// The markup of a page whose links and GET forms lead to pages as of `at`: a position, or an RFC 3339 time.
 pub(crate) fn carried(html: &str, at: &str) -> String {
@@ -46,11 +49,20 @@ pub(crate) fn carried(html: &str, at: &str) -> String {
                 }
             }
         } else {
-            text.push_str(&with_attribute(tag, " hx-get=\"", at));
+            let tag = with_attribute(tag, " hx-get=\"", at);
+            // The script makes a command of this path.
+            text.push_str(&with_attribute(&tag, " data-curl=\"", at));
         }
     }
     text.push_str(rest);
     text
+}
+
+/// The markup of a page of the past, in which the script does not keep durations current: they end at the moment that the page
+/// shows.
+pub(super) fn frozen(html: &str) -> String {
+    // maud escapes the quotation marks in texts and values, so that these are attributes.
+    html.replace(" data-since=\"\"", "").replace(" data-until=\"\"", "")
 }
 
 /// A path with the parameter `at`, unless it has one already or leads to something that has no past.
@@ -77,7 +89,8 @@ fn value<'a>(tag: &'a str, attribute: &str) -> Option<(usize, &'a str)> {
 }
 
 fn with_attribute<'a>(tag: &'a str, attribute: &str, at: &str) -> Cow<'a, str> {
-    match value(tag, attribute) {
+    let found = value(tag, attribute).filter(|(_, path)| path.split_once('?').is_none_or(|(_, query)| !has(query, &NOW_ONLY)));
+    match found {
         Some((begin, path)) => {
             let end = begin + path.len();
             Cow::Owned(format!("{}{}{}", &tag[..begin], joined(path, at, "&amp;"), &tag[end..]))
@@ -92,13 +105,18 @@ fn is_ours(link: &str) -> bool {
     is_path && !TIMELESS.iter().any(|timeless| link.starts_with(timeless))
 }
 
+/// Whether a query has one of these parameters, each with its equals sign.
+fn has(query: &str, names: &[&str]) -> bool {
+    query.split('&').any(|pair| names.iter().any(|name| pair.trim_start_matches("amp;").starts_with(name)))
+}
+
 fn joined<'a>(link: &'a str, at: &str, and: &str) -> Cow<'a, str> {
     if !is_ours(link) {
         return Cow::Borrowed(link);
     }
     let (whole, fragment) = link.split_at(link.find('#').unwrap_or(link.len()));
     let query = whole.split_once('?').map(|(_, query)| query);
-    if query.is_some_and(|query| query.split('&').any(|pair| pair.trim_start_matches("amp;").starts_with("at="))) {
+    if query.is_some_and(|query| has(query, &["at="])) {
         return Cow::Borrowed(link);
     }
     let separator = match query {
@@ -131,6 +149,7 @@ mod tests {
             ("/assets/1/style.css", "/assets/1/style.css"),
             ("/sign-out", "/sign-out"),
             ("/api/docs", "/api/docs"),
+            ("/wall", "/wall"),
         ] {
             assert_eq!(with_at(link, "7"), carried_link);
             let page = carried(&html! { p { a.button href=(link) { "x" } } }.into_string(), "7");
@@ -158,14 +177,29 @@ mod tests {
     fn nothing_but_addresses_of_elements_is_changed() {
         let page = html! {
             a href="/x" data-now="" { "Return" }
+            a href="/deployments?sort=since&plugin=failed" { "Failing" }
             abbr title=" href=\"/x\"" { "<a href=\"/y\">" }
             link rel="stylesheet" href="/style";
             button hx-get="/part" { "More" }
+            button data-curl="/api/v1/devices?q=a" { "curl" }
             textarea { "<a href=\"/z\">ä</a>" }
             a { "no address" }
         };
         let expected = page.0.replace("hx-get=\"/part\"", "hx-get=\"/part?at=7\"");
+        let expected = expected.replace("data-curl=\"/api/v1/devices?q=a\"", "data-curl=\"/api/v1/devices?q=a&amp;at=7\"");
         assert_eq!(carried(&page.0, "7"), expected);
         assert_eq!(carried("a < b", "7"), "a < b");
+    }
+
+    #[test]
+    fn durations_of_the_past_stand_still() {
+        use crate::pages::components::time::{passed, since, until};
+        use bootledger_aggregates::values::timestamp::Timestamp;
+        let (at, moment) = (Timestamp::default(), Timestamp::default().plus_seconds(90));
+        let page = html! { p title=" data-since=\"\"" { (since(at, moment)) (passed(at, moment)) (until(moment, at)) " data-until=\"\"" } };
+        let still = frozen(&page.0);
+        let counting = |html: &str| [" data-since=\"\"", " data-until=\"\""].map(|attribute| html.matches(attribute).count());
+        assert_eq!((counting(&page.0), counting(&still)), ([2, 1], [0, 0]), "{still}");
+        assert_eq!((still.matches("1 min 30 s").count(), still.matches("&quot;&quot;").count()), (3, 2), "{still}");
     }
 }

@@ -3,6 +3,7 @@
 use super::PageContext;
 use crate::pages::components::icon::icon;
 use crate::pages::components::moment::{self, Entered};
+use crate::pages::components::time::words;
 use bootledger_projections::rows::at::At;
 use maud::{Markup, html};
 
@@ -36,15 +37,16 @@ fn about(path: &str) -> String {
 /// The clock of a page that shows a position.
 pub(super) fn clock(page_context: &PageContext, position: i64, at: At) -> Markup {
     let Clock { object, previous, next, last } = &page_context.clock;
-    let is_now = at == At::Now;
-    let shown = page_context.past.map(|time| time.to_string()).unwrap_or_default();
+    let is_now = at == At::Now && page_context.unresolved.is_none();
+    let shown = page_context.past.or(page_context.unresolved).map(|time| time.to_string()).unwrap_or_default();
     let entered = Entered { time: shown.get(..19).unwrap_or_default(), ..Entered::default() };
     html! {
         details.clock {
             summary {
                 (icon("clock-history"))
                 span.visually-hidden { "Moment that this page shows: " }
-                @if is_now { "Now" } @else { "As of " (position) }
+                @if let Some(time) = page_context.unresolved { "As of " (words(time)) }
+                @else if is_now { "Now" } @else { "As of " (position) }
             }
             div.clock-panel {
                 (moment::form("clock", &page_context.as_of(None), &entered, page_context.now))

@@ -39,6 +39,23 @@ pub(crate) enum Section {
 type Entry = (Section, &'static str, &'static str, &'static str);
 
 impl Section {
+    /// The part of the guide about the section.
+    pub(super) fn help(self) -> &'static str {
+        match self {
+            Self::Dashboard => "/help",
+            Self::Deployments => "/help/not-done",
+            Self::Devices => "/help/deploying",
+            Self::BulkActions => "/help/many",
+            Self::Racks => "/help/data-centre#part-devices-in-racks-notes-and-tags",
+            Self::Networks | Self::Ventures | Self::Sites => "/help/data-centre",
+            Self::Zones => "/help/dns",
+            Self::DhcpServers => "/help/dhcp-agent",
+            Self::BootImages => "/help/images",
+            Self::Timeline => "/help/record",
+            Self::Settings => "/help/accounts",
+        }
+    }
+
     /// The section that a path is in; the dashboard if it is in no other.
     pub(crate) fn of_path(path: &str) -> Self {
         let first = path.split('/').nth(1).unwrap_or_default();

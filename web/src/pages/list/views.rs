@@ -22,25 +22,33 @@ pub(crate) const LISTS: [&str; 10] =
     ["devices", "deployments", "timeline", "sites", "racks", "networks", "zones", "dhcp-servers", "ventures", "boot-images"];
 /// The parameters that a usual view sets whenever its list is opened.
 const USUAL: [&str; 3] = ["sort", "columns", "limit"];
+/// The lists with a fixed order, fixed columns and a fixed page size, which have no usual view.
+const FIXED: [&str; 2] = ["timeline", "ventures"];
 
-/// The parameters that a list knows, besides the search and the size of a page.
+/// The parameters that a list knows, besides the search.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     filters: &'static [&'static str],
     sorts: Vec<&'static str>,
     columns: bool,
+    sizes: bool,
 }
 
 impl Known {
     /// The filters of a list whose columns users can choose.
     pub(crate) fn of(filters: &'static [&'static str], columns: &[Column]) -> Self {
         let sorts = columns.iter().filter(|column| column.sortable).map(|column| column.name).collect();
-        Self { filters, sorts, columns: true }
+        Self { filters, sorts, columns: true, sizes: true }
     }
 
     /// The filters and the orders of a list with fixed columns.
     pub(crate) fn fixed(filters: &'static [&'static str], sorts: Vec<&'static str>) -> Self {
-        Self { filters, sorts, columns: false }
+        Self { filters, sorts, columns: false, sizes: true }
+    }
+
+    /// The filters of a page whose order, columns and size are fixed.
+    pub(crate) fn filters(filters: &'static [&'static str]) -> Self {
+        Self { filters, ..Self::default() }
     }
 
     fn has(&self, name: &str, value: &str) -> bool {
@@ -48,7 +56,7 @@ impl Known {
             "q" => true,
             "sort" => self.sorts.contains(&value.strip_prefix('-').unwrap_or(value)),
             "columns" => self.columns,
-            "limit" => value.parse::<u32>().is_ok_and(|limit| (1..=1000).contains(&limit)),
+            "limit" => self.sizes && value.parse::<u32>().is_ok_and(|limit| (1..=1000).contains(&limit)),
             name => self.filters.contains(&name),
         }
     }
@@ -159,7 +167,9 @@ pub(crate) fn form(list: &str, query: &str, draft: &Draft, errors: &[ProblemErro
             input type="hidden" name="query" value=(query);
             (field.text())
             label.check { input type="checkbox" name="shared" value="true" checked[draft.shared]; " Share with everyone" }
-            label.check { input type="checkbox" name="usual" value="true" checked[draft.usual]; " Always use its columns, order and page size" }
+            @if !FIXED.contains(&list) {
+                label.check { input type="checkbox" name="usual" value="true" checked[draft.usual]; " Always use its columns, order and page size" }
+            }
             div { button.small type="submit" { "Save view" } }
         }
     }
@@ -209,6 +219,8 @@ mod tests {
         let old = opened(&spec("colour=red&sort=mac&limit=x&q=a+b"), "7", &Known::of(&["site"], COLUMNS));
         assert_eq!(old, ("/devices?q=a+b&at=7".to_owned(), false));
         assert_eq!(opened(&spec("columns=name"), "", &Known::fixed(&[], vec!["name"])), ("/devices".to_owned(), false));
+        let timeline = opened(&spec("type=DeviceLocked&from=7d&limit=25&sort=name"), "", &Known::filters(&["type", "from"]));
+        assert_eq!(timeline, ("/devices?type=DeviceLocked&from=7d".to_owned(), false));
     }
 
     #[test]

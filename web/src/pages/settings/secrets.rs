@@ -9,7 +9,7 @@ use crate::http::request::path::Path;
 use crate::pages::catalogue::list::{ListQuery, items, pager};
 use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{empty, heading, note};
+use crate::pages::components::block::{empty, heading, not_of_the_past, note};
 use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -23,6 +23,7 @@ use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::name::Name;
 use bootledger_port::{CatalogueAction, Command, Kind};
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, Entry, Item};
 use bootledger_projections::rows::secrets::{self, Reference};
 use ipnet::IpNet;
@@ -46,9 +47,10 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
     let at = snapshot.at;
     let found = items(&mut snapshot, "secret", &query).await?;
     let scopes = found.items.into_iter().map(Item::read).collect::<Result<Vec<Entry<SecretSpec>>, _>>()?;
-    let used = secrets::in_use(snapshot.connection()).await?;
+    // What uses a secret is known only of now.
+    let used = if at == At::Now { Some(secrets::in_use(snapshot.connection()).await?) } else { None };
     let mut without = vec![];
-    for reference in used.iter().filter(|reference| reference.is_of_devices()) {
+    for reference in used.iter().flatten().filter(|reference| reference.is_of_devices()) {
         let scope = catalogue::secret(snapshot.connection(), &reference.secret, at).await?;
         if scope.is_none_or(|scope| scope.retired) {
             without.push(reference.clone());
@@ -61,7 +63,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         p.quiet { "The scope of a secret lists the management controllers to which Bootledger may send it. A secret without a scope is never sent. Secrets are files in the secrets folder or environment variables." }
         (unscoped(&without))
         (search(&page_context, "/settings/secrets", "Name, network or site"))
-        (table(&scopes, &used, &allowed, !page_context.parameter("q").is_empty()))
+        (table(&scopes, used.as_deref(), &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, scopes.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
@@ -88,15 +90,16 @@ fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed, is_filtered: bool) -> Markup {
+fn table(scopes: &[Entry<SecretSpec>], used: Option<&[Reference]>, allowed: &Allowed, is_filtered: bool) -> Markup {
     if scopes.is_empty() && is_filtered {
         return empty("No results.", &html! { a.button href="/settings/secrets" { "Show all" } });
     }
     if scopes.is_empty() {
         return empty("There are no scopes yet.", &html! { a.button.primary href="/settings/secrets/new" { "Create scope" } });
     }
-    let users =
-        |name: &Name| joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by));
+    let users = |used: &[Reference], name: &Name| {
+        joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by))
+    };
     html! {
         div.scroll tabindex="0" role="region" aria-label="Secrets" {
             table.cards {
@@ -109,7 +112,7 @@ fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed, is
                             td data-label="Protocols" { (joined(spec.protocols.iter().map(|protocol| wording::devices::protocol(*protocol)))) @if spec.plain_http { ", also without TLS" } }
                             td data-label="Ports" { @if spec.ports.is_empty() { "usual" } @else { (joined(&spec.ports)) } }
                             td data-label="Sites" { (joined(&spec.sites)) }
-                            td data-label="Used by" { (users(key)) }
+                            td data-label="Used by" { @match used { Some(used) => (users(used, key)), None => (not_of_the_past()) } }
                             td data-label="State" { @if *retired { (badge(Tone::Neutral, "Retired")) } @else { (badge(Tone::Good, "In use")) } }
                             td data-label="Action" { @if !retired { (post(&format!("retire-{key}"), &format!("/settings/secrets/{key}/retire"), Look::Small, "", "Retire", allowed, &html! {})) } }
                         }

@@ -9,7 +9,7 @@ use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::pages::components::action::{Allowed, Look, link};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{empty, heading, pager};
+use crate::pages::components::block::{empty, heading, not_of_the_past, pager};
 use crate::pages::components::time::{moment, since};
 use crate::pages::form::{Fields, done, local};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -22,6 +22,7 @@ use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::rows::accounts::{self, Listed, SessionView};
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -61,7 +62,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         }))
         (tabs_of("/settings/sessions"))
         @if let Some(user) = &query.user { p { "Sessions of user " strong { (user) } ". " a href=(page_context.with("user", None)) { "Sessions of all users" } } }
-        (table(&found, own, &allowed, page_context.now, true))
+        (table(&found, own, &allowed, (at, snapshot.moment()), true))
         (pager(found.len(), first.as_deref(), next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Sessions", Section::Settings, content) };
@@ -145,7 +146,13 @@ fn browser(agent: &str) -> String {
 }
 
 /// The sessions in a table; `whose` is whether it shows the users.
-pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
+pub(super) fn table(
+    sessions: &[Listed],
+    own: Option<SessionId>,
+    allowed: &Allowed,
+    (at, now): (At, Timestamp),
+    whose: bool,
+) -> Markup {
     if sessions.is_empty() {
         return empty("No browser sessions.", &html! {});
     }
@@ -165,10 +172,11 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                             td data-label="Started" { (moment(view.started_at)) }
                             td data-label="Address" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
                             td data-label="Browser" { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
-                            td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } } }
+                            td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } @else if at != At::Now { (not_of_the_past()) } } }
                             td data-label="Expires" {
                                 @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
                                 @else if let Some((_, ends)) = times { (moment(*ends)) }
+                                @else if at != At::Now { (not_of_the_past()) }
                             }
                             td data-label="Action" {
                                 @if own == Some(*id) { (badge(Tone::Good, "This session")) }

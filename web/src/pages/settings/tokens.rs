@@ -12,7 +12,7 @@ use crate::http::request::path::Path;
 use crate::pages::catalogue::list::{ListQuery, items, pager};
 use crate::pages::components::action::{Allowed, Look, link, once};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{empty, heading};
+use crate::pages::components::block::{empty, heading, not_of_the_past};
 use crate::pages::components::copy;
 use crate::pages::components::field::{Field, summary};
 use crate::pages::components::time::{moment, since};
@@ -31,6 +31,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::{Command, TokenAction};
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, Item, TokenView};
 use bootledger_projections::rows::tokens::{self, Use};
 use maud::{Markup, html};
@@ -54,7 +55,7 @@ async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> R
         (heading(&[], &html! { "Access tokens" }, &link("new-token", "/settings/tokens/new", Look::Primary, "plus-lg", "Create token", &allowed)))
         (tabs_of("/settings/tokens"))
         (search(&page_context, "/settings/tokens", "Name or ID"))
-        (table((&tokens, &uses), page_context.now, &allowed, !page_context.parameter("q").is_empty()))
+        (table((&tokens, &uses), (snapshot.at, snapshot.moment()), &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, tokens.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/tokens".to_owned()), ..Page::new("Access tokens", Section::Settings, content) };
@@ -80,7 +81,7 @@ fn scope_words(scope: &TokenScope) -> String {
     }
 }
 
-fn table((tokens, uses): (&[Row], &[Use]), now: Timestamp, allowed: &Allowed, is_filtered: bool) -> Markup {
+fn table((tokens, uses): (&[Row], &[Use]), (at, now): (At, Timestamp), allowed: &Allowed, is_filtered: bool) -> Markup {
     if tokens.is_empty() && is_filtered {
         return empty("No results.", &html! { a.button href="/settings/tokens" { "Show all" } });
     }
@@ -104,7 +105,7 @@ fn table((tokens, uses): (&[Row], &[Use]), now: Timestamp, allowed: &Allowed, is
                             td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Expired")) } @else { (badge(Tone::Good, "Valid")) } }
                             td data-label="Created" { (moment(token.created_at)) }
                             td data-label="Creator" { @if let Some(creator) = last.and_then(|known| known.creator.as_deref()) { (actors::actor(creator)) } }
-                            td data-label="Last used" { @if let Some(at) = last.and_then(|known| known.used_at) { (since(at, now)) " ago" } @else { span.quiet { "never" } } }
+                            td data-label="Last used" { @if at != At::Now { (not_of_the_past()) } @else if let Some(used) = last.and_then(|known| known.used_at) { (since(used, now)) " ago" } @else { span.quiet { "never" } } }
                             td data-label="Expires" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
                             td data-label="ID" { (copy::code(id, "token ID")) }
                             td data-label="Action" { @if !revoked { (link(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed)) } }
@@ -272,4 +273,25 @@ async fn revoke(
 ) -> Result<HttpResponse, Error> {
     let receipt = backend.execute(Command::Token(TokenAction::RevokeToken(id)), fields.context(&caller)).await?;
     Ok(done(&mut backend, &receipt, "/settings/tokens").await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tests::selectors::texts;
+
+    #[test]
+    fn a_token_of_the_past_has_the_state_that_it_had_and_no_last_use() {
+        let at = |seconds| Timestamp::default().plus_seconds(seconds);
+        let id = TokenId::default();
+        let view = serde_json::json!({"name": "ops", "scope": "viewer", "expires": at(100), "created_at": at(0)});
+        let row: Row = (id.to_string(), false, serde_json::from_value(view).expect("a token"));
+        let used = Use { token: id, creator: None, used_at: Some(at(150)) };
+        let cells = |moment| {
+            let html = table((&[row.clone()], &[used.clone()]), moment, &Ok(()), false);
+            ["State", "Last used"].map(|label| texts(&html, &format!("td[data-label='{label}']")).concat())
+        };
+        assert_eq!(cells((At::Now, at(210))), ["Expired", "1 min ago"]);
+        assert_eq!(cells((At::Position(7), at(60))), ["Valid", "not available for the past"]);
+    }
 }

@@ -274,7 +274,7 @@ async fn view(
             @if attempts.is_empty() { p { "None" } } @else { (lines(&attempts)) }
             p { a href=(format!("/timeline?object=user/{}", name.in_url())) { "All events of this user" } }
         }))
-        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, page_context.now, false)))
+        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, (at, snapshot.moment()), false)))
     })
 }
 

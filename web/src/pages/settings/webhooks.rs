@@ -39,16 +39,16 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let found = items(&mut snapshot, "webhook", &query).await?;
-    let mut rows = vec![];
+    let (mut rows, moment) = (vec![], snapshot.moment());
     for item in found.items {
-        rows.push(Shown::of(item, &mut snapshot, page_context.now).await?);
+        rows.push(Shown::of(item, &mut snapshot, moment).await?);
     }
     let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let content = html! {
         (heading(&[], &html! { "Webhooks" }, &link("new-webhook", "/settings/webhooks/new", Look::Primary, "plus-lg", "Create webhook", &allowed)))
         (tabs_of(PATH))
         (search(&page_context, PATH, "Name or description"))
-        (view::table(&rows, page_context.now, !page_context.parameter("q").is_empty()))
+        (view::table(&rows, moment, !page_context.parameter("q").is_empty()))
         (pager(&page_context, rows.len(), found.next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/webhooks".to_owned()), ..Page::new("Webhooks", Section::Settings, content) };
@@ -62,10 +62,11 @@ async fn show(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let shown = Shown::find(&key, &mut snapshot, page_context.now).await?;
+    let moment = snapshot.moment();
+    let shown = Shown::find(&key, &mut snapshot, moment).await?;
     let allowed = page_context.may_change(&snapshot, Role::Administrator);
-    let content = view::whole(&shown, page_context.now, &allowed, &html! {});
+    let content = view::whole(&shown, moment, &allowed, &html! {});
     let title = format!("Webhook {key}");
     let page = Page { json: Some(format!("/api/v1/webhooks/{key}")), ..Page::new(&title, Section::Settings, content) };
-    page_context.answer(snapshot, page).await
+    page_context.about("webhook", &key).answer(snapshot, page).await
 }

@@ -4,8 +4,7 @@ use crate::pages::catalogue::{SITE, list, options};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::Tone;
 use crate::pages::components::block::{self, card};
-use crate::pages::components::time::since;
-use crate::pages::differences::observed;
+use crate::pages::differences::LastChecks;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
@@ -14,7 +13,6 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::questions::site_uses::SiteUse;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
-use bootledger_projections::rows::drift::LastCheck;
 use maud::{Markup, html};
 
 /// The columns of the list.
@@ -33,7 +31,7 @@ pub(super) fn table(
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
-    checks: &[LastCheck],
+    checks: &LastChecks,
     now: Timestamp,
 ) -> Markup {
     html! {
@@ -43,7 +41,6 @@ pub(super) fn table(
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
-                    @let check = checks.iter().find(|check| check.site == site.key);
                     @let networks = networks.iter().filter(|network| network.spec.site == site.key).count();
                     tr {
                         (list::name(&SITE, site.key.as_str(), site.retired))
@@ -51,11 +48,10 @@ pub(super) fn table(
                         td data-label="Domain" { code { (site.spec.domain) } }
                         td data-label="Networks" { a href=(format!("/networks?q={}", site.key)) { (networks) } }
                         td data-label="Differences" {
-                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (observed(count, check, true)) } } @else { (observed(count, check, true)) }
+                            @let observed = checks.observed(&site.key, count, true);
+                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (observed) } } @else { (observed) }
                         }
-                        td data-label="Last checked" {
-                            @match check.and_then(|check| check.checked_at) { Some(at) => { (since(at, now)) " ago" } None => { span.quiet { "never" } } }
-                        }
+                        td data-label="Last checked" { (checks.checked(&site.key, true, now)) }
                     }
                 }
             }
@@ -163,6 +159,7 @@ pub(super) fn site_use(site: &Name, found: &SiteUse) -> Markup {
 mod tests {
     use super::*;
     use crate::pages::tests::selectors::{attributes, texts};
+    use bootledger_projections::rows::drift::LastCheck;
     use serde_json::json;
 
     fn site() -> Entry<SiteSpec> {
@@ -185,12 +182,12 @@ mod tests {
 
     #[test]
     fn the_list_says_how_much_differs() {
-        let checks = [LastCheck {
+        let checks = LastChecks::from(vec![LastCheck {
             site: "dc1".parse().expect("a name"),
             checked_at: Some(Timestamp::default()),
             compared: 3,
             problems: vec![],
-        }];
+        }]);
         let html = table(&html! {}, &[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
         assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
         assert!(texts(&html, "td a[href$='#drift']")[0].starts_with('3'));

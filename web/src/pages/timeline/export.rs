@@ -2,6 +2,7 @@
 //! Both contain every line that matches, the newest first, and are written in batches.
 
 use super::filters::Query;
+use crate::confidential::Reader;
 use crate::event_filter::{self, move_on};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -36,7 +37,7 @@ async fn export(
     write: impl Fn(&Line, &str) -> Result<String, Error>,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let entered = page_context.query::<Query>()?.entered();
+    let entered = page_context.query::<Query>()?.entered(Reader::of(&page_context.caller.principal));
     let (position, now) = (snapshot.position, page_context.now);
     let principal = &page_context.caller.principal;
     let resolved = event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await?;
@@ -55,6 +56,7 @@ async fn export(
         if let Some((last, _)) = found.last() {
             move_on(&mut resolved.filter, Order::NewestFirst, last.position);
         }
+        let found: Vec<_> = found.into_iter().map(|event| resolved.reader.event(event)).collect();
         let matching = found.iter().filter(|(line, payload)| resolved.words.match_line(line, payload));
         Ok(Some(matching.map(|(line, payload)| write(line, payload)).collect::<Result<String, Error>>()?))
     })

@@ -1,5 +1,6 @@
 //! The filters of the timeline: fields with suggestions, what is filtered as chips, and names that nothing has.
 
+use crate::confidential::Reader;
 use crate::event_filter::{Entered, Resolved, Unknown, accounts, event_types, kind_of};
 use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
@@ -33,6 +34,10 @@ const LABELS: [(&str, &str); 10] = [
     ("deployment", "Deployment"),
 ];
 
+/// The filters that a saved view keeps.
+pub(super) const FILTERS: [&str; 9] =
+    ["actor", "object", "aggregate", "type", "from", "to", "correlation", "device", "deployment"];
+
 /// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -53,8 +58,8 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// The filters.
-    pub(super) fn entered(&self) -> Entered {
+    /// The filters of a reader.
+    pub(super) fn entered(&self, reader: Reader) -> Entered {
         Entered {
             actor: self.actor.clone(),
             object: self.object.clone().or_else(|| self.aggregate.clone()),
@@ -65,6 +70,7 @@ impl Query {
             device: self.device,
             deployment: self.deployment,
             text: self.q.clone(),
+            reader,
         }
     }
 }
@@ -142,9 +148,7 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
         }
     };
     let principal = &page_context.caller.principal;
-    let event_type = page_context.parameter("type");
-    let event_type =
-        event_types().find(|(_, known)| *known == event_type).map_or(event_type.to_owned(), |(_, known)| events::label(known));
+    let event_type = chip_value("type", page_context.parameter("type"));
     html! {
         form.filters method="get" action="/timeline" {
             div.field.grow {

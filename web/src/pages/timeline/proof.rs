@@ -63,7 +63,7 @@ fn card(state: &LogVerification, position: i64, is_past: bool, allowed: &Allowed
                 } @else {
                     p { (badge(Tone::Neutral, "Not verified")) " The hash chain of the log was not verified yet." }
                 }
-                @if is_past { p.quiet { "This is the state of now: it is not available for past positions." } }
+                @if is_past { p.quiet { "This is the current state. It is not available for past positions." } }
             }
             @if running.is_none() && !is_past {
                 div.actions {

@@ -2,11 +2,14 @@
 
 use crate::pages::components::badge::{self, Tone};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::time::moment;
+use crate::wording::actors;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::network::Reserved;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::questions::value_history::{AddressState, MOST, Moment, Period, Place, Value, ValueHistory};
+use bootledger_projections::rows::reservations::Reservation;
 use maud::{Markup, html};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -32,7 +35,12 @@ impl Shown<'_> {
         match holder {
             Holder::Device(id) => self.device(id),
             Holder::Deployment(id) => html! { a href=(format!("/deployments/{id}")) { "Deployment " (id) } },
-            Holder::Reservation(ip) => html! { "Reservation of " (ip) },
+            Holder::Reservation(ip) => html! {
+                @match self.place.and_then(|place| place.reservation.as_ref().map(|one| &one.view.network).or_else(|| place.network_name())) {
+                    Some(network) => { a href=(format!("/networks/{network}#reservations")) { "Reservation of " (ip) } }
+                    None => { "Reservation of " (ip) }
+                }
+            },
         }
     }
 
@@ -48,7 +56,7 @@ impl Shown<'_> {
     fn end(&self, period: &Period) -> Markup {
         match &period.to {
             Some(to) => event(to),
-            None if self.is_past => html! { "then" },
+            None if self.is_past => html! { "no end yet" },
             None => html! { "now" },
         }
     }
@@ -58,10 +66,10 @@ impl Shown<'_> {
 pub(super) fn page(title: &str, shown: &Shown<'_>) -> Markup {
     let history = shown.history;
     html! {
-        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &html! {}))
+        (block::heading(&[("Search", "/search")], &html! { span.mono { (title) } }, &copy::copy(title, shown.kind())))
         (block::card("use", if shown.is_past { "Use at that time" } else { "Use" }, &current(shown)))
         @if history.is_empty() {
-            (block::empty(&format!("No device, deployment, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
+            (block::empty(&format!("No device, deployment, reservation, DNS record or DHCP entry has had this {}.", shown.kind()), &html! {}))
         } @else {
             (block::card("holders", "Holders", &holders(shown)))
             (block::card("deployments", "Deployments", &deployments(shown)))
@@ -85,6 +93,13 @@ fn current(shown: &Shown<'_>) -> Markup {
             html! { "None. No network in use contains the address." }
         };
         rows.push(("Network", network));
+        if let Some(Reservation { view, .. }) = &place.reservation {
+            let end =
+                html! { @match view.spec.expires { Some(end) => { "until " (moment(end)) } None => { "until it is released" } } };
+            let by = html! { (actors::actor(&view.reserved_by)) ", " (moment(view.reserved_at)) };
+            rows.push(("Reserved for", html! { (view.spec.note) ", " (end) }));
+            rows.push(("Reserved by", by));
+        }
     }
     let holder = html! {
         @if let Some(tenure) = shown.history.holder() { (shown.holder(tenure.holder)) " since " (event(&tenure.period.from)) }
@@ -112,7 +127,10 @@ fn state(shown: &Shown<'_>, place: &Place) -> Markup {
     html! {
         (badge::badge(tone, words))
         @if let Some(words) = reserved { " " (words) }
-        @if let Some(device) = place.manages { " of " (shown.device(device)) }
+        @if let Some(device) = place.manages {
+            @if place.state == AddressState::Controller { " of " } @else { " Management controller of " }
+            (shown.device(device))
+        }
         @for sentence in &place.uses { " " (sentence) "." }
     }
 }
@@ -159,7 +177,7 @@ fn holders(shown: &Shown<'_>) -> Markup {
         vec![shown.holder(tenure.holder), event(&tenure.period.from), shown.end(&tenure.period), deployment]
     };
     let rows: Vec<Vec<Markup>> = shown.history.holders.iter().map(row).collect();
-    table("Holders", &["Holder", "From", "Until", "Assigned by"], &rows, "No device has held it.")
+    table("Holders", &["Holder", "From", "Until", "Assigned by"], &rows, "It has had no holder.")
 }
 
 fn deployments(shown: &Shown<'_>) -> Markup {

@@ -5,7 +5,8 @@ use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
-use crate::pages::differences::observed;
+use crate::pages::csv::cell;
+use crate::pages::differences::LastChecks;
 use crate::pages::layout::PageContext;
 use crate::pages::list::filters::bar;
 use crate::pages::list::paging::{Place, Slice};
@@ -21,7 +22,6 @@ use bootledger_aggregates::zone::Zone;
 use bootledger_projections::progress::dns_updates::DnsUpdate;
 use bootledger_projections::rows::catalogue::Entry;
 use bootledger_projections::rows::dns_records::DnsRecord;
-use bootledger_projections::rows::drift::LastCheck;
 use maud::{Markup, html};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -42,6 +42,16 @@ impl Row<'_> {
     pub(super) fn place(&self) -> String {
         format!("{} {}", self.site, self.zone)
     }
+}
+
+/// The columns of the CSV.
+pub(super) const CSV: &str = "zone,site,direction,primary\r\n";
+
+/// A row of the CSV.
+pub(super) fn line(row: &Row<'_>) -> String {
+    let direction = if is_reverse(row.zone) { "reverse" } else { "forward" };
+    let primary = row.primary.map(|primary| primary.to_string()).unwrap_or_default();
+    format!("{},{},{direction},{}\r\n", cell(&row.zone.to_string()), cell(row.site.as_str()), cell(&primary))
 }
 
 /// One page of a zone's records.
@@ -66,10 +76,11 @@ pub(super) fn list(
     views: &Views,
     no_site: bool,
     counts: &[(Name, i64)],
-    checks: &[LastCheck],
+    (checks, now): (&LastChecks, Timestamp),
 ) -> Markup {
     let searched = !page_context.parameter("q").is_empty() || Place::of(page_context) != Place::First;
     let rows = &slice.rows;
+    let csv = page_context.with("as", Some("csv"));
     let listing = Listing {
         page_context,
         many: "zones",
@@ -77,7 +88,7 @@ pub(super) fn list(
         total,
         columns: None,
         views: views.menu(page_context),
-        exports: (None, Some("/api/v1/dns-records")),
+        exports: (Some(&csv), Some("/api/v1/dns-records")),
     };
     let heading = |name, label, sortable| sort_link(page_context, sort, name, label, sortable);
     html! {
@@ -97,14 +108,14 @@ pub(super) fn list(
                         tbody {
                             @for row in rows {
                                 @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
-                                @let check = checks.iter().find(|check| check.site == *row.site);
+                                @let observed = checks.observed(row.site, count, row.primary.is_some());
                                 tr {
                                     th scope="row" { a href=(format!("/zones/{}", row.zone)) { (row.zone) } }
                                     td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
                                     td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
                                     td data-label="Expected" { @match row.primary { Some(primary) => { "at its primary " code { (primary) } } None => span.quiet { "only in the zone file" } } }
-                                    td data-label="Observed" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (observed(count, check, row.primary.is_some())) } } @else { (observed(count, check, row.primary.is_some())) } }
-                                    td data-label="Last checked" { @match check.and_then(|check| check.checked_at).filter(|_| row.primary.is_some()) { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
+                                    td data-label="Observed" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (observed) } } @else { (observed) } }
+                                    td data-label="Last checked" { (checks.checked(row.site, row.primary.is_some(), now)) }
                                 }
                             }
                         }

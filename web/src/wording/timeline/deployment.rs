@@ -63,9 +63,12 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, holders: &Hold
         }
         E::RestartReported { .. } => format!("{who} reported that {hostname} was restarted"),
         E::DeploymentNoted(notes) if notes.is_empty() => format!("{who} removed the note and the ticket of {hostname}"),
+        E::DeploymentNoted(Notes { note, ticket }) if note.is_empty() => {
+            format!("{who} set the ticket of the deployment of {hostname} to {ticket}")
+        }
         E::DeploymentNoted(Notes { note, ticket }) => {
             let ticket = if ticket.is_empty() { String::new() } else { format!(" [{ticket}]") };
-            format!("{who} noted about the deployment of {hostname}{ticket}{}", after_colon(note.as_str()))
+            format!("{who} wrote a note about the deployment of {hostname}{ticket}{}", after_colon(note.as_str()))
         }
         E::DeploymentOverdue { stage, limit_minutes, .. } => {
             let stage = match stage {

@@ -164,6 +164,7 @@ impl Fixtures {
             "hostname" | "certname" => "h200.dc1.example".to_owned(),
             "token" => self.boot_token.clone(),
             "path" => "a/b".to_owned(),
+            "topic" => "deploying".to_owned(),
             _ => panic!("{pattern}: say in the fixtures what {{{variable}}} is here"),
         })
     }

@@ -226,6 +226,7 @@ fn usual_path(pattern: &str) -> String {
         "mac" => "5254.0000.0002".to_owned(),
         "hostname" => "h202.dc1.example".to_owned(),
         "position" => "1".to_owned(),
+        "topic" => "deploying".to_owned(),
         _ => panic!("{pattern}: set the value of {{{variable}}} here"),
     })
 }

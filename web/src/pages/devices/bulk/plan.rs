@@ -14,6 +14,7 @@ use bootledger_aggregates::device::power::PowerAction;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_port::{CommandError, NewDeployment, Proposed};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::devices::{self, Device};
@@ -59,6 +60,8 @@ pub(super) struct Wanted {
     network: Option<Name>,
     rack: Option<Name>,
     credentials: Option<Name>,
+    add_tags: Vec<Tag>,
+    remove_tags: Vec<Tag>,
     power: Option<PowerAction>,
     network_boot: bool,
 }
@@ -74,6 +77,8 @@ impl Wanted {
             network: fields.read("network"),
             rack: fields.read("rack"),
             credentials: fields.read("credentials"),
+            add_tags: fields.read_words("add_tags"),
+            remove_tags: fields.read_words("remove_tags"),
             power: powers.into_iter().find(|power| power.as_str() == fields.text("power")),
             network_boot: fields.text("network_boot") == "true",
         }
@@ -94,7 +99,14 @@ impl Wanted {
             What::Deploy => {
                 BulkAction::Deploy { network: self.network.clone(), venture, role, boot_image: self.boot_image.clone() }
             }
-            What::Edit => BulkAction::Edit { rack: self.rack.clone(), venture, role, credentials: self.credentials.clone() },
+            What::Edit => BulkAction::Edit {
+                rack: self.rack.clone(),
+                venture,
+                role,
+                credentials: self.credentials.clone(),
+                add_tags: self.add_tags.clone(),
+                remove_tags: self.remove_tags.clone(),
+            },
             What::Power => BulkAction::Power { power: self.power.unwrap_or(PowerAction::On), network_boot: self.network_boot },
         }
     }

@@ -113,7 +113,8 @@ pub(super) fn shown(what: What, list: &str, position: i64, planned: &[Planned], 
             }
         }
     };
-    let names = ["assignment", "boot_image", "network", "rack", "credentials", "power", "network_boot"];
+    let names =
+        ["assignment", "boot_image", "network", "rack", "credentials", "add_tags", "remove_tags", "power", "network_boot"];
     rows(list, planned.len()).preview(&Preview {
         action: words,
         possible: count,
@@ -168,6 +169,10 @@ fn for_all(what: What, fields: &Fields, choices: &Choices) -> Markup {
                     (assignment.select(keep, &choices.assignments))
                 }
                 (field("credentials", "Credentials of the management controller", "The name of a secret; each controller keeps its address.").select(keep, &choices.secrets))
+                div.pair {
+                    (field("add_tags", "Tags to add", "Separated by spaces, such as spare row:4. Devices keep their other tags.").text())
+                    (field("remove_tags", "Tags to remove", "Devices without these tags do not change.").text())
+                }
             }
             What::Power => {
                 @let options = [("on", "Switch on"), ("off", "Switch off at once"), ("cycle", "Switch off and on at once")];

@@ -11,7 +11,6 @@ use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::notes::Notes;
-use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::rows::devices::Device;
 
@@ -108,19 +107,6 @@ pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
     (None, None)
 }
 
-/// Parses tags that are separated by spaces or commas.
-pub(super) fn tags(fields: &mut Fields) -> Vec<Tag> {
-    let text = fields.text("tags").to_owned();
-    let mut tags = vec![];
-    for word in text.split([' ', ',', '\n']).filter(|word| !word.trim().is_empty()) {
-        match word.parse::<Tag>() {
-            Ok(tag) => tags.push(tag),
-            Err(error) => fields.refuse("tags", Rule::Malformed, error.to_string()),
-        }
-    }
-    tags
-}
-
 /// Parses notes, which may have several lines.
 pub(super) fn notes(fields: &mut Fields) -> Notes {
     match fields.lines("notes").parse::<Notes>() {
@@ -169,7 +155,7 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
         change.face = Some(fields.read("face").unwrap_or_default());
     }
     if touched(fields, "tags") {
-        change.tags = Some(tags(fields));
+        change.tags = Some(fields.read_words("tags"));
     }
     if touched(fields, "notes") {
         change.notes = Some(notes(fields));

@@ -30,7 +30,7 @@ pub(super) async fn edit(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let WebhookSpec { description, url, events, secret } =
         Shown::find(&key, &mut snapshot, page_context.now).await?.entry.spec.spec;
     let events = events.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

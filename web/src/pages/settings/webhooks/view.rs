@@ -4,7 +4,7 @@ use super::shown::{PATH, Shown};
 use crate::english::complete_sentence;
 use crate::pages::components::action::{Allowed, Look, link, post};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{card, empty, facts, heading};
+use crate::pages::components::block::{card, empty, facts, heading, not_of_the_past};
 use crate::pages::components::copy;
 use crate::pages::components::time::{since, span, until};
 use crate::wording::webhooks::{message, problem};
@@ -34,8 +34,8 @@ pub(super) fn table(rows: &[Shown], now: Timestamp, is_filtered: bool) -> Markup
                             td data-label="Receiver" { (entry.spec.spec.url.origin()) }
                             td data-label="Events" { (patterns(&entry.spec.spec.events)) }
                             td data-label="State" { (state(entry.retired, delivery.as_ref())) }
-                            td data-label="Behind" { @if let Some(delivery) = delivery { (behind(delivery)) } }
-                            td data-label="Last delivery" { @if let Some(at) = delivery.as_ref().and_then(|delivery| delivery.taken_at) { (since(at, now)) " ago" } @else { span.quiet { "none" } } }
+                            td data-label="Behind" { @if let Some(delivery) = delivery { (behind(delivery)) } @else if !entry.retired { (not_of_the_past()) } }
+                            td data-label="Last delivery" { @if let Some(at) = delivery.as_ref().and_then(|delivery| delivery.taken_at) { (since(at, now)) " ago" } @else if delivery.is_none() && !entry.retired { (not_of_the_past()) } @else { span.quiet { "none" } } }
                         }
                     }
                 }

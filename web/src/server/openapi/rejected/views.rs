@@ -8,6 +8,7 @@ const BULK: &[Rule] = &[
     Rule::BulkEmpty,
     Rule::BulkNoChange,
     Rule::BulkRowTwice,
+    Rule::BulkTagTwice,
     Rule::DeploymentUnknown,
     Rule::DeviceUnknown,
     Rule::Missing,
