@@ -1,11 +1,12 @@
 //! A locked device is not installed again: not from the API, not from a file, and not by a start at the same moment. Two devices
 //! do not take one unit of a rack.
 
-use crate::support::service::{Service, dc1};
+use crate::support::service::{Service, dc1, wait_for};
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 async fn post(service: &Service, path: &str, body: &Value) -> Result<(u16, Value)> {
     service.send(Method::POST, path, body).await
@@ -118,5 +119,39 @@ async fn of_two_devices_that_take_one_unit_at_the_same_moment_one_is_refused() -
     ensure!(status == 201, "{status} {top}");
     let (status, lower) = service.send(Method::PUT, "/api/v1/racks/r9", &json!({ "site": "dc1", "units": 9 })).await?;
     ensure!(status == 422, "a rack was made lower than its devices: {lower}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_of_one_file_take_no_unit_twice_and_may_exchange_places() -> Result<()> {
+    let service = service().await?;
+    let racks = ["r7", "r8", "r9"];
+    for rack in racks {
+        service.put(&format!("/api/v1/racks/{rack}"), &json!({ "site": "dc1", "units": 10 })).await?;
+    }
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "racks": racks })).await?;
+    for (number, rack) in [(31, "r7"), (32, "r8")] {
+        // Each server has a second interface, which a row can name, too.
+        let macs: Vec<String> = [number, number + 10].map(mac).to_vec();
+        let body = json!({ "site": "dc1", "macs": macs, "rack": rack, "position": 5, "venture": "shop", "role": "web" });
+        let (status, device) = post(&service, "/api/v1/devices", &body).await?;
+        ensure!(status == 201, "{status} {device}");
+        let id = device["id"].as_str().context("an id")?;
+        service.post(&format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
+        wait_for("the device is in the views", Duration::from_secs(30), async || {
+            service.get(&format!("/api/v1/devices/{id}")).await.ok()?["verified"].as_bool()?.then_some(())
+        })
+        .await?;
+    }
+    let csv = |rows: [(u8, &str); 2]| {
+        let rows = rows.map(|(number, rack)| format!("{};prod;shop;web;debian;{rack}\n", mac(number))).concat();
+        format!("mac;network;venture;role;boot_image;rack\n{rows}")
+    };
+    let refused = service.import(csv([(31, "r9"), (32, "r9")]), "same").await.expect_err("both take unit 5").to_string();
+    ensure!(refused.contains("rack_unit_taken"), "{refused}");
+    let refused = service.import(csv([(31, "r9"), (41, "r9")]), "twice").await.expect_err("one server").to_string();
+    ensure!(refused.contains("mac_repeated"), "{refused}");
+    let exchanged = service.import(csv([(31, "r8"), (32, "r7")]), "exchanged").await?;
+    ensure!(exchanged["rows"][0]["rack"] == "r8" && exchanged["rows"][1]["rack"] == "r7", "{exchanged}");
     Ok(())
 }

@@ -88,7 +88,7 @@ pub(super) async fn run(
         match commands.log.append(batch).await.map_err(Failure::from) {
             Ok(crate::event_log::append::Appended::At(position)) => {
                 reservation.appended(position);
-                let receipt = Receipt { position, id: import.to_string() };
+                let receipt = Receipt { position, id: import.to_string(), repeated: false };
                 return Ok(Imported::Started { import, receipt, rows: planned.rows });
             }
             Ok(crate::event_log::append::Appended::Repeated { position, answer }) => return repeated(position, &answer),

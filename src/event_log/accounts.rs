@@ -158,15 +158,17 @@ pub async fn rotate_session(
     Ok(rotated.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Deletes the secrets of sessions that have ended, and of those that never started.
+/// Deletes the secrets of sessions that have ended, and of those that never started. A secret is kept for a day after its last
+/// use: it opens nothing, but a form that arrives after the end of its session is kept only for a browser that has the secret.
 ///
 /// # Errors
 /// Returns an error if the statement fails.
 pub async fn forget_sessions(pool: &Pool, now: Timestamp) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM session_secrets x
-         WHERE EXISTS (SELECT FROM catalogue c
-                       WHERE c.kind = 'session' AND c.key = x.session::text AND c.valid_to IS NULL AND c.retired)
+         WHERE x.last_seen < $1::timestamptz - interval '1 day'
+               AND EXISTS (SELECT FROM catalogue c
+                           WHERE c.kind = 'session' AND c.key = x.session::text AND c.valid_to IS NULL AND c.retired)
             OR x.expires < $1::timestamptz - interval '1 day'",
         now.0
     );

@@ -4,6 +4,7 @@
 //! looked up. A name that does not exist is reported with similar names, because an empty list would claim that nothing
 //! happened.
 
+pub(crate) mod accounts;
 mod lookup;
 mod moments;
 mod words;
@@ -12,6 +13,7 @@ pub(crate) use lookup::{event_types, kind_of};
 pub(crate) use words::{Matches, WINDOW, Words, find, move_on};
 
 use crate::confidential::Reader;
+use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -72,12 +74,14 @@ pub(crate) struct Resolved {
     pub(crate) reader: Reader,
 }
 
-/// Looks up the filters as of a position. The error inside lists every filter that names nothing.
+/// Looks up the filters as of a position. They find only events that the caller may read. The error inside lists every filter
+/// that names nothing.
 ///
 /// # Errors
-/// Returns an error if the database fails.
+/// Returns an error if the database fails, or if a filter names events that the caller may not read.
 pub(crate) async fn resolve(
     entered: &Entered,
+    principal: &Principal,
     connection: &mut Connection,
     position: i64,
     now: Timestamp,
@@ -108,7 +112,7 @@ pub(crate) async fn resolve(
         }
     }
     if let Some(text) = filled(entered.object.as_ref()) {
-        match lookup::object(connection, text).await? {
+        match lookup::object(connection, principal, text).await? {
             Ok(lookup::Object::Kind(kind)) => resolved.filter.aggregate_type = Some(kind),
             Ok(lookup::Object::Subjects(subjects)) => resolved.filter.subjects = Some(subjects),
             Err(wrong) => unknown.push(wrong),
@@ -120,7 +124,7 @@ pub(crate) async fn resolve(
             Ok(at) if field == "from" => {
                 resolved.from = Some(at);
                 // The last event before the moment, so that an event at the moment itself is included.
-                let before = Timestamp(at.0 - time::Duration::microseconds(1));
+                let before = Timestamp(at.0.saturating_sub(time::Duration::microseconds(1)));
                 resolved.filter.after = Some(log::position_at(&mut *connection, before).await?);
             }
             Ok(at) => {
@@ -131,6 +135,7 @@ pub(crate) async fn resolve(
             Err(wrong) => unknown.push(wrong),
         }
     }
+    accounts::limit(principal, &mut resolved.filter)?;
     Ok(if unknown.is_empty() { Ok(resolved) } else { Err(unknown) })
 }
 

@@ -254,7 +254,7 @@ rules! {
         MacInvalid "mac_invalid" "The file's cell is not a valid MAC address."
         MacMissing "mac_missing" "The request names no MAC address, and the device has none."
         MacNotOfDevice "mac_not_of_device" "The MAC address is not one of the device's."
-        MacRepeated "mac_repeated" "The file has the MAC address in an earlier row."
+        MacRepeated "mac_repeated" "The file has the MAC address, or another one of the same device, in an earlier row."
         MacsTooMany "macs_too_many" "The device has too many MAC addresses."
         Malformed "malformed" "The value does not have the form of its field."
         ManagementAddressTaken "management_address_taken"

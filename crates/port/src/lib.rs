@@ -78,6 +78,10 @@ pub struct Receipt {
     pub position: i64,
     /// The ID of the aggregate that was changed or created: a UUID or a key.
     pub id: String,
+    /// Whether this is the answer to an earlier request with the same idempotency key: this command changed nothing. It is not
+    /// part of the API's answer, which is the same as the first one.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 /// The effects of a change that has not been made yet.

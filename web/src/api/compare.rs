@@ -1,6 +1,7 @@
 //! Route that compares an object at two moments: every field with its value then and later.
 
 use crate::confidential::Reader;
+use crate::event_filter::accounts;
 use crate::http::application::Application;
 use crate::http::auth::caller::{Caller, Viewer};
 use crate::http::error::Error;
@@ -12,7 +13,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::event::KINDS;
 use bootledger_aggregates::rules::Rule;
-use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::shortened;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
@@ -24,9 +24,6 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/compare").get(show));
 }
-
-/// Kinds whose states only auditors and administrators may read.
-const RESTRICTED: [&str; 4] = ["user", "token", "session", "secret"];
 
 /// The object and the two moments.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -109,9 +106,7 @@ pub(crate) async fn compare(
     let missing =
         || Error::NotFound(shortened(format!("there is no object {object:?}; write its type and key, such as network/prod")));
     let (kind, key) = object_of(object).ok_or_else(missing)?;
-    if RESTRICTED.contains(&kind) {
-        caller.principal.require(Role::Auditor)?;
-    }
+    accounts::require(&caller.principal, kind)?;
     let reader = Reader::of(&caller.principal);
     let (from, before) = moment(snapshot, kind, key, from).await?;
     let (to, after) = moment(snapshot, kind, key, to).await?;

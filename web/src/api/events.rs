@@ -4,9 +4,10 @@
 mod stream;
 
 use crate::confidential::Reader;
-use crate::event_filter::{self, Entered, Resolved};
+use crate::event_filter::{self, Entered, Resolved, accounts};
 use crate::http::application::Application;
 use crate::http::auth::caller::Viewer;
+use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::page::{Page, limit};
@@ -126,8 +127,8 @@ impl EventAnswer {
 }
 
 impl Wanted {
-    /// Looks up the filters of a reader.
-    async fn of(query: &EventQuery, reader: Reader, snapshot: &mut Snapshot<'_>, now: Timestamp) -> Result<Self, Error> {
+    /// Looks up the filters, which find only events that the caller may read.
+    async fn of(query: &EventQuery, principal: &Principal, snapshot: &mut Snapshot<'_>, now: Timestamp) -> Result<Self, Error> {
         let entered = Entered {
             actor: query.actor.clone(),
             object: query.object.clone(),
@@ -138,10 +139,10 @@ impl Wanted {
             device: query.device,
             deployment: query.deployment,
             text: query.q.clone(),
-            reader,
+            reader: Reader::of(principal),
         };
         let position = snapshot.position;
-        let mut resolved = match event_filter::resolve(&entered, snapshot.connection(), position, now).await? {
+        let mut resolved = match event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await? {
             Ok(resolved) => resolved,
             Err(unknown) => {
                 let first = unknown.into_iter().next();
@@ -151,6 +152,7 @@ impl Wanted {
         // `aggregate` is taken literally: a program may wait for an object that does not exist yet.
         if let Some(aggregate) = &query.aggregate {
             let (kind, key) = aggregate.split_once('/').map_or((aggregate.as_str(), None), |(kind, key)| (kind, Some(key)));
+            accounts::require(principal, kind)?;
             if resolved.filter.aggregate_type.as_ref().is_some_and(|other| other != kind) {
                 let message = "aggregate: it contradicts object; send one of them";
                 return Err(Error::bad_request("aggregate", Rule::ParameterMalformed, message));
@@ -199,6 +201,9 @@ impl Wanted {
 
 /// Returns events in the order of the log.
 ///
+/// Events of users, tokens, sessions and the scopes of secrets are only for auditors and administrators. Other callers get the
+/// log without them, so the positions that they see have gaps.
+///
 /// With `Accept: text/event-stream`, returns a live stream of the same events: each event's `id` is its position, and its
 /// `data` is this JSON on one line. It has no `event` field, so that a browser's `onmessage` receives every event. The stream
 /// continues after `Last-Event-ID` or `?after=`, and sends a comment every 15 seconds.
@@ -206,26 +211,26 @@ impl Wanted {
         ("Last-Event-ID" = Option<i64>, Header, description = "Streams only: the position of the last event that the client received")),
     responses((status = 200, content((Page<EventAnswer> = "application/json"), (String = "text/event-stream")))))]
 pub(crate) async fn index(
-    caller: Viewer,
+    Viewer(caller): Viewer,
     Parameters(query): Parameters<EventQuery>,
     application: Data<Application>,
     mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let (after, reader) = (query.after.unwrap_or(0), Reader::of(&caller.principal));
+    let after = query.after.unwrap_or(0);
     if after < 0 {
         return Err(Error::rejected("after", Rule::AfterNegative, "positions start at 1; use after=0 for all events"));
     }
     let accepts = |header: &str| request.headers().get(header).and_then(|value| value.to_str().ok());
     if accepts(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let mut snapshot = backend.read_now().await?;
-        let wanted = Wanted::of(&query, reader, &mut snapshot, (application.now)()).await?;
+        let wanted = Wanted::of(&query, &caller.principal, &mut snapshot, (application.now)()).await?;
         drop(snapshot);
         return stream::answer(&application, backend, &request, wanted, after, query.limit.is_some());
     }
     let limit = limit(query.limit)?;
     let mut snapshot = backend.read().await?;
-    let wanted = Wanted::of(&query, reader, &mut snapshot, (application.now)()).await?;
+    let wanted = Wanted::of(&query, &caller.principal, &mut snapshot, (application.now)()).await?;
     let last = snapshot.position;
     let (items, next) = wanted.read(snapshot.connection(), after, last, limit as usize).await?;
     Ok(snapshot.answer(&Page { items, next: next.map(|position| position.to_string()) }))

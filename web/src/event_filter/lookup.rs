@@ -1,6 +1,7 @@
 //! Looks up actors, objects and types of events by what someone has entered.
 
-use super::Unknown;
+use super::{Unknown, accounts};
+use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use crate::wording::{actors as words, events};
 use bootledger_aggregates::actor::{self, SystemActor};
@@ -48,9 +49,18 @@ pub(super) async fn actors(connection: &mut Connection, text: &str, last: i64) -
     Ok(Err(Unknown { field: "actor", message, similar: similar(text, known.iter().map(|actor| (actor.clone(), name(actor)))) }))
 }
 
-/// The objects that a text names: a type (`network`), `type/key`, or a name.
-pub(super) async fn object(connection: &mut Connection, text: &str) -> Result<Result<Object, Unknown>, Error> {
+/// The objects that a text names: a type (`network`), `type/key`, or a name. Names of objects that the caller may not read are
+/// unknown.
+///
+/// # Errors
+/// Returns an error if the database fails, or if the text names a type that the caller may not read.
+pub(super) async fn object(
+    connection: &mut Connection,
+    principal: &Principal,
+    text: &str,
+) -> Result<Result<Object, Unknown>, Error> {
     if let Some(kind) = kind_of(text) {
+        accounts::require(principal, kind)?;
         return Ok(Ok(Object::Kind(kind.to_owned())));
     }
     // A key may contain a slash, so what is before it counts only if it is a type.
@@ -58,7 +68,10 @@ pub(super) async fn object(connection: &mut Connection, text: &str) -> Result<Re
         Some((Some(kind), name)) => (Some(kind), name),
         _ => (None, text),
     };
-    let named = timeline::named_by(connection, name, kind).await?;
+    if let Some(kind) = kind {
+        accounts::require(principal, kind)?;
+    }
+    let named = timeline::named_by(connection, name, kind, accounts::hidden(principal)).await?;
     if !named.subjects.is_empty() {
         return Ok(Ok(Object::Subjects(named.subjects)));
     }

@@ -32,7 +32,13 @@ pub(super) fn parse(field: &'static str, text: &str, now: Timestamp) -> Result<T
         let is_exact = field != "to" || local.contains('.');
         Some(if is_exact { at } else { Timestamp(at.plus_seconds(seconds).0 - Duration::microseconds(1)) })
     };
-    before_now().or_else(named).ok_or_else(|| Unknown {
+    let found = before_now().or_else(named);
+    // No event is older, and the arithmetic on times has an end, which a long span would reach.
+    if found.is_some_and(|at| at < Timestamp::default()) {
+        let message = format!("{text:?} is before 1970. Enter a later time, or a shorter span such as 24h or 7d");
+        return Err(Unknown { field, message, similar: vec![] });
+    }
+    found.ok_or_else(|| Unknown {
         field,
         message: format!(
             "{text:?} is not a time. Enter it in UTC such as 2026-01-31T14:03, or a span before now such as 24h or 7d"
@@ -57,8 +63,17 @@ mod tests {
             ("2026-01-30", "2026-01-30T00:00:00Z"),
             ("24h", "2026-01-30T12:00:00Z"),
             ("7d", "2026-01-24T12:00:00Z"),
+            ("20000d", "1971-04-30T12:00:00Z"),
+            ("1970-01-01", "1970-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(parse("from", text, now).map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        for early in ["5000000d", "4294967295d", "4294967295h", "21000d", "1969-12-31", "0000-01-01T00:00:00Z"] {
+            for field in ["from", "to"] {
+                let refused = parse(field, early, now).expect_err(early);
+                assert!(refused.message.contains("before 1970"), "{refused:?}");
+            }
         }
     }
 
@@ -77,7 +92,7 @@ mod tests {
         ] {
             assert_eq!(parse("to", text, now).map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
         }
-        for wrong in ["yesterday", "h", "24x", "2026-13-01", "é", "d"] {
+        for wrong in ["10000-01-01", "yesterday", "h", "24x", "2026-13-01", "é", "d"] {
             assert!(parse("to", wrong, now).is_err(), "{wrong}");
         }
     }

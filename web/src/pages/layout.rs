@@ -268,7 +268,7 @@ impl PageContext {
             (self.clock.previous, self.clock.next) = around;
         }
         if let Some(saved) = self.saved {
-            self.confirmation = toast::confirmation(snapshot.connection(), saved, &self.caller.principal.actor()).await?;
+            self.confirmation = toast::confirmation(snapshot.connection(), saved, &self.caller.principal).await?;
         }
         self.altered = verification::find(snapshot.connection()).await?.problem.map(|(problem, _)| problem);
         Ok(Seen { position: snapshot.position, at: snapshot.at, page_context: self })

@@ -8,7 +8,7 @@ mod proof;
 use super::compare::page_of;
 use super::live::{self, Region, State, Topic};
 use crate::confidential::Reader;
-use crate::event_filter::{self, Matches, Resolved, WINDOW};
+use crate::event_filter::{self, Matches, Resolved, WINDOW, accounts};
 use crate::http::access::VERIFY;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -24,6 +24,7 @@ use crate::wording::actors;
 use crate::wording::timeline::sentence;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::user::Role;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::timeline::{self, Filter, Line, Order};
 use filters::{FILTERS, Query, Suggestions, without};
@@ -55,13 +56,17 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
     let first = query.before.is_none();
     let proof = proof::read(&page_context, &mut snapshot).await?;
     let views = Views::load(&page_context, &mut snapshot, "timeline", Known::filters(&FILTERS)).await?;
-    let suggestions = Suggestions::read(&mut snapshot).await?;
-    let entered = query.entered(Reader::of(&page_context.caller.principal));
-    let resolved = event_filter::resolve(&entered, snapshot.connection(), position, now).await?;
+    let principal = &page_context.caller.principal;
+    let suggestions = Suggestions::read(principal, &mut snapshot).await?;
+    let entered = query.entered(Reader::of(principal));
+    let resolved = event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await?;
     let start = without(&page_context, &["before"]);
     let heading = block::heading(&[], &html! { "Timeline" }, &html! {});
     let introduction = html! {
         p { "All events, newest first. Each event has a number, its position in the log. A plugin is one step of a deployment. Events are never changed or removed: each contains a hash of the one before it, which “Verify” and " code { "bootledger verify" } " check." }
+        @if page_context.may(Role::Auditor).is_err() {
+            p.quiet { "Only auditors and administrators see the events of users, tokens, sessions and the scopes of secrets." }
+        }
         (proof)
     };
     let mut resolved = match resolved {
@@ -145,12 +150,13 @@ fn thousands(number: i64) -> String {
 async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let query: Query = page_context.query()?;
     let path = at_path(&without(&page_context, &["before"]), "/timeline");
-    let (now, reader) = (page_context.now, Reader::of(&page_context.caller.principal));
+    let (now, principal) = (page_context.now, page_context.caller.principal.clone());
+    // Streams are shared among visitors with the same role, on which the result depends.
     let render = live::render(move |mut snapshot, _| {
-        let (entered, path) = (query.entered(reader), path.clone());
+        let (entered, path, principal) = (query.entered(Reader::of(&principal)), path.clone(), principal.clone());
         Box::pin(async move {
             let position = snapshot.position;
-            let resolved = event_filter::resolve(&entered, snapshot.connection(), position, now).await?;
+            let resolved = event_filter::resolve(&entered, &principal, snapshot.connection(), position, now).await?;
             let mut count = 0;
             if let Ok(mut resolved) = resolved {
                 resolved.filter.after = Some(resolved.filter.after.unwrap_or(0).max(since));
@@ -171,20 +177,24 @@ async fn show(page_context: PageContext, Path(position): Path<i64>, mut backend:
         let message = format!("event {position} happened after event {last}, the moment that you are viewing");
         return Err(Error::NotFound(message));
     }
-    let only = Filter { after: Some(position - 1), before: Some(position + 1), ..Filter::default() };
+    let (before, after) = (Some(position.saturating_add(1)), Some(position.saturating_sub(1)));
+    let only = Filter { after, before, ..Filter::default() };
     let found = timeline::list(snapshot.connection(), &only, Order::NewestFirst, 1).await?;
     let line = found
         .into_iter()
         .next()
         .map(|line| reader.line(line))
         .ok_or_else(|| Error::NotFound(format!("there is no event {position}, or it is not processed yet")))?;
+    let principal = &page_context.caller.principal;
+    accounts::require(principal, &line.aggregate_type)?;
     let all = bootledger_projections::database::log::Filter::default();
     let stored = bootledger_projections::database::log::read_after(snapshot.connection(), position - 1, 1, all).await?;
     let payload = stored.first().and_then(|stored| serde_json::from_str::<serde_json::Value>(&stored.payload).ok());
     let payload = payload.map(|payload| reader.state(&line.aggregate_type, payload));
     let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
     let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
-    let same = Filter { correlation_id: Some(line.correlation_id.clone()), before: Some(last + 1), ..Filter::default() };
+    let mut same = Filter { correlation_id: Some(line.correlation_id.clone()), before: Some(last + 1), ..Filter::default() };
+    accounts::limit(principal, &mut same)?;
     let neighbours = timeline::list(snapshot.connection(), &same, Order::OldestFirst, LIMIT).await?;
     let neighbours: Vec<Line> = neighbours.into_iter().map(|line| reader.line(line)).collect();
     let rows = [

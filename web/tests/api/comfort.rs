@@ -6,6 +6,10 @@ use actix_web::test::TestRequest;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 use bootledger_port::Receipt;
+use bootledger_web::http::auth::cookie;
+use bootledger_web::http::auth::token::Secret;
+use serde_json::json;
+use uuid::Uuid;
 
 /// A form of a page, as a browser sends it.
 fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
@@ -65,20 +69,48 @@ async fn a_form_survives_the_end_of_its_session_for_its_user_and_browser_only() 
 }
 
 #[actix_web::test]
+async fn a_form_is_kept_only_for_a_browser_with_the_secret_of_the_session() {
+    let site = TestSite::create().await;
+    site.user("ada", Role::Administrator).await;
+    let (id, own) = site.session("ada").await;
+    let made_up = format!("{}={}", cookie::name(false), cookie::text(id, &Secret::random()));
+    let ticket = async |cookie: &str, fields: &[(&str, &str)]| {
+        let sent = site.browse(cookie, form("/networks", fields)).await;
+        assert_eq!(sent.status, 303, "{sent:?}");
+        !sent.header("set-cookie").is_empty()
+    };
+    let fields = [("key", "k-1"), ("name", "prod")];
+    assert!(!ticket(&made_up, &fields).await, "the session is live");
+    site.append("session", &id.to_string(), json!({"type": "SessionEnded", "reason": "revoked"})).await;
+    assert!(!ticket(&made_up, &fields).await, "the session has ended");
+    assert!(ticket(&own, &fields).await);
+    assert!(!ticket(&own, &[("a", ""); 2_001]).await, "too many fields");
+}
+
+#[actix_web::test]
 async fn a_form_that_is_sent_again_shows_no_second_secret() {
     let site = TestSite::create().await;
     let cookie = site.signed_in(Role::Administrator).await;
     // The first request with this form created the token, with another secret than the one that the second would get.
     let (id, _) = site.token(TokenScope::Operator, None).await;
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: true }));
     let fields = [("key", "k-1"), ("name", "ops"), ("scope", "operator"), ("days", "never"), ("dhcp_server", "")];
     let again = site.browse(&cookie, form("/settings/tokens", &fields)).await;
     assert_eq!((again.status.as_u16(), again.text.contains("bl_")), (200, false), "{}", again.text);
     assert_eq!(site.domain.requested.lock().expect("no panic")[0].1.key(), Some("form:k-1"));
     site.user_with("ada", "correct horse battery", false).await;
-    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned() }));
+    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned(), repeated: true }));
     let again = site.browse(&cookie, form("/settings/users/ada/password", &[("key", "k-2")])).await;
     assert_eq!((again.status.as_u16(), again.text.contains("id=\"secret\"")), (200, false), "{}", again.text);
+    // The views do not show the first request's token and user yet.
+    site.answer(Ok(Receipt { position: 1, id: Uuid::now_v7().to_string(), repeated: true }));
+    let fields = [("key", "k-3"), ("name", "ops"), ("scope", "operator"), ("days", "never"), ("dhcp_server", "")];
+    let early = site.browse(&cookie, form("/settings/tokens", &fields)).await;
+    assert_eq!((early.status.as_u16(), early.text.contains("bl_")), (200, false), "{}", early.text);
+    site.answer(Ok(Receipt { position: 1, id: "eve".to_owned(), repeated: true }));
+    let fields = [("key", "k-4"), ("name", "eve"), ("role", "viewer"), ("sign_in", "password")];
+    let early = site.browse(&cookie, form("/settings/users", &fields)).await;
+    assert_eq!((early.status.as_u16(), early.text.contains("id=\"secret\"")), (200, false), "{}", early.text);
 }
 
 #[actix_web::test]
@@ -105,7 +137,7 @@ async fn a_saved_change_is_confirmed_on_the_next_page_once() {
     let cookie = site.signed_in(Role::Administrator).await;
     let (id, _) = site.token(TokenScope::Operator, None).await;
     let path = format!("/settings/tokens/{id}/revoke");
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: false }));
     let saved = site.browse(&cookie, form(&path, &[("key", "k-1")])).await;
     assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/settings/tokens"));
     assert!(saved.header("set-cookie").starts_with("saved=1; "), "{saved:?}");

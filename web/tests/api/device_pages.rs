@@ -153,7 +153,7 @@ async fn registering_keeps_what_was_written_until_every_rule_holds() {
     let errors = texts(&refused, "#error-assignment .error");
     assert!(errors.len() == 1 && errors[0].contains("no venture shop"), "{errors:?}");
     let id = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 0, id: id.clone() }));
+    site.answer(Ok(Receipt { position: 0, id: id.clone(), repeated: false }));
     let done = site.request_as(&operator, form("/devices/new", &right)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/devices/{id}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -212,7 +212,7 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
     assert!(errors.len() == 1 && errors[0].contains("10.0.0.1 is in the margin"), "{errors:?}");
     assert_eq!(texts(&refused, "#field-ip[value='10.0.0.1']").len(), 1);
     let deployment = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 0, id: deployment.clone() }));
+    site.answer(Ok(Receipt { position: 0, id: deployment.clone(), repeated: false }));
     let done = site.request_as(&operator, form(&path, &sent)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{deployment}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -243,7 +243,7 @@ async fn a_bulk_action_fixes_its_devices_by_id_first_and_starts_with_a_page_of_i
     let refused = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
     assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["bulk_row_twice".to_owned()]));
     let bulk = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 0, id: bulk.clone() }));
+    site.answer(Ok(Receipt { position: 0, id: bulk.clone(), repeated: false }));
     let started = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
     assert_eq!((started.status.as_u16(), started.header("location")), (303, format!("/bulk-actions/{bulk}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -276,7 +276,7 @@ async fn a_bulk_edit_adds_and_removes_tags() {
         ("add_tags", "Spare, row:4"),
         ("remove_tags", "gpu"),
     ];
-    site.answer(Ok(Receipt { position: 0, id: Uuid::now_v7().to_string() }));
+    site.answer(Ok(Receipt { position: 0, id: Uuid::now_v7().to_string(), repeated: false }));
     let started = site.request_as(&operator, form("/devices/bulk/do", &sent)).await;
     assert_eq!(started.status.as_u16(), 303, "{}", started.text);
     let requested = site.domain.requested.lock().expect("no panic");

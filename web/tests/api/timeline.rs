@@ -2,6 +2,7 @@
 
 use crate::elements::texts;
 use crate::support::{Answer, TestSite, deployment_started, device_registered, network_defined, site_defined};
+use actix_web::dev::Service;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
@@ -29,7 +30,8 @@ fn lines(answer: &Answer) -> usize {
 async fn filters_find_what_people_enter() {
     let (site, viewer) = filled().await;
     let all = lines(&site.request_as(&viewer, TestRequest::get().uri("/timeline")).await);
-    assert!(all >= 5, "{all} lines");
+    // The viewer's own token is an event of an account, which viewers do not see.
+    assert_eq!(all, 4);
     for (query, expected) in [
         ("actor=test", all),
         ("actor=token+test", all),
@@ -73,6 +75,12 @@ async fn an_unknown_name_is_reported_with_similar_ones() {
     }
     let page = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=yesterday")).await;
     assert_eq!(texts(&page, "#unknown-from").len(), 1);
+    let early = site.request_as(&viewer, TestRequest::get().uri("/timeline?from=5000000d")).await;
+    assert_eq!((early.status.as_u16(), texts(&early, "#unknown-from").len()), (200, 1));
+    let early = site.request_as(&viewer, TestRequest::get().uri("/api/v1/events?from=5000000d")).await.problem();
+    assert_eq!((early.0, &early.1["errors"][0]["field"]), (400, &json!("from")));
+    let beyond = site.request_as(&viewer, TestRequest::get().uri("/timeline/9223372036854775807")).await;
+    assert_eq!(beyond.status, 404);
     // Correcting one filter does not drop the others.
     let path = "/timeline?actor=tset&from=2026-01-30&to=2026-01-30T14:03:07&type=SiteDefined,NetworkDefined";
     let page = site.request_as(&viewer, TestRequest::get().uri(path)).await;
@@ -107,6 +115,73 @@ async fn exports_have_exactly_the_lines_of_the_filter() {
         json.text.lines().map(|line| serde_json::from_str(line).expect("JSON on each line")).collect();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["type"], "DeploymentStarted");
+}
+
+#[actix_web::test]
+async fn a_caller_who_takes_no_export_gets_no_more_of_them_and_others_do() {
+    let (site, viewer) = filled().await;
+    let other = site.bearer(TokenScope::Viewer).await;
+    let service = site.start().await;
+    let export = async |bearer: &str| {
+        let request = TestRequest::get().uri("/timeline/export.csv").insert_header(("authorization", format!("Bearer {bearer}")));
+        service.call(request.to_request()).await.expect("an answer")
+    };
+    let (first, second) = (export(&viewer).await, export(&viewer).await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    let refused = Answer::of(export(&viewer).await).await;
+    assert_eq!((refused.problem().0, refused.header("retry-after")), (503, "30"), "{}", refused.text);
+    assert_eq!(export(&other).await.status(), 200);
+    assert!(Answer::of(first).await.text.contains("NetworkDefined"), "the export itself is whole");
+    assert_eq!(export(&viewer).await.status(), 200);
+    drop(second);
+}
+
+#[actix_web::test]
+async fn only_auditors_and_administrators_read_events_of_accounts() {
+    let (site, viewer) = filled().await;
+    site.user("ada", Role::Viewer).await;
+    site.session("ada").await;
+    let (operator, auditor) = (site.bearer(TokenScope::Operator).await, site.bearer(TokenScope::Auditor).await);
+    let get = async |bearer: &str, path: &str| site.request_as(bearer, TestRequest::get().uri(path)).await;
+    let started = get(&auditor, "/api/v1/events?type=SessionStarted").await.json()["items"][0]["position"].clone();
+    let whole = ["/timeline", "/timeline/export.csv", "/timeline/export.jsonl", "/api/v1/events?limit=1000"];
+    let named = [
+        "/timeline?object=session".to_owned(),
+        "/timeline?object=user/ada".to_owned(),
+        "/timeline?type=SiteDefined,SessionStarted".to_owned(),
+        "/timeline/export.csv?object=users".to_owned(),
+        "/timeline/export.jsonl?type=TokenCreated".to_owned(),
+        format!("/timeline/{started}"),
+        "/api/v1/events?aggregate=session".to_owned(),
+        "/api/v1/events?object=token".to_owned(),
+        "/api/v1/events?type=UserCreated".to_owned(),
+        "/api/v1/compare?object=user/ada&from=0".to_owned(),
+    ];
+    for bearer in [&viewer, &operator] {
+        for path in whole {
+            let answer = get(bearer, path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(answer.text.contains("NetworkDefined"), "{path}: {}", answer.text);
+            for secret in ["SessionStarted", "UserCreated", "TokenCreated", "10.0.0.7", "Firefox", "type=SessionStarted"] {
+                assert!(!answer.text.contains(secret), "{path}: {secret} in {}", answer.text);
+            }
+        }
+        for path in &named {
+            assert_eq!(get(bearer, path).await.status, 403, "{path}");
+        }
+        // A name does not reveal whether there is such a user.
+        assert_eq!(get(bearer, "/api/v1/events?object=ada").await.status, 400);
+        // A page is full although events in between are left out.
+        let page = get(bearer, "/api/v1/events?limit=4").await.json();
+        assert_eq!((page["items"].as_array().map(Vec::len), page["next"].is_null()), (Some(4), true), "{page}");
+    }
+    for path in whole {
+        assert!(get(&auditor, path).await.text.contains("SessionStarted"), "{path}");
+    }
+    for path in &named {
+        assert_eq!(get(&auditor, path).await.status, 200, "{path}");
+    }
+    assert!(get(&auditor, "/timeline").await.text.contains("Sign-ins and lock-outs"));
 }
 
 #[actix_web::test]

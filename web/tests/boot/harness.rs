@@ -66,7 +66,7 @@ impl Commands for Domain {
         };
         let mut requested = self.requested.lock().expect("no panic");
         requested.push((command, context));
-        Ok(Receipt { position: 100 + i64::try_from(requested.len()).expect("few"), id })
+        Ok(Receipt { position: 100 + i64::try_from(requested.len()).expect("few"), id, repeated: false })
     }
 
     async fn check_deployment(&self, _: &NewDeployment) -> Result<Proposed, CommandError> {

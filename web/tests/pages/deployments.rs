@@ -113,7 +113,7 @@ async fn a_cancellation_needs_a_reason_and_keeps_it_when_it_is_refused() {
     let refused = site.request_as(&bearer, form(&path, "key=k1&reason=wrong+%3Cserver%3E")).await;
     assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["deployment_ended".to_owned()]));
     assert!(refused.text.contains("value=\"wrong &lt;server&gt;\""), "{}", refused.text);
-    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string(), repeated: false }));
     let done = site.request_as(&bearer, form(&path, "key=k2&reason=wrong+server")).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{}", ids[0]).as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -153,7 +153,7 @@ async fn many_deployments_are_cancelled_after_a_preview_by_an_action_with_a_page
     let unsaid = site.request_as(&bearer, form(path, &format!("what=cancel&list=%2Fdeployments&key=k&{rows}"))).await;
     assert_eq!((unsaid.status.as_u16(), texts(&unsaid, "tbody th").len()), (422, 2), "{}", unsaid.text);
     let bulk = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 1, id: bulk.clone() }));
+    site.answer(Ok(Receipt { position: 1, id: bulk.clone(), repeated: false }));
     let started = site.request_as(&bearer, form(path, &format!("what=cancel&list=%2Fdeployments&reason=x&key=k&{rows}"))).await;
     assert_eq!((started.status.as_u16(), started.header("location")), (303, format!("/bulk-actions/{bulk}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -209,7 +209,7 @@ async fn a_deployment_is_marked_installed_only_with_a_reason() {
     let path = format!("/deployments/{}/done", ids[0]);
     let empty = site.request_as(&bearer, form(&path, "key=k1&reason=+")).await;
     assert_eq!((empty.status.as_u16(), empty.rules()), (422, vec!["missing".to_owned()]));
-    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: ids[0].to_string(), repeated: false }));
     let done = site.request_as(&bearer, form(&path, "key=k2&reason=it+shows+the+login")).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{}", ids[0]).as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -222,7 +222,7 @@ async fn an_operator_reports_a_restart_and_writes_a_note_without_invisible_chara
     let (site, ids) = data_centre(&["a.dc1.example"]).await;
     let bearer = site.bearer(TokenScope::Operator).await;
     let path = format!("/deployments/{}", ids[0]);
-    let accepted = || site.answer(Ok(Receipt { position: 1, id: ids[0].to_string() }));
+    let accepted = || site.answer(Ok(Receipt { position: 1, id: ids[0].to_string(), repeated: false }));
     accepted();
     assert_eq!(site.request_as(&bearer, form(&format!("{path}/restart-reported"), "key=k1")).await.status, 303);
     let refused = site.request_as(&bearer, form(&format!("{path}/notes"), "key=k2&note=a%E2%80%8Bb&ticket=OPS-1")).await;

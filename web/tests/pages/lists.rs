@@ -149,7 +149,7 @@ async fn timeline_and_ventures_have_saved_views_without_an_order() {
 async fn a_view_is_saved_as_the_page_shows_it_without_its_place_in_the_list() {
     let site = five().await;
     let bearer = site.bearer(TokenScope::Viewer).await;
-    site.answer(Ok(Receipt { position: 1, id: Uuid::nil().to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: Uuid::nil().to_string(), repeated: false }));
     let fields = [("list", "deployments"), ("query", "status=open&after=x&at=3"), ("name", "Open"), ("shared", "true")];
     let saved = site.request_as(&bearer, form("/views", &fields)).await;
     assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/deployments?status=open"));

@@ -60,11 +60,12 @@ pub struct Named {
     pub similar: Vec<String>,
 }
 
-/// The things that have or had this name, regardless of upper and lower case; only those of one type if `kind` is a type.
+/// The things that have or had this name, regardless of upper and lower case; only those of one type if `kind` is a type, and none of the
+/// types in `hidden`, which are other types than `device` and `deployment`.
 ///
 /// # Errors
 /// Returns `Error::Database` if a query fails.
-pub async fn named_by(connection: &mut Connection, name: &str, kind: Option<&str>) -> Result<Named> {
+pub async fn named_by(connection: &mut Connection, name: &str, kind: Option<&str>, hidden: &[&str]) -> Result<Named> {
     let wanted = |other: &str| kind.is_none_or(|kind| kind == other);
     let plain = name.parse::<MacAddress>().map_or_else(|_| name.to_lowercase(), |mac| mac.to_string());
     let like = format!("%{}%", plain.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
@@ -102,7 +103,8 @@ pub async fn named_by(connection: &mut Connection, name: &str, kind: Option<&str
             if row.exact { named.subjects.deployments.push(DeploymentId(row.id)) } else { named.similar.push(row.hostname) }
         }
     }
-    let kinds: Vec<String> = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| wanted(kind)).collect();
+    let shown = |kind: &str| wanted(kind) && !hidden.contains(&kind);
+    let kinds: Vec<String> = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| shown(kind)).collect();
     let rows = sqlx::query!(
         r#"SELECT k AS "kind!", key AS "key!" FROM UNNEST($1::text[]) AS k, UNNEST($2::text[]) AS key
            WHERE EXISTS (SELECT FROM timeline WHERE aggregate_type = k AND aggregate_id = key)"#,
@@ -199,12 +201,14 @@ pub async fn actors(connection: &mut Connection, last: i64, most: i64) -> Result
     Ok(found.fetch_all(connection).await?)
 }
 
-/// Names to suggest where someone enters what an event is about: the catalogue as `type/key`, and the devices that changed last.
+/// Names to suggest where someone enters what an event is about: the catalogue as `type/key`, without the types in `hidden`, and
+/// the devices that changed last.
 ///
 /// # Errors
 /// Returns `Error::Database` if a query fails.
-pub async fn suggestions(connection: &mut Connection, most: i64) -> Result<Vec<String>> {
-    let kinds = ["site", "network", "venture", "rack", "boot_image", "dhcp_server", "user", "webhook"].map(str::to_owned);
+pub async fn suggestions(connection: &mut Connection, most: i64, hidden: &[&str]) -> Result<Vec<String>> {
+    let kinds = ["site", "network", "venture", "rack", "boot_image", "dhcp_server", "user", "webhook"];
+    let kinds: Vec<String> = kinds.into_iter().filter(|kind| !hidden.contains(kind)).map(str::to_owned).collect();
     let catalogue = sqlx::query_scalar!(
         r#"SELECT kind || '/' || key AS "name!" FROM catalogue WHERE valid_to IS NULL AND kind = ANY($1) ORDER BY kind, key LIMIT $2"#,
         &kinds,

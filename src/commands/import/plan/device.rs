@@ -1,6 +1,6 @@
 //! The device of a row: its registration, or what the row changes.
 
-use super::Common;
+use super::{Arrived, Common};
 use crate::commands::CommandService;
 use crate::commands::controllers::{clash, misplaced};
 use crate::commands::execute::Failure;
@@ -30,6 +30,7 @@ impl Common<'_> {
         id: DeviceId,
         rack: Option<&Name>,
         site: &Name,
+        arrived: &Arrived,
     ) -> Result<Result<Option<Draft<Device>>, Refused>, Failure> {
         let management = row.management_ip.clone().map(|address| Management {
             address,
@@ -63,6 +64,12 @@ impl Common<'_> {
             }
             if let (Some(rack), Some(_)) = (&changed.rack, known.footprint()) {
                 (facts.rack, _) = rack_facts(&commands.views, rack).await?;
+                // The views show the racks before the import. Its events are appended together, so that devices which leave a
+                // rack make room for every row, even if two devices exchange their places.
+                if let Some(found) = &mut facts.rack {
+                    found.others.retain(|(other, _)| !self.moving.contains(other));
+                    found.others.extend(arrived.get(rack).into_iter().flatten().copied());
+                }
             }
             let mut draft = Draft::<Device>::load(&commands.log, id.to_string()).await?;
             let command = DeviceCommand::ChangeDevice { change: Box::new(changed), facts };

@@ -1,11 +1,11 @@
-//! Forms that arrived after their session had ended. They are kept in memory until their user has signed in again, so that nobody
+//! Forms that arrived after their session had ended. They are kept in memory until their user has signed in again, so that no one
 //! has to type a form twice because of a coffee break.
 //!
-//! A form is kept only for the user of the ended session, and only the browser that sent it can get it: a cookie has its random
-//! ticket. Passwords are never kept. Another instance, or this one after a restart, does not have the form: then the user sees
+//! A form is kept only if the browser proves with the session's secret that it had the session, and only for the user of that
+//! session. Only the browser that sent it can get it: a cookie has its random ticket. Passwords are never kept. Another instance, or this one after a restart, does not have the form: then the user sees
 //! the dashboard, as before.
 
-use super::{cookie, transport};
+use super::{cookie, sessions, transport};
 use crate::http::access::{PASSWORD, SIGN_IN};
 use crate::http::application::Application;
 use actix_web::dev::{Payload, ServiceRequest};
@@ -14,9 +14,6 @@ use actix_web::http::header::{ACCEPT, CONTENT_LENGTH, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, web};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::rows::accounts::SessionView;
-use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::catalogue;
 use futures::StreamExt;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -31,11 +28,17 @@ const COOKIE: &str = "resume";
 const SECONDS: i64 = 1_800;
 /// The maximum size of a kept form, in bytes.
 const LARGEST: usize = 64 << 10;
+/// The maximum number of fields of a kept form, which the page shows.
+const MOST_FIELDS: usize = 2_000;
+/// The maximum length of a kept form's path, in bytes.
+const LONGEST_PATH: usize = 2_000;
 /// How long the body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The maximum number of kept forms: of all users, and of one.
 const MOST: usize = 200;
 const MOST_OF_USER: usize = 5;
+/// The maximum size of all kept forms together, in bytes.
+const LARGEST_OF_ALL: usize = 4 << 20;
 /// The fields that contain passwords. A form with one of them is not kept.
 const SECRETS: [&str; 3] = ["password", "current", "again"];
 
@@ -52,7 +55,19 @@ struct Kept {
     ticket: Uuid,
     user: UserName,
     until: Timestamp,
-    form: KeptForm,
+    path: String,
+    /// The body as it arrived: parsed pairs would take many times its memory.
+    body: Box<[u8]>,
+}
+
+impl Kept {
+    fn size(&self) -> usize {
+        self.path.len() + self.body.len()
+    }
+
+    fn form(&self) -> KeptForm {
+        KeptForm { path: self.path.clone(), pairs: form_urlencoded::parse(&self.body).into_owned().collect() }
+    }
 }
 
 /// The kept forms of this process.
@@ -60,18 +75,22 @@ struct Kept {
 pub(crate) struct KeptForms(Mutex<VecDeque<Kept>>);
 
 impl KeptForms {
-    fn add(&self, user: UserName, form: KeptForm, now: Timestamp) -> Uuid {
+    fn add(&self, user: UserName, path: &str, body: Vec<u8>, now: Timestamp) -> Uuid {
         let ticket = Uuid::new_v4();
+        let until = now.plus_seconds(SECONDS);
+        let new = Kept { ticket, user, until, path: path.to_owned(), body: body.into_boxed_slice() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|kept| kept.until > now);
-        if kept.iter().filter(|kept| kept.user == user).count() >= MOST_OF_USER {
-            let oldest = kept.iter().position(|kept| kept.user == user);
+        if kept.iter().filter(|kept| kept.user == new.user).count() >= MOST_OF_USER {
+            let oldest = kept.iter().position(|kept| kept.user == new.user);
             drop(oldest.and_then(|oldest| kept.remove(oldest)));
         }
-        if kept.len() >= MOST {
-            drop(kept.pop_front());
+        let mut size = new.size() + kept.iter().map(Kept::size).sum::<usize>();
+        while kept.len() >= MOST || size > LARGEST_OF_ALL {
+            let Some(oldest) = kept.pop_front() else { break };
+            size -= oldest.size();
         }
-        kept.push_back(Kept { ticket, user, until: now.plus_seconds(SECONDS), form });
+        kept.push_back(new);
         ticket
     }
 
@@ -80,7 +99,7 @@ impl KeptForms {
         let ticket: Uuid = cookie::value(request, COOKIE)?.parse().ok()?;
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.iter().find(|kept| kept.ticket == ticket && kept.user == *user && kept.until > now);
-        found.map(|kept| kept.form.clone())
+        found.map(Kept::form)
     }
 }
 
@@ -91,15 +110,15 @@ pub(super) async fn keep(request: &mut ServiceRequest) -> Option<HeaderValue> {
     if !is_form(request.request()) {
         return None;
     }
-    // The body is read only for a session that existed: anyone can make up a cookie.
-    let user = owner(request.request(), &application).await?;
+    // The body is read only for a browser that had the session: anyone can make up a cookie, and IDs of sessions are no secrets.
+    let presented = cookie::presented(request.request(), transport::is_secure(request.request(), &application))?;
+    let user = sessions::owner(request.request(), &application, presented).await.ok()??;
     let payload = request.take_payload();
     let body = tokio::time::timeout(PATIENCE, read(payload)).await.ok()??;
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
-    if pairs.is_empty() || pairs.iter().any(|(name, _)| SECRETS.contains(&name.as_str())) {
+    if !may_be_kept(&body) {
         return None;
     }
-    let ticket = forms.add(user, KeptForm { path: request.path().to_owned(), pairs }, (application.now)());
+    let ticket = forms.add(user, request.path(), body, (application.now)());
     cookie::header(COOKIE, &ticket.to_string(), SECONDS, transport::is_secure(request.request(), &application))
 }
 
@@ -113,6 +132,18 @@ async fn read(mut payload: Payload) -> Option<Vec<u8>> {
     Some(body)
 }
 
+/// Whether a form has fields, not too many, and none with a password.
+fn may_be_kept(body: &[u8]) -> bool {
+    let mut fields = 0;
+    for (name, _) in form_urlencoded::parse(body) {
+        fields += 1;
+        if fields > MOST_FIELDS || SECRETS.contains(&&*name) {
+            return false;
+        }
+    }
+    fields > 0
+}
+
 fn is_form(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let short = header(CONTENT_LENGTH).parse::<usize>().is_ok_and(|length| length <= LARGEST);
@@ -121,16 +152,7 @@ fn is_form(request: &HttpRequest) -> bool {
     let own =
         path.starts_with(SIGN_IN) || path == PASSWORD || path == "/sign-out" || path == "/theme" || path.starts_with("/api/");
     let encoded = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    request.method() == Method::POST && short && page && encoded && !own
-}
-
-/// The user of the session that a request presents, which has ended.
-async fn owner(request: &HttpRequest, application: &Application) -> Option<UserName> {
-    let (session, _) = cookie::presented(request, transport::is_secure(request, application))?;
-    let mut connection = application.views.acquire().await.ok()?;
-    let item = catalogue::find(&mut connection, "session", &session.to_string(), At::Now).await.ok()??;
-    let view: SessionView = serde_json::from_value(item.spec).ok()?;
-    Some(view.session.user)
+    request.method() == Method::POST && short && page && encoded && !own && path.len() <= LONGEST_PATH
 }
 
 #[cfg(test)]
@@ -142,8 +164,11 @@ mod tests {
         name.parse().expect("a user name")
     }
 
+    const BODY: &[u8] = b"name=prod+1&cidr=";
+
     fn form(path: &str) -> KeptForm {
-        KeptForm { path: path.to_owned(), pairs: vec![("name".to_owned(), "prod".to_owned())] }
+        let pairs = [("name", "prod 1"), ("cidr", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        KeptForm { path: path.to_owned(), pairs: pairs.to_vec() }
     }
 
     fn with(ticket: Uuid) -> HttpRequest {
@@ -153,7 +178,7 @@ mod tests {
     #[test]
     fn a_form_is_found_by_its_browser_and_its_user_until_it_expires() {
         let (forms, now) = (KeptForms::default(), Timestamp::default());
-        let ticket = forms.add(user("ada"), form("/networks"), now);
+        let ticket = forms.add(user("ada"), "/networks", BODY.to_vec(), now);
         assert_eq!(forms.find(&with(ticket), &user("ada"), now), Some(form("/networks")));
         assert_eq!(forms.find(&with(ticket), &user("bob"), now), None, "another user");
         assert_eq!(forms.find(&with(Uuid::new_v4()), &user("ada"), now), None, "another browser");
@@ -163,13 +188,26 @@ mod tests {
     #[test]
     fn the_memory_for_forms_is_bounded() {
         let (forms, now) = (KeptForms::default(), Timestamp::default());
-        let tickets: Vec<Uuid> = (0..=MOST_OF_USER).map(|n| forms.add(user("ada"), form(&format!("/{n}")), now)).collect();
+        let add = |name: &str, path: &str| forms.add(user(name), path, BODY.to_vec(), now);
+        let tickets: Vec<Uuid> = (0..=MOST_OF_USER).map(|n| add("ada", &format!("/{n}"))).collect();
         assert_eq!(forms.find(&with(tickets[0]), &user("ada"), now), None);
         assert!(forms.find(&with(tickets[1]), &user("ada"), now).is_some());
         for n in 0..MOST {
-            forms.add(user(&format!("user{n}")), form("/x"), now);
+            add(&format!("user{n}"), "/x");
         }
         assert_eq!(forms.0.lock().expect("no panic").len(), MOST);
+        for n in 0..MOST {
+            forms.add(user(&format!("user{n}")), "/x", vec![b'a'; LARGEST], now);
+        }
+        let size: usize = forms.0.lock().expect("no panic").iter().map(Kept::size).sum();
+        assert!((LARGEST..=LARGEST_OF_ALL).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn a_form_with_too_many_fields_or_a_password_is_not_kept() {
+        assert!(may_be_kept(BODY) && may_be_kept("a&".repeat(MOST_FIELDS).as_bytes()));
+        assert!(!may_be_kept("a&".repeat(MOST_FIELDS + 1).as_bytes()));
+        assert!(!may_be_kept(b"name=prod&pass%77ord=x") && !may_be_kept(b"") && !may_be_kept(b"&&"));
     }
 
     #[test]
@@ -184,7 +222,8 @@ mod tests {
         assert!(is_form(&request("/networks").to_http_request()));
         assert!(!is_form(&request("/networks").insert_header(("content-length", "100000")).to_http_request()));
         assert!(!is_form(&request("/networks").insert_header(("hx-request", "true")).to_http_request()));
-        for path in ["/sign-in", PASSWORD, "/api/v1/networks"] {
+        let long = format!("/{}", "x".repeat(LONGEST_PATH));
+        for path in ["/sign-in", PASSWORD, "/api/v1/networks", &long] {
             assert!(!is_form(&request(path).to_http_request()), "{path}");
         }
     }

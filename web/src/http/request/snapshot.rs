@@ -7,7 +7,7 @@
 use super::parameters::AT;
 use crate::http::edge::position;
 use crate::http::error::Error;
-use crate::http::share::Permit;
+use crate::http::share::{FilePermit, Permit};
 use actix_web::HttpResponse;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -30,7 +30,7 @@ pub struct Snapshot<'backend> {
     pub(crate) recorded_at: Option<Timestamp>,
     /// The time of the request.
     now: Timestamp,
-    _permit: Permit,
+    permit: Permit,
     _backend: PhantomData<&'backend mut ()>,
 }
 
@@ -39,8 +39,7 @@ impl Snapshot<'_> {
     pub(super) async fn begin(views: &Pool, permit: Permit, at: Option<&str>, now: fn() -> Timestamp) -> Result<Self, Error> {
         let mut transaction = views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let (position, now) = (checkpoint::position(&mut *transaction).await?, now());
-        let mut snapshot =
-            Self { transaction, at: At::Now, position, recorded_at: None, now, _permit: permit, _backend: PhantomData };
+        let mut snapshot = Self { transaction, at: At::Now, position, recorded_at: None, now, permit, _backend: PhantomData };
         if let Some(text) = at {
             let position = snapshot.resolve(AT, text, now).await?;
             snapshot.at = At::Position(position);
@@ -77,6 +76,14 @@ impl Snapshot<'_> {
             return Err(Error::rejected(parameter, Rule::AtInFuture, format!("{time} has not come yet; it is {now}")));
         }
         Ok(log::position_at(self.connection(), time).await?.min(shown))
+    }
+
+    /// Takes a part of the caller's share for a file that the caller downloads.
+    ///
+    /// # Errors
+    /// Returns an error if the caller, or all callers together, download too many files.
+    pub(crate) fn file_permit(&self) -> Result<FilePermit, Error> {
+        self.permit.file()
     }
 
     /// The time that the snapshot shows, to which durations are measured: now, or when the event at the past position was

@@ -1,7 +1,9 @@
 //! The confirmation that a change was saved, on the page that follows the form. A cookie carries the position of the change to
 //! that page, which reads from the log what was saved. It works without a script, and lasts for one page.
 
+use crate::event_filter::accounts;
 use crate::http::auth::cookie;
+use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use crate::pages::components::icon::icon;
 use crate::wording::timeline::sentence;
@@ -37,18 +39,27 @@ pub(super) fn of_request(request: &HttpRequest) -> Option<i64> {
     cookie::value(request, COOKIE)?.parse().ok()
 }
 
-/// The confirmation of the event at a position. There is none if the actor did not cause the event: a command that had nothing
-/// to do names the last event of the log, which may be anyone's.
-pub(super) async fn confirmation(connection: &mut Connection, position: i64, actor: &str) -> Result<Option<Markup>, Error> {
-    let lines = timeline::at(connection, &[position]).await?;
-    Ok(lines.first().filter(|line| line.actor == actor).map(|line| shown(position, &sentence(line))))
+/// The confirmation of the event at a position. There is none if the visitor did not cause the event: a command that had nothing
+/// to do names the last event of the log, which may be anyone's. It leads to the event if the visitor may read it there: users
+/// change their own password without being able to read about accounts.
+pub(super) async fn confirmation(
+    connection: &mut Connection,
+    position: i64,
+    visitor: &Principal,
+) -> Result<Option<Markup>, Error> {
+    let (lines, actor) = (timeline::at(connection, &[position]).await?, visitor.actor());
+    let line = lines.first().filter(|line| line.actor == actor);
+    Ok(line.map(|line| shown(position, &sentence(line), accounts::may_read(visitor, &line.aggregate_type))))
 }
 
-fn shown(position: i64, what: &str) -> Markup {
+fn shown(position: i64, what: &str, linked: bool) -> Markup {
     html! {
         div.toast role="status" id="toast" {
             (icon("check-circle-fill"))
-            p { strong { "Saved" } ": " (what) ". " a href=(format!("/timeline/{position}")) { "Event " (position) } }
+            p {
+                strong { "Saved" } ": " (what) ". "
+                @if linked { a href=(format!("/timeline/{position}")) { "Event " (position) } }
+            }
             button.plain.small type="button" data-dismiss="toast" hidden { "Dismiss" }
         }
     }
@@ -76,8 +87,10 @@ mod tests {
 
     #[test]
     fn a_confirmation_is_a_status_with_a_link_to_the_event() {
-        let html = shown(7, "User ada retired network <prod>").into_string();
+        let html = shown(7, "User ada retired network <prod>", true).into_string();
         assert!(html.contains("role=\"status\"") && html.contains("href=\"/timeline/7\""), "{html}");
         assert!(html.contains("&lt;prod&gt;"), "{html}");
+        let unlinked = shown(7, "User ada changed the password of user ada", false).into_string();
+        assert!(unlinked.contains("changed the password") && !unlinked.contains("href"), "{unlinked}");
     }
 }

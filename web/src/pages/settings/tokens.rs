@@ -194,7 +194,7 @@ async fn create(
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => {
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-                if is_older(&mut backend, receipt.position, id, made.sha256()).await? {
+                if receipt.repeated && !is_own(&mut backend, receipt.position, id, made.sha256()).await? {
                     let content = html! {
                         (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
                         (secret::shown_before(
@@ -222,13 +222,14 @@ async fn create(
     Ok(page_context.refused(*application.position.borrow(), page))
 }
 
-/// Whether the command found the token of an earlier request with the same form: its secret is not the one that was generated
-/// for this request.
-async fn is_older(backend: &mut Backend, position: i64, id: TokenId, sha256: Sha256) -> Result<bool, Error> {
+/// Whether a token has the secret that was generated for this request, although the request's key was used before: the service
+/// repeats a command if it does not know whether the database has stored it. A token that the views do not show yet may have
+/// the secret of an earlier request with the same form.
+async fn is_own(backend: &mut Backend, position: i64, id: TokenId, sha256: Sha256) -> Result<bool, Error> {
     backend.reach(position).await;
     let mut snapshot = backend.read_now().await?;
     let found = tokens::find(snapshot.connection(), id).await.map_err(bootledger_projections::Error::from)?;
-    Ok(found.is_some_and(|found| found.sha256 != sha256))
+    Ok(found.is_some_and(|found| found.sha256 == sha256))
 }
 
 /// The page before a token is revoked.

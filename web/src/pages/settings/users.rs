@@ -159,7 +159,7 @@ async fn create(
         };
         let command = Command::Account(AccountAction::CreateUser { name: name.clone(), display_name, role, password });
         match backend.execute(command, fields.context(&caller)).await {
-            Ok(receipt) if is_older(&mut backend, receipt.position, &name, generated).await? => {
+            Ok(receipt) if receipt.repeated && !is_own(&mut backend, receipt.position, &name, generated).await? => {
                 return Ok(shown_before(page_context, &backend, &name));
             }
             Ok(receipt) => match show_once {
@@ -177,16 +177,16 @@ async fn create(
     Ok(page_context.refused(backend.position(), page))
 }
 
-/// Whether the command found the result of an earlier request with the same form: the user's password is not the one that was
-/// generated for this request.
-async fn is_older(backend: &mut Backend, position: i64, name: &UserName, generated: Option<PasswordId>) -> Result<bool, Error> {
-    let Some(generated) = generated else { return Ok(false) };
-    if !backend.reach(position).await {
-        return Ok(false);
-    }
+/// Whether a user has the password that was generated for this request, although the request's key was used before: the service
+/// repeats a command if it does not know whether the database has stored it. If the views do not show the password yet, it may be
+/// that of an earlier request with the same form.
+async fn is_own(backend: &mut Backend, position: i64, name: &UserName, generated: Option<PasswordId>) -> Result<bool, Error> {
+    // Without a generated password, the page shows no secret.
+    let Some(generated) = generated else { return Ok(true) };
+    backend.reach(position).await;
     let mut snapshot = backend.read_now().await?;
     let found = accounts::credentials(snapshot.connection(), name).await?;
-    Ok(found.is_some_and(|found| !matches!(found.user.sign_in, SignIn::Password { password, .. } if password == generated)))
+    Ok(found.is_some_and(|found| matches!(found.user.sign_in, SignIn::Password { password, .. } if password == generated)))
 }
 
 /// The answer to a form with a generated password that was sent again.
@@ -385,7 +385,7 @@ async fn reset_password(
     let generated = Some(password.id);
     let command = Command::Account(AccountAction::SetPassword { user: name.clone(), password, keep: None });
     match backend.execute(command, fields.context(&caller)).await {
-        Ok(receipt) if is_older(&mut backend, receipt.position, &name, generated).await? => {
+        Ok(receipt) if receipt.repeated && !is_own(&mut backend, receipt.position, &name, generated).await? => {
             Ok(shown_before(page_context, &backend, &name))
         }
         Ok(receipt) => {

@@ -39,7 +39,8 @@ async fn export(
     let mut snapshot = backend.read().await?;
     let entered = page_context.query::<Query>()?.entered(Reader::of(&page_context.caller.principal));
     let (position, now) = (snapshot.position, page_context.now);
-    let resolved = event_filter::resolve(&entered, snapshot.connection(), position, now).await?;
+    let principal = &page_context.caller.principal;
+    let resolved = event_filter::resolve(&entered, principal, snapshot.connection(), position, now).await?;
     let mut resolved = match resolved.map_err(|unknown| unknown.into_iter().next()) {
         Ok(resolved) => resolved,
         Err(Some(unknown)) => return Err(unknown.into()),

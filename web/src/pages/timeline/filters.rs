@@ -1,7 +1,8 @@
 //! The filters of the timeline: fields with suggestions, what is filtered as chips, and names that nothing has.
 
 use crate::confidential::Reader;
-use crate::event_filter::{Entered, Resolved, Unknown, event_types, kind_of};
+use crate::event_filter::{Entered, Resolved, Unknown, accounts, event_types, kind_of};
+use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::badge::Tone;
@@ -9,6 +10,7 @@ use crate::pages::components::block;
 use crate::pages::layout::PageContext;
 use crate::wording::events;
 use bootledger_aggregates::event::KINDS;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::timeline;
@@ -81,12 +83,13 @@ pub(super) struct Suggestions {
 }
 
 impl Suggestions {
-    /// Reads the actors and names that exist.
-    pub(super) async fn read(snapshot: &mut Snapshot<'_>) -> Result<Self, Error> {
+    /// Reads the actors and names that exist, as far as the visitor may read about them.
+    pub(super) async fn read(principal: &Principal, snapshot: &mut Snapshot<'_>) -> Result<Self, Error> {
         let position = snapshot.position;
         let actors = timeline::actors(snapshot.connection(), position, SUGGESTED).await?;
-        let mut objects: Vec<String> = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect();
-        objects.extend(timeline::suggestions(snapshot.connection(), SUGGESTED).await?);
+        let kinds = KINDS.iter().map(|(kind, _)| *kind).filter(|kind| accounts::may_read(principal, kind));
+        let mut objects: Vec<String> = kinds.map(str::to_owned).collect();
+        objects.extend(timeline::suggestions(snapshot.connection(), SUGGESTED, accounts::hidden(principal)).await?);
         Ok(Self { actors, objects })
     }
 }
@@ -144,6 +147,7 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
             }
         }
     };
+    let principal = &page_context.caller.principal;
     let event_type = chip_value("type", page_context.parameter("type"));
     html! {
         form.filters method="get" action="/timeline" {
@@ -162,12 +166,12 @@ pub(super) fn form(page_context: &PageContext, suggestions: &Suggestions, resolv
             button type="submit" { "Filter" }
             datalist id="known-actors" { @for actor in &suggestions.actors { option value=(actor) {} } }
             datalist id="known-objects" { @for object in &suggestions.objects { option value=(object) {} } }
-            datalist id="known-types" { @for (_, event_type) in event_types() { option value=(events::label(event_type)) {} } }
+            datalist id="known-types" { @for (_, event_type) in accounts::readable_types(principal) { option value=(events::label(event_type)) {} } }
         }
         p.timeline-ranges {
             "Last " a href=(range(page_context, "24h")) { "24 hours" } " · " a href=(range(page_context, "7d")) { "7 days" } " · "
-            a href=(range(page_context, "30d")) { "30 days" } " · "
-            a href=(with(page_context, "type", SIGN_INS)) { "Sign-ins and lock-outs" }
+            a href=(range(page_context, "30d")) { "30 days" }
+            @if page_context.may(Role::Auditor).is_ok() { " · " a href=(with(page_context, "type", SIGN_INS)) { "Sign-ins and lock-outs" } }
         }
     }
 }
