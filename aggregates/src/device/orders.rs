@@ -40,7 +40,7 @@ pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts
 
 /// An operator can interrupt an installation only by naming its deployment.
 fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
-    if order.restart.is_some() || order.action == PowerAction::On {
+    if order.restart.is_some() || !allowed::interrupts(order.action, order.network_boot) {
         return None;
     }
     let live = facts.live.filter(|_| facts.in_progress);
@@ -52,14 +52,7 @@ fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
             Rule::DeploymentNotInProgress,
             format!("deployment {named} is not in progress on this device; leave it out, or name the deployment that is"),
         )),
-        (None, Some(live)) => Some(
-            BrokenRule::new(
-                "interrupts",
-                Rule::AlreadyDeploying,
-                "the device is being deployed, and this would interrupt the installation; to do so, name the deployment here",
-            )
-            .held_by(format!("deployment {live}")),
-        ),
+        (None, Some(live)) => allowed::interrupting(order.action, order.network_boot, live),
     }
 }
 
