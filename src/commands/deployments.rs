@@ -3,14 +3,16 @@
 use super::execute::Failure;
 use super::start::Choosing;
 use super::{CommandService, context};
+use crate::event_log::append::Precondition;
 use crate::event_log::draft::Draft;
 use crate::event_log::store::Terms;
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::DeploymentEvent;
-use bootledger_aggregates::deployment::installer::NextBootReason;
+use bootledger_aggregates::deployment::installer::{NextBoot, NextBootReason, installs_again};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::lock;
 use bootledger_aggregates::rules::{Refused, Rule};
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::text::Text;
@@ -37,8 +39,9 @@ impl CommandService {
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
             DeploymentAction::RetryPlugin { deployment, plugin } => {
+                let preconditions = if installs_again(plugin) { self.unlocked(*deployment).await? } else { vec![] };
                 let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
-                self.run::<Deployment>(deployment, command, terms, context).await
+                self.run::<Deployment>(deployment, command, Terms { preconditions, ..terms }, context).await
             }
             DeploymentAction::RecordBoot { deployment, file, sha256, client, at, then_disk } => {
                 let (file, then_disk) = (file.clone(), *then_disk);
@@ -54,9 +57,13 @@ impl CommandService {
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
             DeploymentAction::SetNextBoot { deployment, boot, by } => {
+                let preconditions = match boot {
+                    NextBoot::Network => self.unlocked(*deployment).await?,
+                    NextBoot::Disk => vec![],
+                };
                 let reason = NextBootReason::Operator { name: by.clone() };
                 let command = DeploymentCommand::SetNextBoot { boot: *boot, reason };
-                self.run::<Deployment>(deployment, command, terms, context).await
+                self.run::<Deployment>(deployment, command, Terms { preconditions, ..terms }, context).await
             }
             DeploymentAction::ReportRestart { deployment, now } => {
                 self.run::<Deployment>(deployment, DeploymentCommand::ReportRestart { now: *now }, terms, context).await
@@ -66,6 +73,18 @@ impl CommandService {
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
         }
+    }
+
+    /// Refuses to install a locked server again on an operator's request. Otherwise returns the precondition that no lock is
+    /// added in the meantime. The deployment's own steps do not check this, because a deployment that has started goes on.
+    async fn unlocked(&self, deployment: DeploymentId) -> Result<Vec<Precondition>, Failure> {
+        let deployment = Draft::<Deployment>::load(&self.log, deployment.to_string()).await?;
+        // Otherwise the deployment is unknown or has ended, and its own rules refuse the command.
+        let Some(id) = deployment.aggregate().device() else { return Ok(vec![]) };
+        let device = Draft::<Device>::load(&self.log, id.to_string()).await?;
+        Refused::unless_empty(device.aggregate().lock().map(|lock| lock::installing(lock, "")).into_iter().collect())?;
+        let (aggregate_id, sequence) = (id.to_string(), device.sequence());
+        Ok(vec![Precondition::Sequence { aggregate_type: "device", aggregate_id, sequence }])
     }
 
     /// Cancels the deployment and, in the same transaction, removes what it created on the device.

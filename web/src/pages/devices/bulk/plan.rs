@@ -9,7 +9,7 @@ use crate::pages::devices::list::filter;
 use crate::pages::devices::show::unless;
 use crate::pages::form::Fields;
 use bootledger_aggregates::bulk::{BulkAction, MOST_ROWS};
-use bootledger_aggregates::device::allowed;
+use bootledger_aggregates::device::{allowed, lock};
 use bootledger_aggregates::device::power::PowerAction;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -188,6 +188,10 @@ fn possible(what: What, device: &Device, installing: Option<DeploymentId>, wante
         What::Power if installing.is_some() && allowed::interrupts(wanted.order(), wanted.network_boot) => {
             Err("It is being deployed, and the order would interrupt its installation. To do so, open its power page.".to_owned())
         }
+        What::Power => {
+            let present = device.lock.as_ref().filter(|_| wanted.network_boot);
+            unless(present.map(|present| lock::installing(present, "network_boot")))
+        }
         _ => Ok(()),
     }
 }
@@ -248,5 +252,19 @@ mod tests {
             assert_eq!(possible(What::Power, &managed, live, &wanted).is_err(), interrupts, "{action:?} {network_boot}");
             assert_eq!(possible(What::Power, &managed, None, &wanted), Ok(()), "{action:?} {network_boot}");
         }
+    }
+
+    #[test]
+    fn a_network_boot_of_a_locked_device_is_skipped() {
+        let management = serde_json::json!({"address": "10.0.0.9", "protocol": "ipmi", "credentials": "bmc"});
+        let lock = serde_json::json!({"reason": "holds the only copy", "by": "user ada", "at": "2026-03-01T12:00:00Z"});
+        let locked = Device {
+            management: serde_json::from_value(management).expect("a controller"),
+            lock: serde_json::from_value(lock).expect("a lock"),
+            ..device()
+        };
+        let refused = possible(What::Power, &locked, None, &power(PowerAction::On, true)).expect_err("it is locked");
+        assert!(refused.contains("holds the only copy"), "{refused}");
+        assert_eq!(possible(What::Power, &locked, None, &power(PowerAction::On, false)), Ok(()));
     }
 }
