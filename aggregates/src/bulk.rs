@@ -135,9 +135,12 @@ pub enum BulkOutcome {
 }
 
 impl BulkOutcome {
-    /// The outcome of a refused row.
+    /// The outcome of a refused row, without what only administrators may read: all users can read results.
     pub fn refused(broken: impl IntoIterator<Item = BrokenRule>) -> Self {
-        let reason = |broken: BrokenRule| BulkReason { rule: broken.rule, message: broken.message };
+        let reason = |broken: BrokenRule| {
+            let BrokenRule { rule, message, .. } = broken.for_all_users();
+            BulkReason { rule, message }
+        };
         Self::Refused { reasons: broken.into_iter().take(MOST_REASONS).map(reason).collect() }
     }
 }

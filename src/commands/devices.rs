@@ -152,7 +152,6 @@ impl CommandService {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
@@ -359,7 +358,6 @@ impl CommandService {
             } else {
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),

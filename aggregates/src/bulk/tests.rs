@@ -65,6 +65,15 @@ fn an_outcome_that_is_known_or_of_an_earlier_attempt_or_of_no_row_is_not_recorde
 }
 
 #[test]
+fn a_result_does_not_have_what_only_administrators_may_read() {
+    let exact = BrokenRule::new("management.credentials", Rule::SecretMissing, "the secret bmc is not for 10.0.0.9");
+    let BulkOutcome::Refused { reasons } = BulkOutcome::refused([exact.or_in_general("it cannot be used")]) else {
+        panic!("not refused")
+    };
+    assert_eq!(reasons, [BulkReason { rule: "secret_missing".to_owned(), message: "it cannot be used".to_owned() }]);
+}
+
+#[test]
 fn a_retry_works_through_the_refused_rows_only() {
     let bulk = after([results(1, vec![done(0), refused(1), refused(2)]), BulkCommand::RetryBulk]);
     assert_eq!(counts(&bulk), (1, 0, 2));
