@@ -78,7 +78,13 @@ impl CommandService {
         match command {
             // These change what others refer to, so they are checked first against everything that is in use.
             Command::Device(action) => {
-                let (preconditions, _) = self.guard_device(action).await?;
+                let completed = self.with_controller(action).await?;
+                let (action, unchanged) = match &completed {
+                    Some((action, unchanged)) => (action, Some(unchanged.clone())),
+                    None => (action, None),
+                };
+                let (mut preconditions, _) = self.guard_device(action).await?;
+                preconditions.extend(unchanged);
                 self.device_command(action, preconditions, context).await
             }
             Command::Catalogue(action) => {

@@ -12,7 +12,6 @@ use bootledger_aggregates::actor::SystemActor;
 use bootledger_aggregates::bulk::{BulkAction, BulkOutcome, BulkReason, BulkResult, RowState, Started};
 use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::DeviceChange;
-use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_port::fingerprint::{Fingerprint, IdempotencyKey};
@@ -138,18 +137,11 @@ impl BulkWorker {
     ) -> Result<DeviceChange, CommandError> {
         let found = devices::find_many(&self.commands.views, &[id], At::Now).await.map_err(CommandError::of_database)?;
         let device = found.into_iter().next().ok_or_else(|| CommandError::NotFound(format!("there is no device {id}")))?;
-        let mut change = DeviceChange { venture: venture.cloned(), role: role.cloned(), ..DeviceChange::default() };
+        let (venture, role, credentials) = (venture.cloned(), role.cloned(), credentials.cloned());
+        let mut change = DeviceChange { venture, role, credentials, ..DeviceChange::default() };
         if let Some(rack) = rack.filter(|rack| device.rack.as_ref() != Some(*rack)) {
             change.rack = Some(rack.clone());
             change.removed.extend(device.rack_position.map(|_| Removable::Position));
-        }
-        if let Some(credentials) = credentials {
-            let Some(mut management) = device.management else {
-                let message = "the device has no management controller, so it has no credentials; enter its address first";
-                return Err(CommandError::Refused(vec![BrokenRule::new("management", Rule::ManagementMissing, message)]));
-            };
-            management.credentials = Some(credentials.clone());
-            change.management = Some(management);
         }
         Ok(change)
     }

@@ -122,6 +122,7 @@ impl<'de> Deserialize<'de> for DeviceChange {
             tags: patch.tags.or_empty(),
             macs: patch.macs.or_empty(),
             management: patch.management.value(),
+            credentials: None,
             parent: patch.parent.value(),
             venture: patch.venture.value(),
             role: patch.role.value(),
