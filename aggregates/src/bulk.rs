@@ -75,7 +75,7 @@ pub enum BulkAction {
         /// The reason, which is recorded with each deployment.
         reason: Text,
     },
-    /// Retries the plugins of deployments that failed or wait.
+    /// Retries the plugins of deployments that have failed or wait.
     Retry {},
 }
 
@@ -106,6 +106,9 @@ pub struct BulkRow {
     pub target: Uuid,
     /// The name that it had when the action started.
     pub name: Text,
+    /// For a retry: the plugins of the deployment that had failed or waited when the action started. Only these are retried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Name>,
 }
 
 /// Why a row was refused, as the command's answer said it.

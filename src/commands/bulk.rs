@@ -6,10 +6,11 @@ use crate::event_log::store::Terms;
 use bootledger_aggregates::bulk::{Bulk, BulkAction, BulkCommand, BulkRow, MOST_ROWS};
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId};
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{BulkOrder, Context, Receipt};
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::{deployments, devices};
+use bootledger_projections::rows::{deployments, devices, plugin_runs};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -45,7 +46,21 @@ impl CommandService {
         };
         let unknown = |id: &Uuid| BrokenRule::new("ids", rule, format!("there is no {what} {id}; leave it out"));
         Refused::unless_empty(ids.iter().filter(|id| !names.contains_key(id)).take(10).map(unknown).collect())?;
-        let row = |id: &Uuid| names.get(id).map(|name| BulkRow { target: *id, name: Text::fitted(name) });
+        let mut plugins = if matches!(action, BulkAction::Retry {}) { self.stuck(ids).await? } else { HashMap::new() };
+        let row = |id: &Uuid| {
+            let name = Text::fitted(names.get(id)?);
+            Some(BulkRow { target: *id, name, plugins: plugins.remove(id).unwrap_or_default() })
+        };
         Ok(ids.iter().filter_map(row).collect())
+    }
+
+    /// The plugins of these deployments that have failed or wait, in the order of their plans.
+    async fn stuck(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<Name>>, Failure> {
+        let ids: Vec<DeploymentId> = ids.iter().copied().map(DeploymentId).collect();
+        let mut stuck: HashMap<Uuid, Vec<Name>> = HashMap::new();
+        for run in plugin_runs::of_many(&self.views, &ids).await?.into_iter().filter(|run| run.status.is_stuck()) {
+            stuck.entry(run.deployment.0).or_default().push(run.plugin);
+        }
+        Ok(stuck)
     }
 }

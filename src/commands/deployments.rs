@@ -15,10 +15,11 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::lock;
 use bootledger_aggregates::rules::{Refused, Rule};
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_port::{Context, DeploymentAction, Receipt};
+use bootledger_port::{CommandError, Context, DeploymentAction, Receipt};
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::deployments;
+use bootledger_projections::rows::{deployments, plugin_runs};
 
 impl CommandService {
     pub(super) async fn deployment_command(
@@ -43,6 +44,7 @@ impl CommandService {
                 let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
                 self.run::<Deployment>(deployment, command, Terms { preconditions, ..terms }, context).await
             }
+            DeploymentAction::RetryPlugins { deployment, plugins } => self.retry_plugins(*deployment, plugins, context).await,
             DeploymentAction::RecordBoot { deployment, file, sha256, client, at, then_disk } => {
                 let (file, then_disk) = (file.clone(), *then_disk);
                 let command = DeploymentCommand::RecordBoot { file, sha256: *sha256, client: *client, at: *at, then_disk };
@@ -73,6 +75,32 @@ impl CommandService {
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
         }
+    }
+
+    /// Retries those of the plugins that have failed or wait. All are retried in one append with the key of the command: a
+    /// repeated command retries none of them again, and does not fail because they no longer wait.
+    async fn retry_plugins(&self, id: DeploymentId, plugins: &[Name], context: &Context) -> Result<Receipt, Failure> {
+        let runs = plugin_runs::of(&self.views, id).await?;
+        let stuck = |run: &&plugin_runs::Run| run.status.is_stuck() && plugins.contains(&run.plugin);
+        let stuck: Vec<Name> = runs.iter().filter(stuck).map(|run| run.plugin.clone()).collect();
+        let mut deployment = Draft::<Deployment>::load(&self.log, id.to_string()).await?;
+        if stuck.is_empty() {
+            // The same command may have been answered since its key was looked up, by another instance.
+            if let Some(answered) = self.answered(context).await.map_err(Failure::Other)? {
+                return Ok(answered);
+            }
+            // The deployment's rules say it better if it has ended, or if the plugin has succeeded.
+            if let Some(plugin) = plugins.first().cloned() {
+                deployment.decide(|deployment| deployment.decide(DeploymentCommand::RetryPlugin { plugin }))?;
+            }
+            let message = "no plugin has failed or waits among those that did when the action started; nothing is retried";
+            return Err(Failure::Other(CommandError::Conflict(message.to_owned())));
+        }
+        let preconditions = if stuck.iter().any(installs_again) { self.unlocked(id).await? } else { vec![] };
+        for plugin in stuck {
+            deployment.decide(|deployment| deployment.decide(DeploymentCommand::RetryPlugin { plugin }))?;
+        }
+        self.append(id, deployment.into_events(&context::metadata_text(context))?, preconditions, context).await
     }
 
     /// Refuses to install a locked server again on an operator's request. Otherwise returns the precondition that no lock is

@@ -21,8 +21,7 @@ use bootledger_port::{
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::bulk::{self, BulkView};
 use bootledger_projections::rows::catalogue::Entry;
-use bootledger_projections::rows::plugin_runs::RunStatus;
-use bootledger_projections::rows::{devices, plugin_runs};
+use bootledger_projections::rows::devices;
 use futures::StreamExt;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -121,7 +120,9 @@ impl BulkWorker {
             BulkAction::Cancel { reason } => {
                 Command::Deployment(DeploymentAction::CancelDeployment { deployment, reason: reason.clone() })
             }
-            BulkAction::Retry {} => return self.retry(deployment, &context).await.map(|()| None),
+            BulkAction::Retry {} => {
+                Command::Deployment(DeploymentAction::RetryPlugins { deployment, plugins: row.row.plugins.clone() })
+            }
         };
         self.commands.execute(command, context).await.map(|_| None)
     }
@@ -144,22 +145,6 @@ impl BulkWorker {
             change.removed.extend(device.rack_position.map(|_| Removable::Position));
         }
         Ok(change)
-    }
-
-    /// Retries those plugins of a deployment that failed or wait.
-    async fn retry(&self, deployment: DeploymentId, context: &Context) -> Result<(), CommandError> {
-        let runs = plugin_runs::of_many(&self.commands.views, &[deployment]).await.map_err(CommandError::of_database)?;
-        let stuck = |run: &&plugin_runs::Run| matches!(run.status, RunStatus::Failed | RunStatus::Waiting | RunStatus::Due);
-        let stuck: Vec<Name> = runs.iter().filter(stuck).map(|run| run.plugin.clone()).collect();
-        if stuck.is_empty() {
-            return Err(CommandError::Conflict("no plugin of the deployment has failed or waits".to_owned()));
-        }
-        for plugin in stuck {
-            let context = context.part(plugin.as_str());
-            let command = Command::Deployment(DeploymentAction::RetryPlugin { deployment, plugin });
-            self.commands.execute(command, context).await?;
-        }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ fn broken(decided: Result<Vec<BulkEvent>, Refused>) -> Vec<String> {
 }
 
 fn row(number: u128) -> BulkRow {
-    BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")) }
+    BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")), plugins: vec![] }
 }
 
 fn start(action: BulkAction, rows: Vec<BulkRow>) -> BulkCommand {

@@ -191,6 +191,8 @@ pub enum DeploymentAction {
     ReportPuppetRun { deployment: DeploymentId, run: PuppetRun, now: Timestamp },
     /// Retries a plugin now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
+    /// Retries those of these plugins that have failed or wait, all in one step.
+    RetryPlugins { deployment: DeploymentId, plugins: Vec<Name> },
     /// Records that a file was served to a server.
     RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp, then_disk: bool },
     /// Records the progress, failure or success that an installer reported.

@@ -190,8 +190,10 @@ mod tests {
 
     /// A bulk action of three devices: one done, one refused, one waiting.
     fn entry() -> Bulk {
-        let row =
-            |number| BulkRow { target: Uuid::from_u128(number), name: format!("R640 <no. {number}>").parse().expect("a name") };
+        let row = |number| {
+            let name = format!("R640 <no. {number}>").parse().expect("a name");
+            BulkRow { target: Uuid::from_u128(number), name, plugins: vec![] }
+        };
         let action = Box::new(BulkAction::Verify {});
         let list = "/devices?site=dc1".to_owned();
         let reasons = vec![BulkReason { rule: "role_missing".to_owned(), message: "it has no <role>".to_owned() }];

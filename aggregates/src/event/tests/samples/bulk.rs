@@ -6,8 +6,12 @@ use crate::device::power::PowerAction;
 use crate::samples::{deployment_id, device_id, parsed};
 use crate::user::Role;
 
+fn row(number: u128) -> BulkRow {
+    BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")), plugins: vec![] }
+}
+
 fn started(action: BulkAction) -> BulkEvent {
-    let rows = [1, 2].map(|number| BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")) });
+    let rows = [1, 2].map(row);
     BulkEvent::BulkStarted {
         action: Box::new(action),
         rows: rows.into(),
@@ -43,6 +47,12 @@ sample_events!(bulk: BulkEvent {
         started(BulkAction::Power { power: PowerAction::Off, network_boot: false }),
         started(BulkAction::Cancel { reason: parsed("the rack has no power") }),
         started(BulkAction::Retry {}),
+        BulkEvent::BulkStarted {
+            action: Box::new(BulkAction::Retry {}),
+            rows: vec![BulkRow { plugins: vec![parsed("dns"), parsed("reboot")], ..row(1) }],
+            list: String::new(),
+            level: Role::Administrator,
+        },
     ],
     BulkRowsFinished => [BulkEvent::BulkRowsFinished {
         attempt: 1,
