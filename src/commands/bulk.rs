@@ -22,11 +22,15 @@ impl CommandService {
                 let (action, list) = (action.clone(), list.clone());
                 (BulkId(Uuid::now_v7()), BulkCommand::StartBulk { action, rows, list, level: context.level })
             }
-            BulkOrder::RecordBulkResults { bulk, attempt, results } => {
-                (*bulk, BulkCommand::RecordBulkResults { attempt: *attempt, results: results.clone() })
+            BulkOrder::RecordBulkResults { bulk, results } => {
+                (*bulk, BulkCommand::RecordBulkResults { results: results.clone() })
             }
-            BulkOrder::RetryBulk(bulk) => (*bulk, BulkCommand::RetryBulk),
-            BulkOrder::StopBulk(bulk) => (*bulk, BulkCommand::StopBulk),
+            // The routes require the role operator, as the command of each row does by itself. What a row needs beyond that, such
+            // as a controller without TLS, is refused to a caller who may not do it, whoever started the action.
+            BulkOrder::RetryBulk(bulk) => {
+                (*bulk, BulkCommand::RetryBulk { by: context.actor.clone(), level: context.level })
+            }
+            BulkOrder::StopBulk { bulk, reason } => (*bulk, BulkCommand::StopBulk { reason: reason.clone() }),
         };
         self.run::<Bulk>(id, command, Terms::default(), context).await
     }

@@ -48,31 +48,32 @@ impl BulkWorker {
 
     /// Works through some rows of an action. Returns whether any row has an outcome now.
     async fn advance(&self, entry: Entry<BulkView, BulkId>) -> Result<bool> {
-        let (id, by_whom) = (entry.key, entry.spec.started_by.clone());
+        let (id, started_by) = (entry.key, entry.spec.started_by);
         let Some(started) = entry.spec.bulk.into_started() else { return Ok(false) };
+        let actor = started.retried_by.clone().unwrap_or(started_by);
         let waiting: Vec<(u32, RowState)> =
             (0..).zip(started.rows.iter().cloned()).filter(|(_, row)| row.result.is_none()).take(ROWS).collect();
         let row = |(number, row): (u32, RowState)| {
-            let context = row_context(id, &started, &by_whom, number);
+            let context = row_context(id, &started, &actor, (number, row.attempt));
             let action = &started.action;
-            async move { (number, self.carry_out(id, action, &row, context).await) }
+            async move { ((number, row.attempt), self.carry_out(id, action, &row, context).await) }
         };
-        let outcomes: Vec<(u32, Result<Option<DeploymentId>, CommandError>)> =
+        let outcomes: Vec<((u32, u32), Result<Option<DeploymentId>, CommandError>)> =
             futures::stream::iter(waiting.into_iter().map(row)).buffer_unordered(AT_ONCE).collect().await;
         let mut results = vec![];
         let mut late = None;
-        for (row, outcome) in outcomes {
+        for ((row, attempt), outcome) in outcomes {
             match outcome {
-                Ok(deployment) => results.push(BulkResult { row, outcome: BulkOutcome::Done { deployment } }),
+                Ok(deployment) => results.push(BulkResult { row, attempt, outcome: BulkOutcome::Done { deployment } }),
                 // The row keeps waiting, and the next pass sends its command again.
                 Err(error @ (CommandError::Unavailable(_) | CommandError::Busy(_))) => late = Some(error),
-                Err(error) => results.push(BulkResult { row, outcome: refused(error) }),
+                Err(error) => results.push(BulkResult { row, attempt, outcome: refused(error) }),
             }
         }
         let progress = !results.is_empty();
         if progress {
             results.sort_by_key(|result| result.row);
-            let order = BulkOrder::RecordBulkResults { bulk: id, attempt: started.attempt, results };
+            let order = BulkOrder::RecordBulkResults { bulk: id, results };
             let context = Context { correlation_id: id.to_string(), ..by(SystemActor::Service) };
             let receipt = self.commands.execute(Command::Bulk(order), context).await?;
             // The next pass must see these outcomes.
@@ -107,7 +108,7 @@ impl BulkWorker {
                     ..NewDeployment::of_device(device)
                 };
                 let start = Command::Deployment(DeploymentAction::StartDeployment(Box::new(wanted)));
-                let Receipt { id, .. } = self.commands.execute(start, context).await?;
+                let Receipt { id, .. } = self.commands.execute_keyed(start, context).await?;
                 return Ok(id.parse().ok());
             }
             BulkAction::Edit { rack, venture, role, credentials } => {
@@ -124,7 +125,7 @@ impl BulkWorker {
                 Command::Deployment(DeploymentAction::RetryPlugins { deployment, plugins: row.row.plugins.clone() })
             }
         };
-        self.commands.execute(command, context).await.map(|_| None)
+        self.commands.execute_keyed(command, context).await.map(|_| None)
     }
 
     /// The change of a device's description. Its rack unit belongs to its old rack; its controller keeps its address.
@@ -148,9 +149,10 @@ impl BulkWorker {
     }
 }
 
-/// The context of a row's command.
-fn row_context(id: BulkId, started: &Started, actor: &str, row: u32) -> Context {
-    let key = format!("bulk:{id}:{}:{row}", started.attempt);
+/// The context of a row's command. The key does not contain the actor, because the command of a row without a result stays the
+/// same when another user retries the action.
+fn row_context(id: BulkId, started: &Started, actor: &str, (row, attempt): (u32, u32)) -> Context {
+    let key = format!("bulk:{id}:{attempt}:{row}");
     let request = Fingerprint::of("", &key, "", b"", b"");
     Context {
         actor: actor.to_owned(),

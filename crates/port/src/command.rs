@@ -275,11 +275,11 @@ pub enum BulkOrder {
     /// Starts a bulk action. The rows are fixed by ID; unknown IDs are refused. The receipt contains the action's ID.
     StartBulk { action: Box<BulkAction>, ids: Vec<Uuid>, list: String },
     /// Records the results of some rows.
-    RecordBulkResults { bulk: BulkId, attempt: u32, results: Vec<BulkResult> },
-    /// Works through the refused rows of a bulk action again.
+    RecordBulkResults { bulk: BulkId, results: Vec<BulkResult> },
+    /// Works through the refused rows of a bulk action again, in the name and with the role of the caller.
     RetryBulk(BulkId),
-    /// Stops a bulk action: the rows without an outcome stay as they are.
-    StopBulk(BulkId),
+    /// Stops a bulk action: the rows without an outcome stay as they are. The service gives a reason, a user does not.
+    StopBulk { bulk: BulkId, reason: Option<Text> },
 }
 
 /// A report about the configuration that a DHCP server runs.

@@ -55,13 +55,15 @@ sample_events!(bulk: BulkEvent {
         },
     ],
     BulkRowsFinished => [BulkEvent::BulkRowsFinished {
-        attempt: 1,
         results: vec![
-            BulkResult { row: 0, outcome: BulkOutcome::Done { deployment: Some(deployment_id(1)) } },
-            BulkResult { row: 1, outcome: refused() },
-            BulkResult { row: 2, outcome: BulkOutcome::Done { deployment: None } },
+            BulkResult { row: 0, attempt: 1, outcome: BulkOutcome::Done { deployment: Some(deployment_id(1)) } },
+            BulkResult { row: 1, attempt: 1, outcome: refused() },
+            BulkResult { row: 2, attempt: 2, outcome: BulkOutcome::Done { deployment: None } },
         ],
     }],
-    BulkRetried => [BulkEvent::BulkRetried { attempt: 2 }],
-    BulkStopped => [BulkEvent::BulkStopped {}],
+    BulkRetried => [BulkEvent::BulkRetried { attempt: 2, by: "user bob".to_owned(), level: Role::Operator }],
+    BulkStopped => [
+        BulkEvent::BulkStopped { reason: None },
+        BulkEvent::BulkStopped { reason: Some(parsed("user ada is disabled")) },
+    ],
 });
