@@ -5,7 +5,7 @@
 //! only to rows that were refused. The command of a row without a result may have been carried out, so it keeps its attempt.
 //!
 //! The rows' commands have the name and the role of the caller who started the action or, after a retry, of the one who retried
-//! it: nobody can use the rights of another user.
+//! it. So no user can use the rights of another one.
 //!
 //! `(none) ─StartBulk─► running ─RecordBulkResults─► … ─► finished ─RetryBulk─► running`, and while it is running
 //! `─StopBulk─► stopped`.

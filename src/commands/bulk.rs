@@ -26,10 +26,8 @@ impl CommandService {
                 (*bulk, BulkCommand::RecordBulkResults { results: results.clone() })
             }
             // The routes require the role operator, as the command of each row does by itself. What a row needs beyond that, such
-            // as a controller without TLS, is refused to a caller who may not do it, whoever started the action.
-            BulkOrder::RetryBulk(bulk) => {
-                (*bulk, BulkCommand::RetryBulk { by: context.actor.clone(), level: context.level })
-            }
+            // as a controller without TLS, is refused to a caller who may not do it, even if an administrator started the action.
+            BulkOrder::RetryBulk(bulk) => (*bulk, BulkCommand::RetryBulk { by: context.actor.clone(), level: context.level }),
             BulkOrder::StopBulk { bulk, reason } => (*bulk, BulkCommand::StopBulk { reason: reason.clone() }),
         };
         self.run::<Bulk>(id, command, Terms::default(), context).await

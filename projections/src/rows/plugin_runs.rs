@@ -47,7 +47,7 @@ impl RunStatus {
     }
 
     /// Whether the plugin has failed or waits, so that a retry can help. A plugin that is due runs without one, and a retry of
-    /// `reboot` would restart its server once more.
+    /// `reboot` would restart its server a second time.
     pub fn is_stuck(self) -> bool {
         matches!(self, Self::Failed | Self::Waiting)
     }

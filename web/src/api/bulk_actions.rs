@@ -59,7 +59,7 @@ pub struct BulkActionAnswer {
     counts: BulkCounts,
     /// Who started it.
     started_by: String,
-    /// Who retried it last; null if nobody did. The rows that had no result then were changed in the name of this caller.
+    /// Who retried it last; null if it was not retried. The rows that had no result then were changed in the name of this caller.
     retried_by: Option<String>,
     /// When it was started.
     started_at: Timestamp,

@@ -2,8 +2,8 @@
 //! starts the action, which then has a page of its own.
 
 use super::history::History;
-use crate::english::as_sentence;
 use crate::api::deployments::DeploymentQuery;
+use crate::english::as_sentence;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;

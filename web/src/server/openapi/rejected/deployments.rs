@@ -108,13 +108,7 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
         ("post", "deployments/{id}/cancel") => &[&[Rule::DeploymentEnded]],
         ("post", "deployments/{id}/done") => &[&[Rule::DeploymentEnded, Rule::NotInProgress]],
         ("post", "deployments/{id}/plugins/{plugin}/retry") => {
-            &[&[
-                Rule::DeploymentEnded,
-                Rule::DeviceLocked,
-                Rule::PluginSucceeded,
-                Rule::PluginTooEarly,
-                Rule::ServerInstalled,
-            ]]
+            &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
         }
         ("post", "deployments/{id}/next-boot") => {
             &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::NotInProgress, Rule::ServerInstalled]]
