@@ -78,7 +78,13 @@ impl CommandService {
         match command {
             // These change what others refer to, so they are checked first against everything that is in use.
             Command::Device(action) => {
-                let (preconditions, _) = self.guard_device(action).await?;
+                let completed = self.with_controller(action).await?;
+                let (action, unchanged) = match &completed {
+                    Some((action, unchanged)) => (action, Some(unchanged.clone())),
+                    None => (action, None),
+                };
+                let (mut preconditions, _) = self.guard_device(action).await?;
+                preconditions.extend(unchanged);
                 self.device_command(action, preconditions, context).await
             }
             Command::Catalogue(action) => {
@@ -102,29 +108,11 @@ impl CommandService {
         }
     }
 
-    /// The result for the caller: a failure names the holders of the values that it is about.
-    async fn named<T>(&self, result: Result<T, Failure>) -> Result<T, CommandError> {
-        match result {
-            Ok(done) => Ok(done),
-            Err(failure) => Err(self.with_names(failure.into()).await),
-        }
-    }
-}
-
-/// The holders of those claims that are held, for programs that load data which may already exist.
-///
-/// # Errors
-/// Returns an error if the query fails, or if a row cannot be parsed.
-pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
-    facts::holders(views, claims).await.map_err(CommandError::from)
-}
-
-#[async_trait]
-impl Commands for CommandService {
-    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+    /// Runs a command whose idempotency key, if it has one, is in the stored form. The keys of callers begin with their names and
+    /// a slash, so a key without a slash is not one that a caller can choose.
+    pub(crate) async fn execute_keyed(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
         let span =
             info_span!("command", command.name = command.name(), actor = context.actor, correlation_id = context.correlation_id);
-        let context = context::with_own_key(context);
         let limit = limit(&command);
         let executed = async {
             if let Some(answered) = self.answered(&context).await? {
@@ -160,6 +148,29 @@ impl Commands for CommandService {
         };
         let late = |_| CommandError::Unavailable(anyhow::anyhow!("the command did not finish within {} s", limit.as_secs()));
         tokio::time::timeout(limit, executed).instrument(span).await.map_err(late)?
+    }
+
+    /// The result for the caller: a failure names the holders of the values that it is about.
+    async fn named<T>(&self, result: Result<T, Failure>) -> Result<T, CommandError> {
+        match result {
+            Ok(done) => Ok(done),
+            Err(failure) => Err(self.with_names(failure.into()).await),
+        }
+    }
+}
+
+/// The holders of those claims that are held, for programs that load data which may already exist.
+///
+/// # Errors
+/// Returns an error if the query fails, or if a row cannot be parsed.
+pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+    facts::holders(views, claims).await.map_err(CommandError::from)
+}
+
+#[async_trait]
+impl Commands for CommandService {
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        self.execute_keyed(command, context::with_own_key(context)).await
     }
 
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {

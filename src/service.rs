@@ -152,7 +152,7 @@ impl Service {
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
         background.start_when_writable(Checker::new(works.clone(), worker.clone(), within, every, stop.clone())?);
         background.start_when_writable(Dispatcher::new(works.clone(), worker.clone(), &boot.application.metrics)?);
-        background.start_when_writable(BulkWorker::new(works.clone()));
+        background.start_when_writable(BulkWorker::new(works.clone(), stop.clone()));
         background.start_when_writable(Sweeper::new(works.clone()));
         background.start_when_writable(Expiry::new(works.clone()));
         for publisher in Publisher::new(works.clone(), worker.clone()).workers() {

@@ -68,6 +68,15 @@ async fn a_locked_device_is_refused_everywhere_until_it_is_unlocked() -> Result<
     let (status, device) = post(&service, &format!("{path}/lock"), &json!({ "reason": "enough" })).await?;
     ensure!(status == 200 && !device["lock"].is_null(), "{status} {device}");
     let deployment = started["id"].as_str().context("an id")?;
+    // But no operator installs the server again.
+    let paths = [
+        (format!("/api/v1/deployments/{deployment}/plugins/reboot/retry"), json!({})),
+        (format!("/api/v1/deployments/{deployment}/next-boot"), json!({ "boot": "network" })),
+    ];
+    for (path, body) in paths {
+        let (status, refused) = post(&service, &path, &body).await?;
+        ensure!(status == 422 && is_locked(&refused), "{path}: {status} {refused}");
+    }
     let (status, cancelled) =
         post(&service, &format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "enough" })).await?;
     ensure!(status == 200, "{status} {cancelled}");

@@ -7,6 +7,7 @@ mod api_description;
 mod boot_loaders;
 mod browser;
 mod bulk;
+mod bulk_actions;
 mod catalogue_changes;
 mod catalogue_files;
 mod controllers;

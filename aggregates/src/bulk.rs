@@ -1,6 +1,12 @@
 //! A bulk action: one change of many devices or deployments, whose rows are fixed when it starts. The service works through the
 //! rows, each with a command of its own, and records the result of each. The key is a `UUIDv7`.
 //!
+//! Each row has an attempt, which names its command: a command with the same attempt is the same one. A retry gives a new attempt
+//! only to rows that were refused. The command of a row without a result may have been carried out, so it keeps its attempt.
+//!
+//! The rows' commands have the name and the role of the caller who started the action or, after a retry, of the one who retried
+//! it. So no user can use the rights of another one.
+//!
 //! `(none) ─StartBulk─► running ─RecordBulkResults─► … ─► finished ─RetryBulk─► running`, and while it is running
 //! `─StopBulk─► stopped`.
 
@@ -82,7 +88,7 @@ pub enum BulkAction {
         /// The reason, which is recorded with each deployment.
         reason: Text,
     },
-    /// Retries the plugins of deployments that failed or wait.
+    /// Retries the plugins of deployments that have failed or wait.
     Retry {},
 }
 
@@ -113,6 +119,9 @@ pub struct BulkRow {
     pub target: Uuid,
     /// The name that it had when the action started.
     pub name: Text,
+    /// For a retry: the plugins of the deployment that had failed or waited when the action started. Only these are retried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Name>,
 }
 
 /// Why a row was refused, as the command's answer said it.
@@ -142,9 +151,12 @@ pub enum BulkOutcome {
 }
 
 impl BulkOutcome {
-    /// The outcome of a refused row.
+    /// The outcome of a refused row, without what only administrators may read: all users can read results.
     pub fn refused(broken: impl IntoIterator<Item = BrokenRule>) -> Self {
-        let reason = |broken: BrokenRule| BulkReason { rule: broken.rule, message: broken.message };
+        let reason = |broken: BrokenRule| {
+            let BrokenRule { rule, message, .. } = broken.for_all_users();
+            BulkReason { rule, message }
+        };
         Self::Refused { reasons: broken.into_iter().take(MOST_REASONS).map(reason).collect() }
     }
 }
@@ -154,6 +166,8 @@ impl BulkOutcome {
 pub struct BulkResult {
     /// The number of the row, from 0.
     pub row: u32,
+    /// The attempt of the row, from 1.
+    pub attempt: u32,
     /// The result of the row.
     #[serde(flatten)]
     pub outcome: BulkOutcome,
@@ -173,17 +187,23 @@ pub enum BulkCommand {
         /// The role of the user or token that started it, which the rows' commands have too.
         level: Role,
     },
-    /// Records the results of some rows.
+    /// Records the results of some rows. A result of a row that has one, or that is at another attempt, is ignored.
     RecordBulkResults {
-        /// The attempt that the outcomes belong to, from 1.
-        attempt: u32,
         /// The outcomes.
         results: Vec<BulkResult>,
     },
-    /// Works through the refused rows again.
-    RetryBulk,
+    /// Works through the refused rows again, and through those that a stop left without a result.
+    RetryBulk {
+        /// The actor who retries it, in whose name the rows' commands are sent from now on.
+        by: String,
+        /// The role of that user or token, which the rows' commands have from now on.
+        level: Role,
+    },
     /// Leaves the rows that have no outcome yet as they are.
-    StopBulk,
+    StopBulk {
+        /// Why the service stops the action; `None` if a user does.
+        reason: Option<Text>,
+    },
 }
 
 /// An event of a bulk action.
@@ -203,8 +223,6 @@ pub enum BulkEvent {
     },
     /// Some rows have an outcome.
     BulkRowsFinished {
-        /// The attempt, from 1.
-        attempt: u32,
         /// The outcomes.
         results: Vec<BulkResult>,
     },
@@ -212,9 +230,17 @@ pub enum BulkEvent {
     BulkRetried {
         /// The number of the new attempt.
         attempt: u32,
+        /// The actor in whose name the rows' commands are sent from now on.
+        by: String,
+        /// The role that the rows' commands have from now on.
+        level: Role,
     },
     /// The rows without an outcome stay as they are.
-    BulkStopped {},
+    BulkStopped {
+        /// Why the service stopped the action; omitted if a user did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Text>,
+    },
 }
 
 /// The state of a bulk action. It is also its view.
@@ -232,10 +258,16 @@ pub struct Started {
     pub list: String,
     /// The role that the rows' commands have.
     pub level: Role,
-    /// The current attempt, from 1.
+    /// The actor who retried the action last; `None` if it was not retried. The rows' commands are sent in this actor's name.
+    #[serde(default)]
+    pub retried_by: Option<String>,
+    /// The current attempt, from 1. Rows that were not refused have an earlier one.
     pub attempt: u32,
     /// Whether the rows without an outcome stay as they are.
     pub stopped: bool,
+    /// Why the service stopped the action.
+    #[serde(default)]
+    pub stop_reason: Option<Text>,
     /// The rows, each with its outcome in the last attempt. Lists of bulk actions are read without them.
     #[serde(default)]
     pub rows: Vec<RowState>,
@@ -247,6 +279,8 @@ pub struct RowState {
     /// The device or deployment.
     #[serde(flatten)]
     pub row: BulkRow,
+    /// The attempt of the row, from 1. A retry raises it if the row was refused.
+    pub attempt: u32,
     /// The result; null while the row waits.
     pub result: Option<BulkOutcome>,
 }
@@ -308,29 +342,31 @@ impl Bulk {
             }
             (C::StartBulk { .. }, Some(_)) => Ok(vec![]),
             (_, None) => Err(Refused::unknown(Rule::BulkUnknown, "bulk action", "the page “Bulk actions” lists all")),
-            (C::RecordBulkResults { attempt, results }, Some(started)) => {
-                let waits = |row: u32| {
-                    usize::try_from(row).ok().and_then(|row| started.rows.get(row)).is_some_and(|row| row.result.is_none())
+            (C::RecordBulkResults { results }, Some(started)) => {
+                let waits = |result: &BulkResult| {
+                    let row = usize::try_from(result.row).ok().and_then(|row| started.rows.get(row));
+                    row.is_some_and(|row| row.result.is_none() && row.attempt == result.attempt)
                 };
                 let mut seen = BTreeSet::new();
                 let results: Vec<BulkResult> =
-                    results.into_iter().filter(|result| waits(result.row) && seen.insert(result.row)).collect();
-                let news = attempt == started.attempt && !results.is_empty();
-                Ok(if news { vec![BulkEvent::BulkRowsFinished { attempt, results }] } else { vec![] })
+                    results.into_iter().filter(|result| waits(result) && seen.insert(result.row)).collect();
+                Ok(if results.is_empty() { vec![] } else { vec![BulkEvent::BulkRowsFinished { results }] })
             }
-            (C::RetryBulk, Some(started)) if started.is_running() => Err(Refused::because(
+            (C::RetryBulk { .. }, Some(started)) if started.is_running() => Err(Refused::because(
                 "",
                 Rule::BulkRunning,
                 "this bulk action is still running; wait until every row has a result, or stop it",
             )),
-            (C::RetryBulk, Some(started)) => {
+            (C::RetryBulk { by, level }, Some(started)) => {
                 let counts = started.counts();
                 if counts.refused + counts.waiting == 0 {
                     return Err(Refused::because("", Rule::BulkNothingRefused, "no row of this bulk action was refused"));
                 }
-                Ok(vec![BulkEvent::BulkRetried { attempt: started.attempt.saturating_add(1) }])
+                Ok(vec![BulkEvent::BulkRetried { attempt: started.attempt.saturating_add(1), by, level }])
             }
-            (C::StopBulk, Some(started)) => Ok(if started.is_running() { vec![BulkEvent::BulkStopped {}] } else { vec![] }),
+            (C::StopBulk { reason }, Some(started)) => {
+                Ok(if started.is_running() { vec![BulkEvent::BulkStopped { reason }] } else { vec![] })
+            }
         }
     }
 
@@ -338,23 +374,27 @@ impl Bulk {
     pub fn evolve(&mut self, event: BulkEvent) {
         match (event, &mut self.started) {
             (BulkEvent::BulkStarted { action, rows, list, level }, _) => {
-                let rows = rows.into_iter().map(|row| RowState { row, result: None }).collect();
-                self.started = Some(Started { action, list, level, attempt: 1, stopped: false, rows });
+                let rows = rows.into_iter().map(|row| RowState { row, attempt: 1, result: None }).collect();
+                let (retried_by, stopped, stop_reason) = (None, false, None);
+                self.started = Some(Started { action, list, level, retried_by, attempt: 1, stopped, stop_reason, rows });
             }
-            (BulkEvent::BulkRowsFinished { results, .. }, Some(started)) => {
+            (BulkEvent::BulkRowsFinished { results }, Some(started)) => {
                 for result in results {
                     if let Some(row) = usize::try_from(result.row).ok().and_then(|row| started.rows.get_mut(row)) {
                         row.result = Some(result.outcome);
                     }
                 }
             }
-            (BulkEvent::BulkRetried { attempt }, Some(started)) => {
-                (started.attempt, started.stopped) = (attempt, false);
+            (BulkEvent::BulkRetried { attempt, by, level }, Some(started)) => {
+                (started.attempt, started.retried_by, started.level) = (attempt, Some(by), level);
+                (started.stopped, started.stop_reason) = (false, None);
                 for row in &mut started.rows {
-                    row.result = row.result.take().filter(|result| matches!(result, BulkOutcome::Done { .. }));
+                    if matches!(row.result, Some(BulkOutcome::Refused { .. })) {
+                        (row.attempt, row.result) = (attempt, None);
+                    }
                 }
             }
-            (BulkEvent::BulkStopped {}, Some(started)) => started.stopped = true,
+            (BulkEvent::BulkStopped { reason }, Some(started)) => (started.stopped, started.stop_reason) = (true, reason),
             (_, None) => {}
         }
     }

@@ -30,6 +30,7 @@ mod tests;
 pub use live::{Live, Served};
 
 use crate::rules::{BrokenRule, Refused, Rule, aggregate};
+use crate::values::ids::DeviceId;
 use crate::values::name::Name;
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
@@ -201,6 +202,12 @@ impl Deployment {
     /// Whether a server that is not installed yet would boot its disk if it booted from the network now.
     pub fn boots_disk_next(&self) -> bool {
         matches!(self, Self::InProgress(Live { next_boot: NextBoot::Disk, installed: false, .. }))
+    }
+
+    /// The device, while the deployment is live.
+    pub fn device(&self) -> Option<DeviceId> {
+        let (Self::Open(live) | Self::InProgress(live)) = self else { return None };
+        Some(live.device)
     }
 
     /// How often an operator requested a retry of this plugin.

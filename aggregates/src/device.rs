@@ -5,7 +5,7 @@
 //! ```
 //! A registered device is verified or not. While it is verified, only a live deployment changes its venture and role. While a
 //! deployment is live, only that deployment changes the device's addresses and entries. While a device is locked, no deployment
-//! of it starts.
+//! of it starts, and no operator boots it from the network.
 
 pub mod allowed;
 pub mod clean;
@@ -134,6 +134,12 @@ impl Device {
     pub fn management(&self) -> Option<&Management> {
         let Self::Registered(device) = self else { return None };
         device.management.as_ref()
+    }
+
+    /// Why the device must not be installed again, while it is in use and locked.
+    pub fn lock(&self) -> Option<&lock::Lock> {
+        let Self::Registered(device) = self else { return None };
+        device.lock.as_ref()
     }
 
     /// The device's site, while the device is in use.

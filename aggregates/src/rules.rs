@@ -29,13 +29,16 @@ pub struct BrokenRule {
     /// The message before and after a name that the rule does not know: that of the holder or of the missing object.
     #[serde(skip)]
     around_name: Option<Box<[String; 2]>>,
+    /// The message for users who may not read the exact one.
+    #[serde(skip)]
+    general: Option<Box<str>>,
 }
 
 impl BrokenRule {
     /// Creates an error without a holder.
     pub fn new(field: &str, rule: Rule, message: impl Into<String>) -> Self {
         let (field, rule, message) = (field.to_owned(), rule.code().to_owned(), message.into());
-        Self { field, rule, message, holder: None, value: None, around_name: None }
+        Self { field, rule, message, holder: None, value: None, around_name: None, general: None }
     }
 
     /// Creates an error whose message names the holder of a value: `before`, the holder, `after`. The message has the holder's
@@ -75,6 +78,22 @@ impl BrokenRule {
         }
     }
 
+    /// Adds a message for all users. The exact one is only for administrators.
+    #[must_use]
+    pub fn or_in_general(self, message: impl Into<String>) -> Self {
+        let general: String = message.into();
+        Self { general: Some(general.into_boxed_str()), ..self }
+    }
+
+    /// The error with the message that all users may read, for a text that is stored or published.
+    #[must_use]
+    pub fn for_all_users(mut self) -> Self {
+        if let Some(general) = self.general.take() {
+            self.message = general.into();
+        }
+        self
+    }
+
     /// Puts a text before the message.
     #[must_use]
     pub fn preceded_by(mut self, text: &str) -> Self {
@@ -82,6 +101,7 @@ impl BrokenRule {
         if let Some([before, _]) = self.around_name.as_deref_mut() {
             before.insert_str(0, text);
         }
+        self.general = self.general.map(|general| format!("{text}{general}").into_boxed_str());
         self
     }
 
@@ -230,6 +250,15 @@ mod tests {
 
         let plain = Refused::because("name", Rule::NameEmpty, "enter a name").of_object("chat");
         assert_eq!(plain.to_string(), "enter a name");
+    }
+
+    #[test]
+    fn a_text_for_all_users_does_not_have_the_message_for_administrators() {
+        let exact = BrokenRule::new("management.credentials", Rule::SecretMissing, "bmc is not for 10.0.0.9");
+        assert_eq!(exact.clone().for_all_users().message, "bmc is not for 10.0.0.9");
+        let both = exact.or_in_general("it cannot be used").preceded_by("row 2: ");
+        assert_eq!(both.message, "row 2: bmc is not for 10.0.0.9");
+        assert_eq!(both.for_all_users().message, "row 2: it cannot be used");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use crate::event_log::store::Terms;
 use bootledger_aggregates::bulk::{Bulk, BulkAction, BulkCommand, BulkRow, MOST_ROWS};
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId};
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{BulkOrder, Context, Receipt};
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::{deployments, devices};
+use bootledger_projections::rows::{deployments, devices, plugin_runs};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -21,11 +22,13 @@ impl CommandService {
                 let (action, list) = (action.clone(), list.clone());
                 (BulkId(Uuid::now_v7()), BulkCommand::StartBulk { action, rows, list, level: context.level })
             }
-            BulkOrder::RecordBulkResults { bulk, attempt, results } => {
-                (*bulk, BulkCommand::RecordBulkResults { attempt: *attempt, results: results.clone() })
+            BulkOrder::RecordBulkResults { bulk, results } => {
+                (*bulk, BulkCommand::RecordBulkResults { results: results.clone() })
             }
-            BulkOrder::RetryBulk(bulk) => (*bulk, BulkCommand::RetryBulk),
-            BulkOrder::StopBulk(bulk) => (*bulk, BulkCommand::StopBulk),
+            // The routes require the role operator, as the command of each row does by itself. What a row needs beyond that, such
+            // as a controller without TLS, is refused to a caller who may not do it, even if an administrator started the action.
+            BulkOrder::RetryBulk(bulk) => (*bulk, BulkCommand::RetryBulk { by: context.actor.clone(), level: context.level }),
+            BulkOrder::StopBulk { bulk, reason } => (*bulk, BulkCommand::StopBulk { reason: reason.clone() }),
         };
         self.run::<Bulk>(id, command, Terms::default(), context).await
     }
@@ -45,7 +48,21 @@ impl CommandService {
         };
         let unknown = |id: &Uuid| BrokenRule::new("ids", rule, format!("there is no {what} {id}; leave it out"));
         Refused::unless_empty(ids.iter().filter(|id| !names.contains_key(id)).take(10).map(unknown).collect())?;
-        let row = |id: &Uuid| names.get(id).map(|name| BulkRow { target: *id, name: Text::fitted(name) });
+        let mut plugins = if matches!(action, BulkAction::Retry {}) { self.stuck(ids).await? } else { HashMap::new() };
+        let row = |id: &Uuid| {
+            let name = Text::fitted(names.get(id)?);
+            Some(BulkRow { target: *id, name, plugins: plugins.remove(id).unwrap_or_default() })
+        };
         Ok(ids.iter().filter_map(row).collect())
+    }
+
+    /// The plugins of these deployments that have failed or wait, in the order of their plans.
+    async fn stuck(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<Name>>, Failure> {
+        let ids: Vec<DeploymentId> = ids.iter().copied().map(DeploymentId).collect();
+        let mut stuck: HashMap<Uuid, Vec<Name>> = HashMap::new();
+        for run in plugin_runs::of_many(&self.views, &ids).await?.into_iter().filter(|run| run.status.is_stuck()) {
+            stuck.entry(run.deployment.0).or_default().push(run.plugin);
+        }
+        Ok(stuck)
     }
 }

@@ -110,6 +110,31 @@ impl CommandService {
         }
     }
 
+    /// The action with the complete controller, if it changes only the credentials of the device's controller. The other settings
+    /// are those in the log, and the precondition is that the device does not change before the append: otherwise the change could
+    /// restore an old address, and the password would be sent there.
+    pub(super) async fn with_controller(&self, action: &DeviceAction) -> Result<Option<(DeviceAction, Precondition)>, Failure> {
+        let DeviceAction::ChangeDevice(id, change) = action else { return Ok(None) };
+        let Some(credentials) = &change.credentials else { return Ok(None) };
+        let device = Draft::<Device>::load(&self.log, id.to_string()).await?;
+        // The rules refuse a change of a device that is unknown or decommissioned.
+        let Device::Registered(_) = device.aggregate() else { return Ok(None) };
+        let Some(mut management) = change.management.clone().or_else(|| device.aggregate().management().cloned()) else {
+            let message = "the device has no management controller, so it has no credentials; enter its address first";
+            return Err(Refused::because("management", Rule::ManagementMissing, message).into());
+        };
+        // The facts about the controller are looked up in the views, which may be behind.
+        let shown = devices::find(&self.views, *id, At::Now).await?;
+        if shown.is_none_or(|shown| shown.sequence != device.sequence()) {
+            return Err(Failure::Conflict);
+        }
+        management.credentials = Some(credentials.clone());
+        let change = DeviceChange { management: Some(management), credentials: None, ..(**change).clone() };
+        let (aggregate_id, sequence) = (id.to_string(), device.sequence());
+        let unchanged = Precondition::Sequence { aggregate_type: "device", aggregate_id, sequence };
+        Ok(Some((DeviceAction::ChangeDevice(*id, Box::new(change)), unchanged)))
+    }
+
     async fn register(
         &self,
         spec: &DeviceSpec,
@@ -152,7 +177,6 @@ impl CommandService {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
@@ -359,7 +383,6 @@ impl CommandService {
             } else {
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),

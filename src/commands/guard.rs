@@ -175,6 +175,8 @@ impl CommandService {
     /// What a change of a device would do. It is decided in the usual way, but nothing is appended.
     pub(super) async fn weigh_device_only(&self, action: &DeviceAction, context: &Context) -> Result<Preview, Failure> {
         let dry = self.dry();
+        let completed = dry.with_controller(action).await?;
+        let action = completed.as_ref().map_or(action, |(action, _)| action);
         let (preconditions, consequences) = dry.guard_device(action).await?;
         dry.device_command(action, preconditions, context).await?;
         let mut preview = Preview { moves: consequences.moved, moved: consequences.moved_count };

@@ -130,6 +130,11 @@ pub struct DeviceChange {
     pub macs: Option<Vec<MacAddress>>,
     /// The management controller; null removes it, except while the device is being deployed.
     pub management: Option<Management>,
+    /// The secret with the credentials of the management controller, whose other settings stay. A bulk action sets it; the
+    /// service then completes `management`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub credentials: Option<Name>,
     /// The device that contains this one, at the same site; null detaches this device.
     pub parent: Option<DeviceId>,
     /// The venture that owns the device; only while the device is not verified. Null removes it, and the role too.

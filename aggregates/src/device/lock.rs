@@ -31,6 +31,11 @@ pub fn refusal(lock: &Lock, field: &str, what: &str) -> BrokenRule {
     BrokenRule::new(field, Rule::DeviceLocked, message).about(reason)
 }
 
+/// Why a locked device is not installed again.
+pub fn installing(lock: &Lock, field: &str) -> BrokenRule {
+    refusal(lock, field, "it can be installed again")
+}
+
 /// Locks the device. The same reason again changes nothing; another reason does not replace the first one.
 pub(super) fn lock(device: &Registered, lock: Lock) -> Result<Vec<DeviceEvent>, Refused> {
     if lock.reason.is_empty() {

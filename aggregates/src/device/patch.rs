@@ -124,6 +124,7 @@ impl<'de> Deserialize<'de> for DeviceChange {
             tags_removed: vec![],
             macs: patch.macs.or_empty(),
             management: patch.management.value(),
+            credentials: None,
             parent: patch.parent.value(),
             venture: patch.venture.value(),
             role: patch.role.value(),

@@ -34,10 +34,8 @@ pub struct RegisterFacts {
     pub held: Vec<(Claim, Holder)>,
     /// Which of venture and role, as they are after the change, does not exist or is retired.
     pub unknown: Option<BrokenRuleOf>,
-    /// The problem with the secret that holds the management controller's credentials, if any.
-    pub secret_problem: Option<String>,
-    /// Other problems with the management controller: an address that the service never connects to, or a setting that the
-    /// caller may not choose.
+    /// The problems with the management controller: credentials that cannot be used, an address that the service never connects
+    /// to, or a setting that the caller may not choose.
     pub management_problems: Vec<BrokenRule>,
     /// The management controller endpoints that the device claims.
     pub endpoints: Vec<Endpoint>,
@@ -70,11 +68,6 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
         broken.push(BrokenRule::new("position", Rule::PositionRange, "rack units start at 1; enter the number of a unit"));
     }
     broken
-}
-
-fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
-    let credentials = |problem| BrokenRule::new("management.credentials", Rule::SecretMissing, problem);
-    facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
 }
 
 fn port(management: Option<&Management>) -> Option<BrokenRule> {
@@ -172,7 +165,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     broken.extend(wanted.filter(|_| spec.rack.is_some()).into_iter().flat_map(|wanted| footprint::occupied(wanted, facts)));
     broken.extend(too_many_tags(spec.tags.len()));
     broken.extend(held(facts));
-    broken.extend(unreachable(facts));
+    broken.extend(facts.management_problems.iter().cloned());
     broken.extend(port(spec.management.as_ref()));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(too_many(spec.macs.len()));
@@ -197,7 +190,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
 pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
-    broken.extend(unreachable(facts));
+    broken.extend(facts.management_problems.iter().cloned());
     broken.extend(port(change.management.as_ref()));
     broken.extend(venture_role(device, &change, facts));
     broken.extend(parent(&change, facts));

@@ -191,6 +191,8 @@ pub enum DeploymentAction {
     ReportPuppetRun { deployment: DeploymentId, run: PuppetRun, now: Timestamp },
     /// Retries a plugin now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
+    /// Retries those of these plugins that have failed or wait, all in one step.
+    RetryPlugins { deployment: DeploymentId, plugins: Vec<Name> },
     /// Records that a file was served to a server.
     RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp, then_disk: bool },
     /// Records the progress, failure or success that an installer reported.
@@ -273,11 +275,11 @@ pub enum BulkOrder {
     /// Starts a bulk action. The rows are fixed by ID; unknown IDs are refused. The receipt contains the action's ID.
     StartBulk { action: Box<BulkAction>, ids: Vec<Uuid>, list: String },
     /// Records the results of some rows.
-    RecordBulkResults { bulk: BulkId, attempt: u32, results: Vec<BulkResult> },
-    /// Works through the refused rows of a bulk action again.
+    RecordBulkResults { bulk: BulkId, results: Vec<BulkResult> },
+    /// Works through the refused rows of a bulk action again, in the name and with the role of the caller.
     RetryBulk(BulkId),
-    /// Stops a bulk action: the rows without an outcome stay as they are.
-    StopBulk(BulkId),
+    /// Stops a bulk action: the rows without an outcome stay as they are. The service gives a reason, a user does not.
+    StopBulk { bulk: BulkId, reason: Option<Text> },
 }
 
 /// A report about the configuration that a DHCP server runs.

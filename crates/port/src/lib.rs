@@ -61,14 +61,6 @@ impl Context {
         }
         self
     }
-
-    /// The context of one of several commands of a request. If the request has an idempotency key, each command gets
-    /// its own key.
-    #[must_use]
-    pub fn part(&self, name: &str) -> Self {
-        let part = |known: &IdempotencyKey| known.named(format!("{}:{name}", known.key));
-        Self { idempotency_key: self.idempotency_key.as_ref().map(part), ..self.clone() }
-    }
 }
 
 /// The result of a command.

@@ -55,16 +55,26 @@ pub async fn list(
     rows.fetch_all(executor).await?.into_iter().map(Item::read_as).collect()
 }
 
-/// Up to `limit` bulk actions that have rows to work through, oldest first.
+/// The IDs of all bulk actions that have rows to work through, oldest first. Their rows are not read, because a worker asks for
+/// them after every change of the log.
 ///
 /// # Errors
-/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
-pub async fn running(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Entry<BulkView, BulkId>>> {
-    let rows = sqlx::query_as!(
-        Item,
-        "SELECT key, sequence, spec, retired FROM catalogue
-         WHERE kind = 'bulk' AND valid_to IS NULL AND NOT retired ORDER BY key LIMIT $1",
-        limit
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` if an ID cannot be parsed.
+pub async fn running(executor: impl PgExecutor<'_>) -> Result<Vec<BulkId>> {
+    let keys =
+        sqlx::query_scalar!("SELECT key FROM catalogue WHERE kind = 'bulk' AND valid_to IS NULL AND NOT retired ORDER BY key");
+    keys.fetch_all(executor).await?.iter().map(|key| Ok(key.parse()?)).collect()
+}
+
+/// The current attempt of a bulk action that has rows to work through; `None` if it has ended or was stopped.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::DamagedJson` if the attempt cannot be parsed.
+pub async fn running_attempt(executor: impl PgExecutor<'_>, id: BulkId) -> Result<Option<u32>> {
+    let attempt = sqlx::query_scalar!(
+        r#"SELECT spec #> '{bulk,started,attempt}' AS "attempt!" FROM catalogue
+           WHERE kind = 'bulk' AND key = $1 AND valid_to IS NULL AND NOT retired"#,
+        id.to_string()
     );
-    rows.fetch_all(executor).await?.into_iter().map(Item::read_as).collect()
+    Ok(attempt.fetch_optional(executor).await?.map(serde_json::from_value).transpose()?)
 }

@@ -176,6 +176,14 @@ pub async fn token(executor: impl PgExecutor<'_>, id: TokenId, at: At) -> Result
     find(executor, "token", &id.to_string(), at).await?.map(Item::read).transpose()
 }
 
+/// The access tokens with this name that are not revoked.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn tokens_called(executor: impl PgExecutor<'_>, name: &str, at: At) -> Result<Vec<Entry<TokenView>>> {
+    read_all(items!(at, "kind = 'token' AND NOT retired AND spec ->> 'name' = $2", name).fetch_all(executor).await?)
+}
+
 /// Every site in use, by code.
 ///
 /// # Errors

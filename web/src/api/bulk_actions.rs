@@ -11,8 +11,9 @@ use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
-use bootledger_aggregates::bulk::{BulkAction, BulkCounts, RowState};
+use bootledger_aggregates::bulk::{BulkAction, BulkCounts, RowState, Started};
 use bootledger_aggregates::values::ids::BulkId;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::{BulkOrder, Command};
 use bootledger_projections::rows::bulk::{self, BulkView};
@@ -52,10 +53,14 @@ pub struct BulkActionAnswer {
     attempt: u32,
     /// Whether it was stopped: rows without a result stay as they are.
     stopped: bool,
+    /// Why the service stopped it; null if a user did, or if it was not stopped.
+    stop_reason: Option<Text>,
     /// How many rows have each result.
     counts: BulkCounts,
     /// Who started it.
     started_by: String,
+    /// Who retried it last; null if it was not retried. The rows that had no result then were changed in the name of this caller.
+    retried_by: Option<String>,
     /// When it was started.
     started_at: Timestamp,
     /// When the last row got its result, or when it was stopped; null while it runs.
@@ -69,11 +74,22 @@ impl From<Entry<BulkView, BulkId>> for BulkActionAnswer {
     fn from(entry: Entry<BulkView, BulkId>) -> Self {
         let BulkView { bulk, counts, started_by, started_at, ended_at } = entry.spec;
         let started = bulk.into_started();
-        let (list, attempt, stopped) =
-            started.as_ref().map(|started| (started.list.clone(), started.attempt, started.stopped)).unwrap_or_default();
-        let (change, rows) = started.map(|started| (started.action, started.rows)).unzip();
-        let rows = rows.unwrap_or_default();
-        Self { id: entry.key, change, list, attempt, stopped, counts, started_by, started_at, ended_at, rows }
+        let answer = Self {
+            id: entry.key,
+            change: None,
+            list: String::new(),
+            attempt: 0,
+            stopped: false,
+            stop_reason: None,
+            counts,
+            started_by,
+            retried_by: None,
+            started_at,
+            ended_at,
+            rows: vec![],
+        };
+        let Some(Started { action, list, retried_by, attempt, stopped, stop_reason, rows, .. }) = started else { return answer };
+        Self { change: Some(action), list, retried_by, attempt, stopped, stop_reason, rows, ..answer }
     }
 }
 
@@ -145,7 +161,7 @@ pub(crate) async fn create(
     change(&mut backend, &caller, BulkOrder::StartBulk { action: Box::new(action), ids, list: String::new() }).await
 }
 
-/// Works through the refused rows again, and through those that a stop left without a result.
+/// Works through the refused rows again, and through those that a stop left without a result, in the caller's name.
 #[utoipa::path(post, path = "/api/v1/bulk-actions/{id}/retry", tag = "bulk actions",
     params(("id" = BulkId, Path, description = "The bulk action")), responses((status = 200, body = BulkActionAnswer)))]
 pub(crate) async fn retry(caller: Operator, Path(id): Path<BulkId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -156,5 +172,5 @@ pub(crate) async fn retry(caller: Operator, Path(id): Path<BulkId>, mut backend:
 #[utoipa::path(post, path = "/api/v1/bulk-actions/{id}/stop", tag = "bulk actions",
     params(("id" = BulkId, Path, description = "The bulk action")), responses((status = 200, body = BulkActionAnswer)))]
 pub(crate) async fn stop(caller: Operator, Path(id): Path<BulkId>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    change(&mut backend, &caller, BulkOrder::StopBulk(id)).await
+    change(&mut backend, &caller, BulkOrder::StopBulk { bulk: id, reason: None }).await
 }

@@ -140,6 +140,6 @@ async fn retry(caller: Operator, Path(id): Path<BulkId>, mut backend: Backend, f
 }
 
 async fn stop(caller: Operator, Path(id): Path<BulkId>, mut backend: Backend, fields: Fields) -> Result<HttpResponse, Error> {
-    let receipt = backend.execute(Command::Bulk(BulkOrder::StopBulk(id)), fields.context(&caller)).await?;
+    let receipt = backend.execute(Command::Bulk(BulkOrder::StopBulk { bulk: id, reason: None }), fields.context(&caller)).await?;
     Ok(done(&mut backend, &receipt, &format!("/bulk-actions/{id}")).await)
 }

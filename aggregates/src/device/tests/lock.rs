@@ -5,7 +5,9 @@ use crate::deployment::Deployment;
 use crate::deployment::command::DeploymentCommand;
 use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts};
 use crate::device::lock::Lock;
+use crate::device::power::{PowerAction, PowerFacts, PowerOrder, Restart};
 use crate::samples::{broken, request};
+use crate::values::ids::OrderId;
 
 fn lock(reason: &str) -> Lock {
     Lock { reason: parsed(reason), by: parsed("user ada"), at: noon(0) }
@@ -45,6 +47,22 @@ fn a_locked_device_is_not_decommissioned_and_keeps_its_interfaces() {
     assert_eq!(fields_of(&locked(), fewer, looked_up()), ["macs device_locked"]);
     let more = DeviceChange { macs: Some(vec![mac(1), mac(2), mac(3)]), ..DeviceChange::default() };
     assert_eq!(outcome::<Device>(&locked(), change(more)).expect("changed").len(), 1);
+}
+
+#[test]
+fn a_locked_device_boots_from_the_network_only_for_a_deployment_that_has_started() {
+    let power = |action, network_boot, restart: Option<Restart>| {
+        let order = PowerOrder { order: OrderId::default(), action, network_boot, restart, at: noon(0) };
+        let (live, in_progress) = (restart.map(|restart| restart.deployment), restart.is_some());
+        let facts = PowerFacts { live, in_progress, ..PowerFacts::default() };
+        DeviceCommand::RequestPower { order: Box::new(order), facts }
+    };
+    for action in [PowerAction::On, PowerAction::Cycle] {
+        assert_eq!(broken::<Device>(&locked(), power(action, true, None)), ["device_locked"], "{action:?}");
+        assert!(outcome::<Device>(&locked(), power(action, false, None)).is_ok(), "{action:?}");
+    }
+    let restart = Restart { deployment: deployment_id(1), turn: 0 };
+    assert!(outcome::<Device>(&locked(), power(PowerAction::Cycle, true, Some(restart))).is_ok());
 }
 
 #[test]

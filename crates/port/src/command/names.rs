@@ -37,8 +37,8 @@ names! {
     Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice LockDevice UnlockDevice
         DecommissionDevice;
     Deployment(DeploymentAction):
-        StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RecordBoot ReportInstaller RecordInstallerLog
-        SetNextBoot ReportRestart NoteDeployment;
+        StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RetryPlugins RecordBoot ReportInstaller
+        RecordInstallerLog SetNextBoot ReportRestart NoteDeployment;
     Catalogue(CatalogueAction):
         DefineSite DefineRack DefineNetwork DefineDhcpServer DefineVenture DefineRole RetireRole DefineBootImage PutBootFile
         RemoveBootFile ReplaceBootImage DefineSecret Retire;

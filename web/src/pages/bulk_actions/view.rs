@@ -102,6 +102,13 @@ fn progress(view: &BulkView, action: &BulkAction, now: Timestamp) -> Markup {
     if attempt > 1 {
         facts.push(("Attempt", html! { (attempt) }));
     }
+    let started = view.bulk.started();
+    if let Some(by) = started.and_then(|started| started.retried_by.as_deref()) {
+        facts.push(("Retried by", html! { (actors::actor(by)) }));
+    }
+    if let Some(reason) = started.and_then(|started| started.stop_reason.as_ref()) {
+        facts.push(("Reason for the stop", html! { (crate::english::complete_sentence(reason.as_str())) }));
+    }
     facts.push(match view.ended_at {
         Some(ended) => ("Ended", html! { (moment(ended)) ", after " (span(seconds_between(view.started_at, ended))) }),
         None => ("Running for", html! { (since(view.started_at, now)) }),
@@ -190,19 +197,21 @@ mod tests {
 
     /// A bulk action of three devices: one done, one refused, one waiting.
     fn entry() -> Bulk {
-        let row =
-            |number| BulkRow { target: Uuid::from_u128(number), name: format!("R640 <no. {number}>").parse().expect("a name") };
+        let row = |number| {
+            let name = format!("R640 <no. {number}>").parse().expect("a name");
+            BulkRow { target: Uuid::from_u128(number), name, plugins: vec![] }
+        };
         let action = Box::new(BulkAction::Verify {});
         let list = "/devices?site=dc1".to_owned();
         let reasons = vec![BulkReason { rule: "role_missing".to_owned(), message: "it has no <role>".to_owned() }];
         let results = vec![
-            BulkResult { row: 0, outcome: BulkOutcome::Done { deployment: None } },
-            BulkResult { row: 1, outcome: BulkOutcome::Refused { reasons } },
+            BulkResult { row: 0, attempt: 1, outcome: BulkOutcome::Done { deployment: None } },
+            BulkResult { row: 1, attempt: 1, outcome: BulkOutcome::Refused { reasons } },
         ];
         let mut bulk = Aggregate::default();
         for command in [
             BulkCommand::StartBulk { action, rows: vec![row(1), row(2), row(3)], list, level: Role::Operator },
-            BulkCommand::RecordBulkResults { attempt: 1, results },
+            BulkCommand::RecordBulkResults { results },
         ] {
             for event in bulk.decide(command).expect("accepted") {
                 bulk.evolve(event);
@@ -236,6 +245,19 @@ mod tests {
             assert_eq!(texts(&html, "tbody th"), [names]);
         }
         assert!(texts(&shown(&OneQuery { result: None, from: 9 }), "tbody th").is_empty());
+    }
+
+    #[test]
+    fn an_action_that_the_service_stopped_says_why() {
+        let mut entry = entry();
+        let reason = Some("user ada is disabled".parse().expect("a text"));
+        for event in entry.spec.bulk.decide(BulkCommand::StopBulk { reason }).expect("accepted") {
+            entry.spec.bulk.evolve(event);
+        }
+        entry.spec.ended_at = Some(Timestamp::default());
+        let parts = parts(&entry, &OneQuery::default(), "/bulk-actions/7", &Ok(()), Timestamp::default());
+        let html = html! { @for (_, part) in parts { (part) } }.into_string();
+        assert!(html.contains("User ada is disabled.") && html.contains("Stopped"), "{html}");
     }
 
     #[test]

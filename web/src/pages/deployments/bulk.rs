@@ -3,6 +3,7 @@
 
 use super::history::History;
 use crate::api::deployments::DeploymentQuery;
+use crate::english::as_sentence;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
@@ -17,15 +18,18 @@ use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::bulk::BulkAction;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::installs_again;
+use bootledger_aggregates::device::lock::{self, Lock};
 use bootledger_aggregates::rules::Rule;
-use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{BulkOrder, Command, CommandError};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment};
-use bootledger_projections::rows::plugin_runs::RunStatus;
+use bootledger_projections::rows::devices;
 use maud::{Markup, html};
+use std::collections::HashMap;
 
 /// Maximum number of deployments in one bulk action.
 const MOST: usize = 1_000;
@@ -95,6 +99,12 @@ async fn plan(snapshot: &mut Snapshot<'_>, what: What, fields: &Fields, list: &s
         );
         return Err(Error::rejected("id", Rule::TooMany, message));
     }
+    let servers: Vec<DeviceId> = rows.iter().map(|deployment| deployment.device).collect();
+    let mut locks: HashMap<DeviceId, Lock> = HashMap::new();
+    if what == What::Retry {
+        let servers = devices::find_many(snapshot.connection(), &servers, At::Now).await?;
+        locks.extend(servers.into_iter().filter_map(|device| Some((device.id, device.lock?))));
+    }
     let mut planned = vec![];
     for deployment in rows {
         let history = History::read(snapshot, deployment.id).await?;
@@ -103,14 +113,15 @@ async fn plan(snapshot: &mut Snapshot<'_>, what: What, fields: &Fields, list: &s
                 (vec![], history.allows(DeploymentCommand::CancelDeployment { by: Text::default(), reason: Text::default() }))
             }
             What::Retry => {
-                let stuck =
-                    |name: &&Name| matches!(history.status(name), RunStatus::Failed | RunStatus::Waiting | RunStatus::Due);
+                let stuck = |name: &&Name| history.status(name).is_stuck();
                 let plugins: Vec<Name> = history.plugins().iter().map(|planned| &planned.name).filter(stuck).cloned().collect();
                 let allowed = match plugins.first() {
                     Some(plugin) => history.allows(DeploymentCommand::RetryPlugin { plugin: plugin.clone() }),
                     None => Err("It has no waiting or failed plugins.".to_owned()),
                 };
-                (plugins, allowed)
+                let present = locks.get(&deployment.device).filter(|_| plugins.iter().any(installs_again));
+                let locked = present.map(|present| as_sentence(&lock::installing(present, "").message));
+                (plugins, allowed.and(locked.map_or(Ok(()), Err)))
             }
         };
         planned.push(Planned { deployment, plugins, allowed });

@@ -3,13 +3,18 @@
 use super::boot_path;
 use super::changes::Changes;
 use super::history::History;
+use crate::english::as_sentence;
 use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::Allowed;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::installs_again;
+use bootledger_aggregates::device::lock;
 use bootledger_aggregates::settings::{Resolved, Source};
 use bootledger_aggregates::values::hostname::reverse_name;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingName;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment, Status};
@@ -60,6 +65,23 @@ pub(super) struct DeploymentDetails {
     pub(super) settings: Vec<Setting>,
     /// Whether the visitor may make changes from the page.
     pub(super) may: Allowed,
+}
+
+impl DeploymentDetails {
+    /// Whether an operator may install the server again: not while its device is locked.
+    pub(super) fn may_install(&self) -> Allowed {
+        match self.device.as_ref().and_then(|device| device.lock.as_ref()) {
+            Some(present) => Err(as_sentence(&lock::installing(present, "").message)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the visitor may retry a plugin.
+    pub(super) fn may_retry(&self, plugin: &Name) -> Allowed {
+        self.may.clone()?;
+        self.history.allows(DeploymentCommand::RetryPlugin { plugin: plugin.clone() })?;
+        if installs_again(plugin) { self.may_install() } else { Ok(()) }
+    }
 }
 
 /// A setting that the deployment's files use.

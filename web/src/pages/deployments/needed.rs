@@ -80,7 +80,7 @@ fn of_plugin(found: &DeploymentDetails, planned: &PlannedPlugin, now: Timestamp)
     let hostname = found.deployment.hostname.as_str();
     let work = found.history.work(name);
     let path = format!("/deployments/{}/plugins/{name}/retry", found.deployment.id);
-    let allowed = found.may.clone().and_then(|()| found.history.allows(DeploymentCommand::RetryPlugin { plugin: name.clone() }));
+    let allowed = found.may_retry(name);
     let retry =
         action::post(&format!("needed-retry-{name}"), &path, Look::Usual, "arrow-repeat", "Retry now", &allowed, &html! {});
     match found.history.status(name) {

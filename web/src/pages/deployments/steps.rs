@@ -10,7 +10,6 @@ use crate::pages::components::icon::icon;
 use crate::pages::components::time::{moment, seconds_between, since, span, until};
 use crate::wording::plugins::{self, ended_by};
 use bootledger_aggregates::boot_image::EndedBy;
-use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::plan::{PlannedPlugin, PluginStage};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::deployments::{Deployment, Status};
@@ -125,7 +124,7 @@ fn inside(found: &DeploymentDetails, planned: &PlannedPlugin, status: RunStatus,
     let failed_retry = work.failure.as_ref().filter(|_| status == RunStatus::Failed).map(|(_, _, retry)| *retry);
     let next = run.and_then(|run| run.retry_at).or(failed_retry);
     let next = next.filter(|_| !matches!(status, RunStatus::Succeeded | RunStatus::Stopped | RunStatus::Blocked));
-    let retry = found.may.clone().and_then(|()| found.history.allows(DeploymentCommand::RetryPlugin { plugin: name.clone() }));
+    let retry = found.may_retry(name);
     let path = format!("/deployments/{}/plugins/{name}/retry", found.deployment.id);
     html! {
         @if status == RunStatus::Waiting {

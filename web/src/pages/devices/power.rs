@@ -199,7 +199,7 @@ fn switches(path: &str, installing: Option<&Deployment>) -> Markup {
             p { "Off and cycle act immediately, without shutting down the operating system. Unsaved data is lost." }
             @if let Some(live) = installing {
                 (block::note(Tone::Warn, &html! {
-                    p { "Its deployment " a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " is in progress: off and cycle interrupt its installation." }
+                    p { "Its deployment " a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " is in progress: off and cycle interrupt its installation, and a network boot starts it again." }
                     div.check {
                         input type="checkbox" id="field-interrupts" name="interrupts" value=(live.id);
                         label for="field-interrupts" { "Interrupt the installation of " (live.hostname) }

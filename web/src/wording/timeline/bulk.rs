@@ -10,7 +10,7 @@ pub(super) fn bulk(event: &BulkEvent, who: &Actor<'_>) -> String {
             let names = list(rows.iter().map(|row| &row.name));
             format!("{who} started a bulk action ({}): {names}", action(wanted, rows.len()))
         }
-        BulkEvent::BulkRowsFinished { results, .. } => {
+        BulkEvent::BulkRowsFinished { results } => {
             let refused = results.iter().filter(|result| matches!(result.outcome, BulkOutcome::Refused { .. })).count();
             match (results.len() - refused, refused) {
                 (done, 0) => format!("A bulk action finished {done} of its rows"),
@@ -18,7 +18,8 @@ pub(super) fn bulk(event: &BulkEvent, who: &Actor<'_>) -> String {
                 (done, refused) => format!("A bulk action finished {done} of its rows, and {refused} were refused"),
             }
         }
-        BulkEvent::BulkRetried { attempt } => format!("{who} retried the refused rows of a bulk action (attempt {attempt})"),
-        BulkEvent::BulkStopped {} => format!("{who} stopped a bulk action"),
+        BulkEvent::BulkRetried { attempt, .. } => format!("{who} retried the refused rows of a bulk action (attempt {attempt})"),
+        BulkEvent::BulkStopped { reason: None } => format!("{who} stopped a bulk action"),
+        BulkEvent::BulkStopped { reason: Some(reason) } => format!("{who} stopped a bulk action: {reason}"),
     }
 }

@@ -49,9 +49,12 @@ pub(super) async fn bulk_actions(site: &TestSite) {
     let row = |n: u8, name: &str| json!({"target": format!("01920000-0000-7000-8000-00000000000{n}"), "name": name});
     let rows = [row(1, "R640 no. 1"), row(2, "R640 no. 2"), row(3, "R640 no. 3")];
     let reasons = json!([{"rule": "role_missing", "message": "a device needs a role"}]);
-    let results = json!([{"row": 0, "outcome": "done"}, {"row": 1, "outcome": "refused", "reasons": reasons}]);
+    let results = json!([
+        {"row": 0, "attempt": 1, "outcome": "done"},
+        {"row": 1, "attempt": 1, "outcome": "refused", "reasons": reasons},
+    ]);
     let started = json!({"type": "BulkStarted", "action": {"action": "verify"}, "rows": rows, "list": "/devices?site=dc1", "level": "operator"});
-    let finished = json!({"type": "BulkRowsFinished", "attempt": 1, "results": results});
+    let finished = json!({"type": "BulkRowsFinished", "results": results});
     append(site, "bulk", BULK, [started, finished]).await;
 }
 

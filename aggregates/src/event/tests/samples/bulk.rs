@@ -6,8 +6,12 @@ use crate::device::power::PowerAction;
 use crate::samples::{deployment_id, device_id, parsed};
 use crate::user::Role;
 
+fn row(number: u128) -> BulkRow {
+    BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")), plugins: vec![] }
+}
+
 fn started(action: BulkAction) -> BulkEvent {
-    let rows = [1, 2].map(|number| BulkRow { target: device_id(number).0, name: parsed(&format!("R640 no. {number}")) });
+    let rows = [1, 2].map(row);
     BulkEvent::BulkStarted {
         action: Box::new(action),
         rows: rows.into(),
@@ -52,15 +56,23 @@ sample_events!(bulk: BulkEvent {
         started(BulkAction::Power { power: PowerAction::Off, network_boot: false }),
         started(BulkAction::Cancel { reason: parsed("the rack has no power") }),
         started(BulkAction::Retry {}),
+        BulkEvent::BulkStarted {
+            action: Box::new(BulkAction::Retry {}),
+            rows: vec![BulkRow { plugins: vec![parsed("dns"), parsed("reboot")], ..row(1) }],
+            list: String::new(),
+            level: Role::Administrator,
+        },
     ],
     BulkRowsFinished => [BulkEvent::BulkRowsFinished {
-        attempt: 1,
         results: vec![
-            BulkResult { row: 0, outcome: BulkOutcome::Done { deployment: Some(deployment_id(1)) } },
-            BulkResult { row: 1, outcome: refused() },
-            BulkResult { row: 2, outcome: BulkOutcome::Done { deployment: None } },
+            BulkResult { row: 0, attempt: 1, outcome: BulkOutcome::Done { deployment: Some(deployment_id(1)) } },
+            BulkResult { row: 1, attempt: 1, outcome: refused() },
+            BulkResult { row: 2, attempt: 2, outcome: BulkOutcome::Done { deployment: None } },
         ],
     }],
-    BulkRetried => [BulkEvent::BulkRetried { attempt: 2 }],
-    BulkStopped => [BulkEvent::BulkStopped {}],
+    BulkRetried => [BulkEvent::BulkRetried { attempt: 2, by: "user bob".to_owned(), level: Role::Operator }],
+    BulkStopped => [
+        BulkEvent::BulkStopped { reason: None },
+        BulkEvent::BulkStopped { reason: Some(parsed("user ada is disabled")) },
+    ],
 });

@@ -9,14 +9,15 @@ use crate::pages::devices::list::filter;
 use crate::pages::devices::show::unless;
 use crate::pages::form::Fields;
 use bootledger_aggregates::bulk::{BulkAction, MOST_ROWS};
-use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::device::power::PowerAction;
+use bootledger_aggregates::device::{allowed, lock};
 use bootledger_aggregates::rules::Rule;
-use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::tag::Tag;
 use bootledger_port::{CommandError, NewDeployment, Proposed};
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::deployments::{self, Status};
 use bootledger_projections::rows::devices::{self, Device};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +85,11 @@ impl Wanted {
         }
     }
 
+    /// The power order; the form's first option until another one is selected.
+    fn order(&self) -> PowerAction {
+        self.power.unwrap_or(PowerAction::On)
+    }
+
     pub(super) fn deployment(&self, device: DeviceId) -> NewDeployment {
         let (venture, role) = self.assignment.clone().unzip();
         let (network, boot_image) = (self.network.clone(), self.boot_image.clone());
@@ -107,7 +113,7 @@ impl Wanted {
                 add_tags: self.add_tags.clone(),
                 remove_tags: self.remove_tags.clone(),
             },
-            What::Power => BulkAction::Power { power: self.power.unwrap_or(PowerAction::On), network_boot: self.network_boot },
+            What::Power => BulkAction::Power { power: self.order(), network_boot: self.network_boot },
         }
     }
 }
@@ -146,7 +152,11 @@ pub(super) async fn plan(
     wanted: &Wanted,
 ) -> Result<Vec<Planned>, Error> {
     if what != What::Deploy {
-        let planned = |device: Device| Planned { outcome: possible(what, &device, wanted).map(|()| None), device };
+        let installing = if what == What::Power { installing(backend, &devices).await? } else { BTreeMap::new() };
+        let planned = |device: Device| {
+            let live = installing.get(&device.id).copied();
+            Planned { outcome: possible(what, &device, live, wanted).map(|()| None), device }
+        };
         return Ok(devices.into_iter().map(planned).collect());
     }
     let new: Vec<NewDeployment> = devices.iter().map(|device| wanted.deployment(device.id)).collect();
@@ -161,8 +171,18 @@ pub(super) async fn plan(
     devices.into_iter().zip(backend.check_deployments(&new).await).map(planned).collect()
 }
 
-/// Whether an action other than a deployment is possible for a device, as far as its row says it. The command decides.
-fn possible(what: What, device: &Device, wanted: &Wanted) -> Result<(), String> {
+/// The deployments in progress of these devices.
+async fn installing(backend: &mut Backend, devices: &[Device]) -> Result<BTreeMap<DeviceId, DeploymentId>, Error> {
+    let ids: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
+    let mut snapshot = backend.read_now().await?;
+    let live = deployments::live_of_devices(snapshot.connection(), &ids, At::Now).await?;
+    let in_progress = live.into_iter().filter(|live| live.status == Status::InProgress);
+    Ok(in_progress.map(|live| (live.device, live.id)).collect())
+}
+
+/// Whether an action other than a deployment is possible for a device, as far as its row and its deployment in progress say it.
+/// The command decides.
+fn possible(what: What, device: &Device, installing: Option<DeploymentId>, wanted: &Wanted) -> Result<(), String> {
     if device.decommissioned {
         return unless([allowed::decommissioned()]);
     }
@@ -177,6 +197,13 @@ fn possible(what: What, device: &Device, wanted: &Wanted) -> Result<(), String> 
             Err("It has no management controller.".to_owned())
         }
         What::Power if device.management.is_none() => Err("It has no management controller.".to_owned()),
+        What::Power if installing.is_some() && allowed::interrupts(wanted.order(), wanted.network_boot) => {
+            Err("It is being deployed, and the order would interrupt its installation. To do so, open its power page.".to_owned())
+        }
+        What::Power => {
+            let present = device.lock.as_ref().filter(|_| wanted.network_boot);
+            unless(present.map(|present| lock::installing(present, "network_boot")))
+        }
         _ => Ok(()),
     }
 }
@@ -210,5 +237,46 @@ pub(super) fn leave_out_parts(planned: &mut [Planned], wholes: &BTreeMap<DeviceI
                 "It is a sub-device of {whole}, which is also selected and whose deployment detaches it. Deploy it afterwards."
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tests::samples::device;
+
+    fn power(power: PowerAction, network_boot: bool) -> Wanted {
+        Wanted { power: Some(power), network_boot, ..Wanted::default() }
+    }
+
+    #[test]
+    fn an_order_that_would_interrupt_an_installation_is_skipped() {
+        let management = serde_json::json!({"address": "10.0.0.9", "protocol": "ipmi", "credentials": "bmc"});
+        let managed = Device { management: serde_json::from_value(management).expect("a controller"), ..device() };
+        let live = Some(DeploymentId::default());
+        for (action, network_boot, interrupts) in [
+            (PowerAction::On, false, false),
+            (PowerAction::On, true, true),
+            (PowerAction::Off, false, true),
+            (PowerAction::Cycle, false, true),
+        ] {
+            let wanted = power(action, network_boot);
+            assert_eq!(possible(What::Power, &managed, live, &wanted).is_err(), interrupts, "{action:?} {network_boot}");
+            assert_eq!(possible(What::Power, &managed, None, &wanted), Ok(()), "{action:?} {network_boot}");
+        }
+    }
+
+    #[test]
+    fn a_network_boot_of_a_locked_device_is_skipped() {
+        let management = serde_json::json!({"address": "10.0.0.9", "protocol": "ipmi", "credentials": "bmc"});
+        let lock = serde_json::json!({"reason": "holds the only copy", "by": "user ada", "at": "2026-03-01T12:00:00Z"});
+        let locked = Device {
+            management: serde_json::from_value(management).expect("a controller"),
+            lock: serde_json::from_value(lock).expect("a lock"),
+            ..device()
+        };
+        let refused = possible(What::Power, &locked, None, &power(PowerAction::On, true)).expect_err("it is locked");
+        assert!(refused.contains("holds the only copy"), "{refused}");
+        assert_eq!(possible(What::Power, &locked, None, &power(PowerAction::On, false)), Ok(()));
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn shown(what: What, list: &str, position: i64, planned: &[Planned], 
             (for_all(what, fields, choices))
             div.actions {
                 @if count > 0 { button class=(class) type="submit" { (words) ": " (counted(count, "device", "devices")) } }
-                @if matches!(what, What::Deploy | What::Edit) { button type="submit" formaction="/devices/bulk" { "Check again" } }
+                @if matches!(what, What::Deploy | What::Edit | What::Power) { button type="submit" formaction="/devices/bulk" { "Check again" } }
                 a.button href=(list) { "Back" }
             }
         }

@@ -108,9 +108,11 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
         ("post", "deployments/{id}/cancel") => &[&[Rule::DeploymentEnded]],
         ("post", "deployments/{id}/done") => &[&[Rule::DeploymentEnded, Rule::NotInProgress]],
         ("post", "deployments/{id}/plugins/{plugin}/retry") => {
-            &[&[Rule::DeploymentEnded, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
+            &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
         }
-        ("post", "deployments/{id}/next-boot") => &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::ServerInstalled]],
+        ("post", "deployments/{id}/next-boot") => {
+            &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::NotInProgress, Rule::ServerInstalled]]
+        }
         ("put", "deployments/{id}/notes") => &[],
         ("post", "deployments/{id}/restart-reported") => {
             &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::RestartNotAwaited, Rule::ServerInstalled]]

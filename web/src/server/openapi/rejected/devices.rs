@@ -86,6 +86,7 @@ const ORDER: &[Rule] = &[
     Rule::AlreadyDeploying,
     Rule::CredentialsMissing,
     Rule::DeploymentNotInProgress,
+    Rule::DeviceLocked,
     Rule::NetworkBootWithoutStart,
     Rule::PowerBusy,
 ];
