@@ -211,14 +211,12 @@ impl BulkWork {
             let next = if results.is_empty() {
                 working.next().await
             } else {
-                match tokio::time::timeout_at(record_at, working.next()).await {
-                    Ok(next) => next,
-                    Err(_) => {
-                        self.record(id, &mut results, &mut recorded, &mut failed).await;
-                        record_at = Instant::now() + GATHER;
-                        continue;
-                    }
-                }
+                let Ok(next) = tokio::time::timeout_at(record_at, working.next()).await else {
+                    self.record(id, &mut results, &mut recorded, &mut failed).await;
+                    record_at = Instant::now() + GATHER;
+                    continue;
+                };
+                next
             };
             let Some((row, attempt, worked)) = next else { break };
             match worked {

@@ -24,6 +24,7 @@ async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit(&path).await?;
         let reason = "This requires the role operator.";
+        page.press("…").await?;
         for words in ["Cancel…", "Mark installed…", "Retry"] {
             let button = page.button(words).await?;
             ensure!(button.attr("aria-disabled").await?.as_deref() == Some("true"), "{words} can be pressed");

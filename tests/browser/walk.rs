@@ -1,6 +1,6 @@
 //! Every page that links lead to, in light and dark, narrow and wide: axe-core finds no barrier, nothing overflows a narrow
-//! window, no script fails and no content security policy is violated. Screenshots of all pages are left in
-//! `target/browser/screenshots/`.
+//! window, no script fails and no content security policy is violated. With `BOOTLEDGER_PICTURES=1`, screenshots of all pages
+//! are left in `target/browser/screenshots/`.
 
 use super::centre::{Centre, USER, sign_in, user};
 use super::routes::Routes;
@@ -29,7 +29,10 @@ const ODDITIES: [(&str, &str); 11] = [
 /// Routes whose pages need the query of their link: without it, they lead to another page.
 const WITH_QUERY: [&str; 3] = ["/boot-images/{key}/revert", "/networks/{key}/release", "/settings/webhooks/{key}/skip"];
 
-/// The widths of the screenshots, in CSS pixels.
+/// The environment variable that asks for screenshots.
+const PICTURES: &str = "BOOTLEDGER_PICTURES";
+
+/// The widths of the windows, in CSS pixels.
 const PICTURED: [u32; 3] = [390, 1280, 1920];
 
 /// The problems found on the pages so far.
@@ -64,13 +67,16 @@ impl Inspection {
             }
             for scheme in [Scheme::Dark, Scheme::Light] {
                 page.colours(scheme).await?;
-                let folder = crate::support::target().join("browser/screenshots").join(scheme.name());
-                std::fs::create_dir_all(&folder)?;
-                std::fs::write(folder.join(format!("{file}-{width}.png")), page.picture().await?)?;
-                let barriers = match scheme {
-                    _ if width >= 1920 => String::new(),
-                    Scheme::Light => page.barriers().await?,
-                    Scheme::Dark => page.barriers_of_colours().await?,
+                if std::env::var_os(PICTURES).is_some() {
+                    let folder = crate::support::target().join("browser/screenshots").join(scheme.name());
+                    std::fs::create_dir_all(&folder)?;
+                    std::fs::write(folder.join(format!("{file}-{width}.png")), page.picture().await?)?;
+                }
+                // Colours do not depend on the width.
+                let barriers = match (scheme, width) {
+                    (Scheme::Light, 390 | 1280) => page.barriers().await?,
+                    (Scheme::Dark, 1280) => page.barriers_of_colours().await?,
+                    _ => String::new(),
                 };
                 if !barriers.is_empty() {
                     self.problems.push(format!("{what}, {}: {barriers}", scheme.name()));

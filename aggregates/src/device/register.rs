@@ -262,18 +262,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     if let Some(present) = device.lock.as_ref().filter(|_| !changed.macs_removed.is_empty()) {
         broken.push(lock::refusal(present, "macs", "its interfaces can be removed"));
     }
-    for mac in &changed.macs_removed {
-        if facts.deploying.contains(mac) {
-            broken.push(BrokenRule::new(
-                "macs",
-                Rule::MacDeploying,
-                format!("the live deployment boots from {mac}; cancel it first"),
-            ));
-        } else if let Some(entry) = device.dhcp.iter().find(|entry| entry.mac == *mac) {
-            let message = format!("{mac} has a DHCP entry for {}; remove the entry first", entry.ip);
-            broken.push(BrokenRule::new("macs", Rule::MacHasDhcpEntry, message));
-        }
-    }
+    broken.extend(changed.macs_removed.iter().filter_map(|mac| needed(*mac, device, facts)));
     if changed.site.is_some() && !facts.deploying.is_empty() {
         broken.push(BrokenRule::new(
             "site",
@@ -294,6 +283,17 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let remark = change.remark.filter(|text| !text.is_empty()).map(|text| Remark::Text { text });
     events.extend(remark.map(|remark| DeviceEvent::RemarkAdded { remark, deployment: None }));
     Ok(events)
+}
+
+/// Why an interface cannot be removed.
+fn needed(mac: MacAddress, device: &Registered, facts: &RegisterFacts) -> Option<BrokenRule> {
+    if facts.deploying.contains(&mac) {
+        let message = format!("the live deployment boots from {mac}; cancel it first");
+        return Some(BrokenRule::new("macs", Rule::MacDeploying, message));
+    }
+    let entry = device.dhcp.iter().find(|entry| entry.mac == mac)?;
+    let message = format!("{mac} has a DHCP entry for {}; remove the entry first", entry.ip);
+    Some(BrokenRule::new("macs", Rule::MacHasDhcpEntry, message))
 }
 
 fn parent(change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {

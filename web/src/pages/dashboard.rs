@@ -96,11 +96,11 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
 
 async fn live(page_context: PageContext, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let application = application::of(&request)?;
-    let (now, reader) = (application.now, Reader::of(&page_context.caller.principal));
+    let (now, visitor) = (application.now, Reader::of(&page_context.caller.principal));
     let render = live::render(move |mut snapshot, _| {
         let concerns = application.commands.concerns();
         Box::pin(async move {
-            let found = load(&mut snapshot, now(), concerns, reader).await?;
+            let found = load(&mut snapshot, now(), concerns, visitor).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });

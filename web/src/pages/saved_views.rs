@@ -51,14 +51,14 @@ async fn save(page_context: PageContext, mut backend: Backend, mut fields: Field
         let command = Command::SavedView(SavedViewAction::SaveView { view, spec: Box::new(spec) });
         match backend.execute(command, fields.context(&page_context.caller)).await {
             Ok(receipt) => {
-                let mut last = receipt;
+                let mut newest = receipt;
                 for earlier in of_list.iter().filter(|entry| draft.usual && entry.spec.spec.usual && entry.key != view) {
                     let unusual = Box::new(SavedViewSpec { usual: false, ..earlier.spec.spec.clone() });
                     let command = Command::SavedView(SavedViewAction::SaveView { view: earlier.key, spec: unusual });
-                    last = backend.execute(command, page_context.caller.context()).await?;
+                    newest = backend.execute(command, page_context.caller.context()).await?;
                 }
                 let path = if query.is_empty() { format!("/{list}") } else { format!("/{list}?{query}") };
-                return Ok(done(&mut backend, &last, &path).await);
+                return Ok(done(&mut backend, &newest, &path).await);
             }
             Err(error) => fields.refused(error)?,
         }

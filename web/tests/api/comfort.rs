@@ -84,7 +84,7 @@ async fn a_form_is_kept_only_for_a_browser_with_the_secret_of_the_session() {
     site.append("session", &id.to_string(), json!({"type": "SessionEnded", "reason": "revoked"})).await;
     assert!(!ticket(&made_up, &fields).await, "the session has ended");
     assert!(ticket(&own, &fields).await);
-    assert!(!ticket(&own, &[("a", ""); 2_001]).await, "too many fields");
+    assert!(!ticket(&own, &vec![("a", ""); 2_001]).await, "too many fields");
 }
 
 #[actix_web::test]

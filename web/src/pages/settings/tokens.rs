@@ -289,7 +289,7 @@ mod tests {
         let row: Row = (id.to_string(), false, serde_json::from_value(view).expect("a token"));
         let used = Use { token: id, creator: None, used_at: Some(at(150)) };
         let cells = |moment| {
-            let html = table((&[row.clone()], &[used.clone()]), moment, &Ok(()), false);
+            let html = table((std::slice::from_ref(&row), std::slice::from_ref(&used)), moment, &Ok(()), false);
             ["State", "Last used"].map(|label| texts(&html, &format!("td[data-label='{label}']")).concat())
         };
         assert_eq!(cells((At::Now, at(210))), ["Expired", "1 min ago"]);
