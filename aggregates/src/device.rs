@@ -16,6 +16,7 @@ pub mod event;
 pub mod facts;
 pub mod footprint;
 mod inventory;
+mod kind;
 pub mod lock;
 mod orders;
 pub mod patch;
@@ -92,7 +93,7 @@ impl Device {
                 events.push(DeviceEvent::DeviceDecommissioned { reason });
                 Ok(events)
             }
-            C::LockDevice { lock } => lock::lock(device, lock),
+            C::LockDevice { lock } => device.lock(lock),
             C::UnlockDevice => Ok(if device.lock.is_some() { vec![DeviceEvent::DeviceUnlocked {}] } else { vec![] }),
             C::CleanDevice { deployment, live, keeps, at, parts } => {
                 is_live(deployment, live)?;
@@ -182,6 +183,19 @@ impl Registered {
     fn verify(&self) -> Result<Vec<DeviceEvent>, Refused> {
         Refused::unless_empty(allowed::verifying(self.venture.as_ref(), self.role.as_ref()))?;
         Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
+    }
+
+    /// Locks the device. The same reason again changes nothing; another reason does not replace the first one.
+    fn lock(&self, lock: lock::Lock) -> Result<Vec<DeviceEvent>, Refused> {
+        if lock.reason.is_empty() {
+            let message = "a lock needs a reason; say why the device must not be installed again";
+            return Err(Refused::because("reason", Rule::ReasonMissing, message));
+        }
+        match &self.lock {
+            None => Ok(vec![DeviceEvent::DeviceLocked(lock)]),
+            Some(present) if present.reason == lock.reason => Ok(vec![]),
+            Some(present) => Err(Refused(vec![lock::refusal(present, "reason", "it can be locked for another reason")])),
+        }
     }
 
     fn attach(&self, parent: DeviceId) -> Result<Vec<DeviceEvent>, Refused> {

@@ -5,17 +5,19 @@
 //! happened.
 
 pub(crate) mod accounts;
+mod kinds;
 mod lookup;
 mod moments;
+mod unknown;
 mod words;
 
-pub(crate) use lookup::{event_types, kind_of};
+pub(crate) use kinds::{event_types, kind_of};
+pub(crate) use unknown::Unknown;
 pub(crate) use words::{Matches, WINDOW, Words, find, move_on};
 
 use crate::confidential::Reader;
 use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
-use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log;
@@ -36,27 +38,6 @@ pub(crate) struct Entered {
     pub(crate) text: Option<String>,
     /// Who reads the events: a search for words does not find what the reader may not see.
     pub(crate) reader: Reader,
-}
-
-/// A filter that names nothing that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unknown {
-    /// The parameter.
-    pub(crate) field: &'static str,
-    /// What is unknown, without suggestions.
-    pub(crate) message: String,
-    /// Values that exist and are similar.
-    pub(crate) similar: Vec<String>,
-}
-
-impl From<Unknown> for Error {
-    fn from(unknown: Unknown) -> Self {
-        let Unknown { field, mut message, similar } = unknown;
-        if !similar.is_empty() {
-            message = format!("{message}; similar: {}", similar.join(", "));
-        }
-        Self::bad_request(field, Rule::ParameterMalformed, bootledger_aggregates::values::shortened(message))
-    }
 }
 
 /// The filters after they were looked up.

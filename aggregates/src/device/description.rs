@@ -1,6 +1,7 @@
 //! The description of a device, and its changes.
 
 use super::footprint::{Face, is_usual_face, is_usual_height, usual_height};
+use super::kind::DeviceKind;
 use crate::claims::Claim;
 use crate::controller::Endpoint;
 use crate::controller::management::Management;
@@ -15,19 +16,6 @@ use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
-
-/// The kind of a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceKind {
-    /// A stand-alone physical server.
-    #[default]
-    Physical,
-    /// A server in a blade chassis.
-    Blade,
-    /// A virtual server.
-    Virtual,
-}
 
 /// The description of a device at its registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! The events of a device. Their JSON is stored permanently.
 
-pub use super::description::DeviceKind;
 pub use super::entry::{DhcpEntry, DnsEntry};
+pub use super::kind::DeviceKind;
 pub use crate::controller::management::{Management, ManagementProtocol};
 
 use super::description::{DeviceChanged, DeviceSpec};

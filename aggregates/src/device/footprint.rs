@@ -1,7 +1,6 @@
 //! The units of a rack that a device takes: from its lowest unit upwards, at the front, at the rear, or both.
 
-use super::description::DeviceKind;
-use super::register::RegisterFacts;
+use super::kind::DeviceKind;
 use crate::claims::Holder;
 use crate::rules::{BrokenRule, Rule};
 use crate::values::ParseError;
@@ -125,15 +124,15 @@ pub(super) fn height(height: u16) -> Option<BrokenRule> {
     (height == 0 || height > MOST_HEIGHT).then(|| BrokenRule::new("height", Rule::HeightRange, message))
 }
 
-/// Why a device cannot take these units.
-pub(super) fn occupied(wanted: Footprint, facts: &RegisterFacts) -> Vec<BrokenRule> {
-    let Some(RackFacts { rack, units, others }) = &facts.rack else { return vec![] };
+/// Why the device cannot take these units of the rack.
+pub(super) fn occupied(wanted: Footprint, rack: Option<&RackFacts>, device: DeviceId) -> Vec<BrokenRule> {
+    let Some(RackFacts { rack, units, others }) = rack else { return vec![] };
     let mut broken = vec![];
     if wanted.highest() > u32::from(*units) {
         let message = format!("the device would take {wanted}, but rack {rack} has {units} units; choose a lower unit");
         broken.push(BrokenRule::new("position", Rule::PositionRange, message));
     }
-    let taken = others.iter().filter(|(other, footprint)| *other != facts.device && footprint.overlaps(wanted));
+    let taken = others.iter().filter(|(other, footprint)| *other != device && footprint.overlaps(wanted));
     broken.extend(taken.map(|(other, footprint)| {
         let before = format!("the device would take {wanted} of rack {rack}, but {footprint} of it is taken by ");
         let advice = "; choose other units or another side, or correct that device";

@@ -3,9 +3,7 @@
 //!
 //! The JSON of this type is part of stored events, so it is stored permanently.
 
-use super::event::DeviceEvent;
-use super::registered::Registered;
-use crate::rules::{BrokenRule, Refused, Rule};
+use crate::rules::{BrokenRule, Rule};
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,17 +32,4 @@ pub fn refusal(lock: &Lock, field: &str, what: &str) -> BrokenRule {
 /// Why a locked device is not installed again.
 pub fn installing(lock: &Lock, field: &str) -> BrokenRule {
     refusal(lock, field, "it can be installed again")
-}
-
-/// Locks the device. The same reason again changes nothing; another reason does not replace the first one.
-pub(super) fn lock(device: &Registered, lock: Lock) -> Result<Vec<DeviceEvent>, Refused> {
-    if lock.reason.is_empty() {
-        let message = "a lock needs a reason; say why the device must not be installed again";
-        return Err(Refused::because("reason", Rule::ReasonMissing, message));
-    }
-    match &device.lock {
-        None => Ok(vec![DeviceEvent::DeviceLocked(lock)]),
-        Some(present) if present.reason == lock.reason => Ok(vec![]),
-        Some(present) => Err(Refused(vec![refusal(present, "reason", "it can be locked for another reason")])),
-    }
 }

@@ -112,7 +112,7 @@ fn new_units(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) 
     let after = Footprint::of(device.kind, is_part, position, height, face);
     let moves = after != device.footprint() || rack != device.rack || change.site.is_some();
     match after {
-        Some(wanted) if moves && rack.is_some() => footprint::occupied(wanted, facts),
+        Some(wanted) if moves && rack.is_some() => footprint::occupied(wanted, facts.rack.as_ref(), facts.device),
         _ => vec![],
     }
 }
@@ -162,7 +162,8 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(footprint::height(spec.height));
     let wanted = Footprint::of(spec.kind, spec.parent.is_some(), spec.position, spec.height, spec.face);
-    broken.extend(wanted.filter(|_| spec.rack.is_some()).into_iter().flat_map(|wanted| footprint::occupied(wanted, facts)));
+    let wanted = wanted.filter(|_| spec.rack.is_some());
+    broken.extend(wanted.into_iter().flat_map(|wanted| footprint::occupied(wanted, facts.rack.as_ref(), facts.device)));
     broken.extend(too_many_tags(spec.tags.len()));
     broken.extend(held(facts));
     broken.extend(facts.management_problems.iter().cloned());

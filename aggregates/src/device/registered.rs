@@ -1,8 +1,8 @@
 //! The state of a device in use.
 
-use super::description::DeviceKind;
 use super::entry::{DhcpEntry, DnsEntry};
 use super::footprint::{self, Face, Footprint};
+use super::kind::DeviceKind;
 use super::lock::Lock;
 use super::power::{LastRestart, PowerOrder};
 use crate::controller::Endpoint;

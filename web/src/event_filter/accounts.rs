@@ -1,7 +1,7 @@
 //! Who may read the events of accounts: users, tokens, sessions, sign-ins, and the scopes of secrets. Viewers and operators read
 //! everything else. The timeline, its exports and live pages, the API and comparisons all decide here.
 
-use super::event_types;
+use super::kinds::event_types;
 use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use bootledger_aggregates::user::Role;

@@ -1,11 +1,12 @@
 //! Looks up actors, objects and types of events by what someone has entered.
 
-use super::{Unknown, accounts};
+use super::accounts;
+use super::kinds::{event_types, kind_of};
+use super::unknown::Unknown;
 use crate::http::auth::principal::Principal;
 use crate::http::error::Error;
 use crate::wording::{actors as words, events};
 use bootledger_aggregates::actor::{self, SystemActor};
-use bootledger_aggregates::event::KINDS;
 use bootledger_projections::database::pool::Connection;
 use bootledger_projections::rows::timeline::{self, Subjects};
 
@@ -82,18 +83,6 @@ pub(super) async fn object(
     Ok(Err(Unknown { field: "object", message, similar: named.similar.into_iter().take(SIMILAR).collect() }))
 }
 
-/// The type of aggregate that a text names, regardless of case, number, spaces and hyphens: `boot-images` is `boot_image`.
-pub(crate) fn kind_of(text: &str) -> Option<&'static str> {
-    let plain = text.trim().to_lowercase().replace([' ', '-'], "_");
-    let singular = plain.strip_suffix('s').unwrap_or(&plain);
-    KINDS.iter().map(|(kind, _)| *kind).find(|kind| *kind == plain || *kind == singular)
-}
-
-/// All types of events, with the type of their aggregate.
-pub(crate) fn event_types() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KINDS.iter().flat_map(|(kind, types)| types.iter().map(move |event_type| (*kind, *event_type)))
-}
-
 /// The types of events that a text names, separated by commas: `DeploymentStarted`, in any case, or its label.
 pub(super) fn types(text: &str) -> Result<Vec<String>, Unknown> {
     let plain = |text: &str| text.to_lowercase().replace([' ', '_', '-'], "");
@@ -142,14 +131,6 @@ mod tests {
         let unknown = types("deploymentstart").expect_err("unknown");
         assert_eq!(unknown.field, "type");
         assert!(unknown.similar.contains(&"Deployment started".to_owned()), "{unknown:?}");
-    }
-
-    #[test]
-    fn types_of_objects_are_found_in_any_form() {
-        assert_eq!(
-            ["Devices", "boot image", "dhcp-servers", "nothing"].map(kind_of),
-            [Some("device"), Some("boot_image"), Some("dhcp_server"), None]
-        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The moments of a range of time, as people and browsers write them. All are in UTC unless they name an offset.
 
-use super::Unknown;
+use super::unknown::Unknown;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use time::Duration;
 

@@ -2,6 +2,7 @@
 //! requires a valid token or a live session, except for a few named paths. Handlers then declare with an extractor which role
 //! they need. While the database does not answer, all other requests are refused.
 
+mod address;
 mod authentication;
 pub mod caller;
 pub mod cookie;
@@ -24,9 +25,9 @@ pub mod token;
 mod tokens;
 pub(crate) mod transport;
 
+pub use address::network;
 pub(crate) use authentication::Reporter;
 pub(crate) use fair_queue::Turn;
 pub(crate) use kept_forms::{KeptForm, KeptForms};
 pub(crate) use recent_passwords::RecentPasswords;
-pub use throttle::network;
 pub(crate) use throttle::{Attempt, Throttle};

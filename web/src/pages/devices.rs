@@ -5,6 +5,7 @@ mod addresses;
 mod bulk;
 mod components;
 mod deploy;
+mod details;
 mod export;
 mod form;
 mod history;

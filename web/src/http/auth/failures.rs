@@ -4,8 +4,7 @@
 //! A user name that does not exist is not stored, because it may be a password that was entered in the wrong field. The counts
 //! are in memory: an instance that crashes loses those that it has not recorded.
 
-use super::lock_out;
-use super::throttle::network;
+use super::address::network;
 use crate::http::application::Application;
 use crate::http::ports::Port;
 use bootledger_aggregates::actor::SystemActor;
@@ -18,13 +17,17 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 /// How long failures are counted before the number is recorded.
 const WINDOW: Duration = Duration::from_hours(1);
 /// The maximum number of addresses that are counted separately.
 const MOST_CLIENTS: usize = 1_000;
+
+/// How many failures and lock-outs are recorded at the same time. Password guessing with many names must not use up the
+/// database's connections.
+pub(super) static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 /// The failures that are not recorded yet, by user; `None` is for user names that do not exist.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +118,7 @@ async fn execute(commands: &Port, user: Option<UserName>, failed: FailedSignIns,
         idempotency_key: None,
         level: Role::Viewer,
     };
-    let Ok(_turn) = lock_out::AT_A_TIME.acquire().await else { return };
+    let Ok(_turn) = AT_A_TIME.acquire().await else { return };
     if let Err(error) = commands.unguarded().execute(command, context).await {
         tracing::warn!("failed sign-ins cannot be recorded: {error}");
     }

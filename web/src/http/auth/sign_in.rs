@@ -1,8 +1,9 @@
 //! Sign-in with a password. An unknown user, a disabled one and a wrong password get the same answer after the same time.
 
+use super::address::network;
 use super::fair_queue::Turn;
 use super::password::Password;
-use super::throttle::{Attempt, Throttle, network};
+use super::throttle::{Attempt, Throttle};
 use super::token::Secret;
 use super::{cookie, lock_out, sessions, transport};
 use crate::http::application::Application;

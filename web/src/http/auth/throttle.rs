@@ -8,6 +8,7 @@
 //! Counts are in memory and bounded: an instance that restarts begins at zero, and if there are too many counts, those with the
 //! fewest attempts are removed.
 
+use super::address::network;
 use super::failures::Failures;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use std::borrow::Borrow;
@@ -188,15 +189,6 @@ impl Throttle {
 fn take_back<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(counts: &mut HashMap<K, Count>, key: &Q) {
     if let Some(count) = counts.get_mut(key) {
         count.attempts = count.attempts.saturating_sub(1);
-    }
-}
-
-/// The address by which attempts are counted. An IPv6 address counts as its /64 network, because one host may have all
-/// of its addresses.
-pub fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

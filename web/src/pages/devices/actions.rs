@@ -2,7 +2,7 @@
 //! confirmation page that lists everything that it releases.
 
 use super::addresses::{self, Held};
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;

@@ -1,6 +1,6 @@
 //! The tab with a device's addresses, names and entries, and everything else that it holds.
 
-use super::show::none;
+use super::details::none;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::{block, copy};

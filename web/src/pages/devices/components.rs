@@ -1,6 +1,6 @@
 //! The tab with a device's components: network interfaces, parent and parts, software, disk shares, operating system.
 
-use super::show::{DeviceDetails, link, none};
+use super::details::{DeviceDetails, link, none};
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::block;

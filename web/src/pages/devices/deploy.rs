@@ -5,7 +5,7 @@ mod choices;
 mod suggested;
 mod view;
 
-use super::show::DeviceDetails;
+use super::details::DeviceDetails;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;

@@ -4,7 +4,7 @@
 mod read;
 mod view;
 
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;

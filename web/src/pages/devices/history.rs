@@ -1,6 +1,6 @@
 //! The tab with a device's history, one sentence for each event, the newest first; and with its deployments.
 
-use super::show::{DeviceDetails, none};
+use super::details::{DeviceDetails, none};
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::lines::lines;

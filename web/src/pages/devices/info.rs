@@ -1,7 +1,7 @@
 //! The first tab of a device: what it is and where on the left; its deployment, lock, owner, tags and notes on the right.
 
+use super::details::{DeviceDetails, link};
 use super::list::kind_words;
-use super::show::{DeviceDetails, link};
 use super::{lock, power};
 use crate::english::complete_sentence;
 use crate::http::error::Error;

@@ -1,7 +1,7 @@
 //! Locking and unlocking a device. Each has a confirmation page that names what happens. An operator can lock a device, and only
 //! an administrator can unlock it.
 
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::{Administrator, Operator};
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;

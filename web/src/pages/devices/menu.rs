@@ -1,7 +1,7 @@
 //! The actions in the head of a device's pages: the one that comes next, editing, and a menu with the rare and destructive ones.
 //! Each of those leads to a page that names what happens before it happens.
 
-use super::show::DeviceDetails;
+use super::details::DeviceDetails;
 use crate::pages::components::action::{self, Look};
 use crate::pages::components::block;
 use bootledger_aggregates::device::{allowed, lock};

@@ -1,7 +1,7 @@
 //! The power of a device: the state that its management controller reports now, and power orders. An order that would interrupt
 //! an installation has to name the deployment.
 
-use super::show::{DeviceDetails, form_head, unless};
+use super::details::{DeviceDetails, form_head, unless};
 use crate::english::complete_sentence;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;

@@ -1,7 +1,7 @@
 //! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the
 //! device's own settings.
 
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;

@@ -6,7 +6,7 @@ use crate::english::complete_sentence;
 use crate::http::error::problem::ProblemError;
 use crate::pages::components::action::once;
 use crate::pages::components::field::{Field, place};
-use crate::pages::devices::show::{DeviceDetails, form_head};
+use crate::pages::devices::details::{DeviceDetails, form_head};
 use crate::pages::form::Fields;
 use maud::{Markup, html};
 

@@ -6,7 +6,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::once;
 use crate::pages::components::block;
 use crate::pages::components::field::{Field, summary};
-use crate::pages::devices::show::form_head;
+use crate::pages::devices::details::form_head;
 use crate::pages::form::Fields;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::name::Name;
