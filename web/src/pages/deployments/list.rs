@@ -218,7 +218,9 @@ fn cell(column: &str, deployment: &Deployment, waits: &Waits, now: Timestamp) ->
         "hostname" => html! {
             th scope="row" { a href=(format!("/deployments/{}", deployment.id)) title=(deployment.hostname) { (deployment.hostname) } }
         },
-        "status" => html! { td data-label="Status" { span { (badge::deployment_in_list(deployment.status, deployment.overdue)) } } },
+        "status" => {
+            html! { td data-label="Status" { span { (badge::deployment_in_list(deployment.status, deployment.overdue)) } } }
+        }
         "since" => html! { td data-label="Time in status" { (passed(deployment.status_since, now)) } },
         "waits" => {
             let reasons = waits.of(deployment, now);
