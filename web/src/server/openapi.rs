@@ -249,7 +249,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     }
     let weighs = tag != "imports" && parameters.iter().any(|one| matches!(one, RefOr::T(one) if one.name == "dry_run"));
     let mut problems = vec!["400", "401", "403", "422", "500", "503"];
-    if path.contains('{') {
+    if path.contains('{') || path == "/api/v1/compare" {
         problems.push("404");
     }
     if path.ends_with("/power") {

@@ -191,6 +191,7 @@ fn device(one: &Standing<'_>, rack: &Contents<'_>, (unit, height): (i32, i32), (
             rect.unit x=(left + 1) y=(y + 1) width=(width.saturating_sub(2)) height=(tall - 2) rx="3" {}
             rect class=(class) x=(left + 1) y=(y + 1) width="6" height=(tall - 2) rx="3" {}
             text x=(left + 12) y=(middle) { (fitted(&called, width.saturating_sub(16 + room))) }
+            " "
             @if room > 0 { text.state x=(left + width - 8) y=(middle) text-anchor="end" { (words) } }
         }
     }

@@ -114,7 +114,7 @@ fn failing(failing: &[FailingAggregate], path: &str, now: Timestamp, allowed: &A
         return html! { p.quiet { "No delivery fails." } };
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Failing events" {
+        div.scroll tabindex="0" role="region" aria-label="Table of failing events" {
             table.cards {
                 thead { tr { th scope="col" { "Event" } th scope="col" { "Object" } th scope="col" { "Attempts" } th scope="col" { "Since" } th scope="col" { "Next attempt" } th scope="col" { "Last error" } th scope="col" { "Action" } } }
                 tbody {
