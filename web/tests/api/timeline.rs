@@ -39,7 +39,7 @@ async fn filters_find_what_people_enter() {
         ("type=deploymentstarted", 1),
         ("type=Deployment+started", 1),
         ("type=SiteDefined,NetworkDefined", 2),
-        ("object=h201.dc1.example", 1),
+        ("object=h201.dc1.example", 2),
         ("object=5254.0000.0001", 2),
         ("object=network/prod", 1),
         ("object=networks", 1),

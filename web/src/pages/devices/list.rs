@@ -338,7 +338,7 @@ mod tests {
         let shown = Shown::named("", COLUMNS);
         let html = row(&device(), Some(&deployment()), &shown, Timestamp::default().plus_seconds(90));
         assert_eq!(texts(&html, "th a[href^='/devices/']"), ["R640 <no. 1>"]);
-        assert_eq!(texts(&html, "td[data-label='State']"), ["Verified Open Overdue"]);
+        assert_eq!(texts(&html, "td[data-label='State']"), ["Open"]);
         assert_eq!(texts(&html, "td[data-label='Rack']"), ["dc1-r01 unit 10"]);
         assert_eq!(texts(&html, "a[href^='/deployments/']").len(), 1);
         assert!(texts(&html, "td[data-label='MACs']").is_empty(), "a column is shown that was not selected");

@@ -119,7 +119,7 @@ mod tests {
         );
         assert_eq!(texts(&html, "ul > li").len(), 3);
         assert_eq!(texts(&html, "ul > li")[0].trim(), "one, more");
-        assert_eq!(texts(&html, "li pre")[0].trim_start(), "a <b>\n  c");
+        assert_eq!(texts(&html, "li pre")[0].trim(), "a <b>\n  c");
         assert_eq!(texts(&html, "ul ul li"), ["inner"]);
         assert_eq!(texts(&html, "ol li"), ["first", "second", "tenth"]);
         assert_eq!(texts(&html, "p").last().map(String::as_str), Some("After it."));
@@ -138,6 +138,6 @@ mod tests {
         let html = shown("## Who's *it*, and 2 more?\n![A picture](x.png)\n\n    indented\n    code");
         assert_eq!(attributes(&html, "h2", "id"), ["part-whos-it-and-2-more"]);
         assert!(attributes(&html, "img", "src").is_empty());
-        assert_eq!(texts(&html, "pre")[0].trim_start(), "indented\ncode");
+        assert_eq!(texts(&html, "pre")[0].trim(), "indented\ncode");
     }
 }
