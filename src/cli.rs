@@ -8,6 +8,7 @@ pub mod help;
 pub mod image;
 pub mod import;
 pub mod key;
+pub mod lock;
 pub mod power;
 pub mod progress;
 pub mod rebuild;
@@ -60,7 +61,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Runs the service with a small sample data centre in which one device is ready to deploy.
     #[command(after_help = help::DEMO)]
-    Demo(ServeArguments),
+    Demo(demo::Arguments),
     /// Runs the service: web pages, API, network boot, and the workers that update the views and run the steps of deployments.
     #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
@@ -84,6 +85,12 @@ pub enum Command {
     /// Creates, lists, disables and enables users, and sets their passwords.
     #[command(after_help = help::USER)]
     User(user::Arguments),
+    /// Locks a device, so that it is not installed again.
+    #[command(after_help = help::LOCK)]
+    Lock(lock::LockArguments),
+    /// Unlocks a device.
+    #[command(after_help = help::UNLOCK)]
+    Unlock(lock::UnlockArguments),
     /// Shows or changes a device's power through its management controller.
     #[command(after_help = help::POWER)]
     Power(power::Arguments),
@@ -131,6 +138,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Key(arguments) => key::run(arguments).await?,
         Command::Token(arguments) => token::run(arguments).await?,
         Command::User(arguments) => user::run(arguments).await?,
+        Command::Lock(arguments) => lock::lock(arguments).await?,
+        Command::Unlock(arguments) => lock::unlock(arguments).await?,
         Command::Power(arguments) => power::run(arguments).await?,
         Command::Drift(arguments) => drift::run(arguments).await?,
         Command::Webhook(arguments) => webhook::run(arguments).await?,

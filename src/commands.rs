@@ -2,7 +2,9 @@
 //! another command has changed the same things first, it decides again. It makes no decisions itself.
 
 mod accounts;
+mod address_reservations;
 pub mod administrator;
+mod bulk;
 mod catalogue;
 pub(crate) mod context;
 mod controllers;
@@ -19,7 +21,8 @@ mod infrastructure;
 mod parts;
 pub(crate) mod power;
 mod reservations;
-pub(crate) mod secrets;
+pub(crate) mod saved_views;
+mod secrets;
 mod service;
 mod settings;
 mod site_files;
@@ -35,9 +38,10 @@ pub use execute::Failure;
 pub use service::CommandService;
 pub(crate) use service::{CATCH_UP, CHOOSING, TRIES};
 
+use crate::event_log::verification;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
-use bootledger_aggregates::values::ids::{DeviceId, SessionId};
+use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_port::{
@@ -74,7 +78,13 @@ impl CommandService {
         match command {
             // These change what others refer to, so they are checked first against everything that is in use.
             Command::Device(action) => {
-                let (preconditions, _) = self.guard_device(action).await?;
+                let completed = self.with_controller(action).await?;
+                let (action, unchanged) = match &completed {
+                    Some((action, unchanged)) => (action, Some(unchanged.clone())),
+                    None => (action, None),
+                };
+                let (mut preconditions, _) = self.guard_device(action).await?;
+                preconditions.extend(unchanged);
                 self.device_command(action, preconditions, context).await
             }
             Command::Catalogue(action) => {
@@ -82,42 +92,27 @@ impl CommandService {
                 self.catalogue_command(action, preconditions, context).await
             }
             // The rest cannot make anything in use invalid: deployments and power orders have rules of their own, and no server
-            // uses webhooks, tokens or accounts.
+            // uses webhooks, tokens, accounts or saved views.
             Command::Deployment(action) => self.deployment_command(action, choosing, context).await,
             Command::OrderPower { device, action, network_boot, interrupts } => {
                 self.power_command(*device, *action, *network_boot, *interrupts, context).await
             }
             Command::DhcpServer(action) => self.dhcp_server_command(action, context).await,
             Command::RepairDrift { site, keys } => self.order_repairs(site, keys.as_deref(), context).await,
+            Command::Reservation(action) => self.reservation_command(action, context).await,
+            Command::Bulk(order) => self.bulk_command(order, context).await,
             Command::Webhook(action) => self.webhook_command(action, context).await,
             Command::Token(action) => self.token_command(action, context).await,
             Command::Account(action) => self.account_command(action, context).await,
+            Command::SavedView(action) => self.saved_view_command(action, context).await,
         }
     }
 
-    /// The result for the caller: a failure names the holders of the values that it is about.
-    async fn named<T>(&self, result: Result<T, Failure>) -> Result<T, CommandError> {
-        match result {
-            Ok(done) => Ok(done),
-            Err(failure) => Err(self.with_names(failure.into()).await),
-        }
-    }
-}
-
-/// The holders of those claims that are held, for programs that load data which may already exist.
-///
-/// # Errors
-/// Returns an error if the query fails, or if a row cannot be parsed.
-pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
-    facts::holders(views, claims).await.map_err(CommandError::from)
-}
-
-#[async_trait]
-impl Commands for CommandService {
-    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+    /// Runs a command whose idempotency key, if it has one, is in the stored form. The keys of callers begin with their names and
+    /// a slash, so a key without a slash is not one that a caller can choose.
+    pub(crate) async fn execute_keyed(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
         let span =
             info_span!("command", command.name = command.name(), actor = context.actor, correlation_id = context.correlation_id);
-        let context = context::with_own_key(context);
         let limit = limit(&command);
         let executed = async {
             if let Some(answered) = self.answered(&context).await? {
@@ -155,6 +150,29 @@ impl Commands for CommandService {
         tokio::time::timeout(limit, executed).instrument(span).await.map_err(late)?
     }
 
+    /// The result for the caller: a failure names the holders of the values that it is about.
+    async fn named<T>(&self, result: Result<T, Failure>) -> Result<T, CommandError> {
+        match result {
+            Ok(done) => Ok(done),
+            Err(failure) => Err(self.with_names(failure.into()).await),
+        }
+    }
+}
+
+/// The holders of those claims that are held, for programs that load data which may already exist.
+///
+/// # Errors
+/// Returns an error if the query fails, or if a row cannot be parsed.
+pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+    facts::holders(views, claims).await.map_err(CommandError::from)
+}
+
+#[async_trait]
+impl Commands for CommandService {
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        self.execute_keyed(command, context::with_own_key(context)).await
+    }
+
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
         let span = info_span!("check deployment", device.id = %wanted.device);
         self.named(self.check(wanted).instrument(span).await).await
@@ -179,12 +197,27 @@ impl Commands for CommandService {
         Ok(self.request_check(site).await?)
     }
 
+    async fn verify_log(&self, whole: bool, context: Context) -> Result<(), CommandError> {
+        let pool = self.log.pool().clone();
+        let taken = verification::take(&pool, &context.actor, whole).await.map_err(CommandError::of_database)?;
+        let run = taken.ok_or_else(|| {
+            CommandError::Conflict("a verification of the log is in progress; wait until it has ended".to_owned())
+        })?;
+        // The run ends with the service, and another one may start soon after: see the table.
+        tokio::spawn(async move { verification::run(&pool, run).await });
+        Ok(())
+    }
+
     async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError> {
         self.ping(webhook).instrument(info_span!("ping", webhook = %webhook)).await
     }
 
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError> {
         Ok(self.note_session(session, newest).await?)
+    }
+
+    async fn saw_token(&self, token: TokenId) -> Result<(), CommandError> {
+        Ok(self.note_token(token).await?)
     }
 
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError> {
@@ -203,10 +236,10 @@ impl Commands for CommandService {
         self.secrets.read_for_boot(name).map(|secret| BootSecret::new(secret.expose())).map_err(|problem| problem.to_string())
     }
 
-    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+    async fn import(&self, csv: &[u8], dry_run: bool, rack: Option<&Name>, context: Context) -> Result<Imported, CommandError> {
         let span =
             info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
-        let mut imported = import::run(self, csv, dry_run, context).instrument(span).await?;
+        let mut imported = import::run(self, csv, dry_run, rack, context).instrument(span).await?;
         if let Imported::Refused(errors) = &mut imported {
             self.name_holders(errors.iter_mut().map(|error| &mut error.broken)).await;
         }

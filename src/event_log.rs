@@ -16,6 +16,7 @@ pub mod leases;
 pub mod secrets;
 pub mod store;
 mod streams;
+pub mod verification;
 pub mod verify;
 pub mod webhooks;
 pub mod workers;

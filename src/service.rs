@@ -16,6 +16,7 @@ use crate::event_log::condition::{Place, What};
 use crate::event_log::feed::Feed;
 use crate::files;
 use crate::openid::Provider;
+use crate::workers::bulk::BulkWorker;
 use crate::workers::dns::Publisher;
 use crate::workers::drift::Checker;
 use crate::workers::file_sweep::FileSweep;
@@ -24,6 +25,7 @@ use crate::workers::images::downloads::Downloads;
 use crate::workers::images::install::{self, Installer};
 use crate::workers::projector::Projector;
 use crate::workers::reactor::Reactor;
+use crate::workers::reservation_expiry::Expiry;
 use crate::workers::session_expiry::Sweeper;
 use crate::workers::webhooks::Dispatcher;
 use anyhow::{Context, Result};
@@ -150,7 +152,9 @@ impl Service {
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
         background.start_when_writable(Checker::new(works.clone(), worker.clone(), within, every, stop.clone())?);
         background.start_when_writable(Dispatcher::new(works.clone(), worker.clone(), &boot.application.metrics)?);
+        background.start_when_writable(BulkWorker::new(works.clone(), stop.clone()));
         background.start_when_writable(Sweeper::new(works.clone()));
+        background.start_when_writable(Expiry::new(works.clone()));
         for publisher in Publisher::new(works.clone(), worker.clone()).workers() {
             background.start_when_writable(publisher);
         }

@@ -6,6 +6,7 @@
 //! Parts with latency limits of their own have their own loops, and report to the same status: the event writer, the feed, the
 //! heartbeat, the canary, the watch over disks, and the boot table's follower.
 
+pub mod bulk;
 pub mod dns;
 pub mod drift;
 pub mod file_sweep;
@@ -13,6 +14,7 @@ pub mod heartbeat;
 pub mod images;
 pub mod projector;
 pub mod reactor;
+pub mod reservation_expiry;
 pub mod session_expiry;
 #[cfg(test)]
 mod tests;

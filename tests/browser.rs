@@ -9,6 +9,7 @@ mod csv;
 mod deploy;
 mod first_sign_in;
 mod installer;
+mod jobs;
 mod keyboard;
 mod live;
 mod openid;

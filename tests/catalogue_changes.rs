@@ -7,3 +7,4 @@ mod command_service;
 mod each;
 mod infrastructure;
 mod outside;
+mod reserved;

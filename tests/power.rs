@@ -234,6 +234,9 @@ async fn an_installation_is_interrupted_only_by_an_order_that_names_its_deployme
     for fact in ["422", "already_deploying", "\"field\":\"interrupts\"", &live] {
         ensure!(orders.contains(fact), "{fact}: {orders}");
     }
+    let on = json!({ "action": "on", "network_boot": true });
+    let refused = service.post(&power, &on).await.expect_err("the server is on, and would be installed again").to_string();
+    ensure!(refused.contains("already_deploying"), "{refused}");
     let named = json!({ "action": "cycle", "network_boot": true, "interrupts": deployment.rsplit('/').next() });
     assert_eq!(service.post(&power, &named).await?["state"], "on");
     assert_eq!(sim.orders().iter().filter(|orders| *orders == "set power 0").count(), 2);

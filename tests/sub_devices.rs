@@ -242,6 +242,18 @@ async fn form(service: &Service, path: &str, fields: &[(&str, &str)]) -> Result<
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
+/// Submits the form of a bulk action, and returns the action's page when it has ended.
+async fn carried_out(service: &Service, fields: &[(&str, &str)]) -> Result<String> {
+    let (status, page) = form(service, "/devices/bulk/do", fields).await?;
+    let id = page.split("/bulk-actions/").nth(1).and_then(|rest| rest.get(..36));
+    let path = format!("/bulk-actions/{}", id.with_context(|| format!("no bulk action: {status} {page}"))?);
+    wait_for("the bulk action has ended", PATIENCE, async || {
+        let page = service.text(&path).await.ok()?;
+        cells(&page, "Result").iter().all(|row| !row.contains("badge neutral")).then_some(page)
+    })
+    .await
+}
+
 /// Puts the devices into a rack that the network serves, so that deployments from a list find their addresses.
 async fn in_rack(service: &Service, devices: &[&String]) -> Result<()> {
     service.put("/api/v1/racks/r1", &json!({ "site": "dc1", "units": 42 })).await?;
@@ -282,13 +294,12 @@ async fn a_blade_that_is_put_into_a_chassis_which_is_being_deployed_waits_for_th
     }
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", blade.as_str()), ("do", blade.as_str())];
-    for (path, label, badge) in
-        [("/devices/bulk", "Planned change", "badge neutral"), ("/devices/bulk/do", "Result", "badge bad")]
-    {
-        let (status, page) = form(&service, path, &chosen).await?;
+    let (_, planned) = form(&service, "/devices/bulk", &chosen).await?;
+    let done = carried_out(&service, &chosen).await?;
+    for (page, label, badge) in [(planned, "Planned change", "badge neutral"), (done, "Result", "badge bad")] {
         let found = cells(&page, label);
-        ensure!(status == 200 && found.len() == 1, "{path}: {status} {page}");
-        ensure!(found[0].contains(badge) && found[0].contains("chassis 1"), "{path}: {}", found[0]);
+        ensure!(found.len() == 1, "{label}: {page}");
+        ensure!(found[0].contains(badge) && found[0].contains("chassis 1"), "{label}: {}", found[0]);
     }
 
     let id = started["id"].as_str().context("an id")?;
@@ -335,8 +346,7 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
         .into_iter()
         .chain(all.map(|id| ("do", id.as_str())))
         .collect();
-    let (status, page) = form(&service, "/devices/bulk/do", &chosen).await?;
-    ensure!(status == 200, "{status} {page}");
+    let page = carried_out(&service, &chosen).await?;
     let rows = cells(&page, "Result");
     ensure!(rows.len() == 3 && rows.iter().any(|row| row.contains("badge good")), "{page}");
     for row in rows {

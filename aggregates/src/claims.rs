@@ -15,7 +15,6 @@ use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::Ipv4Addr;
-use utoipa::ToSchema;
 
 /// One thing that has at most one holder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,21 +86,25 @@ impl Claim {
 }
 
 /// The holder of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
     /// A device, which holds its addresses, names and numbers.
     Device(DeviceId),
     /// A live deployment, which holds its device.
     Deployment(DeploymentId),
+    /// The reservation of an address, which holds the address.
+    Reservation(Ipv4Addr),
 }
 
 impl Holder {
-    /// The holder in the middle of a sentence, by its name: a device's label, or the host name of a deployment.
+    /// The holder in the middle of a sentence, by its name: a device's label, the host name of a deployment, or the note of a
+    /// reservation.
     pub fn called(&self, name: &str) -> String {
         match self {
             Self::Device(_) => format!("device {name}"),
             Self::Deployment(_) => format!("the deployment of {name}"),
+            Self::Reservation(_) => format!("the reservation {name}"),
         }
     }
 }
@@ -112,6 +115,7 @@ impl fmt::Display for Holder {
         match self {
             Self::Device(id) => write!(f, "device {id}"),
             Self::Deployment(id) => write!(f, "deployment {id}"),
+            Self::Reservation(ip) => write!(f, "reservation {ip}"),
         }
     }
 }
@@ -123,6 +127,10 @@ impl std::str::FromStr for Holder {
         match text.split_once(' ') {
             Some(("device", id)) => Ok(Self::Device(id.parse()?)),
             Some(("deployment", id)) => Ok(Self::Deployment(id.parse()?)),
+            Some(("reservation", ip)) => {
+                let wrong = |_| crate::values::ParseError::new(format!("{ip:?} is not an IPv4 address"));
+                Ok(Self::Reservation(ip.parse().map_err(wrong)?))
+            }
             _ => Err(crate::values::ParseError::new(format!("{text:?} is not a holder of a claim"))),
         }
     }

@@ -19,6 +19,7 @@ pub mod event;
 pub mod installer;
 mod live;
 mod next_boot;
+pub mod notes;
 pub mod plan;
 pub mod puppet;
 pub mod reason;
@@ -29,18 +30,23 @@ mod tests;
 pub use live::{Live, Served};
 
 use crate::rules::{BrokenRule, Refused, Rule, aggregate};
+use crate::values::ids::DeviceId;
 use crate::values::name::Name;
+use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use command::DeploymentCommand;
 use event::{DeploymentEvent, Stage};
 use live::{Installer, Run, SECONDS_A_MINUTE};
 use next_boot::NextBoot;
+use notes::Notes;
 use plan::PluginStage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// For this many seconds, serving the same file with the same content again is not recorded again.
 pub const SERVED_AGAIN_SECONDS: i64 = 60;
+
+static NO_NOTES: Notes = Notes { note: Text::EMPTY, ticket: Text::EMPTY };
 
 /// The state of a deployment, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -53,9 +59,9 @@ pub enum Deployment {
     /// Installing: the server may boot its image.
     InProgress(Live),
     /// Done: the server is installed.
-    Done(Served),
+    Done(Served, Notes),
     /// Cancelled before it was done.
-    Cancelled,
+    Cancelled(Notes),
 }
 
 impl Deployment {
@@ -109,17 +115,15 @@ impl Deployment {
             (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(self.overdue(live, stage, since, now))
             }
-            // Late clocks and repeated reports change nothing.
-            (C::MarkOverdue { .. }, _) | (C::MarkDone { .. }, Self::Done(_)) | (C::CancelDeployment { .. }, Self::Cancelled) => {
-                Ok(vec![])
-            }
             (C::ReportPuppetRun { run, now }, Self::InProgress(live)) => Ok(live.puppet_run(run, now).into_iter().collect()),
-            // Puppet runs every half hour for as long as the server exists.
-            (C::ReportPuppetRun { .. }, _) => Ok(vec![]),
+            // Late clocks and repeated reports change nothing, and Puppet runs every half hour for as long as the server exists.
+            (C::MarkOverdue { .. } | C::ReportPuppetRun { .. }, _)
+            | (C::MarkDone { .. }, Self::Done(..))
+            | (C::CancelDeployment { .. }, Self::Cancelled(_)) => Ok(vec![]),
 
             (
                 C::RecordBoot { file, sha256, client, at, then_disk },
-                Self::InProgress(Live { served, .. }) | Self::Done(served),
+                Self::InProgress(Live { served, .. }) | Self::Done(served, _),
             ) => {
                 let last = served.get(&file).and_then(|contents| contents.get(&sha256));
                 let known = last.is_some_and(|last| at < last.plus_seconds(SERVED_AGAIN_SECONDS));
@@ -135,6 +139,14 @@ impl Deployment {
             (C::ReportInstaller { report }, Self::InProgress(live)) => live.installer_report(&report),
             (C::RecordInstallerLog { sha256, size }, Self::InProgress(live)) => live.installer_log(sha256, size),
             (C::SetNextBoot { boot, reason }, Self::InProgress(live)) => live.set_next_boot(boot, reason),
+            (C::ReportRestart { now }, Self::InProgress(live)) => live.restarted(now),
+            (C::ReportRestart { .. }, Self::Open(_)) => Err(refusal(
+                Rule::NotInProgress,
+                "the deployment is still being prepared; its server is restarted when it is in progress",
+            )),
+            (C::NoteDeployment { notes }, state) => {
+                Ok(if *state.notes() == notes { vec![] } else { vec![DeploymentEvent::DeploymentNoted(notes)] })
+            }
             (C::ReportInstaller { .. } | C::RecordInstallerLog { .. } | C::SetNextBoot { .. }, Self::Open(_)) => Err(refusal(
                 Rule::NotInProgress,
                 "the deployment is still being prepared, so its server cannot boot the image yet; wait until it is in progress",
@@ -148,21 +160,38 @@ impl Deployment {
             (C::CancelDeployment { by, reason }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(vec![DeploymentEvent::DeploymentCancelled { device: live.device, by, reason, released: live.took.clone() }])
             }
-            (C::CancelDeployment { .. }, Self::Done(_)) => {
+            (C::CancelDeployment { .. }, Self::Done(..)) => {
                 Err(refusal(Rule::DeploymentEnded, "the deployment is done; start a new one to install the server again"))
             }
-            (_, Self::Done(_)) => {
+            (_, Self::Done(..)) => {
                 let message = "the deployment is done and can no longer change; start a new one to install the server again";
                 Err(refusal(Rule::DeploymentEnded, message))
             }
-            (_, Self::Cancelled) => Err(refusal(Rule::DeploymentEnded, "the deployment was cancelled; start a new one")),
+            (_, Self::Cancelled(_)) => Err(refusal(Rule::DeploymentEnded, "the deployment was cancelled; start a new one")),
         }
     }
 
     /// Whether any file was served to the server since the deployment became In progress, that is, whether the server has
     /// booted.
     pub fn has_booted(&self) -> bool {
-        matches!(self, Self::InProgress(Live { served, .. }) | Self::Done(served) if !served.is_empty())
+        matches!(self, Self::InProgress(Live { served, .. }) | Self::Done(served, _) if !served.is_empty())
+    }
+
+    /// When an operator last reported that they restarted the server, if that is what the deployment waits for.
+    pub fn restarted_at(&self) -> Option<Timestamp> {
+        let Self::InProgress(live) = self else { return None };
+        live.restarted_at
+    }
+
+    /// What operators wrote about the deployment.
+    pub fn notes(&self) -> &Notes {
+        match self {
+            Self::None => &NO_NOTES,
+            Self::Open(Live { notes, .. })
+            | Self::InProgress(Live { notes, .. })
+            | Self::Done(_, notes)
+            | Self::Cancelled(notes) => notes,
+        }
     }
 
     /// Whether the server may boot its image.
@@ -173,6 +202,12 @@ impl Deployment {
     /// Whether a server that is not installed yet would boot its disk if it booted from the network now.
     pub fn boots_disk_next(&self) -> bool {
         matches!(self, Self::InProgress(Live { next_boot: NextBoot::Disk, installed: false, .. }))
+    }
+
+    /// The device, while the deployment is live.
+    pub fn device(&self) -> Option<DeviceId> {
+        let (Self::Open(live) | Self::InProgress(live)) = self else { return None };
+        Some(live.device)
     }
 
     /// How often an operator requested a retry of this plugin.
@@ -255,14 +290,19 @@ impl Deployment {
                     puppet_failure: None,
                     installer: Installer::default(),
                     next_boot: NextBoot::default(),
+                    restarted_at: None,
+                    notes: started.notes,
                 });
             }
             (E::DeploymentInProgress { .. }, Self::Open(live)) => {
                 *self = Self::InProgress(Live { overdue: false, ..live.clone() });
             }
-            (E::DeploymentDone { .. }, Self::InProgress(live)) => *self = Self::Done(std::mem::take(&mut live.served)),
-            (E::DeploymentCancelled { .. }, _) => *self = Self::Cancelled,
-            (E::BootFileServed { file, sha256, at, .. }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
+            (E::DeploymentDone { .. }, Self::InProgress(live)) => {
+                *self = Self::Done(std::mem::take(&mut live.served), std::mem::take(&mut live.notes));
+            }
+            (E::DeploymentCancelled { .. }, _) => *self = Self::Cancelled(self.notes().clone()),
+            (E::DeploymentNoted(new), Self::Done(_, notes) | Self::Cancelled(notes)) => *notes = new,
+            (E::BootFileServed { file, sha256, at, .. }, Self::InProgress(Live { served, .. }) | Self::Done(served, _)) => {
                 served.entry(file).or_default().insert(sha256, at);
             }
             (event, Self::Open(live) | Self::InProgress(live)) => live.evolve(event),
@@ -290,11 +330,14 @@ impl Live {
             E::PluginRetryRequested { plugin } => {
                 let run = self.runs.entry(plugin).or_default();
                 run.retries = run.retries.saturating_add(1);
+                self.restarted_at = None;
             }
             E::DeploymentOverdue { .. } => self.overdue = true,
             E::InstallationFinished { .. } => self.is_installed(),
             E::PuppetRunFailed { messages, at, .. } => self.puppet_failed(messages, at),
             E::NextBootSet { boot, .. } => self.next_boot = boot,
+            E::RestartReported { at } => self.restarted_at = Some(at),
+            E::DeploymentNoted(notes) => self.notes = notes,
             _ => {}
         }
     }

@@ -4,7 +4,8 @@
 //!   (none) ─RegisterDevice─► Registered ─DecommissionDevice─► Decommissioned
 //! ```
 //! A registered device is verified or not. While it is verified, only a live deployment changes its venture and role. While a
-//! deployment is live, only that deployment changes the device's addresses and entries.
+//! deployment is live, only that deployment changes the device's addresses and entries. While a device is locked, no deployment
+//! of it starts, and no operator boots it from the network.
 
 pub mod allowed;
 pub mod clean;
@@ -13,7 +14,10 @@ mod description;
 mod entry;
 pub mod event;
 pub mod facts;
+pub mod footprint;
 mod inventory;
+mod kind;
+pub mod lock;
 mod orders;
 pub mod patch;
 pub mod power;
@@ -83,11 +87,14 @@ impl Device {
                 Ok(if device.verified { vec![DeviceEvent::DeviceUnverified {}] } else { vec![] })
             }
             C::DecommissionDevice { reason, live } => {
-                not_live(live, "it can be decommissioned")?;
+                let locked = device.lock.as_ref().map(|lock| lock::refusal(lock, "", "it can be decommissioned"));
+                Refused::unless_empty(allowed::ending(live, "it can be decommissioned").into_iter().chain(locked).collect())?;
                 let mut events = device.withdraw_everything();
                 events.push(DeviceEvent::DeviceDecommissioned { reason });
                 Ok(events)
             }
+            C::LockDevice { lock } => device.lock(lock),
+            C::UnlockDevice => Ok(if device.lock.is_some() { vec![DeviceEvent::DeviceUnlocked {}] } else { vec![] }),
             C::CleanDevice { deployment, live, keeps, at, parts } => {
                 is_live(deployment, live)?;
                 Ok(clean::clean(device, deployment, &keeps, at, parts))
@@ -130,6 +137,12 @@ impl Device {
         device.management.as_ref()
     }
 
+    /// Why the device must not be installed again, while it is in use and locked.
+    pub fn lock(&self) -> Option<&lock::Lock> {
+        let Self::Registered(device) = self else { return None };
+        device.lock.as_ref()
+    }
+
     /// The device's site, while the device is in use.
     pub fn site(&self) -> Option<&Name> {
         let Self::Registered(device) = self else { return None };
@@ -145,7 +158,12 @@ impl Device {
                     asset: spec.asset,
                     site: Some(spec.site),
                     rack: spec.rack,
+                    kind: spec.kind,
                     position: spec.position,
+                    height: spec.height,
+                    face: spec.face,
+                    notes: spec.notes,
+                    tags: spec.tags.into_iter().collect(),
                     macs: spec.macs.into_iter().collect(),
                     management: spec.management,
                     parent: spec.parent,
@@ -165,6 +183,19 @@ impl Registered {
     fn verify(&self) -> Result<Vec<DeviceEvent>, Refused> {
         Refused::unless_empty(allowed::verifying(self.venture.as_ref(), self.role.as_ref()))?;
         Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
+    }
+
+    /// Locks the device. The same reason again changes nothing; another reason does not replace the first one.
+    fn lock(&self, lock: lock::Lock) -> Result<Vec<DeviceEvent>, Refused> {
+        if lock.reason.is_empty() {
+            let message = "a lock needs a reason; say why the device must not be installed again";
+            return Err(Refused::because("reason", Rule::ReasonMissing, message));
+        }
+        match &self.lock {
+            None => Ok(vec![DeviceEvent::DeviceLocked(lock)]),
+            Some(present) if present.reason == lock.reason => Ok(vec![]),
+            Some(present) => Err(Refused(vec![lock::refusal(present, "reason", "it can be locked for another reason")])),
+        }
     }
 
     fn attach(&self, parent: DeviceId) -> Result<Vec<DeviceEvent>, Refused> {
@@ -229,6 +260,8 @@ impl Registered {
             E::VentureRoleSet { venture, role } => (self.venture, self.role) = (venture, role),
             E::DeviceVerified {} => self.verified = true,
             E::DeviceUnverified {} => self.verified = false,
+            E::DeviceLocked(lock) => self.lock = Some(lock),
+            E::DeviceUnlocked {} => self.lock = None,
             E::DhcpEntriesRemoved { entries, .. } => self.dhcp.retain(|entry| !entries.contains(entry)),
             E::DnsEntriesRemoved { entries, released, deployment } => {
                 self.dns.retain(|entry| !entries.contains(entry));

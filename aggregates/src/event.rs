@@ -4,6 +4,7 @@
 pub(crate) mod tests;
 
 use crate::boot_image::BootImageEvent;
+use crate::bulk::BulkEvent;
 use crate::claims::ClaimChange;
 use crate::deployment::event::DeploymentEvent;
 use crate::device::event::DeviceEvent;
@@ -11,23 +12,26 @@ use crate::dhcp_server::DhcpServerEvent;
 use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::reservation::ReservationEvent;
+use crate::saved_view::SavedViewEvent;
 use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
 use crate::upcast;
 use crate::user::UserEvent;
-use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
+use crate::values::ids::{BulkId, DeploymentId, DeviceId, SavedViewId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::values::user_name::UserName;
 use crate::venture::VentureEvent;
 use crate::webhook::{EventPattern, WebhookEvent};
 use serde::de::DeserializeOwned;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 14] = [
+pub const KINDS: [(&str, &[&str]); 17] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -42,6 +46,9 @@ pub const KINDS: [(&str, &[&str]); 14] = [
     ("webhook", WebhookEvent::TYPES),
     ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
+    ("reservation", ReservationEvent::TYPES),
+    ("bulk", BulkEvent::TYPES),
+    ("saved_view", SavedViewEvent::TYPES),
 ];
 
 /// Those of the patterns that match no event of this version of the program.
@@ -85,6 +92,12 @@ pub enum Event {
     Webhook(Name, WebhookEvent),
     /// An event of the scope of a secret.
     Secret(Name, SecretEvent),
+    /// An event of the reservation of this address.
+    Reservation(Ipv4Addr, ReservationEvent),
+    /// An event of a bulk action.
+    Bulk(BulkId, BulkEvent),
+    /// An event of a saved view of a list.
+    SavedView(SavedViewId, SavedViewEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -164,6 +177,9 @@ impl Event {
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
+            "reservation" => Self::Reservation(reserved(id)?, serde_json::from_str(payload).map_err(UnreadableEvent::Payload)?),
+            "bulk" => both(id, payload).map(|(key, event)| Self::Bulk(key, event))?,
+            "saved_view" => both(id, payload).map(|(key, event)| Self::SavedView(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }
@@ -173,9 +189,15 @@ impl Event {
         match self {
             Self::Deployment(id, event) => event.claims(*id),
             Self::Device(id, event) => event.claims(*id),
+            Self::Reservation(ip, event) => event.claims(*ip),
             _ => vec![],
         }
     }
+}
+
+/// The address that is the key of a reservation.
+fn reserved(id: &str) -> Result<Ipv4Addr, UnreadableEvent> {
+    id.parse().map_err(|_| UnreadableEvent::Key(crate::values::ParseError::new(format!("{id:?} is not an IPv4 address"))))
 }
 
 /// An event that may release and take claims.
@@ -201,6 +223,12 @@ impl Claiming for DeviceEvent {
     }
 }
 
+impl Claiming for ReservationEvent {
+    fn claims_of(&self, aggregate_id: &str) -> Result<Vec<ClaimChange>, UnreadableEvent> {
+        Ok(self.claims(reserved(aggregate_id)?))
+    }
+}
+
 // The other aggregates claim nothing.
 impl Claiming for SiteEvent {}
 impl Claiming for RackEvent {}
@@ -214,3 +242,5 @@ impl Claiming for SessionEvent {}
 impl Claiming for DriftEvent {}
 impl Claiming for WebhookEvent {}
 impl Claiming for SecretEvent {}
+impl Claiming for BulkEvent {}
+impl Claiming for SavedViewEvent {}

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod boot_image;
+pub mod bulk;
 pub mod claims;
 pub mod controller;
 pub mod deployment;
@@ -20,9 +21,11 @@ pub mod network;
 pub mod placement;
 pub mod problem;
 pub mod rack;
+pub mod reservation;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod saved_view;
 pub mod secret;
 pub mod session;
 pub mod settings;

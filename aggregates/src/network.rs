@@ -219,6 +219,8 @@ pub enum NetworkCommand {
         foreign_racks: Vec<Name>,
         /// Other networks in use that share addresses with this one, as looked up.
         overlaps: Vec<Name>,
+        /// The addresses of the network that operators have reserved, as looked up.
+        reservations: Vec<Ipv4Addr>,
     },
     /// Retires the network.
     RetireNetwork {
@@ -253,7 +255,7 @@ impl Network {
     /// Every rule that refuses the command.
     pub fn decide(&self, command: NetworkCommand) -> Result<Vec<NetworkEvent>, Refused> {
         match command {
-            NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps } => {
+            NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps, reservations } => {
                 let mut broken = vec![];
                 if !site_exists {
                     let message = format!("there is no site {}; create it first", spec.site);
@@ -278,6 +280,9 @@ impl Network {
                         )
                         .held_by(format!("network {other}")),
                     );
+                }
+                if self.defined.as_ref() != Some(&spec) {
+                    broken.extend(reservations.into_iter().filter_map(|ip| reservation_lost(&spec, ip)));
                 }
                 // A network from an earlier version can stay as it is, even if today's rules would refuse it.
                 if self.defined.as_ref() != Some(&spec) {
@@ -307,6 +312,20 @@ impl Network {
             NetworkEvent::NetworkRetired {} => None,
         };
     }
+}
+
+/// Why the network cannot be described like this while an operator has reserved the address.
+fn reservation_lost(spec: &NetworkSpec, ip: Ipv4Addr) -> Option<BrokenRule> {
+    let (field, why) = match spec.reserved(ip)? {
+        Reserved::Outside => ("cidr", format!("is not in {}", spec.cidr)),
+        Reserved::Network => ("cidr", format!("would be the address of {} itself", spec.cidr)),
+        Reserved::Broadcast => ("cidr", format!("would be the broadcast address of {}", spec.cidr)),
+        Reserved::Gateway => ("gateway", "would be the gateway".to_owned()),
+        Reserved::Margin(_) => return None,
+    };
+    let before = format!("{ip} {why}, but it is held by ");
+    let holder = crate::claims::Holder::Reservation(ip);
+    Some(BrokenRule::naming(field, Rule::AddressHeld, before, holder, "; release the reservation first"))
 }
 
 /// Why the network's range is not for servers. A range that is too wide gets its own error instead.

@@ -23,19 +23,27 @@ pub struct BrokenRule {
     /// The holder of the requested value, such as `device 0192…` or `deployment 0192…`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub holder: Option<String>,
-    /// What the error is about, such as the requested address. It is stored with the failure of a plugin.
-    #[serde(skip)]
-    value: Option<Box<str>>,
     /// The message before and after a name that the rule does not know: that of the holder or of the missing object.
     #[serde(skip)]
     around_name: Option<Box<[String; 2]>>,
+    #[serde(skip)]
+    more: Box<More>,
+}
+
+/// What answers of the API do not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct More {
+    /// What the error is about, such as the requested address. It is stored with the failure of a plugin.
+    value: Option<String>,
+    /// The message for users who may not read the exact one.
+    general: Option<String>,
 }
 
 impl BrokenRule {
     /// Creates an error without a holder.
     pub fn new(field: &str, rule: Rule, message: impl Into<String>) -> Self {
         let (field, rule, message) = (field.to_owned(), rule.code().to_owned(), message.into());
-        Self { field, rule, message, holder: None, value: None, around_name: None }
+        Self { field, rule, message, holder: None, around_name: None, more: Box::default() }
     }
 
     /// Creates an error whose message names the holder of a value: `before`, the holder, `after`. The message has the holder's
@@ -75,6 +83,22 @@ impl BrokenRule {
         }
     }
 
+    /// Adds a message for all users. The exact one is only for administrators.
+    #[must_use]
+    pub fn or_in_general(mut self, message: impl Into<String>) -> Self {
+        self.more.general = Some(message.into());
+        self
+    }
+
+    /// The error with the message that all users may read, for a text that is stored or published.
+    #[must_use]
+    pub fn for_all_users(mut self) -> Self {
+        if let Some(general) = self.more.general.take() {
+            self.message = general;
+        }
+        self
+    }
+
     /// Puts a text before the message.
     #[must_use]
     pub fn preceded_by(mut self, text: &str) -> Self {
@@ -82,18 +106,22 @@ impl BrokenRule {
         if let Some([before, _]) = self.around_name.as_deref_mut() {
             before.insert_str(0, text);
         }
+        if let Some(general) = &mut self.more.general {
+            general.insert_str(0, text);
+        }
         self
     }
 
     /// Says what the error is about, such as the requested address.
     #[must_use]
-    pub fn about(self, value: impl Display) -> Self {
-        Self { value: Some(value.to_string().into()), ..self }
+    pub fn about(mut self, value: impl Display) -> Self {
+        self.more.value = Some(value.to_string());
+        self
     }
 
     /// What the error is about, such as the requested address, if the rule says it.
     pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+        self.more.value.as_deref()
     }
 
     /// Whether the error is about this rule.
@@ -230,6 +258,15 @@ mod tests {
 
         let plain = Refused::because("name", Rule::NameEmpty, "enter a name").of_object("chat");
         assert_eq!(plain.to_string(), "enter a name");
+    }
+
+    #[test]
+    fn a_text_for_all_users_does_not_have_the_message_for_administrators() {
+        let exact = BrokenRule::new("management.credentials", Rule::SecretMissing, "bmc is not for 10.0.0.9");
+        assert_eq!(exact.clone().for_all_users().message, "bmc is not for 10.0.0.9");
+        let both = exact.or_in_general("it cannot be used").preceded_by("row 2: ");
+        assert_eq!(both.message, "row 2: bmc is not for 10.0.0.9");
+        assert_eq!(both.for_all_users().message, "row 2: it cannot be used");
     }
 
     #[test]

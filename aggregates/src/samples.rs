@@ -3,6 +3,7 @@
 use crate::boot_image::{BootFile, EndedBy, FileKind, Needs};
 use crate::deployment::assignment::Assignment;
 use crate::deployment::event::Limits;
+use crate::deployment::notes::Notes;
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
 use crate::device::power_failure::PowerFailure;
@@ -98,6 +99,7 @@ pub(crate) fn request() -> StartDeployment {
         assignment: assignment(),
         plan: Plan::standard().expect("the standard plan"),
         import: None,
+        notes: Notes::default(),
         facts: StartFacts {
             device: Some(DeviceFacts {
                 site: Some(parsed("dc1")),

@@ -1,12 +1,14 @@
 //! A user's session in a browser. The session's secret is never stored here; only the service's table of secret hashes has its
 //! hash.
 //!
-//! `(none) ─StartSession─► live ─EndSession─► ended`
+//! `(none) ─StartSession─► live ─EndSession─► ended`, and `(none) ─RecordUnknownUser─► ended` for sign-ins with user names that do
+//! not exist: no user has them, and the names themselves are never stored, because people type passwords into the wrong field.
 
 #[cfg(test)]
 mod tests;
 
 use crate::rules::{Refused, Rule, aggregate, domain_event};
+use crate::user::FailedSignIns;
 use crate::values::text::Text;
 use crate::values::user_name::UserName;
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,8 @@ impl fmt::Display for EndReason {
 pub enum SessionCommand {
     /// Starts the session.
     StartSession(SessionSpec),
+    /// Records attempts to sign in with user names that do not exist. Such a session never starts.
+    RecordUnknownUser(FailedSignIns),
     /// Ends the session at once.
     EndSession {
         /// The reason for ending it.
@@ -98,6 +102,8 @@ pub enum SessionEvent {
         /// The reason for ending it.
         reason: EndReason,
     },
+    /// Attempts to sign in with user names that do not exist failed, so no session started.
+    UnknownUserSignInsFailed(FailedSignIns),
 }
 
 /// The state of a session, as far as the rules need it.
@@ -120,7 +126,8 @@ impl Session {
     pub fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, Refused> {
         match (command, self) {
             (SessionCommand::StartSession(spec), Self::None) => Ok(vec![SessionEvent::SessionStarted(spec)]),
-            (SessionCommand::StartSession(_), _) => {
+            (SessionCommand::RecordUnknownUser(failed), Self::None) => Ok(vec![SessionEvent::UnknownUserSignInsFailed(failed)]),
+            (SessionCommand::StartSession(_) | SessionCommand::RecordUnknownUser(_), _) => {
                 Err(Refused::because("", Rule::SessionExists, "a session with this ID already exists"))
             }
             (SessionCommand::EndSession { reason }, Self::Live) => Ok(vec![SessionEvent::SessionEnded { reason }]),
@@ -135,10 +142,10 @@ impl Session {
     fn evolve(&mut self, event: SessionEvent) {
         *self = match event {
             SessionEvent::SessionStarted(_) => Self::Live,
-            SessionEvent::SessionEnded { .. } => Self::Ended,
+            SessionEvent::SessionEnded { .. } | SessionEvent::UnknownUserSignInsFailed(_) => Self::Ended,
         };
     }
 }
 
 aggregate!(Session, "session", SessionCommand, SessionEvent);
-domain_event!(SessionEvent { SessionStarted, SessionEnded });
+domain_event!(SessionEvent { SessionStarted, SessionEnded, UnknownUserSignInsFailed });

@@ -14,14 +14,16 @@ use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The scope of a token. Each of the first three also includes those before it.
+/// The scope of a token: a role, or a single purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Scope)]
 pub enum TokenScope {
-    /// Reads everything, and changes nothing.
+    /// Reads everything except for accounts, and changes nothing.
     Viewer,
-    /// Also registers and verifies devices, and starts and cancels deployments.
+    /// Also reads users, tokens, sessions and sign-ins, and changes nothing.
+    Auditor,
+    /// Reads what a viewer reads, registers and verifies devices, and starts and cancels deployments.
     Operator,
     /// Also changes the catalogue and tokens.
     Administrator,
@@ -36,6 +38,7 @@ impl TokenScope {
     pub fn role(&self) -> Option<Role> {
         match self {
             Self::Viewer => Some(Role::Viewer),
+            Self::Auditor => Some(Role::Auditor),
             Self::Operator => Some(Role::Operator),
             Self::Administrator => Some(Role::Administrator),
             Self::DhcpServer(_) | Self::PuppetReports => None,

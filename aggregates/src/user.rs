@@ -23,23 +23,35 @@ use utoipa::ToSchema;
 /// A lock-out is recorded at most once in this time, regardless of the number of attempts.
 pub const LOCK_OUT_SECONDS: i64 = 3600;
 
-/// The role of a user. Each also includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+/// The role of a user. An operator may do what a viewer may, and so may an auditor; an administrator may do everything. Neither
+/// of operator and auditor includes the other, so roles have no order: see [`Role::includes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads everything, and changes nothing.
+    /// Reads everything except for accounts, and changes nothing.
     Viewer,
-    /// Also registers and verifies devices, and starts and cancels deployments.
+    /// Also reads users, tokens, sessions and sign-ins, and changes nothing.
+    Auditor,
+    /// Reads what a viewer reads, registers and verifies devices, and starts and cancels deployments.
     Operator,
-    /// Also changes the catalogue, tokens and users.
+    /// Does everything that the others do, and changes the catalogue, tokens and users.
     Administrator,
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Auditor, Self::Operator, Self::Administrator];
+
+    /// Whether a user with this role may do everything that another role may.
+    pub fn includes(self, other: Self) -> bool {
+        self == other || self == Self::Administrator || other == Self::Viewer
+    }
+
     /// The role's name, as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
+            Self::Auditor => "auditor",
             Self::Operator => "operator",
             Self::Administrator => "administrator",
         }
@@ -56,10 +68,9 @@ impl std::str::FromStr for Role {
     type Err = crate::values::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Viewer, Self::Operator, Self::Administrator]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not a role: viewer, operator or administrator")))
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
+            crate::values::ParseError::new(format!("{text:?} is not a role: viewer, auditor, operator or administrator"))
+        })
     }
 }
 
@@ -143,6 +154,8 @@ pub enum UserCommand {
     },
     /// Ends the lock-out.
     UnlockUser,
+    /// Records attempts to sign in that failed.
+    RecordFailedSignIns(FailedSignIns),
 }
 
 /// An event of a user.
@@ -188,6 +201,21 @@ pub enum UserEvent {
     },
     /// The lock-out was ended.
     UserUnlocked {},
+    /// Attempts to sign in as the user failed.
+    UserSignInsFailed(FailedSignIns),
+}
+
+/// Attempts to sign in that failed. They are recorded together, so that no one can flood the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedSignIns {
+    /// The number of attempts.
+    pub count: u32,
+    /// The address of the attempts; `None` if they came from several addresses or from an unknown one.
+    pub client: Option<IpAddr>,
+    /// The number of addresses that the attempts came from.
+    pub clients: u32,
+    /// When the first of the attempts failed.
+    pub since: Timestamp,
 }
 
 /// The attempts to sign in that must wait during a lock-out.
@@ -293,7 +321,7 @@ impl User {
                                    administrator";
                     return refused(Rule::LinkedElsewhere, message);
                 }
-                if role < current && last(others) {
+                if role != current && last(others) {
                     let message = "the provider gives another role to the last administrator; give another user the role administrator first";
                     return refused(Rule::LastAdministrator, message);
                 }
@@ -319,6 +347,7 @@ impl User {
                 let limited = if everywhere { Limited::Everywhere } else { Limited::Client(client) };
                 if on_record { Ok(vec![]) } else { Ok(vec![UserEvent::UserLockedOut { limited, at }]) }
             }
+            C::RecordFailedSignIns(failed) => Ok(vec![UserEvent::UserSignInsFailed(failed)]),
             C::UnlockUser if locked_out.is_none() => Ok(vec![]),
             C::UnlockUser => Ok(vec![UserEvent::UserUnlocked {}]),
         }
@@ -331,7 +360,7 @@ impl User {
         }
         let Self::Created { role, sign_in, enabled, link, locked_out } = self else { return };
         match event {
-            UserEvent::UserCreated { .. } => {}
+            UserEvent::UserCreated { .. } | UserEvent::UserSignInsFailed(_) => {}
             UserEvent::UserRoleChanged { role: new } => *role = new,
             UserEvent::UserPasswordChanged { password, one_time } => *sign_in = SignIn::Password { password, one_time },
             UserEvent::UserLinked { link: known } => *link = Some(known),
@@ -354,5 +383,6 @@ domain_event!(UserEvent {
     UserDisabled,
     UserEnabled,
     UserLockedOut,
-    UserUnlocked
+    UserUnlocked,
+    UserSignInsFailed
 });

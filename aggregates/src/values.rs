@@ -10,6 +10,7 @@ pub mod ids;
 pub mod invisible;
 pub mod mac_address;
 pub mod name;
+pub mod notes;
 pub mod percent;
 pub mod reverse_zone;
 pub mod schema;
@@ -17,6 +18,7 @@ pub mod serial_number;
 pub mod setting;
 pub mod sha256;
 pub mod special;
+pub mod tag;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -86,6 +86,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
         done_by: EndedBy::Server,
         settings: bootledger_aggregates::settings::ResolvedSettings::default(),
         boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
+        notes: bootledger_aggregates::deployment::notes::Notes::default(),
         took: vec![Claim::Ip(ip), Claim::Hostname(hostname.clone())],
         import: None,
     };

@@ -320,6 +320,10 @@ pub(super) fn device(device: &Device) -> Map<String, Value> {
         site: device.site.clone(),
         rack: device.rack.clone(),
         position: device.rack_position.and_then(|position| u16::try_from(position).ok()),
+        height: device.height,
+        face: device.face,
+        notes: device.notes.clone(),
+        tags: device.tags.clone(),
         macs: device.macs.clone(),
         management: device.management.clone(),
         parent: device.parent,
@@ -337,6 +341,8 @@ pub(super) fn device(device: &Device) -> Map<String, Value> {
 pub(super) fn described(mut spec: DeviceSpec) -> Map<String, Value> {
     spec.macs.sort();
     spec.macs.dedup();
+    spec.tags.sort();
+    spec.tags.dedup();
     spec.serial = spec.serial.filter(|serial| !serial.is_empty());
     spec.asset = spec.asset.filter(|asset| !asset.is_empty());
     match json_of(&spec) {

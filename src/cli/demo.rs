@@ -1,5 +1,7 @@
 //! `bootledger demo`: runs the service with a small data centre and with DHCP agents that write into the data folder, and
-//! prints a command that deploys a server.
+//! prints a command that deploys a server. With `--busy`, the data centre is larger and much is going on in it.
+
+mod busy;
 
 use crate::catalogue_file::{Existing, Files};
 use crate::cli::serve::{Addresses, Web, reached, signals, start, stop, wait};
@@ -24,6 +26,18 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+/// The arguments of the subcommand.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Fills the data centre with 250 devices and 60 deployments in every state, which takes some seconds. A second start in the
+    /// same data folder adds nothing.
+    #[arg(long)]
+    pub busy: bool,
+    /// Options of the service.
+    #[command(flatten)]
+    pub serve: ServeArguments,
+}
+
 /// The catalogue of the demo's data centre.
 const CATALOGUE: &str = include_str!("demo/catalogue.yaml");
 
@@ -43,7 +57,7 @@ const BOOT_NETWORK: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 20, 0, 1)
 /// # Errors
 /// Returns an error if the service, its demo catalogue or an agent cannot be started, or if the embedded PostgreSQL server
 /// fails.
-pub async fn run(mut arguments: ServeArguments) -> Result<()> {
+pub async fn run(Arguments { busy, serve: mut arguments }: Arguments) -> Result<()> {
     // Requests from this machine may carry the address of any booting server, so that curl can play the server.
     arguments.trusted_proxy.push(IpNet::from(reached(arguments.listen.ip())));
     // For the same reason, webhook receivers, controllers and DNS primaries may be on this machine.
@@ -53,10 +67,16 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
     // Changes that were made since the first start are kept.
-    let catalogue = Files::of_text("the demo's catalogue", CATALOGUE, Path::new("."))?;
-    let report = catalogue.import(&tool, Arc::clone(&service.boot.application.files), Existing::Kept).await?;
-    for refused in report.refusals() {
-        tracing::warn!("not in the demo: {refused}");
+    let more = if busy { busy::catalogue() } else { String::new() };
+    for (name, text) in [("the demo's catalogue", CATALOGUE), ("the busy demo's catalogue", more.as_str())] {
+        if text.is_empty() {
+            continue;
+        }
+        let catalogue = Files::of_text(name, text, Path::new("."))?;
+        let report = catalogue.import(&tool, Arc::clone(&service.boot.application.files), Existing::Kept).await?;
+        for refused in report.refusals() {
+            tracing::warn!("not in the demo: {refused}");
+        }
     }
     let mut web = Web::bind(&service, &arguments)?;
     if arguments.boot_listen.is_none() {
@@ -66,7 +86,23 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let addresses = Addresses::of(&web, &arguments);
     greet(&service, &administrator, &addresses).await?;
     tool.close().await?;
-    let ended = wait(&mut service, signals).await;
+    let (commands, views) = (service.commands.clone(), service.boot.application.views.clone());
+    // The pages show the deployments as they start; a signal ends the service at any time.
+    let filled = async {
+        if busy {
+            match busy::deploy(&commands, &views).await {
+                Ok(count) => println!("\nThe busy data centre is complete: {count} deployments have started."),
+                Err(error) => {
+                    tracing::warn!(error = %format!("{error:#}"), "the busy data centre is incomplete; start the demo again");
+                }
+            }
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = wait(&mut service, signals) => ended,
+        ended = filled => ended,
+    };
     service.begin_to_stop();
     let gone = async { while agents.join_next().await.is_some() {} };
     // The agents' requests have ended by now; a command that one of them still runs need not end.

@@ -14,8 +14,9 @@ Exit codes:
   2  the command line is wrong";
 
 pub(super) const DEMO: &str = "\
-Example:
-  bootledger demo --data-dir /tmp/demo --listen 127.0.0.1:8088";
+Examples:
+  bootledger demo --data-dir /tmp/demo --listen 127.0.0.1:8088
+  bootledger demo --busy --data-dir /tmp/busy     with 250 devices and 60 deployments in every state";
 
 pub(super) const SERVE: &str = "\
 Examples:
@@ -51,6 +52,15 @@ Examples:
   bootledger user create ada --role operator --display-name \"Ada Lovelace\"
   bootledger user passwd ada
   bootledger user list";
+
+pub(super) const UNLOCK: &str = "\
+Example:
+  bootledger unlock SN7KQ2";
+
+pub(super) const LOCK: &str = "\
+Examples:
+  bootledger lock SVC7Q01 --reason \"holds the only copy of the archive\"
+  bootledger unlock SVC7Q01";
 
 pub(super) const POWER: &str = "\
 Examples:

@@ -134,7 +134,7 @@ async fn deployments(arguments: &Arguments, tool: &Tool, commands: &CommandServi
     // The fingerprint is that of the same file in an HTTP request, so that an idempotency key means the same in both.
     let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", csv);
     context.idempotency_key = arguments.idempotency_key.clone().map(|key| IdempotencyKey { key, request });
-    match commands.import(csv, arguments.dry_run, context).await.map_err(shown)? {
+    match commands.import(csv, arguments.dry_run, None, context).await.map_err(shown)? {
         Imported::Planned(rows) => {
             rows.iter().for_each(show);
             println!("{} would start", counted(rows.len(), "deployment", "deployments"));

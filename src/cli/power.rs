@@ -91,7 +91,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
 }
 
 /// Finds the one device in use that has this id, MAC address or serial number.
-async fn find(pool: &Pool, text: &str) -> Result<DeviceId> {
+pub(super) async fn find(pool: &Pool, text: &str) -> Result<DeviceId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }

@@ -62,11 +62,13 @@ enum Action {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
-    /// Read all pages and data.
+    /// Read all pages and data except for accounts.
     Viewer,
-    /// Also register and verify devices, and deploy and cancel.
+    /// Also read users, tokens and sessions; change nothing.
+    Auditor,
+    /// Read what a viewer reads, register and verify devices, and deploy and cancel.
     Operator,
-    /// Also change the catalogue, and manage tokens and users.
+    /// Do all of this, change the catalogue, and manage tokens and users.
     Administrator,
 }
 
@@ -85,6 +87,7 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
                 _ if puppet_reports => TokenScope::PuppetReports,
                 (Some(server), _) => TokenScope::DhcpServer(server),
                 (None, Role::Viewer) => TokenScope::Viewer,
+                (None, Role::Auditor) => TokenScope::Auditor,
                 (None, Role::Operator) => TokenScope::Operator,
                 (None, Role::Administrator) => TokenScope::Administrator,
             };
@@ -154,6 +157,7 @@ fn state(is_retired: bool, token: &TokenView, now: Timestamp) -> &'static str {
 fn scope(scope: &TokenScope) -> String {
     match scope {
         TokenScope::Viewer => "viewer".to_owned(),
+        TokenScope::Auditor => "auditor".to_owned(),
         TokenScope::Operator => "operator".to_owned(),
         TokenScope::Administrator => "administrator".to_owned(),
         TokenScope::DhcpServer(server) => format!("DHCP server {server}"),

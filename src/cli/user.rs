@@ -33,7 +33,7 @@ enum Action {
     Create {
         /// The name that the user signs in with; events name it as the actor.
         name: UserName,
-        /// The user's role: viewer, operator or administrator.
+        /// The user's role: viewer, auditor, operator or administrator.
         #[arg(long, default_value = "viewer")]
         role: Role,
         /// The name shown for the user.
@@ -57,7 +57,7 @@ enum Action {
     Role {
         /// The user's name.
         name: UserName,
-        /// The new role: viewer, operator or administrator.
+        /// The new role: viewer, auditor, operator or administrator.
         role: Role,
     },
     /// Disables a user, who can no longer sign in, and ends the user's sessions.

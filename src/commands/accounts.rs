@@ -9,7 +9,7 @@ use crate::event_log::draft::Draft;
 use crate::event_log::store::Terms;
 use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Method, Session, SessionCommand, SessionSpec};
 use bootledger_aggregates::user::{SignIn, User, UserCommand};
-use bootledger_aggregates::values::ids::SessionId;
+use bootledger_aggregates::values::ids::{SessionId, TokenId};
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, CommandError, Context, NewPassword, Receipt};
@@ -52,6 +52,12 @@ impl CommandService {
             AccountAction::LockOut { user, client, everywhere, at } => {
                 let command = UserCommand::LockOut { client: *client, everywhere: *everywhere, at: *at };
                 self.run::<User>(user, command, terms, context).await
+            }
+            AccountAction::RecordFailedSignIns { user: Some(user), failed, .. } => {
+                self.run::<User>(user, UserCommand::RecordFailedSignIns(*failed), terms, context).await
+            }
+            AccountAction::RecordFailedSignIns { user: None, session, failed } => {
+                self.run::<Session>(session, SessionCommand::RecordUnknownUser(*failed), terms, context).await
             }
             AccountAction::UnlockUser(user) => self.run::<User>(user, UserCommand::UnlockUser, terms, context).await,
             AccountAction::EnableUser(user) => self.run::<User>(user, UserCommand::EnableUser, terms, context).await,
@@ -149,6 +155,10 @@ impl CommandService {
     pub(super) async fn note_session(&self, session: SessionId, newest: bool) -> Result<(), Failure> {
         let now = (self.now)();
         Ok(secrets::saw_session(&self.views, session, newest, now, now.plus_seconds(GRACE_SECONDS)).await?)
+    }
+
+    pub(super) async fn note_token(&self, token: TokenId) -> Result<(), Failure> {
+        Ok(secrets::saw_token(&self.views, token, (self.now)()).await?)
     }
 
     pub(super) async fn rotate(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, Failure> {

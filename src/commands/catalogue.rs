@@ -198,6 +198,7 @@ impl CommandService {
             site_exists: site_exists(&self.views, &spec.site).await?,
             foreign_racks,
             overlaps: overlaps.map(|entry| entry.key).collect(),
+            reservations: self.reservations_of(key).await?,
         })
     }
 

@@ -42,7 +42,7 @@ pub(super) fn idempotency(context: &Context, id: &str) -> Option<Idempotency> {
 /// The receipt of a repeated request.
 pub(super) fn receipt(position: i64, answer: &str) -> Receipt {
     let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
-    Receipt { position, id: answer["id"].as_str().unwrap_or_default().to_owned() }
+    Receipt { position, id: answer["id"].as_str().unwrap_or_default().to_owned(), repeated: true }
 }
 
 impl CommandService {

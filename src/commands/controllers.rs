@@ -31,9 +31,7 @@ const ADVICE: &str = "so no management controller can have it. Correct the addre
 /// What was looked up about a management controller that is to be saved.
 #[derive(Default)]
 pub(super) struct Looked {
-    /// The problem of the secret with its credentials, if any.
-    pub(super) secret_problem: Option<String>,
-    /// Other validation problems.
+    /// The validation problems.
     pub(super) problems: Vec<BrokenRule>,
     /// The endpoints that no other device may have.
     pub(super) endpoints: Vec<Endpoint>,

@@ -2,7 +2,7 @@
 
 use super::controllers::{Looked, MISPLACED};
 use super::execute::Failure;
-use super::facts::{holders, live, rack_exists, site_exists};
+use super::facts::{holders, live, rack_exists, rack_facts, site_exists};
 use super::parts::{apart, unchanged};
 use super::{CommandService, context};
 use crate::event_log::append::Precondition;
@@ -14,6 +14,9 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::controller::Endpoint;
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::footprint::{Footprint, RackFacts};
+use bootledger_aggregates::device::lock::Lock;
+use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::settings;
@@ -21,6 +24,7 @@ use bootledger_aggregates::site::rules::contradicted;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingValue;
+use bootledger_aggregates::values::text::Text;
 use bootledger_port::{Context, DeviceAction, Receipt};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::{catalogue, deployments, devices, holdings};
@@ -50,12 +54,14 @@ impl CommandService {
             DeviceAction::ChangeDevice(id, change) => {
                 let set = change.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
                 self.refuse_plain_secrets(set).await?;
-                let facts = self.change_facts(*id, change, context).await?;
+                let mut facts = self.change_facts(*id, change, context).await?;
+                let (rack, unchanged) = self.rack_after(*id, change).await?;
+                facts.rack = rack;
                 // If the device has no live deployment, none may start before the append: it could boot from a MAC address that
                 // is removed.
                 let (_, mut preconditions) = live(&self.views, *id).await?;
                 let (along, related) = self.move_along(*id, change, context).await?;
-                preconditions.extend(related);
+                preconditions.extend(related.into_iter().chain(unchanged));
                 let command = DeviceCommand::ChangeDevice { change: change.clone(), facts };
                 if along.is_empty() {
                     return self.run::<Device>(id, command, with(preconditions), context).await;
@@ -87,6 +93,11 @@ impl CommandService {
                 let (live, preconditions) = live(&self.views, *id).await?;
                 self.run::<Device>(id, DeviceCommand::UnverifyDevice { live }, Terms { preconditions, ..terms }, context).await
             }
+            DeviceAction::LockDevice { device, reason } => {
+                let lock = Lock { reason: reason.clone(), by: Text::fitted(&context.actor), at: (self.now)() };
+                self.run::<Device>(device, DeviceCommand::LockDevice { lock }, terms, context).await
+            }
+            DeviceAction::UnlockDevice(id) => self.run::<Device>(id, DeviceCommand::UnlockDevice, terms, context).await,
             DeviceAction::DecommissionDevice { device, reason } => {
                 let (live, preconditions) = live(&self.views, *device).await?;
                 let command = DeviceCommand::DecommissionDevice { reason: reason.clone(), live };
@@ -97,6 +108,31 @@ impl CommandService {
                 }
             }
         }
+    }
+
+    /// The action with the complete controller, if it changes only the credentials of the device's controller. The other settings
+    /// are those in the log, and the precondition is that the device does not change before the append: otherwise the change could
+    /// restore an old address, and the password would be sent there.
+    pub(super) async fn with_controller(&self, action: &DeviceAction) -> Result<Option<(DeviceAction, Precondition)>, Failure> {
+        let DeviceAction::ChangeDevice(id, change) = action else { return Ok(None) };
+        let Some(credentials) = &change.credentials else { return Ok(None) };
+        let device = Draft::<Device>::load(&self.log, id.to_string()).await?;
+        // The rules refuse a change of a device that is unknown or decommissioned.
+        let Device::Registered(_) = device.aggregate() else { return Ok(None) };
+        let Some(mut management) = change.management.clone().or_else(|| device.aggregate().management().cloned()) else {
+            let message = "the device has no management controller, so it has no credentials; enter its address first";
+            return Err(Refused::because("management", Rule::ManagementMissing, message).into());
+        };
+        // The facts about the controller are looked up in the views, which may be behind.
+        let shown = devices::find(&self.views, *id, At::Now).await?;
+        if shown.is_none_or(|shown| shown.sequence != device.sequence()) {
+            return Err(Failure::Conflict);
+        }
+        management.credentials = Some(credentials.clone());
+        let change = DeviceChange { management: Some(management), credentials: None, ..(**change).clone() };
+        let (aggregate_id, sequence) = (id.to_string(), device.sequence());
+        let unchanged = Precondition::Sequence { aggregate_type: "device", aggregate_id, sequence };
+        Ok(Some((DeviceAction::ChangeDevice(*id, Box::new(change)), unchanged)))
     }
 
     async fn register(
@@ -123,7 +159,17 @@ impl CommandService {
             .chain(spec.asset.iter().cloned().map(Claim::Asset))
             .collect();
         let looked = self.management_problems(&spec.site, id, spec.management.as_ref(), context.level).await?;
+        let wanted = Footprint::of(spec.kind, spec.parent.is_some(), spec.position, spec.height, spec.face);
+        let rack = match spec.rack.as_ref().filter(|_| wanted.is_some()) {
+            Some(rack) => {
+                let (rack, unchanged) = rack_facts(&self.views, rack).await?;
+                preconditions.extend(unchanged);
+                rack
+            }
+            None => None,
+        };
         let facts = RegisterFacts {
+            rack,
             site_exists: site_exists(&self.views, &spec.site).await?,
             rack_exists: match &spec.rack {
                 Some(rack) => rack_exists(&self.views, rack, &spec.site).await?,
@@ -131,7 +177,6 @@ impl CommandService {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
@@ -147,6 +192,19 @@ impl CommandService {
         draft.decide(|device| device.decide(register))?;
         draft.decide(|device| device.decide(DeviceCommand::ChangeDevice { change: Box::new(change), facts }))?;
         self.append(id, draft.into_events(&context::metadata_text(context))?, preconditions, context).await
+    }
+
+    /// The rack of a device after a change, with the units that devices take there, if the change may take other units.
+    async fn rack_after(&self, id: DeviceId, change: &DeviceChange) -> Result<(Option<RackFacts>, Vec<Precondition>), Failure> {
+        let takes = change.position.is_some() || change.height.is_some() || change.face.is_some();
+        if !takes && change.rack.is_none() && !change.removes(Removable::Parent) {
+            return Ok((None, vec![]));
+        }
+        let device = devices::find(&self.views, id, At::Now).await?;
+        match device.and_then(|device| change.rack_after(device.rack.as_ref())) {
+            Some(rack) => rack_facts(&self.views, &rack).await,
+            None => Ok((None, vec![])),
+        }
     }
 
     /// The parent of a device.
@@ -309,6 +367,7 @@ impl CommandService {
         let old = |of: fn(&devices::Device) -> Option<&Name>| device.as_ref().and_then(of);
         let (venture, role) = change.owner(old(|device| device.venture.as_ref()), old(|device| device.role.as_ref()));
         Ok(RegisterFacts {
+            rack: None,
             site_exists: match &site {
                 Some(site) => site_exists(views, site).await?,
                 None => true,
@@ -324,7 +383,6 @@ impl CommandService {
             } else {
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
-            secret_problem: looked.secret_problem,
             management_problems: looked.problems,
             endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),

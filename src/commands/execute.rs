@@ -141,7 +141,7 @@ impl CommandService {
 /// The answer to a command that was appended: its own, or the earlier one to the same request.
 fn answer(appended: Appended, id: String) -> Receipt {
     match appended {
-        Appended::At(position) => Receipt { position, id },
+        Appended::At(position) => Receipt { position, id, repeated: false },
         Appended::Repeated { position, answer } => receipt(position, &answer),
     }
 }

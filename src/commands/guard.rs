@@ -138,9 +138,13 @@ impl CommandService {
                 preconditions.extend(self.weigh_facts(*device, facts).await?);
                 preconditions.extend(self.refuse_infrastructure(*device, facts).await?);
             }
-            // The first changes nothing that the device holds. The rules refuse the others with a live deployment;
+            // Verifying, locking and unlocking change nothing that the device holds. The rules refuse the others with a live deployment;
             // decommissioning releases, as events, all that the device holds.
-            DeviceAction::VerifyDevice(_) | DeviceAction::UnverifyDevice(_) | DeviceAction::DecommissionDevice { .. } => {}
+            DeviceAction::VerifyDevice(_)
+            | DeviceAction::UnverifyDevice(_)
+            | DeviceAction::LockDevice { .. }
+            | DeviceAction::UnlockDevice(_)
+            | DeviceAction::DecommissionDevice { .. } => {}
         }
         Ok((preconditions, consequences))
     }
@@ -171,6 +175,8 @@ impl CommandService {
     /// What a change of a device would do. It is decided in the usual way, but nothing is appended.
     pub(super) async fn weigh_device_only(&self, action: &DeviceAction, context: &Context) -> Result<Preview, Failure> {
         let dry = self.dry();
+        let completed = dry.with_controller(action).await?;
+        let action = completed.as_ref().map_or(action, |(action, _)| action);
         let (preconditions, consequences) = dry.guard_device(action).await?;
         dry.device_command(action, preconditions, context).await?;
         let mut preview = Preview { moves: consequences.moved, moved: consequences.moved_count };
@@ -230,6 +236,8 @@ impl CommandService {
         let moved = Held {
             site: change.site.clone().unwrap_or_else(|| now.site.clone()),
             rack: change.rack_after(now.rack.as_ref()),
+            position: change.position_after(now.position, now.rack.is_some()),
+            height: change.height.unwrap_or(now.height),
             ..now.clone()
         };
         if moved == now {
@@ -321,7 +329,7 @@ async fn device_stays(connection: &mut Connection, id: DeviceId) -> Result<Optio
 }
 
 /// The preconditions that the networks of these addresses are unchanged.
-async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
+pub(super) async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
     let networks = held::networks_at(connection, ips).await?.into_iter();
     let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {
         aggregate_type: "network",

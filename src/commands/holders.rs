@@ -7,7 +7,7 @@ use bootledger_port::CommandError;
 use bootledger_projections::error::Error;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::holders::HolderNames;
-use bootledger_projections::rows::{deployments, devices};
+use bootledger_projections::rows::{deployments, devices, reservations};
 
 /// How many holders are looked up for one response; the others keep their ids.
 const MOST: usize = 1_000;
@@ -32,11 +32,12 @@ impl CommandService {
         if held.is_empty() {
             return;
         }
-        let (mut of_devices, mut of_deployments) = (vec![], vec![]);
+        let (mut of_devices, mut of_deployments, mut of_reservations) = (vec![], vec![], vec![]);
         for (holder, _) in &held {
             match holder {
                 Holder::Device(id) => of_devices.push(*id),
                 Holder::Deployment(id) => of_deployments.push(*id),
+                Holder::Reservation(ip) => of_reservations.push(*ip),
             }
         }
         // If a query fails, the error itself still reaches the caller.
@@ -44,7 +45,8 @@ impl CommandService {
         let devices = devices::find_many(&self.views, &of_devices, At::Now).await.inspect_err(unnamed).unwrap_or_default();
         let deployments = deployments::find_many(&self.views, &of_deployments, At::Now).await;
         let deployments = deployments.inspect_err(unnamed).unwrap_or_default();
-        let names = HolderNames::of(&devices, &deployments);
+        let reserved = reservations::find_many(&self.views, &of_reservations, At::Now).await;
+        let names = HolderNames::of(&devices, &deployments).and(&reserved.inspect_err(unnamed).unwrap_or_default());
         for (_, rule) in held {
             names.complete(rule);
         }

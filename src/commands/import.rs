@@ -13,6 +13,7 @@ use super::{CommandService, TRIES, context};
 use crate::event_log::append::{Batch, Idempotency};
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::ImportId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_port::{CommandError, Context, Imported, Receipt, RowError};
 use choose::Beside;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,9 +36,14 @@ pub(super) async fn run(
     commands: &CommandService,
     csv: &[u8],
     dry_run: bool,
+    rack: Option<&Name>,
     context: Context,
 ) -> Result<Imported, CommandError> {
-    let read::Content { rows, errors: unread } = read::content(csv);
+    let mut file = read::content(csv);
+    if let Some(rack) = rack {
+        file.put_into(rack);
+    }
+    let read::Content { rows, errors: unread } = file;
     if rows.is_empty() {
         return Ok(Imported::Refused(unread));
     }
@@ -82,7 +88,7 @@ pub(super) async fn run(
         match commands.log.append(batch).await.map_err(Failure::from) {
             Ok(crate::event_log::append::Appended::At(position)) => {
                 reservation.appended(position);
-                let receipt = Receipt { position, id: import.to_string() };
+                let receipt = Receipt { position, id: import.to_string(), repeated: false };
                 return Ok(Imported::Started { import, receipt, rows: planned.rows });
             }
             Ok(crate::event_log::append::Appended::Repeated { position, answer }) => return repeated(position, &answer),

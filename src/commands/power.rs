@@ -78,7 +78,7 @@ impl CommandService {
             let field = if rule == Rule::ManagementMissing { "management" } else { "" };
             return Err(Refused::because(field, rule, message).into());
         };
-        if context.level < Role::Operator {
+        if !context.level.includes(Role::Operator) {
             return self.last_power(device).await;
         }
         let controller = self.controller(draft.aggregate()).await?.ok_or_else(no_management)?;

@@ -28,14 +28,16 @@ pub(crate) struct Denied {
 }
 
 impl Denied {
-    /// The reason for a caller: administrators get the exact one, others the general one.
-    fn words(&self, level: Role) -> String {
-        if level == Role::Administrator { self.reason.clone() } else { NOT_ALLOWED.to_owned() }
+    /// The validation problem for a caller: administrators get the exact reason, others the general one. Where all users can read
+    /// the refusal, as in the results of a bulk action, it has the general one.
+    fn broken(&self, level: Role) -> BrokenRule {
+        let broken = |reason: &str| BrokenRule::new("management.credentials", Rule::SecretMissing, reason);
+        if level == Role::Administrator { broken(&self.reason).or_in_general(NOT_ALLOWED) } else { broken(NOT_ALLOWED) }
     }
 
     /// The reason as a refusal.
     pub(super) fn refused(&self, level: Role) -> Failure {
-        Refused::because("management.credentials", Rule::SecretMissing, self.words(level)).into()
+        Refused(vec![self.broken(level)]).into()
     }
 }
 
@@ -104,27 +106,27 @@ impl CommandService {
         let Some(management) = management else { return Ok(Looked::default()) };
         let (mut broken, shared, endpoints) = self.sharing(device, management).await?;
         let plain = management.protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
-        if plain && level < Role::Administrator {
+        if plain && level != Role::Administrator {
             let message = "without TLS, the credentials can be read on the way: only an administrator can set this to off. Choose \
                            verify, or sha256: and the certificate's fingerprint";
             broken.push(BrokenRule::new("management.tls", Rule::TlsOffNotAllowed, message));
         }
         // The pinned certificate decides which machine receives the password.
         let pinned = management.protocol == ManagementProtocol::Redfish && matches!(management.access.tls, Tls::Pinned(_));
-        if pinned && management.credentials.is_some() && level < Role::Administrator {
+        if pinned && management.credentials.is_some() && level != Role::Administrator {
             let message = "the pinned certificate decides which machine gets the password: only an administrator can set sha256: \
                            together with credentials. Choose verify, or contact an administrator";
             broken.push(BrokenRule::new("management.tls", Rule::TlsPinNotAllowed, message));
         }
         let credentials = match &management.credentials {
-            Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
+            Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.broken(level)),
             None => None,
         };
         // The current owner of the controller is shown only to callers who could use the controller.
         if broken.is_empty() && credentials.is_none() {
             broken.extend(shared.or(self.misplaced_controller(device, management).await?));
         }
-        Ok(Looked { secret_problem: credentials, problems: broken, endpoints })
+        Ok(Looked { problems: credentials.into_iter().chain(broken).collect(), endpoints })
     }
 
     /// Sets the scope of a secret.

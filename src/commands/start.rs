@@ -244,7 +244,7 @@ impl CommandService {
             network: network.map(|entry| (entry.key, entry.spec)),
             site: site.map(|entry| entry.spec),
         };
-        let start = StartDeployment { assignment, plan: standard_plan()?, import: None, facts };
+        let start = StartDeployment { assignment, plan: standard_plan()?, import: wanted.import, notes: wanted.notes(), facts };
         Ok(Prepared { start, preconditions })
     }
 

@@ -8,6 +8,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log::Stored;
 use bootledger_secrets::{NoSecret, Secrets};
 use bootledger_web::api::events::EventAnswer;
+use bootledger_web::confidential::Reader;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
@@ -39,7 +40,8 @@ impl Message {
         hash.update(&stored.chain);
         hash.update(stored.position.to_be_bytes());
         let id = format!("msg_{}", hex::encode(&hash.finalize()[..16]));
-        Ok(Self { id, body: serde_json::to_vec(&EventAnswer::of(stored)?)?.into() })
+        // Administrators decide which events a receiver gets.
+        Ok(Self { id, body: serde_json::to_vec(&EventAnswer::of(stored, Reader::Administrator)?)?.into() })
     }
 
     /// A test message without an event.

@@ -1,7 +1,7 @@
 //! The hashes of passwords and of session secrets, and the networks that users have signed in from. The passwords and secrets
 //! themselves are not stored.
 
-use bootledger_aggregates::values::ids::{PasswordId, SessionId};
+use bootledger_aggregates::values::ids::{PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
@@ -92,6 +92,23 @@ pub async fn remember_client(pool: &Pool, user: &UserName, network: IpAddr, now:
     .map(drop)
 }
 
+/// Records that a token was used. Within a minute of a recorded use, nothing is written.
+///
+/// # Errors
+/// Returns an error if the statement fails.
+pub async fn saw_token(pool: &Pool, token: TokenId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO token_uses (token, used_at) VALUES ($1, $2)
+         ON CONFLICT (token) DO UPDATE SET used_at = EXCLUDED.used_at
+         WHERE token_uses.used_at < EXCLUDED.used_at - interval '1 minute'",
+        token.0,
+        now.0
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
 /// Records that a session was used, and whether with its newest secret. In that case, the previous secret gets an expiry time.
 ///
 /// # Errors
@@ -141,15 +158,17 @@ pub async fn rotate_session(
     Ok(rotated.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Deletes the secrets of sessions that have ended, and of those that never started.
+/// Deletes the secrets of sessions that have ended, and of those that never started. A secret is kept for a day after its last
+/// use: it opens nothing, but a form that arrives after the end of its session is kept only for a browser that has the secret.
 ///
 /// # Errors
 /// Returns an error if the statement fails.
 pub async fn forget_sessions(pool: &Pool, now: Timestamp) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM session_secrets x
-         WHERE EXISTS (SELECT FROM catalogue c
-                       WHERE c.kind = 'session' AND c.key = x.session::text AND c.valid_to IS NULL AND c.retired)
+         WHERE x.last_seen < $1::timestamptz - interval '1 day'
+               AND EXISTS (SELECT FROM catalogue c
+                           WHERE c.kind = 'session' AND c.key = x.session::text AND c.valid_to IS NULL AND c.retired)
             OR x.expires < $1::timestamptz - interval '1 day'",
         now.0
     );

@@ -76,6 +76,16 @@ impl Verification {
         Self { position: 0, chain: chain::START }
     }
 
+    /// Continues a verification behind an event that was verified before, with this chain value.
+    pub fn after(position: i64, chain: [u8; 32]) -> Self {
+        Self { position, chain }
+    }
+
+    /// The chain value of the last verified event.
+    pub fn chain(&self) -> [u8; 32] {
+        self.chain
+    }
+
     /// Verifies the next event.
     ///
     /// # Errors

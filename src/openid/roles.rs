@@ -11,8 +11,8 @@ const LISTS: [&str; 5] = ["scope", "scp", "roles", "permissions", "entitlements"
 /// The maximum number of values in a log line.
 const MOST_LOGGED: usize = 20;
 
-/// The mapping from a claim's values to roles. A user with several of the values gets the highest role; a user with none has no
-/// role.
+/// The mapping from a claim's values to roles. A user with several of the values gets the role that may change the most; a
+/// user with none has no role.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
     claim: String,
@@ -46,7 +46,7 @@ impl Roles {
         let found = find(claims, claim);
         let said = found.map(|found| self.said(found)).unwrap_or_default();
         let given = self.values.iter().filter(|(value, _)| said.iter().any(|said| is_same(value, said))).map(|(_, role)| *role);
-        if let Some(role) = given.max() {
+        if let Some(role) = given.max_by_key(|role| rank(*role)) {
             return Ok(role);
         }
         if is_overage(claims, claim) {
@@ -92,6 +92,17 @@ impl Roles {
     }
 }
 
+/// The order of roles for a user with several: no role includes both operator and auditor, so the role that may
+/// deploy wins. Someone who needs both has to be an administrator.
+fn rank(role: Role) -> u8 {
+    match role {
+        Role::Viewer => 0,
+        Role::Auditor => 1,
+        Role::Operator => 2,
+        Role::Administrator => 3,
+    }
+}
+
 /// Whether a value is the one in the mapping, compared exactly. Keycloak writes a group as a path from the top, so `/dc-ops`
 /// equals `dc-ops`; and ids of Entra's groups are compared case-insensitively.
 fn is_same(value: &str, said: &str) -> bool {
@@ -123,6 +134,13 @@ mod tests {
         {
             assert_eq!(role(&nothing), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn someone_with_the_values_of_operator_and_auditor_is_an_operator() {
+        let of_values = |values: &Value| of("groups", &["ops=operator", "audit=auditor"], &json!({ "groups": values })).ok();
+        assert_eq!(of_values(&json!(["ops", "audit"])), Some(Role::Operator));
+        assert_eq!(of_values(&json!(["audit"])), Some(Role::Auditor));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! the test plays by requests.
 
 use crate::support::browser::{Browsers, Look, PATIENCE, Page};
+use crate::support::person::Person;
 use crate::support::process::Process;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
+use reqwest::StatusCode;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
@@ -29,6 +31,12 @@ impl DerefMut for Centre {
 
 /// The MAC address of a server that is not registered yet.
 pub(super) const NEW: &str = "52:54:00:d1:00:99";
+
+/// The user of [`Centre::complete`], a viewer with a session.
+pub(super) const USER: &str = "kim";
+
+/// The secret that signs the messages of a webhook.
+const SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=";
 
 /// Registers a server through the pages, starting from the dashboard. Returns the path of its page.
 pub(super) async fn register(page: &Page) -> Result<String> {
@@ -70,11 +78,41 @@ impl Centre {
         let recipes = root.join("images/tests/library").display().to_string();
         let program = env!("CARGO_BIN_EXE_bootledger").into();
         let service = Service::start_with(Ipv4Addr::LOCALHOST, program, vec!["--image-recipes".to_owned(), recipes]).await?;
-        // A download whose mirror does not exist, so that a page of a download exists.
-        service.post("/api/v1/image-library/netboot/add", &json!({})).await?;
         let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/catalogue.yaml");
         service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
         Ok(Self(service))
+    }
+
+    /// Adds an object of each kind that the demo lacks, so that every page has something to show: a download, a reservation, a
+    /// token, a user with a session and a shared view, a locked device, a bulk action with a refused row, and a webhook with a
+    /// failing event. Waits until the bulk action has ended and the delivery has failed.
+    pub(super) async fn complete(&self) -> Result<()> {
+        // The mirror of this download does not exist.
+        self.post("/api/v1/image-library/netboot/add", &json!({})).await?;
+        self.put("/api/v1/networks/dc1-prod/reservations/10.20.3.9", &json!({ "note": "For the new firewall" })).await?;
+        self.run(&["token", "create", "inventory", "--role", "viewer"]).await?;
+        let password = user(self, USER, "viewer").await?;
+        let view = [("list", "devices"), ("query", "site=dc1&sort=name"), ("name", "Servers of dc1"), ("shared", "true")];
+        let saved = Person::signed_in(self, USER, &password).await?.send("/views", &view).await?;
+        ensure!(saved.status == StatusCode::SEE_OTHER, "the view was not saved: {saved:?}");
+        let lock = format!("/api/v1/devices/{}/lock", self.device("R640 no. 3").await?);
+        self.post(&lock, &json!({ "reason": "It holds the only copy of the logs" })).await?;
+        self.write_secret("hook", SECRET)?;
+        // Nothing listens on this port.
+        let webhook = json!({ "url": "http://127.0.0.1:9/hook", "events": ["device.*"], "secret": "hook" });
+        self.put("/api/v1/webhooks/tickets", &webhook).await?;
+        // The second device is not verified.
+        let ids = [self.device("XL170r no. 2").await?, self.device("R640 no. 4").await?];
+        let change = json!({ "action": "deploy", "venture": "infra", "role": "spare" });
+        let bulk = self.create("/api/v1/bulk-actions", &json!({ "change": change, "ids": ids })).await?;
+        let path = format!("/api/v1/bulk-actions/{bulk}");
+        let has_ended = async || self.get(&path).await.ok()?["ended_at"].is_string().then_some(());
+        wait_for("the bulk action has ended", PATIENCE, has_ended).await?;
+        let fails = async || {
+            let webhook = self.get("/api/v1/webhooks/tickets").await.ok()?;
+            (webhook["delivery"]["failing_aggregates"].as_u64()? > 0).then_some(())
+        };
+        wait_for("a delivery fails", PATIENCE, fails).await
     }
 
     /// A window in which a user with this role has signed in.

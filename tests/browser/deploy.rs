@@ -37,13 +37,17 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         page.shows("#head .note", "dhcp").await?;
         centre.confirm("kea-dc1").await?;
         page.shows("#states [aria-current]", "In progress").await?;
-        page.shows("#head", "restart h200.dc1.example manually").await?;
+        page.shows("#needed", "Restart h200.dc1.example manually").await?;
         centre.boots(ip, "installs Debian 12").await?;
-        page.shows("#served", "boot.ipxe").await?;
         centre.is_installed(ip).await?;
         page.shows("#states [aria-current]", "Done").await?;
-        page.shows("#timeline", "h200.dc1.example").await?;
         ensure!(page.run("return window.unloaded", vec![]).await? == "no", "the page was loaded again");
+        page.follow("Served files").await?;
+        page.shows("#served", "boot.ipxe").await?;
+        page.follow("Changes made").await?;
+        page.shows("#changes", "h200.dc1.example. IN A 10.20.0.40").await?;
+        page.follow("Events").await?;
+        page.shows("#timeline", "h200.dc1.example").await?;
         let done = centre.get(&format!("/api/v1/deployments/{deployment}")).await?;
         ensure!(done["status"] == "done", "{done}");
         // The device's history shows it.

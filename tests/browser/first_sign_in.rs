@@ -49,7 +49,7 @@ async fn the_first_sign_in_requires_a_new_password() -> Result<()> {
         sign_in(&other, "ada", CHOSEN).await?;
         other.arrives_at("/").await?;
         other.visit("/timeline").await?;
-        other.says("ada").await?;
+        other.shows("header", "ada").await?;
         Ok(())
     })
     .await?;

@@ -45,7 +45,7 @@ async fn changes_appear_immediately_in_every_browser() -> Result<()> {
         let ada = centre.person(browsers, "operator", Look::default()).await?;
         let ben = centre.person(browsers, "operator", Look::default()).await?;
         for page in [&ada, &ben] {
-            page.visit(&path).await?;
+            page.visit(&format!("{path}?tab=events")).await?;
             page.shows("#live-state", "Live").await?;
             page.run(WATCH, vec![]).await?;
         }

@@ -1,14 +1,25 @@
 //! The routes of pages, read from their sources, so that tests over all pages cannot miss one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
-/// Routes that are not pages for people: streams and files.
-const OTHERS: [&str; 3] = ["/live/", ".csv", "/assets/"];
+/// Routes that are not pages for people: streams, files, suggestions and parts of pages; and a page that exists only after a
+/// session has expired.
+const OTHERS: [&str; 8] = ["/live/", ".csv", ".jsonl", "/assets/", "/favicon.ico", "/resume", "/suggest", "/timeline/proof"];
 /// Handlers that only redirect to a page: reloading a path that only forms are sent to must not be an error.
 const LEADING: [&str; 2] = [".get(to_site)", ".get(back)"];
-/// Routes that the sources name by constants.
-const NAMED: [&str; 1] = ["/settings/password"];
+/// The constants by which the sources name routes, and the pages among them. Signing in is a page without a user, so no link of a
+/// user leads there.
+const NAMED: [(&str, Option<&str>); 8] = [
+    ("PASSWORD", Some("/settings/password")),
+    ("PATH", Some("/compare")),
+    ("moment::PATH", Some("/moment")),
+    ("SIGN_IN", None),
+    ("SIGN_OUT", None),
+    ("VERIFY", None),
+    ("openid::BEGIN", None),
+    ("openid::CALLBACK", None),
+];
 
 /// All routes of pages, such as `/devices/{id}/deploy`.
 pub(super) struct Routes(Vec<String>);
@@ -18,15 +29,22 @@ impl Routes {
     pub(super) fn read() -> Result<Self> {
         let mut text = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/pages"), &mut text)?;
-        let mut routes: Vec<String> = NAMED.map(str::to_owned).to_vec();
-        for part in text.split("resource(\"").skip(1) {
-            let Some((route, rest)) = part.split_once("\")") else { continue };
+        let mut routes: Vec<String> = vec![];
+        for part in text.split("resource(").skip(1) {
+            let Some((route, rest)) = part.strip_prefix('"').and_then(|part| part.split_once("\")")) else {
+                let name = part.split(')').next().unwrap_or_default();
+                let known = NAMED.iter().find(|(known, _)| *known == name);
+                let (_, page) =
+                    known.with_context(|| format!("the sources name a route by {name}, which NAMED does not have"))?;
+                routes.extend(page.map(str::to_owned));
+                continue;
+            };
             let leads = LEADING.iter().any(|handler| rest.trim_start().starts_with(handler));
             if rest.trim_start().starts_with(".get") && !leads && !OTHERS.iter().any(|other| route.contains(other)) {
                 routes.extend(each(route));
             }
         }
-        ensure!(routes.len() > 40, "the sources name only {routes:?}");
+        ensure!(routes.len() > 90, "the sources name only {routes:?}");
         Ok(Self(routes))
     }
 
@@ -35,8 +53,13 @@ impl Routes {
         self.0.iter().map(String::as_str)
     }
 
-    /// The route that matches a path; if several do, the one with the most literal parts.
+    /// The route of a page that matches a path, with or without a query; if several do, the one with the most literal parts.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        // A file such as `/devices/export.csv` is not the page of a device with this ID.
+        if OTHERS.iter().any(|other| path.contains(other)) {
+            return None;
+        }
         let named = |route: &str| {
             let (parts, wanted): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), route.split('/').collect());
             let fits = parts.len() == wanted.len()
@@ -72,6 +95,18 @@ fn sources(folder: &Path, text: &mut String) -> Result<()> {
 }
 
 #[test]
+fn every_page_of_the_sources_is_read() -> Result<()> {
+    let routes = Routes::read()?;
+    for page in ["/", "/compare", "/moment", "/settings/password", "/settings/webhooks/{key}/skip", "/zones/{zone:.+}/edit"] {
+        ensure!(routes.all().any(|route| route == page), "{page} is not read");
+    }
+    for other in ["/views", "/timeline/proof", "/search/suggest", "/timeline/verify"] {
+        ensure!(routes.all().all(|route| route != other), "{other} is not a page");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_path_belongs_to_the_route_that_names_most_of_it() {
     let all: Vec<String> = ["/devices/{id}/{tab:components|history}", "/devices/{id}", "/devices/new"]
         .iter()
@@ -81,6 +116,7 @@ fn a_path_belongs_to_the_route_that_names_most_of_it() {
     let routes = Routes(all);
     assert_eq!(routes.of("/devices/new"), Some("/devices/new"));
     assert_eq!(routes.of("/devices/0192"), Some("/devices/{id}"));
-    assert_eq!(routes.of("/devices/0192/history"), Some("/devices/{id}/history"));
+    assert_eq!(routes.of("/devices/0192/history?before=7"), Some("/devices/{id}/history"));
+    assert_eq!(routes.of("/devices/export.csv?site=dc1"), None);
     assert_eq!(routes.of("/api/v1/devices"), None);
 }

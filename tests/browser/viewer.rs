@@ -24,7 +24,8 @@ async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
         let page = centre.person(browsers, "viewer", Look::default()).await?;
         page.visit(&path).await?;
         let reason = "This requires the role operator.";
-        for words in ["Cancel…", "Mark done…", "Retry"] {
+        page.press("…").await?;
+        for words in ["Cancel…", "Mark installed…", "Retry"] {
             let button = page.button(words).await?;
             ensure!(button.attr("aria-disabled").await?.as_deref() == Some("true"), "{words} can be pressed");
             let described = button.attr("aria-describedby").await?.unwrap_or_default();
@@ -33,7 +34,7 @@ async fn a_viewer_sees_the_reason_beside_each_disabled_button() -> Result<()> {
             button.click().await?;
         }
         ensure!(page.path().await? == path, "a button that does nothing led to {}", page.path().await?);
-        for action in ["cancel", "done", "plugins/dhcp/retry"] {
+        for action in ["cancel", "done", "notes", "next-boot", "restart-reported", "plugins/dhcp/retry"] {
             ensure!(posted(&page, &format!("{path}/{action}")).await? == 403, "a viewer may {action}");
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! Every page that links lead to, in light and dark, narrow and wide: axe-core finds no barrier, nothing overflows a narrow
-//! window, no script fails and no content security policy is violated. Screenshots of all pages are left in
-//! `target/browser/screenshots/`.
+//! Every page that links lead to: axe-core finds no barrier in light or dark, nothing overflows a narrow or a wide
+//! window, no script fails and no content security policy is violated. With `BOOTLEDGER_PICTURES=1`, screenshots of all pages
+//! are left in `target/browser/screenshots/`.
 
-use super::centre::{Centre, sign_in, user};
+use super::centre::{Centre, USER, sign_in, user};
 use super::routes::Routes;
 use crate::support::browser::{Browsers, Look, Page, Scheme};
 use crate::support::service::Service;
@@ -11,19 +11,32 @@ use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-/// Pages that no link leads to: a filter without results, a past position, and things that do not exist.
-const ODDITIES: [(&str, &str); 7] = [
+/// Pages that no link leads to: filters, comparisons, past positions, a moment that is none, and things that do not exist.
+const ODDITIES: [(&str, &str); 11] = [
     ("deployments filtered", "/deployments?q=nobody"),
-    ("devices filtered", "/devices?q=nobody"),
+    ("devices filtered", "/devices?q=nobody&site=dc1&sort=-name"),
+    ("timeline filtered", "/timeline?actor=nobody"),
     ("past", "/deployments?at=40"),
     ("dashboard of the past", "/?at=40"),
     ("searched in vain", "/search?q=nobody"),
-    ("columns", "/devices?columns=name,site,rack,macs,state,verified"),
+    ("columns", "/devices?columns=name,state,serial,asset,kind,site,rack,role,hostnames,addresses,macs,tags,registered,changed"),
+    ("networks by VLAN", "/networks/_tree?by=vlan"),
+    ("fields compared", "/compare?object=network/dc1-prod"),
+    ("no moment", "/moment?to=/devices&event=yesterday"),
     ("missing", "/deployments/00000000-0000-0000-0000-000000000000"),
 ];
 
-/// The widths of the screenshots, in CSS pixels.
+/// Routes whose pages need the query of their link: without it, they lead to another page.
+const WITH_QUERY: [&str; 3] = ["/boot-images/{key}/revert", "/networks/{key}/release", "/settings/webhooks/{key}/skip"];
+
+/// The environment variable that asks for screenshots.
+const PICTURES: &str = "BOOTLEDGER_PICTURES";
+
+/// The widths of the windows, in CSS pixels.
 const PICTURED: [u32; 3] = [390, 1280, 1920];
+
+/// The width at which axe-core inspects a page.
+const INSPECTED: u32 = 1280;
 
 /// The problems found on the pages so far.
 #[derive(Default)]
@@ -45,7 +58,7 @@ impl Inspection {
             let what = format!("{name} ({width} px)");
             let script = "const wide = document.documentElement.scrollWidth - innerWidth;
                 const out = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1
-                    && !e.closest('.scroll, pre, .visually-hidden'));
+                    && e.checkVisibility() && !e.closest('.scroll, pre, .visually-hidden'));
                 return { wide, headings: document.querySelectorAll('h1').length, title: document.title,
                     out: out.slice(0, 3).map(e => e.outerHTML.slice(0, 120)) };";
             let layout = page.run(script, vec![]).await?;
@@ -55,13 +68,17 @@ impl Inspection {
             if layout["headings"] != 1 || layout["title"].as_str().is_none_or(str::is_empty) {
                 self.problems.push(format!("{what}: a page has a title and one first heading: {layout}"));
             }
-            for scheme in [Scheme::Dark, Scheme::Light] {
+            // The elements and their colours do not depend on the width, and axe-core takes most of the time.
+            let (pictures, inspected) = (std::env::var_os(PICTURES).is_some(), width == INSPECTED);
+            for scheme in [Scheme::Dark, Scheme::Light].into_iter().filter(|_| pictures || inspected) {
                 page.colours(scheme).await?;
-                let folder = crate::support::target().join("browser/screenshots").join(scheme.name());
-                std::fs::create_dir_all(&folder)?;
-                std::fs::write(folder.join(format!("{file}-{width}.png")), page.picture().await?)?;
+                if pictures {
+                    let folder = crate::support::target().join("browser/screenshots").join(scheme.name());
+                    std::fs::create_dir_all(&folder)?;
+                    std::fs::write(folder.join(format!("{file}-{width}.png")), page.picture().await?)?;
+                }
                 let barriers = match scheme {
-                    _ if width >= 1920 => String::new(),
+                    _ if !inspected => String::new(),
                     Scheme::Light => page.barriers().await?,
                     Scheme::Dark => page.barriers_of_colours().await?,
                 };
@@ -77,12 +94,14 @@ impl Inspection {
         Ok(())
     }
 
-    /// Submits the page's form empty and inspects the refusal.
+    /// Submits the page's form empty and inspects the refusal. Every list has the form that saves a view; only that of the
+    /// devices is submitted.
     async fn look_refused(&mut self, page: &Page, name: &str, path: &str) -> Result<()> {
         page.visit(path).await?;
         let script =
             "const fields = 'input:not([type=hidden]):not([type=checkbox]):not([type=radio]):not([type=file]), textarea';
-            const form = [...document.querySelectorAll('main form[method=post]')].find(form => form.querySelector(fields));
+            const form = [...document.querySelectorAll('main form[method=post]')].find(form => form.querySelector(fields)
+                && (form.getAttribute('action') !== '/views' || location.pathname === '/devices'));
             if (!form) return false;
             for (const field of form.querySelectorAll(fields)) field.value = '';
             form.noValidate = true;
@@ -98,7 +117,7 @@ impl Inspection {
         page.wait_until(&format!("the form of {path} is answered"), async || Ok(page.run(answered, vec![]).await? == true))
             .await?;
         // Some forms may be submitted empty, and then do something.
-        if page.has("#refused").await? { self.look(page, &format!("{name} refused")).await } else { Ok(()) }
+        if page.has("#refused").await? { self.look(page, &format!("refused {name}")).await } else { Ok(()) }
     }
 
     fn report(self) -> Result<()> {
@@ -120,10 +139,15 @@ async fn is_page(page: &Page, path: &str) -> Result<bool> {
     Ok(answer["kind"].as_str().is_some_and(|kind| kind.starts_with("text/html")))
 }
 
-/// The targets of the page's links.
-async fn links(page: &Page) -> Result<Vec<String>> {
+/// The targets of the page's links, with their queries only where the page needs them.
+async fn links(page: &Page, routes: &Routes) -> Result<Vec<String>> {
     let all = page.attributes("a[href^='/']", "href").await?;
-    Ok(all.into_iter().map(|href| href.split(['?', '#']).next().unwrap_or_default().to_owned()).collect())
+    let target = |href: &String| {
+        let needed = routes.of(href).is_some_and(|route| WITH_QUERY.contains(&route));
+        let ends: &[char] = if needed { &['#'] } else { &['?', '#'] };
+        href.split(ends).next().unwrap_or_default().to_owned()
+    };
+    Ok(all.iter().map(target).collect())
 }
 
 /// Inspects one page of each route that can be reached from these. Returns their paths by name or route.
@@ -133,7 +157,7 @@ async fn all(page: &Page, inspection: &mut Inspection, begin: Vec<(String, Strin
     let mut next = VecDeque::from(begin);
     while let Some((name, path)) = next.pop_front() {
         page.visit(&path).await?;
-        for link in links(page).await? {
+        for link in links(page, &routes).await? {
             let Some(route) = routes.of(&link) else { continue };
             if !known.contains_key(route) {
                 known.insert(route.to_owned(), link.clone());
@@ -144,7 +168,7 @@ async fn all(page: &Page, inspection: &mut Inspection, begin: Vec<(String, Strin
         }
         inspection.look(page, &name).await?;
     }
-    let seen: Vec<&str> = known.values().filter_map(|path| routes.of(path.split('?').next()?)).collect();
+    let seen: Vec<&str> = known.values().filter_map(|path| routes.of(path)).collect();
     for route in routes.all().filter(|route| !seen.contains(route)) {
         inspection.problems.push(format!("no link leads to {route}"));
     }
@@ -168,15 +192,20 @@ async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     centre.boots("10.30.0.11", "installs Debian 12").await?;
     let waiting = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&waiting, "dhcp", "waiting").await?;
+    centre.complete().await?;
+    let tabs = ["served", "changes", "events"].map(|tab| (format!("deployment {tab}"), format!("/deployments/{done}?tab={tab}")));
     let all = [("open", waiting), ("in progress", progress), ("done", done), ("cancelled", cancelled)];
     let mut begin = vec![("/".to_owned(), "/".to_owned())];
     begin.extend(all.map(|(state, id)| (format!("deployment {state}"), format!("/deployments/{id}"))));
-    // A device with a management controller that is not being deployed, and one that is not verified.
-    for (name, device) in [("device deployed", "R640 no. 2"), ("device not verified", "R640 no. 4")] {
-        begin.push((name.to_owned(), format!("/devices/{}", centre.device(device).await?)));
+    begin.extend(tabs);
+    // A device with a management controller that is not being deployed, one that is not verified, and one that is locked.
+    for (name, device) in [("deployed", "R640 no. 2"), ("not verified", "R640 no. 4"), ("locked", "R640 no. 3")] {
+        begin.push((format!("device {name}"), format!("/devices/{}", centre.device(device).await?)));
     }
     begin.push(("device power".to_owned(), format!("/devices/{}/power", centre.device("R640 no. 4").await?)));
     begin.push(("searched".to_owned(), "/search?q=10.20".to_owned()));
+    begin.push(("network reserved".to_owned(), "/networks/dc1-prod".to_owned()));
+    begin.push(("user".to_owned(), format!("/settings/users/{USER}")));
     Ok(begin)
 }
 

@@ -49,10 +49,14 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         centre.deploy("R640 no. 1", other).await?;
         page.visit("/deployments?status=open").await?;
         says_once_loaded_again(&page, "main", other).await?;
-        page.press("Cancel all filtered…").await?;
+        page.tick("All filtered rows").await?;
+        page.press("Cancel…").await?;
+        page.shows("h1", "1 of 1").await?;
         page.fill("Reason", "without a script").await?;
         page.press("Cancel 1 deployment").await?;
-        page.says("1 of 1").await?;
+        // The bulk action has a page of its own.
+        page.arrives_at("/bulk-actions/").await?;
+        says_once_loaded_again(&page, "#progress", "1 done, 0 refused, 0 waiting").await?;
         page.visit("/deployments?status=cancelled").await?;
         page.says(other).await?;
         // The choice of colours is a form too.

@@ -68,8 +68,11 @@ impl Person {
         }
         let answer = request.header(ACCEPT, "text/html").send().await?;
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let (status, location, set) = (answer.status(), header(LOCATION), header(SET_COOKIE));
-        if let Some((pair, _)) = set.split_once(';') {
+        let (status, location) = (answer.status(), header(LOCATION));
+        // The session's cookie; an answer may set others too, such as the message of the next page.
+        let set = answer.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let of_session = set.filter_map(|set| Some(set.split_once(';')?.0)).find(|pair| pair.contains("bootledger"));
+        if let Some(pair) = of_session {
             self.cookie = Some(pair.to_owned()).filter(|pair| !pair.ends_with('='));
         }
         Ok(Page { status, location, text: answer.text().await? })

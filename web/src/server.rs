@@ -7,7 +7,7 @@ pub use crate::http::part::Part;
 
 use crate::http::application::Application;
 use crate::http::auth::guard::guard;
-use crate::http::auth::{RecentPasswords, Throttle};
+use crate::http::auth::{KeptForms, RecentPasswords, Throttle};
 use crate::http::edge::{ErrorPage, Measurements, edge};
 use crate::http::request::unknown_parameters::KnownParameters;
 use crate::http::share::Shares;
@@ -42,6 +42,7 @@ pub struct Site {
     application: Data<Application>,
     boot: Data<BootService>,
     known: Data<RecentPasswords>,
+    forms: Data<KeptForms>,
     throttle: Data<Throttle>,
     shares: Data<Shares>,
     measurements: Data<Measurements>,
@@ -61,6 +62,7 @@ impl Site {
         let measurements = Measurements::register(&boot.application.metrics).context("cannot register the request histogram")?;
         Ok(Self {
             known: Data::default(),
+            forms: Data::default(),
             throttle: Data::default(),
             shares: Data::default(),
             measurements: Data::new(measurements),
@@ -85,6 +87,7 @@ impl Site {
                 .app_data(Data::new(ErrorPage(pages::failure::answer)))
                 .app_data(Data::new(KnownParameters(openapi::parameters)))
                 .app_data(site.known.clone())
+                .app_data(site.forms.clone())
                 .app_data(site.throttle.clone())
                 .app_data(site.shares.clone())
                 .app_data(site.measurements.clone())

@@ -64,6 +64,8 @@ fn a_deployment_takes_claims_at_its_start_and_releases_them_at_its_end() {
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
+            ("DeploymentStarted", &started),
+            ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
@@ -92,6 +94,7 @@ fn a_device_takes_and_releases_the_claims_of_its_events() {
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device", "take controller [fd00::9:1] for device"]),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             (
                 "DeviceChanged",
                 &[
@@ -146,7 +149,8 @@ fn the_catalogue_and_tokens_claim_nothing() {
 
 #[test]
 fn holders_are_read_back_from_what_is_stored() {
-    for holder in [Holder::Device(device_id(1)), Holder::Deployment(deployment_id(1))] {
+    let reserved = Holder::Reservation(parsed("10.0.0.20"));
+    for holder in [Holder::Device(device_id(1)), Holder::Deployment(deployment_id(1)), reserved] {
         assert_eq!(holder.to_string().parse(), Ok(holder));
     }
     for text in ["", "device", "device ", "rack r1", &device_id(1).to_string()] {

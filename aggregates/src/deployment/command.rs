@@ -3,6 +3,7 @@
 use super::event::{DoneBy, Stage};
 use super::installer::InstallerReport;
 use super::next_boot::{NextBoot, NextBootReason};
+use super::notes::Notes;
 use super::puppet::PuppetRun;
 use super::reason::{PluginFailure, Waiting};
 use super::start::StartDeployment;
@@ -76,6 +77,16 @@ pub enum DeploymentCommand {
         boot: NextBoot,
         /// Why the next boot changes.
         reason: NextBootReason,
+    },
+    /// Records that an operator restarted the server, for which a plugin waits.
+    ReportRestart {
+        /// The current time.
+        now: Timestamp,
+    },
+    /// Sets the note and the ticket of the deployment, also after it has ended.
+    NoteDeployment {
+        /// The note and the ticket.
+        notes: Notes,
     },
     /// Marks the server installed.
     MarkDone {

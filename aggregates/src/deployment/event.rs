@@ -2,6 +2,7 @@
 
 use super::assignment::Assignment;
 use super::next_boot::{NextBoot, NextBootReason};
+use super::notes::Notes;
 use super::plan::Plan;
 use super::reason::{PluginFailure, Waiting};
 use crate::boot_image::EndedBy;
@@ -59,6 +60,9 @@ pub enum DoneBy {
     Operator {
         /// The actor's name.
         name: Text,
+        /// Why the operator knows it; may be empty.
+        #[serde(default, skip_serializing_if = "Text::is_empty")]
+        reason: Text,
     },
     /// Puppet, for the node with this certificate name.
     Puppet {
@@ -96,6 +100,9 @@ pub struct DeploymentStarted {
     /// The boot loaders that the server's firmware starts, as chosen at the start.
     #[serde(default, skip_serializing_if = "BootChain::is_ipxe")]
     pub boot_chain: BootChain,
+    /// What the operator wrote about the deployment.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
 }
 
 /// An event of a deployment.
@@ -200,6 +207,14 @@ pub enum DeploymentEvent {
         /// Why the next boot changes.
         reason: NextBootReason,
     },
+    /// An operator reported that they restarted the server, which Bootledger could not restart or whose restart it could not
+    /// confirm.
+    RestartReported {
+        /// When the operator reported it.
+        at: Timestamp,
+    },
+    /// An operator changed the deployment's note or ticket. The event contains both as they are from now on.
+    DeploymentNoted(Notes),
     /// The deployment takes longer than its boot image allows. It continues.
     DeploymentOverdue {
         /// The stage whose limit has passed.
@@ -243,6 +258,8 @@ domain_event!(DeploymentEvent {
     InstallerFailed,
     InstallerLogReceived,
     NextBootSet,
+    RestartReported,
+    DeploymentNoted,
     DeploymentOverdue,
     DeploymentDone,
     DeploymentCancelled,

@@ -38,6 +38,11 @@ const WORTH_RECORDING: u8 = 5;
 /// The plugin whose retry installs a server again.
 const REBOOT: &str = "reboot";
 
+/// Whether a retry of this plugin restarts the server from the network, which installs it again.
+pub fn installs_again(plugin: &Name) -> bool {
+    plugin.as_str() == REBOOT
+}
+
 /// A report of an installer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallerReport {
@@ -205,7 +210,7 @@ impl Live {
     /// Returns the additional event when an operator retries a plugin: the plugin that restarts the server installs it again.
     pub(super) fn installed_again(&self, plugin: &Name) -> Option<DeploymentEvent> {
         let reason = NextBootReason::PluginRetry { plugin: plugin.clone() };
-        let news = plugin.as_str() == REBOOT && self.next_boot == NextBoot::Disk;
+        let news = installs_again(plugin) && self.next_boot == NextBoot::Disk;
         news.then_some(DeploymentEvent::NextBootSet { boot: NextBoot::Network, reason })
     }
 }

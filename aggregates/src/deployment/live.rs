@@ -1,11 +1,13 @@
 //! The state of a live deployment.
 
-use super::event::Limits;
+use super::event::{DeploymentEvent, Limits};
 use super::next_boot::NextBoot;
+use super::notes::Notes;
 use super::plan::Plan;
 use super::reason::Waiting;
 use crate::boot_image::EndedBy;
 use crate::claims::Claim;
+use crate::rules::{Refused, Rule};
 use crate::values::ids::DeviceId;
 use crate::values::name::Name;
 use crate::values::percent::Percent;
@@ -35,6 +37,11 @@ pub struct Live {
     pub(super) installer: Installer,
     #[serde(default)]
     pub(super) next_boot: NextBoot,
+    /// When an operator last reported a restart of the server, since the last retry of a plugin.
+    #[serde(default)]
+    pub(super) restarted_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) notes: Notes,
 }
 
 /// The state of one plugin of the plan.
@@ -72,7 +79,30 @@ pub(super) struct Failure {
     pub(super) at: Timestamp,
 }
 
+/// For this many seconds, the same report of a restart is not recorded again.
+const RESTARTED_AGAIN_SECONDS: i64 = 30;
+
 impl Live {
+    /// Returns the event for an operator's report that they restarted the server.
+    ///
+    /// # Errors
+    /// The rule that refuses the report: the server is installed, or no plugin waits for a restart.
+    pub(super) fn restarted(&self, now: Timestamp) -> Result<Vec<DeploymentEvent>, Refused> {
+        if self.installed {
+            let message = "the server is installed and waits only for Puppet; a restart is not awaited";
+            return Err(Refused::because("", Rule::ServerInstalled, message));
+        }
+        let is_awaited = |reason: &Waiting| {
+            matches!(reason, Waiting::ManualRestart { .. } | Waiting::BootScript { .. } | Waiting::RestartReported { .. })
+        };
+        if !self.runs.values().any(|run| run.waiting.as_ref().is_some_and(|(reason, _)| is_awaited(reason))) {
+            let message = "the deployment does not wait for a manual restart; its page shows what it waits for";
+            return Err(Refused::because("", Rule::RestartNotAwaited, message));
+        }
+        let known = self.restarted_at.is_some_and(|at| now < at.plus_seconds(RESTARTED_AGAIN_SECONDS));
+        Ok(if known { vec![] } else { vec![DeploymentEvent::RestartReported { at: now }] })
+    }
+
     /// Records a failed run in the state.
     pub(super) fn puppet_failed(&mut self, messages: Vec<Text>, at: Timestamp) {
         self.puppet_failure = Some(Failure { messages, at });

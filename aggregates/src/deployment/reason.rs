@@ -62,6 +62,11 @@ pub enum Waiting {
         /// What Bootledger needs for a restart.
         missing: MissingController,
     },
+    /// An operator reported that they restarted the server, which has not requested its boot script since.
+    RestartReported {
+        /// When the operator reported it.
+        at: Timestamp,
+    },
     /// The reason in an event that was stored before reasons had codes.
     Text {
         /// The sentence as it was stored.

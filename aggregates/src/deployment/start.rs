@@ -2,9 +2,11 @@
 
 use super::assignment::Assignment;
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
+use super::notes::Notes;
 use super::plan::Plan;
 use crate::boot_image::{EndedBy, NetworkNeeds, absent_from_network};
 use crate::claims::{Claim, Holder};
+use crate::device::lock::{self, Lock};
 use crate::infrastructure::Declared;
 use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused, Rule};
@@ -25,6 +27,8 @@ pub struct StartDeployment {
     pub plan: Plan,
     /// The bulk import that the deployment belongs to, if any.
     pub import: Option<ImportId>,
+    /// What the operator wrote about the deployment.
+    pub notes: Notes,
     /// The facts that were looked up for the rules.
     pub facts: StartFacts,
 }
@@ -65,6 +69,8 @@ pub struct DeviceFacts {
     pub verified: bool,
     /// Whether the device is decommissioned.
     pub decommissioned: bool,
+    /// The device's lock, if it is locked.
+    pub lock: Option<Lock>,
     /// The device's sub-devices that are being deployed: for each, its name for operators and its deployment.
     pub deploying_parts: Vec<(String, DeploymentId)>,
     /// The devices that contain this device and are being deployed: for each, its name for operators and its deployment.
@@ -123,17 +129,20 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         done_by,
         settings: request.facts.settings.values,
         boot_chain: request.facts.settings.boot_chain,
+        notes: request.notes,
     }))])
 }
 
-/// Why a device cannot be deployed at all: it is decommissioned, or no operator has verified it.
-fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
+/// Why a device cannot be deployed at all: it is decommissioned or locked, or no operator has verified it.
+fn unready(device: &DeviceFacts) -> Vec<BrokenRule> {
     if device.decommissioned {
         let message = "the device is decommissioned and cannot be deployed; to use the server again, register it as a new device";
-        return Some(BrokenRule::new("device", Rule::DeviceDecommissioned, message));
+        return vec![BrokenRule::new("device", Rule::DeviceDecommissioned, message)];
     }
     let message = "the device is not verified; verify it before deploying it";
-    (!device.verified).then(|| BrokenRule::new("device", Rule::DeviceNotVerified, message))
+    let unverified = (!device.verified).then(|| BrokenRule::new("device", Rule::DeviceNotVerified, message));
+    let locked = device.lock.as_ref().map(|lock| lock::refusal(lock, "device", "it can be deployed"));
+    locked.into_iter().chain(unverified).collect()
 }
 
 /// Every reason why a device cannot be deployed now: its own state, and its live deployment.
@@ -150,7 +159,7 @@ fn device(request: &Assignment, facts: &StartFacts) -> Vec<BrokenRule> {
             format!("there is no device {}; register it first", request.device),
         )];
     };
-    let mut broken: Vec<BrokenRule> = unready(device).into_iter().collect();
+    let mut broken: Vec<BrokenRule> = unready(device);
     for (part, deployment) in &device.deploying_parts {
         let message = format!(
             "its sub-device {part} is being deployed, and this deployment would detach it; wait until that deployment has ended, or \

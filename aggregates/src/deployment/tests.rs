@@ -3,10 +3,12 @@
 mod boot;
 mod installer;
 mod life;
+mod notes;
 mod overdue;
 mod plan;
 mod plugins;
 mod puppet;
+mod restart;
 mod start;
 
 use super::Deployment;
@@ -97,6 +99,8 @@ fn every_later_command() -> Vec<(&'static str, DeploymentCommand)> {
         ("ReportInstaller", installer::report("late", "", "")),
         ("RecordInstallerLog", installer::log('a')),
         ("SetNextBoot", installer::set(NextBoot::Disk)),
+        ("ReportRestart", restart::report(0)),
+        ("NoteDeployment", notes::note("waits for a disk", "OPS-1")),
         ("MarkDone", mark_done()),
         ("CancelDeployment", cancel()),
     ]

@@ -1,6 +1,7 @@
 //! Which actions a device allows. These rules use only facts that the views also have, so a page can show next to an action,
 //! before an operator tries it, exactly what the command would answer.
 
+use super::power::PowerAction;
 use crate::claims::Holder;
 use crate::controller::management::Management;
 use crate::rules::{BrokenRule, Refused, Rule};
@@ -54,6 +55,23 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
         ),
         Some(_) => None,
     }
+}
+
+/// Whether a power order of an operator would interrupt an installation, or start it again. Switching on does not affect a server
+/// that is on, but a network boot is requested even then: a server that restarts during its installation would be installed again.
+pub fn interrupts(action: PowerAction, network_boot: bool) -> bool {
+    action != PowerAction::On || network_boot
+}
+
+/// Why an order that names no deployment is refused while this deployment of the device is in progress.
+pub fn interrupting(action: PowerAction, network_boot: bool, live: DeploymentId) -> Option<BrokenRule> {
+    let effect = match action {
+        PowerAction::On => "a network boot would start the installation again",
+        PowerAction::Off | PowerAction::Cycle => "this would interrupt the installation",
+    };
+    let message = format!("the device is being deployed, and {effect}; to do so, name the deployment here");
+    let broken = BrokenRule::new("interrupts", Rule::AlreadyDeploying, message).held_by(format!("deployment {live}"));
+    interrupts(action, network_boot).then_some(broken)
 }
 
 /// Why a text is not accepted as a serial number: firmware uses it as a placeholder for an unknown number. An operator's own

@@ -4,6 +4,7 @@ use super::clean::Keeps;
 use super::description::{DeviceChange, DeviceSpec};
 use super::entry::{DhcpEntry, DnsEntry};
 use super::facts::Facts;
+use super::lock::Lock;
 use super::power::{PowerFacts, PowerOrder, PowerOutcome};
 use super::register::RegisterFacts;
 use crate::claims::{Claim, Holder};
@@ -47,6 +48,13 @@ pub enum DeviceCommand {
         /// The device's live deployment.
         live: Option<DeploymentId>,
     },
+    /// Locks the device: no deployment of it starts until it is unlocked.
+    LockDevice {
+        /// The reason, who gives it, and the current time.
+        lock: Lock,
+    },
+    /// Unlocks the device. The caller has checked that an administrator requests it.
+    UnlockDevice,
     /// Decommissions the device.
     DecommissionDevice {
         /// The reason for decommissioning.

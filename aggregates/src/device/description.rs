@@ -1,5 +1,7 @@
 //! The description of a device, and its changes.
 
+use super::footprint::{Face, is_usual_face, is_usual_height, usual_height};
+use super::kind::DeviceKind;
 use crate::claims::Claim;
 use crate::controller::Endpoint;
 use crate::controller::management::Management;
@@ -7,24 +9,13 @@ use crate::settings::SettingsChange;
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::notes::Notes;
 use crate::values::setting::Settings;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
-
-/// The kind of a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceKind {
-    /// A stand-alone physical server.
-    #[default]
-    Physical,
-    /// A server in a blade chassis.
-    Blade,
-    /// A virtual server.
-    Virtual,
-}
 
 /// The description of a device at its registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,6 +40,12 @@ pub struct DeviceSpec {
     /// The lowest rack unit of the device, starting at 1.
     #[serde(default)]
     pub position: Option<u16>,
+    /// The height of the device in rack units, from its lowest unit upwards.
+    #[serde(default = "usual_height", skip_serializing_if = "is_usual_height")]
+    pub height: u16,
+    /// The side of the rack that the device takes.
+    #[serde(default, skip_serializing_if = "is_usual_face")]
+    pub face: Face,
     /// The MAC addresses of the device's interfaces.
     #[serde(default)]
     pub macs: Vec<MacAddress>,
@@ -61,6 +58,12 @@ pub struct DeviceSpec {
     /// The device's own values for settings of boot images. They override those of role, venture and site.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
+    /// Lasting notes of operators, of any number of lines. A deployment does not change them.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
+    /// Tags for finding the device, such as `spare` or `rack-row:4`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// The management controller endpoints that the device claims. The service sets them; callers omit them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(ignore)]
@@ -107,16 +110,29 @@ pub struct DeviceChange {
     pub rack: Option<Name>,
     /// The lowest rack unit of the device, starting at 1; null removes it.
     pub position: Option<u16>,
+    /// The height of the device in rack units; null for one unit.
+    pub height: Option<u16>,
+    /// The side of the rack that the device takes; null for both.
+    pub face: Option<Face>,
     /// All MAC addresses of the device's interfaces; null or an empty list removes them.
     pub macs: Option<Vec<MacAddress>>,
     /// The management controller; null removes it, except while the device is being deployed.
     pub management: Option<Management>,
+    /// The secret with the credentials of the management controller, whose other settings stay. A bulk action sets it; the
+    /// service then completes `management`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub credentials: Option<Name>,
     /// The device that contains this one, at the same site; null detaches this device.
     pub parent: Option<DeviceId>,
     /// The venture that owns the device; only while the device is not verified. Null removes it, and the role too.
     pub venture: Option<Name>,
     /// The device's role in the venture; only while the device is not verified. Null removes it.
     pub role: Option<Name>,
+    /// Lasting notes, which replace the old ones; null or an empty text removes them. A deployment does not change them.
+    pub notes: Option<Notes>,
+    /// All tags of the device; null or an empty list removes them.
+    pub tags: Option<Vec<Tag>>,
     /// A remark to add to the device.
     pub remark: Option<Text>,
     /// Values for settings of boot images: null removes a setting, and omitted ones do not change. Null for the whole object
@@ -124,6 +140,14 @@ pub struct DeviceChange {
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     #[schema(inline, nullable)]
     pub settings: SettingsChange,
+    /// Tags that the device gets beside those that it has. A bulk action adds them.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub tags_added: Vec<Tag>,
+    /// Tags that the device loses. A bulk action removes them.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub tags_removed: Vec<Tag>,
     /// The fields that null removes.
     #[serde(skip)]
     #[schema(ignore)]
@@ -147,12 +171,27 @@ pub struct DeviceChanged {
     pub rack: Option<Name>,
     /// The new lowest rack unit.
     pub position: Option<u16>,
+    /// The new height in rack units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u16>,
+    /// The new side of the rack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub face: Option<Face>,
     /// Interfaces that the device did not have before.
     pub macs_added: Vec<MacAddress>,
     /// Interfaces that the device no longer has.
     pub macs_removed: Vec<MacAddress>,
     /// The new management controller.
     pub management: Option<Management>,
+    /// The old and the new notes; empty for none.
+    #[serde(with = "replaced", default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<(Notes, Notes)>,
+    /// Tags that the device did not have before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_added: Vec<Tag>,
+    /// Tags that the device no longer has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_removed: Vec<Tag>,
     /// The fields that were removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
@@ -169,22 +208,26 @@ pub struct DeviceChanged {
 
 /// The JSON of a text that replaces another: `{"old": …, "new": …}`.
 mod replaced {
-    use crate::values::text::Text;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
-    struct Replaced {
-        old: Text,
-        new: Text,
+    struct Replaced<T> {
+        old: T,
+        new: T,
     }
 
     #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(pair: &Option<(Text, Text)>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer, T: Clone + Serialize>(
+        pair: &Option<(T, T)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         pair.clone().map(|(old, new)| Replaced { old, new }).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Text, Text)>, D::Error> {
-        Ok(Option::<Replaced>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Option<(T, T)>, D::Error> {
+        Ok(Option::<Replaced<T>>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The events of a device. Their JSON is stored permanently.
 
-pub use super::description::DeviceKind;
 pub use super::entry::{DhcpEntry, DnsEntry};
+pub use super::kind::DeviceKind;
 pub use crate::controller::management::{Management, ManagementProtocol};
 
 use super::description::{DeviceChanged, DeviceSpec};
 use super::facts::FactsRecorded;
+use super::lock::Lock;
 use super::power::{PowerAction, PowerOrder, PowerState, Restart};
 use super::power_failure::PowerFailure;
 use super::remark::Remark;
@@ -56,6 +57,10 @@ pub enum DeviceEvent {
     DeviceVerified {},
     /// The device is no longer verified and may not be deployed.
     DeviceUnverified {},
+    /// The device was locked: it must not be installed again.
+    DeviceLocked(Lock),
+    /// An administrator unlocked the device.
+    DeviceUnlocked {},
     /// DHCP entries were removed.
     DhcpEntriesRemoved {
         /// The removed entries.
@@ -212,6 +217,8 @@ domain_event!(DeviceEvent {
     FactsRecorded,
     DeviceVerified,
     DeviceUnverified,
+    DeviceLocked,
+    DeviceUnlocked,
     DhcpEntriesRemoved,
     DnsEntriesRemoved,
     AddressesReleased,

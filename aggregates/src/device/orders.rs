@@ -5,10 +5,12 @@
 //! ```
 //! An order is recorded as an event before it is carried out, so that after a crash the service knows that the order may have
 //! been carried out. At most one order is under way. A deployment restarts its server once; again only if it is certain that
-//! the first restart did not happen, or when an operator requests it.
+//! the first restart did not happen, or when an operator requests it. An operator does not boot a locked device from the
+//! network, because that can install it; a deployment that has started goes on.
 
 use super::allowed;
 use super::event::DeviceEvent;
+use super::lock;
 use super::power::{LastRestart, PowerAction, PowerFacts, PowerOrder, PowerOutcome, Restart, Standing, UNDER_WAY_SECONDS};
 use super::registered::Registered;
 use crate::rules::{BrokenRule, Refused, Rule};
@@ -30,6 +32,9 @@ pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts
         broken.push(busy.about(under_way.at));
     }
     broken.extend(interrupted(&order, facts));
+    if let Some(present) = device.lock.as_ref().filter(|_| order.network_boot && order.restart.is_none()) {
+        broken.push(lock::installing(present, "network_boot"));
+    }
     Refused::unless_empty(broken)?;
     if let Some(restart) = order.restart {
         allowed::is_live(restart.deployment, facts.live.filter(|_| facts.in_progress))?;
@@ -40,7 +45,7 @@ pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts
 
 /// An operator can interrupt an installation only by naming its deployment.
 fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
-    if order.restart.is_some() || order.action == PowerAction::On {
+    if order.restart.is_some() || !allowed::interrupts(order.action, order.network_boot) {
         return None;
     }
     let live = facts.live.filter(|_| facts.in_progress);
@@ -52,14 +57,7 @@ fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
             Rule::DeploymentNotInProgress,
             format!("deployment {named} is not in progress on this device; leave it out, or name the deployment that is"),
         )),
-        (None, Some(live)) => Some(
-            BrokenRule::new(
-                "interrupts",
-                Rule::AlreadyDeploying,
-                "the device is being deployed, and this would interrupt the installation; to do so, name the deployment here",
-            )
-            .held_by(format!("deployment {live}")),
-        ),
+        (None, Some(live)) => allowed::interrupting(order.action, order.network_boot, live),
     }
 }
 

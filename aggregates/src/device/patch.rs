@@ -4,12 +4,15 @@ pub use super::description::{Removable, Removed};
 
 use super::description::DeviceChange;
 use super::event::DeviceEvent;
+use super::footprint::{Face, usual_height};
 use super::registered::Registered;
 use crate::controller::management::Management;
 use crate::settings::SettingsChange;
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::notes::Notes;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use serde::{Deserialize, Deserializer};
 
@@ -29,6 +32,14 @@ struct Patch {
     rack: Given<Name>,
     #[serde(default)]
     position: Given<u16>,
+    #[serde(default)]
+    height: Given<u16>,
+    #[serde(default)]
+    face: Given<Face>,
+    #[serde(default)]
+    notes: Given<Notes>,
+    #[serde(default)]
+    tags: Given<Vec<Tag>>,
     #[serde(default)]
     macs: Given<Vec<MacAddress>>,
     #[serde(default)]
@@ -105,8 +116,15 @@ impl<'de> Deserialize<'de> for DeviceChange {
             site: patch.site,
             rack: patch.rack.value(),
             position: patch.position.value(),
+            height: if patch.height.is_null() { Some(usual_height()) } else { patch.height.value() },
+            face: patch.face.or_empty(),
+            notes: patch.notes.or_empty(),
+            tags: patch.tags.or_empty(),
+            tags_added: vec![],
+            tags_removed: vec![],
             macs: patch.macs.or_empty(),
             management: patch.management.value(),
+            credentials: None,
             parent: patch.parent.value(),
             venture: patch.venture.value(),
             role: patch.role.value(),
@@ -133,6 +151,12 @@ impl DeviceChange {
     /// The rack after the change.
     pub fn rack_after(&self, rack: Option<&Name>) -> Option<Name> {
         self.rack.clone().or_else(|| rack.filter(|_| !self.removes(Removable::Rack)).cloned())
+    }
+
+    /// The lowest rack unit after the change. A rack unit belongs to a rack, so removing the rack removes the unit.
+    pub fn position_after(&self, position: Option<u16>, in_rack: bool) -> Option<u16> {
+        let gone = self.removes(Removable::Position) || (self.removes(Removable::Rack) && in_rack);
+        self.position.or_else(|| position.filter(|_| !gone))
     }
 
     /// The parent after the change.

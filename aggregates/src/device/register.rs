@@ -5,6 +5,8 @@ pub use super::description::{DeviceChange, DeviceChanged, DeviceSpec};
 use super::allowed;
 use super::description::{Removable, Removed};
 use super::event::DeviceEvent;
+use super::footprint::{self, Footprint, RackFacts};
+use super::lock;
 use super::registered::Registered;
 use super::remark::Remark;
 use crate::claims::{Claim, Holder};
@@ -15,6 +17,7 @@ use crate::settings::{self, SecretProblems};
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use std::collections::BTreeSet;
 
@@ -25,14 +28,14 @@ pub struct RegisterFacts {
     pub site_exists: bool,
     /// Whether the rack, if one is named, belongs to the site.
     pub rack_exists: bool,
+    /// The rack of the device after the change, with the units that other devices take; `None` if no unit changes.
+    pub rack: Option<RackFacts>,
     /// The other holders of the numbers and interfaces, if any.
     pub held: Vec<(Claim, Holder)>,
     /// Which of venture and role, as they are after the change, does not exist or is retired.
     pub unknown: Option<BrokenRuleOf>,
-    /// The problem with the secret that holds the management controller's credentials, if any.
-    pub secret_problem: Option<String>,
-    /// Other problems with the management controller: an address that the service never connects to, or a setting that the
-    /// caller may not choose.
+    /// The problems with the management controller: credentials that cannot be used, an address that the service never connects
+    /// to, or a setting that the caller may not choose.
     pub management_problems: Vec<BrokenRule>,
     /// The management controller endpoints that the device claims.
     pub endpoints: Vec<Endpoint>,
@@ -67,11 +70,6 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
     broken
 }
 
-fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
-    let credentials = |problem| BrokenRule::new("management.credentials", Rule::SecretMissing, problem);
-    facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
-}
-
 fn port(management: Option<&Management>) -> Option<BrokenRule> {
     let none = management.is_some_and(|management| management.access.port == Some(0));
     none.then(|| {
@@ -104,6 +102,21 @@ fn new_place(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) 
     broken
 }
 
+/// Checks the units that a change leads to. A change that keeps them is not checked: devices of an old log may take the same
+/// unit, and that must not prevent other changes.
+fn new_units(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Vec<BrokenRule> {
+    let rack = change.rack_after(device.rack.as_ref());
+    let position = change.position_after(device.position, device.rack.is_some());
+    let is_part = change.parent_after(device.parent).is_some();
+    let (height, face) = (change.height.unwrap_or(device.height), change.face.unwrap_or(device.face));
+    let after = Footprint::of(device.kind, is_part, position, height, face);
+    let moves = after != device.footprint() || rack != device.rack || change.site.is_some();
+    match after {
+        Some(wanted) if moves && rack.is_some() => footprint::occupied(wanted, facts.rack.as_ref(), facts.device),
+        _ => vec![],
+    }
+}
+
 fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
     let others = facts.held.iter().filter(|(_, holder)| *holder != Holder::Device(facts.device));
     others
@@ -131,13 +144,29 @@ fn too_many(macs: usize) -> Option<BrokenRule> {
     })
 }
 
+/// The most tags of one device. They are limited because lists show all of them.
+const MOST_TAGS: usize = 20;
+
+fn too_many_tags(tags: usize) -> Option<BrokenRule> {
+    (tags > MOST_TAGS).then(|| {
+        let message = format!("a device has at most {MOST_TAGS} tags, and this one would have {tags}; leave some out");
+        BrokenRule::new("tags", Rule::TagsTooMany, message)
+    })
+}
+
 pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     spec.macs = spec.macs.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     spec.serial = spec.serial.filter(|serial| !serial.is_empty());
     spec.asset = spec.asset.filter(|asset| !asset.is_empty());
+    spec.tags = spec.tags.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
+    broken.extend(footprint::height(spec.height));
+    let wanted = Footprint::of(spec.kind, spec.parent.is_some(), spec.position, spec.height, spec.face);
+    let wanted = wanted.filter(|_| spec.rack.is_some());
+    broken.extend(wanted.into_iter().flat_map(|wanted| footprint::occupied(wanted, facts.rack.as_ref(), facts.device)));
+    broken.extend(too_many_tags(spec.tags.len()));
     broken.extend(held(facts));
-    broken.extend(unreachable(facts));
+    broken.extend(facts.management_problems.iter().cloned());
     broken.extend(port(spec.management.as_ref()));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(too_many(spec.macs.len()));
@@ -162,7 +191,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
 pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
-    broken.extend(unreachable(facts));
+    broken.extend(facts.management_problems.iter().cloned());
     broken.extend(port(change.management.as_ref()));
     broken.extend(venture_role(device, &change, facts));
     broken.extend(parent(&change, facts));
@@ -184,6 +213,12 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     };
     let removed = change.removed_of(device);
     let moved: Vec<DeviceEvent> = change.moved(device.parent);
+    broken.extend(change.height.and_then(footprint::height));
+    broken.extend(new_units(device, &change, facts));
+    let mut tags: BTreeSet<Tag> = change.tags.map_or_else(|| device.tags.clone(), |tags| tags.into_iter().collect());
+    tags.extend(change.tags_added);
+    tags.retain(|tag| !change.tags_removed.contains(tag));
+    broken.extend(too_many_tags(tags.len()));
     let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
     let mut changed = DeviceChanged {
         name: change.name.filter(|name| device.name != *name),
@@ -192,6 +227,11 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         site: change.site.filter(|site| device.site.as_ref() != Some(site)),
         rack: change.rack.filter(|rack| device.rack.as_ref() != Some(rack)),
         position: change.position.filter(|position| device.position != Some(*position)),
+        height: change.height.filter(|height| device.height.max(1) != *height),
+        face: change.face.filter(|face| device.face != *face),
+        notes: change.notes.map(|new| (device.notes.clone(), new)).filter(|(old, new)| old != new),
+        tags_added: tags.difference(&device.tags).cloned().collect(),
+        tags_removed: device.tags.difference(&tags).cloned().collect(),
         macs_added: wanted.difference(&device.macs).copied().collect(),
         macs_removed: device.macs.difference(&wanted).copied().collect(),
         management: change.management.filter(|management| device.management.as_ref() != Some(management)),
@@ -219,18 +259,11 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     broken.extend(changed.serial.as_ref().and_then(|(_, new)| allowed::numbering(new)));
     // A device from an earlier version may have more interfaces; it can lose some.
     broken.extend(too_many(wanted.len()).filter(|_| wanted.len() > device.macs.len()));
-    for mac in &changed.macs_removed {
-        if facts.deploying.contains(mac) {
-            broken.push(BrokenRule::new(
-                "macs",
-                Rule::MacDeploying,
-                format!("the live deployment boots from {mac}; cancel it first"),
-            ));
-        } else if let Some(entry) = device.dhcp.iter().find(|entry| entry.mac == *mac) {
-            let message = format!("{mac} has a DHCP entry for {}; remove the entry first", entry.ip);
-            broken.push(BrokenRule::new("macs", Rule::MacHasDhcpEntry, message));
-        }
+    // Without this rule, the server could be registered and deployed as another device.
+    if let Some(present) = device.lock.as_ref().filter(|_| !changed.macs_removed.is_empty()) {
+        broken.push(lock::refusal(present, "macs", "its interfaces can be removed"));
     }
+    broken.extend(changed.macs_removed.iter().filter_map(|mac| needed(*mac, device, facts)));
     if changed.site.is_some() && !facts.deploying.is_empty() {
         broken.push(BrokenRule::new(
             "site",
@@ -251,6 +284,17 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let remark = change.remark.filter(|text| !text.is_empty()).map(|text| Remark::Text { text });
     events.extend(remark.map(|remark| DeviceEvent::RemarkAdded { remark, deployment: None }));
     Ok(events)
+}
+
+/// Why an interface cannot be removed.
+fn needed(mac: MacAddress, device: &Registered, facts: &RegisterFacts) -> Option<BrokenRule> {
+    if facts.deploying.contains(&mac) {
+        let message = format!("the live deployment boots from {mac}; cancel it first");
+        return Some(BrokenRule::new("macs", Rule::MacDeploying, message));
+    }
+    let entry = device.dhcp.iter().find(|entry| entry.mac == mac)?;
+    let message = format!("{mac} has a DHCP entry for {}; remove the entry first", entry.ip);
+    Some(BrokenRule::new("macs", Rule::MacHasDhcpEntry, message))
 }
 
 fn parent(change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
@@ -293,6 +337,11 @@ pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
     device.site = change.site.or(device.site.take());
     device.rack = change.rack.or(device.rack.take());
     device.position = change.position.or(device.position);
+    device.height = change.height.unwrap_or(device.height);
+    device.face = change.face.unwrap_or(device.face);
+    device.notes = change.notes.map_or_else(|| std::mem::take(&mut device.notes), |(_, new)| new);
+    device.tags.extend(change.tags_added);
+    device.tags.retain(|tag| !change.tags_removed.contains(tag));
     device.management = change.management.or(device.management.take());
     for removed in change.removed {
         match removed {

@@ -1,6 +1,9 @@
 //! The state of a device in use.
 
 use super::entry::{DhcpEntry, DnsEntry};
+use super::footprint::{self, Face, Footprint};
+use super::kind::DeviceKind;
+use super::lock::Lock;
 use super::power::{LastRestart, PowerOrder};
 use crate::controller::Endpoint;
 use crate::controller::management::Management;
@@ -8,7 +11,9 @@ use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::notes::Notes;
 use crate::values::setting::Settings;
+use crate::values::tag::Tag;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,6 +28,12 @@ pub struct Registered {
     pub(super) site: Option<Name>,
     pub(super) rack: Option<Name>,
     pub(super) position: Option<u16>,
+    #[serde(default)]
+    pub(super) kind: DeviceKind,
+    #[serde(default = "footprint::usual_height")]
+    pub(super) height: u16,
+    #[serde(default)]
+    pub(super) face: Face,
     pub(super) macs: BTreeSet<MacAddress>,
     pub(super) management: Option<Management>,
     pub(super) parent: Option<DeviceId>,
@@ -42,6 +53,14 @@ pub struct Registered {
     pub(super) sub_devices: BTreeSet<DeviceId>,
     /// The deployment that last finished cleaning the device.
     pub(super) cleaned_for: Option<DeploymentId>,
+    /// What operators noted about the device. A deployment does not change it.
+    #[serde(default)]
+    pub(super) notes: Notes,
+    #[serde(default)]
+    pub(super) tags: BTreeSet<Tag>,
+    /// Why no deployment of the device may start.
+    #[serde(default)]
+    pub(super) lock: Option<Lock>,
     /// The device's own values for settings of boot images.
     #[serde(default)]
     pub(super) settings: Settings,
@@ -57,6 +76,11 @@ pub struct Registered {
 }
 
 impl Registered {
+    /// The units of the rack that the device takes.
+    pub(super) fn footprint(&self) -> Option<Footprint> {
+        Footprint::of(self.kind, self.parent.is_some(), self.position, self.height, self.face)
+    }
+
     /// What the device is called in messages.
     pub(super) fn words(&self) -> String {
         let serial = self.serial.as_ref().map(|serial| format!("the device with serial number {serial}"));

@@ -5,6 +5,9 @@ mod decommission;
 mod entries;
 mod facts;
 mod fields;
+mod footprint;
+mod lock;
+mod notes;
 mod parts;
 mod patch;
 mod power;
@@ -42,6 +45,10 @@ fn spec() -> DeviceSpec {
         }),
         parent: None,
         settings: crate::values::setting::Settings::new(),
+        height: 1,
+        face: super::footprint::Face::default(),
+        notes: crate::values::notes::Notes::default(),
+        tags: vec![],
         endpoints: vec![],
     }
 }

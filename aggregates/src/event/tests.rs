@@ -53,6 +53,12 @@ fn the_stored_form_of_catalogue_events_never_changes() {
 }
 
 #[test]
+fn the_stored_form_of_saved_views_never_changes() {
+    let id = crate::values::ids::SavedViewId(device_id(1).0);
+    contract("saved_view", &id.to_string(), &samples::saved_view(), |event| Event::SavedView(id, event));
+}
+
+#[test]
 fn the_stored_form_of_token_events_never_changes() {
     let id = crate::values::ids::TokenId(device_id(1).0);
     contract("token", &id.to_string(), &samples::token(), |event| Event::Token(id, event));
@@ -72,10 +78,22 @@ fn the_stored_form_of_drift_events_never_changes() {
 }
 
 #[test]
+fn the_stored_form_of_reservation_events_never_changes() {
+    let ip: std::net::Ipv4Addr = crate::samples::parsed("10.0.0.20");
+    contract("reservation", &ip.to_string(), &samples::reservation(), |event| Event::Reservation(ip, event));
+}
+
+#[test]
+fn the_stored_form_of_bulk_events_never_changes() {
+    let id = crate::values::ids::BulkId(device_id(1).0);
+    contract("bulk", &id.to_string(), &samples::bulk(), |event| Event::Bulk(id, event));
+}
+
+#[test]
 fn every_type_of_event_is_of_one_aggregate_that_can_be_read() {
     let mut seen = std::collections::BTreeSet::new();
     for (aggregate, types) in super::KINDS {
-        for id in [device_id(1).to_string(), "some-key".to_owned()] {
+        for id in [device_id(1).to_string(), "some-key".to_owned(), "10.0.0.20".to_owned()] {
             let read = Event::read(aggregate, &id, "{}");
             assert!(!matches!(read, Err(UnreadableEvent::AggregateType(_))), "{aggregate} cannot be read");
         }

@@ -5,7 +5,13 @@ use crate::samples::{broken, network, outcome, parsed};
 use proptest::prelude::*;
 
 fn define(spec: NetworkSpec) -> NetworkCommand {
-    NetworkCommand::DefineNetwork { spec: Box::new(spec), site_exists: true, foreign_racks: vec![], overlaps: vec![] }
+    NetworkCommand::DefineNetwork {
+        spec: Box::new(spec),
+        site_exists: true,
+        foreign_racks: vec![],
+        overlaps: vec![],
+        reservations: vec![],
+    }
 }
 
 fn defined() -> Vec<NetworkEvent> {
@@ -36,6 +42,7 @@ fn every_broken_rule_of_a_network_is_reported_at_once() {
         site_exists: false,
         foreign_racks: vec![parsed("r1"), parsed("r2")],
         overlaps: vec![parsed("other")],
+        reservations: vec![],
     };
     let expected = [
         "site_unknown",
@@ -282,4 +289,27 @@ fn a_refusal_names_the_kind_of_the_gateway_and_the_larger_margin() {
         let spec = NetworkSpec { margin_bottom: bottom, margin_top: top, ..network("10.0.0.0/24") };
         assert_eq!(refused(spec).field, field);
     }
+}
+
+#[test]
+fn a_network_is_not_taken_away_from_its_reservations() {
+    let reservations = vec![parsed("10.0.0.20"), parsed("10.0.0.200"), parsed("10.0.0.5")];
+    let define = |spec| NetworkCommand::DefineNetwork {
+        spec: Box::new(spec),
+        site_exists: true,
+        foreign_racks: vec![],
+        overlaps: vec![],
+        reservations: reservations.clone(),
+    };
+    let mut defined = Network::default();
+    defined.evolve(NetworkEvent::NetworkDefined { spec: Box::new(network("10.0.0.0/24")) });
+    let refused = |spec| {
+        let Refused(broken) = defined.decide(define(spec)).expect_err("it is refused");
+        broken.into_iter().map(|broken| (broken.field, broken.rule, broken.holder.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let held = |field: &str, ip: &str| (field.to_owned(), "address_held".to_owned(), format!("reservation {ip}"));
+    assert_eq!(refused(network("10.0.0.0/25")), [held("cidr", "10.0.0.200")]);
+    let gateway = NetworkSpec { gateway: Some(parsed("10.0.0.20")), ..network("10.0.0.0/24") };
+    assert_eq!(refused(gateway), [held("gateway", "10.0.0.20")]);
+    assert!(defined.decide(define(NetworkSpec { vlan: Some(7), ..network("10.0.0.0/24") })).is_ok());
 }

@@ -21,6 +21,8 @@ pub struct Held {
     pub rack: Option<Name>,
     /// The lowest rack unit of the device, starting at 1.
     pub position: Option<u16>,
+    /// The height of the device in rack units.
+    pub height: u16,
     /// The venture that owns the device.
     pub venture: Option<Name>,
     /// The device's role in the venture.

@@ -236,7 +236,8 @@ pub(super) fn misfits(places: &Places<'_>, held: &Held) -> BTreeSet<Misfit> {
         match catalogue.racks.get(rack).filter(|spec| spec.site == held.site) {
             None => drop(found.insert(Misfit::Rack { rack: rack.clone(), site: held.site.clone() })),
             Some(spec) => {
-                let beyond = held.position.filter(|position| *position > spec.units);
+                let highest = held.position.map(|lowest| lowest.saturating_add(held.height.saturating_sub(1)));
+                let beyond = highest.filter(|highest| *highest > spec.units);
                 found.extend(beyond.map(|position| Misfit::Unit { rack: rack.clone(), position }));
             }
         }

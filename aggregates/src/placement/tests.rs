@@ -77,6 +77,7 @@ fn done() -> Held {
         site: name("dc1"),
         rack: Some(name("r1")),
         position: Some(40),
+        height: 1,
         venture: Some(name("shop")),
         role: Some(name("web")),
         macs: [mac].into(),

@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::reservation::ReservationEvent;
 use crate::site::SiteEvent;
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
@@ -40,7 +41,7 @@ pub enum Use {
 
 impl Use {
     /// The types of the events that may begin to use something.
-    pub const EVENTS: [&str; 13] = [
+    pub const EVENTS: [&str; 14] = [
         "DeploymentStarted",
         "DeviceRegistered",
         "DeviceChanged",
@@ -54,6 +55,7 @@ impl Use {
         "VentureDefined",
         "RoleDefined",
         "BootImageDefined",
+        "AddressReserved",
     ];
 
     /// The types of the events that may begin to use an address for a router, server or controller.
@@ -96,6 +98,7 @@ impl Event {
             Self::Venture(_, VentureEvent::RoleDefined { spec, .. }) => {
                 spec.default_boot_image.iter().cloned().map(Use::BootImage).collect()
             }
+            Self::Reservation(ip, ReservationEvent::AddressReserved { .. }) => vec![Use::Address(*ip)],
             Self::BootImage(name, BootImageEvent::BootImageDefined { .. }) => vec![Use::BootImage(name.clone())],
             _ => vec![],
         }
@@ -117,7 +120,8 @@ fn of_device(event: &DeviceEvent) -> Vec<Use> {
             place.chain(controller(spec.management.as_ref())).collect()
         }
         DeviceEvent::DeviceChanged(change) => {
-            let unit = change.position.map(|_| Use::Unit);
+            let takes = change.position.is_some() || change.height.is_some() || change.face.is_some();
+            let unit = takes.then_some(Use::Unit);
             let place = change.site.iter().cloned().map(Use::Site).chain(change.rack.iter().cloned().map(Use::Rack));
             place.chain(unit).chain(controller(change.management.as_ref())).collect()
         }

@@ -191,3 +191,28 @@ fn a_lock_out_of_one_address_names_it() {
     assert_eq!(Limited::Client(client).client(), client);
     assert_eq!((Limited::Client(None).client(), Limited::Everywhere.client()), (None, None));
 }
+
+#[test]
+fn failed_sign_ins_are_recorded_and_change_nothing_else() {
+    let failed = FailedSignIns { count: 3, client: None, clients: 2, since: at(0) };
+    let created = UserEvent::UserCreated { display_name: Text::default(), role: Role::Auditor, sign_in: SignIn::OpenidConnect };
+    let event = UserEvent::UserSignInsFailed(failed);
+    assert_eq!(
+        outcome::<User>(std::slice::from_ref(&created), UserCommand::RecordFailedSignIns(failed)),
+        Ok(vec![event.clone()])
+    );
+    let mut before = User::default();
+    before.evolve(created);
+    let mut after = before.clone();
+    after.evolve(event);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn neither_of_operator_and_auditor_includes_the_other() {
+    assert!(!Role::Operator.includes(Role::Auditor) && !Role::Auditor.includes(Role::Operator));
+    for role in Role::ALL {
+        assert!(Role::Administrator.includes(role) && role.includes(Role::Viewer) && role.includes(role));
+        assert_eq!(role.as_str().parse::<Role>(), Ok(role));
+    }
+}

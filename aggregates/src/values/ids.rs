@@ -1,4 +1,4 @@
-//! Identifiers of devices, deployments, imports, orders, tokens, passwords and sessions: `UUIDv7`, created by the caller.
+//! Identifiers of devices, deployments, imports, orders, tokens, passwords, sessions and saved views: `UUIDv7`, created by the caller.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,6 +43,10 @@ identifier!(
     ImportId
 );
 identifier!(
+    /// The id of a bulk action.
+    BulkId
+);
+identifier!(
     /// The id of an order to a management controller.
     OrderId
 );
@@ -57,4 +61,8 @@ identifier!(
 identifier!(
     /// The id of a user's session, never its secret.
     SessionId
+);
+identifier!(
+    /// The id of a saved view of a list.
+    SavedViewId
 );

@@ -16,6 +16,9 @@ use utoipa::ToSchema;
 pub struct Text(String);
 
 impl Text {
+    /// The empty text.
+    pub const EMPTY: Self = Self(String::new());
+
     /// The line as text.
     pub fn as_str(&self) -> &str {
         &self.0

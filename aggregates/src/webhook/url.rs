@@ -22,6 +22,15 @@ impl WebhookUrl {
         self.0.as_str()
     }
 
+    /// The URL without its path and its query, which may be confidential.
+    #[must_use]
+    pub fn without_path(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_path("");
+        url.set_query(None);
+        Self(url)
+    }
+
     /// Scheme, host and port, which may appear in logs and messages.
     pub fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
@@ -59,7 +68,7 @@ impl FromStr for WebhookUrl {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ParseError::new(
-                "a webhook's URL has no user or password, because users can read the URL; receivers verify the signature of \
+                "a webhook's URL has no user or password, because administrators can read the URL; receivers verify the signature of \
                  a message instead",
             ));
         }

@@ -4,9 +4,11 @@ mod names;
 
 use crate::password::Hash;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
+use bootledger_aggregates::bulk::{BulkAction, BulkResult};
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::deployment::puppet::PuppetRun;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::power::PowerAction;
@@ -15,13 +17,15 @@ use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::reservation::ReservationSpec;
+use bootledger_aggregates::saved_view::SavedViewSpec;
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::TokenScope;
-use bootledger_aggregates::user::{Link, Role};
+use bootledger_aggregates::user::{FailedSignIns, Link, Role};
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, PasswordId, SessionId, TokenId};
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId, DeviceId, ImportId, PasswordId, SavedViewId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::schema::Ipv4Address;
@@ -35,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A request to start a deployment. Missing values are filled in: the MAC comes from the device; the venture, role and boot
 /// image come from the device, role or venture; the address and host name are the next free ones. They are claimed in the
@@ -59,9 +64,41 @@ pub struct NewDeployment {
     pub role: Option<Name>,
     /// The boot image to install.
     pub boot_image: Option<Name>,
+    /// A note about the deployment, for people to read: at most 300 characters.
+    pub note: Option<Text>,
+    /// The reference of a ticket in another system, such as `OPS-1234`: at most 300 characters.
+    pub ticket: Option<Text>,
     /// Values that Bootledger's own form suggested for fields that the operator left empty.
     #[serde(skip)]
     pub suggested: Suggested,
+    /// The import or bulk action that the deployment belongs to.
+    #[serde(skip)]
+    pub import: Option<ImportId>,
+}
+
+impl NewDeployment {
+    /// A request without any values: all are the device's own, or the next free ones.
+    pub fn of_device(device: DeviceId) -> Self {
+        Self {
+            device,
+            mac: None,
+            ip: None,
+            network: None,
+            hostname: None,
+            venture: None,
+            role: None,
+            boot_image: None,
+            note: None,
+            ticket: None,
+            suggested: Suggested::default(),
+            import: None,
+        }
+    }
+
+    /// What the request says about the deployment.
+    pub fn notes(&self) -> Notes {
+        Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }
+    }
 }
 
 /// Values that a form suggested and the operator did not change. A suggested value is used if it is still free; otherwise the
@@ -97,14 +134,20 @@ pub enum Command {
     Deployment(DeploymentAction),
     /// Changes the catalogue.
     Catalogue(CatalogueAction),
+    /// Reserves or releases an address.
+    Reservation(ReservationAction),
     /// Changes a webhook.
     Webhook(WebhookAction),
     /// Reports about a DHCP server.
     DhcpServer(DhcpServerAction),
+    /// Starts a bulk action, or changes it.
+    Bulk(BulkOrder),
     /// Creates or revokes a token.
     Token(TokenAction),
     /// Changes a user, or starts or ends a session.
     Account(AccountAction),
+    /// Saves or deletes a view of a list. The receipt contains the view's ID.
+    SavedView(SavedViewAction),
     /// Sends a power order to a device's management controller. The receipt contains the order's ID.
     OrderPower { device: DeviceId, action: PowerAction, network_boot: bool, interrupts: Option<DeploymentId> },
     /// Repairs differences between a site's servers and the views: those that `keys` names, or without keys all of them. Extra
@@ -126,6 +169,10 @@ pub enum DeviceAction {
     VerifyDevice(DeviceId),
     /// Revokes the verification of a device.
     UnverifyDevice(DeviceId),
+    /// Locks a device, so that it is not installed again until an administrator unlocks it.
+    LockDevice { device: DeviceId, reason: Text },
+    /// Unlocks a device. The caller has checked that an administrator requests it.
+    UnlockDevice(DeviceId),
     /// Decommissions a device.
     DecommissionDevice { device: DeviceId, reason: Text },
 }
@@ -144,6 +191,8 @@ pub enum DeploymentAction {
     ReportPuppetRun { deployment: DeploymentId, run: PuppetRun, now: Timestamp },
     /// Retries a plugin now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
+    /// Retries those of these plugins that have failed or wait, all in one step.
+    RetryPlugins { deployment: DeploymentId, plugins: Vec<Name> },
     /// Records that a file was served to a server.
     RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp, then_disk: bool },
     /// Records the progress, failure or success that an installer reported.
@@ -152,6 +201,10 @@ pub enum DeploymentAction {
     RecordInstallerLog { deployment: DeploymentId, sha256: Sha256, size: u64 },
     /// Sets what a server gets at its next network boot. An operator requests this.
     SetNextBoot { deployment: DeploymentId, boot: NextBoot, by: Text },
+    /// Records that an operator restarted the server, for which the deployment waits.
+    ReportRestart { deployment: DeploymentId, now: Timestamp },
+    /// Sets the note and the ticket of a deployment.
+    NoteDeployment { deployment: DeploymentId, notes: Notes },
 }
 
 /// A change of the catalogue: sites, racks, networks, DHCP servers, ventures, roles, boot images and the scopes of secrets.
@@ -187,6 +240,18 @@ pub enum CatalogueAction {
     Retire(Kind, Name),
 }
 
+/// A change of the reservation of an address.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum ReservationAction {
+    /// Reserves an address of a network or, if `replaces` is set, changes the note and the end of its reservation.
+    ReserveAddress { network: Name, ip: Ipv4Addr, spec: ReservationSpec, replaces: bool },
+    /// Ends the reservation of an address.
+    ReleaseAddress(Ipv4Addr),
+    /// Ends the reservation of an address if it has expired.
+    ExpireReservation(Ipv4Addr),
+}
+
 /// A change of a webhook, or of what it delivers next.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
@@ -201,6 +266,20 @@ pub enum WebhookAction {
     SetWebhookPosition { webhook: Name, after: i64, reason: Text },
     /// Skips an event that a webhook fails to deliver.
     SkipWebhookEvent { webhook: Name, position: i64, reason: Text },
+}
+
+/// A change of a bulk action.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum BulkOrder {
+    /// Starts a bulk action. The rows are fixed by ID; unknown IDs are refused. The receipt contains the action's ID.
+    StartBulk { action: Box<BulkAction>, ids: Vec<Uuid>, list: String },
+    /// Records the results of some rows.
+    RecordBulkResults { bulk: BulkId, results: Vec<BulkResult> },
+    /// Works through the refused rows of a bulk action again, in the name and with the role of the caller.
+    RetryBulk(BulkId),
+    /// Stops a bulk action: the rows without an outcome stay as they are. The service gives a reason, a user does not.
+    StopBulk { bulk: BulkId, reason: Option<Text> },
 }
 
 /// A report about the configuration that a DHCP server runs.
@@ -242,12 +321,24 @@ pub enum AccountAction {
     /// Locks a user out: attempts to sign in as the user have to wait, either from one address, or from every address that the
     /// user has not signed in from before.
     LockOut { user: UserName, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
+    /// Records attempts to sign in that failed: as a user, or with user names that do not exist, for which `session` is a new ID.
+    RecordFailedSignIns { user: Option<UserName>, session: SessionId, failed: FailedSignIns },
     /// Ends the lock-out of a user: attempts to sign in as the user no longer have to wait.
     UnlockUser(UserName),
     /// Starts a session for a user. `user_sequence` is the number of events that the user had when the user authenticated.
     StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
     /// Ends a session.
     EndSession { session: SessionId, reason: EndReason },
+}
+
+/// A change of a saved view of a list. The actor of the command is the owner of the view.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum SavedViewAction {
+    /// Saves a view, or replaces the one with this ID.
+    SaveView { view: SavedViewId, spec: Box<SavedViewSpec> },
+    /// Deletes a view.
+    DeleteView(SavedViewId),
 }
 
 /// A password to set.

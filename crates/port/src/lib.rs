@@ -8,8 +8,8 @@ pub mod library;
 pub mod password;
 
 pub use command::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment, NewPassword,
-    Proposed, Suggested, TokenAction, WebhookAction,
+    AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, Kind, NewDeployment,
+    NewPassword, Proposed, ReservationAction, SavedViewAction, Suggested, TokenAction, WebhookAction,
 };
 
 use crate::fingerprint::IdempotencyKey;
@@ -18,7 +18,7 @@ use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, SessionId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -61,14 +61,6 @@ impl Context {
         }
         self
     }
-
-    /// The context of one of several commands of a request. If the request has an idempotency key, each command gets
-    /// its own key.
-    #[must_use]
-    pub fn part(&self, name: &str) -> Self {
-        let part = |known: &IdempotencyKey| known.named(format!("{}:{name}", known.key));
-        Self { idempotency_key: self.idempotency_key.as_ref().map(part), ..self.clone() }
-    }
 }
 
 /// The result of a command.
@@ -78,6 +70,10 @@ pub struct Receipt {
     pub position: i64,
     /// The ID of the aggregate that was changed or created: a UUID or a key.
     pub id: String,
+    /// Whether this is the answer to an earlier request with the same idempotency key: this command changed nothing. It is not
+    /// part of the API's answer, which is the same as the first one.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 /// The effects of a change that has not been made yet.
@@ -305,6 +301,16 @@ pub trait Commands: Send + Sync {
     /// Returns [`CommandError::NotFound`] if the site is not in use, or another error if the database fails.
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;
 
+    /// Starts to verify the hash chain of the log in the background: behind the event that was verified last or, if `whole`, from
+    /// the first event.
+    ///
+    /// # Errors
+    /// Returns [`CommandError::Conflict`] if a verification is in progress, or another error if the database fails.
+    async fn verify_log(&self, whole: bool, context: Context) -> Result<(), CommandError> {
+        drop((whole, context));
+        Ok(())
+    }
+
     /// Sends a test message, which is not an event, to the receiver of a webhook: once and immediately.
     ///
     /// # Errors
@@ -317,6 +323,15 @@ pub trait Commands: Send + Sync {
     /// # Errors
     /// Returns an error if the database fails.
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
+
+    /// Records that a token is in use, to the minute.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    async fn saw_token(&self, token: TokenId) -> Result<(), CommandError> {
+        let _ = token;
+        Ok(())
+    }
 
     /// Replaces a session's presented secret with a new one, whose hash is `next`. Returns false if another request has
     /// replaced it already.
@@ -339,10 +354,11 @@ pub trait Commands: Send + Sync {
     /// Returns a description of the problem, and what to do about it. The text contains nothing of the secret's content.
     fn boot_secret(&self, name: &Name) -> Result<BootSecret, String>;
 
-    /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
+    /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none. If `rack` is given, all rows are
+    /// for that rack: it is the rack of rows that name none, and rows that name another one are refused.
     ///
     /// # Errors
     /// Returns an error if the facts cannot be looked up or the events cannot be appended. Refused rows are not an error, but
     /// [`Imported::Refused`].
-    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;
+    async fn import(&self, csv: &[u8], dry_run: bool, rack: Option<&Name>, context: Context) -> Result<Imported, CommandError>;
 }

@@ -16,6 +16,11 @@ use tokio::process::Command;
 /// How long one call may take, including the retries of `ipmitool` itself.
 const LIMIT: Duration = Duration::from_secs(8);
 
+/// How `ipmitool` repeats what is not answered: every second, three times at most. UDP may lose a packet.
+const REPEATED: [&str; 4] = ["-N", "1", "-R", "3"];
+/// An order is sent once: a slow controller would carry out a repeated one twice, and a server is restarted at most once.
+const ONCE: [&str; 4] = ["-N", "6", "-R", "1"];
+
 /// The cipher suites to try, the better one first: HMAC-SHA256 and HMAC-SHA1, both with AES. `ipmitool` could query which
 /// suites are supported, but controllers that do not respond to that query cost seconds per call.
 const SUITES: [&str; 2] = ["17", "3"];
@@ -53,7 +58,7 @@ impl Ipmi {
     }
 
     pub(super) async fn state(&self) -> Result<PowerState, Trouble> {
-        let explain = self.call(&["chassis", "power", "status"]).await?;
+        let explain = self.call(REPEATED, &["chassis", "power", "status"]).await?;
         let line = explain.lines().find_map(|line| line.strip_prefix("Chassis Power is "));
         match line.map(str::trim) {
             Some("on") => Ok(PowerState::On),
@@ -68,8 +73,8 @@ impl Ipmi {
         if self.boot_mode == BootMode::Uefi {
             set.push("options=efiboot");
         }
-        self.call(&set).await?;
-        let explain = self.call(&["chassis", "bootparam", "get", "5"]).await?;
+        self.call(REPEATED, &set).await?;
+        let explain = self.call(REPEATED, &["chassis", "bootparam", "get", "5"]).await?;
         let flags = explain.lines().find_map(|line| line.trim().strip_prefix("Boot parameter data:")).map(str::trim);
         match flags.and_then(network_boot_once) {
             Some(true) => Ok(()),
@@ -83,7 +88,7 @@ impl Ipmi {
     }
 
     pub(super) async fn set(&self, action: PowerAction) -> Result<(), Trouble> {
-        let explain = self.call(&["chassis", "power", action.as_str()]).await.map_err(|trouble| {
+        let explain = self.call(ONCE, &["chassis", "power", action.as_str()]).await.map_err(|trouble| {
             // A call that timed out may have been carried out.
             Trouble { uncertain: trouble.slow || trouble.uncertain, ..trouble }
         })?;
@@ -100,10 +105,10 @@ impl Ipmi {
     }
 
     /// One call with the first cipher suite that the controller supports. Returns the output.
-    async fn call(&self, command: &[&str]) -> Result<String, Trouble> {
+    async fn call(&self, sending: [&str; 4], command: &[&str]) -> Result<String, Trouble> {
         let mut refused = None;
         for suite in SUITES {
-            let (success, out, errors) = self.run(suite, command).await?;
+            let (success, out, errors) = self.run(suite, sending, command).await?;
             if success {
                 return Ok(out);
             }
@@ -117,12 +122,12 @@ impl Ipmi {
         Err(refused.unwrap_or_else(|| self.explain("")))
     }
 
-    async fn run(&self, suite: &str, command: &[&str]) -> Result<(bool, String, String), Trouble> {
+    async fn run(&self, suite: &str, sending: [&str; 4], command: &[&str]) -> Result<(bool, String, String), Trouble> {
         let (address, port) = (self.address.to_string(), self.port.to_string());
         let mut child = Command::new("ipmitool");
         // Only with -v does `ipmitool` print why a session was refused.
         child.args(["-v", "-I", "lanplus", "-H", &address, "-p", &port, "-U", &self.credentials.user, "-E"]);
-        child.args(["-L", "OPERATOR", "-C", suite, "-N", "1", "-R", "3"]).args(command);
+        child.args(["-L", "OPERATOR", "-C", suite]).args(sending).args(command);
         child.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
         child.env("LC_ALL", "C").env("IPMI_PASSWORD", self.credentials.password.expose());
         child.stdin(Stdio::null()).kill_on_drop(true);

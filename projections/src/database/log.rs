@@ -165,6 +165,14 @@ pub async fn read_wanted(
     Ok(events.fetch_all(executor).await?)
 }
 
+/// The events at these positions, in order.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn read_at(executor: impl PgExecutor<'_>, positions: &[i64]) -> Result<Vec<Stored>> {
+    Ok(stored!("position = ANY($1) ORDER BY position", positions).fetch_all(executor).await?)
+}
+
 /// Up to `limit` matching events of an aggregate, starting at a sequence number and up to the position `last`, in order.
 ///
 /// # Errors

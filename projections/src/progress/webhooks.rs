@@ -189,3 +189,34 @@ pub async fn all_failing(connection: &mut Connection) -> Result<Vec<FailingWebho
     });
     failing.collect()
 }
+
+/// A webhook with an event that has waited for a long time although no delivery has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StalledWebhook {
+    /// The webhook's name.
+    pub name: Name,
+    /// How many aggregates have an event that was read and not delivered.
+    pub waiting_aggregates: i64,
+    /// Since when the oldest of these events has waited.
+    pub since: Timestamp,
+}
+
+/// The webhooks in use with an event that was read before `limit` and that nothing tried to deliver, by name, without paused
+/// ones. Such an event waits for a courier that does not run, or that sends nothing.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` if a row cannot be parsed.
+pub async fn all_stalled(connection: &mut Connection, limit: Timestamp) -> Result<Vec<StalledWebhook>> {
+    let rows = sqlx::query!(
+        r#"SELECT c.key, count(*) AS "waiting!", min(l.since) AS "since!"
+             FROM catalogue c
+             JOIN webhook_lanes l ON l.webhook = c.key AND l.begun = (c.spec #>> '{begins,set_at}')::bigint AND l.attempts = 0
+            WHERE c.kind = 'webhook' AND c.valid_to IS NULL AND NOT c.retired AND c.spec ->> 'paused' IS NULL
+            GROUP BY c.key HAVING min(l.since) < $1 ORDER BY c.key"#,
+        limit.0
+    );
+    let stalled = rows.fetch_all(connection).await?.into_iter();
+    stalled
+        .map(|row| Ok(StalledWebhook { name: row.key.parse()?, waiting_aggregates: row.waiting, since: Timestamp(row.since) }))
+        .collect()
+}

@@ -3,15 +3,22 @@
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::rows::accounts::{Ended, LockedOut, SessionView, UserView};
-use crate::rows::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
+use crate::rows::bulk::BulkView;
+use crate::rows::catalogue::{
+    Beginning, Confirmed, DhcpServerView, Failing, Paused, SavedViewView, TokenView, VentureView, WebhookView,
+};
 use crate::rows::drift::{DriftView, Ordered};
 use crate::rows::parked::ParkedReason;
+use crate::rows::reservations::ReservationView;
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
+use bootledger_aggregates::bulk::{Bulk, BulkCounts, BulkEvent, Started};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::reservation::ReservationEvent;
+use bootledger_aggregates::saved_view::SavedViewEvent;
 use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
@@ -42,6 +49,9 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Drift(key, _) => Some(("drift", key.to_string())),
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
         Event::Secret(key, _) => Some(("secret", key.to_string())),
+        Event::Reservation(ip, _) => Some(("reservation", ip.to_string())),
+        Event::Bulk(key, _) => Some(("bulk", key.to_string())),
+        Event::SavedView(key, _) => Some(("saved_view", key.to_string())),
     }
 }
 
@@ -96,9 +106,19 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Parked
         Event::Session(_, event) => session(state, recorded, event),
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
+        Event::Bulk(_, event) => bulk(state, recorded, event),
         Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
-        Event::Rack(_, RackEvent::RackRetired {})
+        Event::SavedView(_, SavedViewEvent::ViewSaved { owner, spec }) => {
+            put(state, recorded, &SavedViewView { owner: owner.clone(), spec: (**spec).clone() }, false)
+        }
+        Event::Reservation(_, ReservationEvent::AddressReserved { network, spec }) => {
+            let (network, spec, reserved_by) = (network.clone(), spec.clone(), recorded.actor.clone());
+            put(state, recorded, &ReservationView { network, spec, reserved_by, reserved_at: recorded.recorded_at }, false)
+        }
+        Event::Reservation(_, ReservationEvent::AddressReleased { .. } | ReservationEvent::ReservationExpired { .. })
+        | Event::Rack(_, RackEvent::RackRetired {})
         | Event::Token(_, TokenEvent::TokenRevoked {})
+        | Event::SavedView(_, SavedViewEvent::ViewDeleted {})
         | Event::Secret(_, SecretEvent::SecretScopeRetired {}) => retire(state, recorded),
     }
 }
@@ -173,6 +193,26 @@ fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) ->
     put(state, recorded, &image, image.retired)
 }
 
+fn bulk(state: &mut State, recorded: &Recorded, event: &BulkEvent) -> Result<(), ParkedReason> {
+    let mut view = match (event, current::<BulkView>(state, recorded)) {
+        (_, Ok((view, _))) => view,
+        (BulkEvent::BulkStarted { .. }, Err(_)) => BulkView {
+            bulk: Bulk::default(),
+            counts: BulkCounts::default(),
+            started_by: recorded.actor.clone(),
+            started_at: recorded.recorded_at,
+            ended_at: None,
+        },
+        (_, Err(reason)) => return Err(reason),
+    };
+    view.bulk.evolve(event.clone());
+    let started = view.bulk.started();
+    let running = started.is_some_and(Started::is_running);
+    view.counts = started.map(Started::counts).unwrap_or_default();
+    view.ended_at = if running { None } else { Some(recorded.recorded_at) };
+    put(state, recorded, &view, !running)
+}
+
 fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(), ParkedReason> {
     use UserEvent as E;
     if let E::UserCreated { display_name, role, sign_in } = event {
@@ -183,7 +223,7 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     }
     let (mut view, mut disabled) = current::<UserView>(state, recorded)?;
     match event {
-        E::UserCreated { .. } => {}
+        E::UserCreated { .. } | E::UserSignInsFailed(_) => {}
         E::UserRoleChanged { role } => view.role = *role,
         E::UserPasswordChanged { password, one_time } => {
             view.sign_in = SignIn::Password { password: *password, one_time: *one_time };
@@ -209,6 +249,8 @@ fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Resu
             let view = SessionView { session: spec.clone(), started_at: recorded.recorded_at, ended: None };
             put(state, recorded, &view, false)
         }
+        // No session started, so there is nothing to list: the timeline has the event.
+        SessionEvent::UnknownUserSignInsFailed(_) => Ok(()),
         SessionEvent::SessionEnded { reason } => {
             let (view, _) = current::<SessionView>(state, recorded)?;
             let ended = Some(Ended { reason: *reason, at: recorded.recorded_at });

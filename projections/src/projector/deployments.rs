@@ -10,6 +10,7 @@ use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarte
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
 
 /// Whether the event fits the current state of the views.
 pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) -> Result<(), ParkedReason> {
@@ -50,7 +51,11 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
         | E::InstallerFailed { .. }
         | E::InstallerLogReceived { .. }
         | E::NextBootSet { .. } => {}
-        E::BootFileServed { .. } => runs::look_again(state, id, recorded),
+        E::BootFileServed { .. } | E::RestartReported { .. } => runs::look_again(state, id, recorded),
+        E::DeploymentNoted(notes) => {
+            let row = Deployment { notes: notes.clone(), ..deployment.clone() };
+            state.deployments.set(id, row, position);
+        }
         E::PluginSucceeded { plugin } => {
             let status = deployment.status;
             runs::succeeded(state, id, plugin, status, recorded);
@@ -104,7 +109,7 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
         }
         E::DeploymentCancelled { by, reason, .. } => {
             let reason = (!reason.is_empty()).then(|| reason.to_string());
-            let ended_by = Some(DoneBy::Operator { name: by.clone() });
+            let ended_by = Some(DoneBy::Operator { name: by.clone(), reason: Text::EMPTY });
             let row = Deployment { status: Status::Cancelled, ended_by, reason, ..deployment.clone() };
             state.count(recorded, &row.site, "deployments_cancelled", 1);
             end(state, row, recorded);
@@ -153,6 +158,7 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
         installed_at: None,
         puppet_failure: None,
         settings: started.settings.clone(),
+        notes: started.notes.clone(),
     }
 }
 

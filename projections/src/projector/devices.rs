@@ -41,6 +41,8 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::FactsRecorded(facts) => found(state, &mut device, facts, position),
         E::DeviceVerified {} => device.verified = true,
         E::DeviceUnverified {} => device.verified = false,
+        E::DeviceLocked(lock) => device.lock = Some(lock.clone()),
+        E::DeviceUnlocked {} => device.lock = None,
         E::DhcpEntriesRemoved { entries, .. } => dhcp(state, id, entries, &[], position),
         E::DhcpEntryCreated { deployment, entry } => {
             dhcp(state, id, &[], std::slice::from_ref(entry), position);
@@ -98,6 +100,8 @@ fn registered(id: DeviceId, spec: &DeviceSpec, recorded: &Recorded) -> Device {
         site: spec.site.clone(),
         rack: spec.rack.clone(),
         rack_position: spec.position.map(i32::from),
+        height: spec.height,
+        face: spec.face,
         macs: sorted(&spec.macs),
         management: spec.management.clone(),
         parent: spec.parent,
@@ -105,6 +109,9 @@ fn registered(id: DeviceId, spec: &DeviceSpec, recorded: &Recorded) -> Device {
         role: None,
         verified: false,
         decommissioned: false,
+        lock: None,
+        notes: spec.notes.clone(),
+        tags: sorted(&spec.tags),
         addresses: vec![],
         hostnames: vec![],
         operating_system: None,
@@ -135,6 +142,13 @@ fn changed(device: &mut Device, change: &DeviceChanged) {
     }
     device.rack = change.rack.clone().or(device.rack.take());
     device.rack_position = change.position.map(i32::from).or(device.rack_position);
+    device.height = change.height.unwrap_or(device.height);
+    device.face = change.face.unwrap_or(device.face);
+    if let Some((_, notes)) = &change.notes {
+        device.notes = notes.clone();
+    }
+    insert(&mut device.tags, change.tags_added.iter().cloned());
+    device.tags.retain(|tag| !change.tags_removed.contains(tag));
     device.management = change.management.clone().or(device.management.take());
     for removed in &change.removed {
         match removed {

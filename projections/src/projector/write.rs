@@ -13,8 +13,10 @@ use sqlx::PgConnection;
 pub(super) async fn write(connection: &mut PgConnection, mut state: State) -> Result<()> {
     // The counts are computed before the rows are moved out of the state.
     tallies::write(connection, &state).await?;
+    let racks = super::tallies::racks(&state);
     temporal::catalogue(connection, std::mem::take(&mut state.catalogue).written()).await?;
     temporal::devices(connection, std::mem::take(&mut state.devices).written()).await?;
+    tallies::of_racks(connection, &racks).await?;
     temporal::deployments(connection, std::mem::take(&mut state.deployments).written()).await?;
     installations::write(connection, std::mem::take(&mut state.installations).written()).await?;
     temporal::holdings(connection, std::mem::take(&mut state.holdings).written()).await?;

@@ -71,6 +71,8 @@ pub async fn concerned(connection: &mut Connection, scope: &ChangeScope) -> Resu
             match holder {
                 Holder::Device(device) => drop(devices.insert(device)),
                 Holder::Deployment(deployment) => deployments.push(deployment),
+                // The rules of networks look at reservations themselves.
+                Holder::Reservation(_) => {}
             }
         }
     }
@@ -108,6 +110,7 @@ pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result
             site: device.site,
             rack: device.rack,
             position: device.rack_position.and_then(|position| u16::try_from(position).ok()),
+            height: device.height,
             venture: device.venture,
             role: device.role,
             macs: device.macs.into_iter().collect(),

@@ -115,7 +115,8 @@ pub struct Listed {
     pub id: SessionId,
     /// The session's row in the views.
     pub view: SessionView,
-    /// When the session was last used, to the minute, and when it expires; `None` for sessions that have ended.
+    /// When the session was last used, to the minute, and when it expires; `None` for sessions that have ended, and for past
+    /// positions.
     pub times: Option<(Timestamp, Timestamp)>,
 }
 
@@ -224,10 +225,12 @@ pub async fn sessions(
     );
     let rows = rows.fetch_all(executor).await?;
     let listed = rows.into_iter().map(|row| {
+        // The table of secrets is not temporal: it has the last use of now.
+        let times = row.last_seen.zip(row.expires).filter(|_| at == At::Now);
         Ok(Listed {
             id: row.key.parse()?,
             view: serde_json::from_value(row.spec)?,
-            times: row.last_seen.zip(row.expires).map(|(seen, ends)| (Timestamp(seen), Timestamp(ends))),
+            times: times.map(|(seen, ends)| (Timestamp(seen), Timestamp(ends))),
         })
     });
     listed.collect()

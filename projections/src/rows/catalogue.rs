@@ -4,7 +4,7 @@ mod boot_images;
 mod views;
 
 pub use boot_images::{boot_image_revision, boot_image_revisions, inherited_image};
-pub use views::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
+pub use views::{Beginning, Confirmed, DhcpServerView, Failing, Paused, SavedViewView, TokenView, VentureView, WebhookView};
 
 use crate::database::pool::Connection;
 use crate::error::Result;
@@ -16,8 +16,9 @@ use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ParseError;
-use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::ids::{SavedViewId, TokenId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::PgExecutor;
@@ -88,7 +89,7 @@ fn read_all<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<Entry<T>>> {
 }
 
 /// The item with this key of a kind: `site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`,
-/// `session`, `webhook` or `secret`.
+/// `session`, `webhook`, `secret` or `saved_view`.
 ///
 /// # Errors
 /// Returns `Error::Database` if the query fails.
@@ -175,6 +176,14 @@ pub async fn token(executor: impl PgExecutor<'_>, id: TokenId, at: At) -> Result
     find(executor, "token", &id.to_string(), at).await?.map(Item::read).transpose()
 }
 
+/// The access tokens with this name that are not revoked.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn tokens_called(executor: impl PgExecutor<'_>, name: &str, at: At) -> Result<Vec<Entry<TokenView>>> {
+    read_all(items!(at, "kind = 'token' AND NOT retired AND spec ->> 'name' = $2", name).fetch_all(executor).await?)
+}
+
 /// Every site in use, by code.
 ///
 /// # Errors
@@ -189,6 +198,48 @@ pub async fn sites(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<Si
 /// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
 pub async fn webhooks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<WebhookView>>> {
     read_all(items!(at, "kind = 'webhook' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
+/// The scope of every secret in use, by name.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn secrets(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<SecretSpec>>> {
+    read_all(items!(at, "kind = 'secret' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
+/// The saved views of a list that are offered to a user or token: its own ones first, then those that others share. By name.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn saved_views(
+    executor: impl PgExecutor<'_>,
+    list: &str,
+    owner: &Text,
+    at: At,
+) -> Result<Vec<Entry<SavedViewView, SavedViewId>>> {
+    let rows = items!(
+        at,
+        "kind = 'saved_view' AND NOT retired AND spec -> 'spec' ->> 'list' = $2
+         AND (spec ->> 'owner' = $3 OR spec -> 'spec' ->> 'shared' = 'true')
+         ORDER BY spec ->> 'owner' <> $3, lower(spec -> 'spec' ->> 'name'), key LIMIT 500",
+        list,
+        owner.as_str()
+    );
+    rows.fetch_all(executor).await?.into_iter().map(Item::read_as).collect()
+}
+
+/// Every saved view of a user or token.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn saved_views_of(
+    executor: impl PgExecutor<'_>,
+    owner: &Text,
+    at: At,
+) -> Result<Vec<Entry<SavedViewView, SavedViewId>>> {
+    let rows = items!(at, "kind = 'saved_view' AND NOT retired AND spec ->> 'owner' = $2 ORDER BY key", owner.as_str());
+    rows.fetch_all(executor).await?.into_iter().map(Item::read_as).collect()
 }
 
 /// Every network in use, by name.

@@ -6,6 +6,7 @@ use crate::rows::convert::{address, inet};
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ParseError;
@@ -131,6 +132,9 @@ pub struct Deployment {
     pub settings: ResolvedSettings,
     /// The boot loaders that the server's firmware starts, as chosen when the deployment was started.
     pub boot_chain: BootChain,
+    /// What operators wrote about the deployment: `note` and `ticket`.
+    #[serde(flatten)]
+    pub notes: Notes,
 }
 
 impl Deployment {
@@ -198,6 +202,8 @@ struct Raw {
     puppet_failure: Option<String>,
     settings: Option<String>,
     boot_chain: String,
+    note: String,
+    ticket: String,
 }
 
 impl TryFrom<Raw> for Deployment {
@@ -234,8 +240,14 @@ impl TryFrom<Raw> for Deployment {
             puppet_failure: raw.puppet_failure.as_deref().map(serde_json::from_str).transpose()?,
             settings: raw.settings.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
             boot_chain: raw.boot_chain.parse()?,
+            notes: Notes { note: stored(raw.note)?, ticket: stored(raw.ticket)? },
         })
     }
+}
+
+/// A text from an event, by the rules of all versions.
+fn stored(text: String) -> Result<Text> {
+    Ok(Text::try_from(text)?)
 }
 
 macro_rules! deployments {
@@ -245,7 +257,7 @@ macro_rules! deployments {
             r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
                     status, status_since, overdue, open_minutes, in_progress_minutes, started_at, started_by,
                     in_progress_at, ended_at, ended_by::text AS ended_by, reason, plan::text AS "plan!", done_by,
-                    installed_at, puppet_failure::text AS puppet_failure, settings::text AS settings, boot_chain
+                    installed_at, puppet_failure::text AS puppet_failure, settings::text AS settings, boot_chain, note, ticket
              FROM deployments
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,
@@ -254,9 +266,22 @@ macro_rules! deployments {
     };
 }
 
+macro_rules! deployments_counted {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (
+                 SELECT FROM deployments
+                  WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                         OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*
+                + ") AS found",
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
 mod list;
 
-pub use list::{Cursor, Filter, Sort, list};
+pub use list::{Cursor, Filter, Sort, count, list};
 
 fn all(rows: Vec<Raw>) -> Result<Vec<Deployment>> {
     rows.into_iter().map(Deployment::try_from).collect()
@@ -318,6 +343,31 @@ pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Resul
          ORDER BY id LIMIT 1000",
         now.0
     );
+    all(rows.fetch_all(executor).await?)
+}
+
+/// How many live deployments keep each revision of a boot image, the newest revision first.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn live_revisions(executor: impl PgExecutor<'_>, image: &Name, at: At) -> Result<Vec<(i32, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT boot_image_revision, count(*) AS "count!" FROM deployments
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+             AND status IN ('open', 'in_progress') AND boot_image = $2
+           GROUP BY boot_image_revision ORDER BY boot_image_revision DESC"#,
+        at.position(),
+        image.as_str()
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.boot_image_revision, row.count)).collect())
+}
+
+/// Up to `limit` overdue deployments, those that have been in their status longest first.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn overdue(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Deployment>> {
+    let rows = deployments!(At::Now, "overdue AND status IN ('open', 'in_progress') ORDER BY status_since, id LIMIT $2", limit);
     all(rows.fetch_all(executor).await?)
 }
 

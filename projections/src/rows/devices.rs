@@ -6,6 +6,8 @@ use crate::rows::convert::{address, addresses, inet, optional, parsed};
 use bootledger_aggregates::deployment::start::DeviceFacts;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
+use bootledger_aggregates::device::footprint::{Face, Footprint};
+use bootledger_aggregates::device::lock::Lock;
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::remark::Remark;
 use bootledger_aggregates::values::ParseError;
@@ -13,7 +15,9 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::notes::Notes;
 use bootledger_aggregates::values::setting::Settings;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::{IpNet, Ipv4Net};
@@ -46,6 +50,10 @@ pub struct Device {
     /// The lowest rack unit that the device occupies, from 1.
     #[serde(rename = "position")]
     pub rack_position: Option<i32>,
+    /// The height of the device in rack units, from its lowest unit upwards.
+    pub height: u16,
+    /// The side of the rack that the device takes.
+    pub face: Face,
     /// The MAC addresses of the device's interfaces, sorted.
     pub macs: Vec<MacAddress>,
     /// How the device is managed out of band.
@@ -60,6 +68,12 @@ pub struct Device {
     pub verified: bool,
     /// Whether the device is decommissioned.
     pub decommissioned: bool,
+    /// Why the device must not be installed again; null if it is not locked.
+    pub lock: Option<Lock>,
+    /// Lasting notes of operators.
+    pub notes: Notes,
+    /// The tags of the device, sorted.
+    pub tags: Vec<Tag>,
     /// The addresses of the device, sorted.
     #[schema(value_type = Vec<String>)]
     pub addresses: Vec<Ipv4Addr>,
@@ -128,9 +142,16 @@ impl Device {
             macs: self.macs.clone(),
             verified: self.verified,
             decommissioned: self.decommissioned,
+            lock: self.lock.clone(),
             deploying_parts: vec![],
             deploying_above: vec![],
         }
+    }
+
+    /// The units of its rack that the device takes; `None` if it takes none, such as a blade in its chassis.
+    pub fn footprint(&self) -> Option<Footprint> {
+        let position = self.rack_position.and_then(|position| u16::try_from(position).ok());
+        Footprint::of(self.kind, self.parent.is_some(), position, self.height, self.face)
     }
 
     /// The label of the device in sentences: its name, otherwise its serial number, its first interface or its id.
@@ -151,6 +172,8 @@ struct Raw {
     site: String,
     rack: Option<String>,
     rack_position: Option<i32>,
+    height: i32,
+    face: String,
     macs: Vec<String>,
     management_address: Option<IpNet>,
     management_host: Option<String>,
@@ -162,6 +185,9 @@ struct Raw {
     role: Option<String>,
     verified: bool,
     decommissioned: bool,
+    lock: Option<String>,
+    notes: String,
+    tags: Vec<String>,
     addresses: Vec<IpNet>,
     hostnames: Vec<String>,
     operating_system: Option<String>,
@@ -198,6 +224,8 @@ impl TryFrom<Raw> for Device {
             site: raw.site.parse()?,
             rack: optional(raw.rack)?,
             rack_position: raw.rack_position,
+            height: u16::try_from(raw.height).unwrap_or(1),
+            face: raw.face.parse()?,
             macs: parsed(raw.macs)?,
             management: management.map(|address| Management { address, protocol, credentials, access }),
             parent: raw.parent.map(DeviceId),
@@ -205,6 +233,10 @@ impl TryFrom<Raw> for Device {
             role: optional(raw.role)?,
             verified: raw.verified,
             decommissioned: raw.decommissioned,
+            lock: raw.lock.as_deref().map(serde_json::from_str).transpose()?,
+            // The rule about invisible characters is one for requests; what was stored before it must load.
+            notes: Notes::try_from(raw.notes)?,
+            tags: parsed(raw.tags)?,
             addresses: addresses(raw.addresses)?,
             hostnames: parsed(raw.hostnames)?,
             operating_system: optional(raw.operating_system)?,
@@ -224,9 +256,9 @@ macro_rules! devices {
     ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             Raw,
-            r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address, management_host,
+            r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, height, face, macs, management_address, management_host,
                     management_protocol, management_credentials, management_access::text AS "management_access", parent, venture, role, verified, decommissioned,
-                    addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, settings::text AS settings,
+                    lock::text AS "lock", notes, tags, addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, settings::text AS settings,
                     sub_devices, remarks::text AS "remarks!", registered_at, changed_at
              FROM devices
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
@@ -236,9 +268,22 @@ macro_rules! devices {
     };
 }
 
+macro_rules! devices_counted {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (
+                 SELECT FROM devices
+                  WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                         OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*
+                + ") AS found",
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
 mod list;
 
-pub use list::{Filter, Sort, cursor, list};
+pub use list::{Filter, Sort, count, cursor, list, tags};
 
 /// The device with this id.
 ///
@@ -276,6 +321,15 @@ pub async fn parts_of(executor: impl PgExecutor<'_>, device: &Device, at: At) ->
     let found: Vec<Uuid> = device.sub_devices.iter().map(|id| id.0).collect();
     let rows = devices!(at, "(id = ANY($2) OR parent = $3) ORDER BY id", &found, device.id.0).fetch_all(executor).await?;
     rows.into_iter().map(Device::try_from).collect()
+}
+
+/// The devices in use that take units of a rack, and those that only name one, in no order.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
+pub async fn placed_in(executor: impl PgExecutor<'_>, rack: &Name, at: At) -> Result<Vec<Device>> {
+    let rows = devices!(at, "rack = $2 AND rack_position IS NOT NULL AND NOT decommissioned", rack.as_str());
+    rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
 }
 
 /// How many devices in use each of these racks contains; empty racks are left out.

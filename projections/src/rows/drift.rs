@@ -142,14 +142,34 @@ pub async fn counts_by_site(executor: impl PgExecutor<'_>, at: At) -> Result<Vec
     rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.site.parse()?, row.count))).collect()
 }
 
-/// When each site was last compared, and what could not be compared; only for the present.
+/// The last comparison of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCheck {
+    /// The site's code.
+    pub site: Name,
+    /// When the last complete comparison ended; `None` before the first one.
+    pub checked_at: Option<Timestamp>,
+    /// How many record sets and DHCP servers were compared.
+    pub compared: i64,
+    /// Why other record sets and servers could not be compared.
+    pub problems: Vec<DriftProblem>,
+}
+
+/// The last comparison of each site that was ever to be compared; only for the present.
 ///
 /// # Errors
 /// Returns `Error::Database` if the query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
-pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, Option<Timestamp>, Vec<DriftProblem>)>> {
-    let rows = sqlx::query!("SELECT site, checked_at, problems FROM drift_checks");
-    let rows = rows.fetch_all(executor).await?.into_iter();
-    rows.map(|row| Ok((row.site.parse()?, row.checked_at.map(Timestamp), serde_json::from_value(row.problems)?))).collect()
+pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<LastCheck>> {
+    let rows = sqlx::query!("SELECT site, checked_at, compared, problems FROM drift_checks");
+    let checks = rows.fetch_all(executor).await?.into_iter().map(|row| {
+        Ok(LastCheck {
+            site: row.site.parse()?,
+            checked_at: row.checked_at.map(Timestamp),
+            compared: row.compared,
+            problems: serde_json::from_value(row.problems)?,
+        })
+    });
+    checks.collect()
 }
 
 /// The difference with this key, if there is one.

@@ -5,12 +5,13 @@ use crate::error::Result;
 use crate::rows::at::At;
 use crate::rows::deployments::{self, Deployment};
 use crate::rows::devices::{self, Device};
+use crate::rows::reservations::{self, Reservation};
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::deployment::reason::PluginFailure;
 use bootledger_aggregates::rules::BrokenRule;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names of holders: labels of devices, and host names of deployments.
+/// The names of holders: labels of devices, host names of deployments, and notes of reservations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HolderNames(BTreeMap<Holder, String>);
 
@@ -23,16 +24,24 @@ impl HolderNames {
         devices.chain(deployments).collect()
     }
 
+    /// The same names, and those of these reservations.
+    #[must_use]
+    pub fn and(mut self, reservations: &[Reservation]) -> Self {
+        self.0.extend(reservations.iter().map(|reserved| (Holder::Reservation(reserved.ip), reserved.called())));
+        self
+    }
+
     /// Looks up the names of these holders. Without a holder, there is no query.
     ///
     /// # Errors
     /// Returns `Error::Database` if a query fails, and `Error::Damaged` or `Error::DamagedJson` if a row cannot be parsed.
     pub async fn load(connection: &mut Connection, holders: BTreeSet<Holder>, at: At) -> Result<Self> {
-        let (mut of_devices, mut of_deployments) = (vec![], vec![]);
+        let (mut of_devices, mut of_deployments, mut of_reservations) = (vec![], vec![], vec![]);
         for holder in holders {
             match holder {
                 Holder::Device(id) => of_devices.push(id),
                 Holder::Deployment(id) => of_deployments.push(id),
+                Holder::Reservation(ip) => of_reservations.push(ip),
             }
         }
         let devices = if of_devices.is_empty() { vec![] } else { devices::find_many(&mut *connection, &of_devices, at).await? };
@@ -41,7 +50,8 @@ impl HolderNames {
         } else {
             deployments::find_many(&mut *connection, &of_deployments, at).await?
         };
-        Ok(Self::of(&devices, &deployments))
+        let reservations = reservations::find_many(&mut *connection, &of_reservations, at).await?;
+        Ok(Self::of(&devices, &deployments).and(&reservations))
     }
 
     /// The holder in the middle of a sentence, such as `device R640 no. 1`. `holder` is its stored form, such as

@@ -18,6 +18,7 @@ pub struct Holding {
     /// The claimed value, for example an address.
     pub value: String,
     /// The device or other aggregate that holds the value.
+    #[schema(value_type = Object)]
     pub holder: Holder,
 }
 
@@ -70,6 +71,23 @@ pub async fn last_holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &s
         value
     );
     Ok(row.fetch_optional(executor).await?.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
+}
+
+/// Everyone who holds or held one of the values (kind and value), up to `most`, in no order.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` if a row cannot be parsed.
+pub async fn ever_held(executor: impl PgExecutor<'_>, things: &[(&str, String)], most: i64) -> Result<Vec<Holder>> {
+    let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+    let values: Vec<String> = things.iter().map(|(_, value)| value.clone()).collect();
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT holder AS "holder!" FROM holdings
+            WHERE (kind, value) IN (SELECT * FROM UNNEST($1::text[], $2::text[])) LIMIT $3"#,
+        &kinds,
+        &values,
+        most
+    );
+    rows.fetch_all(executor).await?.into_iter().map(|holder| Ok(holder.parse::<Holder>()?)).collect()
 }
 
 /// Those of the values (kind and value) that are held, with their holders, in no order.

@@ -45,6 +45,12 @@ impl RunStatus {
             Self::Stopped => "stopped",
         }
     }
+
+    /// Whether the plugin has failed or waits, so that a retry can help. A plugin that is due runs without one, and a retry of
+    /// `reboot` would restart its server a second time.
+    pub fn is_stuck(self) -> bool {
+        matches!(self, Self::Failed | Self::Waiting)
+    }
 }
 
 impl std::str::FromStr for RunStatus {

@@ -8,6 +8,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// A token that was created, whether still valid or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,39 @@ pub struct Token {
     pub revoked: bool,
     /// The hash of the token's secret, to be compared in constant time.
     pub sha256: Sha256,
+}
+
+/// Who created a token, and when it was last used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The token.
+    pub token: TokenId,
+    /// The actor that created the token; `None` if its event is not in the views yet.
+    pub creator: Option<String>,
+    /// When the token was last used, to a minute or so; `None` if it never was since this has been recorded.
+    pub used_at: Option<Timestamp>,
+}
+
+/// Who created these tokens, and when each was last used. The creator is the same at every position, but the last use is known
+/// only of now.
+///
+/// # Errors
+/// Returns an error if the query fails.
+pub async fn uses(connection: &mut Connection, tokens: &[TokenId]) -> sqlx::Result<Vec<Use>> {
+    let ids: Vec<Uuid> = tokens.iter().map(|token| token.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT t.id AS "id!", c.actor AS "creator?", u.used_at AS "used_at?"
+           FROM unnest($1::uuid[]) AS t(id)
+           LEFT JOIN token_uses u ON u.token = t.id
+           LEFT JOIN LATERAL (
+               SELECT actor FROM timeline WHERE aggregate_type = 'token' AND aggregate_id = t.id::text ORDER BY position LIMIT 1
+           ) c ON true"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| Use { token: TokenId(row.id), creator: row.creator, used_at: row.used_at.map(Timestamp) }).collect())
 }
 
 #[derive(Deserialize)]

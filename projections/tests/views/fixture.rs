@@ -29,17 +29,20 @@ use bootledger_aggregates::drift::{Drift, DriftKey};
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::Network;
 use bootledger_aggregates::rack::{Rack, RackCommand};
+use bootledger_aggregates::reservation::Reservation;
+use bootledger_aggregates::saved_view::SavedView;
 use bootledger_aggregates::secret::Secret;
 use bootledger_aggregates::session::Session;
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::token::Token;
 use bootledger_aggregates::user::User;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SavedViewId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{Venture, VentureSpec};
 use bootledger_aggregates::webhook::Webhook;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// The data centre.
 #[derive(Default)]
@@ -64,6 +67,8 @@ pub(crate) struct Fixture {
     drifts: BTreeMap<DriftKey, Drift>,
     webhooks: BTreeMap<Name, Webhook>,
     secrets: BTreeMap<Name, Secret>,
+    reservations: BTreeMap<Ipv4Addr, Reservation>,
+    saved_views: BTreeMap<SavedViewId, SavedView>,
 }
 
 impl Fixture {

@@ -42,7 +42,10 @@ pub(crate) fn written(event: &Event, actor: &str, second: i64) -> Written {
         Event::User(id, e) => ("user", id.to_string(), e.event_type(), payload(e)),
         Event::Session(id, e) => ("session", id.to_string(), e.event_type(), payload(e)),
         Event::Drift(id, e) => ("drift", id.to_string(), e.event_type(), payload(e)),
+        Event::Bulk(id, e) => ("bulk", id.to_string(), e.event_type(), payload(e)),
         Event::Secret(id, e) => ("secret", id.to_string(), e.event_type(), payload(e)),
+        Event::Reservation(id, e) => ("reservation", id.to_string(), e.event_type(), payload(e)),
+        Event::SavedView(id, e) => ("saved_view", id.to_string(), e.event_type(), payload(e)),
         Event::Webhook(id, e) => ("webhook", id.to_string(), e.event_type(), payload(e)),
     };
     Written { aggregate_type, aggregate_id, event_type, payload, actor: actor.to_owned(), second }
@@ -151,7 +154,7 @@ async fn rows(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
 }
 
 /// Every view except the checkpoint.
-pub(crate) const TABLES: [&str; 15] = [
+pub(crate) const TABLES: [&str; 17] = [
     "parked",
     "catalogue",
     "devices",
@@ -166,5 +169,7 @@ pub(crate) const TABLES: [&str; 15] = [
     "timeline",
     "statistics",
     "role_tallies",
+    "site_tallies",
+    "rack_tallies",
     "address_tallies",
 ];

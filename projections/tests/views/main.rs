@@ -2,6 +2,7 @@
 //!
 //! Run through `scripts/with-postgres`.
 
+mod durations;
 mod fixture;
 mod folded;
 mod free;

@@ -17,12 +17,24 @@ use std::collections::BTreeSet;
 pub(crate) async fn observed(connection: &mut Connection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut observed = vec![];
-    for kind in
-        ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook", "secret"]
-    {
+    for kind in [
+        "site",
+        "rack",
+        "network",
+        "dhcp_server",
+        "venture",
+        "boot_image",
+        "token",
+        "user",
+        "session",
+        "webhook",
+        "secret",
+        "saved_view",
+    ] {
         observed.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
     }
     observed.push(format!("{:?}", accounts::sessions(&mut *c, Some(&v("ada")), true, at, None, 100).await?));
+    observed.push(format!("{:?}", catalogue::saved_views(&mut *c, "devices", &v("user bob"), at).await?));
     observed.push(format!("{:?}", catalogue::networks(&mut *c, at).await?));
     observed.push(format!("{:?}", catalogue::network_of(&mut *c, v("10.0.0.11"), at).await?));
     observed.push(format!("{:?}", catalogue::dhcp_servers_of(&mut *c, &v("dc1"), at).await?));

@@ -16,6 +16,8 @@ use bootledger_aggregates::deployment::reason::{PluginFailure, UnconfirmedServer
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::footprint::Face;
+use bootledger_aggregates::device::lock::Lock;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::dhcp_server::DhcpServerCommand;
 use bootledger_aggregates::network::NetworkCommand;
@@ -43,7 +45,7 @@ fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), 
     let device = device_id(n);
     let live = fixture.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = fixture.next_plugin(live).unwrap_or_else(|| v("clean"));
-    match action % 41 {
+    match action % 43 {
         0 | 1 => fixture.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => fixture.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| fixture.run_next(live)),
@@ -69,9 +71,16 @@ fn act(fixture: &mut Fixture, step: u8, action: u8, a: u8, b: u8) -> Result<(), 
             let sha256 = sha(1);
             fixture.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
         }
+        41 => fixture.note(live, b),
         36..=38 => fixture.installer(live, a, b),
         39 => fixture.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
         40 => fixture.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
+        // Unlocking is more frequent than locking, or most devices would stay locked and reach no deployment.
+        42 if b.is_multiple_of(4) => {
+            let lock = Lock { reason: v("holds data"), by: v("user ada"), at: fixture.now() };
+            fixture.device(device, DeviceCommand::LockDevice { lock })
+        }
+        42 => fixture.device(device, DeviceCommand::UnlockDevice),
         22 | 23 => fixture.record(n, facts(n, b)),
         24 => fixture.change(n, change(n, b)),
         25 => {
@@ -119,7 +128,14 @@ fn facts(n: u8, b: u8) -> Facts {
 }
 
 fn change(n: u8, b: u8) -> DeviceChange {
-    match b % 4 {
+    match b % 5 {
+        4 => DeviceChange {
+            height: Some(u16::from(b % 3) + 1),
+            face: Some(Face::Rear),
+            notes: Some(v(if b & 8 > 0 { "second, \"quoted\" {line}" } else { "" })),
+            tags: Some(vec![v("spare"), v(if b & 16 > 0 { "gpu" } else { "row:4" })]),
+            ..DeviceChange::default()
+        },
         0 => DeviceChange { name: Some(v(&format!("renamed {b}"))), remark: Some(v("seen")), ..DeviceChange::default() },
         1 => DeviceChange { serial: Some(v(&format!("SN{}", b % DEVICES))), ..DeviceChange::default() },
         2 => DeviceChange { macs: Some(vec![mac(n), mac(b)]), ..DeviceChange::default() },
@@ -164,6 +180,7 @@ fn describe(fixture: &mut Fixture, a: u8, b: u8) {
         8 => fixture.token(b % 2, create_token()),
         9 if b.is_multiple_of(3) => fixture.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
         9 => fixture.rack("r1", RackCommand::RetireRack),
+        10 if !b.is_multiple_of(3) => fixture.reservation(b),
         10 => fixture.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
         11 => apply(fixture, b),
         14 => allow(fixture, b),
@@ -173,6 +190,9 @@ fn describe(fixture: &mut Fixture, a: u8, b: u8) {
 }
 
 fn allow(fixture: &mut Fixture, b: u8) {
+    if b.is_multiple_of(5) {
+        return fixture.saved_view(b / 5);
+    }
     if b.is_multiple_of(3) {
         return fixture.secret("bmc", SecretCommand::RetireSecret);
     }
@@ -313,7 +333,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 73] = [
+const EVENT_TYPES: [&str; 77] = [
     "DriftFound",
     "DriftRepairOrdered",
     "DriftRepairFailed",
@@ -331,6 +351,8 @@ const EVENT_TYPES: [&str; 73] = [
     "InstallerFailed",
     "InstallerLogReceived",
     "NextBootSet",
+    "RestartReported",
+    "DeploymentNoted",
     "DeploymentOverdue",
     "DeploymentDone",
     "DeploymentCancelled",
@@ -340,6 +362,8 @@ const EVENT_TYPES: [&str; 73] = [
     "FactsRecorded",
     "DeviceVerified",
     "DeviceUnverified",
+    "DeviceLocked",
+    "DeviceUnlocked",
     "DhcpEntriesRemoved",
     "DnsEntriesRemoved",
     "AddressesReleased",

@@ -150,7 +150,7 @@ async fn a_failure_names_the_holders_as_they_are_called_now_and_a_line_as_they_w
     let runs = plugin_runs::of(&mut connection, id).await?;
     let named = holders::of_failures(runs.iter().filter_map(plugin_runs::Run::failure));
     let now = HolderNames::load(&mut connection, named, At::Now).await?;
-    let filter = timeline::Filter { event_type: Some("PluginFailed".to_owned()), ..timeline::Filter::default() };
+    let filter = timeline::Filter { event_types: vec!["PluginFailed".to_owned()], ..timeline::Filter::default() };
     let lines = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
     for (names, device_is) in [(&now, "device after"), (&lines[0].holders, "device before")] {
         assert_eq!(names.words(&device.to_string()), device_is);

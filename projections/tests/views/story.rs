@@ -9,6 +9,7 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::database::log::{self, Filter};
+use bootledger_projections::database::pool::Connection;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Status};
 use bootledger_projections::rows::{
@@ -163,7 +164,7 @@ async fn a_line_has_the_names_of_its_time() -> Result<()> {
     history.advance(1000).await?;
     let mut connection = history.pool.acquire().await?;
     let mut names = async |event_type: &str| {
-        let filter = timeline::Filter { event_type: Some(event_type.to_owned()), ..timeline::Filter::default() };
+        let filter = timeline::Filter { event_types: vec![event_type.to_owned()], ..timeline::Filter::default() };
         let lines = timeline::list(&mut connection, &filter, timeline::Order::NewestFirst, 1).await?;
         let line = lines.into_iter().next().context("a line")?;
         anyhow::Ok((line.subject.unwrap_or_default(), line.parent.unwrap_or_default()))
@@ -171,6 +172,37 @@ async fn a_line_has_the_names_of_its_time() -> Result<()> {
     assert_eq!(names("DeviceAttached").await?, ("server 1".to_owned(), "server 2".to_owned()));
     // Without a name, the label is the serial number.
     assert_eq!(names("DeviceDetached").await?, ("blade".to_owned(), "SN2".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_edit_has_the_states_around_it_and_an_object_can_be_read_as_of_any_position() -> Result<()> {
+    let mut fixture = Fixture::furnished();
+    fixture.register(1, "dc1")?;
+    fixture.change(1, DeviceChange { name: Some(v("blade")), ..DeviceChange::default() })?;
+    let history = History::new(&fixture.log).await?;
+    history.advance(1000).await?;
+    let pool = &history.pool;
+    let mut connection = pool.acquire().await?;
+    let last = async |connection: &mut Connection, event_type: &str| {
+        let filter = timeline::Filter { event_types: vec![event_type.to_owned()], ..timeline::Filter::default() };
+        timeline::list(connection, &filter, timeline::Order::NewestFirst, 1).await?.into_iter().next().context("a line")
+    };
+    let line = last(&mut connection, "DeviceChanged").await?;
+    let states = line.states.context("the states")?;
+    assert_eq!((states.before["name"].as_str(), states.after["name"].as_str()), (Some("server 1"), Some("blade")));
+    let (id, position) = (line.aggregate_id.as_str(), line.position);
+    let state = async |kind: &str, id: &str, position: i64| {
+        anyhow::Ok(timeline::state(pool, kind, id, position).await?.map(|(state, _)| state))
+    };
+    assert_eq!(state("device", id, position - 1).await?, Some(states.before));
+    assert_eq!(state("device", id, position).await?, Some(states.after));
+    assert_eq!((state("device", id, 0).await?, state("device", "dc1", position).await?), (None, None));
+    assert!(state("site", "dc1", position).await?.is_some() && state("site", "dc1", 0).await?.is_none());
+    let (previous, next) = timeline::around(pool, "device", id, position, position).await?;
+    assert_eq!((previous.is_some_and(|previous| previous < position), next), (true, None));
+    // The first event of an object replaces nothing.
+    assert_eq!(last(&mut connection, "SiteDefined").await?.states, None);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 const CHUNK: usize = 500;
 
 /// Groups of fields that belong together: if one is refused, so are the others.
-const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position", "parent"]];
+const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position", "height", "face", "parent"]];
 
 /// The devices in use that hold any of the labels.
 #[derive(Default)]
@@ -318,8 +318,8 @@ fn change_of(
                 settings.extend(value.as_object().cloned().unwrap_or_default());
                 change.insert("settings".to_owned(), Value::Object(settings));
             }
-            ("name" | "serial" | "asset", true) => drop(change.insert((*field).to_owned(), json!(""))),
-            ("macs", true) => drop(change.insert("macs".to_owned(), json!([]))),
+            ("name" | "serial" | "asset" | "notes", true) => drop(change.insert((*field).to_owned(), json!(""))),
+            ("macs" | "tags", true) => drop(change.insert((*field).to_owned(), json!([]))),
             // As in a JSON merge patch, an explicit null removes a value. The rules say where that is not possible.
             ("site", true) => refuse("a device always belongs to a site; name another site, or leave the field out"),
             (_, true) => drop(change.insert((*field).to_owned(), Value::Null)),

@@ -8,6 +8,7 @@ use crate::event_log::append::Precondition;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::controller::{Endpoint, Host};
+use bootledger_aggregates::device::footprint::Footprint;
 use bootledger_aggregates::infrastructure::Declared;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
@@ -121,6 +122,15 @@ impl ImportFacts {
     pub(super) fn idle(&self) -> Vec<Precondition> {
         let own: BTreeMap<DeviceId, &Device> = self.devices.values().map(|device| (device.id, device)).collect();
         own.into_values().flat_map(|device| self.family.idle(device)).collect()
+    }
+
+    /// The device of a row, the rack that the row moves it to, and the units that it takes there: the same as in its rack now.
+    /// `None` if it takes no units, or stays where it is.
+    pub(super) fn move_of(&self, row: &Row) -> Option<(DeviceId, Name, Footprint)> {
+        let device = self.devices.get(&row.mac)?;
+        let footprint = device.footprint()?;
+        let rack = row.rack.clone().filter(|rack| device.rack.as_ref() != Some(rack))?;
+        Some((device.id, rack, footprint))
     }
 
     /// The devices that contain this one and that the file deploys too, with their rows. One deployment would detach what the

@@ -19,6 +19,7 @@ use bootledger_aggregates::deployment::assignment::Assignment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::start::{DeviceFacts, StartDeployment, StartFacts, no_default_image};
+use bootledger_aggregates::device::footprint::Footprint;
 use bootledger_aggregates::placement::ChangeScope;
 use bootledger_aggregates::rules::{BrokenRule, Refused, Rule};
 use bootledger_aggregates::settings::Resolution;
@@ -41,7 +42,11 @@ pub(super) struct Planned {
     pub(super) chosen: Vec<Claim>,
     /// Those of the rows' devices that already exist.
     known: BTreeSet<DeviceId>,
+    /// The devices that rows have put into racks, with the units that they take there.
+    arrived: Arrived,
 }
+
+type Arrived = HashMap<Name, Vec<(DeviceId, Footprint)>>;
 
 impl Planned {
     /// The rows for a dry run, without the ids of devices and deployments that will not be created.
@@ -56,6 +61,8 @@ impl Planned {
 /// The facts that all rows share.
 struct Common<'a> {
     known: &'a ImportFacts,
+    /// The devices that leave the units of their racks, because a row of the file names another rack.
+    moving: BTreeSet<DeviceId>,
     plan: Plan,
     import: ImportId,
     metadata: String,
@@ -72,15 +79,18 @@ pub(super) async fn plan(
     let rows = names::without_fillers(rows, &known);
     let rows: &[Row] = &rows;
     let mut free = Free::find(&commands.views, &known, rows, beside).await?;
-    let common = Common { known: &known, plan: standard_plan()?, import, metadata: context::metadata_text(context) };
+    let moving = rows.iter().filter_map(|row| known.move_of(row)).map(|(device, ..)| device).collect();
+    let common = Common { known: &known, moving, plan: standard_plan()?, import, metadata: context::metadata_text(context) };
     let mut planned = Planned {
         rows: Vec::with_capacity(rows.len()),
         events: vec![],
         preconditions: vec![],
         chosen: vec![],
         known: BTreeSet::new(),
+        arrived: Arrived::new(),
     };
     let mut errors = vec![];
+    let mut named: HashMap<DeviceId, &Row> = HashMap::new();
     let mut used = BTreeMap::new();
     let mut resolved = Resolved::new();
     for row in rows {
@@ -95,13 +105,26 @@ pub(super) async fn plan(
             );
             errors.push(error(row.line, "mac", Rule::ChassisInFile, message));
         }
+        if let Some(device) = known.devices.get(&row.mac) {
+            let first: &Row = named.entry(device.id).or_insert(row);
+            // Two rows with the same MAC address were found when the file was read.
+            if first.mac != row.mac {
+                let message = format!(
+                    "this server is already in row {}, by its MAC address {}; leave one of the two rows out",
+                    first.line, first.mac
+                );
+                errors.push(error(row.line, "mac", Rule::MacRepeated, message));
+            }
+        }
     }
     let of_catalogue =
         |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
     planned.preconditions.extend(known.idle());
     planned.chosen = free.given();
+    // A server that keeps its unit in another rack must not take that of a device that comes there at the same time.
     let scope = ChangeScope {
+        racks: rows.iter().filter_map(|row| known.move_of(row)).map(|(_, rack, _)| rack).collect(),
         ranges: rows.iter().filter_map(|row| row.management_ip.as_ref()?.ipv4()).map(Into::into).collect(),
         ..ChangeScope::free_of_infrastructure(planned.rows.iter().map(|row| row.ip))
     };
@@ -180,8 +203,13 @@ impl Common<'_> {
             .or_else(|| network.spec.racks.first().cloned());
         let id = known_device.map_or_else(|| DeviceId(Uuid::now_v7()), |device| device.id);
         let mut broken: Vec<BrokenRule> = self.rack(row, rack.as_ref(), network).into_iter().collect();
-        let device = match self.device(commands, row, id, rack.as_ref(), &network.spec.site).await? {
-            Ok(device) => device,
+        let device = match self.device(commands, row, id, rack.as_ref(), &network.spec.site, &planned.arrived).await? {
+            Ok(device) => {
+                if let Some((id, rack, footprint)) = self.known.move_of(row) {
+                    planned.arrived.entry(rack).or_default().push((id, footprint));
+                }
+                device
+            }
             Err(Refused(more)) => {
                 broken.extend(more);
                 None
@@ -223,7 +251,13 @@ impl Common<'_> {
             settings: self.settings(row, image, &lineage, site, resolved),
         };
         let deployment = DeploymentId(Uuid::now_v7());
-        let start = StartDeployment { assignment: assignment.clone(), plan: self.plan.clone(), import: Some(self.import), facts };
+        let start = StartDeployment {
+            assignment: assignment.clone(),
+            plan: self.plan.clone(),
+            import: Some(self.import),
+            notes: row.notes_of_deployment(),
+            facts,
+        };
         let mut draft = Draft::<Deployment>::fresh(deployment.to_string());
         if let Err(Refused(more)) = draft.decide(|none| none.decide(DeploymentCommand::StartDeployment(Box::new(start)))) {
             broken.extend(more.into_iter().filter(|rule| !broken.contains(rule)).collect::<Vec<_>>());
@@ -277,6 +311,7 @@ impl Common<'_> {
 fn column_of(field: &str) -> String {
     match field {
         "device" | "macs" => "mac".to_owned(),
+        "position" => "rack".to_owned(),
         "management" | "management.address" => "management_ip".to_owned(),
         other => other.to_owned(),
     }

@@ -11,6 +11,7 @@ mod table;
 mod tests;
 
 use bootledger_aggregates::rules::Rule;
+use bootledger_aggregates::values::name::Name;
 use bootledger_port::RowError;
 use columns::Order;
 pub(crate) use columns::{Row, error};
@@ -38,6 +39,25 @@ pub(super) struct Content {
     pub(super) rows: Vec<Row>,
     /// All errors, by row.
     pub(super) errors: Vec<RowError>,
+}
+
+impl Content {
+    /// Makes this rack the rack of the rows that name none. Rows that name another one are errors.
+    pub(super) fn put_into(&mut self, rack: &Name) {
+        for row in &mut self.rows {
+            match &row.rack {
+                Some(other) if other != rack => {
+                    let message = format!(
+                        "the row names rack {other}, and the file is for rack {rack}; leave the cell empty, or add the row at that rack"
+                    );
+                    self.errors.push(error(row.line, "rack", Rule::RackOther, message));
+                }
+                Some(_) => {}
+                None => row.rack = Some(rack.clone()),
+            }
+        }
+        self.errors.sort_by_key(|error| error.row);
+    }
 }
 
 /// How many lines may precede the header line: a title, an author, a date.

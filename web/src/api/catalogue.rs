@@ -1,5 +1,6 @@
 //! Handlers that the routes of all catalogue kinds share: list, read, define, retire.
 
+use crate::confidential::Reader;
 use crate::http::auth::caller::Caller;
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
@@ -27,6 +28,9 @@ pub struct CatalogueQuery {
     limit: Option<u32>,
 }
 
+/// The most entries of a kind that are read to be searched here and not by the database.
+const LARGEST: i64 = 10_000;
+
 /// The form in which the API returns a catalogue entry. A client can send the returned `spec` back with `PUT` unchanged.
 pub(crate) trait Answer: Serialize {
     /// The entry's columns in the views.
@@ -50,6 +54,21 @@ pub(super) async fn page(kind: &str, query: &CatalogueQuery, snapshot: &mut Snap
     let (at, after, q) = (snapshot.at, query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(snapshot.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
     Ok(Page::of(found, limit, |item| item.key.clone()))
+}
+
+/// The same page for a reader who may not see all of the entries: what is hidden is not searched, either.
+pub(super) async fn page_for(
+    reader: Reader,
+    kind: &str,
+    query: &CatalogueQuery,
+    snapshot: &mut Snapshot<'_>,
+) -> Result<Page<Item>, Error> {
+    let Some(q) = query.q.as_ref().filter(|_| reader.is_limited(kind)) else { return page(kind, query, snapshot).await };
+    let (limit, at, q) = (limit(query.limit)?, snapshot.at, q.to_lowercase());
+    let all = catalogue::list(snapshot.connection(), kind, at, query.after.as_deref(), LARGEST, None).await?;
+    let shown = all.into_iter().map(|item| Item { spec: reader.state(kind, item.spec), ..item });
+    let found = shown.filter(|item| format!("{} {}", item.key, item.spec).to_lowercase().contains(&q));
+    Ok(Page::of(found.take(limit as usize + 1).collect(), limit, |item| item.key.clone()))
 }
 
 /// Lists the entries of a kind by key, including retired ones, which are marked.

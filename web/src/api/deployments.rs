@@ -3,6 +3,7 @@
 pub(super) mod item;
 mod line;
 
+use crate::http::application::Application;
 use crate::http::auth::caller::{Operator, Viewer};
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
@@ -13,8 +14,9 @@ use crate::http::request::parameters::Parameters;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
-use actix_web::web::{ServiceConfig, resource};
+use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
@@ -38,6 +40,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/deployments/{id}").get(show))
         .service(resource("/api/v1/deployments/{id}/cancel").post(cancel))
         .service(resource("/api/v1/deployments/{id}/done").post(done))
+        .service(resource("/api/v1/deployments/{id}/notes").put(note))
+        .service(resource("/api/v1/deployments/{id}/restart-reported").post(restart_reported))
         .service(resource("/api/v1/deployments/{id}/plugins/{plugin}/retry").post(retry))
         .service(resource("/api/v1/deployments/{id}/events").get(events));
 }
@@ -78,10 +82,10 @@ pub struct DeploymentQuery {
     plugin: Option<RunStatus>,
     /// Only deployments with a plugin that is now waiting for this, such as `dhcp-server:kea-1`. Cannot be combined with `at`.
     awaiting: Option<String>,
-    /// Only deployments with this text in their host name, address or MAC address.
+    /// Only deployments with this text in their host name, address, MAC address, note, ticket or reason of cancellation.
     q: Option<String>,
-    /// The order: `-started` (newest first, the default), `started`, `hostname`, `-hostname`, `since` or `-since` (by the time
-    /// of the last change of status).
+    /// The order: `started`, `hostname`, `since` (the time of the last change of status), `status`, `ip`, `role` (venture and
+    /// role), `image` or `site`. A leading `-` reverses it. The default is `-started`: the newest first.
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
     /// Only items after this cursor: the `next` of the previous page, in the same order.
@@ -232,12 +236,51 @@ pub(crate) async fn done(
     mut backend: Backend,
     Path(deployment): Path<DeploymentId>,
 ) -> Result<HttpResponse, Error> {
-    let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
+    let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()), reason: Text::EMPTY };
     changed(
         Change::make(&mut backend, &caller, Command::Deployment(DeploymentAction::MarkDone { deployment, by })).await?,
         &mut backend,
     )
     .await
+}
+
+/// Reports that you restarted the server, for which the deployment waits because Bootledger cannot restart it or cannot confirm
+/// its restart.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/restart-reported", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn restart_reported(
+    caller: Operator,
+    application: Data<Application>,
+    mut backend: Backend,
+    Path(deployment): Path<DeploymentId>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Deployment(DeploymentAction::ReportRestart { deployment, now: (application.now)() });
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
+}
+
+/// The note and the ticket of a deployment.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewNotes {
+    /// The note, for people to read: at most 300 characters; empty to remove it.
+    #[serde(default)]
+    note: Text,
+    /// The reference of a ticket in another system, such as `OPS-1234`: at most 300 characters; empty to remove it.
+    #[serde(default)]
+    ticket: Text,
+}
+
+/// Sets the note and the ticket of a deployment, also after it has ended.
+#[utoipa::path(put, path = "/api/v1/deployments/{id}/notes", tag = "deployments", request_body = NewNotes,
+    params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn note(
+    caller: Operator,
+    mut backend: Backend,
+    Path(deployment): Path<DeploymentId>,
+    Json(NewNotes { note, ticket }): Json<NewNotes>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Deployment(DeploymentAction::NoteDeployment { deployment, notes: Notes { note, ticket } });
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
 /// Retries a plugin of a deployment now, even if it is waiting for something.

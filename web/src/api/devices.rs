@@ -2,7 +2,7 @@
 
 use crate::api::catalogue::ChangeMode;
 use crate::api::deployments::Reason;
-use crate::http::auth::caller::{Caller, Operator, Viewer};
+use crate::http::auth::caller::{Administrator, Caller, Operator, Viewer};
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
 use crate::http::request::backend::Backend;
@@ -22,6 +22,7 @@ use bootledger_aggregates::device::remark::Remark;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{Command, DeviceAction};
 use bootledger_projections::rows::devices::{self, Device, Filter, Sort};
@@ -35,6 +36,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/devices/{id}").get(show).patch(change))
         .service(resource("/api/v1/devices/{id}/verify").post(verify))
         .service(resource("/api/v1/devices/{id}/unverify").post(unverify))
+        .service(resource("/api/v1/devices/{id}/lock").post(lock))
+        .service(resource("/api/v1/devices/{id}/unlock").post(unlock))
         .service(resource("/api/v1/devices/{id}/decommission").post(decommission))
         .service(resource("/api/v1/devices/{id}/facts").put(record_facts))
         .service(resource("/api/v1/devices/{id}/settings").get(settings));
@@ -72,9 +75,15 @@ pub struct DeviceQuery {
     serial: Option<Text>,
     /// Only devices with a deployment that is open or in progress (true), or without one (false).
     live: Option<bool>,
-    /// Only devices with this text in their name, serial or asset number, MAC addresses, host names or IP addresses.
+    /// Only devices with this tag.
+    #[param(value_type = Option<String>)]
+    tag: Option<Tag>,
+    /// Only devices that are locked (true), or that are not (false).
+    locked: Option<bool>,
+    /// Only devices with this text in their name, serial or asset number, MAC addresses, host names, IP addresses or tags.
     q: Option<String>,
-    /// The order: `registered` (the default), `name`, `serial` or `changed`. A leading `-` reverses it.
+    /// The order: `registered` (the default), `name`, `serial`, `asset`, `site`, `rack` (and unit), `role` (venture and role),
+    /// `hostnames`, `addresses` (by the first one) or `changed`. A leading `-` reverses it.
     #[param(value_type = Option<String>)]
     sort: Option<Sort>,
     /// Only items after this cursor: the `next` of the previous page, in the same order.
@@ -102,6 +111,8 @@ impl DeviceQuery {
             mac: self.mac,
             serial: self.serial,
             kind: self.kind,
+            tag: self.tag,
+            locked: self.locked,
             q: self.q,
             sort: self.sort.unwrap_or_default(),
             after: self.after,
@@ -271,6 +282,27 @@ pub(crate) async fn verify(caller: Operator, mut backend: Backend, Path(id): Pat
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
     changed(Change::make(&mut backend, &caller, Command::Device(DeviceAction::UnverifyDevice(id))).await?, &mut backend).await
+}
+
+/// Locks a device, so that it is not installed again: no deployment of it starts, and it is not decommissioned, until an
+/// administrator unlocks it. A deployment that has started is not affected.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/lock", tag = "devices", request_body = Reason,
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn lock(
+    caller: Operator,
+    mut backend: Backend,
+    Path(device): Path<DeviceId>,
+    Json(Reason { reason }): Json<Reason>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Device(DeviceAction::LockDevice { device, reason });
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
+}
+
+/// Unlocks a device.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/unlock", tag = "devices",
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn unlock(caller: Administrator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
+    changed(Change::make(&mut backend, &caller, Command::Device(DeviceAction::UnlockDevice(id))).await?, &mut backend).await
 }
 
 /// Decommissions a device and releases everything that it holds.

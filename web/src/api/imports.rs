@@ -46,7 +46,8 @@ pub struct ImportAnswer {
 /// Starts a deployment for every row of a CSV file, or for none. The response lists every error of every row.
 ///
 /// Columns, separated by `;` or `,`: mac, `management_ip`, network, venture, role, `boot_image`, hostname, ip, rack, serial;
-/// the last four may be empty or left out. A header line is optional.
+/// the last four may be empty or left out. A header line is optional. With a header line, there may be the columns note and
+/// ticket as well.
 #[utoipa::path(post, path = "/api/v1/imports", tag = "imports", params(ImportMode),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "The deployments that an import without dry_run would start", body = ImportAnswer),
@@ -57,7 +58,7 @@ pub(crate) async fn create(
     Parameters(mode): Parameters<ImportMode>,
     Csv(csv, _memory): Csv,
 ) -> Result<HttpResponse, Error> {
-    match backend.import(&csv, mode.dry_run, caller.context()).await? {
+    match backend.import(&csv, mode.dry_run, None, caller.context()).await? {
         Imported::Planned(rows) => Ok(HttpResponse::Ok().json(ImportAnswer { import: None, position: None, rows })),
         Imported::Refused(rows) => Err(Error::rejected_rows(rows)),
         Imported::Started { import, receipt, rows } => {

@@ -47,8 +47,8 @@ pub struct NewOrder {
     /// Whether the server boots from the network at its next boot, and only at that one.
     #[serde(default)]
     network_boot: bool,
-    /// The deployment in progress whose installation the order may interrupt. Without it, `off` and `cycle` are refused while
-    /// the device has a deployment in progress.
+    /// The deployment in progress whose installation the order may interrupt. Without it, `off`, `cycle` and each order with
+    /// `network_boot` are refused while the device has a deployment in progress.
     #[serde(default)]
     interrupts: Option<DeploymentId>,
 }

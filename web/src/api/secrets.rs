@@ -2,7 +2,7 @@
 //! them. They never return a secret itself, or whether it can be read.
 
 use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::{Administrator, Auditor};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::body::Json;
@@ -26,7 +26,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 #[utoipa::path(get, path = "/api/v1/secrets", tag = "secrets", params(CatalogueQuery),
     responses((status = 200, body = Page<Entry<SecretSpec>>)))]
 pub(crate) async fn index(
-    _: Administrator,
+    _: Auditor,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
@@ -36,7 +36,7 @@ pub(crate) async fn index(
 /// Returns the scope of one secret.
 #[utoipa::path(get, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
-pub(crate) async fn show(_: Administrator, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Auditor, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     catalogue::show::<Entry<SecretSpec>>("secret", &key, backend.read().await?).await
 }
 

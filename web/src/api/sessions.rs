@@ -32,7 +32,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SessionQuery {
-    /// Only sessions of this user. Only administrators may name another user.
+    /// Only sessions of this user. Only auditors and administrators may name another user.
     #[param(value_type = Option<String>)]
     user: Option<UserName>,
     /// Whether to include sessions that have ended.
@@ -51,9 +51,9 @@ pub struct SessionAnswer {
     id: SessionId,
     #[serde(flatten)]
     view: SessionView,
-    /// When the session was last used, to the minute; null if the session has ended.
+    /// When the session was last used, to the minute; null if the session has ended, and for past positions.
     last_seen: Option<Timestamp>,
-    /// When the session expires, even if it is in use; null if the session has ended.
+    /// When the session expires, even if it is in use; null if the session has ended, and for past positions.
     expires: Option<Timestamp>,
 }
 
@@ -63,7 +63,7 @@ impl From<Listed> for SessionAnswer {
     }
 }
 
-/// Lists live sessions, newest first: your own or, for administrators, everyone's.
+/// Lists live sessions, newest first: your own or, for auditors and administrators, everyone's.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(SessionQuery),
     responses((status = 200, body = Page<SessionAnswer>)))]
 pub(crate) async fn index(
@@ -74,10 +74,10 @@ pub(crate) async fn index(
     let mut snapshot = backend.read().await?;
     let (limit, at) = (limit(query.limit)?, snapshot.at);
     let own = viewer.principal.user().map(|user| user.name.clone());
-    let of = match (query.user, viewer.principal.may(Role::Administrator)) {
+    let of = match (query.user, viewer.principal.may(Role::Auditor)) {
         (named, true) => named,
         (Some(named), false) if Some(&named) != own.as_ref() => {
-            viewer.principal.require(Role::Administrator)?;
+            viewer.principal.require(Role::Auditor)?;
             Some(named)
         }
         // A token has no sessions.

@@ -2,7 +2,7 @@
 
 use crate::api::catalogue::{CatalogueQuery, page};
 use crate::http::application::Application;
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::{Administrator, Auditor};
 use crate::http::auth::token::Secret;
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
@@ -81,7 +81,7 @@ pub struct TokenMade {
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(CatalogueQuery),
     responses((status = 200, body = Page<TokenAnswer>)))]
 pub(crate) async fn index(
-    _: Administrator,
+    _: Auditor,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
@@ -100,7 +100,7 @@ async fn find(snapshot: &mut Snapshot<'_>, id: TokenId) -> Result<TokenAnswer, E
 /// Returns one token without its secret.
 #[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
-pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Auditor, Path(id): Path<TokenId>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let body = find(&mut snapshot, id).await?;
     Ok(snapshot.answer(&body))

@@ -1,7 +1,7 @@
 //! Routes for users. A password that Bootledger generates is returned once and never again.
 
 use crate::api::catalogue::{CatalogueQuery, page};
-use crate::http::auth::caller::{Administrator, Caller};
+use crate::http::auth::caller::{Administrator, Auditor, Caller};
 use crate::http::auth::password::Password;
 use crate::http::error::Error;
 use crate::http::request::answer::{Change, Shown};
@@ -132,7 +132,7 @@ pub struct PasswordMade {
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", params(CatalogueQuery),
     responses((status = 200, body = Page<UserAnswer>)))]
 pub(crate) async fn index(
-    _: Administrator,
+    _: Auditor,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
@@ -151,7 +151,7 @@ async fn find(snapshot: &mut Snapshot<'_>, name: &UserName) -> Result<UserAnswer
 /// Returns one user.
 #[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = UserName, Path, description = "The user")),
     responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn show(_: Administrator, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Auditor, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let body = find(&mut snapshot, &name).await?;
     Ok(snapshot.answer(&body))

@@ -3,7 +3,8 @@
 mod delivery;
 
 use self::delivery::{DeliveryItem, Details};
-use crate::api::catalogue::{CatalogueQuery, page};
+use crate::api::catalogue::{CatalogueQuery, page_for};
+use crate::confidential::Reader;
 use crate::http::application::Application;
 use crate::http::auth::caller::{Administrator, Caller, Viewer};
 use crate::http::error::Error;
@@ -17,7 +18,6 @@ use crate::http::request::snapshot::Snapshot;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::rules::Rule;
-use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
@@ -48,7 +48,7 @@ pub struct WebhookAnswer {
     sequence: i64,
     /// Whether the webhook is retired.
     retired: bool,
-    /// The description, in the form that `PUT` accepts.
+    /// The description, in the form that `PUT` accepts. Only administrators see the path and the query of the URL.
     spec: WebhookSpec,
     /// The position in the log that deliveries start from.
     begins: Beginning,
@@ -60,7 +60,8 @@ pub struct WebhookAnswer {
 
 impl WebhookAnswer {
     async fn of(item: Item, application: &Application, snapshot: &mut Snapshot<'_>, caller: &Caller) -> Result<Self, Error> {
-        let details = if caller.principal.may(Role::Administrator) { Details::Shown } else { Details::Hidden };
+        let reader = Reader::of(&caller.principal);
+        let details = if reader == Reader::Administrator { Details::Shown } else { Details::Hidden };
         let entry: Entry<WebhookView> = item.read()?;
         let delivery = if entry.retired || snapshot.at != At::Now {
             None
@@ -70,6 +71,7 @@ impl WebhookAnswer {
             Some(DeliveryItem::of(delivery, entry.spec.paused.as_ref(), details))
         };
         let Entry { key, sequence, retired, spec: WebhookView { spec, begins, paused } } = entry;
+        let spec = WebhookSpec { url: reader.url(spec.url), ..spec };
         Ok(Self { key, sequence, retired, spec, begins, paused, delivery })
     }
 
@@ -119,7 +121,7 @@ pub(crate) async fn index(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let page = page("webhook", &query, &mut snapshot).await?;
+    let page = page_for(Reader::of(&caller.principal), "webhook", &query, &mut snapshot).await?;
     let mut items = vec![];
     for item in page.items {
         items.push(WebhookAnswer::of(item, &application, &mut snapshot, &caller).await?);

@@ -23,7 +23,13 @@ const THEME: &str = "/theme";
 const BROWSERS_BELOW: [&str; 2] = ["/sign-in/", "/assets/"];
 
 /// Paths with which users change their own account. Any role is enough. The handlers check whose account it is.
-const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
+const OWN_BELOW: [&str; 3] = ["/settings/sessions/", "/api/v1/sessions/", "/views/"];
+
+/// The path that saves a view of a list: a choice of the user, which changes nothing that deployments depend on.
+const VIEWS: &str = "/views";
+
+/// The path that starts a verification of the log. It changes nothing that the log is about, so auditors may use it.
+pub(crate) const VERIFY: &str = "/timeline/verify";
 
 /// The callers who may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ pub(crate) fn is_for_machines(path: &str) -> bool {
 
 /// Whether users change their own account with a path.
 pub(super) fn is_own(path: &str) -> bool {
-    [SIGN_OUT, PASSWORD].contains(&path) || OWN_BELOW.iter().any(|prefix| path.starts_with(prefix))
+    [SIGN_OUT, PASSWORD, VIEWS].contains(&path) || OWN_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 //! requires a valid token or a live session, except for a few named paths. Handlers then declare with an extractor which role
 //! they need. While the database does not answer, all other requests are refused.
 
+mod address;
 mod authentication;
 pub mod caller;
 pub mod cookie;
 mod credentials;
 mod csrf;
+mod failures;
 mod fair_queue;
 pub mod guard;
 mod hashing;
+mod kept_forms;
 mod lock_out;
 pub mod openid;
 pub mod password;
@@ -22,8 +25,9 @@ pub mod token;
 mod tokens;
 pub(crate) mod transport;
 
+pub use address::network;
 pub(crate) use authentication::Reporter;
 pub(crate) use fair_queue::Turn;
+pub(crate) use kept_forms::{KeptForm, KeptForms};
 pub(crate) use recent_passwords::RecentPasswords;
-pub use throttle::network;
 pub(crate) use throttle::{Attempt, Throttle};

@@ -2,6 +2,7 @@
 //! errors. The chain of an internal error is logged here, once.
 
 pub mod correlation;
+mod head;
 mod headers;
 mod measurements;
 pub mod position;
@@ -29,13 +30,14 @@ pub(crate) struct ErrorPage(pub(crate) fn(&Problem, &HttpRequest) -> HttpRespons
 
 /// Surrounds all other middleware and handlers.
 pub(crate) async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
     let correlation = Correlation::read(request.headers());
     request.extensions_mut().insert(correlation.clone());
     let method = measurements::method(request.method());
+    let head = head::rerouted(&mut request);
     // Neither path nor query: a path may contain a deployment's token, a query anything.
     let span = tracing::info_span!(
         "request",
@@ -56,6 +58,9 @@ pub(crate) async fn edge(
             measurements.observe(method, &route, status, elapsed);
         }
         headers::add(&mut response, &correlation);
+        if head {
+            response = head::without_body(response);
+        }
         let milliseconds = elapsed.as_millis();
         // Thousands of servers may boot at once, so only requests that change something, fail or are slow are logged.
         if !response.request().method().is_safe() || status.is_server_error() || elapsed > SLOW {

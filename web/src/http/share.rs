@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// How long a request waits for its caller's share.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,6 +30,10 @@ const OUTSIDE: usize = 8;
 const MEMORY: usize = 4_096;
 /// The size of a unit, in bytes.
 const UNIT: usize = 64 << 10;
+/// How many files, such as exports, a caller may download at the same time. Each is on the disk until it has been sent.
+const FILES: usize = 2;
+/// How many such files the process keeps at the same time.
+static ALL_FILES: Semaphore = Semaphore::const_new(10);
 /// How many callers are remembered before those without a request are forgotten.
 const REMEMBERED: usize = 1_000;
 
@@ -74,7 +78,56 @@ pub(crate) enum Work {
 
 /// A part of a share while it is in use.
 #[derive(Debug)]
-pub(crate) struct Permit(#[expect(dead_code, reason = "it counts until it is dropped")] OwnedSemaphorePermit);
+pub(crate) struct Permit {
+    #[expect(dead_code, reason = "it counts until it is dropped")]
+    held: OwnedSemaphorePermit,
+    files: Arc<Files>,
+}
+
+impl Permit {
+    /// Takes a part of the same caller's share for a file that the caller downloads. It lasts longer than the request: until the
+    /// file has been sent.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if the caller downloads too many files, and [`Error::Unavailable`] if all callers together do.
+    pub(crate) fn file(&self) -> Result<FilePermit, Error> {
+        self.files.take(&ALL_FILES)
+    }
+}
+
+/// The files that one caller downloads.
+#[derive(Debug)]
+struct Files {
+    who: Who,
+    free: Arc<Semaphore>,
+}
+
+/// A file that a caller downloads, until it is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it counts until it is dropped")]
+pub(crate) struct FilePermit {
+    own: OwnedSemaphorePermit,
+    of_all: SemaphorePermit<'static>,
+    /// The caller is remembered for as long as the caller's permits count.
+    files: Arc<Files>,
+}
+
+impl Files {
+    fn take(self: &Arc<Self>, all: &'static Semaphore) -> Result<FilePermit, Error> {
+        let own = Arc::clone(&self.free).try_acquire_owned().map_err(|_| Error::Busy {
+            message: format!(
+                "{} already downloads {FILES} files, which the service keeps on its disk until they arrive. Wait for one of them \
+                 or cancel it, then retry",
+                self.who.words()
+            ),
+            retry_after: 30,
+        })?;
+        let of_all = all.try_acquire().map_err(|_| {
+            Error::unavailable("other users download as many files as the service keeps on its disk; retry in a minute", 60)
+        })?;
+        Ok(FilePermit { own, of_all, files: Arc::clone(self) })
+    }
+}
 
 /// The share of one caller.
 #[derive(Debug)]
@@ -84,6 +137,7 @@ pub(crate) struct Share {
     changes: Part,
     outside: Part,
     memory: Part,
+    files: Arc<Files>,
 }
 
 #[derive(Debug)]
@@ -105,7 +159,9 @@ impl Share {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         // A command uses a connection only briefly, and a group of commands is appended together.
         let (reads, changes) = ((connections / 3).clamp(1, 8), (connections * 2 / 3).clamp(2, 16));
-        Self { who, reads: Part::new(reads), changes: Part::new(changes), outside: Part::new(OUTSIDE), memory: Part::new(MEMORY) }
+        let files = Arc::new(Files { who: who.clone(), free: Arc::new(Semaphore::new(FILES)) });
+        let (outside, memory) = (Part::new(OUTSIDE), Part::new(MEMORY));
+        Self { who, reads: Part::new(reads), changes: Part::new(changes), outside, memory, files }
     }
 
     /// Takes a part of the share as soon as one is free.
@@ -120,7 +176,8 @@ impl Share {
             Work::Outside => (&self.outside, "wait for other systems"),
         };
         let limit = || format!("at most {} of its requests may {doing} at the same time", part.most);
-        self.take_of(part, 1, patience, limit).await.map(Permit)
+        let held = self.take_of(part, 1, patience, limit).await?;
+        Ok(Permit { held, files: Arc::clone(&self.files) })
     }
 
     async fn take_of(
@@ -186,7 +243,7 @@ impl Shares {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shares.len() >= REMEMBERED && !shares.contains_key(&who) {
             // A share that no request refers to has nothing in use, so that a new one is equal to it.
-            shares.retain(|_, share| Arc::strong_count(share) > 1);
+            shares.retain(|_, share| Arc::strong_count(share) > 1 || Arc::strong_count(&share.files) > 1);
         }
         Arc::clone(shares.entry(who).or_insert_with_key(|who| Arc::new(Share::new(who.clone(), connections))))
     }
@@ -246,6 +303,29 @@ mod tests {
             assert!(waits.now_or_never().is_none());
         }
         assert!(matches!(share.take(Work::Read).now_or_never(), Some(Err(Error::Busy { .. }))));
+    }
+
+    #[tokio::test]
+    async fn downloads_are_limited_for_each_caller_and_for_all_until_they_end() {
+        static ALL: Semaphore = Semaphore::const_new(FILES + 1);
+        let shares = Shares::default();
+        let [ada, bob] = ["ada", "bob"].map(|name| Arc::clone(&shares.of(user(name), 24).files));
+        let mut held: Vec<_> = (0..FILES).map(|_| ada.take(&ALL).expect("a permit")).collect();
+        let refused = ada.take(&ALL).expect_err("too many of one caller");
+        assert!(matches!(refused, Error::Busy { .. }) && refused.to_string().contains("the user ada"), "{refused}");
+        let other = bob.take(&ALL).expect("another caller");
+        assert!(matches!(bob.take(&ALL), Err(Error::Unavailable { .. })), "too many of all");
+        // A caller who has no request, but still downloads, is not forgotten.
+        let own = Arc::downgrade(&ada);
+        drop(ada);
+        for number in 0..=u32::try_from(REMEMBERED).expect("a number") {
+            shares.of(Who::Address(IpAddr::V4(number.into())), 24);
+        }
+        let again = Arc::clone(&shares.of(user("ada"), 24).files);
+        assert!(own.upgrade().is_some_and(|own| Arc::ptr_eq(&own, &again)));
+        drop(held.pop());
+        drop(other);
+        assert!(again.take(&ALL).is_ok());
     }
 
     #[tokio::test]

@@ -26,6 +26,8 @@ pub(crate) struct Watched {
     request: HttpRequest,
     shown: watch::Receiver<i64>,
     stopping: watch::Receiver<bool>,
+    /// The reader's role when the stream began.
+    role: Option<Role>,
     admitted: Instant,
 }
 
@@ -33,7 +35,8 @@ impl Watched {
     /// Begins to watch for the reader who sent a request.
     pub(crate) fn new(request: &HttpRequest, application: &Application) -> Self {
         let (shown, stopping) = (application.position.clone(), application.stopping.clone());
-        Self { request: request.clone(), shown, stopping, admitted: Instant::now() }
+        let role = Principal::of_request(request).ok().and_then(|principal| principal.level());
+        Self { request: request.clone(), shown, stopping, role, admitted: Instant::now() }
     }
 
     /// The position that the views show. `None` if the service stops, or if the reader may no longer read.
@@ -59,6 +62,7 @@ impl Watched {
         }
         self.admitted = Instant::now();
         let requested = Principal::revalidate(&self.request).await;
-        requested.is_ok_and(|principal| principal.require(Role::Viewer).is_ok())
+        // What a stream contains depends on the role, so that it ends when the role changes, and the reader connects again.
+        requested.is_ok_and(|principal| principal.require(Role::Viewer).is_ok() && principal.level() == self.role)
     }
 }

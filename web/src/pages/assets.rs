@@ -1,13 +1,13 @@
 //! The static files of pages: the stylesheet, the scripts, the icons. Each has a URL that changes with its content, so that a
 //! browser may cache it permanently. They are part of the program; nothing is fetched from elsewhere.
 //!
-//! htmx is kept as its package has it; `assets/manifest.json` names the source. The icons are those of Bootstrap Icons (MIT)
+//! htmx and the font are kept as their packages have them; `assets/manifest.json` names the source. The icons are those of Bootstrap Icons (MIT)
 //! that are in use, as symbols of one file.
 
 use crate::http::error::Error;
 use crate::http::request::path::Path;
 use actix_web::HttpResponse;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, ContentEncoding};
 use sha2::Digest;
 use std::sync::LazyLock;
 
@@ -63,16 +63,41 @@ asset!(
     ICONS, "icons.svg", "image/svg+xml"
 );
 
-static ALL: [&Asset; 4] = [&STYLE, &HTMX, &SCRIPT, &ICONS];
+asset!(
+    /// The logo, which is the icon of the pages as well.
+    LOGO, "logo.svg", "image/svg+xml"
+);
+asset!(
+    /// The font of all texts and numbers: Inter, a variable font with the characters of Latin-1. The stylesheet names its URL.
+    FONT, "inter.woff2", "font/woff2"
+);
+asset!(
+    /// The icon for programs that request only `/favicon.ico`.
+    FAVICON, "favicon.ico", "image/x-icon"
+);
+
+static ALL: [&Asset; 7] = [&STYLE, &HTMX, &SCRIPT, &ICONS, &LOGO, &FONT, &FAVICON];
 
 /// Handles `GET /assets/{hash}/{name}`.
 pub(super) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<HttpResponse, Error> {
     let asset = ALL.iter().find(|asset| asset.name == name && *asset.hash == hash);
     let asset = asset.ok_or_else(|| Error::NotFound("this file has changed; reload the page".to_owned()))?;
-    Ok(HttpResponse::Ok()
-        .content_type(asset.content_type)
-        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(asset.bytes))
+    Ok(served(asset, "public, max-age=31536000, immutable"))
+}
+
+/// Handles `GET /favicon.ico`, which browsers and other programs request without reading a page.
+pub(super) async fn favicon() -> HttpResponse {
+    served(&FAVICON, "public, max-age=86400")
+}
+
+fn served(asset: &Asset, cached: &'static str) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.content_type(asset.content_type).insert_header((CACHE_CONTROL, cached));
+    // A font of this form is compressed already.
+    if asset.name == FONT.name {
+        response.insert_header(ContentEncoding::Identity);
+    }
+    response.body(asset.bytes)
 }
 
 #[cfg(test)]
@@ -101,6 +126,19 @@ mod tests {
             assert_eq!(hash, entry.sha384, "{file}");
             assert!(served.contains(text), "{file} is not served");
         }
+        let font = vendored.iter().find(|entry| entry.file == FONT.name).expect("the font");
+        assert_eq!(base64::engine::general_purpose::STANDARD.encode(sha2::Sha384::digest(FONT.bytes)), font.sha384);
+    }
+
+    #[test]
+    fn the_stylesheet_names_the_font_by_its_content() {
+        let style = std::str::from_utf8(STYLE.bytes).expect("UTF-8");
+        assert!(style.contains(&format!("url(\"{}\")", FONT.url())), "write {} into style.css", FONT.url());
+    }
+
+    #[test]
+    fn the_font_leaves_room_for_the_rest_of_a_first_page_of_130_kb() {
+        assert!(FONT.bytes.len() < 50_000, "{}", FONT.bytes.len());
     }
 
     #[test]

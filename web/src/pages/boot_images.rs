@@ -9,6 +9,7 @@ mod labels;
 mod library;
 mod preview;
 mod read;
+mod revisions;
 mod show;
 mod upload;
 mod upload_form;
@@ -27,6 +28,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/{key}/live/{since}").get(page::live::<BootImages>))
         .service(resource("/boot-images/{key}/edit").get(described::edit::<BootImages>).post(described::change::<BootImages>))
         .service(resource("/boot-images/{key}/retire").get(described::load::<BootImages>).post(described::retire::<BootImages>))
+        .service(resource("/boot-images/{key}/compare").get(revisions::compare))
+        .service(resource("/boot-images/{key}/revert").get(revisions::confirm).post(revisions::revert))
         .service(resource("/boot-images/{key}/preview").get(preview::show));
     files::configure(config);
 }

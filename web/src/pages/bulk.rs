@@ -1,5 +1,5 @@
-//! Bulk actions on the rows of a list. A preview first shows the list, the exact number and every row, fixed by ID. Then each
-//! row is processed separately, and the results are shown row by row.
+//! Bulk actions on the rows of a list. A preview first shows the list, the exact number and every row, fixed by ID. The action
+//! that it starts has a page of its own: see `bulk_actions`.
 
 use crate::english::complete_sentence;
 use crate::http::error::Error;
@@ -8,6 +8,7 @@ use crate::pages::components::action::Allowed;
 use crate::pages::components::block;
 use crate::pages::form::Fields;
 use crate::pages::layout::PageContext;
+use crate::pages::list::OWN;
 use bootledger_aggregates::rules::Rule;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
@@ -27,13 +28,14 @@ pub(crate) fn select(id: Uuid, name: &str) -> Markup {
     html! { td { input type="checkbox" name="id" value=(id) form=(FORM) aria-label=(format!("Select {name}")); } }
 }
 
-/// The form below a list. `actions` are the values and texts of its buttons; a value that ends with `-all` concerns all rows
-/// that the list's filters select.
+/// The form below a list. `actions` are the values and texts of its buttons. They concern the selected rows, or all rows that the
+/// list's filters select.
 pub(crate) fn form(page_context: &PageContext, path: &str, may: &Allowed, actions: &[(&str, &str)]) -> Markup {
     html! {
         form.actions id=(FORM) method="post" action=(path) {
             input type="hidden" name="list" value=(page_context.with("", None));
             span.quiet data-count=(FORM) role="status" { "Select rows to" }
+            @if may.is_ok() { label.check { input type="checkbox" name="all" value="true"; " All filtered rows" } }
             @for (value, words) in actions {
                 @match may {
                     Ok(()) => { button.small type="submit" name="what" value=(value) { (words) } }
@@ -47,22 +49,21 @@ pub(crate) fn form(page_context: &PageContext, path: &str, may: &Allowed, action
 
 /// The action that a preview is requested for, and whether it concerns all rows of the list.
 pub(crate) fn requested(fields: &Fields) -> (&str, bool) {
-    let what = fields.text("what");
-    what.strip_suffix("-all").map_or((what, false), |what| (what, true))
+    (fields.text("what"), fields.text("all") == "true")
 }
 
 /// The parameters of a list, from its path.
 pub(crate) fn parameters<T: DeserializeOwned>(list: &str) -> Result<T, Error> {
     let query = list.split_once('?').map_or("", |(_, query)| query);
     let query = form_urlencoded::parse(query.as_bytes()).into_owned();
-    let query: Vec<(String, String)> = query.filter(|(name, _)| name != "columns").collect();
+    let query: Vec<(String, String)> = query.filter(|(name, _)| !OWN.contains(&name.as_str())).collect();
     read_filled(&query)
 }
 
-/// The IDs of the selected rows. `one` is what a row is, such as `device`.
-pub(crate) fn ids<T: FromStr>(fields: &Fields, one: &str) -> Result<Vec<T>, Error> {
+/// The IDs of the selected rows, from the fields `name`. `one` is what a row is, such as `device`.
+pub(crate) fn ids<T: FromStr>(fields: &Fields, name: &str, one: &str) -> Result<Vec<T>, Error> {
     let wrong = |text: &str| Error::rejected("id", Rule::Malformed, format!("{text:?} is not a {one} ID"));
-    fields.all("id").map(|text| text.parse().map_err(|_| wrong(text))).collect()
+    fields.all(name).map(|text| text.parse().map_err(|_| wrong(text))).collect()
 }
 
 /// The rows that an action is for.
@@ -98,9 +99,6 @@ pub(crate) struct Preview<'a> {
     pub(crate) table: &'a Markup,
 }
 
-/// The result of a row: the path of its page, its name, what happened.
-pub(crate) type RowResult = (String, String, Markup);
-
 impl Rows<'_> {
     fn back(&self) -> Markup {
         html! { a.button href=(self.list) { "Back to the list" } }
@@ -124,25 +122,6 @@ impl Rows<'_> {
                         caption.visually-hidden { "Planned changes" }
                         thead { tr { th scope="col" { (self.name) } @for column in *columns { th scope="col" { (column) } } th scope="col" { "Planned change" } } }
                         tbody { (table) }
-                    }
-                }
-            }
-        }
-    }
-
-    /// The content of the page with the results. `done` is what happened to the rows that succeeded.
-    pub(crate) fn results(&self, succeeded: usize, done: &str, results: &[RowResult]) -> Markup {
-        let title = html! { (succeeded) " of " (self.count) " " (done) };
-        html! {
-            (block::heading(&[(self.title, self.list)], &title, &self.back()))
-            div.scroll {
-                table.cards {
-                    caption.visually-hidden { "Results" }
-                    thead { tr { th scope="col" { (self.name) } th scope="col" { "Result" } } }
-                    tbody {
-                        @for (path, name, result) in results {
-                            tr { th scope="row" { a href=(path) { (name) } } td data-label="Result" { (result) } }
-                        }
                     }
                 }
             }

@@ -37,6 +37,8 @@ pub(crate) struct Noun {
 pub(crate) const NETWORK: Noun = Noun { kind: "network", one: "network", many: "Networks", path: "/networks" };
 /// The pages of sites.
 pub(crate) const SITE: Noun = Noun { kind: "site", one: "site", many: "Sites", path: "/sites" };
+/// The pages of racks.
+pub(crate) const RACK: Noun = Noun { kind: "rack", one: "rack", many: "Racks", path: "/racks" };
 /// The pages of DHCP servers.
 pub(crate) const DHCP_SERVER: Noun =
     Noun { kind: "dhcp_server", one: "DHCP server", many: "DHCP servers", path: "/dhcp-servers" };

@@ -1,51 +1,84 @@
 //! Exports as CSV (RFC 4180).
 
+mod sending;
+
 use crate::http::error::Error;
 use crate::http::request::snapshot::{Snapshot, name_position};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use bootledger_aggregates::values::invisible;
-use bytes::BytesMut;
 use std::borrow::Cow;
 use std::io;
+use std::time::Duration;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-/// How many bytes are sent at a time.
-const PART: usize = 64 << 10;
+/// How long an export may take to be written.
+const WRITING: Duration = Duration::from_mins(5);
+/// How long a client may take to receive an export.
+const SENDING: Duration = Duration::from_mins(15);
 
 /// All rows of a list, as a file to download: `rows` returns the next lines, and `None` at the end.
 ///
-/// The rows are written to a buffer before they are sent, in the one transaction of the snapshot. So the export shows one state,
-/// and a client that reads slowly does not hold a database connection.
+/// The rows are written to a temporary file before they are sent, in the one transaction of the snapshot. So the export shows one
+/// state, and a client that reads slowly does not hold a database connection. The number of such files is limited for each caller
+/// and for the process, until they have been sent or the time limit has passed.
 pub(crate) async fn download(
     name: &str,
+    head: &str,
+    snapshot: Snapshot<'_>,
+    rows: impl AsyncFnMut(&mut Snapshot<'_>) -> Result<Option<String>, Error>,
+) -> Result<HttpResponse, Error> {
+    file(name, "text/csv; charset=utf-8; header=present", head, snapshot, rows).await
+}
+
+/// The same as [`download`], of another type.
+pub(crate) async fn file(
+    name: &str,
+    content_type: &'static str,
     head: &str,
     mut snapshot: Snapshot<'_>,
     mut rows: impl AsyncFnMut(&mut Snapshot<'_>) -> Result<Option<String>, Error>,
 ) -> Result<HttpResponse, Error> {
-    let unwritten = |error: io::Error| Error::Internal(anyhow::Error::new(error).context("cannot write the export"));
+    let permit = snapshot.file_permit()?;
     let mut file = File::from_std(tempfile::tempfile().map_err(unwritten)?);
     file.write_all(head.as_bytes()).await.map_err(unwritten)?;
-    while let Some(lines) = rows(&mut snapshot).await? {
-        file.write_all(lines.as_bytes()).await.map_err(unwritten)?;
-    }
+    let written = tokio::time::timeout(WRITING, async {
+        while let Some(lines) = rows(&mut snapshot).await? {
+            file.write_all(lines.as_bytes()).await.map_err(unwritten)?;
+        }
+        Ok::<_, Error>(())
+    });
+    let late = |_| {
+        let message =
+            format!("the export was not ready within {} minutes; use filters to make it smaller", WRITING.as_secs() / 60);
+        Error::unavailable(message, 60)
+    };
+    written.await.map_err(late)??;
     let position = snapshot.position;
     drop(snapshot);
     let length = file.stream_position().await.map_err(unwritten)?;
     file.rewind().await.map_err(unwritten)?;
-    let parts = futures::stream::try_unfold(file, async |mut file| {
-        let mut part = BytesMut::with_capacity(PART);
-        let count = file.read_buf(&mut part).await?;
-        Ok::<_, io::Error>((count > 0).then(|| (part.freeze(), file)))
-    });
+    let parts = sending::parts(file, permit, SENDING);
     let mut response = HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
+        .content_type(content_type)
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .body(SizedStream::new(length, Box::pin(parts)));
     name_position(&mut response, position);
     Ok(response)
+}
+
+/// The error of an export that cannot be written to its temporary file.
+fn unwritten(error: io::Error) -> Error {
+    let is_full = error.kind() == io::ErrorKind::StorageFull;
+    let source = anyhow::Error::new(error).context("cannot write the export");
+    if is_full {
+        let message = "the disk for temporary files is full; free space on it, or use filters to make the export smaller";
+        Error::StorageFull { message: message.to_owned(), retry_after: 60, source }
+    } else {
+        Error::Internal(source)
+    }
 }
 
 /// A cell, quoted if necessary. A text that a spreadsheet would take for a formula gets an apostrophe before it, and invisible

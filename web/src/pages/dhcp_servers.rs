@@ -6,11 +6,13 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
-use super::catalogue::list::{self, ListQuery};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{DHCP_SERVER, Noun, history};
 use super::differences;
 use super::form::Fields;
+use super::list::paging::Place;
+use super::list::views::Views;
 use super::live::Topic;
 use crate::english::counted;
 use crate::http::application::Application;
@@ -58,23 +60,31 @@ fn awaited(key: &Name) -> String {
     format!("dhcp-server:{key}")
 }
 
-/// The last changes of all sites, and how many deployments are waiting for what; both are unknown for past positions.
-async fn news(snapshot: &mut Snapshot<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
+/// The last changes of all sites, and how many deployments are waiting for what.
+type News = (Vec<LastChange>, Vec<Awaited>);
+
+/// Reads the news; `None` for past positions, of which the views do not have them.
+async fn news(snapshot: &mut Snapshot<'_>) -> Result<Option<News>, Error> {
     if snapshot.at != At::Now {
-        return Ok((vec![], vec![]));
+        return Ok(None);
     }
     let changes = dhcp_sites::last_changes(snapshot.connection()).await?;
     let waiting = plugin_runs::awaited(snapshot.connection(), i64::MAX).await?;
-    Ok((changes, waiting))
+    Ok(Some((changes, waiting)))
 }
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
-    let (at, (changes, waiting)) = (snapshot.at, news(&mut snapshot).await?);
-    let no_site = found.items.is_empty() && catalogue::sites(snapshot.connection(), at).await?.is_empty();
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &changes, &waiting, page_context.now));
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &DHCP_SERVER, view::COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "dhcp-servers", list::known(view::COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
+    let (at, news) = (snapshot.at, news(&mut snapshot).await?);
+    let no_site = found.total == 0 && catalogue::sites(snapshot.connection(), at).await?.is_empty();
+    let rows = view::rows(&found.slice.rows, news.as_ref(), snapshot.moment());
+    let table = view::table(&page_context, &rows);
     let empty = list::Empty {
         words: if no_site {
             "There are no DHCP servers yet. A DHCP server serves a site; create a site first."
@@ -85,11 +95,13 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
         also: None,
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&page_context, &DHCP_SERVER, &may, table.as_ref(), shown, &empty);
+    let json = list::json(&page_context, "/api/v1/dhcp-servers");
+    let content = list::view(&page_context, &DHCP_SERVER, &may, (&found, &table), (&views, &json), &empty);
     let page = Page {
-        live: Some(entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
-        json: Some("/api/v1/dhcp-servers".to_owned()),
+        // The stream has the first page.
+        live: (Place::of(&page_context) == Place::First)
+            .then(|| entry::live_path("/dhcp-servers/_list", snapshot.position, &page_context)),
+        json: Some(json),
         ..Page::new("DHCP servers", Section::DhcpServers, content)
     };
     page_context.answer(snapshot, page).await
@@ -101,14 +113,13 @@ async fn live_list(
     application: Data<Application>,
     Path(since): Path<i64>,
 ) -> Result<HttpResponse, Error> {
-    let query: ListQuery = page_context.query()?;
     let topics = ["dhcp_server", "network", "site", "device", "deployment"].map(Topic::Kind).to_vec();
     entry::stream(&request, &application, since, topics, move |mut snapshot, now| {
-        let query = query.clone();
+        let page_context = page_context.clone();
         async move {
-            let found = list::find::<DhcpServerView>(&mut snapshot, "dhcp_server", &query).await?;
-            let (changes, waiting) = news(&mut snapshot).await?;
-            Ok(vec![("servers", view::table(&found.items, &changes, &waiting, now))])
+            let found = list::find(&page_context, &mut snapshot, DHCP_SERVER.kind, view::COLUMNS).await?;
+            let news = news(&mut snapshot).await?;
+            Ok(vec![("servers", view::rows(&found.slice.rows, news.as_ref(), now))])
         }
         .boxed_local()
     })
@@ -156,11 +167,11 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let may = May::of(&page_context, &snapshot);
-    let at = snapshot.at;
+    let (at, moment) = (snapshot.at, snapshot.moment());
     let entry = entry::find::<DhcpServerView>(&mut snapshot, &DHCP_SERVER, key.as_str()).await?;
-    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, page_context.now).await?;
+    let parts = DhcpServers::parts(&mut snapshot, &application, &key, &NoQuery {}, &may, moment).await?;
     let page = page::page::<DhcpServers>(&page_context, &key, snapshot.position, html! {});
-    let seen = page_context.see(snapshot).await?;
+    let seen = page_context.about("dhcp_server", &key).see(snapshot).await?;
     let configuration = configuration(&mut backend, &configurations, &entry, at).await?;
     let content = html! {
         @for (id, part) in &parts {
@@ -202,8 +213,13 @@ impl LivePage for DhcpServers {
         let subject = Subject::Dhcp { server: key.clone() };
         let found = drift::find(snapshot.connection(), &DriftKey { site: site.clone(), subject }, at).await?;
         let check = differences::last_check(snapshot, site, now).await?;
-        let found =
-            differences::Differences { check, count: i64::from(found.is_some()), items: found.into_iter().collect(), next: None };
+        let found = differences::Differences {
+            check,
+            count: i64::from(found.is_some()),
+            items: found.into_iter().collect(),
+            next: None,
+            uncompared: entry.retired.then_some("A retired server is not compared."),
+        };
         let history = history::read(snapshot, "dhcp_server", key.as_str()).await?;
         let path = DHCP_SERVER.page(key);
         Ok(vec![

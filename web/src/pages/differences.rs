@@ -14,7 +14,7 @@ use bootledger_aggregates::drift::{DriftKey, Nature, RecordType, Subject, unrepa
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::at::At;
-use bootledger_projections::rows::drift::{self, Check, Drifted};
+use bootledger_projections::rows::drift::{self, Check, Drifted, LastCheck};
 use maud::{Markup, html};
 
 /// Maximum number of differences that are shown at once.
@@ -31,6 +31,68 @@ pub(super) struct Differences {
     pub(super) count: i64,
     /// The cursor of the next page.
     pub(super) next: Option<String>,
+    /// Why nothing on this page was compared, although the site was checked.
+    pub(super) uncompared: Option<&'static str>,
+}
+
+/// The last checks of all sites, for lists.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastChecks {
+    /// `None` for past positions: the views have the checks only of now. A list of the past must not claim that nothing was
+    /// checked.
+    known: Option<Vec<LastCheck>>,
+}
+
+impl LastChecks {
+    /// Reads the last checks at the moment of a snapshot.
+    pub(super) async fn read(snapshot: &mut Snapshot<'_>) -> Result<Self, Error> {
+        let known = match snapshot.at {
+            At::Now => Some(drift::last_checks(snapshot.connection()).await?),
+            At::Position(_) => None,
+        };
+        Ok(Self { known })
+    }
+
+    fn of(&self, site: &Name) -> Option<&LastCheck> {
+        self.known.as_deref().unwrap_or_default().iter().find(|check| check.site == *site)
+    }
+
+    /// What the last check of a site found, as a badge. `count` is the number of differences that are known, and `is_compared`
+    /// is whether checks compare the objects of the row.
+    pub(super) fn observed(&self, site: &Name, count: i64, is_compared: bool) -> Markup {
+        if self.known.is_none() && count == 0 && is_compared {
+            return block::not_of_the_past();
+        }
+        observed(count, self.of(site), is_compared)
+    }
+
+    /// When a site was last checked.
+    pub(super) fn checked(&self, site: &Name, is_compared: bool, now: Timestamp) -> Markup {
+        let checked_at = self.of(site).and_then(|check| check.checked_at).filter(|_| is_compared);
+        html! {
+            @if let Some(at) = checked_at { (since(at, now)) " ago" }
+            @else if self.known.is_none() && is_compared { (block::not_of_the_past()) }
+            @else { span.quiet { "never" } }
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<Vec<LastCheck>> for LastChecks {
+    fn from(checks: Vec<LastCheck>) -> Self {
+        Self { known: Some(checks) }
+    }
+}
+
+/// What the last check of a site found, as a badge. It is green only if everything was compared.
+fn observed(count: i64, check: Option<&LastCheck>, is_compared: bool) -> Markup {
+    let compared = check.filter(|check| is_compared && check.checked_at.is_some() && check.compared > 0);
+    match compared {
+        _ if count > 0 => badge(Tone::Warn, &counted(count, "difference", "differences")),
+        None => badge(Tone::Neutral, "Not checked"),
+        Some(check) if !check.problems.is_empty() => badge(Tone::Neutral, "Partly checked"),
+        Some(_) => badge(Tone::Good, "No differences"),
+    }
 }
 
 /// The differences of a site after `after`.
@@ -46,7 +108,7 @@ pub(super) async fn of_site(
     items.truncate(SHOWN.into());
     let next = items.last().filter(|_| more).map(|last| last.key.to_string());
     let count = drift::count(snapshot.connection(), site, at).await?;
-    Ok(Differences { check: last_check(snapshot, site, now).await?, items, count, next })
+    Ok(Differences { check: last_check(snapshot, site, now).await?, items, count, next, uncompared: None })
 }
 
 /// The differences of a site whose subject, DNS records or a DHCP server, matches `wanted`.
@@ -71,7 +133,7 @@ pub(super) async fn some_of_site(
             None => break,
         }
     }
-    Ok(Differences { check: last_check(snapshot, site, now).await?, items, count, next: None })
+    Ok(Differences { check: last_check(snapshot, site, now).await?, items, count, next: None, uncompared: None })
 }
 
 /// When a site was last checked; not known for past positions.
@@ -174,6 +236,23 @@ fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, ba
     }
 }
 
+/// The state without differences: green only if everything was compared.
+fn nothing(found: &Differences) -> Markup {
+    let not_checked = |why: &str| html! { p { (badge(Tone::Neutral, "Not checked")) " " (why) } };
+    match (&found.check, found.uncompared) {
+        (_, Some(why)) => not_checked(why),
+        (None, _) => html! { p.quiet { "No differences were known." } },
+        (Some(check), _) if check.checked_at.is_none() => not_checked("No check of the site has ended yet."),
+        (Some(check), _) if check.compared == 0 => not_checked("The last check compared nothing."),
+        (Some(check), _) if !check.problems.is_empty() => html! {
+            p { (badge(Tone::Neutral, "Partly checked")) " The compared objects are in their expected state; others could not be compared." }
+        },
+        (Some(_), _) => {
+            html! { p { (badge(Tone::Good, "No differences")) " All compared objects are in their expected state." } }
+        }
+    }
+}
+
 /// The card of differences. `back` is the page that contains it; `may` is whether the visitor may repair them.
 pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allowed, back: &str) -> Markup {
     let open: Vec<&Drifted> = found
@@ -188,8 +267,7 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
         &html! {
             (checked(site, found.check.as_ref(), now, may, back))
             @if found.items.is_empty() {
-                @if found.check.as_ref().is_some_and(|check| check.checked_at.is_some()) { p { (badge(Tone::Good, "No differences")) " All compared objects are in their expected state." } }
-                @else { p.quiet { "No differences are known." } }
+                (nothing(found))
             } @else {
                 p { strong { (counted(found.count, "difference", "differences")) } @if foreign > 0 { ". Records that Bootledger did not create are removed only one at a time." } }
                 div.scroll {
@@ -234,11 +312,52 @@ mod tests {
 
     fn differences(items: Vec<Drifted>) -> Differences {
         let count = i64::try_from(items.len()).expect("few");
-        Differences { check: Some(Check::default()), items, count, next: None }
+        Differences { check: Some(Check::default()), items, count, ..Differences::default() }
     }
 
     fn site() -> Name {
         "dc1".parse().expect("a name")
+    }
+
+    #[test]
+    fn nothing_is_green_unless_everything_was_compared() {
+        let checked = Check { checked_at: Some(Timestamp::default()), compared: 3, ..Check::default() };
+        let incomplete = Check { problems: vec![DriftProblem::NoPrimary {}], ..checked.clone() };
+        let empty = Check { compared: 0, ..checked.clone() };
+        let of = |check: Option<Check>, uncompared| Differences { check, uncompared, ..Differences::default() };
+        for (found, class) in [
+            (of(Some(checked.clone()), None), "badge good"),
+            (of(Some(incomplete), None), "badge neutral"),
+            (of(Some(empty), None), "badge neutral"),
+            (of(Some(Check::default()), None), "badge neutral"),
+            (of(Some(checked), Some("This site has no DNS primary.")), "badge neutral"),
+        ] {
+            assert_eq!(attributes(&nothing(&found), ".badge", "class"), [class], "{found:?}");
+        }
+        let last = |compared, problems| LastCheck { site: site(), checked_at: Some(Timestamp::default()), compared, problems };
+        for (count, check, is_compared, class) in [
+            (0, Some(last(3, vec![])), true, "badge good"),
+            (2, Some(last(3, vec![])), true, "badge warn"),
+            (0, Some(last(3, vec![])), false, "badge neutral"),
+            (0, Some(last(3, vec![DriftProblem::NoPrimary {}])), true, "badge neutral"),
+            (0, Some(last(0, vec![])), true, "badge neutral"),
+            (0, None, true, "badge neutral"),
+        ] {
+            assert_eq!(attributes(&observed(count, check.as_ref(), is_compared), ".badge", "class"), [class]);
+        }
+    }
+
+    #[test]
+    fn a_list_of_the_past_does_not_claim_that_nothing_was_checked() {
+        let words = |checks: &LastChecks, count, is_compared| {
+            let html = html! { (checks.observed(&site(), count, is_compared)) ", " (checks.checked(&site(), is_compared, Timestamp::default())) };
+            texts(&html! { p { (html) } }, "p").concat()
+        };
+        let past = LastChecks::default();
+        assert_eq!(words(&past, 0, true), "not available for the past, not available for the past");
+        assert!(words(&past, 2, true).contains("2 differences"));
+        assert_eq!(words(&past, 0, false), words(&LastChecks::from(vec![]), 0, false));
+        assert!(words(&LastChecks::from(vec![]), 0, true).ends_with("never"));
     }
 
     #[test]

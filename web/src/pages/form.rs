@@ -10,6 +10,7 @@ use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::body;
 use crate::http::request::messages::of_value;
+use crate::pages::layout::toast;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -126,6 +127,19 @@ impl Fields {
         values
     }
 
+    /// Parses a field with a list of words, separated by spaces, commas or line ends.
+    pub(crate) fn read_words<T: FromStr<Err = ParseError>>(&mut self, name: &str) -> Vec<T> {
+        let lines = self.lines(name);
+        let mut values = vec![];
+        for word in lines.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+            match word.parse::<T>() {
+                Ok(value) => values.push(value),
+                Err(error) => self.refuse(name, Rule::Malformed, error.to_string()),
+            }
+        }
+        values
+    }
+
     /// Stores an error.
     pub(crate) fn refuse(&mut self, name: &str, rule: Rule, message: impl Into<String>) {
         self.broken.push(ProblemError::new(name, rule, message));
@@ -173,7 +187,9 @@ impl Fields {
 pub(crate) async fn done(backend: &mut Backend, receipt: &Receipt, path: &str) -> HttpResponse {
     // If that takes too long, the live page shows the change later.
     backend.reach(receipt.position).await;
-    see_other(path)
+    let mut response = see_other(path);
+    toast::carry(&mut response, receipt.position);
+    response
 }
 
 /// The answer 303 to one of our own paths.

@@ -56,7 +56,7 @@ async fn named(snapshot: &mut Snapshot<'_>, text: &str) -> Result<Option<(Option
                 let deployment = deployments::find(snapshot.connection(), id, at).await?;
                 return Ok(deployment.map(|deployment| (None, Some(deployment))));
             }
-            None => None,
+            Some(Holder::Reservation(_)) | None => None,
         }
     } else {
         None

@@ -1,6 +1,7 @@
-//! Pages of racks: the list, one rack with its elevation and networks, and adding servers to it from a CSV file.
+//! Pages of racks: the list, racks side by side, one rack with its elevation and networks, and adding servers to it from a CSV file.
 
 mod add;
+mod beside;
 mod elevation;
 mod form;
 mod list;
@@ -13,6 +14,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/racks").get(list::index))
         .service(resource("/racks/new").get(form::new_form).post(form::define_new))
+        .service(resource("/racks/_side-by-side").get(beside::show))
+        .service(resource("/racks/_side-by-side/live/{since}").get(beside::live))
         .service(resource("/racks/{key}").get(show::show))
         .service(resource("/racks/{key}/live/{since}").get(show::live))
         .service(resource("/racks/{key}/edit").get(form::edit_form).post(form::define))

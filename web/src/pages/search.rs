@@ -1,75 +1,76 @@
-//! The page `/search`: one search for everything that has a name: host names, addresses, MAC addresses, serial numbers.
+//! The page `/search`: one search for every kind of object, and the suggestions while one types.
 
+mod view;
+
+use super::form::see_other;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
-use crate::pages::components::{badge, block};
-use crate::pages::layout::{Page, PageContext, Section};
-use actix_web::HttpResponse;
+use crate::http::request::parameters::AT;
+use crate::http::request::snapshot::Snapshot;
+use crate::pages::layout::{Page, PageContext, Section, visible};
 use actix_web::web::{ServiceConfig, resource};
-use bootledger_projections::rows::deployments::{self, Deployment};
-use bootledger_projections::rows::devices::{self, Device};
-use maud::{Markup, html};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::user::Role;
+use bootledger_projections::questions::search::{self, Extent, Group, Terms};
+use bootledger_projections::rows::at::At;
+use view::Results;
 
-/// How many results of each kind are shown.
-const SHOWN: i64 = 20;
+/// How many results of each kind the page shows.
+const SHOWN: usize = 10;
+/// How many results of each kind are suggested.
+const SUGGESTED: usize = 3;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(resource("/search").get(index));
+    config.service(resource("/search").get(index)).service(resource("/search/suggest").get(suggest));
+}
+
+async fn find(page_context: &PageContext, snapshot: &mut Snapshot<'_>, each: usize) -> Result<(Terms, Vec<Group>), Error> {
+    let terms = Terms::of(page_context.parameter("q"));
+    let extent = Extent { each, users: page_context.may(Role::Auditor).is_ok() };
+    let at = snapshot.at;
+    let groups = search::find(snapshot.connection(), &terms, at, extent).await?;
+    Ok((terms, groups))
+}
+
+/// Whether the visitor may see the pages of webhooks.
+fn sees_webhooks(page_context: &PageContext) -> bool {
+    page_context.may(Role::Administrator).is_ok()
+}
+
+/// A path as of the moment that the request names. The layout adds the moment to the links of whole pages only.
+fn as_requested(page_context: &PageContext, path: &str) -> String {
+    let at = page_context.parameter(AT);
+    if at.is_empty() {
+        return path.to_owned();
+    }
+    let pair = form_urlencoded::Serializer::new(String::new()).append_pair(AT, at).finish();
+    format!("{path}{}{pair}", if path.contains('?') { '&' } else { '?' })
 }
 
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let q = page_context.parameter("q").trim().to_owned();
-    let (mut found, mut started) = (vec![], vec![]);
-    let at = snapshot.at;
-    if !q.is_empty() {
-        let filter = devices::Filter { q: Some(q.clone()), ..devices::Filter::default() };
-        found = devices::list(snapshot.connection(), &filter, at, SHOWN).await?;
-        let filter = deployments::Filter { q: Some(q.clone()), ..deployments::Filter::default() };
-        started = deployments::list(snapshot.connection(), &filter, at, SHOWN).await?;
+    let (terms, groups) = find(&page_context, &mut snapshot, SHOWN).await?;
+    let webhooks = sees_webhooks(&page_context);
+    if let Some(path) = search::single(&groups).and_then(|hit| view::path(hit, webhooks)) {
+        drop(snapshot);
+        return Ok(see_other(&as_requested(&page_context, &path)));
     }
-    page_context.answer(snapshot, Page::new("Search", Section::Dashboard, view(&q, &found, &started))).await
+    let content = view::page(&Results { terms: &terms, groups: &groups, is_past: snapshot.at != At::Now, webhooks });
+    let json = (!terms.is_empty()).then(|| view::with_query("/api/v1/search", &terms.text));
+    page_context.answer(snapshot, Page { json, ..Page::new("Search", Section::Dashboard, content) }).await
 }
 
-fn view(q: &str, found: &[Device], started: &[Deployment]) -> Markup {
-    let all = |path: &str| format!("{path}?q={}", form_urlencoded::byte_serialize(q.as_bytes()).collect::<String>());
-    html! {
-        (block::heading(&[], &html! { "Search" @if !q.is_empty() { ": " (q) } }, &html! {}))
-        @if q.is_empty() { (block::empty("Enter any part of a host name, an address, a MAC or a serial number in the search field above.", &html! {})) }
-        @else if found.is_empty() && started.is_empty() { (block::empty("No results.", &html! { a.button href="/devices" { "All devices" } })) }
-        @if !found.is_empty() {
-            (block::card("devices", "Devices", &html! {
-                ul { @for device in found { li {
-                    a href=(format!("/devices/{}", device.id)) { @if device.name.is_empty() { (device.id) } @else { (device.name) } }
-                    " " span.quiet { @if let Some(serial) = &device.serial { "serial " (serial) ", " } (device.hostnames.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
-                } } }
-                p { a href=(all("/devices")) { "Show all devices that match" } }
-            }))
-        }
-        @if !started.is_empty() {
-            (block::card("deployments", "Deployments", &html! {
-                ul { @for deployment in started { li {
-                    a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } " "
-                    (badge::deployment(deployment.status, deployment.overdue)) " " span.quiet { code { (deployment.ip) } }
-                } } }
-                p { a href=(all("/deployments")) { "Show all deployments that match" } }
-            }))
-        }
+/// Handles `/search/suggest`: the best results as the options of a list, for the script. Anyone else gets the page.
+async fn suggest(page_context: PageContext, request: HttpRequest, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let all = as_requested(&page_context, &view::with_query("/search", page_context.parameter("q")));
+    if !request.headers().contains_key("hx-request") {
+        return Ok(see_other(&all));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pages::tests::samples::deployment;
-
-    #[test]
-    fn results_are_linked_and_the_query_is_escaped() {
-        let html = view("<b>&", &[], &[deployment()]).into_string();
-        assert!(
-            html.contains("&lt;b&gt;&amp;") && html.contains("/deployments?q=%3Cb%3E%26") && html.contains("h200.dc1.example"),
-            "{html}"
-        );
-        assert!(view("x", &[], &[]).into_string().contains("class=\"empty\""));
-    }
+    let mut snapshot = backend.read().await?;
+    let (terms, groups) = find(&page_context, &mut snapshot, SUGGESTED).await?;
+    let results =
+        Results { terms: &terms, groups: &groups, is_past: snapshot.at != At::Now, webhooks: sees_webhooks(&page_context) };
+    drop(snapshot);
+    let options = view::suggestions(&results, &all, |path| as_requested(&page_context, path)).into_string();
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(visible(&options).into_owned()))
 }

@@ -1,6 +1,7 @@
-//! The page `/settings`: the user's own account and sessions; and the pages below it: users, tokens, all sessions, and
-//! scopes of secrets.
+//! The page `/settings`: the user's own account and sessions; and the pages below it: users, tokens, all sessions,
+//! scopes of secrets, and webhooks.
 
+mod confirm;
 mod password;
 mod secret;
 mod secrets;
@@ -8,6 +9,7 @@ mod sessions;
 mod tabs;
 mod tokens;
 mod users;
+mod webhooks;
 mod workers;
 
 use crate::http::access::PASSWORD;
@@ -34,16 +36,17 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     tokens::configure(config);
     sessions::configure(config);
     secrets::configure(config);
+    webhooks::configure(config);
 }
 
 async fn index(application: Data<Application>, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let own = match &page_context.caller.principal {
         Principal::User(user) => {
             let user = user.clone();
             let found = accounts::credentials(snapshot.connection(), &user.name).await?;
             let sessions = accounts::sessions(snapshot.connection(), Some(&user.name), true, At::Now, None, 100).await?;
-            let list = sessions::table(&sessions, Some(user.session), &Ok(()), page_context.now, false);
+            let list = sessions::table(&sessions, Some(user.session), &Ok(()), (At::Now, page_context.now), false);
             html! { (account(&user, found.as_ref())) (card("sessions", "Your sessions", &list)) }
         }
         Principal::Token(bearer) => note(

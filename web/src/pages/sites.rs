@@ -7,11 +7,12 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{Pairs, Target};
-use super::catalogue::list::{self, ListQuery};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May};
 use super::catalogue::{Noun, SITE, history, settings};
 use super::differences;
 use super::form::Fields;
+use super::list::views::Views;
 use super::live::Topic;
 use crate::http::application::Application;
 use crate::http::error::Error;
@@ -47,24 +48,29 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// How many free names are shown.
 const FREE_NAMES: usize = 5;
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = list::find::<SiteSpec>(&mut snapshot, "site", &query).await?;
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &SITE, view::COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "sites", list::known(view::COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, SITE.kind, view::COLUMNS).await?;
     let at = snapshot.at;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
+    let checks = differences::LastChecks::read(&mut snapshot).await?;
     let networks = catalogue::networks(snapshot.connection(), at).await?;
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &networks, &counts, &checks, page_context.now));
+    let head = list::head(&page_context, view::COLUMNS);
+    let table = view::table(&head, &found.slice.rows, &networks, &counts, &checks, snapshot.moment());
     let empty = list::Empty {
         words: "There are no sites yet. Networks, racks, DHCP servers and servers belong to a site. Create a site with its domain, its DNS zones and its host name template.",
         first: None,
         also: None,
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&page_context, &SITE, &may, table.as_ref(), shown, &empty);
-    let page = Page { json: Some("/api/v1/sites".to_owned()), ..Page::new("Sites", Section::Sites, content) };
+    let json = list::json(&page_context, "/api/v1/sites");
+    let content = list::view(&page_context, &SITE, &may, (&found, &table), (&views, &json), &empty);
+    let page = Page { json: Some(json), ..Page::new("Sites", Section::Sites, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -8,9 +8,11 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
+use super::catalogue::list;
 use super::catalogue::page::{self, LivePage, May, NoQuery};
 use super::catalogue::{Noun, VENTURE, history, settings};
 use super::form::Fields;
+use super::list::views::{Known, Views};
 use super::live::Topic;
 use crate::english::counted;
 use crate::http::application::Application;
@@ -62,12 +64,17 @@ struct ListQuery {
 
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &VENTURE, view::COLUMNS).await;
+    }
     let query: ListQuery = page_context.query()?;
     let (ventures, at) = (all(&mut snapshot).await?, snapshot.at);
     let uses = role_uses::list(snapshot.connection(), None, at).await?;
+    let views = Views::load(&page_context, &mut snapshot, "ventures", Known::filters(&[])).await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let content = view::tree(&page_context, &ventures, &uses, query.q.as_deref(), &may);
-    let page = Page { json: Some("/api/v1/ventures".to_owned()), ..Page::new("Ventures and roles", Section::Ventures, content) };
+    let content = view::tree(&page_context, &ventures, &uses, (query.q.as_deref(), &views), &may);
+    let json = Some(list::json(&page_context, "/api/v1/ventures"));
+    let page = Page { json, ..Page::new("Ventures and roles", Section::Ventures, content) };
     page_context.answer(snapshot, page).await
 }
 

@@ -4,7 +4,11 @@ mod form;
 mod view;
 
 use super::catalogue::entry::{self, Parts};
+use super::catalogue::list::is_csv;
+use super::csv::download;
 use super::differences;
+use super::list::paging::{Place, Slice, size};
+use super::list::views::{Known, Views};
 use super::live::Topic;
 use crate::http::application::Application;
 use crate::http::error::Error;
@@ -19,6 +23,7 @@ use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::drift::{RecordType, Subject};
+use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::{DomainName, reverse_name};
 use bootledger_aggregates::values::reverse_zone::reversed;
@@ -54,28 +59,44 @@ const COMPARED: i64 = 1_000;
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
     q: Option<String>,
-    /// The last zone of the previous page.
-    after: Option<String>,
+    /// The order: `zone` or `site` (the default), with a leading `-` for descending.
+    sort: Option<String>,
 }
 
-async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
+    let views = Views::load(&page_context, &mut snapshot, "zones", Known::fixed(&[], vec!["zone", "site"])).await?;
+    views.assume(&mut page_context);
+    let query: ListQuery = page_context.query_without(&["after", "before", "limit", "as"])?;
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?;
     let counts = drift::counts_by_site(snapshot.connection(), at).await?;
-    let checks = if at == At::Now { drift::last_checks(snapshot.connection()).await? } else { vec![] };
+    let checks = differences::LastChecks::read(&mut snapshot).await?;
     let q = query.q.as_deref().unwrap_or_default().to_lowercase();
     let all = sites.iter().flat_map(|site| {
-        site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, updates: site.spec.dns_updates.is_some() })
+        let primary = site.spec.dns_updates.as_ref().map(|updates| updates.primary);
+        site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, primary })
     });
     let mut rows: Vec<_> = all.filter(|row| row.zone.name.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
-    rows.sort_by_key(view::Row::place);
-    rows.retain(|row| query.after.as_ref().is_none_or(|after| row.place() > *after));
-    rows.truncate(USUAL as usize + 1);
-    let found = page::Page::of(rows, USUAL, view::Row::place);
-    let content = view::list(&page_context, &found.items, found.next.as_deref(), sites.is_empty(), &counts, &checks);
-    let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
+    let sort = query.sort.as_deref().unwrap_or("site");
+    if !["site", "-site", "zone", "-zone"].contains(&sort) {
+        return Err(Error::bad_request("sort", Rule::ParameterMalformed, format!("sort: {sort:?} is not site or zone")));
+    }
+    rows.sort_by_key(
+        |row| if sort.ends_with("zone") { (row.zone.to_string(), row.place()) } else { (String::new(), row.place()) },
+    );
+    if sort.starts_with('-') {
+        rows.reverse();
+    }
+    if is_csv(&page_context) {
+        let mut lines = Some(rows.iter().map(view::line).collect::<String>());
+        return download("zones.csv", view::CSV, snapshot, async |_| Ok(lines.take())).await;
+    }
+    let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let slice = Slice::of_all(rows, size(&page_context)? as usize, &Place::of(&page_context), view::Row::place);
+    let content =
+        view::list(&page_context, (&slice, total, sort), &views, sites.is_empty(), &counts, (&checks, snapshot.moment()));
+    let page = Page { json: Some(view::JSON.to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
     page_context.answer(snapshot, page).await
 }
 
@@ -116,7 +137,10 @@ async fn parts(
         render(&File { zone: &of_file, domain: &domain, managed: &all, records: &records, serial })
     });
     let file = written.await.map_err(|error| Error::Internal(error.into()))??;
-    let found = differences::some_of_site(snapshot, &site.key, now, of_zone).await?;
+    let mut found = differences::some_of_site(snapshot, &site.key, now, of_zone).await?;
+    if at == At::Now && site.spec.dns_updates.is_none() {
+        found.uncompared = Some("The site has no DNS primary, so the records of the zone cannot be compared.");
+    }
     let pending = match snapshot.at {
         At::Now => Some(dns_updates::in_zone(snapshot.connection(), &zone.above(), SHOWN_UPDATES).await?),
         At::Position(_) => None,
@@ -165,9 +189,11 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: OneQuery = page_context.query()?;
-    let may = page_context.may_change(&snapshot, Role::Operator);
-    let parts = parts(&mut snapshot, &application, &zone, &may, page_context.now).await?;
+    let (may, moment) = (page_context.may_change(&snapshot, Role::Operator), snapshot.moment());
+    let parts = parts(&mut snapshot, &application, &zone, &may, moment).await?;
     let records = records(&mut snapshot, &zone, &query).await?;
+    // A zone is a part of its site.
+    let site = find(&mut snapshot, &zone).await?.1.key;
     let page_path = format!("/zones/{zone}");
     let content = html! {
         (view::heading(&zone, &page_context.may_change(&snapshot, Role::Administrator)))
@@ -182,7 +208,7 @@ async fn show(
         )),
         ..Page::new(zone.as_str(), Section::Zones, content)
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("site", site).answer(snapshot, page).await
 }
 
 /// Reads a page of a zone's records, with the names of their devices.

@@ -60,15 +60,16 @@ fn names(operation: &Value) -> BTreeSet<String> {
     ),
     paths(
         api::devices::index, api::devices::create, api::devices::show, api::devices::change, api::devices::verify,
-        api::devices::unverify, api::devices::decommission, api::devices::record_facts, api::devices::settings,
+        api::devices::unverify, api::devices::lock, api::devices::unlock, api::devices::decommission, api::devices::record_facts, api::devices::settings,
         api::power::show, api::power::order,
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
-        api::deployments::done, api::deployments::retry, api::deployments::events,
+        api::deployments::done, api::deployments::note, api::deployments::restart_reported, api::deployments::retry, api::deployments::events,
         api::installer::next_boot, api::installer::log,
         api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
         api::drift::show, api::drift::check, api::drift::repair,
         api::racks::index, api::racks::show, api::racks::define, api::racks::retire,
         api::networks::index, api::networks::show, api::networks::define, api::networks::retire, api::networks::addresses,
+        api::reservations::index, api::reservations::show, api::reservations::reserve, api::reservations::release,
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
         api::ventures::define_role, api::ventures::retire_role,
         api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,
@@ -77,8 +78,11 @@ fn names(operation: &Value) -> BTreeSet<String> {
         api::boot_image_files::put, api::boot_image_files::show, api::boot_image_files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
+        api::bulk_actions::index, api::bulk_actions::create, api::bulk_actions::show, api::bulk_actions::retry, api::bulk_actions::stop,
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
+        api::search::index, api::search::address, api::search::mac, api::search::hostname,
+        api::compare::show,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
         api::users::index, api::users::create, api::users::show, api::users::change, api::users::set_password,
         api::users::disable, api::users::enable, api::users::unlock,
@@ -245,7 +249,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     }
     let weighs = tag != "imports" && parameters.iter().any(|one| matches!(one, RefOr::T(one) if one.name == "dry_run"));
     let mut problems = vec!["400", "401", "403", "422", "500", "503"];
-    if path.contains('{') {
+    if path.contains('{') || path == "/api/v1/compare" {
         problems.push("404");
     }
     if path.ends_with("/power") {

@@ -66,6 +66,12 @@ pub(crate) fn waiting(waiting: &Waiting, hostname: &str) -> String {
             };
             format!("restart {hostname} manually and let it boot from the network by its interface {mac}: {missing}")
         }
+        Waiting::RestartReported { at } => {
+            format!(
+                "an operator reported at {at} that {hostname} was restarted; waiting for it to request its boot script. If it does \
+                 not boot from the network, check the boot order in its firmware and restart it again"
+            )
+        }
         Waiting::Text { text } => text.to_string(),
     }
 }
@@ -94,7 +100,7 @@ pub(crate) fn ended_by(by: &DoneBy) -> String {
     match by {
         DoneBy::Ip { address } => format!("server {address}"),
         DoneBy::Token { address } => format!("{address} with the deployment's token"),
-        DoneBy::Operator { name } => name.to_string(),
+        DoneBy::Operator { name, .. } => name.to_string(),
         DoneBy::Puppet { certname } => format!("Puppet for {certname}"),
     }
 }

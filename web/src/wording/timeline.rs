@@ -4,6 +4,7 @@
 //! it is shown. The subject comes first: who acted, otherwise what the event is about. An id appears only where there is no name.
 
 mod account;
+mod bulk;
 mod catalogue;
 mod deployment;
 mod device;
@@ -36,9 +37,12 @@ pub(crate) fn sentence(line: &Line) -> String {
         Event::BootImage(name, event) => catalogue::boot_image(name, event, who, saved),
         Event::Webhook(name, event) => catalogue::webhook(name, event, who, saved),
         Event::Secret(name, event) => catalogue::secret(name, event, who),
+        Event::Reservation(ip, event) => catalogue::reservation(*ip, event, who),
+        Event::SavedView(_, event) => account::saved_view(event, who, line.sequence == 1),
         Event::Token(_, event) => account::token(name, event, who),
         Event::User(name, event) => account::user(name, event, who),
         Event::Session(_, event) => account::session(name, event, who),
+        Event::Bulk(_, event) => bulk::bulk(event, who),
         Event::Drift(key, event) => drift::drift(key, event, who),
     }
 }

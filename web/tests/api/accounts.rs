@@ -10,7 +10,7 @@ use bootledger_web::http::auth::password::Password;
 use serde_json::json;
 
 fn receipt() -> Receipt {
-    Receipt { position: 1, id: "ada".to_owned() }
+    Receipt { position: 1, id: "ada".to_owned(), repeated: false }
 }
 
 async fn is_of(password: &NewPassword, text: &str) -> bool {
@@ -153,7 +153,7 @@ async fn the_page_makes_a_token_and_shows_it_once() {
         assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec![rule.to_owned()]), "{scope} {days}");
     }
     let id = uuid::Uuid::now_v7();
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: false }));
     let made = site.browse(&cookie, form("operator", "never")).await;
     let text = made.text.split(['<', '>']).find(|part| part.starts_with("bl_")).expect("a token");
     let (read, secret) = bootledger_web::http::auth::token::parse(text).expect("a token");

@@ -140,7 +140,8 @@ pub(crate) fn is_ours(text: &str) -> bool {
 
 /// A path with a value for each of its variables.
 pub(crate) fn filled(path: &str) -> String {
-    let filled = path.replace("{id}", "0192f0c0-0000-7000-8000-000000000001");
+    let filled = path.replace("{id}", "0192f0c0-0000-7000-8000-000000000001").replace("{ip}", "10.0.0.20");
+    let filled = filled.replace("{hostname}", "h200.dc1.example").replace("{mac}", "52:54:00:00:00:01");
     filled.split('/').map(|part| if part.starts_with('{') { "x1" } else { part }).collect::<Vec<_>>().join("/")
 }
 

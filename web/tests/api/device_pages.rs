@@ -4,9 +4,11 @@ use crate::elements::texts;
 use crate::samples::proposed;
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::test::TestRequest;
+use bootledger_aggregates::bulk::BulkAction;
 use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::token::TokenScope;
-use bootledger_port::{Command, CommandError, DeploymentAction, DeviceAction, Receipt};
+use bootledger_aggregates::values::tag::Tag;
+use bootledger_port::{BulkOrder, Command, CommandError, DeploymentAction, DeviceAction, Receipt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -151,7 +153,7 @@ async fn registering_keeps_what_was_written_until_every_rule_holds() {
     let errors = texts(&refused, "#error-assignment .error");
     assert!(errors.len() == 1 && errors[0].contains("no venture shop"), "{errors:?}");
     let id = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 0, id: id.clone() }));
+    site.answer(Ok(Receipt { position: 0, id: id.clone(), repeated: false }));
     let done = site.request_as(&operator, form("/devices/new", &right)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/devices/{id}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -210,7 +212,7 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
     assert!(errors.len() == 1 && errors[0].contains("10.0.0.1 is in the margin"), "{errors:?}");
     assert_eq!(texts(&refused, "#field-ip[value='10.0.0.1']").len(), 1);
     let deployment = Uuid::now_v7().to_string();
-    site.answer(Ok(Receipt { position: 0, id: deployment.clone() }));
+    site.answer(Ok(Receipt { position: 0, id: deployment.clone(), repeated: false }));
     let done = site.request_as(&operator, form(&path, &sent)).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{deployment}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -221,33 +223,67 @@ async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_wh
 }
 
 #[actix_web::test]
-async fn a_bulk_action_fixes_its_devices_by_id_first_and_reports_each_result() {
+async fn a_bulk_action_fixes_its_devices_by_id_first_and_starts_with_a_page_of_its_own() {
     let site = TestSite::create().await;
     let operator = site.bearer(TokenScope::Operator).await;
     let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;
     let set = json!({"type": "VentureRoleSet", "venture": "shop", "role": "web"});
     site.append("device", &ids[0], set.clone()).await;
     site.append("device", &ids[1], set).await;
-    let preview =
-        site.request_as(&operator, form("/devices/bulk", &[("what", "verify-all"), ("list", "/devices?site=dc1")])).await;
+    let preview = site
+        .request_as(&operator, form("/devices/bulk", &[("what", "verify"), ("all", "true"), ("list", "/devices?site=dc1")]))
+        .await;
     assert!(texts(&preview, "h1")[0].contains("2 of 3"), "{}", preview.text);
     assert_eq!(texts(&preview, "input[name='do']").len(), 2);
     assert_eq!(texts(&preview, "tbody tr:has(.badge.neutral) th"), ["c"], "{}", preview.text);
     assert!(texts(&preview, "tbody tr:has(.badge.neutral) td")[0].contains("venture"), "{}", preview.text);
 
-    site.answer(Ok(Receipt { position: 0, id: ids[0].clone() }));
-    site.answer(Err(refusal("role", Rule::RoleMissing, "a device needs a role")));
-    let list = [("what", "verify"), ("list", "/devices"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
-    let done = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
-    assert!(texts(&done, "h1")[0].contains("1 of 2"), "{}", done.text);
-    assert_eq!(
-        (texts(&done, "tr:has(.badge.good) th"), texts(&done, "tr:has(.badge.bad) th")),
-        (vec!["a".to_owned()], vec!["b".to_owned()])
-    );
-    assert!(texts(&done, "tr:has(.badge.bad) td")[0].contains("device needs a role"), "{}", done.text);
+    let list = [("what", "verify"), ("list", "/devices?site=dc1"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
+    site.answer(Err(refusal("ids", Rule::BulkRowTwice, "a is selected twice")));
+    let refused = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
+    assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["bulk_row_twice".to_owned()]));
+    let bulk = Uuid::now_v7().to_string();
+    site.answer(Ok(Receipt { position: 0, id: bulk.clone(), repeated: false }));
+    let started = site.request_as(&operator, form("/devices/bulk/do", &list)).await;
+    assert_eq!((started.status.as_u16(), started.header("location")), (303, format!("/bulk-actions/{bulk}").as_str()));
     let requested = site.domain.requested.lock().expect("no panic");
-    let keys: Vec<_> = requested.iter().map(|(_, context)| context.key().expect("a key").to_owned()).collect();
-    assert_eq!(keys, [format!("form:k1:{}:verify", ids[0]), format!("form:k1:{}:verify", ids[1])]);
+    let Some((Command::Bulk(BulkOrder::StartBulk { action, ids: rows, list }), context)) = requested.last() else {
+        panic!("{requested:?}")
+    };
+    assert_eq!((action.name(), list.as_str(), context.key()), ("verify", "/devices?site=dc1", Some("form:k1")));
+    assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ids[..2]);
+}
+
+#[actix_web::test]
+async fn a_bulk_edit_adds_and_removes_tags() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(TokenScope::Operator).await;
+    let ids = register(&site, &[named(1, "a", None)]).await;
+    let chosen = [("what", "edit"), ("list", "/devices"), ("id", &ids[0])];
+    let preview = site.request_as(&operator, form("/devices/bulk", &chosen)).await;
+    assert_eq!(texts(&preview, "#field-add_tags, #field-remove_tags").len(), 2, "{}", preview.text);
+
+    let wrong = [("what", "edit"), ("list", "/devices"), ("id", &ids[0]), ("do", &ids[0]), ("add_tags", "spare not/a/tag")];
+    let refused = site.request_as(&operator, form("/devices/bulk/do", &wrong)).await;
+    assert_eq!((refused.status.as_u16(), refused.rules()), (422, vec!["malformed".to_owned()]));
+    assert_eq!(texts(&refused, "#error-add_tags .error").len(), 1, "{}", refused.text);
+
+    let sent = [
+        ("what", "edit"),
+        ("list", "/devices"),
+        ("key", "k1"),
+        ("do", &ids[0]),
+        ("add_tags", "Spare, row:4"),
+        ("remove_tags", "gpu"),
+    ];
+    site.answer(Ok(Receipt { position: 0, id: Uuid::now_v7().to_string(), repeated: false }));
+    let started = site.request_as(&operator, form("/devices/bulk/do", &sent)).await;
+    assert_eq!(started.status.as_u16(), 303, "{}", started.text);
+    let requested = site.domain.requested.lock().expect("no panic");
+    let Some((Command::Bulk(BulkOrder::StartBulk { action, .. }), _)) = requested.last() else { panic!("{requested:?}") };
+    let BulkAction::Edit { add_tags, remove_tags, .. } = &**action else { panic!("{action:?}") };
+    let tags: Vec<&str> = add_tags.iter().chain(remove_tags).map(Tag::as_str).collect();
+    assert_eq!(tags, ["spare", "row:4", "gpu"]);
 }
 
 #[actix_web::test]

@@ -64,10 +64,11 @@ async fn a_viewer_changes_nothing() {
 async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     let site = TestSite::create().await;
     let operator = site.bearer(TokenScope::Operator).await;
-    let free = ["devices", "deployments", "imports"].map(|noun| format!("/api/v1/{noun}"));
+    let free = ["devices", "deployments", "imports", "bulk-actions"].map(|noun| format!("/api/v1/{noun}"));
     let for_administrators = |method: &Method, path: &str| {
-        let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/");
+        let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/") || path.contains("/reservations");
         ["/api/v1/secrets", "/api/v1/tokens", "/api/v1/users"].iter().any(|noun| path.starts_with(noun))
+            || path.ends_with("/unlock")
             || *method != Method::GET && !open
     };
     let mut refused = 0;
@@ -77,7 +78,7 @@ async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
         refused += usize::from(answer.status == 403);
     }
     assert!(refused >= 16, "only {refused} routes");
-    assert!(site.domain.requested.lock().expect("no panic").len() < 10);
+    assert!(site.domain.requested.lock().expect("no panic").len() < 20);
 }
 
 #[actix_web::test]

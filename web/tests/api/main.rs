@@ -4,6 +4,7 @@
 mod accounts;
 mod authorisation;
 mod bodies;
+mod comfort;
 mod device_pages;
 mod documentation;
 mod drift;
@@ -25,5 +26,6 @@ mod sign_in;
 mod starve;
 mod stream;
 mod support;
+mod timeline;
 mod tokens;
 mod writes;

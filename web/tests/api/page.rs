@@ -6,8 +6,8 @@ use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::user::Role;
 
 /// The role that each page needs: pages that every signed-in user may see, and those for administrators.
-const FOR_VIEWERS: [&str; 1] = ["/settings"];
-const FOR_ADMINISTRATORS: [&str; 7] = [
+const FOR_VIEWERS: [&str; 4] = ["/settings", "/about", "/help", "/help/deploying"];
+const FOR_ADMINISTRATORS: [&str; 9] = [
     "/settings/users",
     "/settings/users/new",
     "/settings/tokens",
@@ -15,6 +15,8 @@ const FOR_ADMINISTRATORS: [&str; 7] = [
     "/settings/sessions",
     "/settings/secrets",
     "/settings/secrets/new",
+    "/settings/webhooks",
+    "/settings/webhooks/new",
 ];
 /// Pages with tests of their own elsewhere, and a path without a page.
 const OTHERS: [&str; 12] = [

@@ -25,7 +25,8 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
                 let request = request.insert_header(("content-type", kind.clone())).set_payload("{}");
                 let answer = Answer::of(service.call(request.to_request()).await.expect("an answer")).await;
                 let text = format!("{method} {uri}: {} {}", answer.status, answer.text);
-                assert!(answer.status.as_u16() < 500 && !is_ours(&answer.text), "{text}");
+                // An answer with data may contain any word: an event has a sequence, for example.
+                assert!(answer.status.as_u16() < 500 && (answer.status.is_success() || !is_ours(&answer.text)), "{text}");
                 (answer, text)
             };
             let refused = async |uri: String, name: &str| {

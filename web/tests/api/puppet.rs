@@ -143,7 +143,7 @@ async fn a_report_reaches_the_deployment_in_progress_of_its_host() {
     let early = site.request_as(&puppet, report(REPORT)).await;
     assert_eq!((early.status.as_u16(), &early.json()["deployment"]), (200, &json!(null)), "{early:?}");
     deployment(&site, json!({"type": "DeploymentInProgress", "device": DEVICE})).await;
-    site.answer(Ok(Receipt { position: 77, id: DEPLOYMENT.to_string() }));
+    site.answer(Ok(Receipt { position: 77, id: DEPLOYMENT.to_string(), repeated: false }));
     let basic = format!("Basic {}", STANDARD.encode(format!("puppet:{puppet}")));
     let answer = site.request(report(REPORT).insert_header(("authorization", basic))).await;
     assert_eq!(answer.json(), json!({"certname": "h200.dc1.example", "deployment": DEPLOYMENT, "position": 77}));

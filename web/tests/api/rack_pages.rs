@@ -64,7 +64,7 @@ async fn a_rack_is_defined_and_retired_by_an_administrator_only() {
     let fields = [("key", "k1"), ("called", "r02"), ("site", "dc1"), ("units", "47"), ("description", "second")];
     let define = || TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html")).set_form(fields);
     assert_eq!(site.request_as(&operator, define()).await.status, 403);
-    site.answer(Ok(Receipt { position: 0, id: "r02".to_owned() }));
+    site.answer(Ok(Receipt { position: 0, id: "r02".to_owned(), repeated: false }));
     let done = site.request_as(&administrator, define()).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, "/racks/r02"));
     let known = TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html"));
@@ -98,7 +98,11 @@ async fn a_file_is_checked_refused_with_every_error_and_started() {
     assert!(!planned.text.contains("/deployments?import="), "a check started something: {}", planned.text);
 
     let import = ImportId(Uuid::now_v7());
-    imports(Imported::Started { import, receipt: Receipt { position: 0, id: import.to_string() }, rows: vec![] });
+    imports(Imported::Started {
+        import,
+        receipt: Receipt { position: 0, id: import.to_string(), repeated: false },
+        rows: vec![],
+    });
     let started = site.request_as(&operator, upload(b"mac;x", &[("what", "start")])).await;
     assert_eq!(texts(&started, &format!("a[href='/deployments?import={import}']")).len(), 1);
 }

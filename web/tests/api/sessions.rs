@@ -24,7 +24,7 @@ async fn a_cookie_opens_pages_and_the_api_and_events_name_the_user() {
     let cookie = site.signed_in(Role::Operator).await;
     assert_eq!(site.browse(&cookie, TestRequest::get().uri("/")).await.status, 200);
     assert_eq!(status(&site, &cookie).await, 200);
-    site.answer(Ok(Receipt { position: 1, id: Uuid::now_v7().to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: Uuid::now_v7().to_string(), repeated: false }));
     let request = sending(TestRequest::post().uri("/api/v1/deployments"), &json!({"device": Uuid::nil()}));
     site.browse(&cookie, request).await;
     assert_eq!(site.domain.requested.lock().expect("no panic")[0].1.actor, "user the-operator");
@@ -182,7 +182,7 @@ async fn a_user_with_a_one_time_password_must_change_it_first() {
         assert_eq!(refused.status, 422, "{rule}");
         assert!(refused.text.contains(rule) && !refused.text.contains(new), "{rule}: {}", refused.text);
     }
-    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned() }));
+    site.answer(Ok(Receipt { position: 1, id: "ada".to_owned(), repeated: false }));
     let done = site.browse(&cookie, change("correct horse battery", "a new long password", "a new long password")).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, "/devices"));
     let requested = site.domain.requested.lock().expect("no panic");
@@ -208,7 +208,7 @@ async fn users_end_their_own_sessions_and_administrators_all_sessions() {
         assert_eq!(site.browse(&cookie, page).await.status, 403);
     }
     assert!(site.domain.requested.lock().expect("no panic").is_empty());
-    site.answer(Ok(Receipt { position: 1, id: mine.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: mine.to_string(), repeated: false }));
     assert_eq!(site.browse(&cookie, end(mine)).await.status, 200);
 
     let listed = |cookie: String, query: &'static str| {
@@ -226,7 +226,7 @@ async fn users_end_their_own_sessions_and_administrators_all_sessions() {
     assert_eq!(listed(administrator.clone(), "?user=ada").await, (200, 1));
     let page = site.browse(&administrator, TestRequest::get().uri("/settings/sessions")).await;
     assert!(page.text.contains("10.0.0.7") && page.text.contains("Firefox") && !page.text.contains("bls_"), "{}", page.text);
-    site.answer(Ok(Receipt { position: 1, id: theirs.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: theirs.to_string(), repeated: false }));
     assert_eq!(site.browse(&administrator, end(theirs)).await.status, 200);
 }
 
@@ -235,7 +235,7 @@ async fn signing_out_ends_the_session_and_has_the_browser_forget_it() {
     let site = TestSite::create().await;
     site.user("ada", Role::Viewer).await;
     let (id, cookie) = site.session("ada").await;
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: false }));
     let out = site.browse(&cookie, TestRequest::post().uri("/sign-out")).await;
     assert_eq!((out.status.as_u16(), out.header("location")), (303, "/sign-in"));
     assert!(out.header("set-cookie").starts_with("bootledger=; ") && out.header("set-cookie").contains("Max-Age=0"), "{out:?}");

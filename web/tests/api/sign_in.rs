@@ -37,7 +37,7 @@ async fn the_correct_password_begins_a_new_session_and_redirects_to_the_requeste
         ("https://evil.example", "/"),
         ("/sign-out", "/"),
     ] {
-        site.answer(Ok(Receipt { position: 1, id: String::new() }));
+        site.answer(Ok(Receipt { position: 1, id: String::new(), repeated: false }));
         let answer = sign_in(&site, "Ada", RIGHT, to).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, led), "{to}: {answer:?}");
         cookies.push(answer.header("set-cookie").to_owned());
@@ -62,7 +62,7 @@ async fn the_correct_password_begins_a_new_session_and_redirects_to_the_requeste
 async fn a_sign_in_with_a_one_time_password_leads_to_the_password_form() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, true).await;
-    site.answer(Ok(Receipt { position: 1, id: String::new() }));
+    site.answer(Ok(Receipt { position: 1, id: String::new(), repeated: false }));
     let answer = sign_in(&site, "ada", RIGHT, "/devices").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/settings/password?to=%2Fdevices"));
 }
@@ -91,7 +91,9 @@ async fn an_unknown_user_a_disabled_one_and_a_wrong_password_get_the_same_answer
     // A password hash takes some tens of milliseconds; an answer without one would take a few.
     let (fastest, slowest) = (message.iter().map(|(_, t)| t).min(), message.iter().map(|(_, t)| t).max());
     assert!(fastest.expect("times").as_millis() >= 5, "{fastest:?} {slowest:?}");
-    assert!(site.domain.requested.lock().expect("no panic").is_empty());
+    let requested = site.domain.requested.lock().expect("no panic");
+    let only_recorded = |command: &Command| matches!(command, Command::Account(AccountAction::RecordFailedSignIns { .. }));
+    assert!(requested.iter().all(|(command, _)| only_recorded(command)), "{requested:?}");
 }
 
 fn html(name: &str) -> String {
@@ -118,7 +120,9 @@ async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
     assert_eq!(sign_in(&site, "grace", "wrong", "/").await.status, 401, "other users are not delayed");
     let requested = site.domain.requested.lock().expect("no panic");
     assert!(
-        requested.iter().all(|(command, _)| matches!(command, Command::Account(AccountAction::LockOut { .. }))),
+        requested.iter().all(|(command, _)| {
+            matches!(command, Command::Account(AccountAction::LockOut { .. } | AccountAction::RecordFailedSignIns { .. }))
+        }),
         "{requested:?}"
     );
 }
@@ -186,7 +190,7 @@ async fn a_user_signs_in_from_a_known_address_despite_failures_elsewhere() {
     assert!(statuses[..100].iter().all(|status| *status == 401) && statuses[100..].contains(&429), "{statuses:?}");
     assert_eq!(lock_outs(&site, 1).await, [("admin".to_owned(), true)], "one lock-out of the name that exists");
 
-    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    site.answer(Ok(Receipt { position: 0, id: String::new(), repeated: false }));
     let answer = sign_in_from(&site, [192, 0, 2, 7], "admin", RIGHT).await;
     assert_eq!(answer.status, 303, "{answer:?}");
 }
@@ -224,7 +228,7 @@ async fn the_attempts_of_a_known_address_are_counted_separately_and_an_unlock_re
     let locked = json!({"type": "UserLockedOut", "client": "192.0.2.7", "everywhere": false, "at": "2026-11-29T23:00:00Z"});
     site.append("user", "ada", locked).await;
     site.append("user", "ada", json!({"type": "UserUnlocked"})).await;
-    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    site.answer(Ok(Receipt { position: 0, id: String::new(), repeated: false }));
     let answer = sign_in_from(&site, [192, 0, 2, 7], "ada", RIGHT).await;
     assert_eq!(answer.status, 303, "{answer:?}");
 }
@@ -234,6 +238,6 @@ async fn a_lock_out_at_the_moment_of_a_sign_in_does_not_keep_the_user_out() {
     let site = TestSite::create().await;
     site.user_with("ada", RIGHT, false).await;
     site.answer(Err(CommandError::Conflict("user ada was changed at this moment; sign in again".to_owned())));
-    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    site.answer(Ok(Receipt { position: 0, id: String::new(), repeated: false }));
     assert_eq!(sign_in(&site, "ada", RIGHT, "/").await.status, 303);
 }

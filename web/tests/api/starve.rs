@@ -94,7 +94,7 @@ async fn sixty_forms_at_once_are_all_done_and_an_agent_is_answered_promptly_with
         let request = TestRequest::post()
             .uri(&format!("/deployments/{id}/done"))
             .insert_header(("authorization", format!("Bearer {bearer}")))
-            .set_form([("key", uuid::Uuid::now_v7().to_string())]);
+            .set_form([("key", uuid::Uuid::now_v7().to_string()), ("reason", "seen".to_owned())]);
         service.call(request.to_request()).await.expect("an answer").status().as_u16()
     };
     let agent = async {

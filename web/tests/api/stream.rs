@@ -5,6 +5,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::TokenScope;
+use bootledger_aggregates::user::Role;
 use serde_json::json;
 use std::pin::Pin;
 use std::time::Duration;
@@ -64,6 +65,18 @@ async fn a_stream_resumes_after_the_last_event_that_was_received() {
 }
 
 #[actix_web::test]
+async fn a_viewers_stream_contains_no_event_of_an_account() {
+    let site = TestSite::create().await;
+    let viewer = site.bearer(TokenScope::Viewer).await;
+    let wanted = site.append("site", "dc1", site_defined()).await;
+    site.user("ada", Role::Viewer).await;
+    site.session("ada").await;
+    let last = site.append("network", "prod", network_defined()).await;
+    let mut client = Client::connect(&site, &viewer, TestRequest::get().uri("/api/v1/events")).await;
+    assert_eq!(positions(&client.next().await.expect("events")), [wanted, last]);
+}
+
+#[actix_web::test]
 async fn a_stream_of_one_aggregate_contains_no_other() {
     let site = TestSite::create().await;
     let viewer = site.bearer(TokenScope::Viewer).await;
@@ -76,7 +89,7 @@ async fn a_stream_of_one_aggregate_contains_no_other() {
 #[actix_web::test]
 async fn a_long_log_is_streamed_in_parts() {
     let site = TestSite::create().await;
-    let viewer = site.bearer(TokenScope::Viewer).await;
+    let auditor = site.bearer(TokenScope::Auditor).await;
     site.append("site", "dc1", site_defined()).await;
     for number in 0..150 {
         let mut renamed = site_defined();
@@ -84,7 +97,7 @@ async fn a_long_log_is_streamed_in_parts() {
         site.append_unseen("site", "dc1", renamed).await;
     }
     site.show().await;
-    let mut client = Client::connect(&site, &viewer, TestRequest::get().uri("/api/v1/events")).await;
+    let mut client = Client::connect(&site, &auditor, TestRequest::get().uri("/api/v1/events")).await;
     let (first, rest) = (client.next().await.expect("events"), client.next().await.expect("events"));
     assert_eq!((positions(&first).len(), positions(&rest).len()), (100, 52));
     assert_eq!([positions(&first), positions(&rest)].concat(), (1..=152).collect::<Vec<i64>>());

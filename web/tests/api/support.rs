@@ -106,7 +106,7 @@ impl Commands for Scripted {
         Err(format!("there is no secret {name}"))
     }
 
-    async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
+    async fn import(&self, _: &[u8], _: bool, _: Option<&Name>, _: Context) -> Result<Imported, CommandError> {
         let answer = self.imports.lock().expect("no panic").pop_front();
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
     }

@@ -13,7 +13,7 @@ async fn a_new_token_is_shown_once_and_only_its_hash_is_passed_on() {
     let site = TestSite::create().await;
     let administrator = site.bearer(TokenScope::Administrator).await;
     let id = Uuid::now_v7();
-    site.answer(Ok(Receipt { position: 1, id: id.to_string() }));
+    site.answer(Ok(Receipt { position: 1, id: id.to_string(), repeated: false }));
     let body = json!({"name": "kea-1's agent", "scope": {"dhcp_server": "kea-1"}});
     let answer = site.request_as(&administrator, sending(TestRequest::post().uri("/api/v1/tokens"), &body)).await;
     assert_eq!(answer.status, 201, "{answer:?}");

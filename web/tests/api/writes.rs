@@ -15,7 +15,7 @@ async fn a_change_answers_with_what_the_views_then_show() {
     site.append("site", "dc1", site_defined()).await;
     let id = Uuid::now_v7().to_string();
     let position = site.append_unseen("device", &id, device_registered("52:54:00:00:00:01", None)).await;
-    site.answer(Ok(Receipt { position, id: id.clone() }));
+    site.answer(Ok(Receipt { position, id: id.clone(), repeated: false }));
     let body = json!({"site": "dc1", "macs": ["52-54-00-00-00-01"], "venture": "shop", "role": "web"});
     let request = sending(TestRequest::post().uri("/api/v1/devices"), &body)
         .insert_header(("idempotency-key", "order-7"))
@@ -38,7 +38,7 @@ async fn a_change_answers_with_what_the_views_then_show() {
 async fn a_change_that_the_views_do_not_show_in_time_answers_with_its_position() {
     let site = TestSite::create().await;
     let operator = site.bearer(TokenScope::Operator).await;
-    site.answer(Ok(Receipt { position: 999, id: "7".to_owned() }));
+    site.answer(Ok(Receipt { position: 999, id: "7".to_owned(), repeated: false }));
     // No request waits for the views while the service stops.
     site.stopping.send_replace(true);
     let request = TestRequest::post().uri(&format!("/api/v1/devices/{}/verify", Uuid::nil()));

@@ -66,7 +66,7 @@ impl Commands for Domain {
         };
         let mut requested = self.requested.lock().expect("no panic");
         requested.push((command, context));
-        Ok(Receipt { position: 100 + i64::try_from(requested.len()).expect("few"), id })
+        Ok(Receipt { position: 100 + i64::try_from(requested.len()).expect("few"), id, repeated: false })
     }
 
     async fn check_deployment(&self, _: &NewDeployment) -> Result<Proposed, CommandError> {
@@ -106,7 +106,7 @@ impl Commands for Domain {
             .ok_or_else(|| format!("there is no secret {name}"))
     }
 
-    async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
+    async fn import(&self, _: &[u8], _: bool, _: Option<&Name>, _: Context) -> Result<Imported, CommandError> {
         Err(CommandError::NotFound("no imports here".to_owned()))
     }
 }

@@ -125,6 +125,7 @@ impl Log {
             done_by: EndedBy::Server,
             settings,
             boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
+            notes: bootledger_aggregates::deployment::notes::Notes::default(),
             took: vec![],
             import: None,
         };
@@ -139,13 +140,17 @@ impl Log {
     }
 
     pub(crate) async fn done(&self, deployment: DeploymentId) {
-        let by = DoneBy::Operator { name: "ops".parse().expect("text") };
+        let by =
+            DoneBy::Operator { name: "ops".parse().expect("text"), reason: bootledger_aggregates::values::text::Text::default() };
         self.deployment(deployment, DeploymentEvent::DeploymentDone { device: DeviceId(deployment.0), by }).await;
     }
 
     /// The server reports DONE; Puppet has not reported yet.
     pub(crate) async fn installed(&self, deployment: DeploymentId) {
-        let by = DoneBy::Operator { name: "server".parse().expect("text") };
+        let by = DoneBy::Operator {
+            name: "server".parse().expect("text"),
+            reason: bootledger_aggregates::values::text::Text::default(),
+        };
         self.deployment(deployment, DeploymentEvent::InstallationFinished { by }).await;
     }
 

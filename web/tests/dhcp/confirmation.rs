@@ -14,7 +14,7 @@ fn report(ok: bool, message: &str) -> Value {
 }
 
 async fn put(site: &TestSite, bearer: &str, body: &Value) -> Answer {
-    site.answer(Ok(Receipt { position: 9, id: "isc-1".to_owned() }));
+    site.answer(Ok(Receipt { position: 9, id: "isc-1".to_owned(), repeated: false }));
     site.request_as(bearer, sending(TestRequest::put().uri(PATH), body)).await
 }
 

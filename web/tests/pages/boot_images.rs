@@ -166,6 +166,9 @@ async fn a_preview_shows_what_a_device_would_get_names_assumptions_and_masks_the
     assert!(["10.0.0.11", "prod", "h200.dc1.example", "venture"].iter().all(|value| assumed.contains(value)), "{assumed}");
     let by_mac = site.request_as(&bearer, get("/boot-images/debian/preview?server=52:54:00:00:00:01&file=boot.ipxe")).await;
     assert_eq!(preview(&by_mac), preview(&page));
+    let sample = site.request_as(&bearer, get("/boot-images/debian/preview")).await;
+    assert_eq!(preview(&sample), preview(&page), "without a server, the only device is the sample");
+    assert_eq!(attributes(&sample, "#preview p a", "href"), [format!("/devices/{id}")]);
     let no_match = site.request_as(&bearer, get("/boot-images/debian/preview?server=%3Cscript%3E")).await;
     assert_eq!(texts(&no_match, "#preview .note.bad").len(), 1, "{}", no_match.text);
     assert!(!no_match.text.contains("<script>"), "{}", no_match.text);

@@ -39,7 +39,7 @@ pub(crate) fn get(path: &str) -> TestRequest {
 }
 
 pub(crate) fn done(id: &str) -> Receipt {
-    Receipt { position: 1, id: id.to_owned() }
+    Receipt { position: 1, id: id.to_owned(), repeated: false }
 }
 
 /// Creates a device with this host name and address and returns its id.

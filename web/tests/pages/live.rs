@@ -1,5 +1,6 @@
 //! Live pages: which messages an event causes, and which it does not.
 
+use crate::elements::texts;
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
@@ -123,4 +124,19 @@ async fn a_live_page_ends_when_its_reader_may_no_longer_read() {
     site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;
     let revoked = site.request_as(&bearer, TestRequest::get().uri("/timeline/live/0")).await;
     assert_eq!(revoked.status, 401);
+}
+
+#[actix_web::test]
+async fn the_wall_board_is_live_for_a_viewer_has_no_menu_and_is_loaded_again_without_a_script() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(TokenScope::Viewer).await;
+    let position = site.append("site", "dc1", site_defined()).await;
+    let page = site.request_as(&bearer, TestRequest::get().uri("/wall")).await;
+    assert_eq!((page.status.as_u16(), texts(&page, "nav, form").len()), (200, 0), "{}", page.text);
+    assert!(page.text.contains("<noscript><meta http-equiv=\"refresh\""), "{}", page.text);
+    let mut browser = Browser::open(&site, &bearer, &format!("/wall/live/{position}"), None).await;
+    site.append("network", "prod", network_defined()).await;
+    let message = browser.next().await.expect("a message");
+    assert!(message.contains("<hx-partial id=\"attention\""), "{message}");
+    assert_eq!(site.request_as(&bearer, TestRequest::get().uri("/wall?at=1")).await.status, 422);
 }

@@ -6,8 +6,10 @@ mod catalogue;
 mod deployments;
 #[path = "../api/elements.rs"]
 mod elements;
+mod lists;
 mod live;
 mod networks;
+mod past;
 #[path = "../api/people.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod people;
@@ -15,6 +17,7 @@ mod people;
 mod routes;
 #[path = "../api/samples.rs"]
 mod samples;
+mod search;
 #[path = "../api/support.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod support;

@@ -4,7 +4,7 @@ use crate::catalogue::{attributes, data_centre, device, done, form, get};
 use crate::elements::texts;
 use crate::support::{TestSite, network_defined, site_defined};
 use bootledger_aggregates::token::TokenScope;
-use bootledger_port::{CatalogueAction, Command};
+use bootledger_port::{CatalogueAction, Command, ReservationAction};
 use serde_json::json;
 
 #[actix_web::test]
@@ -52,12 +52,12 @@ async fn the_address_map_shows_the_holder_of_each_address() {
     let cells = texts(&page, ".cells li");
     assert_eq!(cells.len(), 256);
     let uses = attributes(&page, ".cells li > *", "class");
-    for (class, addresses) in [("reserved", vec![0, 5, 12, 255]), ("used", vec![13, 20]), ("free", vec![21])] {
+    for (class, addresses) in [("unassigned", vec![0, 5, 12, 255]), ("used", vec![13, 20]), ("free", vec![21])] {
         for address in addresses {
             assert_eq!(uses[address], class, "{address}");
         }
     }
-    for (address, word) in [(0, "network"), (5, "reserved"), (12, "gateway"), (13, "controller"), (255, "broadcast")] {
+    for (address, word) in [(0, "network"), (5, "never"), (12, "gateway"), (13, "controller"), (255, "broadcast")] {
         assert!(cells[address].contains(word), "{address}: {}", cells[address]);
     }
     assert!(cells[20].starts_with("20 ") && cells[20].ends_with(" h200.dc1.example"), "{}", cells[20]);
@@ -113,6 +113,48 @@ async fn user_texts_are_escaped() {
     ] {
         let page = site.request_as(&bearer, get(path)).await;
         assert_eq!(page.status, 200, "{path}");
-        assert!(!page.text.contains("<script>alert") && !page.text.contains("<img"), "{path}: {}", page.text);
+        assert!(!page.text.contains("<script>alert") && !page.text.contains("<img src=x"), "{path}: {}", page.text);
     }
+}
+
+#[actix_web::test]
+async fn an_operator_reserves_and_releases_an_address_and_a_viewer_sees_the_reservation() {
+    let site = data_centre().await;
+    let (operator, viewer) = (site.bearer(TokenScope::Operator).await, site.bearer(TokenScope::Viewer).await);
+    let refused = site.request_as(&operator, form("/networks/prod/reserve", &[("ip", "10.0.0.999"), ("note", "")])).await;
+    assert_eq!(refused.status, 422);
+    let fields = [("key", "k1"), ("ip", "10.0.0.77"), ("note", "For the new firewall"), ("expires", "2030-01-01T12:00")];
+    site.answer(Ok(done("10.0.0.77")));
+    let answer = site.request_as(&operator, form("/networks/prod/reserve", &fields)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/networks/prod#reservations"), "{}", answer.text);
+    {
+        let requested = site.domain.requested.lock().expect("no panic");
+        let Some((Command::Reservation(ReservationAction::ReserveAddress { network, ip, spec, replaces }), _)) = requested.last()
+        else {
+            panic!("{requested:?}")
+        };
+        assert_eq!((network.as_str(), ip.to_string().as_str(), *replaces), ("prod", "10.0.0.77", false));
+        assert_eq!(spec.expires.map(|end| end.to_string()).as_deref(), Some("2030-01-01T12:00:00Z"));
+    }
+    let spec = json!({"note": "For the new <firewall>", "expires": null});
+    let reserved = json!({"type": "AddressReserved", "network": "prod", "spec": spec});
+    let position = site.append("reservation", "10.0.0.77", reserved).await;
+    let page = site.request_as(&viewer, get("/networks/prod")).await;
+    assert_eq!(texts(&page, "#reservations [data-label=Note]"), ["For the new <firewall>"]);
+    assert!(texts(&page, ".cells a.kept")[0].ends_with("For the new <firewall>"), "{}", page.text);
+    assert!(attributes(&page, "#reservations a", "href").is_empty(), "a viewer changes nothing");
+    let before = site.request_as(&viewer, get(&format!("/networks/prod?at={}", position - 1))).await;
+    assert_eq!(texts(&before, ".cells .kept, #reservations tbody tr").len(), 0, "{}", before.text);
+    let edit = site.request_as(&operator, get("/networks/prod/reserve?ip=10.0.0.77")).await;
+    assert_eq!(attributes(&edit, "input[name=replaces]", "value"), ["10.0.0.77"]);
+    let question = site.request_as(&operator, get("/networks/prod/release?ip=10.0.0.77")).await;
+    assert_eq!(attributes(&question, "form[action='/networks/prod/release'] input[name=ip]", "value"), ["10.0.0.77"]);
+    assert_eq!(site.request_as(&viewer, get("/networks/prod/release?ip=10.0.0.77")).await.status, 403);
+    // The history says what an edit changed; a reservation after a release is a new one.
+    let noted = |note: &str| json!({"type": "AddressReserved", "network": "prod", "spec": {"note": note, "expires": null}});
+    site.append("reservation", "10.0.0.77", noted("For the switch")).await;
+    site.append("reservation", "10.0.0.77", json!({"type": "AddressReleased", "network": "prod"})).await;
+    site.append("reservation", "10.0.0.77", noted("For a printer")).await;
+    let history = site.request_as(&viewer, get("/timeline?aggregate=reservation/10.0.0.77")).await;
+    assert_eq!(texts(&history, ".changes del"), ["\u{2212}\u{a0}For the new <firewall>"], "{}", history.text);
 }

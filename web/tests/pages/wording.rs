@@ -6,8 +6,8 @@
 //! `INSTA_UPDATE=always scripts/with-postgres cargo nextest run -p bootledger-web --test pages wording`.
 
 mod downloads;
-mod fixtures;
-mod objects;
+pub(crate) mod fixtures;
+pub(crate) mod objects;
 mod placeholders;
 mod text;
 
@@ -22,8 +22,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The beginnings of routes that are not pages of the site: those for machines, the API, files, and the identity provider's.
-const OTHERS: [&str; 12] = [
+/// The beginnings of routes that are not pages of the site: those for machines, the API, files, and the identity provider's; and
+/// the guide, whose words are reviewed in `docs/`.
+const OTHERS: [&str; 13] = [
     "/api/",
     "/assets/",
     "/boot/loaders/",
@@ -32,6 +33,7 @@ const OTHERS: [&str; 12] = [
     "/favicon.ico",
     "/grub/",
     "/healthz",
+    "/help",
     "/metrics",
     "/puppet/",
     "/pxe",
@@ -45,7 +47,7 @@ fn clock() -> Timestamp {
 }
 
 /// Whether a route may be a page: it answers GET, and is neither a stream nor a file.
-fn may_be_page(route: &Route) -> bool {
+pub(crate) fn may_be_page(route: &Route) -> bool {
     let pattern = route.pattern.as_str();
     route.methods.contains("GET")
         && !OTHERS.iter().any(|other| pattern.starts_with(other))
@@ -63,7 +65,7 @@ fn snapshot_name(pattern: &str) -> String {
 }
 
 impl Fixtures {
-    async fn answer(&self, page: &PageRequest) -> Answer {
+    pub(crate) async fn answer(&self, page: &PageRequest) -> Answer {
         let request = get(&page.path);
         match page.visitor {
             Visitor::Administrator => self.site.request_as(&self.administrator, request).await,

@@ -83,6 +83,10 @@ impl Model {
                 management: None,
                 parent: None,
                 settings: crate::values::setting::Settings::new(),
+                height: 1,
+                face: crate::device::footprint::Face::default(),
+                notes: crate::values::notes::Notes::default(),
+                tags: vec![],
                 endpoints: vec![],
             };
             let facts = RegisterFacts { site_exists: true, device: id, ..RegisterFacts::default() };
@@ -207,7 +211,7 @@ impl Model {
 
     pub(super) fn done(&mut self, device: DeviceId) {
         let Some(id) = self.live(device) else { return };
-        self.deployment(id, DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada") } });
+        self.deployment(id, DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada"), reason: parsed("") } });
     }
 
     pub(super) fn cancel(&mut self, device: DeviceId) {

@@ -33,7 +33,7 @@ fn a_server_in_progress_is_done_when_it_reports_done() {
 
 #[test]
 fn a_repeated_done_writes_nothing() {
-    let again = DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada") } };
+    let again = DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada"), reason: parsed("") } };
     for command in [mark_done(), again] {
         assert_eq!(outcome::<Deployment>(&done(), command), Ok(vec![]));
     }
@@ -66,8 +66,8 @@ fn a_server_that_is_done_cannot_be_cancelled() {
 #[test]
 fn nothing_changes_a_deployment_that_has_ended() {
     for (name, command) in every_later_command() {
-        // Puppet reports for as long as the server exists.
-        if name == "ReportPuppetRun" {
+        // Puppet reports for as long as the server exists, and operators write about it.
+        if ["ReportPuppetRun", "NoteDeployment"].contains(&name) {
             continue;
         }
         let allowed_when_done = ["RecordBoot", "MarkDone"].contains(&name);

@@ -75,7 +75,7 @@ fn a_run_in_noop_mode_or_with_a_cached_catalogue_ends_nothing() {
 
 #[test]
 fn an_operator_may_end_a_deployment_that_waits_for_puppet() {
-    let by = DoneBy::Operator { name: parsed("ada") };
+    let by = DoneBy::Operator { name: parsed("ada"), reason: parsed("") };
     for given in [of_puppet(in_progress()), installed()] {
         let ended = DeploymentEvent::DeploymentDone { device: device_id(1), by: by.clone() };
         assert_eq!(outcome::<Deployment>(&given, DeploymentCommand::MarkDone { by: by.clone() }), Ok(vec![ended]));

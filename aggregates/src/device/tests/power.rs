@@ -97,6 +97,20 @@ fn an_installation_is_interrupted_only_by_an_order_that_names_it() {
 }
 
 #[test]
+fn switching_on_with_a_network_boot_interrupts_an_installation_too() {
+    let power_request = |in_progress, interrupts: Option<u128>| {
+        let facts =
+            PowerFacts { live: Some(deployment_id(1)), in_progress, interrupts: interrupts.map(deployment_id), found_off: false };
+        let order = PowerOrder { network_boot: true, ..order(1, PowerAction::On) };
+        DeviceCommand::RequestPower { order: Box::new(order), facts }
+    };
+    assert_eq!(broken::<Device>(&registered(), power_request(true, None)), ["already_deploying"]);
+    assert_eq!(broken::<Device>(&registered(), power_request(true, Some(2))), ["deployment_not_in_progress"]);
+    assert!(outcome::<Device>(&registered(), power_request(true, Some(1))).is_ok());
+    assert!(outcome::<Device>(&registered(), power_request(false, None)).is_ok(), "one being prepared installs nothing");
+}
+
+#[test]
 fn a_deployment_restarts_its_server_once_a_turn() {
     let given = after(registered(), vec![request(&restart(1, 0, 0))]);
     let later = UNDER_WAY_SECONDS;

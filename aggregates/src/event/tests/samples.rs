@@ -2,13 +2,17 @@
 //! possible. A new variant does not compile until it has a sample here.
 
 mod account;
+mod bulk;
 mod catalogue;
 mod deployment;
 mod device;
 mod drift;
 
 pub(crate) use account::{session, user};
-pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, secret, site, token, venture, webhook};
+pub(crate) use bulk::bulk;
+pub(crate) use catalogue::{
+    boot_image, dhcp_server, network, rack, reservation, saved_view, secret, site, token, venture, webhook,
+};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 pub(crate) use drift::drift;

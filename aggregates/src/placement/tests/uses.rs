@@ -16,6 +16,8 @@ fn every_event_that_uses_an_entry_is_found() {
     events.extend(samples::dhcp_server().into_iter().map(|event| Event::DhcpServer(key(), event)));
     events.extend(samples::venture().into_iter().map(|event| Event::Venture(key(), event)));
     events.extend(samples::boot_image().into_iter().map(|event| Event::BootImage(key(), event)));
+    let ip = std::net::Ipv4Addr::new(10, 0, 0, 20);
+    events.extend(samples::reservation().into_iter().map(|event| Event::Reservation(ip, event)));
     let mut using = BTreeSet::new();
     for event in events.iter().filter(|event| !event.uses().is_empty()) {
         let text = format!("{event:?}");

@@ -1,7 +1,8 @@
 //! The names of the commands.
 
 use super::{
-    AccountAction, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, TokenAction, WebhookAction,
+    AccountAction, BulkOrder, CatalogueAction, Command, DeploymentAction, DeviceAction, DhcpServerAction, ReservationAction,
+    SavedViewAction, TokenAction, WebhookAction,
 };
 
 /// Lists the commands without a group, and then those of each group. A command that is missing here does not compile.
@@ -33,16 +34,21 @@ macro_rules! names {
 
 names! {
     OrderPower RepairDrift;
-    Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice DecommissionDevice;
+    Device(DeviceAction): RegisterDevice ChangeDevice RecordFacts VerifyDevice UnverifyDevice LockDevice UnlockDevice
+        DecommissionDevice;
     Deployment(DeploymentAction):
-        StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RecordBoot ReportInstaller RecordInstallerLog
-        SetNextBoot;
+        StartDeployment CancelDeployment MarkDone ReportPuppetRun RetryPlugin RetryPlugins RecordBoot ReportInstaller
+        RecordInstallerLog SetNextBoot ReportRestart NoteDeployment;
     Catalogue(CatalogueAction):
         DefineSite DefineRack DefineNetwork DefineDhcpServer DefineVenture DefineRole RetireRole DefineBootImage PutBootFile
         RemoveBootFile ReplaceBootImage DefineSecret Retire;
+    Reservation(ReservationAction): ReserveAddress ReleaseAddress ExpireReservation;
     Webhook(WebhookAction): DefineWebhook PauseWebhook ResumeWebhook SetWebhookPosition SkipWebhookEvent;
+    Bulk(BulkOrder): StartBulk RecordBulkResults RetryBulk StopBulk;
     DhcpServer(DhcpServerAction): ConfirmConfiguration ReportConfigurationFailure;
     Token(TokenAction): CreateToken RevokeToken;
+    SavedView(SavedViewAction): SaveView DeleteView;
     Account(AccountAction):
-        CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut UnlockUser StartSession EndSession;
+        CreateUser AdmitUser ChangeUserRole SetPassword DisableUser EnableUser LockOut RecordFailedSignIns UnlockUser
+        StartSession EndSession;
 }

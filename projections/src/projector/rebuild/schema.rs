@@ -8,7 +8,8 @@ use sqlx::{Executor, PgConnection};
 
 /// Indexes that the projector's queries need in addition to the unique ones. All others are created once the tables are full,
 /// which takes a fraction of the time.
-const NEEDED: [&str; 4] = ["plugin_runs_waiting", "holdings_now_holder", "dns_records_now_device", "parked_aggregates"];
+const NEEDED: [&str; 5] =
+    ["plugin_runs_waiting", "holdings_now_holder", "dns_records_now_device", "parked_aggregates", "devices_now_by_unit"];
 
 /// The tables whose current rows the projector queries.
 pub(super) const ANALYZED: [&str; 7] =

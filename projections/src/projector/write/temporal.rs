@@ -68,26 +68,30 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
     let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
     let own = |row: &Device| (!row.settings.is_empty()).then(|| serde_json::to_value(&row.settings)).transpose();
     let settings = begun.iter().map(|(_, row, ..)| own(row)).collect::<Result<Vec<_>, _>>()?;
+    let locks = begun.iter().map(|(_, row, ..)| row.lock.as_ref().map(serde_json::to_value).transpose());
+    let locks = locks.collect::<Result<Vec<_>, _>>()?;
     let remarks = begun.iter().map(|(_, row, ..)| serde_json::to_value(&row.remarks)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                               management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                               addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                              remarks, registered_at, changed_at, valid_from, valid_to, settings, management_host)
+                              remarks, registered_at, changed_at, valid_from, valid_to, settings, management_host,
+                              lock, notes, tags, height, face)
          SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
                 management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                 addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
                 uptime_seconds, sub_devices::uuid[], remarks, registered_at, changed_at, valid_from, valid_to, settings,
-                management_host
+                management_host, lock, notes, tags::text[], height, face
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
                      $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
                      $25::text[], $26::jsonb[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[],
-                     $32::jsonb[], $33::text[])
+                     $32::jsonb[], $33::text[], $34::jsonb[], $35::text[], $36::text[], $37::integer[], $38::text[])
               AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                    remarks, registered_at, changed_at, valid_from, valid_to, management_access, settings, management_host)",
+                    remarks, registered_at, changed_at, valid_from, valid_to, management_access, settings, management_host,
+                    lock, notes, tags, height, face)",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.sequence),
         column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
@@ -120,7 +124,12 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, _, _, to) => *to) as _,
         &accesses as _,
         &settings as _,
-        column!(begun, (_, row, ..) => row.management.as_ref().filter(|m| m.address.address().is_none()).map(|m| m.address.to_string())) as _
+        column!(begun, (_, row, ..) => row.management.as_ref().filter(|m| m.address.address().is_none()).map(|m| m.address.to_string())) as _,
+        &locks as _,
+        column!(begun, (_, row, ..) => String::from(row.notes.clone())),
+        column!(begun, (_, row, ..) => array_literal(&row.tags)),
+        column!(begun, (_, row, ..) => i32::from(row.height)),
+        column!(begun, (_, row, ..) => row.face.as_str()) as _
     )
     .execute(connection)
     .await?;
@@ -151,12 +160,13 @@ pub(super) async fn deployments(
         "INSERT INTO deployments (id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site,
                                   import, status, status_since, overdue, open_minutes, in_progress_minutes, started_at,
                                   started_by, in_progress_at, ended_at, ended_by, reason, plan, done_by, installed_at,
-                                  puppet_failure, valid_from, valid_to, settings, boot_chain)
+                                  puppet_failure, valid_from, valid_to, settings, boot_chain, note, ticket)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::inet[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::integer[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::timestamptz[],
                               $15::bool[], $16::integer[], $17::integer[], $18::timestamptz[], $19::text[],
                               $20::timestamptz[], $21::timestamptz[], $22::jsonb[], $23::text[], $24::jsonb[], $25::text[],
-                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[], $30::jsonb[], $31::text[])",
+                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[], $30::jsonb[], $31::text[], $32::text[],
+                              $33::text[])",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.device.0),
         column!(begun, (_, row, ..) => row.mac.to_string()),
@@ -187,7 +197,9 @@ pub(super) async fn deployments(
         column!(begun, (_, _, from, _) => *from),
         column!(begun, (_, _, _, to) => *to) as _,
         &settings as _,
-        column!(begun, (_, row, ..) => row.boot_chain.as_str()) as _
+        column!(begun, (_, row, ..) => row.boot_chain.as_str()) as _,
+        column!(begun, (_, row, ..) => row.notes.note.as_str()) as _,
+        column!(begun, (_, row, ..) => row.notes.ticket.as_str()) as _
     )
     .execute(connection)
     .await?;

@@ -1,6 +1,7 @@
 //! What the views hold of an entry beyond its description: an agent's reports, a venture's roles, where deliveries begin.
 
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
+use bootledger_aggregates::saved_view::SavedViewSpec;
 use bootledger_aggregates::token::TokenScope;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -21,6 +22,15 @@ pub struct VentureView {
     pub roles: BTreeMap<Name, RoleSpec>,
 }
 
+/// A saved view of a list, with its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SavedViewView {
+    /// The user or token that saved the view, such as `user ada`.
+    pub owner: Text,
+    /// The view.
+    pub spec: SavedViewSpec,
+}
+
 /// A DHCP server, with what its agent last reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DhcpServerView {
@@ -30,6 +40,14 @@ pub struct DhcpServerView {
     pub confirmed: Option<Confirmed>,
     /// The configuration that the server has failed to use since its last confirmation.
     pub failing: Option<Failing>,
+}
+
+impl DhcpServerView {
+    /// When the server's agent last reported, whether it confirmed a configuration or failed to use it.
+    pub fn last_report(&self) -> Option<Timestamp> {
+        let confirmed = self.confirmed.as_ref().map(|confirmed| confirmed.at);
+        confirmed.max(self.failing.as_ref().map(|failing| failing.at))
+    }
 }
 
 /// The configuration that a DHCP server runs.

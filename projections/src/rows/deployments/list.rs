@@ -10,6 +10,7 @@ use bootledger_aggregates::values::name::Name;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
@@ -35,6 +36,36 @@ pub enum Sort {
     /// Deployments that changed their status most recently first.
     #[serde(rename = "-since")]
     ShortestInState,
+    /// By status, ascending: cancelled, done, in progress, open.
+    #[serde(rename = "status")]
+    Status,
+    /// By status, descending.
+    #[serde(rename = "-status")]
+    StatusBackwards,
+    /// By address, ascending.
+    #[serde(rename = "ip")]
+    Ip,
+    /// By address, descending.
+    #[serde(rename = "-ip")]
+    IpBackwards,
+    /// By venture, then role, ascending.
+    #[serde(rename = "role")]
+    Role,
+    /// By venture, then role, descending.
+    #[serde(rename = "-role")]
+    RoleBackwards,
+    /// By boot image, ascending.
+    #[serde(rename = "image")]
+    Image,
+    /// By boot image, descending.
+    #[serde(rename = "-image")]
+    ImageBackwards,
+    /// By site, ascending.
+    #[serde(rename = "site")]
+    Site,
+    /// By site, descending.
+    #[serde(rename = "-site")]
+    SiteBackwards,
 }
 
 impl Sort {
@@ -47,6 +78,39 @@ impl Sort {
             Self::HostnameBackwards => "-hostname",
             Self::LongestInState => "since",
             Self::ShortestInState => "-since",
+            Self::Status => "status",
+            Self::StatusBackwards => "-status",
+            Self::Ip => "ip",
+            Self::IpBackwards => "-ip",
+            Self::Role => "role",
+            Self::RoleBackwards => "-role",
+            Self::Image => "image",
+            Self::ImageBackwards => "-image",
+            Self::Site => "site",
+            Self::SiteBackwards => "-site",
+        }
+    }
+
+    /// The opposite order, in which the page before a cursor is read.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Newest => Self::Oldest,
+            Self::Oldest => Self::Newest,
+            Self::Hostname => Self::HostnameBackwards,
+            Self::HostnameBackwards => Self::Hostname,
+            Self::LongestInState => Self::ShortestInState,
+            Self::ShortestInState => Self::LongestInState,
+            Self::Status => Self::StatusBackwards,
+            Self::StatusBackwards => Self::Status,
+            Self::Ip => Self::IpBackwards,
+            Self::IpBackwards => Self::Ip,
+            Self::Role => Self::RoleBackwards,
+            Self::RoleBackwards => Self::Role,
+            Self::Image => Self::ImageBackwards,
+            Self::ImageBackwards => Self::Image,
+            Self::Site => Self::SiteBackwards,
+            Self::SiteBackwards => Self::Site,
         }
     }
 }
@@ -66,6 +130,11 @@ impl Cursor {
             Sort::Newest | Sort::Oldest => None,
             Sort::Hostname | Sort::HostnameBackwards => Some(deployment.hostname.to_string()),
             Sort::LongestInState | Sort::ShortestInState => Some(deployment.status_since.to_string()),
+            Sort::Status | Sort::StatusBackwards => Some(deployment.status.as_str().to_owned()),
+            Sort::Ip | Sort::IpBackwards => Some(deployment.ip.to_string()),
+            Sort::Role | Sort::RoleBackwards => Some(format!("{} {}", deployment.venture, deployment.role)),
+            Sort::Image | Sort::ImageBackwards => Some(deployment.boot_image.to_string()),
+            Sort::Site | Sort::SiteBackwards => Some(deployment.site.to_string()),
         };
         Self { id: deployment.id, key }
     }
@@ -73,7 +142,17 @@ impl Cursor {
     fn fits(&self, sort: Sort) -> bool {
         match sort {
             Sort::Newest | Sort::Oldest => self.key.is_none(),
-            Sort::Hostname | Sort::HostnameBackwards => self.key.is_some(),
+            Sort::Hostname
+            | Sort::HostnameBackwards
+            | Sort::Status
+            | Sort::StatusBackwards
+            | Sort::Role
+            | Sort::RoleBackwards
+            | Sort::Image
+            | Sort::ImageBackwards
+            | Sort::Site
+            | Sort::SiteBackwards => self.key.is_some(),
+            Sort::Ip | Sort::IpBackwards => self.key.as_ref().is_some_and(|key| key.parse::<Ipv4Addr>().is_ok()),
             Sort::LongestInState | Sort::ShortestInState => {
                 self.key.as_ref().is_some_and(|key| key.parse::<bootledger_aggregates::values::timestamp::Timestamp>().is_ok())
             }
@@ -140,7 +219,8 @@ pub struct Filter {
     pub plugin: Option<RunStatus>,
     /// Only deployments with a plugin that waits for this now, such as `dhcp-server:kea-1`.
     pub awaiting: Option<String>,
-    /// Only deployments with this text in host name, address or MAC address, case-insensitively.
+    /// Only deployments with this text in host name, address, MAC address, note, ticket or reason of cancellation,
+    /// case-insensitively.
     pub q: Option<String>,
     /// The order of the list.
     pub sort: Sort,
@@ -161,11 +241,11 @@ pub(crate) fn containing(text: &str) -> String {
     pattern
 }
 
-macro_rules! listed {
-    ($executor:expr, $filter:expr, $at:expr, $limit:expr, $order:literal) => {{
+macro_rules! matching {
+    ($select:ident, $filter:expr, $at:expr, $limit:expr, $order:literal $(+ $more:literal)*) => {{
         let filter = $filter;
         let pattern = filter.q.as_deref().map(containing);
-        all(deployments!(
+        $select!(
             $at,
             "($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR site = $3)
              AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
@@ -180,6 +260,7 @@ macro_rules! listed {
                                                       WHERE plugin_runs.status = 'waiting' AND awaited @> ARRAY[$13])))
              AND ($14::uuid IS NULL OR $15::text IS NULL OR true) AND "
                 + $order
+                $(+ $more)*
                 + " LIMIT $16",
             filter.status.map(Status::as_str),
             filter.site.as_ref().map(Name::as_str),
@@ -197,9 +278,33 @@ macro_rules! listed {
             filter.after.as_ref().and_then(|after| after.key.as_deref()),
             $limit
         )
-        .fetch_all($executor)
-        .await?)
     }};
+}
+
+/// The rows by a key, which an index has, and their id.
+macro_rules! up {
+    ($filter:expr, $at:expr, $limit:expr, $key:literal, $value:literal) => {
+        matching!(
+            deployments,
+            $filter,
+            $at,
+            $limit,
+            "($14 IS NULL OR (" + $key + ", id) > (" + $value + ", $14)) ORDER BY " + $key + ", id"
+        )
+    };
+}
+
+/// The same in the opposite order.
+macro_rules! down {
+    ($filter:expr, $at:expr, $limit:expr, $key:literal, $value:literal) => {
+        matching!(
+            deployments,
+            $filter,
+            $at,
+            $limit,
+            "($14 IS NULL OR (" + $key + ", id) < (" + $value + ", $14)) ORDER BY " + $key + " DESC, id DESC"
+        )
+    };
 }
 
 /// Up to `limit` deployments.
@@ -210,30 +315,37 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
     if let Some(after) = filter.after.as_ref().filter(|after| !after.fits(filter.sort)) {
         return Err(crate::Error::Cursor(after.to_string()));
     }
-    match filter.sort {
-        Sort::Newest => listed!(executor, filter, at, limit, "($14 IS NULL OR id < $14) ORDER BY id DESC"),
-        Sort::Oldest => listed!(executor, filter, at, limit, "($14 IS NULL OR id > $14) ORDER BY id"),
-        Sort::Hostname => {
-            listed!(executor, filter, at, limit, "($14 IS NULL OR (hostname, id) > ($15, $14)) ORDER BY hostname, id")
+    let e = executor;
+    let rows = match filter.sort {
+        Sort::Newest => {
+            matching!(deployments, filter, at, limit, "($14 IS NULL OR id < $14) ORDER BY id DESC").fetch_all(e).await
         }
-        Sort::HostnameBackwards => {
-            listed!(executor, filter, at, limit, "($14 IS NULL OR (hostname, id) < ($15, $14)) ORDER BY hostname DESC, id DESC")
-        }
-        Sort::LongestInState => listed!(
-            executor,
-            filter,
-            at,
-            limit,
-            "($14 IS NULL OR (status_since, id) > ($15::timestamptz, $14)) ORDER BY status_since, id"
-        ),
-        Sort::ShortestInState => listed!(
-            executor,
-            filter,
-            at,
-            limit,
-            "($14 IS NULL OR (status_since, id) < ($15::timestamptz, $14)) ORDER BY status_since DESC, id DESC"
-        ),
-    }
+        Sort::Oldest => matching!(deployments, filter, at, limit, "($14 IS NULL OR id > $14) ORDER BY id").fetch_all(e).await,
+        Sort::Hostname => up!(filter, at, limit, "hostname", "$15").fetch_all(e).await,
+        Sort::HostnameBackwards => down!(filter, at, limit, "hostname", "$15").fetch_all(e).await,
+        Sort::LongestInState => up!(filter, at, limit, "status_since", "$15::timestamptz").fetch_all(e).await,
+        Sort::ShortestInState => down!(filter, at, limit, "status_since", "$15::timestamptz").fetch_all(e).await,
+        Sort::Status => up!(filter, at, limit, "status", "$15").fetch_all(e).await,
+        Sort::StatusBackwards => down!(filter, at, limit, "status", "$15").fetch_all(e).await,
+        Sort::Ip => up!(filter, at, limit, "ip", "$15::inet").fetch_all(e).await,
+        Sort::IpBackwards => down!(filter, at, limit, "ip", "$15::inet").fetch_all(e).await,
+        Sort::Role => up!(filter, at, limit, "(venture || ' ' || role)", "$15").fetch_all(e).await,
+        Sort::RoleBackwards => down!(filter, at, limit, "(venture || ' ' || role)", "$15").fetch_all(e).await,
+        Sort::Image => up!(filter, at, limit, "boot_image", "$15").fetch_all(e).await,
+        Sort::ImageBackwards => down!(filter, at, limit, "boot_image", "$15").fetch_all(e).await,
+        Sort::Site => up!(filter, at, limit, "site", "$15").fetch_all(e).await,
+        Sort::SiteBackwards => down!(filter, at, limit, "site", "$15").fetch_all(e).await,
+    };
+    all(rows?)
+}
+
+/// How many deployments match the filter, regardless of its cursor. The count ends at `most`, so that it stays quick.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn count(executor: impl PgExecutor<'_>, filter: &Filter, at: At, most: i64) -> Result<i64> {
+    let filter = &Filter { after: None, ..filter.clone() };
+    Ok(matching!(deployments_counted, filter, at, most, "true").fetch_one(executor).await?)
 }
 
 #[cfg(test)]

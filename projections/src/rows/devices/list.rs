@@ -3,14 +3,17 @@
 use super::{Device, Raw, kind_text};
 use crate::error::{Error, Result};
 use crate::rows::at::At;
+use crate::rows::convert::inet;
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Deserialize;
 use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// A filter for devices. Fields that are `None` match every device.
@@ -36,7 +39,11 @@ pub struct Filter {
     pub serial: Option<Text>,
     /// Only devices of this kind.
     pub kind: Option<DeviceKind>,
-    /// Only devices with this text in name, numbers, MAC addresses, host names or addresses, case-insensitively.
+    /// Only devices with this tag.
+    pub tag: Option<Tag>,
+    /// Only locked devices, or only those that are not.
+    pub locked: Option<bool>,
+    /// Only devices with this text in name, numbers, MAC addresses, host names, addresses or tags, case-insensitively.
     pub q: Option<String>,
     /// The order of the list.
     pub sort: Sort,
@@ -72,6 +79,42 @@ pub enum Sort {
     /// Devices that changed most recently come first.
     #[serde(rename = "-changed")]
     LatelyChanged,
+    /// By asset number, ascending; devices without one come first.
+    #[serde(rename = "asset")]
+    Asset,
+    /// By asset number, descending.
+    #[serde(rename = "-asset")]
+    AssetBackwards,
+    /// By site, ascending.
+    #[serde(rename = "site")]
+    Site,
+    /// By site, descending.
+    #[serde(rename = "-site")]
+    SiteBackwards,
+    /// By rack and unit, ascending; devices without a rack come first.
+    #[serde(rename = "rack")]
+    Rack,
+    /// By rack and unit, descending.
+    #[serde(rename = "-rack")]
+    RackBackwards,
+    /// By venture and role, ascending; devices without a venture come first.
+    #[serde(rename = "role")]
+    Role,
+    /// By venture and role, descending.
+    #[serde(rename = "-role")]
+    RoleBackwards,
+    /// By the first host name, ascending; devices without one come first.
+    #[serde(rename = "hostnames")]
+    Hostname,
+    /// By the first host name, descending.
+    #[serde(rename = "-hostnames")]
+    HostnameBackwards,
+    /// By the first address, ascending; devices without one come first.
+    #[serde(rename = "addresses")]
+    Address,
+    /// By the first address, descending.
+    #[serde(rename = "-addresses")]
+    AddressBackwards,
 }
 
 impl Sort {
@@ -86,6 +129,45 @@ impl Sort {
             Self::SerialBackwards => "-serial",
             Self::LongUnchanged => "changed",
             Self::LatelyChanged => "-changed",
+            Self::Asset => "asset",
+            Self::AssetBackwards => "-asset",
+            Self::Site => "site",
+            Self::SiteBackwards => "-site",
+            Self::Rack => "rack",
+            Self::RackBackwards => "-rack",
+            Self::Role => "role",
+            Self::RoleBackwards => "-role",
+            Self::Hostname => "hostnames",
+            Self::HostnameBackwards => "-hostnames",
+            Self::Address => "addresses",
+            Self::AddressBackwards => "-addresses",
+        }
+    }
+
+    /// The opposite order, in which the page before a cursor is read.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Oldest => Self::Newest,
+            Self::Newest => Self::Oldest,
+            Self::Name => Self::NameBackwards,
+            Self::NameBackwards => Self::Name,
+            Self::Serial => Self::SerialBackwards,
+            Self::SerialBackwards => Self::Serial,
+            Self::LongUnchanged => Self::LatelyChanged,
+            Self::LatelyChanged => Self::LongUnchanged,
+            Self::Asset => Self::AssetBackwards,
+            Self::AssetBackwards => Self::Asset,
+            Self::Site => Self::SiteBackwards,
+            Self::SiteBackwards => Self::Site,
+            Self::Rack => Self::RackBackwards,
+            Self::RackBackwards => Self::Rack,
+            Self::Role => Self::RoleBackwards,
+            Self::RoleBackwards => Self::Role,
+            Self::Hostname => Self::HostnameBackwards,
+            Self::HostnameBackwards => Self::Hostname,
+            Self::Address => Self::AddressBackwards,
+            Self::AddressBackwards => Self::Address,
         }
     }
 }
@@ -98,6 +180,20 @@ pub fn cursor(sort: Sort, device: &Device) -> String {
         Sort::Name | Sort::NameBackwards => format!("{id} {}", device.name),
         Sort::Serial | Sort::SerialBackwards => format!("{id} {}", device.serial.as_ref().map_or("", Text::as_str)),
         Sort::LongUnchanged | Sort::LatelyChanged => format!("{id} {}", device.changed_at),
+        Sort::Asset | Sort::AssetBackwards => format!("{id} {}", device.asset.as_ref().map_or("", Text::as_str)),
+        Sort::Site | Sort::SiteBackwards => format!("{id} {}", device.site),
+        // The same texts as in the indexes of 20261130180001.
+        Sort::Rack | Sort::RackBackwards => {
+            format!("{id} {} {:04}", device.rack.as_ref().map_or("", Name::as_str), device.rack_position.unwrap_or(0))
+        }
+        Sort::Role | Sort::RoleBackwards => {
+            let (venture, role) = (device.venture.as_ref().map_or("", Name::as_str), device.role.as_ref());
+            format!("{id} {venture} {}", role.map_or("", Name::as_str))
+        }
+        Sort::Hostname | Sort::HostnameBackwards => format!("{id} {}", device.hostnames.first().map_or("", |name| name.as_str())),
+        Sort::Address | Sort::AddressBackwards => {
+            format!("{id} {}", device.addresses.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED))
+        }
     }
 }
 
@@ -116,9 +212,9 @@ fn pattern(q: Option<&str>) -> Option<String> {
     (!text.is_empty()).then(|| format!("%{escaped}%"))
 }
 
-macro_rules! listed {
-    ($filter:expr, $parts:expr, $at:expr, $tail:literal $(, $argument:expr)*) => {
-        devices!(
+macro_rules! matching {
+    ($select:ident, $filter:expr, $parts:expr, $at:expr, $tail:literal $(+ $more:literal)* $(, $argument:expr)*) => {
+        $select!(
             $at,
             "($2::text IS NULL OR site = $2) AND ($3::text IS NULL OR rack = $3)
              AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
@@ -133,7 +229,9 @@ macro_rules! listed {
                  SELECT device FROM deployments WHERE status IN ('open', 'in_progress')
                  AND (($1::bigint IS NULL AND valid_to IS NULL)
                       OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))))
-             AND ($13::uuid IS NULL OR " + $tail,
+             AND ($13::text IS NULL OR tags @> ARRAY[$13])
+             AND ($14::bool IS NOT TRUE OR lock IS NOT NULL) AND ($14::bool IS NOT FALSE OR lock IS NULL)
+             AND ($15::uuid IS NULL OR " + $tail $(+ $more)*,
             $filter.site.as_ref().map(Name::as_str),
             $filter.rack.as_ref().map(Name::as_str),
             $filter.venture.as_ref().map(Name::as_str),
@@ -145,8 +243,40 @@ macro_rules! listed {
             $filter.kind.map(kind_text),
             $parts.pattern,
             $filter.deploying,
+            $filter.tag.as_ref().map(Tag::as_str),
+            $filter.locked,
             $parts.id
             $(, $argument)*
+        )
+    };
+}
+
+/// The rows by a key, which an index has, and their id.
+macro_rules! up {
+    ($filter:expr, $parts:expr, $at:expr, $limit:expr, $value:expr, $key:literal) => {
+        matching!(
+            devices,
+            $filter,
+            $parts,
+            $at,
+            "(" + $key + ", id) > ($17, $15)) ORDER BY " + $key + ", id LIMIT $16",
+            $limit,
+            $value
+        )
+    };
+}
+
+/// The same in the opposite order.
+macro_rules! down {
+    ($filter:expr, $parts:expr, $at:expr, $limit:expr, $value:expr, $key:literal) => {
+        matching!(
+            devices,
+            $filter,
+            $parts,
+            $at,
+            "(" + $key + ", id) < ($17, $15)) ORDER BY " + $key + " DESC, id DESC LIMIT $16",
+            $limit,
+            $value
         )
     };
 }
@@ -158,6 +288,12 @@ struct Parts {
     id: Option<uuid::Uuid>,
 }
 
+impl Parts {
+    fn of(filter: &Filter, id: Option<DeviceId>) -> Self {
+        Self { macs: filter.mac.map(|mac| vec![mac.to_string()]), pattern: pattern(filter.q.as_deref()), id: id.map(|id| id.0) }
+    }
+}
+
 /// Up to `limit` devices, in the filter's order.
 ///
 /// # Errors
@@ -165,71 +301,99 @@ struct Parts {
 /// `Error::DamagedJson` if a row cannot be parsed.
 pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Device>> {
     let (id, value) = place(filter.after.as_deref())?;
-    let parts =
-        Parts { macs: filter.mac.map(|mac| vec![mac.to_string()]), pattern: pattern(filter.q.as_deref()), id: id.map(|id| id.0) };
+    let parts = Parts::of(filter, id);
+    let foreign = || Error::Cursor(filter.after.clone().unwrap_or_default());
+    let e = executor;
     let rows = match filter.sort {
-        Sort::Oldest => listed!(filter, parts, at, "id > $13) ORDER BY id LIMIT $14", limit).fetch_all(executor).await?,
-        Sort::Newest => listed!(filter, parts, at, "id < $13) ORDER BY id DESC LIMIT $14", limit).fetch_all(executor).await?,
-        Sort::Name => {
-            let ordered = listed!(filter, parts, at, "(name, id) > ($15, $13)) ORDER BY name, id LIMIT $14", limit, value);
-            ordered.fetch_all(executor).await?
-        }
-        Sort::NameBackwards => {
-            let ordered =
-                listed!(filter, parts, at, "(name, id) < ($15, $13)) ORDER BY name DESC, id DESC LIMIT $14", limit, value);
-            ordered.fetch_all(executor).await?
-        }
-        Sort::Serial => {
-            let ordered = listed!(
+        Sort::Oldest => matching!(devices, filter, parts, at, "id > $15) ORDER BY id LIMIT $16", limit).fetch_all(e).await?,
+        Sort::Newest => matching!(devices, filter, parts, at, "id < $15) ORDER BY id DESC LIMIT $16", limit).fetch_all(e).await?,
+        Sort::Name => up!(filter, parts, at, limit, value, "name").fetch_all(e).await?,
+        Sort::NameBackwards => down!(filter, parts, at, limit, value, "name").fetch_all(e).await?,
+        Sort::Serial => up!(filter, parts, at, limit, value, "coalesce(serial, '')").fetch_all(e).await?,
+        Sort::SerialBackwards => down!(filter, parts, at, limit, value, "coalesce(serial, '')").fetch_all(e).await?,
+        Sort::Asset => up!(filter, parts, at, limit, value, "coalesce(asset, '')").fetch_all(e).await?,
+        Sort::AssetBackwards => down!(filter, parts, at, limit, value, "coalesce(asset, '')").fetch_all(e).await?,
+        Sort::Site => up!(filter, parts, at, limit, value, "site").fetch_all(e).await?,
+        Sort::SiteBackwards => down!(filter, parts, at, limit, value, "site").fetch_all(e).await?,
+        Sort::Rack => {
+            let rows = up!(
                 filter,
                 parts,
                 at,
-                "(coalesce(serial, ''), id) > ($15, $13)) ORDER BY coalesce(serial, ''), id LIMIT $14",
                 limit,
-                value
+                value,
+                "(coalesce(rack, '') || ' ' || lpad(coalesce(rack_position, 0)::text, 4, '0'))"
             );
-            ordered.fetch_all(executor).await?
+            rows.fetch_all(e).await?
         }
-        Sort::SerialBackwards => {
-            let ordered = listed!(
+        Sort::RackBackwards => {
+            let rows = down!(
                 filter,
                 parts,
                 at,
-                "(coalesce(serial, ''), id) < ($15, $13)) ORDER BY coalesce(serial, '') DESC, id DESC LIMIT $14",
                 limit,
-                value
+                value,
+                "(coalesce(rack, '') || ' ' || lpad(coalesce(rack_position, 0)::text, 4, '0'))"
             );
-            ordered.fetch_all(executor).await?
+            rows.fetch_all(e).await?
+        }
+        Sort::Role => {
+            up!(filter, parts, at, limit, value, "(coalesce(venture, '') || ' ' || coalesce(role, ''))").fetch_all(e).await?
+        }
+        Sort::RoleBackwards => {
+            down!(filter, parts, at, limit, value, "(coalesce(venture, '') || ' ' || coalesce(role, ''))").fetch_all(e).await?
+        }
+        Sort::Hostname => up!(filter, parts, at, limit, value, "coalesce(hostnames[1], '')").fetch_all(e).await?,
+        Sort::HostnameBackwards => down!(filter, parts, at, limit, value, "coalesce(hostnames[1], '')").fetch_all(e).await?,
+        Sort::Address | Sort::AddressBackwards => {
+            let address = match parts.id {
+                Some(_) => value.parse::<Ipv4Addr>().map_err(|_| foreign())?,
+                None => Ipv4Addr::UNSPECIFIED,
+            };
+            let address = inet(address);
+            if filter.sort == Sort::Address {
+                up!(filter, parts, at, limit, address, "coalesce(addresses[1], '0.0.0.0'::inet)").fetch_all(e).await?
+            } else {
+                down!(filter, parts, at, limit, address, "coalesce(addresses[1], '0.0.0.0'::inet)").fetch_all(e).await?
+            }
         }
         Sort::LongUnchanged | Sort::LatelyChanged => {
             let changed = match parts.id {
-                Some(_) => value.parse::<Timestamp>().map_err(|_| Error::Cursor(filter.after.clone().unwrap_or_default()))?,
+                Some(_) => value.parse::<Timestamp>().map_err(|_| foreign())?,
                 None => Timestamp::default(),
             };
             if filter.sort == Sort::LongUnchanged {
-                let ordered = listed!(
-                    filter,
-                    parts,
-                    at,
-                    "(changed_at, id) > ($15, $13)) ORDER BY changed_at, id LIMIT $14",
-                    limit,
-                    changed.0
-                );
-                ordered.fetch_all(executor).await?
+                up!(filter, parts, at, limit, changed.0, "changed_at").fetch_all(e).await?
             } else {
-                let ordered = listed!(
-                    filter,
-                    parts,
-                    at,
-                    "(changed_at, id) < ($15, $13)) ORDER BY changed_at DESC, id DESC LIMIT $14",
-                    limit,
-                    changed.0
-                );
-                ordered.fetch_all(executor).await?
+                down!(filter, parts, at, limit, changed.0, "changed_at").fetch_all(e).await?
             }
         }
     };
     rows.into_iter().map(Device::try_from).collect()
+}
+
+/// How many devices match the filter, regardless of its cursor. The count ends at `most`, so that it stays quick.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails.
+pub async fn count(executor: impl PgExecutor<'_>, filter: &Filter, at: At, most: i64) -> Result<i64> {
+    let parts = Parts::of(filter, None);
+    Ok(matching!(devices_counted, filter, parts, at, "true) LIMIT $16", most).fetch_one(executor).await?)
+}
+
+/// The tags of devices in use, in alphabetical order, at most 500.
+///
+/// # Errors
+/// Returns `Error::Database` if the query fails, and `Error::Damaged` if a tag cannot be parsed.
+pub async fn tags(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Tag>> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT tag AS "tag!" FROM devices, unnest(tags) AS tag
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+             AND NOT decommissioned AND tags <> '{}'
+           ORDER BY 1 LIMIT 500"#,
+        at.position()
+    );
+    rows.fetch_all(executor).await?.into_iter().map(|tag| Ok(tag.parse()?)).collect()
 }
 
 #[cfg(test)]
@@ -248,5 +412,14 @@ mod tests {
         let id = DeviceId::default();
         assert_eq!(place(Some(&format!("{id} web no. 1"))).expect("a place"), (Some(id), "web no. 1".to_owned()));
         assert_eq!(place(None).expect("none"), (None, String::new()));
+    }
+
+    #[test]
+    fn every_order_has_an_opposite_with_the_same_name() {
+        for sort in [Sort::Oldest, Sort::Name, Sort::Serial, Sort::LongUnchanged, Sort::Asset, Sort::Site, Sort::Rack, Sort::Role]
+        {
+            let back = sort.reversed();
+            assert_eq!((back.as_str(), back.reversed()), (format!("-{}", sort.as_str()).as_str(), sort));
+        }
     }
 }

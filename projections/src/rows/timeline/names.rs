@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Result<()> {
     let (mut positions, mut kinds, mut ids) = (vec![], vec![], vec![]);
     for line in &*lines {
-        let holders = holders(line).into_iter().map(|holder| Some(kind_and_id(holder)));
+        let holders = holders(line).into_iter().map(kind_and_id);
         for (kind, id) in [subject(line), parent(line)].into_iter().chain(holders).flatten() {
             positions.push(line.position);
             kinds.push(kind.to_owned());
@@ -50,7 +50,7 @@ pub(super) async fn add(connection: &mut Connection, lines: &mut [Line]) -> Resu
     let names: HashMap<_, _> = rows.into_iter().filter_map(|row| Some(((row.position, row.id), row.name?))).collect();
     for line in lines {
         let name = |thing: Option<(_, Uuid)>| thing.and_then(|(_, id)| names.get(&(line.position, id)).cloned());
-        let with_name = |holder: Holder| Some((holder, name(Some(kind_and_id(holder)))?));
+        let with_name = |holder: Holder| Some((holder, name(kind_and_id(holder))?));
         let holders: HolderNames = holders(line).into_iter().filter_map(with_name).collect();
         (line.subject, line.parent, line.holders) = (name(subject(line)), name(parent(line)), holders);
     }
@@ -76,10 +76,12 @@ fn holders(line: &Line) -> Vec<Holder> {
     }
 }
 
-fn kind_and_id(holder: Holder) -> (&'static str, Uuid) {
+/// The kind and id of a holder; `None` if its key is no id, so that its stored form is its name.
+fn kind_and_id(holder: Holder) -> Option<(&'static str, Uuid)> {
     match holder {
-        Holder::Device(id) => ("device", id.0),
-        Holder::Deployment(id) => ("deployment", id.0),
+        Holder::Device(id) => Some(("device", id.0)),
+        Holder::Deployment(id) => Some(("deployment", id.0)),
+        Holder::Reservation(_) => None,
     }
 }
 

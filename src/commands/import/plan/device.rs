@@ -1,20 +1,23 @@
 //! The device of a row: its registration, or what the row changes.
 
-use super::Common;
+use super::{Arrived, Common};
 use crate::commands::CommandService;
 use crate::commands::controllers::{clash, misplaced};
 use crate::commands::execute::Failure;
+use crate::commands::facts::rack_facts;
 use crate::commands::import::read::Row;
 use crate::event_log::draft::Draft;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
+use bootledger_aggregates::device::footprint::Face;
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::notes::Notes;
 use bootledger_aggregates::values::setting::Settings;
 use bootledger_aggregates::values::text::Text;
 
@@ -27,6 +30,7 @@ impl Common<'_> {
         id: DeviceId,
         rack: Option<&Name>,
         site: &Name,
+        arrived: &Arrived,
     ) -> Result<Result<Option<Draft<Device>>, Refused>, Failure> {
         let management = row.management_ip.clone().map(|address| Management {
             address,
@@ -58,6 +62,15 @@ impl Common<'_> {
             if changed == DeviceChange::default() {
                 return Ok(Ok(None));
             }
+            if let (Some(rack), Some(_)) = (&changed.rack, known.footprint()) {
+                (facts.rack, _) = rack_facts(&commands.views, rack).await?;
+                // The views show the racks before the import. Its events are appended together, so that devices which leave a
+                // rack make room for every row, even if two devices exchange their places.
+                if let Some(found) = &mut facts.rack {
+                    found.others.retain(|(other, _)| !self.moving.contains(other));
+                    found.others.extend(arrived.get(rack).into_iter().flatten().copied());
+                }
+            }
             let mut draft = Draft::<Device>::load(&commands.log, id.to_string()).await?;
             let command = DeviceCommand::ChangeDevice { change: Box::new(changed), facts };
             return Ok(draft.decide(|device| device.decide(command)).map(|()| Some(draft)));
@@ -70,6 +83,10 @@ impl Common<'_> {
             site: site.clone(),
             rack: rack.cloned(),
             position: None,
+            height: 1,
+            face: Face::default(),
+            notes: Notes::default(),
+            tags: vec![],
             macs: vec![row.mac],
             management,
             parent: None,

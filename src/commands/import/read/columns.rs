@@ -1,5 +1,6 @@
 //! The columns of a file, the rows and errors that they give, and their order.
 
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::rules::{BrokenRule, Rule};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -9,9 +10,13 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_port::RowError;
 use std::net::Ipv4Addr;
 
-/// The columns in the order of a file without a header line.
-pub(super) const COLUMNS: [&str; 10] =
-    ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial"];
+/// The columns: first those of a file without a header line, in their order.
+pub(super) const COLUMNS: [&str; 12] =
+    ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial", "note", "ticket"];
+
+/// The number of columns that a file without a header line can have. The rest contain free text, which only a heading
+/// distinguishes from a column that does not belong there.
+pub(super) const USUAL: usize = 10;
 
 /// The minimum number of columns in a row.
 pub(super) const NEEDED: usize = 6;
@@ -31,8 +36,17 @@ pub(crate) struct Row {
     pub(crate) ip: Option<Ipv4Addr>,
     pub(crate) rack: Option<Name>,
     pub(crate) serial: Option<Text>,
+    pub(crate) note: Option<Text>,
+    pub(crate) ticket: Option<Text>,
     /// The ignored values, with the reasons.
     pub(crate) notes: Vec<String>,
+}
+
+impl Row {
+    /// What the row says about its deployment.
+    pub(crate) fn notes_of_deployment(&self) -> Notes {
+        Notes { note: self.note.clone().unwrap_or_default(), ticket: self.ticket.clone().unwrap_or_default() }
+    }
 }
 
 /// An error about a cell.
@@ -55,7 +69,7 @@ pub(super) enum Order {
 impl Order {
     pub(super) fn place(&self, column: usize) -> Option<usize> {
         match self {
-            Self::Usual => Some(column),
+            Self::Usual => Some(column).filter(|column| *column < USUAL),
             Self::Named { places, .. } => places.get(column).copied().flatten(),
         }
     }

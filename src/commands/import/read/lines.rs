@@ -1,7 +1,7 @@
 //! Distinguishes rows of servers from empty lines, comments and totals.
 
 use super::cell;
-use super::columns::{COLUMNS, Order, Row, error};
+use super::columns::{COLUMNS, Order, Row, USUAL, error};
 use super::table::Line;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -96,7 +96,7 @@ pub(super) fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) 
         "no row of the file has a MAC address in the expected column; in row {}: {why}. The file needs a header line with the names of \
          its columns, or columns in this order: {}",
         first.row,
-        COLUMNS.join("; ")
+        COLUMNS[..USUAL].join("; ")
     );
     Some(error(0, "", Rule::CsvForeign, message))
 }

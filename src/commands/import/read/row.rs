@@ -1,7 +1,7 @@
 //! Converts the cells of a row into values, or into errors.
 
 use super::cell;
-use super::columns::{COLUMNS, NEEDED, Order, Row, error};
+use super::columns::{COLUMNS, NEEDED, Order, Row, USUAL, error};
 use super::lines::has_mac;
 use super::table::Line;
 use bootledger_aggregates::device::controller::Host;
@@ -26,6 +26,8 @@ const INVALID: [Rule; COLUMNS.len()] = [
     Rule::IpInvalid,
     Rule::RackInvalid,
     Rule::SerialInvalid,
+    Rule::NoteInvalid,
+    Rule::TicketInvalid,
 ];
 
 /// Parses a row. Adds it to the rows, or its errors to the errors.
@@ -41,10 +43,10 @@ pub(super) fn read(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut
     match order {
         Order::Usual => {
             let has = line.cells.iter().rposition(|cell| !cell::value(cell).is_empty()).map_or(0, |last| last + 1);
-            if has > COLUMNS.len() || line.cells.len() < NEEDED {
-                let has = has.max(line.cells.len().min(COLUMNS.len()));
-                let most = COLUMNS.len();
-                let message = format!("the row has {has} columns instead of {NEEDED} to {most}: {}", COLUMNS.join("; "));
+            if has > USUAL || line.cells.len() < NEEDED {
+                let has = has.max(line.cells.len().min(USUAL));
+                let most = USUAL;
+                let message = format!("the row has {has} columns instead of {NEEDED} to {most}: {}", COLUMNS[..USUAL].join("; "));
                 errors.push(error(number, "", Rule::ColumnCount, message));
                 return;
             }
@@ -66,11 +68,13 @@ pub(super) fn read(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut
     for ((column, value), invalid) in cells.iter_mut().enumerate().zip(INVALID) {
         let Some(cell) = order.place(column).and_then(|place| line.cells.get(place)) else { continue };
         let name = COLUMNS.get(column).copied().unwrap_or_default();
-        let cell = cell::narrowed(cell::value(cell));
+        // Free text is kept as it is.
+        let is_text = column >= USUAL;
+        let cell = if is_text { Cow::Borrowed(cell::value(cell)) } else { cell::narrowed(cell::value(cell)) };
         if cell::is_blank(&cell) {
             continue;
         }
-        if let Some(why) = cell::spoilt(&cell) {
+        if let Some(why) = cell::spoilt(&cell).filter(|_| !is_text) {
             errors.push(error(number, name, invalid, why));
         } else if cell.chars().count() > 300 {
             let message = format!("{} is too long: a cell has at most 300 characters", cell::quoted(&cell));
@@ -93,7 +97,7 @@ fn only_cell(line: &Line) -> Option<&str> {
 
 fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
     let before = errors.len();
-    let [mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial] = *cells;
+    let [mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial, note, ticket] = *cells;
     let mut notes = vec![];
     let serial = match cell::serial(serial) {
         _ if serial.is_empty() => None,
@@ -140,8 +144,25 @@ fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, error
     let hostname = optional(line, 6, hostname, errors);
     let ip = optional(line, 7, hinted(line, 7, ip, errors), errors);
     let rack = name(line, 8, rack, &mut notes, errors);
+    let note = optional(line, 10, note, errors);
+    let ticket = optional(line, 11, ticket, errors);
     if let (Some(mac), Some(venture), Some(role), true) = (mac, venture, role, errors.len() == before) {
-        rows.push(Row { line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial, notes });
+        rows.push(Row {
+            line,
+            mac,
+            management_ip,
+            network,
+            venture,
+            role,
+            boot_image,
+            hostname,
+            ip,
+            rack,
+            serial,
+            note,
+            ticket,
+            notes,
+        });
     }
 }
 

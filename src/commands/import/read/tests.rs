@@ -45,6 +45,25 @@ fn byte_order_mark_quotes_commas_header_and_any_line_ends_are_read() {
 }
 
 #[test]
+fn the_export_of_the_list_of_deployments_can_be_read() {
+    let csv = "mac,network,venture,role,boot_image,hostname,ip,note,ticket\r\n\
+               52:54:00:00:00:01,prod,shop,web,debian,h200.dc1.example,10.0.0.20,\"a, b\",\r\n";
+    let rows = good(csv.as_bytes());
+    assert_eq!((rows.len(), rows[0].ip), (1, Some(Ipv4Addr::new(10, 0, 0, 20))));
+    assert_eq!(rows[0].notes_of_deployment().note.as_str(), "a, b");
+}
+
+#[test]
+fn a_note_and_a_ticket_have_a_heading_and_are_kept_as_they_were_written() {
+    let csv = "mac;venture;role;note;ticket\n52:54:00:00:00:01;shop;web;replaces h199 – see “rack 7”;OPS-1\n";
+    let rows = good(csv.as_bytes());
+    let notes = rows[0].notes_of_deployment();
+    assert_eq!((notes.note.as_str(), notes.ticket.as_str()), ("replaces h199 – see “rack 7”", "OPS-1"));
+    let invisible = "mac;venture;role;note\n52:54:00:00:00:01;shop;web;a\u{200b}b\n";
+    assert_eq!(errors_of(invisible.as_bytes()), [(2, "note".to_owned(), "note_invalid".to_owned())]);
+}
+
+#[test]
 fn every_error_is_listed_with_row_and_column() {
     let csv = format!("{GOOD}\nnonsense;999;pr od;;web;debian\n{GOOD}\n1;2\n");
     let expected = [
@@ -108,4 +127,17 @@ fn thousands_of_errors_are_all_listed_but_a_file_of_another_format_is_one_error(
     assert_eq!(errors_of(csv.as_bytes()).len(), 5_000);
     let csv = "x;y;z\n".repeat(5_000);
     assert_eq!(errors_of(csv.as_bytes()), [(0, String::new(), "csv_foreign".to_owned())]);
+}
+
+#[test]
+fn a_file_for_one_rack_fills_in_the_rack_and_refuses_other_ones() {
+    let csv =
+        "mac;venture;role;rack\n52:54:00:00:00:01;shop;web;\n52:54:00:00:00:02;shop;web;r1\n52:54:00:00:00:03;shop;web;r2\n";
+    let mut content = content(csv.as_bytes());
+    content.put_into(&"r1".parse().expect("a name"));
+    let racks: Vec<String> = content.rows.iter().take(2).filter_map(|row| row.rack.as_ref()).map(ToString::to_string).collect();
+    assert_eq!(racks, ["r1", "r1"]);
+    let errors: Vec<_> =
+        content.errors.iter().map(|error| (error.row, error.column.as_str(), error.broken.rule.as_str())).collect();
+    assert_eq!(errors, [(4, "rack", "rack_other")]);
 }

@@ -28,6 +28,10 @@ use tracing::warn;
 /// How long the plugin waits for a restart. The order continues in the background, and its result wakes the plugin.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// For how many seconds after a reported restart the plugin waits for the boot script. Servers with much memory take minutes to
+/// start their firmware.
+const BOOTING_SECONDS: i64 = 15 * 60;
+
 /// Runs if only an operator can restart the server.
 pub(super) fn run_at_once(work: &Work<'_>) -> Option<Report> {
     host(work).err().map(|missing| manual(work, missing))
@@ -51,7 +55,7 @@ pub(super) async fn run(plugin: &Name, work: &Work<'_>) -> Result<Report, Failed
     }
     let host = match host(work) {
         Ok(host) => host,
-        Err(missing) => return Ok(manual(work, missing)),
+        Err(missing) => return Ok(reported(work, deployment.aggregate()).unwrap_or_else(|| manual(work, missing))),
     };
     let device = Draft::<Device>::load(&work.commands.log, work.deployment.device.to_string()).await?;
     let restart = Restart { deployment: work.deployment.id, turn: deployment.aggregate().retries(plugin) };
@@ -67,7 +71,7 @@ pub(super) async fn run(plugin: &Name, work: &Work<'_>) -> Result<Report, Failed
             if found == PowerState::Off {
                 order(work, host, restart, true, deployment.sequence()).await
             } else {
-                Ok(unknown(last))
+                Ok(reported(work, deployment.aggregate()).unwrap_or_else(|| unknown(last)))
             }
         }
         _ => {
@@ -138,6 +142,13 @@ fn unknown(last: &LastRestart) -> Report {
 
 fn manual(work: &Work<'_>, missing: MissingController) -> Report {
     waiting(Waiting::ManualRestart { mac: work.deployment.mac, missing })
+}
+
+/// The wait for the boot script of a server that an operator has restarted. After a while, the plugin waits for a restart again.
+fn reported(work: &Work<'_>, deployment: &Deployment) -> Option<Report> {
+    let at = deployment.restarted_at().filter(|at| work.now < at.plus_seconds(BOOTING_SECONDS))?;
+    let outcome = Outcome::Waiting { reason: Waiting::RestartReported { at }, awaited: vec![Text::fitted("server")] };
+    Some(Report { device: None, outcome, preconditions: vec![] })
 }
 
 fn waiting(reason: Waiting) -> Report {

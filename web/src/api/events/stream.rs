@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How often an idle stream sends a comment to keep the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The number of events that a stream holds in memory.
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
 /// The header that a browser sends when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -64,15 +64,14 @@ impl Stream {
         loop {
             let last = self.watched.position().await?;
             if last > self.after {
-                let found = match read(&mut self.backend, &self.wanted, self.after, last).await {
+                let (found, next) = match read(&mut self.backend, &self.wanted, self.after, last).await {
                     Ok(found) => found,
                     Err(error) => {
                         tracing::warn!("a stream of events ends because the log cannot be read: {error}");
                         return None;
                     }
                 };
-                let full = i64::try_from(found.len()).is_ok_and(|count| count == BATCH);
-                self.after = if full { found.last().map_or(last, |event| event.position) } else { last };
+                self.after = next.unwrap_or(last);
                 if !found.is_empty() {
                     return Some(written(&found));
                 }
@@ -86,7 +85,7 @@ impl Stream {
 }
 
 /// Reads the next events. The reading is dropped before they are sent, so that a slow client does not hold a connection.
-async fn read(backend: &mut Backend, wanted: &Wanted, after: i64, last: i64) -> Result<Vec<EventAnswer>, Error> {
+async fn read(backend: &mut Backend, wanted: &Wanted, after: i64, last: i64) -> Result<(Vec<EventAnswer>, Option<i64>), Error> {
     wanted.read(backend.read_now().await?.connection(), after, last, BATCH).await
 }
 

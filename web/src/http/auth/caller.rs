@@ -123,6 +123,10 @@ role!(
     Viewer
 );
 role!(
+    /// A caller who may also read users, tokens and sessions.
+    Auditor
+);
+role!(
     /// A caller who may register, verify, deploy and cancel.
     Operator
 );

@@ -3,7 +3,7 @@
 //! There are two lanes. The first has users at addresses that they have signed in from before, by user name, and the work of
 //! administrators. The other has everyone else, by network. The first lane is served before the other.
 
-use super::throttle::network;
+use super::address::network;
 use bootledger_aggregates::values::user_name::UserName;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

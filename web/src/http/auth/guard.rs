@@ -4,9 +4,10 @@
 //! one of our own pages.
 
 use super::authentication::{application, bearer};
+use super::kept_forms::{self, RESUME};
 use super::principal::Principal;
 use super::{cookie, csrf, recent_passwords::RecentPasswords, sessions, transport};
-use crate::http::access::{Access, PASSWORD, SIGN_IN, SIGN_OUT, access, is_own};
+use crate::http::access::{Access, PASSWORD, SIGN_IN, SIGN_OUT, VERIFY, access, is_own};
 use crate::http::edge::position;
 use crate::http::error::{Challenge, Error};
 use crate::http::part::Part;
@@ -45,7 +46,11 @@ async fn admit(request: &HttpRequest) -> Result<Option<HeaderValue>, Error> {
                 if principal.user().is_some_and(|user| user.one_time) && ![PASSWORD, SIGN_OUT].contains(&path) {
                     return Err(Error::PasswordDue);
                 }
-                principal.require(if safe || own { Role::Viewer } else { Role::Operator })?;
+                principal.require(match path {
+                    _ if safe || own => Role::Viewer,
+                    VERIFY => Role::Auditor,
+                    _ => Role::Operator,
+                })?;
             }
             admitted
         }
@@ -143,7 +148,7 @@ pub fn local(target: &str) -> Option<&str> {
 
 /// Admits a request, or answers it.
 pub(crate) async fn guard(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let boot_only = request.app_data::<web::Data<Part>>().is_some_and(|part| ***part == Part::BootOnly);
@@ -153,15 +158,33 @@ pub(crate) async fn guard(
     match admit(request.request()).await {
         Ok(keep) => {
             let mut response = next.call(request).await?.map_into_boxed_body();
-            if let Some(keep) = keep.filter(|_| !response.headers().contains_key(SET_COOKIE)) {
+            // A handler that sets or deletes the session itself knows better; its other cookies do not matter here.
+            let name = |value: &HeaderValue| value.to_str().ok().and_then(|text| Some(text.split_once('=')?.0.to_owned()));
+            let sets = |keep: &HeaderValue| response.headers().get_all(SET_COOKIE).any(|set| name(set) == name(keep));
+            if let Some(keep) = keep.filter(|keep| !sets(keep)) {
                 response.headers_mut().append(SET_COOKIE, keep);
             }
             Ok(response)
         }
-        Err(error) => match turned_away(request.request(), error) {
-            Ok(answer) => Ok(request.into_response(answer)),
-            Err(error) => Ok(request.error_response(error)),
-        },
+        Err(error) => {
+            let kept = match &error {
+                Error::Unauthorized { challenge: Challenge::Bearer, .. } => kept_forms::keep(&mut request).await,
+                _ => None,
+            };
+            match turned_away(request.request(), error) {
+                Ok(mut answer) => {
+                    if let Some(cookie) = kept {
+                        let target = HeaderValue::from_str(&with_target(SIGN_IN, Some(RESUME)));
+                        answer.headers_mut().append(SET_COOKIE, cookie);
+                        if let Ok(target) = target {
+                            answer.headers_mut().insert(LOCATION, target);
+                        }
+                    }
+                    Ok(request.into_response(answer))
+                }
+                Err(error) => Ok(request.error_response(error)),
+            }
+        }
     }
 }
 

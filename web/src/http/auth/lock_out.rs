@@ -1,5 +1,6 @@
 //! Records lock-outs: one event for each name and hour, however many attempts there are.
 
+use super::failures::AT_A_TIME;
 use super::throttle::{LockOut, Slowed};
 use crate::http::application::Application;
 use crate::http::error::Error;
@@ -8,10 +9,6 @@ use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, Command, Context};
 use std::net::IpAddr;
-use tokio::sync::Semaphore;
-
-/// How many are recorded at the same time. Password guessing with many names must not use up the database's connections.
-static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 impl From<Slowed> for Error {
     fn from(slowed: Slowed) -> Self {

@@ -96,9 +96,9 @@ impl Principal {
         }
     }
 
-    /// Whether the role is at least this one.
+    /// Whether the role includes this one.
     pub fn may(&self, needed: Role) -> bool {
-        self.level().is_some_and(|level| level >= needed)
+        self.level().is_some_and(|level| level.includes(needed))
     }
 
     /// Requires a role. All refusals because of a role come from here.
@@ -111,7 +111,7 @@ impl Principal {
         }
         let role = |level: Option<Role>| level.map_or_else(|| "no role".to_owned(), |level| format!("the role {level}"));
         let has = match self {
-            Self::User(user) => format!("{}, a {},", self.actor(), user.role),
+            Self::User(user) => format!("{}, {} {},", self.actor(), article(user.role), user.role),
             Self::Token(Bearer { name, scope: TokenScope::DhcpServer(server), .. }) => {
                 format!("the token {name} is limited to confirmations of the DHCP server {server} and")
             }
@@ -136,6 +136,13 @@ impl Principal {
     }
 }
 
+fn article(role: Role) -> &'static str {
+    match role {
+        Role::Auditor | Role::Operator | Role::Administrator => "an",
+        Role::Viewer => "a",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,14 +162,19 @@ mod tests {
     }
 
     #[test]
-    fn each_role_may_do_what_those_below_it_may() {
-        let levels = [Role::Viewer, Role::Operator, Role::Administrator];
-        let scopes = [TokenScope::Viewer, TokenScope::Operator, TokenScope::Administrator].map(principal);
-        let people = [Role::Viewer, Role::Operator, Role::Administrator].map(person);
-        for (rank, (token, person)) in scopes.into_iter().zip(people).enumerate() {
-            for (needed, level) in levels.into_iter().enumerate() {
-                assert_eq!(token.require(level).is_ok(), rank >= needed, "{token:?} {level}");
-                assert_eq!(person.require(level).is_ok(), rank >= needed, "{person:?} {level}");
+    fn each_role_may_do_what_the_roles_that_it_includes_may() {
+        // (role, scope, whether it may do what a viewer, an auditor, an operator and an administrator may)
+        let table = [
+            (Role::Viewer, TokenScope::Viewer, [true, false, false, false]),
+            (Role::Auditor, TokenScope::Auditor, [true, true, false, false]),
+            (Role::Operator, TokenScope::Operator, [true, false, true, false]),
+            (Role::Administrator, TokenScope::Administrator, [true, true, true, true]),
+        ];
+        for (role, scope, may) in table {
+            let (token, person) = (principal(scope), person(role));
+            for (needed, may) in Role::ALL.into_iter().zip(may) {
+                assert_eq!(token.require(needed).is_ok(), may, "{token:?} {needed}");
+                assert_eq!(person.require(needed).is_ok(), may, "{person:?} {needed}");
             }
         }
         let refused = person(Role::Viewer).require(Role::Operator).expect_err("refused").to_string();

@@ -18,7 +18,10 @@ pub(super) type Key = (Uuid, Sha256);
 
 /// The recently admitted callers.
 #[derive(Debug, Default)]
-pub(crate) struct RecentPasswords(Mutex<HashMap<Key, Entry>>);
+pub(crate) struct RecentPasswords(Mutex<HashMap<Key, Entry>>, Mutex<HashMap<Uuid, Instant>>);
+
+/// How often the use of a token is recorded.
+const NOTED: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 struct Entry {
@@ -32,6 +35,19 @@ impl RecentPasswords {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = known.get(&key)?;
         (entry.position == position && entry.checked.elapsed() < REMEMBERED).then(|| entry.principal.clone())
+    }
+
+    /// Whether the use of a token is to be recorded now: for the first time, or a minute after the last time.
+    pub(super) fn is_due(&self, token: Uuid) -> bool {
+        let mut noted = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.get(&token).is_some_and(|at| at.elapsed() < NOTED) {
+            return false;
+        }
+        if noted.len() >= MOST {
+            noted.clear();
+        }
+        noted.insert(token, Instant::now());
+        true
     }
 
     pub(super) fn remember(&self, key: Key, principal: Principal, position: i64) {

@@ -15,6 +15,7 @@ use bootledger_aggregates::user::SignIn;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::rows::accounts::{self, Live};
 use subtle::ConstantTimeEq;
 
@@ -75,6 +76,17 @@ pub(super) async fn still(request: &HttpRequest, application: &Application, id: 
     Ok(live.map(|live| signed_in(id, live)))
 }
 
+/// The user of a session, which may have ended, if a request presents one of its secrets. The session admits no one then, but the
+/// secret proves which browser had it.
+pub(super) async fn owner(
+    request: &HttpRequest,
+    application: &Application,
+    (id, secret): (SessionId, Secret),
+) -> Result<Option<UserName>, Error> {
+    let live = look_up(request, application, id).await?;
+    Ok(live.filter(|live| is_of(live, secret.sha256())).map(|live| live.name))
+}
+
 async fn look_up(request: &HttpRequest, application: &Application, id: SessionId) -> Result<Option<Live>, Error> {
     in_time(request, application, async |mut connection| accounts::live(&mut connection, id).await).await
 }
@@ -97,6 +109,13 @@ fn which(live: &Live, presented: Sha256, now: Timestamp) -> Option<Which> {
         return None;
     }
     if newest { Some(Which::Newest) } else { before.then_some(Which::Before) }
+}
+
+/// Whether a secret is or was the session's, regardless of whether it still opens it.
+fn is_of(live: &Live, presented: Sha256) -> bool {
+    let same = |stored: Sha256| bool::from(stored.bytes().ct_eq(presented.bytes()));
+    let (newest, previous) = (same(live.sha256), live.previous.is_some_and(same));
+    newest || previous
 }
 
 /// Whether to replace the secret: the newest is old, or the browser never got it.
@@ -177,6 +196,13 @@ mod tests {
         let used = Live { last_seen: at(LONGEST_SECONDS - 1), ..live(true) };
         assert_eq!(which(&used, sha(2), at(LONGEST_SECONDS - 1)), Some(Which::Newest));
         assert_eq!(which(&used, sha(2), at(LONGEST_SECONDS)), None);
+    }
+
+    #[test]
+    fn a_secret_belongs_to_its_session_even_after_its_end() {
+        let ended = Live { admitted: false, ..live(true) };
+        assert!(is_of(&ended, sha(2)) && is_of(&ended, sha(1)));
+        assert!(!is_of(&ended, sha(3)) && !is_of(&Live { previous: None, ..ended }, sha(1)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Sign-in with a password. An unknown user, a disabled one and a wrong password get the same answer after the same time.
 
+use super::address::network;
 use super::fair_queue::Turn;
 use super::password::Password;
-use super::throttle::{Attempt, Throttle, network};
+use super::throttle::{Attempt, Throttle};
 use super::token::Secret;
 use super::{cookie, lock_out, sessions, transport};
 use crate::http::application::Application;
@@ -55,7 +56,9 @@ pub(crate) async fn with_password(
     };
     let unlocked = found.as_ref().and_then(|found| found.user.unlocked);
     let attempt = Attempt { name, client, known, unlocked };
+    let existing = found.as_ref().and(parsed.clone());
     if let Err(slowed) = throttle.begin(attempt, Instant::now()) {
+        throttle.failures().record(application, &correlation::of(request), existing, client);
         if let (Some(name), Some(_), Some(lock_out)) = (&parsed, &found, slowed.report) {
             lock_out::record(application, correlation::of(request), name.clone(), client, lock_out);
         }
@@ -69,6 +72,7 @@ pub(crate) async fn with_password(
     let checked = Password::typed(password).is_of_in_turn(phc.map(Hash::stored), turn).await;
     let right = checked.inspect_err(|_| throttle.given_up(attempt))?;
     let (Some(name), Some(found), true) = (parsed, found, right) else {
+        throttle.failures().record(application, &correlation::of(request), existing, client);
         tracing::info!(client = client.map(|client| client.to_string()), "a sign-in was refused");
         return Err(Error::Unauthorized {
             message: "the user name or the password is wrong".to_owned(),

@@ -8,6 +8,8 @@
 //! Counts are in memory and bounded: an instance that restarts begins at zero, and if there are too many counts, those with the
 //! fewest attempts are removed.
 
+use super::address::network;
+use super::failures::Failures;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -72,7 +74,7 @@ pub(crate) enum LockOut {
 
 /// The counts of failed attempts.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(Mutex<Counts>);
+pub(crate) struct Throttle(Mutex<Counts>, Failures);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -161,6 +163,11 @@ impl Throttle {
         Ok(())
     }
 
+    /// The failed sign-ins to record.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.1
+    }
+
     /// The attempt succeeded: the count of the name at the address is removed, and the attempt is subtracted from the others.
     pub(crate) fn succeeded(&self, attempt: Attempt<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,15 +189,6 @@ impl Throttle {
 fn take_back<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(counts: &mut HashMap<K, Count>, key: &Q) {
     if let Some(count) = counts.get_mut(key) {
         count.attempts = count.attempts.saturating_sub(1);
-    }
-}
-
-/// The address by which attempts are counted. An IPv6 address counts as its /64 network, because one host may have all
-/// of its addresses.
-pub fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -41,6 +41,11 @@ pub(super) async fn open(
     if bearer.expires.is_some_and(|end| (application.now)() >= end) {
         return Err(refusal("the token has expired; request a new one from an administrator", challenge));
     }
+    if known.is_some_and(|known| known.is_due(bearer.id.0))
+        && let Err(error) = application.commands.unguarded().saw_token(bearer.id).await
+    {
+        tracing::warn!("cannot record the use of a token: {error}");
+    }
     Ok(bearer)
 }
 

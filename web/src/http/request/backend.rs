@@ -172,21 +172,6 @@ impl Backend {
         self.application.commands.unguarded().preview_catalogue(action, context).await
     }
 
-    /// Runs many jobs, some of them at the same time. A job is a list of commands that run one after the other until one fails.
-    /// The result of a job is the result of its last command, or `None` if it has no commands.
-    pub async fn execute_all(&mut self, jobs: Vec<Vec<(Command, Context)>>) -> Vec<Result<Option<Receipt>, CommandError>> {
-        let this = &*self;
-        let run = |job: Vec<(Command, Context)>| async move {
-            let mut last = None;
-            for (command, context) in job {
-                let _permit = this.share.take(Work::Change).await.map_err(busy)?;
-                last = Some(this.application.commands.unguarded().execute(command, context).await?);
-            }
-            Ok(last)
-        };
-        futures::stream::iter(jobs.into_iter().map(run)).buffered(AT_ONCE).collect().await
-    }
-
     /// Checks each of these deployments as if it were started now.
     pub async fn check_deployments(&mut self, wanted: &[NewDeployment]) -> Vec<Result<Proposed, CommandError>> {
         let this = &*self;
@@ -197,13 +182,19 @@ impl Backend {
         futures::stream::iter(wanted.iter().map(check)).buffered(AT_ONCE).collect().await
     }
 
-    /// Starts a deployment for every row of a CSV text, or for none.
+    /// Starts a deployment for every row of a CSV text, or for none. If `rack` is given, all rows are for that rack.
     ///
     /// # Errors
     /// Returns the domain's error, or one if the caller's share is used up.
-    pub async fn import(&mut self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+    pub async fn import(
+        &mut self,
+        csv: &[u8],
+        dry_run: bool,
+        rack: Option<&Name>,
+        context: Context,
+    ) -> Result<Imported, CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
-        self.application.commands.unguarded().import(csv, dry_run, context).await
+        self.application.commands.unguarded().import(csv, dry_run, rack, context).await
     }
 
     /// Checks a deployment as if it were started now.
@@ -231,6 +222,15 @@ impl Backend {
     pub async fn check_drift(&mut self, site: &Name) -> Result<(), CommandError> {
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.unguarded().check_drift(site).await
+    }
+
+    /// Starts to verify the log in the background.
+    ///
+    /// # Errors
+    /// Returns the domain's error, or one if the caller's share is used up.
+    pub async fn verify_log(&mut self, whole: bool, context: Context) -> Result<(), CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.unguarded().verify_log(whole, context).await
     }
 
     /// Sends a test message, which is not an event, to the receiver of a webhook.

@@ -30,8 +30,9 @@ fn refused(request: &HttpRequest, error: &str) -> Error {
     let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
     // Errors contain the value, unless it is empty or too long.
     let named = variables.iter().find(|(_, value)| error.contains(&format!("{:?}", decoded(value))));
-    // Errors about IDs do not contain it.
-    let named = named.or_else(|| variables.iter().find(|(name, _)| *name == "id" && error.starts_with("UUID")));
+    // Errors about IDs and addresses do not contain it.
+    let is_of = |name: &str| (name == "id" && error.starts_with("UUID")) || (name == "ip" && error.contains("IPv4"));
+    let named = named.or_else(|| variables.iter().find(|(name, _)| is_of(name)));
     let named = named.or_else(|| variables.iter().max_by_key(|(_, value)| value.len()));
     let (name, value) = named.map_or(("path", String::new()), |(name, value)| (*name, decoded(value)));
     let message = with_value(&plain(error), Some(&value));

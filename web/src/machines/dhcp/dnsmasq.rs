@@ -55,6 +55,13 @@ pub fn render(configuration: &Configuration) -> Result<String, Refused> {
     Ok(file.text)
 }
 
+/// The lines of a host alone, in a network whose clients get this domain.
+pub(crate) fn reservation_of(entry: &SiteEntry, domain: &str) -> String {
+    let mut file = File { text: String::new(), broken: vec![] };
+    file.host(entry, domain);
+    file.text
+}
+
 /// The text so far, and the options that cannot be written.
 struct File {
     text: String,

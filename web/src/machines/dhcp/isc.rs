@@ -155,6 +155,13 @@ fn condition(client: Client) -> String {
     bytes.chain(classes).collect::<Vec<_>>().join("\n        or ")
 }
 
+/// The declaration of a host alone.
+pub(crate) fn reservation_of(entry: &SiteEntry) -> String {
+    let mut text = String::new();
+    host(&mut text, entry);
+    text
+}
+
 /// Host names may repeat, and a MAC address may have an entry in several networks; an address never repeats, so it
 /// names the declaration.
 fn host(text: &mut String, entry: &SiteEntry) {

@@ -268,6 +268,11 @@ fn subnet(text: &mut String, network: &Network, scope: &TokenScope) {
     text.push_str("\n      ]\n    }");
 }
 
+/// The reservation of a host alone, without the options that the site sends to all hosts with a live deployment.
+pub(crate) fn reservation_of(entry: &SiteEntry) -> String {
+    reservation(entry, &[])
+}
+
 fn reservation(entry: &SiteEntry, live: &[OptionData]) -> String {
     let reservation = Reservation {
         hw_address: entry.mac.to_string(),

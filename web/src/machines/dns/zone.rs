@@ -1,7 +1,7 @@
 //! Writes a zone's master file (RFC 1035, 5). Every name is written in full, so that no line depends on another.
 
 use anyhow::{Context, Result};
-use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::hostname::{DomainName, Hostname, reverse_name};
 use bootledger_aggregates::values::reverse_zone::reversed;
 use bootledger_aggregates::zone::mailbox::{self, Mailbox};
 use bootledger_aggregates::zone::master_file::ExtraRecord;
@@ -9,7 +9,7 @@ use bootledger_aggregates::zone::rules::conflict;
 use bootledger_aggregates::zone::{self, holding};
 use bootledger_projections::rows::dns_records::DnsRecord;
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::net::Ipv4Addr;
 
 /// The content of a zone file.
@@ -57,12 +57,26 @@ pub fn render(file: &Zone<'_>) -> Result<String> {
     head(file, &records, &mut text);
     for (name, data) in &records {
         let _ = match data {
-            Data::A(address) => writeln!(text, "{name}. IN A {address}"),
-            Data::Ptr(host) => writeln!(text, "{name}. IN PTR {host}."),
+            Data::A(address) => writeln!(text, "{}", a_line(name, *address)),
+            Data::Ptr(host) => writeln!(text, "{}", ptr_line(name, host)),
         };
     }
     extra(file.zone, &records, &mut text);
     Ok(text)
+}
+
+fn a_line(name: impl Display, address: Ipv4Addr) -> String {
+    format!("{name}. IN A {address}")
+}
+
+fn ptr_line(name: impl Display, host: impl Display) -> String {
+    format!("{name}. IN PTR {host}.")
+}
+
+/// The lines of a host name and its address, as zone files contain them. In a reverse zone of less than 256 addresses, the PTR
+/// record has another name.
+pub(crate) fn lines_of(hostname: &Hostname, ip: Ipv4Addr) -> [String; 2] {
+    [a_line(hostname, ip), ptr_line(reverse_name(ip), hostname)]
 }
 
 /// Writes the lines that every zone begins with.

@@ -53,6 +53,17 @@
   // After a message from the server, updates the times in the elements that it replaced.
   document.addEventListener("htmx:sse:after:message", () => times());
 
+  // The permanent link in the footer names the position of the last message, so that it leads to what the page shows.
+  document.addEventListener("htmx:sse:after:message", (event) => {
+    const link = document.getElementById("position");
+    const position = event.detail.message?.id;
+    if (!link || !/^\d+$/.test(position ?? "")) return;
+    const path = new URL(link.href);
+    path.searchParams.set("at", position);
+    link.href = path.pathname + path.search;
+    link.textContent = `As of event ${position}`;
+  });
+
   // Times: keeps durations current, and shows the local time as a tooltip, or in place of UTC if the user has chosen that.
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   function span(seconds) {
@@ -79,7 +90,11 @@
         element.dataset.utc ??= element.textContent;
         element.textContent = local() ? format(date) : element.dataset.utc;
       }
-      element.title = local() ? date.toISOString() : `${format(date)} local time`;
+      // A list shows the exact time itself: with the pointer on it, or the focus in its row.
+      if (element.dataset.exact !== undefined) {
+        element.dataset.utcExact ??= element.dataset.exact;
+        element.dataset.exact = local() ? `${format(date)} local time` : element.dataset.utcExact;
+      } else element.title = local() ? date.toISOString() : `${format(date)} local time`;
     }
     const button = document.getElementById("times");
     if (button) button.textContent = local() ? "Times: local" : "Times: UTC";
@@ -103,10 +118,23 @@
     else if (element.matches("[data-submit]")) element.form.requestSubmit();
   });
 
+  // A menu of a list closes when its user goes on elsewhere.
+  const closeMenus = (except) => { for (const menu of document.querySelectorAll("details.drop[open]")) if (!menu.contains(except)) menu.open = false; };
+  document.addEventListener("focusin", (event) => closeMenus(event.target));
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest?.("details.drop[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+
   document.addEventListener("click", (event) => {
+    closeMenus(event.target);
     const dead = event.target.closest("[aria-disabled=true]");
     if (dead) { event.preventDefault(); event.stopPropagation(); return; }
     if (event.target.closest("#times")) { localStorage.setItem("times", local() ? "utc" : "local"); times(); return; }
+    const dismissed = event.target.closest("[data-dismiss]");
+    if (dismissed) { document.getElementById(dismissed.dataset.dismiss)?.remove(); return; }
+    const copied = event.target.closest("[data-copy], [data-curl]");
+    if (copied) { copy(copied); return; }
     // A suggestion fills its field.
     const suggestion = event.target.closest("[data-fill]");
     if (suggestion) {
@@ -120,6 +148,60 @@
       }
     }
   }, true);
+
+  // An editor has a number for each of its lines.
+  document.addEventListener("input", (event) => {
+    const numbers = event.target.dataset?.lines && document.getElementById(event.target.dataset.lines);
+    if (!numbers) return;
+    const count = Math.max(24, event.target.value.split("\n").length + 4);
+    if (numbers.childElementCount === count) return;
+    event.target.rows = count;
+    numbers.replaceChildren(...Array.from({ length: count }, (_, index) => {
+      const number = document.createElement("span");
+      number.textContent = `${index + 1}\n`;
+      return number;
+    }));
+  });
+  // Copies a value, or the API call of this page. Without TLS, browsers offer only the old way.
+  async function copy(button) {
+    const path = button.dataset.curl;
+    const text = path === undefined ? button.dataset.copy : `curl -H "Authorization: Bearer $TOKEN" '${location.origin}${path}'`;
+    try { await navigator.clipboard.writeText(text); }
+    catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    const title = button.title;
+    button.title = "Copied";
+    button.dataset.copied = "";
+    let status = document.getElementById("copy-status");
+    if (!status) {
+      status = document.createElement("p");
+      status.id = "copy-status";
+      status.className = "visually-hidden";
+      status.setAttribute("role", "status");
+      document.body.append(status);
+    }
+    status.textContent = "Copied";
+    setTimeout(() => { button.title = title; delete button.dataset.copied; status.textContent = ""; }, 2000);
+  }
+  const showButtons = () => { for (const button of document.querySelectorAll("[data-copy][hidden], [data-curl][hidden], [data-dismiss][hidden]")) button.hidden = false; };
+  document.addEventListener("htmx:sse:after:message", showButtons);
+  // The clock closes with Escape, and when something else is clicked.
+  const clock = () => document.querySelector("details.clock[open]");
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && clock();
+    if (open) { open.open = false; open.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", (event) => {
+    const open = clock();
+    if (open && !open.contains(event.target)) open.open = false;
+  });
 
   // A form shows that it is being sent, and is sent only once.
   document.addEventListener("submit", (event) => {
@@ -153,8 +235,57 @@
     request.send(new FormData(form));
   });
 
+
+  // Search: Ctrl-K, Cmd-K or "/" opens a dialog. The arrow keys choose a suggestion, Enter opens it; without a choice, Enter
+  // shows all results.
+  const quick = () => document.getElementById("quick");
+  const quickOptions = () => [...document.querySelectorAll("#quick-list [role=option]")];
+  function chooseQuick(option) {
+    for (const other of quickOptions()) other.setAttribute("aria-selected", String(other === option));
+    const field = document.getElementById("quick-q");
+    if (option) { field.setAttribute("aria-activedescendant", option.id); option.scrollIntoView({ block: "nearest" }); }
+    else field.removeAttribute("aria-activedescendant");
+  }
+  function closeQuick() { if (quick()?.open) quick().close(); }
+  document.addEventListener("keydown", (event) => {
+    const dialog = quick();
+    if (!dialog || event.isComposing) return;
+    const shortcut = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k";
+    const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey
+      && !event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
+    if (shortcut || slash) {
+      event.preventDefault();
+      if (dialog.open) dialog.close();
+      // Another dialog waits for an answer.
+      else if (!document.querySelector("dialog[open]")) { dialog.showModal(); const field = document.getElementById("quick-q"); field.focus(); field.select(); }
+      return;
+    }
+    if (event.target.id !== "quick-q") return;
+    const all = quickOptions();
+    const active = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if ((event.key === "ArrowDown" || event.key === "ArrowUp") && all.length) {
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      chooseQuick(all[active < 0 ? (step > 0 ? 0 : all.length - 1) : (active + step + all.length) % all.length]);
+    } else if (event.key === "Enter" && active >= 0) { event.preventDefault(); all[active].click(); }
+  });
+  document.addEventListener("input", (event) => { if (event.target.id === "quick-q") chooseQuick(null); });
+  document.addEventListener("click", (event) => { if (event.target.id === "quick") closeQuick(); });
+  document.addEventListener("htmx:after:swap", () => {
+    const field = document.getElementById("quick-q");
+    if (!field) return;
+    const count = quickOptions().length;
+    field.setAttribute("aria-expanded", String(count > 0));
+    const status = document.getElementById("quick-status");
+    const words = count ? `${count} suggestions` : "";
+    if (status && status.textContent !== words) status.textContent = words;
+  });
+  // A page that the browser brings back shows no dialog over it.
+  addEventListener("pagehide", closeQuick);
+
   document.addEventListener("DOMContentLoaded", () => {
     times();
+    showButtons();
     for (const all of document.querySelectorAll("[data-all]")) selection(all.dataset.all);
     document.querySelector("[role=alert][tabindex]")?.focus();
     const button = document.getElementById("times");

@@ -6,6 +6,7 @@ use super::read::{file_of, template};
 use crate::http::application::Application;
 use crate::http::auth::caller::Administrator;
 use crate::http::error::Error;
+use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::images::upload::{Description, UploadError, put_file};
@@ -14,7 +15,7 @@ use crate::pages::catalogue::form::{NAME, field, needed, pair};
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
 use crate::pages::components::action::once;
 use crate::pages::components::block;
-use crate::pages::components::field::{Field, summary};
+use crate::pages::components::field::{Field, place, summary};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
@@ -26,6 +27,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_port::{CommandError, Receipt};
 use bytes::Bytes;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The field with the hash of the edited version.
 const WAS: &str = "was";
@@ -33,6 +35,9 @@ const WAS: &str = "was";
 const CONTENT: &str = "content";
 /// The field with the server of a preview.
 const SERVER: &str = "server";
+/// How many lines the editor has at least, and how many more than the text.
+const LEAST: usize = 24;
+const SPARE: usize = 4;
 
 /// The editor's page. `file` is the file that is changed, `None` for a new one; `shown` is a preview.
 fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>) -> Markup {
@@ -61,12 +66,12 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
                 (needed(fields, "kind", "Kind", "The purpose of the file. A server loads the iPXE script first.").select(Some("Choose one"), &kinds()))
             }
             input type="hidden" name=(WAS) value=(fields.text(WAS));
-            (area.area(24, false))
+            (editor(&area))
             details.more {
                 summary { "Variables (" (NAMES.len()) ")" }
                 dl.facts { @for (name, meaning) in NAMES.iter().zip(MEANINGS) { dt { code { "{{ " (name) @if *name == SETTINGS { ".NAME" } " }}" } } dd { (meaning) } } }
             }
-            (field(fields, SERVER, "Preview for", "The ID, host name or MAC of a device, or the ID of a deployment.").text())
+            (field(fields, SERVER, "Preview for", "The ID, host name or MAC of a device, or the ID of a deployment. By default a sample server.").text())
             div.actions {
                 button.primary type="submit" { "Save" }
                 button type="submit" name="do" value="preview" { "Preview" }
@@ -77,13 +82,61 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
     }
 }
 
+/// The lines that errors of the template name, as in `line 3: …`.
+fn broken_lines(errors: &[ProblemError]) -> BTreeSet<usize> {
+    let of_template = errors.iter().filter(|error| error.field == CONTENT);
+    let after = of_template.flat_map(|error| error.message.split("line ").skip(1).map(str::to_owned).collect::<Vec<_>>());
+    after.filter_map(|text| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
+}
+
+/// A text area with the numbers of its lines. A script adds numbers for new lines; without it, some spare ones are there.
+fn editor(area: &Field<'_>) -> Markup {
+    let broken = broken_lines(area.errors);
+    let mine: Vec<&ProblemError> = area.errors.iter().filter(|error| error.field == area.name).collect();
+    let lines: Vec<&str> = area.value.split('\n').collect();
+    let rows = (lines.len() + SPARE).max(LEAST);
+    html! {
+        div class=(if mine.is_empty() { "field" } else { "field broken" }) id="box-content" {
+            label for="field-content" { (area.label) }
+            span.hint id="hint-content" { (area.hint) }
+            div.editor {
+                pre.gutter id="lines-content" aria-hidden="true" {
+                    @for number in 1..=rows { span.bad[broken.contains(&number)] { (number) } "\n" }
+                }
+                textarea id="field-content" name=(area.name) rows=(rows) required[area.required] spellcheck="false" wrap="off" data-lines="lines-content"
+                    aria-describedby="hint-content error-content" aria-invalid=[(!mine.is_empty()).then_some("true")] {
+                    // A browser drops a line break that directly follows the tag.
+                    "\n" (area.value)
+                }
+            }
+            (place(area.name, &mine))
+            @if !broken.is_empty() { (excerpt(&lines, &broken)) }
+        }
+    }
+}
+
+/// The lines with errors, each between its neighbours.
+fn excerpt(lines: &[&str], broken: &BTreeSet<usize>) -> Markup {
+    let near = |number: &usize| (number.saturating_sub(1).max(1)..=number + 1).filter(|near| *near <= lines.len());
+    let shown: BTreeSet<usize> = broken.iter().flat_map(near).collect();
+    html! {
+        pre.excerpt tabindex="0" role="region" aria-label="Lines with errors" {
+            @for number in shown {
+                @let text = format!("{} {number:>5}  {}", if broken.contains(&number) { '>' } else { ' ' }, lines.get(number - 1).unwrap_or(&""));
+                @if broken.contains(&number) { strong { (text) } } @else { span { (text) } }
+                "\n"
+            }
+        }
+    }
+}
+
 pub(super) async fn new(
     _: Administrator,
     page_context: PageContext,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let script = image.file_of_kind(FileKind::BootIpxe).is_none();
     let usual = if script {
@@ -108,7 +161,7 @@ pub(super) async fn edit(
     Path((key, name)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let (_, file) = file_of(&mut snapshot, &key, &name).await?;
     if !file.template {
         return Err(Error::NotFound(format!("{name} is not a template; to change it, upload it again")));
@@ -161,8 +214,8 @@ async fn unsaved(
     fields: &mut Fields,
 ) -> Result<Option<Markup>, Error> {
     let kind = fields.required::<FileKind>("kind", "The kind");
-    let server = fields.required::<String>(SERVER, "The server of the preview");
-    let (Some(name), Some(kind), Some(server)) = (name, kind, server) else { return Ok(None) };
+    let server = fields.text(SERVER).to_owned();
+    let (Some(name), Some(kind)) = (name, kind) else { return Ok(None) };
     Ok(Some(preview::unsaved(application, backend, key, &server, (name, kind, &fields.lines(CONTENT))).await?))
 }
 
@@ -251,5 +304,9 @@ mod tests {
         assert_eq!(texts(&html, "#error-content .error"), ["Line 3: there is no variable hostnam"]);
         assert_eq!(texts(&html, "dt").len(), NAMES.len());
         assert_eq!(texts(&html, "script").len(), 0);
+        assert_eq!(texts(&html, ".gutter .bad"), ["3"]);
+        assert_eq!(texts(&html, ".excerpt strong").len(), 1);
+        assert!(texts(&html, ".excerpt strong")[0].contains("{{ hostnam }}</textarea><script>"));
+        assert_eq!(texts(&html, ".gutter span").len(), LEAST);
     }
 }

@@ -72,7 +72,7 @@ async fn load(
     Path((key, file)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = question(&mut snapshot, &key, &file, &may, &Fields::default()).await?;
     page_context.answer(snapshot, Page::new(&format!("Remove {file}"), Section::BootImages, content)).await

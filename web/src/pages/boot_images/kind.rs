@@ -20,6 +20,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_port::{CatalogueAction, Command, Kind};
 use bootledger_projections::rows::catalogue::{self, Entry};
+use bootledger_projections::rows::deployments;
 use maud::{Markup, html};
 
 /// Boot images as a kind that forms define.
@@ -44,6 +45,7 @@ impl LivePage for BootImages {
         let entry = entry::find::<BootImage>(snapshot, &BOOT_IMAGE, key.as_str()).await?;
         let ventures = catalogue::ventures(snapshot.connection(), at).await?;
         let live = live_with(snapshot, key).await?;
+        let counts = deployments::live_revisions(snapshot.connection(), key, at).await?;
         let history = history::read(snapshot, BOOT_IMAGE.kind, key.as_str()).await?;
         let count = i64::try_from(history.lines().len()).unwrap_or(0) + 1;
         let revisions = catalogue::boot_image_revisions(snapshot.connection(), key, at, count).await?;
@@ -59,8 +61,8 @@ impl LivePage for BootImages {
             ("facts", view::facts(&entry)),
             ("settings", declarations::card(&entry.spec)),
             ("files", view::files(&entry, &may_change)),
-            ("used", view::used(key, &ventures, &live, entry.spec.revision)),
-            ("history", view::changes(key, &history, &revisions)),
+            ("used", view::used(key, &ventures, &live, &counts, entry.spec.revision)),
+            ("history", view::changes(key, &history, &revisions, entry.spec.revision, &may_change)),
         ])
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
     let downloads = backend.library()?.downloads().await?;
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let added = added(&mut snapshot).await?;
     let content = view::index(&library, &added, &downloads);
     let page = Page { json: Some("/api/v1/image-library".to_owned()), ..Page::new("Library", Section::BootImages, content) };
@@ -50,7 +50,7 @@ async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpRe
 async fn show(page_context: PageContext, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let library = backend.library()?.library();
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let added = added(&mut snapshot).await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &may, &Fields::default());
@@ -93,7 +93,7 @@ async fn back(_: Viewer) -> HttpResponse {
 
 async fn download(page_context: PageContext, Path(id): Path<Uuid>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let download = find(backend.library()?, id).await?;
-    let snapshot = backend.read().await?;
+    let snapshot = backend.read_now().await?;
     let may = page_context.may(Role::Administrator);
     let content = view::download_page(&download, &may);
     let title = format!("{} from the library", download.image);

@@ -6,6 +6,7 @@ use crate::http::application::Application;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
+use crate::http::request::snapshot::Snapshot;
 use crate::images::template::{TemplateError, Uses, check_saved};
 use crate::machines::pxe::render::{MASK, preview};
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
@@ -20,8 +21,12 @@ use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::rows::deployments::Deployment;
+use bootledger_projections::rows::devices::{self, Filter};
 use maud::{Markup, html};
 use serde::Deserialize;
+
+/// Among how many devices a sample is searched.
+const SAMPLES: i64 = 20;
 
 /// The query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,6 +69,34 @@ async fn render(
     }
 }
 
+/// A server for a preview without a chosen one: that of a live deployment with the image, otherwise any device with an interface.
+async fn sample(snapshot: &mut Snapshot<'_>, live: &[Deployment]) -> Result<Option<String>, Error> {
+    if let Some(deployment) = live.first() {
+        return Ok(Some(deployment.id.to_string()));
+    }
+    let (at, filter) = (snapshot.at, Filter { decommissioned: Some(false), ..Filter::default() });
+    let some = devices::list(snapshot.connection(), &filter, at, SAMPLES).await?;
+    Ok(some.iter().find(|device| !device.macs.is_empty()).map(|device| device.id.to_string()))
+}
+
+/// The server of a preview: the named one, otherwise a sample.
+async fn chosen_or_sample(
+    snapshot: &mut Snapshot<'_>,
+    server: &str,
+    key: &Name,
+    image: BootImage,
+    live: &[Deployment],
+) -> Result<Result<Previewed, String>, Error> {
+    let server = server.trim();
+    if !server.is_empty() {
+        return find(snapshot, server, key, image).await;
+    }
+    match sample(snapshot, live).await? {
+        Some(sample) => find(snapshot, &sample, key, image).await,
+        None => Ok(Err("There is no device with an interface yet. Register one to see a preview".to_owned())),
+    }
+}
+
 /// The preview of a template that is not saved, for the editor.
 pub(super) async fn unsaved(
     application: &Application,
@@ -76,11 +109,12 @@ pub(super) async fn unsaved(
     let image = entry::find::<BootImage>(&mut snapshot, &BOOT_IMAGE, key.as_str()).await?.spec;
     let revision = image.revision;
     let as_written = image.clone();
-    let found = find(&mut snapshot, server.trim(), key, image).await?;
+    let live = live_with(&mut snapshot, key).await?;
+    let found = chosen_or_sample(&mut snapshot, server, key, image, &live).await?;
     drop(snapshot);
     let shown = render(application, found, template).await;
     let unsaved = Unsaved { missing: missing(&as_written, template).await };
-    Ok(card(template.0, &shown, (key, revision), Some(&unsaved)))
+    Ok(card(template.0, &shown, (key, revision), Some(&unsaved), server.trim().is_empty()))
 }
 
 /// Why no server could boot the image if the template were saved in its present form.
@@ -121,11 +155,13 @@ fn other_image(deployment: &Deployment, key: &Name, revision: u32) -> Markup {
     }
 }
 
-fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsaved>) -> Markup {
+/// `is_sample` is whether the server was not chosen.
+fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsaved>, is_sample: bool) -> Markup {
     block::card(
         "preview",
         "Preview",
         &html! {
+            @if is_sample { p.quiet { "No server is chosen, so this is a sample." } }
             @match shown {
                 Shown::NotFound(why) => (block::note(Tone::Bad, &html! { p { (why) "." } })),
                 Shown::Wrong(previewed, error) => {
@@ -165,9 +201,9 @@ pub(super) async fn show(
     let live = live_with(&mut snapshot, &key).await?;
     let server = query.server.as_deref().unwrap_or_default();
     let chosen = file.as_ref().and_then(|name| image.files.get_key_value(name));
-    let chosen = chosen.filter(|(_, of)| of.template && !server.is_empty());
+    let chosen = chosen.filter(|(_, of)| of.template);
     let found = match chosen {
-        Some(_) => Some(find(&mut snapshot, server.trim(), &key, image.clone()).await?),
+        Some(_) => Some(chosen_or_sample(&mut snapshot, server, &key, image.clone(), &live).await?),
         None => None,
     };
     let seen = page_context.see(snapshot).await?;
@@ -175,7 +211,7 @@ pub(super) async fn show(
         Some(((name, of), found)) => {
             let text = template(&mut backend, of).await?;
             let shown = render(&application, found, (name, of.kind, &text)).await;
-            Some(card(name, &shown, (&key, image.revision), None))
+            Some(card(name, &shown, (&key, image.revision), None, server.trim().is_empty()))
         }
         None => None,
     };
@@ -188,7 +224,7 @@ pub(super) async fn show(
             (block::empty("The image has no templates yet. Its files are served unchanged.", &html! { a.button.primary href=(format!("{page}/files/_new")) { "Create template" } }))
         } @else {
             form.form.card method="get" action=(format!("{page}/preview")) {
-                (Field { name: "server", label: "Server", value: server, required: true, hint: "The ID, host name or MAC of a device, or the ID of a deployment.", errors: &[] }.text())
+                (Field { name: "server", label: "Server", value: server, required: false, hint: "The ID, host name or MAC of a device, or the ID of a deployment. By default a sample server.", errors: &[] }.text())
                 (Field { name: "file", label: "Template", value: &name, required: true, ..Field::default() }.select(None, &templates))
                 div.actions { button.primary type="submit" { "Show" } }
             }

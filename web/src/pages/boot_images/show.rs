@@ -8,12 +8,13 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
-use crate::pages::catalogue::list::{self, ListQuery};
+use crate::pages::catalogue::list;
 use crate::pages::catalogue::page::{LivePage, May, NoQuery, page};
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
 use crate::pages::components::field::summary;
 use crate::pages::form::Fields;
 use crate::pages::layout::{Page, PageContext, Section};
+use crate::pages::list::views::Views;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use bootledger_aggregates::boot_image::BootImage;
@@ -23,20 +24,24 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use maud::{Markup, html};
 
 /// Handles the request for the list.
-pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = list::find::<BootImage>(&mut snapshot, BOOT_IMAGE.kind, &query).await?;
-    let table = (!found.items.is_empty()).then(|| view::table(&found.items));
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &BOOT_IMAGE, view::COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "boot-images", list::known(view::COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, BOOT_IMAGE.kind, view::COLUMNS).await?;
+    let table = view::table(&page_context, &found.slice.rows);
     let empty = list::Empty {
         words: "There are no boot images yet. A boot image contains the script and the files that install a server. Add one from the library, or create one and then add a template of kind boot_ipxe, a kernel and an initrd.",
         first: None,
         also: Some(("Add from library", library::PATH)),
     };
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let shown = (found.items.len(), found.next.as_deref());
-    let content = list::view(&page_context, &BOOT_IMAGE, &may, table.as_ref(), shown, &empty);
-    let page = Page { json: Some("/api/v1/boot-images".to_owned()), ..Page::new("Boot images", Section::BootImages, content) };
+    let json = list::json(&page_context, "/api/v1/boot-images");
+    let content = list::view(&page_context, &BOOT_IMAGE, &may, (&found, &table), (&views, &json), &empty);
+    let page = Page { json: Some(json), ..Page::new("Boot images", Section::BootImages, content) };
     page_context.answer(snapshot, page).await
 }
 
@@ -69,8 +74,8 @@ pub(super) async fn show(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let may = May::of(&page_context, &snapshot);
-    let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), page_context.now).await?;
+    let (may, moment) = (May::of(&page_context, &snapshot), snapshot.moment());
+    let content = content(&mut snapshot, &application, &key, &may, &Fields::default(), moment).await?;
     let page = page::<BootImages>(&page_context, &key, snapshot.position, content);
-    page_context.answer(snapshot, page).await
+    page_context.about("boot_image", &key).answer(snapshot, page).await
 }

@@ -4,12 +4,16 @@ use super::form::{ended_by, network_boot};
 use super::labels::{kind, size};
 use super::library;
 use super::read::SHOWN_LIVE;
+use crate::english::counted;
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::block::{self, card};
+use crate::pages::components::copy;
+use crate::pages::components::lines;
 use crate::pages::components::time::{moment, span};
+use crate::pages::layout::PageContext;
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
 use bootledger_aggregates::boot_image::{BootFile, BootImage};
@@ -20,18 +24,37 @@ use bootledger_projections::rows::deployments::Deployment;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// A shortened hash, with the whole hash as its title.
+/// A shortened hash, with the whole hash as its title and a button that copies it.
 fn hash(sha256: &Sha256) -> Markup {
     let text = sha256.to_string();
-    html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
+    html! { span.copied { code title=(text) { (text.get(..12).unwrap_or(&text)) } (copy::copy(&text, "SHA-256")) } }
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<BootImage>] = &[
+    list::Heading::new("image", "Boot image", |image| list::Value::text(&image.key)),
+    list::Heading::new("description", "Description", |image| {
+        list::Value::Text(image.spec.spec.as_ref().map(|spec| spec.description.to_string()).unwrap_or_default())
+    }),
+    list::Heading::new("revision", "Revision", |image| list::Value::number(image.spec.revision)),
+    list::Heading::new("files", "Files", |image| list::Value::number(image.spec.files.len())),
+    list::Heading::new("state", "State", |image| {
+        list::Value::text(if image.retired {
+            "retired"
+        } else if image.spec.incomplete().is_some() {
+            "incomplete"
+        } else {
+            "complete"
+        })
+    }),
+];
+
 /// The list's table.
-pub(super) fn table(images: &[Entry<BootImage>]) -> Markup {
+pub(super) fn table(page_context: &PageContext, images: &[Entry<BootImage>]) -> Markup {
     html! {
         table.cards {
             caption.visually-hidden { "Boot images" }
-            thead { tr { th scope="col" { "Boot image" } th scope="col" { "Description" } th scope="col" { "Revision" } th scope="col" { "Files" } th scope="col" { "State" } } }
+            (list::head(page_context, COLUMNS))
             tbody {
                 @for image in images {
                     @let files = &image.spec.files;
@@ -148,8 +171,16 @@ pub(super) fn defaults(key: &Name, ventures: &[Entry<VentureView>]) -> Vec<Marku
 }
 
 /// Where a boot image is used.
-pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployment], revision: u32) -> Markup {
+/// `counts` has the number of live deployments of each revision, the newest first.
+pub(super) fn used(
+    key: &Name,
+    ventures: &[Entry<VentureView>],
+    live: &[Deployment],
+    counts: &[(i32, i64)],
+    revision: u32,
+) -> Markup {
     let defaults = defaults(key, ventures);
+    let is_current = |number: i32| i64::from(number) == i64::from(revision);
     card(
         "used",
         "Used by",
@@ -158,6 +189,14 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
             @else { ul { @for used in &defaults { li { (used) } } } }
             @if live.is_empty() { p.quiet { "No live deployments use it." } }
             @else {
+                ul.revisions {
+                    @for (number, count) in counts {
+                        li {
+                            (counted(count, "live deployment", "live deployments")) " with revision " (number)
+                            @if is_current(*number) { " (current)" } @else { ", which they keep. " a href=(format!("{}/compare?from={number}&to={revision}", BOOT_IMAGE.page(key))) { "Compare with the current revision" } }
+                        }
+                    }
+                }
                 div.scroll {
                     table.cards {
                         caption { "Live deployments with this image" }
@@ -193,7 +232,13 @@ fn changed<'a>(
 }
 
 /// The changes of a boot image by revision, the newest first.
-pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<BootImage>)]) -> Markup {
+pub(super) fn changes(
+    key: &Name,
+    history: &History,
+    revisions: &[(i64, Entry<BootImage>)],
+    current: u32,
+    may: &Allowed,
+) -> Markup {
     let page = BOOT_IMAGE.page(key);
     let file = |name: &Name, file: Option<&BootFile>, position: i64, what: &str| {
         html! {
@@ -209,7 +254,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
         &html! {
             div.scroll {
                 table.cards {
-                    thead { tr { th scope="col" { "Revision" } th scope="col" { "Time" } th scope="col" { "Change" } } }
+                    thead { tr { th scope="col" { "Revision" } th scope="col" { "Time" } th scope="col" { "Change" } th scope="col" { "Actions" } } }
                     tbody {
                         @for line in history.lines() {
                             @let index = revisions.iter().position(|(position, _)| *position == line.position);
@@ -220,9 +265,21 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
                                 td data-label="Time" { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } }
                                 td data-label="Change" {
                                     (sentence(line))
+                                    // The files are below.
+                                    @if line.event_type == "BootImageDefined" { (lines::changes(line)) }
                                     @if let Some(revision) = revision {
                                         @for (name, before, after) in changed(earlier.map(|(_, entry)| &entry.spec.files), &revision.files) {
                                             div.quiet { (name) ": " (file(name, before, line.position - 1, "before")) ", " (file(name, after, line.position, "after")) }
+                                        }
+                                    }
+                                }
+                                td data-label="Actions" {
+                                    @if let Some(revision) = revision.map(|image| image.revision) {
+                                        div.actions {
+                                            a.button.small href=(format!("{page}/compare?from={}&to={revision}", revision.saturating_sub(1))) { "Compare" span.visually-hidden { " revision " (revision) " with the one before" } }
+                                            @if may.is_ok() && revision != current {
+                                                a.button.small href=(format!("{page}/revert?to={revision}")) { "Revert" span.visually-hidden { " to revision " (revision) } }
+                                            }
                                         }
                                     }
                                 }
@@ -239,6 +296,7 @@ pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::samples;
     use crate::pages::tests::selectors::{attributes, texts};
     use serde_json::json;
 
@@ -281,6 +339,7 @@ mod tests {
             ]
         );
         assert_eq!(attributes(&html, "td code", "title")[0], "ab".repeat(32));
+        assert_eq!(attributes(&html, "td button.copy", "data-copy")[0], "ab".repeat(32));
         let html = files(&image, &Err("an administrator may".to_owned()));
         assert_eq!(attributes(&html, "tbody .actions a", "href"), ["/boot-images/debian/preview?file=boot.ipxe"]);
         assert_eq!(texts(&html, ".reason"), ["An administrator may."]);
@@ -296,8 +355,11 @@ mod tests {
             retired: false,
             spec: serde_json::from_value(spec).expect("a venture"),
         };
-        let html = used(&"debian".parse().expect("a name"), &[venture], &[], 7);
+        let html = used(&"debian".parse().expect("a name"), std::slice::from_ref(&venture), &[], &[], 7);
         assert_eq!(attributes(&html, "li a", "href"), ["/ventures/shop", "/ventures/shop/roles/web"]);
+        let html = used(&"debian".parse().expect("a name"), &[], &[samples::deployment()], &[(7, 4), (3, 2)], 7);
+        assert_eq!(texts(&html, ".revisions li").len(), 2);
+        assert_eq!(attributes(&html, ".revisions a", "href"), ["/boot-images/debian/compare?from=3&to=7"]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) async fn new<K: Described>(
     page_context: PageContext,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let content = K::form(&mut snapshot, &Target::New, &Fields::new(K::usual(&page_context))).await?;
     page_context.answer(snapshot, Page::new(&format!("Create {}", K::NOUN.one), K::SECTION, content)).await
 }
@@ -101,7 +101,7 @@ pub(crate) async fn edit<K: Described>(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let entry = entry::find::<K::View>(&mut snapshot, &K::NOUN, key.as_str()).await?;
     let content = K::form(&mut snapshot, &Target::of(&entry), &Fields::new(K::pairs(&entry.spec))).await?;
     page_context.answer(snapshot, Page::new(&format!("Edit {key}"), K::SECTION, content)).await
@@ -159,7 +159,7 @@ pub(crate) async fn load<K: Described>(
         // What cannot be checked now is checked when the entry is retired.
         _ => vec![],
     };
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = question::<K>(&mut snapshot, &key, may, &weighed, &Fields::default()).await?;
     page_context.answer(snapshot, Page::new(&format!("Retire {key}"), K::SECTION, content)).await

@@ -75,10 +75,10 @@ pub(crate) async fn show<K: LivePage>(
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let (query, may) = (page_context.query()?, May::of(&page_context, &snapshot));
-    let parts = K::parts(&mut snapshot, &application, &key, &query, &may, page_context.now).await?;
+    let (query, may, moment) = (page_context.query()?, May::of(&page_context, &snapshot), snapshot.moment());
+    let parts = K::parts(&mut snapshot, &application, &key, &query, &may, moment).await?;
     let page = page::<K>(&page_context, &key, snapshot.position, entry::shown(&parts));
-    page_context.answer(snapshot, page).await
+    page_context.about(K::NOUN.kind, &key).answer(snapshot, page).await
 }
 
 /// The page of an entry as of a position.

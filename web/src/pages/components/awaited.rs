@@ -19,6 +19,7 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
                 Some(("dhcp-site", site)) => { a href=(format!("/sites/{site}")) { "site " (site) } }
                 Some(("dns-primary", primary)) => { a href="/zones" { "DNS primary " (primary) } }
                 None if key == "operator" => "an operator",
+                None if key == "server" => "the server",
                 _ => (key),
             }
         }
@@ -26,18 +27,21 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
 }
 
 /// Everything that a deployment is waiting for now, one item on each line: first what it waits for, then the plugin and
-/// its reason. For an ended one: only the reason why it was cancelled. `holders` has the names of those that hold values which
-/// failed plugins wanted.
-pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], holders: &HolderNames, now: Timestamp) -> Markup {
+/// its reason. For an ended one: only the reason why it was cancelled. `runs` is `None` if it is not known what the plugins did
+/// at that moment. `holders` has the names of those that hold values which failed plugins wanted.
+pub(crate) fn of_deployment(deployment: &Deployment, runs: Option<&[Run]>, holders: &HolderNames, now: Timestamp) -> Markup {
     if let Some(reason) = &deployment.reason {
         return html! { "Cancelled: " (reason) };
     }
     if !deployment.status.is_live() {
         return html! {};
     }
-    let busy: Vec<&Run> =
-        runs.iter().filter(|run| matches!(run.status, RunStatus::Waiting | RunStatus::Failed | RunStatus::Due)).collect();
+    let is_busy = |run: &&Run| matches!(run.status, RunStatus::Waiting | RunStatus::Failed | RunStatus::Due);
+    let busy: Vec<&Run> = runs.unwrap_or_default().iter().filter(is_busy).collect();
+    // A server is installed only after all plugins.
+    let is_known = runs.is_some() || deployment.installed_at.is_some();
     html! {
+        @if !is_known { div.quiet { "Plugins: not available for the past" } }
         @for run in &busy {
             div {
                 @let awaited = links(run.awaited.iter().map(String::as_str));
@@ -50,7 +54,7 @@ pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], holders: &Hol
                 @if let Some(reason) = &run.reason { ": " (plugins::reason(reason, deployment.hostname.as_str(), holders)) }
             }
         }
-        @if busy.is_empty() && deployment.status == Status::InProgress { div { (server(deployment, now)) } }
+        @if is_known && busy.is_empty() && deployment.status == Status::InProgress { div { (server(deployment, now)) } }
         @if let Some(failure) = &deployment.puppet_failure {
             div {
                 "Puppet failed " (since(failure.at, now)) " ago: "

@@ -70,6 +70,14 @@ pub(crate) fn deployment(status: Status, overdue: bool) -> Markup {
     html! { span title=[meaning] { (badge(tone, words)) } @if overdue { " " (badge(Tone::Warn, "Overdue")) } }
 }
 
+/// The same in a list: the second badge shows its icon only.
+pub(crate) fn deployment_in_list(status: Status, overdue: bool) -> Markup {
+    html! {
+        (deployment(status, false))
+        @if overdue { " " span.badge.warn title="Overdue" { (icon(Tone::Warn.icon())) span.visually-hidden { "Overdue" } } }
+    }
+}
+
 /// The tone and the text of a plugin's status.
 pub(crate) fn of_run(status: RunStatus) -> (Tone, &'static str) {
     match status {

@@ -21,6 +21,16 @@ pub(crate) fn heading(crumbs: &[(&str, &str)], title: &Markup, actions: &Markup)
     }
 }
 
+/// The menu of the rare and destructive actions in a page's head. Each of them leads to a page that names what happens.
+pub(crate) fn more_actions(items: &Markup) -> Markup {
+    html! {
+        details.overflow {
+            summary.button aria-label="More actions" { (icon("list")) span aria-hidden="true" { "…" } }
+            div.overflow-items { (items) }
+        }
+    }
+}
+
 /// A part of a page with its own heading. Live updates replace the whole element with this `id`.
 pub(crate) fn card(id: &str, title: &str, content: &Markup) -> Markup {
     html! {
@@ -39,6 +49,11 @@ pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
 /// The text of a list without rows, which describes what to do first.
 pub(crate) fn empty(words: &str, action: &Markup) -> Markup {
     html! { div.empty { p { (words) } (action) } }
+}
+
+/// The value of something that is known only of now, on a page of the past.
+pub(crate) fn not_of_the_past() -> Markup {
+    html! { span.quiet { "not available for the past" } }
 }
 
 /// A note that must not be overlooked.

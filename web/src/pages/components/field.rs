@@ -165,6 +165,7 @@ pub(crate) fn holder(error: &ProblemError) -> Markup {
     let link = error.holder.as_deref().and_then(|holder| holder.split_once(' ')).and_then(|(kind, id)| match kind {
         "device" => Some(format!("/devices/{id}")),
         "deployment" => Some(format!("/deployments/{id}")),
+        "reservation" => Some(format!("/addresses/{id}")),
         _ => None,
     });
     html! { @if let (Some(path), Some(holder)) = (link, &error.holder) { " " a href=(path) { "Show the " (holder.split(' ').next().unwrap_or_default()) } } }

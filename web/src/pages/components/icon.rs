@@ -29,6 +29,7 @@ pub(crate) const ALL: &[&str] = &[
     "play-fill",
     "lock-fill",
     "search",
+    "clipboard",
     "plus-lg",
     "download",
     "pencil",

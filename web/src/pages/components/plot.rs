@@ -12,16 +12,28 @@ pub(crate) struct Series {
     pub(crate) class: &'static str,
 }
 
-/// A stacked column chart with one column for each label. `rows` are the labels with a number for each series.
-pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)], unit: impl Fn(i64) -> String) -> Markup {
+/// A stacked column chart with one column for each label. `rows` are the labels with a number for each series. `unfinished` says
+/// that the last row is not complete, such as `today, until 14:03 UTC`.
+pub(crate) fn columns(
+    title: &str,
+    series: &[Series],
+    rows: &[(String, Vec<i64>)],
+    unfinished: Option<&str>,
+    unit: impl Fn(i64) -> String,
+) -> Markup {
     let most = rows.iter().map(|(_, numbers)| numbers.iter().sum::<i64>()).max().unwrap_or(0).max(1);
     let (width, height) = (410, 120);
     let step = width / i64::try_from(rows.len()).unwrap_or(1).max(1);
     let scale = |number: i64| number * height / most;
-    let message = rows.iter().map(|(label, numbers)| {
+    let last = rows.len().saturating_sub(1);
+    let called = |index: usize, label: &str| match unfinished.filter(|_| index == last) {
+        Some(unfinished) => format!("{label} ({unfinished})"),
+        None => label.to_owned(),
+    };
+    let message = rows.iter().enumerate().map(|(index, (label, numbers))| {
         let parts: Vec<String> =
             series.iter().zip(numbers).map(|(series, number)| format!("{} {}", unit(*number), series.name)).collect();
-        format!("{label}: {}", parts.join(", "))
+        format!("{}: {}", called(index, label), parts.join(", "))
     });
     let message: Vec<String> = message.collect();
     html! {
@@ -33,10 +45,16 @@ pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)
                 text x="0" y="126" { (unit(0)) }
                 @for (index, (label, numbers)) in rows.iter().enumerate() {
                     @let x = 44 + i64::try_from(index).unwrap_or(0) * step;
+                    @let open = unfinished.is_some() && index == last;
+                    @if open {
+                        rect.open x=(x - 1) y="3" width=(step + 1) height="123" { title { (message[index]) } }
+                        text x=(x + step) y="144" text-anchor="end" { "today" }
+                    }
                     @for part in stacked(numbers, scale) {
                         rect class=(series[part.series].class) x=(x + 1) y=(126 - part.top) width=((step - 3).max(2)) height=(part.height) { title { (message[index]) } }
                     }
-                    @if index % (rows.len() / 5).max(1) == 0 { text x=(x) y="144" { (label.get(5..).unwrap_or(label)) } }
+                    // The label of an unfinished column needs the place of its neighbours.
+                    @if index % (rows.len() / 5).max(1) == 0 && (unfinished.is_none() || index + 4 <= last) { text x=(x) y="144" { (label.get(5..).unwrap_or(label)) } }
                 }
             }
             details {
@@ -44,7 +62,7 @@ pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)
                 div.scroll tabindex="0" role="region" aria-label=(title) {
                     table {
                         thead { tr { th scope="col" { "Day" } @for series in series { th.number scope="col" { (series.name) } } } }
-                        tbody { @for (label, numbers) in rows { tr { th scope="row" { (label) } @for number in numbers { td.number { (unit(*number)) } } } } }
+                        tbody { @for (index, (label, numbers)) in rows.iter().enumerate() { tr { th scope="row" { (called(index, label)) } @for number in numbers { td.number { (unit(*number)) } } } } }
                     }
                 }
             }
@@ -107,6 +125,7 @@ pub(crate) fn bars(title: &str, bars: &[Bar]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::selectors::{attributes, texts};
 
     #[test]
     fn columns_are_stacked_and_empty_ones_are_omitted() {
@@ -118,8 +137,19 @@ mod tests {
     #[test]
     fn the_numbers_are_there_as_a_table() {
         let series = [Series { name: "started", class: "a" }];
-        let html =
-            columns("Deployments", &series, &[("2026-01-31".to_owned(), vec![7])], |number| number.to_string()).into_string();
+        let html = columns("Deployments", &series, &[("2026-01-31".to_owned(), vec![7])], None, |number| number.to_string())
+            .into_string();
         assert!(html.contains("<td class=\"number\">7</td>") && html.contains("<title>2026-01-31: 7 started</title>"), "{html}");
+    }
+
+    #[test]
+    fn an_unfinished_column_is_marked_in_the_chart_and_in_the_table() {
+        let series = [Series { name: "done", class: "b" }];
+        let rows = ["2026-01-30", "2026-01-31"].map(|day| (day.to_owned(), vec![7]));
+        let html = columns("Deployments", &series, &rows, Some("today, until 14:03 UTC"), |number| number.to_string());
+        let marked = "2026-01-31 (today, until 14:03 UTC)";
+        assert_eq!(attributes(&html, "rect.open", "x").len(), 1);
+        assert_eq!(texts(&html, "tbody th"), ["2026-01-30", marked]);
+        assert!(texts(&html, "rect.b title")[1].starts_with(marked));
     }
 }

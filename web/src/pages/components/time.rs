@@ -19,6 +19,12 @@ pub(crate) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) data-since="" { (span(seconds_between(at, now))) } }
 }
 
+/// The time since a moment, in a row of a list: the exact time is shown while the pointer is on it, and while the focus is in its
+/// row.
+pub(crate) fn passed(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time.exact datetime=(at) data-since="" data-exact=(words(at)) { (span(seconds_between(at, now))) } }
+}
+
 /// The time until a moment; "now" if it has passed.
 pub(crate) fn until(at: Timestamp, now: Timestamp) -> Markup {
     let seconds = seconds_between(now, at);

@@ -2,6 +2,7 @@
 //! confirmation page that describes its effects.
 
 use super::details::find;
+use crate::http::application::Application;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
@@ -13,6 +14,7 @@ use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done as answer_done};
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
+use actix_web::web::Data;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
@@ -29,7 +31,7 @@ pub(super) async fn confirm_cancel(
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
     let page = Page::new("Cancel a deployment", Section::Deployments, cancel_form(&deployment, "", &[]));
     page_context.answer(snapshot, page).await
@@ -90,9 +92,10 @@ pub(super) async fn confirm_done(
     Path(id): Path<DeploymentId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
-    page_context.answer(snapshot, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await
+    let form = done_form(&deployment, "", &[]);
+    page_context.answer(snapshot, Page::new("Mark a deployment installed", Section::Deployments, form)).await
 }
 
 /// Handles `POST /deployments/{id}/done`.
@@ -103,32 +106,53 @@ pub(super) async fn done(
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
-    match backend.execute(Command::Deployment(DeploymentAction::MarkDone { deployment: id, by }), fields.context(&caller)).await {
-        Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
-        Err(error) => fields.refused(error)?,
+    if let Some(reason) = fields.required::<Text>("reason", "The reason") {
+        let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()), reason };
+        let command = Command::Deployment(DeploymentAction::MarkDone { deployment: id, by });
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
+            Err(error) => fields.refused(error)?,
+        }
     }
     let mut snapshot = backend.read().await?;
     let deployment = find(&mut snapshot, id, At::Now).await?;
-    let form = done_form(&deployment, fields.broken());
-    Ok(page_context.refused(snapshot.position, Page::new("Mark a deployment done", Section::Deployments, form)))
+    let form = done_form(&deployment, fields.text("reason"), fields.broken());
+    Ok(page_context.refused(snapshot.position, Page::new("Mark a deployment installed", Section::Deployments, form)))
 }
 
-fn done_form(deployment: &Deployment, errors: &[ProblemError]) -> Markup {
+fn done_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -> Markup {
     let path = format!("/deployments/{}", deployment.id);
+    let hint = "How you know that the server is installed. Recorded with the deployment.";
+    let field = Field { name: "reason", label: "Reason", value: reason, hint, required: true, errors };
     html! {
-        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Mark " (deployment.hostname) " done" }, &html! {}))
-        (summary(errors, &[]))
+        (block::heading(&[("Deployments", "/deployments"), (deployment.hostname.as_str(), &path)], &html! { "Mark " (deployment.hostname) " installed" }, &html! {}))
+        (summary(errors, &["reason"]))
         div.card {
-            p { "Usually the server reports this itself: its installer requests " code { "/pxe/DONE/" } ". Mark the deployment done manually only if you know that the server is installed." }
+            p { "Usually the server reports this itself: its installer requests " code { "/pxe/DONE/" } ". Mark it installed manually only if you know that the server is installed." }
             p { "The deployment ends, and from then on the server boots from its local disk." }
-            form.actions method="post" action=(format!("{path}/done")) {
+            form.form method="post" action=(format!("{path}/done")) {
                 (once())
-                button.primary type="submit" { "Mark done" }
-                a.button href=(path) { "Back" }
+                (field.text())
+                div.actions {
+                    button.primary type="submit" { "Mark installed" }
+                    a.button href=(path) { "Back" }
+                }
             }
         }
     }
+}
+
+/// Handles `POST /deployments/{id}/restart-reported`.
+pub(super) async fn restart_reported(
+    caller: Operator,
+    application: Data<Application>,
+    mut backend: Backend,
+    Path(deployment): Path<DeploymentId>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Deployment(DeploymentAction::ReportRestart { deployment, now: (application.now)() });
+    let receipt = backend.execute(command, fields.context(&caller)).await?;
+    Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{deployment}")).await)
 }
 
 /// Handles `POST /deployments/{id}/plugins/{plugin}/retry`.

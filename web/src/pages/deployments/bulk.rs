@@ -1,30 +1,35 @@
-//! Bulk actions on deployments. A preview first shows the list, the exact number and every row, fixed by ID. Then each row is
-//! processed separately, and the results are shown row by row.
+//! Bulk actions on deployments. A preview first shows the list, the exact number and every row, fixed by ID; the form below it
+//! starts the action, which then has a page of its own.
 
 use super::history::History;
 use crate::api::deployments::DeploymentQuery;
+use crate::english::as_sentence;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::snapshot::Snapshot;
-use crate::pages::bulk::{self, Preview, RowResult, Rows};
+use crate::pages::bulk::{self, Preview, Rows};
 use crate::pages::components::action::{Allowed, once};
 use crate::pages::components::badge::{self, Tone, badge};
 use crate::pages::components::field::{Field, summary};
-use crate::pages::form::{Fields, local};
+use crate::pages::form::{Fields, done, local};
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
+use bootledger_aggregates::bulk::BulkAction;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::installs_again;
+use bootledger_aggregates::device::lock::{self, Lock};
 use bootledger_aggregates::rules::Rule;
-use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_port::{Command, CommandError, Context, DeploymentAction, Receipt};
+use bootledger_port::{BulkOrder, Command, CommandError};
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::deployments::{self, Deployment};
-use bootledger_projections::rows::plugin_runs::RunStatus;
+use bootledger_projections::rows::devices;
 use maud::{Markup, html};
+use std::collections::HashMap;
 
 /// Maximum number of deployments in one bulk action.
 const MOST: usize = 1_000;
@@ -94,6 +99,12 @@ async fn plan(snapshot: &mut Snapshot<'_>, what: What, fields: &Fields, list: &s
         );
         return Err(Error::rejected("id", Rule::TooMany, message));
     }
+    let servers: Vec<DeviceId> = rows.iter().map(|deployment| deployment.device).collect();
+    let mut locks: HashMap<DeviceId, Lock> = HashMap::new();
+    if what == What::Retry {
+        let servers = devices::find_many(snapshot.connection(), &servers, At::Now).await?;
+        locks.extend(servers.into_iter().filter_map(|device| Some((device.id, device.lock?))));
+    }
     let mut planned = vec![];
     for deployment in rows {
         let history = History::read(snapshot, deployment.id).await?;
@@ -102,14 +113,15 @@ async fn plan(snapshot: &mut Snapshot<'_>, what: What, fields: &Fields, list: &s
                 (vec![], history.allows(DeploymentCommand::CancelDeployment { by: Text::default(), reason: Text::default() }))
             }
             What::Retry => {
-                let stuck =
-                    |name: &&Name| matches!(history.status(name), RunStatus::Failed | RunStatus::Waiting | RunStatus::Due);
+                let stuck = |name: &&Name| history.status(name).is_stuck();
                 let plugins: Vec<Name> = history.plugins().iter().map(|planned| &planned.name).filter(stuck).cloned().collect();
                 let allowed = match plugins.first() {
                     Some(plugin) => history.allows(DeploymentCommand::RetryPlugin { plugin: plugin.clone() }),
                     None => Err("It has no waiting or failed plugins.".to_owned()),
                 };
-                (plugins, allowed)
+                let present = locks.get(&deployment.device).filter(|_| plugins.iter().any(installs_again));
+                let locked = present.map(|present| as_sentence(&lock::installing(present, "").message));
+                (plugins, allowed.and(locked.map_or(Ok(()), Err)))
             }
         };
         planned.push(Planned { deployment, plugins, allowed });
@@ -118,7 +130,7 @@ async fn plan(snapshot: &mut Snapshot<'_>, what: What, fields: &Fields, list: &s
 }
 
 fn ids(fields: &Fields) -> Result<Vec<DeploymentId>, Error> {
-    let ids = bulk::ids(fields, "deployment")?;
+    let ids = bulk::ids(fields, "id", "deployment")?;
     if ids.len() > MOST {
         let message = format!("{} deployments are selected, more than the limit of {MOST}; select fewer", ids.len());
         return Err(Error::rejected("id", Rule::TooMany, message));
@@ -181,73 +193,32 @@ fn shown(what: What, list: &str, position: i64, planned: &[Planned], reason: &st
     })
 }
 
-/// Handles `POST /deployments/bulk/do`.
-pub(super) async fn carry_out(
+/// Handles `POST /deployments/bulk/do`: starts the action, and leads to its page.
+pub(super) async fn start(
     caller: Operator,
     page_context: PageContext,
     mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
     let what = What::read(fields.text("what"))?;
     let list = local(fields.text("list")).to_owned();
     let reason = if what == What::Cancel { fields.required::<Text>("reason", "The reason") } else { Some(Text::default()) };
+    if let Some(reason) = reason {
+        let ids = ids(&fields)?.iter().map(|id| id.0).collect();
+        let action = Box::new(if what == What::Cancel { BulkAction::Cancel { reason } } else { BulkAction::Retry {} });
+        let order = BulkOrder::StartBulk { action, ids, list: list.clone() };
+        match backend.execute(Command::Bulk(order), fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/bulk-actions/{}", receipt.id)).await),
+            Err(error @ CommandError::Refused(_)) => fields.refused(error)?,
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let mut snapshot = backend.read_now().await?;
     let planned = plan(&mut snapshot, what, &fields, &list, false).await?;
     let position = snapshot.position;
     drop(snapshot);
-    let Some(reason) = reason else {
-        let content = shown(what, &list, position, &planned, "", fields.broken());
-        return Ok(page_context.refused(position, Page::new("Review", Section::Deployments, content)));
-    };
-    let context = fields.context(&caller);
-    let jobs = planned.iter().map(|row| commands(what, row, &reason, &context)).collect();
-    let position_of = |result: Result<Option<Receipt>, CommandError>| match result {
-        Ok(Some(receipt)) => Ok(receipt.position),
-        Ok(None) => Err("Its plugins are no longer waiting or failed.".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
-    let results: Vec<Result<i64, String>> = backend.execute_all(jobs).await.into_iter().map(position_of).collect();
-    let position = results.iter().filter_map(|result| result.as_ref().ok()).max().copied().unwrap_or(0);
-    backend.reach(position).await;
-    let page = results_page(what, &list, &planned, &results);
-    let snapshot = backend.read_now().await?;
-    page_context.answer(snapshot, Page::new("Done", Section::Deployments, page)).await
-}
-
-/// The commands for one deployment. Their keys consist of the form's key and the deployment, so that a form that is sent twice
-/// takes effect once.
-fn commands(what: What, row: &Planned, reason: &Text, context: &Context) -> Vec<(Command, Context)> {
-    let deployment = row.deployment.id;
-    let keyed = |part: &str| context.part(&format!("{deployment}:{part}"));
-    match what {
-        What::Cancel => vec![(
-            Command::Deployment(DeploymentAction::CancelDeployment { deployment, reason: reason.clone() }),
-            keyed("cancel"),
-        )],
-        What::Retry => {
-            let retry = |plugin: &Name| {
-                (
-                    Command::Deployment(DeploymentAction::RetryPlugin { deployment, plugin: plugin.clone() }),
-                    keyed(plugin.as_str()),
-                )
-            };
-            row.plugins.iter().map(retry).collect()
-        }
-    }
-}
-
-fn results_page(what: What, list: &str, planned: &[Planned], results: &[Result<i64, String>]) -> Markup {
-    let done = results.iter().filter(|result| result.is_ok()).count();
-    let words = if what == What::Cancel { "cancelled" } else { "will be retried" };
-    let result = |result: &Result<i64, String>| match result {
-        Ok(_) => badge(Tone::Good, "Done"),
-        Err(reason) => html! { (badge(Tone::Bad, "Refused")) " " (reason) },
-    };
-    let of = |(row, said): (&Planned, &Result<i64, String>)| {
-        (format!("/deployments/{}", row.deployment.id), row.deployment.hostname.to_string(), result(said))
-    };
-    let results: Vec<RowResult> = planned.iter().zip(results).map(of).collect();
-    rows(list, planned.len()).results(done, words, &results)
+    let content = shown(what, &list, position, &planned, fields.text("reason"), fields.broken());
+    Ok(page_context.refused(position, Page::new("Review", Section::Deployments, content)))
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! The cards of a deployment's page below its plugins: details, boot settings, served files, events.
 
 use super::details::{DeploymentDetails, LINES};
-use crate::pages::components::badge::Tone;
+use crate::pages::components::action::{self, Look};
 use crate::pages::components::block;
+use crate::pages::components::copy;
 use crate::pages::components::lines::lines;
 use crate::pages::components::setting::{shown, source};
 use crate::pages::components::time::moment;
 use crate::wording::actors;
+use crate::wording::plugins::ended_by;
 use bootledger_aggregates::boot_image::EndedBy;
+use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::installer::LOCAL_DISK;
+use bootledger_projections::rows::deployments::{Deployment, Status};
 use maud::{Markup, html};
 
 pub(super) fn facts(found: &DeploymentDetails) -> Markup {
@@ -21,9 +25,9 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
         ),
         (
             "Address",
-            html! { span.mono { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
+            html! { (copy::linked(&format!("/addresses/{}", deployment.ip), &deployment.ip.to_string(), "IP address")) " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
         ),
-        ("MAC", html! { span.mono { (deployment.mac) } }),
+        ("MAC", copy::linked(&format!("/macs/{}", deployment.mac), &deployment.mac.to_string(), "MAC address")),
         (
             "Venture and role",
             html! {
@@ -41,20 +45,44 @@ pub(super) fn facts(found: &DeploymentDetails) -> Markup {
             "Import",
             html! { @if let Some(import) = deployment.import { a href=(format!("/deployments?import={import}")) { (import) } } @else { "none" } },
         ),
+        ("Ended by", ended(deployment)),
         (
-            "Marked done by",
-            html! { @match deployment.done_by { EndedBy::Server => "the server, when it reports DONE", EndedBy::Puppet => "Puppet, with its first successful run after DONE" } },
+            "Note",
+            html! {
+                @if deployment.notes.note.is_empty() { span.quiet { "none" } } @else { (deployment.notes.note) }
+                " " (action::link("notes", &format!("/deployments/{}/notes", deployment.id), Look::Small, "pencil", "Edit…", &found.may))
+            },
         ),
-        ("ID", html! { code { (deployment.id) } }),
+        (
+            "Ticket",
+            html! { @if deployment.notes.ticket.is_empty() { span.quiet { "none" } } @else { (deployment.notes.ticket) } },
+        ),
+        ("ID", copy::code(&deployment.id.to_string(), "deployment ID")),
     ];
     block::card("facts", "Details", &block::facts(&rows))
 }
 
+/// Who ended the deployment or, while it continues, who will.
+fn ended(deployment: &Deployment) -> Markup {
+    html! {
+        @match (&deployment.ended_by, deployment.status) {
+            (Some(by), status) => {
+                (ended_by(by)) @if status == Status::Cancelled { ", who cancelled it" }
+                @if let DoneBy::Operator { reason, .. } = by { @if !reason.is_empty() { ": " (reason) } }
+            }
+            (None, Status::Cancelled) => "unknown",
+            (None, _) => {
+                @match deployment.done_by {
+                    EndedBy::Server => "the server, when it reports DONE",
+                    EndedBy::Puppet => "Puppet, with its first successful run after DONE",
+                }
+            }
+        }
+    }
+}
+
 pub(super) fn used(found: &DeploymentDetails) -> Markup {
     let content = html! {
-        @for (name, problem) in found.settings.iter().filter_map(|one| Some((&one.name, one.problem.as_ref()?))) {
-            (block::note(Tone::Bad, &html! { p { "Files that use the setting " code { (name) } " are not served: " (problem) "." } }))
-        }
         @if found.settings.is_empty() { p.quiet { "None. The files of the boot image use no settings." } }
         @else {
             details {
@@ -92,7 +120,7 @@ pub(super) fn served(found: &DeploymentDetails) -> Markup {
                                     @if file.file.as_str() == LOCAL_DISK { "Local disk" }
                                     @else { a href=(format!("/deployments/{}/served/{}", found.deployment.id, file.file)) { (file.file) } }
                                 }
-                                td data-label="When" { a href=(format!("#event-{}", file.position)) { (moment(file.at)) } }
+                                td data-label="When" { a href=(format!("/timeline/{}", file.position)) { (moment(file.at)) } }
                                 td data-label="To" { span.mono { (file.client) } }
                                 td data-label="SHA-256" { code { (file.sha256) } }
                             }

@@ -16,7 +16,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::webhook::EventPattern;
 use bootledger_projections::database::log::{self, Wanted};
-use bootledger_projections::rows::plugin_runs::RunStatus;
+use bootledger_projections::rows::plugin_runs::{Run, RunReason, RunStatus};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -60,6 +60,8 @@ pub(super) struct History {
     plan: Plan,
     started: Timestamp,
     in_progress: Option<Timestamp>,
+    /// When the server was installed, if Puppet ends the deployment.
+    pub(super) installed: Option<Timestamp>,
     ended: bool,
     work: BTreeMap<Name, Work>,
     /// The files that were served, in order.
@@ -117,16 +119,18 @@ impl History {
             }
             E::PluginRetryRequested { plugin } => self.work.entry(plugin.clone()).or_default().retried = Some(at),
             E::DeploymentInProgress { .. } => self.in_progress = Some(at),
+            E::InstallationFinished { .. } => self.installed = Some(at),
             E::BootFileServed { file, sha256, client, at } => {
                 self.served.push(ServedFile { position, at: *at, file: file.clone(), sha256: *sha256, client: *client });
             }
             E::DeploymentDone { .. } | E::DeploymentCancelled { .. } => self.ended = true,
-            E::InstallationFinished { .. }
-            | E::PuppetRunFailed { .. }
+            E::PuppetRunFailed { .. }
             | E::InstallerReported { .. }
             | E::InstallerFailed { .. }
             | E::InstallerLogReceived { .. }
             | E::NextBootSet { .. }
+            | E::RestartReported { .. }
+            | E::DeploymentNoted(_)
             | E::DeploymentOverdue { .. } => {}
         }
     }
@@ -164,6 +168,40 @@ impl History {
         }
     }
 
+    /// The plugins in the form of the views, as of the history's moment.
+    pub(super) fn runs(&self, deployment: DeploymentId) -> Vec<Run> {
+        let run = |(place, planned): (i32, &PlannedPlugin)| {
+            let (status, work) = (self.status(&planned.name), self.work(&planned.name));
+            let failed = work.failure.as_ref();
+            let (reason, awaited, since) = match (status, work.waiting, failed) {
+                (RunStatus::Waiting, Some((since, reason, keys)), _) => (Some(RunReason::Waiting(reason)), keys, Some(since)),
+                (RunStatus::Failed, _, Some((since, reason, _))) => {
+                    (Some(RunReason::Failed(reason.clone())), vec![], Some(*since))
+                }
+                (RunStatus::Succeeded, ..) => (None, vec![], work.succeeded),
+                (RunStatus::Due, ..) => (None, vec![], work.retried.or_else(|| self.could_run_since(planned))),
+                _ => (None, vec![], None),
+            };
+            Run {
+                deployment,
+                plugin: planned.name.clone(),
+                place,
+                stage: planned.stage,
+                requires: planned.requires.clone(),
+                status,
+                attempts: i32::try_from(work.attempts).unwrap_or(i32::MAX),
+                reason,
+                awaited,
+                since: since.unwrap_or(self.started),
+                // Pages do not show these.
+                since_position: 0,
+                entry_position: None,
+                retry_at: failed.filter(|_| status == RunStatus::Failed).map(|(_, _, retry_at)| *retry_at),
+            }
+        };
+        (0_i32..).zip(&self.plan.0).map(run).collect()
+    }
+
     /// When a plugin became able to run: its requirements were met, and its stage had begun. `None` before that.
     pub(super) fn could_run_since(&self, planned: &PlannedPlugin) -> Option<Timestamp> {
         use bootledger_aggregates::deployment::plan::PluginStage;
@@ -196,13 +234,13 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pages::tests::samples::deployment;
     use bootledger_aggregates::boot_image::EndedBy;
     use bootledger_aggregates::deployment::event::{DeploymentStarted, Limits};
 
-    fn at(seconds: i64) -> Timestamp {
+    pub(in super::super) fn at(seconds: i64) -> Timestamp {
         Timestamp::default().plus_seconds(seconds)
     }
 
@@ -210,7 +248,17 @@ mod tests {
         text.parse().expect("a name")
     }
 
-    fn started() -> DeploymentEvent {
+    /// A failure of a plugin, which runs again.
+    pub(in super::super) fn failed(plugin: &str) -> DeploymentEvent {
+        DeploymentEvent::PluginFailed {
+            plugin: name(plugin),
+            attempt: 1,
+            reason: PluginFailure::Deadline { seconds: 20 },
+            retry_at: at(99),
+        }
+    }
+
+    pub(in super::super) fn started() -> DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
             assignment: deployment().assignment(),
             boot_image_revision: 1,
@@ -223,6 +271,7 @@ mod tests {
             done_by: EndedBy::Server,
             settings: bootledger_aggregates::settings::ResolvedSettings::default(),
             boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
+            notes: bootledger_aggregates::deployment::notes::Notes::default(),
         }))
     }
 
@@ -252,5 +301,22 @@ mod tests {
         assert_eq!(history.could_run_since(role), Some(at(3)));
         let refused = history.allows(DeploymentCommand::RetryPlugin { plugin: name("clean") });
         assert!(refused.is_err(), "a plugin that succeeded runs again");
+    }
+
+    #[test]
+    fn the_plugins_of_a_past_moment_have_the_form_of_the_views() {
+        let waiting = DeploymentEvent::PluginWaiting {
+            plugin: name("role"),
+            reason: Waiting::ControllerBusy {},
+            awaited: vec!["operator".parse().expect("a text")],
+        };
+        let succeeded = DeploymentEvent::PluginSucceeded { plugin: name("clean") };
+        let runs = History::of(vec![(1, at(0), started()), (2, at(1), succeeded), (3, at(2), waiting)]).runs(deployment().id);
+        let found: Vec<_> = runs.iter().map(|run| (run.plugin.as_str(), run.status, run.since)).collect();
+        assert_eq!(found[..2], [("clean", RunStatus::Succeeded, at(1)), ("role", RunStatus::Waiting, at(2))]);
+        assert_eq!((runs[1].awaited.as_slice(), runs[1].place), (["operator".to_owned()].as_slice(), 1));
+        let runs = History::of(vec![(1, at(0), started()), (2, at(1), failed("clean"))]).runs(deployment().id);
+        assert_eq!((runs[0].status, runs[0].retry_at, runs[0].attempts), (RunStatus::Failed, Some(at(99)), 1));
+        assert!(runs[0].failure().is_some());
     }
 }

@@ -139,7 +139,8 @@ fn next_boot(found: &DeploymentDetails, now: Timestamp) -> Markup {
     };
     let reason = NextBootReason::Operator { name: Text::default() };
     let rule = found.history.allows(DeploymentCommand::SetNextBoot { boot: other, reason });
-    let allowed: Allowed = found.may.clone().and(rule);
+    let lock = if other == NextBoot::Network { found.may_install() } else { Ok(()) };
+    let allowed: Allowed = found.may.clone().and(rule).and(lock);
     let path = format!("/deployments/{}/next-boot", found.deployment.id);
     let fields = html! { input type="hidden" name="boot" value=(other.as_str()); };
     html! {

@@ -8,130 +8,151 @@ use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::application;
 use crate::pages::bulk;
-use crate::pages::components::time::{moment, since};
+use crate::pages::components::time::passed;
 use crate::pages::components::{badge, block};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::{Column, Shown, at_path, choose, filters, same};
+use crate::pages::list::filters::{Choice, bar, is_filtered, same};
+use crate::pages::list::paging::{COUNT_LIMIT, Place, Slice, size};
+use crate::pages::list::views::{Known, Views};
+use crate::pages::list::{Column, Listing, OWN, Shown, at_path, plain};
 use crate::pages::live::{self, News, Region, State, Topic, Touch};
 use crate::wording::actors;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::user::Role;
-use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::ids::{BulkId, DeploymentId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::bulk as bulk_rows;
 use bootledger_projections::rows::catalogue;
 use bootledger_projections::rows::deployments::{self, Cursor, Deployment, Filter, Status};
 use maud::{Markup, html};
 use std::collections::HashSet;
 
-/// How many deployments a page shows.
-const SHOWN: usize = 100;
-/// The limit of the query: one more than is shown, to notice the last page.
-const LIMIT: i64 = 101;
 /// The bulk actions: values and texts.
-const ACTIONS: [(&str, &str); 4] =
-    [("retry", "Retry…"), ("cancel", "Cancel…"), ("retry-all", "Retry all filtered…"), ("cancel-all", "Cancel all filtered…")];
+const ACTIONS: [(&str, &str); 2] = [("retry", "Retry…"), ("cancel", "Cancel…")];
+
+/// The parameters of the filters: see `choices`.
+const FILTERS: [&str; 11] =
+    ["status", "plugin", "overdue", "site", "venture", "live", "role", "boot_image", "device", "import", "awaiting"];
 
 const COLUMNS: &[Column] = &[
     Column { name: "hostname", label: "Host name", usual: true, sortable: true },
-    Column { name: "status", label: "Status", usual: true, sortable: false },
+    Column { name: "status", label: "Status", usual: true, sortable: true },
     Column { name: "since", label: "Time in status", usual: true, sortable: true },
     Column { name: "waits", label: "Waiting for", usual: true, sortable: false },
-    Column { name: "ip", label: "Address", usual: true, sortable: false },
-    Column { name: "role", label: "Venture and role", usual: true, sortable: false },
-    Column { name: "image", label: "Boot image", usual: false, sortable: false },
+    Column { name: "ip", label: "Address", usual: true, sortable: true },
+    Column { name: "role", label: "Venture and role", usual: true, sortable: true },
+    Column { name: "image", label: "Boot image", usual: false, sortable: true },
     Column { name: "mac", label: "MAC", usual: false, sortable: false },
-    Column { name: "site", label: "Site", usual: false, sortable: false },
+    Column { name: "site", label: "Site", usual: false, sortable: true },
     Column { name: "network", label: "Network", usual: false, sortable: false },
     Column { name: "started", label: "Started", usual: true, sortable: true },
     Column { name: "by", label: "Started by", usual: false, sortable: false },
+    Column { name: "note", label: "Note", usual: false, sortable: false },
+    Column { name: "ticket", label: "Ticket", usual: false, sortable: false },
 ];
 
 /// The filter in a page's URL.
 pub(super) fn filter(page_context: &PageContext, at: At) -> Result<Filter, Error> {
-    page_context.query_without::<DeploymentQuery>(&["columns"])?.filter(at)
+    page_context.query_without::<DeploymentQuery>(&OWN)?.filter(at)
 }
 
-/// The data of the list.
-struct DeploymentPage {
-    rows: Vec<Deployment>,
-    next: Option<String>,
+/// A page of the list.
+async fn load(snapshot: &mut Snapshot<'_>, filter: &Filter, place: &Place, size: u32) -> Result<Slice<Deployment>, Error> {
+    match read(snapshot, filter, place, size).await? {
+        // The page before this one is the first one, and may have become longer.
+        slice if place.is_backwards() && slice.previous.is_none() => read(snapshot, filter, &Place::First, size).await,
+        slice => Ok(slice),
+    }
 }
 
-async fn load(snapshot: &mut Snapshot<'_>, filter: &Filter) -> Result<DeploymentPage, Error> {
+async fn read(snapshot: &mut Snapshot<'_>, filter: &Filter, place: &Place, size: u32) -> Result<Slice<Deployment>, Error> {
     let at = snapshot.at;
-    let mut rows = deployments::list(snapshot.connection(), filter, at, LIMIT).await?;
-    let more = rows.len() > SHOWN;
-    rows.truncate(SHOWN);
-    let next = rows.last().filter(|_| more).map(|last| Cursor::behind(last, filter.sort).to_string());
-    Ok(DeploymentPage { rows, next })
+    let sort = if place.is_backwards() { filter.sort.reversed() } else { filter.sort };
+    let unknown = |text: &str| bootledger_projections::error::Error::Cursor(text.to_owned());
+    let after = place.cursor().map(|text| text.parse::<Cursor>().map_err(|_| unknown(text))).transpose()?;
+    let read = Filter { sort, after, ..filter.clone() };
+    let found = deployments::list(snapshot.connection(), &read, at, i64::from(size) + 1).await?;
+    Ok(Slice::of(found, size as usize, place, |deployment| Cursor::behind(deployment, filter.sort).to_string()))
 }
 
-/// Handles the request for the page.
-pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
-    let filter = filter(&page_context, snapshot.at)?;
-    let found = load(&mut snapshot, &filter).await?;
-    let waits = Waits::load(&mut snapshot, &found.rows).await?;
+/// The filters, with the values that exist as options.
+async fn choices(snapshot: &mut Snapshot<'_>) -> Result<Vec<Choice>, Error> {
     let at = snapshot.at;
     let sites = catalogue::sites(snapshot.connection(), at).await?.into_iter().map(|site| site.key.to_string());
     let ventures = catalogue::ventures(snapshot.connection(), at).await?.into_iter().map(|venture| venture.key.to_string());
-    let choices = html! {
-        (choose(&page_context, "status", "Status", &statuses()))
-        (choose(&page_context, "plugin", "Progress", &[("failed".to_owned(), "Failing".to_owned()), ("waiting".to_owned(), "Waiting".to_owned())]))
-        (choose(&page_context, "overdue", "Overdue", &[("true".to_owned(), "Overdue".to_owned()), ("false".to_owned(), "Not overdue".to_owned())]))
-        (choose(&page_context, "site", "Site", &same(sites)))
-        (choose(&page_context, "venture", "Venture", &same(ventures)))
+    let pairs = |pairs: [(&str, &str); 2]| pairs.map(|(value, words)| (value.to_owned(), words.to_owned()));
+    Ok(vec![
+        Choice::new("status", "Status", statuses()),
+        Choice::new("plugin", "Progress", pairs([("failed", "Failing"), ("waiting", "Waiting")])),
+        Choice::new("overdue", "Overdue", pairs([("true", "Overdue"), ("false", "Not overdue")])),
+        Choice::new("site", "Site", same(sites)),
+        Choice::new("venture", "Venture", same(ventures)),
+        Choice::hidden("live", "Live"),
+        Choice::hidden("role", "Role"),
+        Choice::hidden("boot_image", "Boot image"),
+        Choice::hidden("device", "Device"),
+        Choice::hidden("import", "Import or bulk action"),
+        Choice::hidden("awaiting", "Waiting for"),
+    ])
+}
+
+/// Handles the request for the page.
+pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let views = Views::load(&page_context, &mut snapshot, "deployments", Known::of(&FILTERS, COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let (filter, place, size) = (filter(&page_context, snapshot.at)?, Place::of(&page_context), size(&page_context)?);
+    let slice = load(&mut snapshot, &filter, &place, size).await?;
+    let waits = Waits::load(&mut snapshot, &slice.rows).await?;
+    let at = snapshot.at;
+    let total = deployments::count(snapshot.connection(), &filter, at, COUNT_LIMIT).await?;
+    let choices = choices(&mut snapshot).await?;
+    let bulk = match filter.import {
+        Some(import) => bulk_rows::find(snapshot.connection(), BulkId(import.0), at).await?.map(|entry| entry.key),
+        None => None,
     };
-    let names = ["status", "plugin", "overdue", "site", "venture"];
-    let form = filters(&page_context, "/deployments", "Host name, address or MAC", &names, &choices);
-    let shown = Shown::of(&page_context, COLUMNS);
-    let sort = filter.sort.as_str();
+    let (shown, moment) = (Shown::of(&page_context, COLUMNS), snapshot.moment());
     let may = page_context.may_change(&snapshot, Role::Operator);
-    let first = page_context.with("", None);
-    let next = found.next.as_ref().map(|cursor| page_context.and("after", cursor));
-    let is_filtered = first != "/deployments";
-    let content = html! {
-        (block::heading(&[], &html! { "Deployments" }, &block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device")))
-        p.quiet { "A deployment is Open while Bootledger prepares it, and In progress while the server is installed." }
-        (form)
-        (of_import(&filter))
-        (live::news(0, &first))
-        @if found.rows.is_empty() { (nothing(is_filtered)) } @else {
-            div.scroll {
-                table.cards {
-                    caption.visually-hidden { "Deployments" }
-                    (shown.head(&page_context, sort, &bulk::select_all()))
-                    tbody {
-                        @for deployment in &found.rows { (row(deployment, &waits, &shown, page_context.now)) }
-                    }
-                }
-            }
-            (bulk::form(&page_context, "/deployments/bulk", &may, &ACTIONS))
-            (block::pager(found.rows.len(), filter.after.as_ref().map(|_| first.as_str()), next.as_deref()))
-            (shown.choice(&page_context))
-        }
-    };
     let query = page_context.with("columns", None);
     let query = query.split_once('?').map_or("", |(_, query)| query);
+    let (json, csv) = (format!("/api/v1/deployments?{query}"), format!("/deployments/export.csv?{query}"));
+    let listing = Listing {
+        page_context: &page_context,
+        many: "deployments",
+        choices: &choices,
+        total,
+        columns: Some(&shown),
+        views: views.menu(&page_context),
+        exports: (Some(&csv), Some(&json)),
+    };
+    let rows = &slice.rows;
+    let content = html! {
+        (block::heading(&[], &html! { "Deployments" }, &html! {
+            (block::link_button(&format!("/deployments/import.csv?{query}"), "download", "CSV for import"))
+            (block::link_button("/devices?verified=true&live=false", "plus-lg", "Deploy a device"))
+        }))
+        (bar(&page_context, "/deployments", "Host name, address, MAC, note, ticket", &choices))
+        (listing.tools(rows.len()))
+        @if let Some(bulk) = bulk { p { "Deployments of a " a href=(format!("/bulk-actions/{bulk}")) { "bulk action" } "." } }
+        (live::news(0, &page_context.with("", None)))
+        @if rows.is_empty() { (nothing(is_filtered(&page_context, &choices) || place != Place::First)) } @else {
+            (listing.table(&slice, &html! {
+                table.cards {
+                    caption.visually-hidden { "Deployments" }
+                    (shown.head(&page_context, filter.sort.as_str(), &bulk::select_all()))
+                    tbody { @for deployment in rows { (row(deployment, &waits, &shown, moment)) } }
+                }
+            }, &bulk::form(&page_context, "/deployments/bulk", &may, &ACTIONS)))
+        }
+        p.quiet { "A deployment is Open while Bootledger prepares it, and In progress while the server is installed." }
+    };
     let position = snapshot.position;
     let since_ms = page_context.now.0.unix_timestamp_nanos() / 1_000_000;
-    let live = page_context.and("columns", page_context.parameter("columns")).replacen(
-        "/deployments",
-        &format!("/deployments/live/{position}/{since_ms}"),
-        1,
-    );
-    page_context
-        .answer(
-            snapshot,
-            Page {
-                live: Some(live),
-                json: Some(format!("/api/v1/deployments?{query}")),
-                csv: Some(format!("/deployments/export.csv?{query}")),
-                ..Page::new("Deployments", Section::Deployments, content)
-            },
-        )
-        .await
+    let live = page_context.with("", None).replacen("/deployments", &format!("/deployments/live/{position}/{since_ms}"), 1);
+    let page =
+        Page { live: Some(live), json: Some(json), csv: Some(csv), ..Page::new("Deployments", Section::Deployments, content) };
+    page_context.answer(snapshot, page).await
 }
 
 /// The list's rows, live: those that it would show now, and those that recent events concern.
@@ -140,14 +161,14 @@ pub(super) async fn live(
     request: HttpRequest,
     Path((since, from)): Path<(i64, u64)>,
 ) -> Result<HttpResponse, Error> {
-    let filter = filter(&page_context, At::Now)?;
+    let (filter, size) = (filter(&page_context, At::Now)?, size(&page_context)?);
     let shown = Shown::of(&page_context, COLUMNS);
     let now = application::of(&request)?.now;
     let path = at_path(&page_context.with("", None), "/deployments");
     let render = live::render(move |mut snapshot, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
-            let mut rows = load(&mut snapshot, &filter).await?.rows;
+            let mut rows = load(&mut snapshot, &filter, &Place::First, size).await?.rows;
             let listed: HashSet<DeploymentId> = rows.iter().map(|row| row.id).collect();
             let order = rows.iter().map(|row| row.id.0).collect();
             let lately: HashSet<DeploymentId> =
@@ -171,10 +192,6 @@ fn statuses() -> Vec<(String, String)> {
     [Status::Open, Status::InProgress, Status::Done, Status::Cancelled].map(message).to_vec()
 }
 
-fn of_import(filter: &Filter) -> Markup {
-    html! { @if let Some(import) = filter.import { p { "Deployments of the import " code { (import) } "." } } }
-}
-
 fn nothing(is_filtered: bool) -> Markup {
     if is_filtered {
         return block::empty("No deployments match these filters.", &html! { a.button href="/deployments" { "Show all" } });
@@ -186,23 +203,43 @@ fn nothing(is_filtered: bool) -> Markup {
 }
 
 fn row(deployment: &Deployment, waits: &Waits, shown: &Shown, now: Timestamp) -> Markup {
-    let id = deployment.id;
     html! {
-        tr id=(format!("deployment-{id}")) {
-            (bulk::select(id.0, deployment.hostname.as_str()))
-            @if shown.has("hostname") { th scope="row" { a href=(format!("/deployments/{id}")) { (deployment.hostname) } } }
-            @if shown.has("status") { td data-label="Status" { span { (badge::deployment(deployment.status, deployment.overdue)) } } }
-            @if shown.has("since") { td data-label="Time in status" { (since(deployment.status_since, now)) } }
-            @if shown.has("waits") { td data-label="Waiting for" { div { (waits.of(deployment, now)) } } }
-            @if shown.has("ip") { td data-label="Address" { span.mono { (deployment.ip) } } }
-            @if shown.has("role") { td data-label="Venture, role" { span { (deployment.venture) " / " (deployment.role) } } }
-            @if shown.has("image") { td data-label="Boot image" { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } } }
-            @if shown.has("mac") { td data-label="MAC" { span.mono { (deployment.mac) } } }
-            @if shown.has("site") { td data-label="Site" { (deployment.site) } }
-            @if shown.has("network") { td data-label="Network" { (deployment.network) } }
-            @if shown.has("started") { td data-label="Started" { (moment(deployment.started_at)) } }
-            @if shown.has("by") { td data-label="Started by" { (actors::actor(&deployment.started_by)) } }
+        tr id=(format!("deployment-{}", deployment.id)) {
+            (bulk::select(deployment.id.0, deployment.hostname.as_str()))
+            @for name in shown.names() { (cell(name, deployment, waits, now)) }
         }
+    }
+}
+
+/// A cell of a column.
+fn cell(column: &str, deployment: &Deployment, waits: &Waits, now: Timestamp) -> Markup {
+    let text = |label: &str, text: &str| html! { td data-label=(label) title=(text) { (text) } };
+    match column {
+        "hostname" => html! {
+            th scope="row" { a href=(format!("/deployments/{}", deployment.id)) title=(deployment.hostname) { (deployment.hostname) } }
+        },
+        "status" => {
+            html! { td data-label="Status" { span { (badge::deployment_in_list(deployment.status, deployment.overdue)) } } }
+        }
+        "since" => html! { td data-label="Time in status" { (passed(deployment.status_since, now)) } },
+        "waits" => {
+            let reasons = waits.of(deployment, now);
+            let all = plain(&reasons);
+            html! { td data-label="Waiting for" title=[(!all.is_empty()).then_some(all)] { div { (reasons) } } }
+        }
+        "ip" => html! { td.mono data-label="Address" { (deployment.ip) } },
+        "role" => text("Venture, role", &format!("{} / {}", deployment.venture, deployment.role)),
+        "image" => html! {
+            td data-label="Boot image" { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } }
+        },
+        "mac" => html! { td.mono data-label="MAC" { (deployment.mac) } },
+        "site" => text("Site", deployment.site.as_str()),
+        "network" => text("Network", deployment.network.as_str()),
+        "started" => html! { td data-label="Started" { (passed(deployment.started_at, now)) } },
+        "note" => text("Note", deployment.notes.note.as_str()),
+        "ticket" => text("Ticket", deployment.notes.ticket.as_str()),
+        "by" => text("Started by", actors::actor(&deployment.started_by)),
+        _ => html! {},
     }
 }
 
@@ -210,7 +247,7 @@ fn row(deployment: &Deployment, waits: &Waits, shown: &Shown, now: Timestamp) ->
 mod tests {
     use super::*;
     use crate::pages::components::awaited;
-    use crate::pages::tests::samples::{deployment, waiting};
+    use crate::pages::tests::samples::{deployment, installing, waiting};
     use crate::pages::tests::selectors;
     use bootledger_aggregates::deployment::reason::Waiting;
     use bootledger_aggregates::values::text::Text;
@@ -251,13 +288,23 @@ mod tests {
         };
         let installed_at = Some(Timestamp::default());
         let waits = Deployment { status: Status::InProgress, installed_at, puppet_failure: Some(failure), ..deployment() };
-        let message = awaited::of_deployment(&waits, &[], &HolderNames::default(), Timestamp::default().plus_seconds(60));
+        let message = awaited::of_deployment(&waits, Some(&[]), &HolderNames::default(), Timestamp::default().plus_seconds(60));
         let words = texts(&html! { tr { td { (message) } } }, "td div");
         assert_eq!(words.len(), 2);
         assert!(words[0].contains("1 min") && words[1].contains("1 min"), "{words:?}");
         assert!(words[1].ends_with("<b>no nginx</b>; no redis"), "{words:?}");
         let done = Deployment { status: Status::Done, ..waits };
-        assert_eq!(awaited::of_deployment(&done, &[], &HolderNames::default(), Timestamp::default()).into_string(), "");
+        assert_eq!(awaited::of_deployment(&done, Some(&[]), &HolderNames::default(), Timestamp::default()).into_string(), "");
+    }
+
+    #[test]
+    fn in_the_past_a_row_does_not_claim_to_know_what_its_plugins_did() {
+        let waits = Waits { is_past: true, ..Waits::default() };
+        let words = |deployment: &Deployment| waits.of(deployment, Timestamp::default()).into_string();
+        let unknown = words(&installing());
+        assert!(unknown.contains("not available for the past") && !unknown.contains("to boot"), "{unknown}");
+        let installed = words(&Deployment { installed_at: Some(Timestamp::default()), ..installing() });
+        assert!(installed.contains("Puppet, to report") && !installed.contains("not available"), "{installed}");
     }
 
     #[test]

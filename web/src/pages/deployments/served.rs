@@ -48,7 +48,7 @@ pub(super) async fn show(
         }
         Some(_) => of_deployment(&mut snapshot, deployment, Arc::new(Image::new(key, image))).await?,
     };
-    let seen = page_context.see(snapshot).await?;
+    let seen = page_context.about("deployment", id).see(snapshot).await?;
     let rendered = match previewed {
         Ok(previewed) => as_served(backend.application(), &boot.table, &previewed.target, &file).await,
         Err(why) => Err(why),

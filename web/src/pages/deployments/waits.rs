@@ -18,6 +18,8 @@ use std::collections::HashMap;
 /// What deployments wait for. Only live deployments wait, and plugins are known only of now.
 #[derive(Default)]
 pub(super) struct Waits {
+    /// Whether the moment is a past one, of which only the page of a deployment reads what its plugins did.
+    pub(super) is_past: bool,
     pub(super) runs: HashMap<DeploymentId, Vec<Run>>,
     pub(super) holders: HolderNames,
     pub(super) installations: HashMap<DeploymentId, Installation>,
@@ -32,7 +34,8 @@ impl Waits {
             return Ok(waits);
         }
         let at = snapshot.at;
-        if at == At::Now {
+        waits.is_past = at != At::Now;
+        if !waits.is_past {
             let runs = plugin_runs::of_many(snapshot.connection(), &live).await?;
             let held = holders::of_failures(runs.iter().filter_map(Run::failure));
             waits.holders = HolderNames::load(snapshot.connection(), held, at).await?;
@@ -49,7 +52,7 @@ impl Waits {
     pub(super) fn of(&self, deployment: &Deployment, now: Timestamp) -> Markup {
         let runs = self.runs.get(&deployment.id).map_or(&[][..], Vec::as_slice);
         html! {
-            (awaited::of_deployment(deployment, runs, &self.holders, now))
+            (awaited::of_deployment(deployment, (!self.is_past).then_some(runs), &self.holders, now))
             @if let Some(installation) = self.installations.get(&deployment.id) { (installer::short(installation)) }
         }
     }

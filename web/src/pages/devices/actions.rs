@@ -2,18 +2,19 @@
 //! confirmation page that lists everything that it releases.
 
 use super::addresses::{self, Held};
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::components::action::once;
+use crate::pages::components::action::{self, Look, once};
 use crate::pages::components::block;
 use crate::pages::components::field::Field;
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
+use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_port::{Command, DeviceAction};
@@ -29,6 +30,37 @@ pub(super) async fn verify(
 ) -> Result<HttpResponse, Error> {
     let receipt = backend.execute(Command::Device(DeviceAction::VerifyDevice(id)), fields.context(&caller)).await?;
     Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await)
+}
+
+/// Handles `GET /devices/{id}/unverify`: shows the confirmation page.
+pub(super) async fn confirm_unverify(
+    _: Operator,
+    page_context: PageContext,
+    Path(id): Path<DeviceId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
+    let page = Page::new("Revoke the verification of a device", Section::Devices, revocation(&found));
+    page_context.answer(snapshot, page).await
+}
+
+fn revocation(found: &DeviceDetails) -> Markup {
+    let device = &found.device;
+    let path = format!("/devices/{}", device.id);
+    let live = found.live.as_ref().map(|live| live.id);
+    let allowed = found.allows(allowed::ending(live, "its verification can be revoked"));
+    html! {
+        (form_head(device, &format!("Revoke the verification of {}", device.called()), &[], &[]))
+        div.card {
+            p { "The device cannot be deployed until it is verified again. Until then, its venture and role can be changed. What is installed on it stays as it is." }
+            @if !device.verified { p { "The device is not verified." } }
+            div.actions {
+                @if device.verified { (action::post("unverify", &format!("{path}/unverify"), Look::Danger, "", "Revoke verification", &allowed, &html! {})) }
+                a.button href=(path) { "Back" }
+            }
+        }
+    }
 }
 
 /// Handles `POST /devices/{id}/unverify`.
@@ -49,7 +81,7 @@ pub(super) async fn confirm_decommission(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let held = Held::load(&mut snapshot, &found.device).await?;
     let page = Page::new("Decommission a device", Section::Devices, question(&found.device, &held, "", &[]));

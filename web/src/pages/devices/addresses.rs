@@ -1,9 +1,9 @@
 //! The tab with a device's addresses, names and entries, and everything else that it holds.
 
-use super::show::none;
+use super::details::none;
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
-use crate::pages::components::block;
+use crate::pages::components::{block, copy};
 use crate::pages::live::Region;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::device::controller::Host;
@@ -77,7 +77,7 @@ fn addresses(held: &Held) -> Markup {
                     tbody {
                         @for (ip, network) in &held.addresses {
                             tr {
-                                th scope="row" { span.mono { (ip) } }
+                                th scope="row" { (copy::linked(&format!("/addresses/{ip}"), &ip.to_string(), "IP address")) }
                                 td data-label="Network" {
                                     @match network {
                                         Some(network) => { span { a href=(format!("/networks/{}", network.key)) { (network.key) } " " span.quiet { (network.spec.cidr) } } }
@@ -127,9 +127,9 @@ pub(super) fn entries(entries: &[DhcpEntry]) -> Markup {
                     tbody {
                         @for entry in entries {
                             tr {
-                                th scope="row" { span.mono { (entry.ip) } }
-                                td data-label="MAC" { span.mono { (entry.mac) } }
-                                td data-label="Host name" { @if let Some(hostname) = &entry.hostname { (hostname) } }
+                                th scope="row" { (copy::linked(&format!("/addresses/{}", entry.ip), &entry.ip.to_string(), "IP address")) }
+                                td data-label="MAC" { (copy::linked(&format!("/macs/{}", entry.mac), &entry.mac.to_string(), "MAC address")) }
+                                td data-label="Host name" { @if let Some(hostname) = &entry.hostname { a href=(format!("/names/{hostname}")) { (hostname) } } }
                                 td data-label="Network" { a href=(format!("/networks/{}", entry.network)) { (entry.network) } }
                             }
                         }

@@ -1,6 +1,6 @@
 //! The tab with a device's components: network interfaces, parent and parts, software, disk shares, operating system.
 
-use super::show::{DeviceDetails, link, none};
+use super::details::{DeviceDetails, link, none};
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::block;
@@ -109,7 +109,7 @@ mod tests {
             device: DeviceId::default(),
         };
         let parts = Parts { parent: Some(device()), children: vec![], entries: vec![entry] };
-        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
+        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false, lifts: Ok(()) };
         let html: String = regions(&found, &parts).into_iter().map(|region| region.html.into_string()).collect();
         let parent = format!("href=\"/devices/{}\"", DeviceId::default());
         for part in ["href=\"/networks/prod\"", parent.as_str(), "id=\"parts\"", "52:54:00:00:00:01"] {

@@ -5,7 +5,7 @@ mod choices;
 mod suggested;
 mod view;
 
-use super::show::DeviceDetails;
+use super::details::DeviceDetails;
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -20,13 +20,13 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_port::{Command, CommandError, DeploymentAction, NewDeployment, Proposed, Suggested};
-use bootledger_projections::rows::catalogue;
 use bootledger_projections::rows::devices::Device;
 use bootledger_projections::rows::dhcp_entries;
+use bootledger_projections::rows::{catalogue, deployments};
 use choices::{Choices, Options};
 use maud::html;
 use suggested::{started, suggest, untouched};
-use view::{FIELDS, OTHER, field_errors, form, inherited, roles};
+use view::{FIELDS, NOTES, OTHER, field_errors, form, inherited, roles};
 
 /// The initial values of the form, as in Ralph: the first interface with a DHCP entry and that entry's address, the present
 /// venture and role, the role's image, and the device's name. A value that none of these provides is the next free one.
@@ -50,6 +50,22 @@ async fn filled_in(snapshot: &mut Snapshot<'_>, device: &Device, choices: &Choic
         ("hostname", named.map(|name| name.to_string()).or_else(|| first(&choices.hostnames))),
     ];
     Ok(Fields::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.unwrap_or_default())).collect()))
+}
+
+/// The values of the deployment that the URL names with `from`: its venture, role and boot image and, for the same device, its
+/// interface, address and host name.
+async fn like(page_context: &PageContext, snapshot: &mut Snapshot<'_>, device: &Device, fields: Fields) -> Result<Fields, Error> {
+    let Ok(from) = page_context.parameter("from").parse() else { return Ok(fields) };
+    let at = snapshot.at;
+    let Some(from) = deployments::find(snapshot.connection(), from, at).await? else { return Ok(fields) };
+    let fields = fields.with("venture", from.venture.as_str()).with("role", from.role.as_str());
+    let fields = fields.with("boot_image", from.boot_image.as_str());
+    if from.device != device.id {
+        return Ok(fields);
+    }
+    let has_mac = device.macs.contains(&from.mac);
+    let fields = if has_mac { fields.with("mac", &from.mac.to_string()) } else { fields };
+    Ok(fields.with("ip", &from.ip.to_string()).with("hostname", from.hostname.as_str()))
 }
 
 /// The deployment that the fields describe. Errors are stored in the fields.
@@ -83,7 +99,10 @@ fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
         venture: fields.read("venture"),
         role: fields.read("role"),
         boot_image: fields.read("boot_image"),
+        note: fields.read("note"),
+        ticket: fields.read("ticket"),
         suggested: Suggested::default(),
+        import: None,
     }
 }
 
@@ -118,10 +137,11 @@ pub(super) async fn load(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let choices = Choices::load(&mut snapshot, &found.device).await?;
-    let mut fields = suggest(filled_in(&mut snapshot, &found.device, &choices).await?);
+    let filled_in = filled_in(&mut snapshot, &found.device, &choices).await?;
+    let mut fields = suggest(like(&page_context, &mut snapshot, &found.device, filled_in).await?);
     // Initial values may violate rules as well as values that a user enters.
     let new = read(id, &mut fields);
     let seen = page_context.see(snapshot).await?;
@@ -178,7 +198,7 @@ pub(super) async fn check(
     let new = read(id, &mut fields);
     examine(&mut backend, &new, &mut fields).await?;
     let errors = field_errors(fields.broken());
-    let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).chain([OTHER]).collect();
+    let names: Vec<&str> = FIELDS.iter().chain(&NOTES).map(|(name, _)| *name).chain([OTHER]).collect();
     let mut snapshot = backend.read_now().await?;
     let at = snapshot.at;
     let choices = Choices {

@@ -6,6 +6,7 @@ use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::pages::csv;
 use crate::pages::layout::PageContext;
+use crate::pages::list::OWN;
 use actix_web::HttpResponse;
 use bootledger_projections::rows::devices::{self, Device, Filter, cursor, kind_text};
 
@@ -13,13 +14,13 @@ use bootledger_projections::rows::devices::{self, Device, Filter, cursor, kind_t
 const BATCH: i64 = 1_000;
 
 const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management_address,venture,role,verified,\
-                    decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
+                    decommissioned,hostnames,addresses,operating_system,registered_at,changed_at,height,face,tags,notes,locked\r\n";
 
 /// Handles `GET /devices/export.csv`, which takes the filters of the list. Several values in a cell are separated by spaces.
 pub(super) async fn all(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let snapshot = backend.read().await?;
     let at = snapshot.at;
-    let mut filter = Filter { after: None, ..filter(page_context.query_without::<DeviceQuery>(&["columns"])?) };
+    let mut filter = Filter { after: None, ..filter(page_context.query_without::<DeviceQuery>(&OWN)?) };
     let mut ended = false;
     csv::download("devices.csv", HEAD, snapshot, async |snapshot| {
         if ended {
@@ -62,6 +63,11 @@ fn line(row: &Device) -> String {
         optional(row.operating_system.as_ref()),
         row.registered_at.to_string(),
         row.changed_at.to_string(),
+        row.height.to_string(),
+        row.face.as_str().to_owned(),
+        joined(&row.tags),
+        row.notes.to_string(),
+        row.lock.is_some().to_string(),
     ];
     let cells: Vec<String> = cells.iter().map(|text| csv::cell(text)).collect();
     format!("{}\r\n", cells.join(","))

@@ -4,7 +4,7 @@
 mod read;
 mod view;
 
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -14,6 +14,7 @@ use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
 use actix_web::HttpResponse;
 use bootledger_aggregates::device::event::DeviceKind;
+use bootledger_aggregates::device::footprint::usual_height;
 use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -22,7 +23,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::Settings;
 use bootledger_port::{Command, CommandError, DeviceAction};
 use maud::html;
-use read::{assignment, current, management, number, read_change};
+use read::{assignment, current, management, notes, number, read_change};
 use view::{Choices, Form, content};
 
 /// Stores the domain's errors beside the fields of this form.
@@ -41,7 +42,7 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
 
 /// Handles `GET /devices/new`; `?site=` and `?rack=` are filled in.
 pub(super) async fn new_form(_: Operator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let choices = Choices::load(&mut snapshot).await?;
     let was = ["site", "rack", "position"].map(|name| (name, page_context.parameter(name).to_owned())).to_vec();
     let fields = Fields::default();
@@ -71,12 +72,30 @@ pub(super) async fn register(
     let (venture, role) = assignment(&mut fields);
     let (name, serial, asset) = (fields.read("name").unwrap_or_default(), fields.read("serial"), fields.read("asset"));
     let (rack, position) = (fields.read("rack"), number(&mut fields, "position", "a rack unit such as 12"));
+    let height = number(&mut fields, "height", "a number of rack units such as 2").unwrap_or_else(usual_height);
+    let (face, tags, notes) = (fields.read("face").unwrap_or_default(), fields.read_words("tags"), notes(&mut fields));
     let macs = fields.read_list::<MacAddress>("macs");
     let (management, parent) = (management(&mut fields), fields.read("parent"));
     if let (Some(site), true) = (site, fields.broken().is_empty()) {
         let settings = Settings::new();
-        let spec =
-            DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings, endpoints: vec![] };
+        let spec = DeviceSpec {
+            kind,
+            name,
+            serial,
+            asset,
+            site,
+            rack,
+            position,
+            height,
+            face,
+            macs,
+            management,
+            parent,
+            settings,
+            notes,
+            tags,
+            endpoints: vec![],
+        };
         let command = Command::Device(DeviceAction::RegisterDevice { spec: Box::new(spec), venture, role });
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{}", receipt.id)).await),
@@ -96,7 +115,7 @@ pub(super) async fn edit_form(
     Path(id): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let found = DeviceDetails::visit(&page_context, &mut snapshot, id).await?;
     let choices = Choices::load(&mut snapshot).await?;
     let fields = Fields::default();
@@ -142,9 +161,11 @@ mod tests {
     use super::*;
     use crate::pages::tests::samples::device;
     use crate::pages::tests::selectors::texts;
+    use bootledger_aggregates::device::footprint::Face;
     use bootledger_aggregates::device::patch::Removable;
     use bootledger_aggregates::device::register::DeviceChange;
     use bootledger_aggregates::rules::Rule;
+    use bootledger_aggregates::values::notes::Notes;
     use bootledger_aggregates::values::text::Text;
     use bootledger_projections::rows::devices::Device;
 
@@ -169,6 +190,22 @@ mod tests {
         assert_eq!(change.serial, Some(Text::default()));
         assert_eq!(change.macs.map(|macs| macs.len()), Some(2));
         assert_eq!((change.name, change.site, change.venture), (None, None, None));
+    }
+
+    #[test]
+    fn height_side_tags_and_notes_are_read_and_emptied() {
+        let set = [("height", "2"), ("face", "rear"), ("tags", "Row:4, spare"), ("notes", "one\r\ntwo")];
+        let change = read_change(&mut sent(&set));
+        assert_eq!((change.height, change.face), (Some(2), Some(Face::Rear)));
+        assert_eq!(change.tags.map(|tags| tags.len()), Some(2));
+        assert_eq!(change.notes.as_ref().map(Notes::as_str), Some("one\ntwo"));
+        let marked = Device { height: 4, face: Face::Front, notes: "old".parse().expect("notes"), ..device() };
+        let change = read_change(&mut sent_of(&marked, &[("height", ""), ("face", ""), ("notes", "")]));
+        assert_eq!((change.height, change.face), (Some(1), Some(Face::Both)));
+        assert!(change.notes.is_some_and(|notes| notes.is_empty()));
+        let mut wrong = sent(&[("tags", "a;b"), ("height", "two")]);
+        read_change(&mut wrong);
+        assert_eq!(wrong.broken().len(), 2);
     }
 
     #[test]

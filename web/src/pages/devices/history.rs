@@ -1,6 +1,6 @@
 //! The tab with a device's history, one sentence for each event, the newest first; and with its deployments.
 
-use super::show::{DeviceDetails, none};
+use super::details::{DeviceDetails, none};
 use crate::http::error::Error;
 use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::lines::lines;
@@ -16,6 +16,8 @@ use maud::{Markup, html};
 
 /// How many events and how many deployments a page shows.
 const SHOWN: u32 = 100;
+/// How many events the first tab shows.
+const RECENT: u32 = 20;
 
 /// The data that the tab needs in addition to the device.
 pub(super) struct Past {
@@ -36,6 +38,16 @@ pub(super) fn before(page_context: &PageContext) -> Result<Option<i64>, Error> {
 }
 
 impl Past {
+    /// The latest events, for the end of the first tab.
+    pub(super) async fn recent(snapshot: &mut Snapshot<'_>, device: DeviceId) -> Result<Self, Error> {
+        let filter =
+            timeline::Filter { device: Some(device), before: Some(snapshot.position + 1), ..timeline::Filter::default() };
+        let mut lines = timeline::list(snapshot.connection(), &filter, Order::NewestFirst, i64::from(RECENT) + 1).await?;
+        let more = lines.len() > RECENT as usize;
+        lines.truncate(RECENT as usize);
+        Ok(Self { lines, more, before: None, deployments: vec![] })
+    }
+
     pub(super) async fn load(snapshot: &mut Snapshot<'_>, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
         let at = snapshot.at;
         let end = before.unwrap_or(i64::MAX).min(snapshot.position + 1);
@@ -86,7 +98,7 @@ fn of_deployments(past: &Past, now: Timestamp) -> Markup {
     block::card("deployments", "Deployments", &content)
 }
 
-fn events(found: &DeviceDetails, past: &Past) -> Markup {
+pub(super) fn events(found: &DeviceDetails, past: &Past) -> Markup {
     let path = format!("/devices/{}/history", found.device.id);
     let next = past.lines.last().filter(|_| past.more).map(|line| format!("{path}?before={}", line.position));
     let content = html! {
@@ -118,12 +130,13 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         }
     }
 
     #[test]
     fn events_have_permanent_links_and_older_ones_are_a_page_away() {
-        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false };
+        let found = DeviceDetails { device: device(), live: None, may: Ok(()), blocked: false, lifts: Ok(()) };
         let past = Past { lines: vec![line(9), line(7)], more: true, before: None, deployments: vec![deployment()] };
         let html: String =
             regions(&found, &past, Timestamp::default()).into_iter().map(|region| region.html.into_string()).collect();

@@ -1,7 +1,7 @@
 //! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the
 //! device's own settings.
 
-use super::show::{DeviceDetails, form_head};
+use super::details::{DeviceDetails, form_head};
 use crate::http::auth::caller::Operator;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -140,7 +140,10 @@ pub(super) async fn show(
     let fields = Fields::new(rows::pairs(&found.device.settings));
     let content = content(&mut snapshot, &found, query, &fields).await?;
     let json = Some(format!("/api/v1/devices/{id}/settings"));
-    page_context.answer(snapshot, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
+    page_context
+        .about("device", id)
+        .answer(snapshot, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) })
+        .await
 }
 
 /// The differences between a form and its initial values, so that two users who change different settings do not undo

@@ -1,6 +1,6 @@
 //! Views of DHCP servers.
 
-use super::{awaited, form::called};
+use super::{News, awaited, form::called};
 use crate::english::counted;
 use crate::http::error::problem::ProblemError;
 use crate::machines::dhcp::format::Format;
@@ -9,6 +9,7 @@ use crate::pages::catalogue::{DHCP_SERVER, list};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{moment, since};
+use crate::pages::layout::PageContext;
 use crate::wording::plugins;
 use crate::wording::timeline::sentence;
 use bootledger_aggregates::values::name::Name;
@@ -16,7 +17,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use bootledger_projections::rows::dhcp_sites::LastChange;
-use bootledger_projections::rows::plugin_runs::{Awaited, HeldUp};
+use bootledger_projections::rows::plugin_runs::HeldUp;
 use maud::{Markup, html};
 
 /// How many lines of a configuration are shown.
@@ -63,34 +64,66 @@ fn short(revision: &Sha256) -> String {
     revision.to_string().chars().take(12).collect()
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<DhcpServerView>] = &[
+    list::Heading::new("server", "Server", |server| list::Value::text(&server.key)),
+    list::Heading::new("site", "Site", |server| list::Value::text(&server.spec.spec.site)),
+    list::Heading::new("software", "Software", |server| list::Value::text(called(server.spec.spec.kind))),
+    list::Heading::shown("expected", "Expected"),
+    list::Heading::new("observed", "Observed", |server| {
+        let position = server.spec.confirmed.as_ref().map(|confirmed| confirmed.position);
+        list::Value::Placed(position.unwrap_or_default(), position.map(|position| position.to_string()).unwrap_or_default())
+    }),
+    list::Heading::new("checked", "Last checked", |server| {
+        list::Value::Text(server.spec.last_report().map(|at| at.to_string()).unwrap_or_default())
+    }),
+    list::Heading::shown("state", "State"),
+    list::Heading::shown("waiting", "Waiting deployments"),
+];
+
 /// The list's table.
-pub(super) fn table(servers: &[Entry<DhcpServerView>], changes: &[LastChange], waiting: &[Awaited], now: Timestamp) -> Markup {
+pub(super) fn table(page_context: &PageContext, rows: &Markup) -> Markup {
     html! {
-        table.cards id="servers" {
+        table.cards {
             caption.visually-hidden { "DHCP servers" }
-            thead { tr { th scope="col" { "Server" } th scope="col" { "Site" } th scope="col" { "Software" } th scope="col" { "State" } th scope="col" { "Last confirmed" } th scope="col" { "Waiting deployments" } } }
-            tbody {
+            (list::head(page_context, COLUMNS))
+            (rows)
+        }
+    }
+}
+
+/// The rows of the list, live. `news` is `None` for past positions.
+pub(super) fn rows(servers: &[Entry<DhcpServerView>], news: Option<&News>, now: Timestamp) -> Markup {
+    html! {
+            tbody id="servers" {
                 @for server in servers {
                     @let view = &server.spec;
-                    @let change = changes.iter().find(|change| change.site == view.spec.site);
+                    @let change = news.and_then(|(changes, _)| changes.iter().find(|change| change.site == view.spec.site));
                     @let state = State::of(server, change);
                     @let key = awaited(&server.key);
-                    @let held_up = waiting.iter().find(|known| known.key == key).map_or(0, |known| known.deployments);
+                    @let held_up = news.map(|(_, waiting)| waiting.iter().find(|known| known.key == key).map_or(0, |known| known.deployments));
                     tr {
                         (list::name(&DHCP_SERVER, server.key.as_str(), false))
                         td data-label="Site" { a href=(format!("/sites/{}", view.spec.site)) { (view.spec.site) } }
                         td data-label="Software" { (called(view.spec.kind)) }
+                        td data-label="Expected" { @match change { Some(change) => { "as of " a href=(format!("/timeline/{}", change.line.position)) { "event " (change.line.position) } } None if news.is_some() => { span.quiet { "no changes known" } } None => { (block::not_of_the_past()) } } }
+                        td data-label="Observed" { @match &view.confirmed { Some(confirmed) => { "as of " a href=(format!("/timeline/{}", confirmed.position)) { "event " (confirmed.position) } ", revision " code title=(confirmed.revision) { (short(&confirmed.revision)) } } None => span.quiet { "nothing" } } }
+                        td data-label="Last checked" { @match view.last_report() { Some(at) => { (since(at, now)) " ago" } None => (badge(Tone::Neutral, "Not checked")) } }
                         td data-label="State" {
                             (state.badge())
                             @if let Some(failing) = &view.failing { div { (failing.message) } }
                             @if let (State::Behind, Some(change)) = (state, change) { div.quiet { "since a change " (since(change.line.recorded_at, now)) " ago" } }
                         }
-                        td data-label="Last confirmed" { @match &view.confirmed { Some(confirmed) => { (since(confirmed.at, now)) " ago" } None => { span.quiet { "never" } } } }
-                        td data-label="Waiting deployments" { @if held_up > 0 { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (held_up) @if held_up == 1 { " deployment" } @else { " deployments" } } } @else { span.quiet { "none" } } }
+                        td data-label="Waiting deployments" {
+                            @match held_up {
+                                Some(0) => { span.quiet { "none" } }
+                                Some(count) => { a href=(format!("/dhcp-servers/{}#waiting", server.key)) { (counted(count, "deployment", "deployments")) } }
+                                None => { (block::not_of_the_past()) }
+                            }
+                        }
                     }
                 }
             }
-        }
     }
 }
 
@@ -228,6 +261,7 @@ mod tests {
     use bootledger_aggregates::values::ids::DeploymentId;
     use bootledger_projections::rows::catalogue::{Confirmed, Failing};
     use bootledger_projections::rows::holders::HolderNames;
+    use bootledger_projections::rows::plugin_runs::Awaited;
     use bootledger_projections::rows::timeline::Line;
 
     fn at(seconds: i64) -> Timestamp {
@@ -258,6 +292,7 @@ mod tests {
             subject: None,
             parent: None,
             holders: HolderNames::default(),
+            states: None,
         };
         LastChange { site: "dc1".parse().expect("a name"), line }
     }
@@ -274,8 +309,10 @@ mod tests {
             let badge = texts(&expected.badge(), ".badge");
             let html = state(&server, Some(&change(7)), true, at(90));
             assert_eq!(texts(&html, ".badge"), badge);
-            let html = table(&[server], &[change(7)], &[], at(90));
-            assert_eq!(texts(&html, ".badge"), badge);
+            let checked = server.spec.last_report().is_some();
+            let html = html! { table { (rows(&[server], Some(&(vec![change(7)], vec![])), at(90))) } };
+            assert_eq!(texts(&html, "td[data-label=State] .badge"), badge);
+            assert_eq!(texts(&html, "td[data-label='Last checked'] .badge.neutral").len(), usize::from(!checked));
         }
     }
 
@@ -309,13 +346,13 @@ mod tests {
         );
         let text = texts(&html, "#waiting").concat();
         assert!(text.contains("120 ") && text.contains("1 min 30 s"), "{text}");
-        let html = table(
-            &[server(Some(7), None)],
-            &[change(7)],
-            &[Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) }],
-            at(90),
-        );
+        let awaited = Awaited { key: "dhcp-server:kea-1".to_owned(), deployments: 1, since: at(0) };
+        let html = html! { table { (rows(&[server(Some(7), None)], Some(&(vec![change(7)], vec![awaited])), at(90))) } };
         assert!(texts(&html, "td a[href$='#waiting']")[0].starts_with('1'));
+        let past = html! { table { (rows(&[server(Some(7), None)], None, at(90))) } };
+        for label in ["Expected", "Waiting deployments"] {
+            assert_eq!(texts(&past, &format!("td[data-label='{label}']")), ["not available for the past"]);
+        }
     }
 
     #[test]

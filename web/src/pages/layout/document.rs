@@ -1,7 +1,6 @@
 //! The HTML document around a page, with the visitor's theme; and pages without navigation, for anyone.
 
 use crate::pages::assets;
-use crate::pages::components::icon::icon;
 use actix_web::HttpRequest;
 use bootledger_aggregates::values::invisible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -46,8 +45,23 @@ impl Theme {
     }
 }
 
+/// The logo beside the name, which is the text.
+pub(super) fn logo() -> Markup {
+    html! { img.logo src=(assets::LOGO.url()) alt="" width="22" height="22"; }
+}
+
 /// The whole document around a body.
 pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
+    document_with(title, theme, scripts, &html! {}, body)
+}
+
+/// A document without menu for a screen without an operator. Without JavaScript, it is loaded again every 30 seconds; a script
+/// keeps it live.
+pub(super) fn board(title: &str, theme: Theme, body: &Markup) -> Markup {
+    document_with(title, theme, true, &html! { noscript { meta http-equiv="refresh" content="30"; } }, body)
+}
+
+fn document_with(title: &str, theme: Theme, scripts: bool, head: &Markup, body: &Markup) -> Markup {
     let whole = html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme.attribute()] {
@@ -59,7 +73,10 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
                 meta name="htmx-config" content=r#"{"morphIgnore":["data-htmx-powered","open","data-utc"],"history":false,"includeIndicatorCSS":false}"#;
                 title { (title) " – Bootledger" }
                 link rel="stylesheet" href=(assets::STYLE.url());
-                link rel="icon" type="image/svg+xml" href="data:,";
+                // Fetched with the stylesheet instead of after it, so that text seldom appears in the fallback font first.
+                link rel="preload" as="font" type="font/woff2" crossorigin href=(assets::FONT.url());
+                link rel="icon" type="image/svg+xml" href=(assets::LOGO.url());
+                (head)
                 @if scripts {
                     script src=(assets::HTMX.url()) defer {}
                     script src=(assets::SCRIPT.url()) defer {}
@@ -106,7 +123,7 @@ pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
         false,
         &html! {
             a.skip href="#main" { "Skip to the content" }
-            header.top { a.brand href="/" { (icon("server")) "Bootledger" } nav aria-label="Main" { a href="/" { "Dashboard" } " " a href="/api/docs" { "API" } } }
+            header.top { a.brand href="/" { (logo()) "Bootledger" } nav aria-label="Main" { a href="/" { "Dashboard" } " " a href="/api/docs" { "API" } } }
             main id="main" { (content) }
         },
     )

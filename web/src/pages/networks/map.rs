@@ -10,6 +10,7 @@ use bootledger_projections::questions::free;
 use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::devices;
 use bootledger_projections::rows::holdings;
+use bootledger_projections::rows::reservations::Reservation;
 use ipnet::Ipv4Net;
 use maud::{Markup, html};
 use std::collections::{BTreeSet, HashMap};
@@ -29,6 +30,8 @@ pub(super) enum Use {
     Free,
     /// The address is never assigned.
     Reserved(Reserved),
+    /// An operator has reserved the address, with this note.
+    Kept(String),
     /// A device or deployment holds the address: the path of its page, and its displayed name.
     Held(String, String),
     /// The address is the management address of a device.
@@ -56,7 +59,12 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
 }
 
 /// Reads a part of the map.
-pub(super) async fn find(snapshot: &mut Snapshot<'_>, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
+pub(super) async fn find(
+    snapshot: &mut Snapshot<'_>,
+    spec: &NetworkSpec,
+    wanted: Option<Ipv4Addr>,
+    reserved: &[Reservation],
+) -> Result<Map, Error> {
     let at = snapshot.at;
     let part = part(spec.cidr, wanted);
     let held: HashMap<Ipv4Addr, Holder> = holdings::ips_in(snapshot.connection(), part, at).await?.into_iter().collect();
@@ -70,14 +78,16 @@ pub(super) async fn find(snapshot: &mut Snapshot<'_>, spec: &NetworkSpec, wanted
     let mut ids: Vec<DeviceId> = managed.values().flatten().copied().collect();
     ids.extend(held.values().filter_map(|holder| match holder {
         Holder::Device(device) => Some(*device),
-        Holder::Deployment(_) => None,
+        Holder::Deployment(_) | Holder::Reservation(_) => None,
     }));
     let known = devices::find_many(snapshot.connection(), &ids, at).await?;
     let names: HashMap<DeviceId, String> = known.iter().map(|device| (device.id, device.called_by_host())).collect();
+    let notes: HashMap<Ipv4Addr, String> = reserved.iter().map(|one| (one.ip, one.view.spec.note.to_string())).collect();
     let name = |id: &DeviceId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     let state = |ip: Ipv4Addr| match (held.get(&ip), managed.get(&ip), spec.reserved(ip)) {
         (Some(Holder::Device(id)), _, _) => Use::Held(format!("/devices/{id}/addresses"), name(id)),
         (Some(Holder::Deployment(id)), _, _) => Use::Held(format!("/deployments/{id}"), format!("deployment {id}")),
+        (Some(Holder::Reservation(_)), _, _) => Use::Kept(notes.get(&ip).cloned().unwrap_or_default()),
         (None, Some(Some(id)), _) => Use::Manages(Some(format!("/devices/{id}")), name(id)),
         (None, Some(None), _) => Use::Manages(None, "a device".to_owned()),
         (None, None, Some(reserved)) => Use::Reserved(reserved),
@@ -105,7 +115,8 @@ impl Use {
     fn class(&self) -> &'static str {
         match self {
             Self::Free => "free",
-            Self::Reserved(_) => "reserved",
+            Self::Reserved(_) => "unassigned",
+            Self::Kept(_) => "kept",
             Self::Held(..) | Self::Manages(..) => "used",
         }
     }
@@ -116,7 +127,8 @@ impl Use {
             Self::Reserved(Reserved::Network) => "network address".to_owned(),
             Self::Reserved(Reserved::Broadcast) => "broadcast".to_owned(),
             Self::Reserved(Reserved::Gateway) => "gateway".to_owned(),
-            Self::Reserved(Reserved::Margin(_) | Reserved::Outside) => "reserved".to_owned(),
+            Self::Reserved(Reserved::Margin(_) | Reserved::Outside) => "never assigned".to_owned(),
+            Self::Kept(note) => format!("reserved: {note}"),
             Self::Held(_, name) => format!("used by {name}"),
             Self::Manages(_, name) => format!("management controller of {name}"),
         }
@@ -126,9 +138,15 @@ impl Use {
         match self {
             Self::Held(path, _) => Some(path),
             Self::Manages(path, _) => path.as_deref(),
+            Self::Kept(_) => Some("#reservations"),
             Self::Free | Self::Reserved(_) => None,
         }
     }
+}
+
+/// The next free address of a network.
+pub(super) async fn next_free(snapshot: &mut Snapshot<'_>, spec: &NetworkSpec) -> Result<Option<Ipv4Addr>, Error> {
+    Ok(free::addresses(snapshot.connection(), spec, &BTreeSet::new(), At::Now, 1).await?.pop())
 }
 
 fn cell(ip: Ipv4Addr, state: &Use) -> Markup {
@@ -180,9 +198,10 @@ pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
                 }
             }
             ul.legend {
-                li { span.swatch.b {} (count("free")) " free" }
-                li { span.swatch.a {} (count("used")) " used, linked to their devices" }
-                li { span.swatch.e {} (count("reserved")) " reserved, struck out" }
+                li { span.swatch.free {} (count("free")) " free" }
+                li { span.swatch.used {} (count("used")) " used, linked to their devices" }
+                li { span.swatch.kept {} (count("kept")) " reserved by operators, underlined" }
+                li { span.swatch.unassigned {} (count("unassigned")) " never assigned, struck out" }
             }
             ul.cells aria-label=(format!("Addresses of {}", map.part)) { @for (ip, state) in &map.cells { (cell(*ip, state)) } }
             @if !taken.is_empty() {
@@ -236,14 +255,19 @@ mod tests {
             (ip(3), Use::Free),
             (ip(4), Use::Held("/devices/d/addresses".to_owned(), "h200<b>.dc1.example".to_owned())),
             (ip(5), Use::Manages(Some("/devices/e".to_owned()), "R640".to_owned())),
+            (ip(6), Use::Kept("new <firewall>".to_owned())),
             (ip(255), Use::Reserved(Reserved::Broadcast)),
         ];
         let map = Map { part: net("10.0.1.0/24"), cells, parts: vec![], free: vec![], knows_free: true };
         let html = card("prod", net("10.0.0.0/22"), &map);
-        let classes = ["reserved", "reserved", "reserved", "free", "used", "used", "reserved"];
+        let classes = ["unassigned", "unassigned", "unassigned", "free", "used", "used", "kept", "unassigned"];
         assert_eq!(attributes(&html, ".cells li > *", "class"), classes);
         insta::assert_snapshot!("uses_of_addresses", texts(&html, ".cells li").join("\n"));
-        assert_eq!(attributes(&html, ".cells a", "href"), ["/devices/d/addresses", "/devices/e"]);
+        assert_eq!(attributes(&html, ".cells a", "href"), ["/devices/d/addresses", "/devices/e", "#reservations"]);
+        // The legend has the colours of the map.
+        let swatches = ["swatch free", "swatch used", "swatch kept", "swatch unassigned"];
+        assert_eq!(attributes(&html, ".legend .swatch", "class"), swatches);
+        assert_eq!(texts(&html, ".legend li").iter().map(|text| &text[..1]).collect::<String>(), "1214");
         let title = attributes(&html, ".cells a", "title").remove(0);
         assert!(title.starts_with("10.0.1.4: ") && title.ends_with(" h200<b>.dc1.example"), "{title}");
         assert_eq!(attributes(&html, "a[rel]", "href"), ["/networks/prod?map=10.0.0.0#map", "/networks/prod?map=10.0.2.0#map"]);

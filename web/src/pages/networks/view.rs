@@ -1,8 +1,10 @@
 //! Views of networks.
 
 use super::map::Map;
+use crate::english::counted;
 use crate::pages::catalogue::{NETWORK, list, options};
 use crate::pages::components::block::{card, facts as table_of_facts, used};
+use crate::pages::layout::PageContext;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_projections::rows::catalogue::Entry;
 use maud::{Markup, html};
@@ -11,12 +13,36 @@ fn capacity(spec: &NetworkSpec) -> i64 {
     i64::try_from(spec.capacity()).unwrap_or(i64::MAX)
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<NetworkSpec>] = &[
+    list::Heading::new("network", "Network", |network| list::Value::text(&network.key)),
+    list::Heading::new("cidr", "Addresses", |network| {
+        let cidr = network.spec.cidr;
+        list::Value::Placed(i64::from(u32::from(cidr.network())), cidr.to_string())
+    }),
+    list::Heading::new("site", "Site", |network| list::Value::text(&network.spec.site)),
+    list::Heading::new("vlan", "VLAN", |network| {
+        list::Value::Placed(
+            network.spec.vlan.map_or(-1, i64::from),
+            network.spec.vlan.map(|vlan| vlan.to_string()).unwrap_or_default(),
+        )
+    }),
+    list::Heading::new("gateway", "Gateway", |network| {
+        let gateway = network.spec.gateway;
+        list::Value::Placed(
+            gateway.map_or(-1, |ip| i64::from(u32::from(ip))),
+            gateway.map(|ip| ip.to_string()).unwrap_or_default(),
+        )
+    }),
+    list::Heading::shown("used", "Used"),
+];
+
 /// The list's table; `held` has the number of held addresses of each network.
-pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
+pub(super) fn table(page_context: &PageContext, networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
     html! {
         table.cards {
             caption.visually-hidden { "Networks" }
-            thead { tr { th scope="col" { "Network" } th scope="col" { "Addresses" } th scope="col" { "Site" } th scope="col" { "VLAN" } th scope="col" { "Gateway" } th scope="col" { "Used" } } }
+            (list::head(page_context, COLUMNS))
             tbody {
                 @for (network, held) in networks.iter().zip(held) {
                     @let spec = &network.spec;
@@ -35,13 +61,14 @@ pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
 }
 
 /// How full a network is, and its next free addresses.
-pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Markup {
+pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, reserved: usize, map: &Map) -> Markup {
     let spec = &network.spec;
     card(
         "use",
         "Use",
         &html! {
             (used(&format!("Addresses of {} in use", network.key), held, capacity(spec)))
+            @if reserved > 0 { p { (counted(reserved, "of these is", "of these are")) " reserved by operators. " a href="#reservations" { "Reservations" } } }
             @if !network.retired && !map.free.is_empty() {
                 p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". A deployment without an address gets the first one." }
             } @else if !network.retired && map.knows_free {

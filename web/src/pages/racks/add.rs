@@ -47,7 +47,7 @@ pub(super) async fn load(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let rack = find(&mut snapshot, &key).await?;
     let may = page_context.may_change(&snapshot, Role::Operator);
     let content = page(&rack, &Outcome::NotSent, "", &may);
@@ -70,7 +70,7 @@ pub(super) async fn import(
     let file = upload.bytes("file");
     let csv = if file.is_empty() { Bytes::copy_from_slice(pasted.as_bytes()) } else { file.clone() };
     let dry_run = upload.text("what") != "start";
-    let imported = backend.import(&csv, dry_run, context(&caller, &upload)).await?;
+    let imported = backend.import(&csv, dry_run, Some(&key), context(&caller, &upload)).await?;
     let outcome = match imported {
         Imported::Planned(rows) => Outcome::Planned(rows),
         Imported::Refused(errors) => Outcome::Refused(errors),
@@ -114,12 +114,12 @@ fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
     html! {
         section.card aria-labelledby="add-title" {
             h2 id="add-title" { "Servers from a CSV file" }
-            p { "Each row deploys one server. Unknown servers are registered and verified. Bootledger starts either all rows or none." }
+            p { "Each row deploys one server in rack " (rack.key) ". Unknown servers are registered and verified. Bootledger starts either all rows or none." }
             details.more {
                 summary { "File format" }
                 p { "Columns are separated by ; or , and come in this order, or in any order with a header line: "
                     code { "mac; management_ip; network; venture; role; boot_image; hostname; ip; rack; serial" } "." }
-                p { "mac, venture and role are required. Other columns may be empty, and the last four may be omitted. Defaults are the next free address and name, the boot image of the role, and the rack of the network." }
+                p { "mac, venture and role are required. Other columns may be empty, and the last four may be omitted. Defaults are the next free address and name, the boot image of the role, and rack " (rack.key) ". A row that names another rack is refused." }
                 pre tabindex="0" role="region" aria-label="Example" {
                     "mac;network;venture;role;rack\n52:54:00:12:34:56;prod;shop;web;" (rack.key) "\n"
                 }

@@ -41,7 +41,7 @@ async fn sites(snapshot: &mut Snapshot<'_>) -> Result<Vec<(String, String)>, Err
 
 /// Handles `GET /racks/new`.
 pub(super) async fn new_form(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let fields =
         Fields::new(vec![("units".to_owned(), "42".to_owned()), ("site".to_owned(), page_context.parameter("site").to_owned())]);
@@ -60,7 +60,7 @@ pub(super) async fn edit_form(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let Entry { spec, .. } = find(&mut snapshot, &key).await?;
     let values =
@@ -173,7 +173,7 @@ pub(super) async fn confirm_retire(
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let content = question(&mut snapshot, &key, &Fields::default()).await?;
     page_context.answer(snapshot, Page::new("Retire rack", Section::Racks, content)).await
 }

@@ -2,11 +2,14 @@
 
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
-use crate::pages::catalogue::list::{ListQuery, find, pager};
+use crate::pages::catalogue::RACK;
+use crate::pages::catalogue::list::{self, Heading, Value, head};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::{action, block};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::Listing;
+use crate::pages::list::filters::bar;
+use crate::pages::list::views::Views;
 use actix_web::HttpResponse;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::user::Role;
@@ -17,22 +20,41 @@ use maud::{Markup, html};
 use std::collections::HashMap;
 
 /// Handles the request for the page.
-pub(super) async fn index(page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn index(mut page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
-    let query: ListQuery = page_context.query()?;
-    let found = find::<RackSpec>(&mut snapshot, "rack", &query).await?;
-    let (at, racks) = (snapshot.at, found.items);
+    if list::is_csv(&page_context) {
+        return list::as_csv(&page_context, snapshot, &RACK, COLUMNS).await;
+    }
+    let views = Views::load(&page_context, &mut snapshot, "racks", list::known(COLUMNS)).await?;
+    views.assume(&mut page_context);
+    let found = list::find(&page_context, &mut snapshot, RACK.kind, COLUMNS).await?;
+    let (at, racks) = (snapshot.at, &found.slice.rows);
     let names: Vec<Name> = racks.iter().map(|rack| rack.key.clone()).collect();
     let counts = devices::counts_in(snapshot.connection(), &names, at).await?.into_iter().collect();
     let may = page_context.may_change(&snapshot, Role::Administrator);
-    let define = action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may);
+    let define = html! {
+        @if !racks.is_empty() { (block::link_button("/racks/_side-by-side", "hdd-rack", "Side by side")) }
+        (action::link("define", "/racks/new", action::Look::Usual, "plus-lg", "Create rack", &may))
+    };
+    let (csv, json) = (page_context.with("as", Some("csv")), list::json(&page_context, "/api/v1/racks"));
+    let listing = Listing {
+        page_context: &page_context,
+        many: "racks",
+        choices: &[],
+        total: found.total,
+        columns: None,
+        views: views.menu(&page_context),
+        exports: (Some(&csv), Some(&json)),
+    };
+    let searched = !page_context.parameter("q").is_empty();
     let content = html! {
         (block::heading(&[], &html! { "Racks" }, &define))
-        (filters(&page_context, "/racks", "Name, site or description", &[], &html! {}))
-        @if racks.is_empty() { (nothing(query.q.is_some())) } @else { (table(&racks, &counts)) }
-        (pager(&page_context, racks.len(), found.next.as_deref()))
+        (bar(&page_context, "/racks", "Name, site or description", &[]))
+        (listing.tools(racks.len()))
+        @if racks.is_empty() { (nothing(searched)) }
+        @else { (listing.table(&found.slice, &table(&head(&page_context, COLUMNS), racks, &counts), &html! {})) }
     };
-    let page = Page { json: Some("/api/v1/racks".to_owned()), ..Page::new("Racks", Section::Racks, content) };
+    let page = Page { json: Some(json), ..Page::new("Racks", Section::Racks, content) };
     page_context.answer(snapshot, page).await
 }
 
@@ -46,12 +68,20 @@ fn nothing(is_filtered: bool) -> Markup {
     )
 }
 
-fn table(racks: &[Entry<RackSpec>], counts: &HashMap<Name, i64>) -> Markup {
+/// The columns of the list.
+const COLUMNS: &[Heading<RackSpec>] = &[
+    Heading::new("name", "Name", |rack| Value::text(&rack.key)),
+    Heading::new("site", "Site", |rack| Value::text(&rack.spec.site)),
+    Heading::new("description", "Description", |rack| Value::text(&rack.spec.description)),
+    Heading::new("units", "Units", |rack| Value::number(rack.spec.units)),
+    Heading::shown("devices", "Devices in use"),
+];
+
+fn table(head: &Markup, racks: &[Entry<RackSpec>], counts: &HashMap<Name, i64>) -> Markup {
     html! {
-        div.scroll {
             table.cards {
                 caption.visually-hidden { "Racks" }
-                thead { tr { th scope="col" { "Name" } th scope="col" { "Site" } th scope="col" { "Description" } th scope="col" { "Units" } th scope="col" { "Devices in use" } } }
+                (head)
                 tbody {
                     @for rack in racks {
                         tr {
@@ -64,7 +94,6 @@ fn table(racks: &[Entry<RackSpec>], counts: &HashMap<Name, i64>) -> Markup {
                     }
                 }
             }
-        }
     }
 }
 
@@ -77,7 +106,7 @@ mod tests {
         let spec = serde_json::from_str(r#"{"site": "dc1", "description": "first <row>", "units": 42}"#).expect("a rack");
         let rack = Entry { key: "r01".parse().expect("a name"), sequence: 1, retired: true, spec };
         let counts = [("r01".parse().expect("a name"), 7)].into();
-        let html = table(&[rack], &counts).into_string();
+        let html = table(&html! {}, &[rack], &counts).into_string();
         for part in ["href=\"/racks/r01\"", "Retired", "first &lt;row&gt;", "/devices?rack=r01&amp;decommissioned=false\">7<"] {
             assert!(html.contains(part), "{part}: {html}");
         }

@@ -1,6 +1,6 @@
 //! The page `/racks/{key}`: the devices in a rack, and the networks that reach it.
 
-use super::elevation::{self, Standing, unplaced};
+use super::elevation::{self, Contents, Standing};
 use crate::english::counted;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
@@ -89,7 +89,7 @@ pub(super) async fn show(page_context: PageContext, Path(key): Path<Name>, mut b
         csv: Some(format!("/devices/export.csv?rack={key}")),
         ..Page::new(key.as_str(), Section::Racks, content)
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("rack", &key).answer(snapshot, page).await
 }
 
 /// The page's parts, live.
@@ -129,7 +129,9 @@ fn regions(found: &RackDetails) -> Vec<Region> {
         let in_use = if rack.retired { Err("The rack is retired. To restore it, edit and save it.".to_owned()) } else { Ok(()) };
         allowed.clone().and(in_use)
     };
+    let beside = format!("/racks/_side-by-side?site={}", rack.spec.site);
     let actions = html! {
+        (block::link_button(&beside, "hdd-rack", "Side by side"))
         (action::link("edit", &format!("{path}/edit"), Look::Usual, "pencil", "Edit", &found.may_define))
         (action::link("retire", &format!("{path}/retire"), Look::Danger, "trash", "Retire", &retired(&found.may_define)))
     };
@@ -156,7 +158,9 @@ fn contents(found: &RackDetails) -> Markup {
     let units = found.rack.spec.units;
     let key = &found.rack.key;
     let place = format!("/devices/new?site={}&rack={key}", found.rack.spec.site);
-    let outside = unplaced(&standing, units);
+    let register = found.may_add.is_ok().then_some(place.as_str());
+    let rack = Contents { name: key.as_str(), units, standing: &standing, register };
+    let outside = rack.unplaced();
     let content = html! {
         @if standing.is_empty() {
             (block::empty("It contains no devices in use. Add servers from a CSV file, or register one manually.", &html! {
@@ -168,13 +172,14 @@ fn contents(found: &RackDetails) -> Markup {
         } @else {
             div.columns {
                 div {
-                    (elevation::picture(key.as_str(), &standing, units))
+                    (elevation::picture(&rack))
+                    (elevation::legend())
                     @if !outside.is_empty() {
                         h3 { "Not shown in the rack diagram" }
                         ul { @for one in &outside { li { a href=(format!("/devices/{}", one.device.id)) { (one.device.called()) } } } }
                     }
                 }
-                (elevation::table(&standing, units))
+                (elevation::table(&rack))
             }
         }
     };

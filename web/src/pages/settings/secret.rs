@@ -4,8 +4,21 @@
 use crate::http::request::backend::Backend;
 use crate::pages::components::badge::Tone;
 use crate::pages::components::block::note;
+use crate::pages::components::copy;
 use bootledger_port::Receipt;
 use maud::{Markup, html};
+
+/// The answer to a form that was sent again, for example by reloading the page: nothing was created a second time, and the
+/// secret cannot be shown again. `remedy` is what to do if it was lost.
+pub(super) fn shown_before(what: &Markup, remedy: &str, back: (&str, &str)) -> Markup {
+    html! {
+        (note(Tone::Warn, &html! {
+            p { (what) " Nothing was changed again." }
+            p { "The secret was in the first answer to this form and cannot be shown again. " (remedy) }
+        }))
+        p { a.button href=(back.1) { (back.0) } }
+    }
+}
 
 /// What was created, its secret, and what to do with it. The answer is sent once the views show the change, because the
 /// receiver of the secret may use it immediately. `back` is the page that follows.
@@ -20,7 +33,7 @@ pub(super) async fn show_once(
     html! {
         (note(Tone::Good, &html! {
             p { (what) }
-            p { label for="secret" { "Shown only once:" } " " output id="secret" { code { (secret) } } }
+            p { label for="secret" { "Shown only once:" } " " output id="secret" { (copy::code(secret, "secret")) } }
             p { (advice) }
             @if !counts { p { "It is not valid yet: it was created by event " (receipt.position) ", which the service has not processed yet. The footer of every page shows the current event number." } }
         }))

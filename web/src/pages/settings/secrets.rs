@@ -2,18 +2,18 @@
 //! are never shown.
 
 use super::tabs::tabs_of;
-use crate::http::auth::caller::{Administrator, Caller};
+use crate::http::auth::caller::{Administrator, Auditor, Caller};
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{empty, heading, note};
+use crate::pages::components::block::{empty, heading, not_of_the_past, note};
 use crate::pages::components::field::{Field, summary};
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use crate::wording;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
@@ -23,6 +23,7 @@ use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::name::Name;
 use bootledger_port::{CatalogueAction, Command, Kind};
+use bootledger_projections::rows::at::At;
 use bootledger_projections::rows::catalogue::{self, Entry, Item};
 use bootledger_projections::rows::secrets::{self, Reference};
 use ipnet::IpNet;
@@ -40,15 +41,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/secrets/{name}/retire").post(retire));
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let at = snapshot.at;
     let found = items(&mut snapshot, "secret", &query).await?;
     let scopes = found.items.into_iter().map(Item::read).collect::<Result<Vec<Entry<SecretSpec>>, _>>()?;
-    let used = secrets::in_use(snapshot.connection()).await?;
+    // What uses a secret is known only of now.
+    let used = if at == At::Now { Some(secrets::in_use(snapshot.connection()).await?) } else { None };
     let mut without = vec![];
-    for reference in used.iter().filter(|reference| reference.is_of_devices()) {
+    for reference in used.iter().flatten().filter(|reference| reference.is_of_devices()) {
         let scope = catalogue::secret(snapshot.connection(), &reference.secret, at).await?;
         if scope.is_none_or(|scope| scope.retired) {
             without.push(reference.clone());
@@ -60,11 +62,12 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
         (tabs_of("/settings/secrets"))
         p.quiet { "The scope of a secret lists the management controllers to which Bootledger may send it. A secret without a scope is never sent. Secrets are files in the secrets folder or environment variables." }
         (unscoped(&without))
-        (filters(&page_context, "/settings/secrets", "Name, network or site", &[], &html! {}))
-        (table(&scopes, &used, &allowed, !page_context.parameter("q").is_empty()))
+        (search(&page_context, "/settings/secrets", "Name, network or site"))
+        (table(&scopes, used.as_deref(), &allowed, !page_context.parameter("q").is_empty()))
         (pager(&page_context, scopes.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/secrets"));
+    let page = Page { json, ..Page::new("Secrets", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 
@@ -88,15 +91,16 @@ fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed, is_filtered: bool) -> Markup {
+fn table(scopes: &[Entry<SecretSpec>], used: Option<&[Reference]>, allowed: &Allowed, is_filtered: bool) -> Markup {
     if scopes.is_empty() && is_filtered {
         return empty("No results.", &html! { a.button href="/settings/secrets" { "Show all" } });
     }
     if scopes.is_empty() {
         return empty("There are no scopes yet.", &html! { a.button.primary href="/settings/secrets/new" { "Create scope" } });
     }
-    let users =
-        |name: &Name| joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by));
+    let users = |used: &[Reference], name: &Name| {
+        joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by))
+    };
     html! {
         div.scroll tabindex="0" role="region" aria-label="Secrets" {
             table.cards {
@@ -109,7 +113,7 @@ fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed, is
                             td data-label="Protocols" { (joined(spec.protocols.iter().map(|protocol| wording::devices::protocol(*protocol)))) @if spec.plain_http { ", also without TLS" } }
                             td data-label="Ports" { @if spec.ports.is_empty() { "usual" } @else { (joined(&spec.ports)) } }
                             td data-label="Sites" { (joined(&spec.sites)) }
-                            td data-label="Used by" { (users(key)) }
+                            td data-label="Used by" { @match used { Some(used) => (users(used, key)), None => (not_of_the_past()) } }
                             td data-label="State" { @if *retired { (badge(Tone::Neutral, "Retired")) } @else { (badge(Tone::Good, "In use")) } }
                             td data-label="Action" { @if !retired { (post(&format!("retire-{key}"), &format!("/settings/secrets/{key}/retire"), Look::Small, "", "Retire", allowed, &html! {})) } }
                         }
@@ -135,7 +139,7 @@ async fn edit(
     Path(name): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let at = snapshot.at;
     let scope = catalogue::secret(snapshot.connection(), &name, at).await?;
     let SecretSpec { description, networks, protocols, ports, sites, plain_http } =

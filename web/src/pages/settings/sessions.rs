@@ -1,14 +1,15 @@
 //! The page `/settings/sessions`: the signed-in users, their addresses, and ending a session.
 
+use super::confirm::{self, Confirmation};
 use super::tabs::tabs_of;
 use crate::api::sessions::{end_session, require_own};
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::Auditor;
 use crate::http::error::Error;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
-use crate::pages::components::action::{Allowed, Look, post};
+use crate::pages::components::action::{Allowed, Look, link};
 use crate::pages::components::badge::{Tone, badge};
-use crate::pages::components::block::{empty, heading, pager};
+use crate::pages::components::block::{empty, heading, not_of_the_past, pager};
 use crate::pages::components::time::{moment, since};
 use crate::pages::form::{Fields, done, local};
 use crate::pages::layout::{Page, PageContext, Section};
@@ -16,10 +17,13 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Payload, ServiceConfig, resource};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::session::Method;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
-use bootledger_projections::rows::accounts::{self, Listed};
+use bootledger_projections::rows::accounts::{self, Listed, SessionView};
+use bootledger_projections::rows::at::At;
+use bootledger_projections::rows::catalogue;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -27,7 +31,9 @@ use serde::Deserialize;
 const SHOWN: usize = 100;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(resource("/settings/sessions").get(index)).service(resource("/settings/sessions/{id}/end").post(end));
+    config
+        .service(resource("/settings/sessions").get(index))
+        .service(resource("/settings/sessions/{id}/end").get(confirm_end).post(end));
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,7 +44,7 @@ struct Query {
     after: Option<SessionId>,
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: Query = page_context.query()?;
     let (at, all) = (snapshot.at, query.all.unwrap_or(false));
@@ -47,7 +53,7 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
     let own = page_context.caller.principal.user().map(|user| user.session);
-    let allowed = page_context.may_change(&snapshot, bootledger_aggregates::user::Role::Administrator);
+    let allowed = page_context.may_change(&snapshot, Role::Administrator);
     let first = query.after.map(|_| page_context.with("", None));
     let next = found.last().filter(|_| more).map(|last| page_context.with("after", Some(&last.id.to_string())));
     let content = html! {
@@ -56,11 +62,43 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
         }))
         (tabs_of("/settings/sessions"))
         @if let Some(user) = &query.user { p { "Sessions of user " strong { (user) } ". " a href=(page_context.with("user", None)) { "Sessions of all users" } } }
-        (table(&found, own, &allowed, page_context.now, true))
+        (table(&found, own, &allowed, (at, snapshot.moment()), true))
         (pager(found.len(), first.as_deref(), next.as_deref()))
     };
     let page = Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Sessions", Section::Settings, content) };
     page_context.answer(snapshot, page).await
+}
+
+/// The page before a session is revoked.
+async fn confirm_end(page_context: PageContext, mut backend: Backend, Path(id): Path<SessionId>) -> Result<HttpResponse, Error> {
+    require_own(&mut backend, &page_context.caller.principal, id).await?;
+    let to = page_context.parameter("to").to_owned();
+    let back = if to.is_empty() { "/settings" } else { local(&to) };
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "session", &id.to_string(), at).await?;
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no session {id}")))?;
+    let view: SessionView = serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?;
+    let allowed = if view.ended.is_some() {
+        Err("The session has ended already.".to_owned())
+    } else {
+        page_context.may_change(&snapshot, Role::Viewer)
+    };
+    let title = format!("Revoke the session of {}", view.session.user);
+    let content = confirm::view(&Confirmation {
+        crumbs: &[("Settings", "/settings")],
+        title: &title,
+        effects: &[
+            html! { (browser(view.session.user_agent.as_str())) ", signed in since " (moment(view.started_at)) ", is signed out at its next request." },
+            html! { "Pages that are open there stop updating. The user can sign in again." },
+        ],
+        path: &format!("/settings/sessions/{id}/end"),
+        button: "Revoke session",
+        fields: html! { input type="hidden" name="to" value=(back); },
+        allowed: &allowed,
+        back,
+    });
+    page_context.answer(snapshot, Page::new(&title, Section::Settings, content)).await
 }
 
 async fn end(
@@ -108,7 +146,13 @@ fn browser(agent: &str) -> String {
 }
 
 /// The sessions in a table; `whose` is whether it shows the users.
-pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
+pub(super) fn table(
+    sessions: &[Listed],
+    own: Option<SessionId>,
+    allowed: &Allowed,
+    (at, now): (At, Timestamp),
+    whose: bool,
+) -> Markup {
     if sessions.is_empty() {
         return empty("No browser sessions.", &html! {});
     }
@@ -128,16 +172,16 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                             td data-label="Started" { (moment(view.started_at)) }
                             td data-label="Address" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
                             td data-label="Browser" { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
-                            td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } } }
+                            td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } @else if at != At::Now { (not_of_the_past()) } } }
                             td data-label="Expires" {
                                 @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
                                 @else if let Some((_, ends)) = times { (moment(*ends)) }
+                                @else if at != At::Now { (not_of_the_past()) }
                             }
                             td data-label="Action" {
                                 @if own == Some(*id) { (badge(Tone::Good, "This session")) }
                                 @else if view.ended.is_none() {
-                                    (post(&format!("end-{id}"), &format!("/settings/sessions/{id}/end"), Look::Small, "", "Revoke", allowed,
-                                          &html! { input type="hidden" name="to" value=(back); }))
+                                    (link(&format!("end-{id}"), &format!("/settings/sessions/{id}/end?to={back}"), Look::Small, "", "Revoke", allowed))
                                 }
                             }
                         }

@@ -11,6 +11,7 @@ pub(super) fn tabs_of(current: &str) -> Markup {
         ("Tokens", "/settings/tokens"),
         ("Sessions", "/settings/sessions"),
         ("Secrets", "/settings/secrets"),
+        ("Webhooks", "/settings/webhooks"),
     ];
     let all: Vec<(&str, String, bool)> = all.into_iter().map(|(name, path)| (name, path.to_owned(), path == current)).collect();
     tabs("Settings", &all)

@@ -1,33 +1,37 @@
 //! The page `/settings/users`: the users who may sign in, and their roles.
 
+use super::confirm::{self, Confirmation};
 use super::tabs::tabs_of;
 use super::{secret, sessions};
 use crate::api::users::made;
 use crate::http::application::Application;
-use crate::http::auth::caller::Administrator;
+use crate::http::auth::caller::{Administrator, Auditor};
 use crate::http::error::Error;
 use crate::http::error::problem::ProblemError;
 use crate::http::request::backend::Backend;
 use crate::http::request::path::Path;
 use crate::http::request::snapshot::Snapshot;
-use crate::pages::catalogue::list::{ListQuery, items, pager};
+use crate::pages::catalogue::list::{ListQuery, items, json, pager};
 use crate::pages::components::action::{Allowed, Look, link, once, post};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{card, empty, facts, heading};
 use crate::pages::components::field::{Field, summary};
+use crate::pages::components::lines::lines;
 use crate::pages::components::time::moment;
 use crate::pages::form::{Fields, done};
 use crate::pages::layout::{Page, PageContext, Section};
-use crate::pages::list::filters;
+use crate::pages::list::search;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
+use bootledger_aggregates::values::ids::PasswordId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::user_name::UserName;
 use bootledger_port::{AccountAction, Command, Receipt};
 use bootledger_projections::rows::accounts::{self, LockedOut, UserView};
 use bootledger_projections::rows::catalogue::{self, Entry, Item};
+use bootledger_projections::rows::timeline;
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -36,13 +40,13 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/users/new").get(new))
         .service(resource("/settings/users/{name}").get(show))
         .service(resource("/settings/users/{name}/role").post(change_role))
-        .service(resource("/settings/users/{name}/password").post(reset_password))
-        .service(resource("/settings/users/{name}/disable").post(disable))
+        .service(resource("/settings/users/{name}/password").get(confirm_reset).post(reset_password))
+        .service(resource("/settings/users/{name}/disable").get(confirm_disable).post(disable))
         .service(resource("/settings/users/{name}/enable").post(enable))
         .service(resource("/settings/users/{name}/unlock").post(unlock));
 }
 
-async fn index(_: Administrator, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn index(_: Auditor, page_context: PageContext, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut snapshot = backend.read().await?;
     let query: ListQuery = page_context.query()?;
     let found = items(&mut snapshot, "user", &query).await?;
@@ -51,11 +55,12 @@ async fn index(_: Administrator, page_context: PageContext, mut backend: Backend
     let content = html! {
         (heading(&[], &html! { "Users" }, &link("new-user", "/settings/users/new", Look::Primary, "plus-lg", "Create user", &allowed)))
         (tabs_of("/settings/users"))
-        (filters(&page_context, "/settings/users", "Name", &[], &html! {}))
+        (search(&page_context, "/settings/users", "Name"))
         (table(&users))
         (pager(&page_context, users.len(), found.next.as_deref()))
     };
-    let page = Page { json: Some("/api/v1/users".to_owned()), ..Page::new("Users", Section::Settings, content) };
+    let json = Some(json(&page_context, "/api/v1/users"));
+    let page = Page { json, ..Page::new("Users", Section::Settings, content) };
     page_context.answer(snapshot, page).await
 }
 
@@ -98,8 +103,9 @@ fn table(users: &[Entry<UserView, UserName>]) -> Markup {
 
 fn roles() -> Vec<(String, String)> {
     let words = [
-        (Role::Viewer, "Viewer: reads everything"),
-        (Role::Operator, "Operator: also registers, verifies, deploys, cancels"),
+        (Role::Viewer, "Viewer: reads everything except for accounts"),
+        (Role::Auditor, "Auditor: also reads users, tokens and sessions, changes nothing"),
+        (Role::Operator, "Operator: reads what a viewer reads, registers, verifies, deploys, cancels"),
         (Role::Administrator, "Administrator: also changes the catalogue, tokens and users"),
     ];
     words.into_iter().map(|(role, words)| (role.to_string(), words.to_owned())).collect()
@@ -121,6 +127,7 @@ fn form(fields: &Fields) -> Markup {
         (heading(&[("Users", "/settings/users")], &html! { "Create user" }, &html! {}))
         (summary(errors, &["name", "display_name", "role", "sign_in"]))
         form.form method="post" action="/settings/users" {
+            (once())
             (Field { required: true, ..field("name", "User name", "For example ada or ada@example.org. Events show this name as the actor.") }.text())
             (field("display_name", "Name", "The display name of the user.").text())
             (Field { required: true, value: role, ..field("role", "Role", "") }.select(None, &roles()))
@@ -140,16 +147,21 @@ async fn create(
     let display_name: Text = fields.read("display_name").unwrap_or_default();
     let role: Option<Role> = fields.required("role", "The role");
     let method = if fields.text("sign_in") == "openid_connect" { Method::OpenidConnect } else { Method::Password };
+    let mut generated = None;
     if let (Some(name), Some(role), []) = (name, role, fields.broken()) {
         let (password, show_once) = match method {
             Method::Password => {
                 let (password, show_once) = made(None, true, &name).await?;
+                generated = Some(password.id);
                 (Some(password), show_once)
             }
             Method::OpenidConnect => (None, None),
         };
         let command = Command::Account(AccountAction::CreateUser { name: name.clone(), display_name, role, password });
-        match backend.execute(command, caller.context()).await {
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) if receipt.repeated && !is_own(&mut backend, receipt.position, &name, generated).await? => {
+                return Ok(shown_before(page_context, &backend, &name));
+            }
             Ok(receipt) => match show_once {
                 Some(password) => {
                     return Ok(
@@ -163,6 +175,32 @@ async fn create(
     }
     let page = Page::new("Create user", Section::Settings, form(&fields));
     Ok(page_context.refused(backend.position(), page))
+}
+
+/// Whether a user has the password that was generated for this request, although the request's key was used before: the service
+/// repeats a command if it does not know whether the database has stored it. If the views do not show the password yet, it may be
+/// that of an earlier request with the same form.
+async fn is_own(backend: &mut Backend, position: i64, name: &UserName, generated: Option<PasswordId>) -> Result<bool, Error> {
+    // Without a generated password, the page shows no secret.
+    let Some(generated) = generated else { return Ok(true) };
+    backend.reach(position).await;
+    let mut snapshot = backend.read_now().await?;
+    let found = accounts::credentials(snapshot.connection(), name).await?;
+    Ok(found.is_some_and(|found| matches!(found.user.sign_in, SignIn::Password { password, .. } if password == generated)))
+}
+
+/// The answer to a form with a generated password that was sent again.
+fn shown_before(page_context: PageContext, backend: &Backend, name: &UserName) -> HttpResponse {
+    let path = format!("/settings/users/{}", name.in_url());
+    let content = html! {
+        (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &html! {}))
+        (secret::shown_before(
+            &html! { "This form was sent before: the user " strong { (name) } " has a one-time password." },
+            "If the password is lost, create another one-time password on the user's page.",
+            ("Back to the user", &path),
+        ))
+    };
+    page_context.shown(backend.position(), Page::new("One-time password", Section::Settings, content))
 }
 
 /// The page with a generated password.
@@ -186,7 +224,7 @@ async fn show_password(
 }
 
 async fn show(
-    _: Administrator,
+    _: Auditor,
     page_context: PageContext,
     Path(name): Path<UserName>,
     mut backend: Backend,
@@ -195,7 +233,7 @@ async fn show(
     let content = view(&page_context, &name, &mut snapshot, &[]).await?;
     let page =
         Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
-    page_context.answer(snapshot, page).await
+    page_context.about("user", &name).answer(snapshot, page).await
 }
 
 async fn view(
@@ -209,6 +247,14 @@ async fn view(
     let user: Entry<UserView, UserName> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read_as()?;
     let live = accounts::sessions(snapshot.connection(), Some(name), true, at, None, 100).await?;
     let administrators = accounts::administrators(snapshot.connection()).await?;
+    let attempts = timeline::Filter {
+        aggregate_type: Some("user".to_owned()),
+        aggregate_id: Some(name.as_str().to_owned()),
+        event_types: ["UserSignInsFailed", "UserLockedOut", "UserUnlocked"].map(str::to_owned).to_vec(),
+        before: Some(snapshot.position + 1),
+        ..timeline::Filter::default()
+    };
+    let attempts = timeline::list(snapshot.connection(), &attempts, timeline::Order::NewestFirst, 10).await?;
     let allowed = page_context.may_change(snapshot, Role::Administrator);
     let others = administrators.iter().filter(|(other, _)| other != name).count();
     let last = user.spec.role == Role::Administrator && !user.retired && others == 0;
@@ -225,7 +271,11 @@ async fn view(
             ("Last lock-out", locked_out(user.spec.locked_out)),
         ]))
         (card("role", "Role", &role(&user, &allowed, errors)))
-        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, page_context.now, false)))
+        (card("sign-ins", "Failed sign-ins and lock-outs", &html! {
+            @if attempts.is_empty() { p { "None" } } @else { (lines(&attempts)) }
+            p { a href=(format!("/timeline?object=user/{}", name.in_url())) { "All events of this user" } }
+        }))
+        (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, (at, snapshot.moment()), false)))
     })
 }
 
@@ -253,10 +303,10 @@ fn actions(user: &Entry<UserView, UserName>, last: bool, allowed: &Allowed) -> M
         (other, _) => other.clone(),
     };
     html! {
-        (post("reset", &path("password"), Look::Usual, "key", "Create one-time password", &reset, &html! {}))
+        (link("reset", &path("password"), Look::Usual, "key", "Create one-time password", &reset))
         @if user.spec.locked_out.is_some() { (post("unlock", &path("unlock"), Look::Usual, "", "Unlock", allowed, &html! {})) }
         @if user.retired { (post("enable", &path("enable"), Look::Usual, "", "Enable user", allowed, &html! {})) }
-        @else { (post("disable", &path("disable"), Look::Danger, "lock-fill", "Disable user and end sessions", &disable, &html! {})) }
+        @else { (link("disable", &path("disable"), Look::Usual, "lock-fill", "Disable user", &disable)) }
     }
 }
 
@@ -332,9 +382,12 @@ async fn reset_password(
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let (password, show_once) = made(None, true, &name).await?;
-    // Without the form's key: if the form is sent twice, each answer shows a password that was really set.
+    let generated = Some(password.id);
     let command = Command::Account(AccountAction::SetPassword { user: name.clone(), password, keep: None });
-    match backend.execute(command, caller.context()).await {
+    match backend.execute(command, fields.context(&caller)).await {
+        Ok(receipt) if receipt.repeated && !is_own(&mut backend, receipt.position, &name, generated).await? => {
+            Ok(shown_before(page_context, &backend, &name))
+        }
         Ok(receipt) => {
             let what = "The password was set, and all sessions of the user were ended";
             Ok(show_password(page_context, &mut backend, &receipt, &name, what, &show_once.unwrap_or_default()).await)
@@ -344,6 +397,63 @@ async fn reset_password(
             refuse(page_context, &mut backend, &name, fields.broken()).await
         }
     }
+}
+
+async fn confirm_reset(
+    _: Administrator,
+    page_context: PageContext,
+    Path(name): Path<UserName>,
+    backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let effects = [
+        html! { "The user gets a new one-time password. The next page shows it once, for you to send to the user." },
+        html! { "The current password stops working, and all sessions of the user end." },
+        html! { "The user must choose another password at the next sign-in." },
+    ];
+    confirmation(page_context, backend, &name, ("Create one-time password for", "password", "Create one-time password"), &effects)
+        .await
+}
+
+async fn confirm_disable(
+    _: Administrator,
+    page_context: PageContext,
+    Path(name): Path<UserName>,
+    backend: Backend,
+) -> Result<HttpResponse, Error> {
+    let effects = [
+        html! { "The user can no longer sign in, and all sessions of the user end now." },
+        html! { "Access tokens are not affected: revoke those that the user knows under " a href="/settings/tokens" { "Access tokens" } "." },
+        html! { "The user and everything that the user did stay in the record. An administrator can enable the user again." },
+    ];
+    confirmation(page_context, backend, &name, ("Disable user", "disable", "Disable user and end sessions"), &effects).await
+}
+
+/// The page before an action on a user: the beginning of its title, the action's path below the user, its button.
+async fn confirmation(
+    page_context: PageContext,
+    mut backend: Backend,
+    name: &UserName,
+    (what, path, button): (&str, &str, &str),
+    effects: &[Markup],
+) -> Result<HttpResponse, Error> {
+    let mut snapshot = backend.read().await?;
+    let at = snapshot.at;
+    let item = catalogue::find(snapshot.connection(), "user", name.as_str(), at).await?;
+    item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?;
+    let allowed = page_context.may_change(&snapshot, Role::Administrator);
+    let back = format!("/settings/users/{}", name.in_url());
+    let title = format!("{what} {name}");
+    let content = confirm::view(&Confirmation {
+        crumbs: &[("Users", "/settings/users"), (name.as_str(), back.as_str())],
+        title: &title,
+        effects,
+        path: &format!("{back}/{path}"),
+        button,
+        fields: html! {},
+        allowed: &allowed,
+        back: &back,
+    });
+    page_context.answer(snapshot, Page::new(&title, Section::Settings, content)).await
 }
 
 async fn disable(

@@ -8,7 +8,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use maud::{Markup, html};
 
 /// What each worker does.
-const WORKERS: [(&str, &str); 14] = [
+const WORKERS: [(&str, &str); 15] = [
     ("boot_table", "Follows the views, so that servers boot with the current files"),
     ("database_canary", "Detects broken connections to the database"),
     ("disk_watch", "Measures free disk space"),
@@ -21,6 +21,7 @@ const WORKERS: [(&str, &str); 14] = [
     ("log_feed", "Follows the end of the event log"),
     ("projector", "Updates the views from the event log"),
     ("reactor", "Runs the plugins of deployments"),
+    ("reservation_expiry", "Ends expired reservations of addresses"),
     ("session_expiry", "Ends expired sessions"),
     ("webhooks", "Starts the deliveries of webhooks"),
 ];

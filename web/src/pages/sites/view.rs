@@ -1,12 +1,10 @@
 //! Views of sites.
 
-use crate::english::counted;
 use crate::pages::catalogue::{SITE, list, options};
 use crate::pages::components::action::{self, Allowed, Look};
-use crate::pages::components::badge::{Tone, badge};
+use crate::pages::components::badge::Tone;
 use crate::pages::components::block::{self, card};
-use crate::pages::components::time::since;
-use bootledger_aggregates::drift::DriftProblem;
+use crate::pages::differences::LastChecks;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
@@ -17,22 +15,32 @@ use bootledger_projections::questions::site_uses::SiteUse;
 use bootledger_projections::rows::catalogue::{DhcpServerView, Entry};
 use maud::{Markup, html};
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[list::Heading<SiteSpec>] = &[
+    list::Heading::new("site", "Site", |site| list::Value::text(&site.key)),
+    list::Heading::new("title", "Title", |site| list::Value::text(&site.spec.name)),
+    list::Heading::new("domain", "Domain", |site| list::Value::text(&site.spec.domain)),
+    list::Heading::shown("networks", "Networks"),
+    list::Heading::shown("differences", "Differences"),
+    list::Heading::shown("checked", "Last checked"),
+];
+
 /// The list's table.
 pub(super) fn table(
+    head: &Markup,
     sites: &[Entry<SiteSpec>],
     networks: &[Entry<NetworkSpec>],
     counts: &[(Name, i64)],
-    checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
+    checks: &LastChecks,
     now: Timestamp,
 ) -> Markup {
     html! {
         table.cards {
             caption.visually-hidden { "Sites" }
-            thead { tr { th scope="col" { "Site" } th scope="col" { "Title" } th scope="col" { "Domain" } th scope="col" { "Networks" } th scope="col" { "Differences" } th scope="col" { "Last checked" } } }
+            (head)
             tbody {
                 @for site in sites {
                     @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
-                    @let check = checks.iter().find(|(known, ..)| *known == site.key);
                     @let networks = networks.iter().filter(|network| network.spec.site == site.key).count();
                     tr {
                         (list::name(&SITE, site.key.as_str(), site.retired))
@@ -40,13 +48,10 @@ pub(super) fn table(
                         td data-label="Domain" { code { (site.spec.domain) } }
                         td data-label="Networks" { a href=(format!("/networks?q={}", site.key)) { (networks) } }
                         td data-label="Differences" {
-                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (badge(Tone::Warn, &counted(count, "difference", "differences"))) } }
-                            @else if check.is_some_and(|(_, at, _)| at.is_some()) { (badge(Tone::Good, "None")) }
-                            @else { span.quiet { "unknown" } }
+                            @let observed = checks.observed(&site.key, count, true);
+                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (observed) } } @else { (observed) }
                         }
-                        td data-label="Last checked" {
-                            @match check { Some((_, Some(at), problems)) => { (since(*at, now)) " ago" @if !problems.is_empty() { " " (badge(Tone::Warn, "Incomplete")) } } _ => { span.quiet { "never" } } }
-                        }
+                        td data-label="Last checked" { (checks.checked(&site.key, true, now)) }
                     }
                 }
             }
@@ -154,6 +159,7 @@ pub(super) fn site_use(site: &Name, found: &SiteUse) -> Markup {
 mod tests {
     use super::*;
     use crate::pages::tests::selectors::{attributes, texts};
+    use bootledger_projections::rows::drift::LastCheck;
     use serde_json::json;
 
     fn site() -> Entry<SiteSpec> {
@@ -176,8 +182,13 @@ mod tests {
 
     #[test]
     fn the_list_says_how_much_differs() {
-        let checks = [("dc1".parse().expect("a name"), Some(Timestamp::default()), vec![])];
-        let html = table(&[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
+        let checks = LastChecks::from(vec![LastCheck {
+            site: "dc1".parse().expect("a name"),
+            checked_at: Some(Timestamp::default()),
+            compared: 3,
+            problems: vec![],
+        }]);
+        let html = table(&html! {}, &[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
         assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
         assert!(texts(&html, "td a[href$='#drift']")[0].starts_with('3'));
     }

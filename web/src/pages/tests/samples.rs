@@ -45,6 +45,7 @@ pub(crate) fn deployment() -> Deployment {
         installed_at: None,
         puppet_failure: None,
         settings: bootledger_aggregates::settings::ResolvedSettings::default(),
+        notes: bootledger_aggregates::deployment::notes::Notes::default(),
     }
 }
 
@@ -96,6 +97,11 @@ pub(crate) fn device() -> Device {
         site: "dc1".parse().expect("a name"),
         rack: name("dc1-r01"),
         rack_position: Some(10),
+        height: 1,
+        face: bootledger_aggregates::device::footprint::Face::Both,
+        lock: None,
+        notes: bootledger_aggregates::values::notes::Notes::default(),
+        tags: vec![],
         macs: vec!["52:54:00:00:00:01".parse().expect("a MAC")],
         management: None,
         parent: None,

@@ -101,7 +101,7 @@ async fn show(
         json: Some(format!("/api/v1/ventures/{venture}")),
         ..Page::new(&title, Section::Ventures, entry::shown(&parts))
     };
-    page_context.answer(snapshot, page).await
+    page_context.about("venture", &venture).answer(snapshot, page).await
 }
 
 async fn live(
@@ -124,7 +124,7 @@ async fn new(
     Path(venture): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     entry::find::<VentureView>(&mut snapshot, &VENTURE, venture.as_str()).await?;
     let content = form::role(
         &venture,
@@ -174,7 +174,7 @@ async fn edit(
     Path((venture, role)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let (entry, spec) = find(&mut snapshot, &venture, &role).await?;
     let fields = Fields::new(form::role_pairs(&spec));
     let images = forms::boot_images(&mut snapshot).await?;
@@ -237,7 +237,7 @@ async fn load(
     Path((venture, role)): Path<(Name, Name)>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let may = page_context.may_change(&snapshot, Role::Administrator);
     let content = question(&mut snapshot, &venture, &role, &may, &Fields::default()).await?;
     page_context.answer(snapshot, Page::new(&format!("Retire role {role}"), Section::Ventures, content)).await

@@ -2,16 +2,32 @@
 
 use super::lineage::{self, From};
 use crate::pages::catalogue::VENTURE;
+use crate::pages::catalogue::list::{self, Heading, Value};
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::layout::PageContext;
-use crate::pages::list as lists;
+use crate::pages::list::Listing;
+use crate::pages::list::filters::bar;
+use crate::pages::list::views::Views;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::RoleSpec;
 use bootledger_projections::questions::role_uses::RoleUse;
 use bootledger_projections::rows::catalogue::{Entry, VentureView};
 use maud::{Markup, html};
+
+/// The columns of the CSV.
+pub(super) const COLUMNS: &[Heading<VentureView>] = &[
+    Heading::new("venture", "Venture", |venture| Value::text(&venture.key)),
+    Heading::new("parent", "Parent", |venture| optional(venture.spec.spec.parent.as_ref())),
+    Heading::new("description", "Description", |venture| Value::text(&venture.spec.spec.description)),
+    Heading::new("default_boot_image", "Default boot image", |venture| optional(venture.spec.spec.default_boot_image.as_ref())),
+    Heading::new("roles", "Roles", |venture| Value::Text(names(venture.spec.roles.keys()))),
+];
+
+fn optional(name: Option<&Name>) -> Value {
+    Value::Text(name.map(ToString::to_string).unwrap_or_default())
+}
 
 /// Names separated by commas.
 pub(super) fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
@@ -65,10 +81,21 @@ pub(super) fn tree(
     page_context: &PageContext,
     all: &[Entry<VentureView>],
     uses: &[RoleUse],
-    q: Option<&str>,
+    (q, views): (Option<&str>, &Views),
     may: &Allowed,
 ) -> Markup {
     let shown = shown(all, q);
+    let csv = page_context.with("as", Some("csv"));
+    let json = list::json(page_context, "/api/v1/ventures");
+    let listing = Listing {
+        page_context,
+        many: "ventures",
+        choices: &[],
+        total: i64::try_from(all.len()).unwrap_or(i64::MAX),
+        columns: None,
+        views: views.menu(page_context),
+        exports: (Some(&csv), Some(&json)),
+    };
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {
         (block::heading(&[], &html! { (VENTURE.many) }, &action::link("new", &VENTURE.new_path(), Look::Primary, "plus-lg", "Create venture", may)))
@@ -79,7 +106,8 @@ pub(super) fn tree(
                 &html! { a.button.primary href=(VENTURE.new_path()) { "Create venture" } },
             ))
         } @else {
-            (lists::filters(page_context, VENTURE.path, "Name, description or role", &[], &html! {}))
+            (bar(page_context, VENTURE.path, "Name, description or role", &[]))
+            (listing.tools(shown.len()))
             @if shown.is_empty() { (block::empty("No results.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
             @let roots: Vec<_> = current.iter().copied().filter(|venture| parent(venture, &current).is_none()).collect();
             @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &current, uses, 0)) } } }

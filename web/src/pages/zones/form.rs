@@ -41,7 +41,7 @@ pub(super) async fn edit(
     Path(zone): Path<DomainName>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    let mut snapshot = backend.read().await?;
+    let mut snapshot = backend.read_now().await?;
     let (zone, site, _) = find(&mut snapshot, &zone).await?;
     let content = shown(&zone, site.sequence, &Fields::new(pairs(&zone)));
     page_context.answer(snapshot, Page::new(&format!("Edit {zone}"), Section::Zones, content)).await

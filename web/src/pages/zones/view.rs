@@ -1,15 +1,18 @@
 //! Views of DNS zones.
 
-use crate::english::counted;
 use crate::machines::dns::zone::NOT_SERVED;
 use crate::pages::components::action::{self, Allowed, Look};
 use crate::pages::components::badge::{Tone, badge};
 use crate::pages::components::block::{self, card};
 use crate::pages::components::time::{since, until};
+use crate::pages::csv::cell;
+use crate::pages::differences::LastChecks;
 use crate::pages::layout::PageContext;
-use crate::pages::list as lists;
+use crate::pages::list::filters::bar;
+use crate::pages::list::paging::{Place, Slice};
+use crate::pages::list::views::Views;
+use crate::pages::list::{self as lists, Listing, sort_link};
 use crate::wording;
-use bootledger_aggregates::drift::DriftProblem;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -21,6 +24,7 @@ use bootledger_projections::rows::catalogue::Entry;
 use bootledger_projections::rows::dns_records::DnsRecord;
 use maud::{Markup, html};
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// A zone in the list.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +33,8 @@ pub(super) struct Row<'a> {
     pub(super) site: &'a Name,
     /// The zone and its settings.
     pub(super) zone: &'a Zone,
-    /// Whether the zone's records are published to a primary.
-    pub(super) updates: bool,
+    /// The primary that the zone's records are published to.
+    pub(super) primary: Option<IpAddr>,
 }
 
 impl Row<'_> {
@@ -38,6 +42,16 @@ impl Row<'_> {
     pub(super) fn place(&self) -> String {
         format!("{} {}", self.site, self.zone)
     }
+}
+
+/// The columns of the CSV.
+pub(super) const CSV: &str = "zone,site,direction,primary\r\n";
+
+/// A row of the CSV.
+pub(super) fn line(row: &Row<'_>) -> String {
+    let direction = if is_reverse(row.zone) { "reverse" } else { "forward" };
+    let primary = row.primary.map(|primary| primary.to_string()).unwrap_or_default();
+    format!("{},{},{direction},{}\r\n", cell(&row.zone.to_string()), cell(row.site.as_str()), cell(&primary))
 }
 
 /// One page of a zone's records.
@@ -55,47 +69,61 @@ pub(super) fn is_reverse(zone: &Zone) -> bool {
     zone.is_reverse()
 }
 
+/// The path of the list as JSON: zones are parts of sites.
+pub(super) const JSON: &str = "/api/v1/sites";
+
 /// The list's content.
 pub(super) fn list(
     page_context: &PageContext,
-    rows: &[Row<'_>],
-    next: Option<&str>,
+    (slice, total, sort): (&Slice<Row<'_>>, i64, &str),
+    views: &Views,
     no_site: bool,
     counts: &[(Name, i64)],
-    checks: &[(Name, Option<Timestamp>, Vec<DriftProblem>)],
+    (checks, now): (&LastChecks, Timestamp),
 ) -> Markup {
-    let searched = !page_context.parameter("q").is_empty() || !page_context.parameter("after").is_empty();
+    let searched = !page_context.parameter("q").is_empty() || Place::of(page_context) != Place::First;
+    let rows = &slice.rows;
+    let csv = page_context.with("as", Some("csv"));
+    let listing = Listing {
+        page_context,
+        many: "zones",
+        choices: &[],
+        total,
+        columns: None,
+        views: views.menu(page_context),
+        exports: (Some(&csv), Some(JSON)),
+    };
+    let heading = |name, label, sortable| sort_link(page_context, sort, name, label, sortable);
     html! {
         (block::heading(&[], &html! { "DNS zones" }, &html! {}))
         @if rows.is_empty() && !searched {
             @if no_site { (block::empty("There are no zones yet. Zones belong to a site. Create a site with the zones that Bootledger manages.", &html! { a.button.primary href="/sites/_new" { "Create site" } })) }
             @else { (block::empty("No site has a DNS zone that Bootledger manages, so no host names can be assigned. Add zones to a site.", &html! { a.button.primary href="/sites" { "Sites" } })) }
         } @else {
-            (lists::filters(page_context, "/zones", "Zone or site", &[], &html! {}))
+            (bar(page_context, "/zones", "Zone or site", &[]))
+            (listing.tools(rows.len()))
             @if rows.is_empty() { (block::empty("No results.", &html! { a.button href="/zones" { "Show all" } })) }
             @else {
-                div.scroll {
+                (listing.table(slice, &html! {
                     table.cards {
                         caption.visually-hidden { "DNS zones" }
-                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Updates" } th scope="col" { "Differences of the site" } th scope="col" { "Last checked" } } }
+                        thead { tr { (heading("zone", "Zone", true)) (heading("site", "Site", true)) (heading("direction", "Direction", false)) (heading("updates", "Expected", false)) (heading("differences", "Observed at the site", false)) (heading("checked", "Last checked", false)) } }
                         tbody {
                             @for row in rows {
                                 @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
-                                @let checked = checks.iter().find(|(site, ..)| site == row.site).and_then(|(_, at, _)| *at);
+                                @let observed = checks.observed(row.site, count, row.primary.is_some());
                                 tr {
                                     th scope="row" { a href=(format!("/zones/{}", row.zone)) { (row.zone) } }
                                     td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
                                     td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
-                                    td data-label="Updates" { @if row.updates { "published to its primary" } @else { span.quiet { "only in the zone file" } } }
-                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &counted(count, "difference", "differences"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "unknown" } } }
-                                    td data-label="Last checked" { @match checked { Some(at) => { (since(at, page_context.now)) " ago" } None => { span.quiet { "never" } } } }
+                                    td data-label="Expected" { @match row.primary { Some(primary) => { "at its primary " code { (primary) } } None => span.quiet { "only in the zone file" } } }
+                                    td data-label="Observed" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (observed) } } @else { (observed) } }
+                                    td data-label="Last checked" { (checks.checked(row.site, row.primary.is_some(), now)) }
                                 }
                             }
                         }
                     }
-                }
-                @let first = (!page_context.parameter("after").is_empty()).then(|| page_context.with("", None));
-                (block::pager(rows.len(), first.as_deref(), next.map(|next| page_context.with("after", Some(next))).as_deref()))
+                }, &html! {}))
             }
         }
     }
@@ -215,7 +243,7 @@ pub(super) fn records(page_context: &PageContext, path: &str, records: &Records)
         "records",
         "Records",
         &html! {
-            @if !records.items.is_empty() || searched { (lists::filters(page_context, path, "Name, address or host", &[], &html! {})) }
+            @if !records.items.is_empty() || searched { (lists::search(page_context, path, "Name, address or host")) }
             @if records.items.is_empty() && !searched {
                 p { "No records yet. Deployments create the records of their servers." }
             } @else if records.items.is_empty() { p { "No results." } }

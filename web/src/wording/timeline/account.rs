@@ -1,9 +1,10 @@
 //! Sentences about users, their sessions, and access tokens.
 
 use super::Actor;
+use bootledger_aggregates::saved_view::SavedViewEvent;
 use bootledger_aggregates::session::{EndReason, Method, SessionEvent, SessionSpec};
 use bootledger_aggregates::token::{TokenEvent, TokenScope};
-use bootledger_aggregates::user::{Limited, SignIn, UserEvent};
+use bootledger_aggregates::user::{FailedSignIns, Limited, SignIn, UserEvent};
 use bootledger_aggregates::values::user_name::UserName;
 
 pub(super) fn user(name: &UserName, event: &UserEvent, who: &Actor<'_>) -> String {
@@ -33,6 +34,19 @@ pub(super) fn user(name: &UserName, event: &UserEvent, who: &Actor<'_>) -> Strin
             format!("Sign-ins as user {name}{from} are limited after too many failed attempts")
         }
         UserEvent::UserUnlocked {} => format!("{who} unlocked user {name}"),
+        UserEvent::UserSignInsFailed(failed) => failed_sign_ins(failed, &format!("as user {name}")),
+    }
+}
+
+fn failed_sign_ins(failed: &FailedSignIns, attempted: &str) -> String {
+    let from = match (failed.client, failed.clients) {
+        (Some(client), _) => format!(" from {client}"),
+        (None, 0 | 1) => String::new(),
+        (None, clients) => format!(" from {clients} addresses"),
+    };
+    match failed.count {
+        1 => format!("A sign-in {attempted}{from} failed"),
+        count => format!("{count} sign-ins {attempted}{from} failed since {}", failed.since),
     }
 }
 
@@ -46,6 +60,7 @@ pub(super) fn session(user: &str, event: &SessionEvent, who: &Actor<'_>) -> Stri
             };
             format!("User {user} signed in{through}{from}")
         }
+        SessionEvent::UnknownUserSignInsFailed(failed) => failed_sign_ins(failed, "with an unknown user name"),
         SessionEvent::SessionEnded { reason } => match reason {
             EndReason::SignedOut => format!("User {user} signed out"),
             EndReason::Revoked => format!("{who} revoked a session of user {user}"),
@@ -61,6 +76,7 @@ pub(super) fn token(name: &str, event: &TokenEvent, who: &Actor<'_>) -> String {
         TokenEvent::TokenCreated { name, scope, .. } => {
             let scope = match scope {
                 TokenScope::Viewer => "viewer".to_owned(),
+                TokenScope::Auditor => "auditor".to_owned(),
                 TokenScope::Operator => "operator".to_owned(),
                 TokenScope::Administrator => "administrator".to_owned(),
                 TokenScope::DhcpServer(server) => format!("DHCP server {server}"),
@@ -69,5 +85,16 @@ pub(super) fn token(name: &str, event: &TokenEvent, who: &Actor<'_>) -> String {
             format!("{who} created access token {name} with scope {scope}")
         }
         TokenEvent::TokenRevoked {} => format!("{who} revoked access token {name}"),
+    }
+}
+
+pub(super) fn saved_view(event: &SavedViewEvent, who: &Actor<'_>, is_new: bool) -> String {
+    match event {
+        SavedViewEvent::ViewSaved { spec, .. } => {
+            let (saved, shared) =
+                (if is_new { "saved" } else { "changed" }, if spec.shared { ", shared with everyone" } else { "" });
+            format!("{who} {saved} view \u{201c}{}\u{201d} of the list {}{shared}", spec.name, spec.list)
+        }
+        SavedViewEvent::ViewDeleted {} => format!("{who} deleted a saved view"),
     }
 }

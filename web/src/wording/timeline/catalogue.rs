@@ -7,11 +7,13 @@ use bootledger_aggregates::boot_image::BootImageEvent;
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::network::NetworkEvent;
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::reservation::ReservationEvent;
 use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::VentureEvent;
 use bootledger_aggregates::webhook::WebhookEvent;
+use std::net::Ipv4Addr;
 
 pub(super) fn site(name: &Name, event: &SiteEvent, who: &Actor<'_>, saved: &str) -> String {
     match event {
@@ -81,6 +83,17 @@ pub(super) fn webhook(name: &Name, event: &WebhookEvent, who: &Actor<'_>, saved:
         WebhookEvent::WebhookEventSkipped { position, reason } => {
             format!("{who} skipped event {position} for webhook {name}{}", after_colon(reason.as_str()))
         }
+    }
+}
+
+pub(super) fn reservation(ip: Ipv4Addr, event: &ReservationEvent, who: &Actor<'_>) -> String {
+    match event {
+        ReservationEvent::AddressReserved { network, spec } => {
+            let until = spec.expires.map(|end| format!(" until {end}")).unwrap_or_default();
+            format!("{who} reserved {ip} in network {network}{until}: {}", spec.note)
+        }
+        ReservationEvent::AddressReleased { network } => format!("{who} released {ip} in network {network}"),
+        ReservationEvent::ReservationExpired { network } => format!("The reservation of {ip} in network {network} expired"),
     }
 }
 

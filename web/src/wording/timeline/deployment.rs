@@ -4,6 +4,7 @@ use super::{Actor, after_colon};
 use crate::wording::plugins;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DoneBy, Stage};
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
+use bootledger_aggregates::deployment::notes::Notes;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::rows::holders::HolderNames;
 
@@ -60,6 +61,15 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, holders: &Hold
             };
             format!("{hostname}: the next network boot starts {boot}, because {}", because(reason, who))
         }
+        E::RestartReported { .. } => format!("{who} reported that {hostname} was restarted"),
+        E::DeploymentNoted(notes) if notes.is_empty() => format!("{who} removed the note and the ticket of {hostname}"),
+        E::DeploymentNoted(Notes { note, ticket }) if note.is_empty() => {
+            format!("{who} set the ticket of the deployment of {hostname} to {ticket}")
+        }
+        E::DeploymentNoted(Notes { note, ticket }) => {
+            let ticket = if ticket.is_empty() { String::new() } else { format!(" [{ticket}]") };
+            format!("{who} wrote a note about the deployment of {hostname}{ticket}{}", after_colon(note.as_str()))
+        }
         E::DeploymentOverdue { stage, limit_minutes, .. } => {
             let stage = match stage {
                 Stage::Open => "preparation",
@@ -79,7 +89,7 @@ fn reported(by: &DoneBy, status: &str) -> String {
     match by {
         DoneBy::Ip { address } => format!("server {address} reported it"),
         DoneBy::Token { address } => format!("{address} reported it with the deployment's token"),
-        DoneBy::Operator { name } => format!("{name} marked it as {status}"),
+        DoneBy::Operator { name, reason } => format!("{name} marked it as {status}{}", after_colon(reason.as_str())),
         DoneBy::Puppet { certname } => format!("the Puppet run of {certname} succeeded"),
     }
 }

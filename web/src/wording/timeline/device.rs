@@ -5,9 +5,11 @@ use crate::english::counted;
 use crate::wording::devices;
 use bootledger_aggregates::device::event::{DeviceEvent, RemovedBecause};
 use bootledger_aggregates::device::facts::FactsRecorded;
+use bootledger_aggregates::device::footprint::Face;
 use bootledger_aggregates::device::patch::Removed;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use bootledger_aggregates::device::register::DeviceChanged;
+use bootledger_aggregates::values::notes::Notes;
 use bootledger_aggregates::values::text::Text;
 use std::fmt::Display;
 
@@ -26,6 +28,8 @@ pub(super) fn device(name: &str, parent: Option<&str>, event: &DeviceEvent, who:
         E::FactsRecorded(facts) => format!("{who} recorded facts about {name}{}", after_colon(&recorded(facts))),
         E::DeviceVerified {} => format!("{who} verified {name}"),
         E::DeviceUnverified {} => format!("{who} revoked the verification of {name}"),
+        E::DeviceLocked(lock) => format!("{who} locked {name}: {}", lock.reason),
+        E::DeviceUnlocked {} => format!("{who} unlocked {name}"),
         E::DhcpEntriesRemoved { entries, because, .. } => {
             let entries = list(entries.iter().map(|entry| format!("{} for {}", entry.ip, entry.mac)));
             let because = match because {
@@ -96,6 +100,15 @@ fn power(action: PowerAction, network_boot: bool) -> String {
     if network_boot { format!("{action} with one network boot") } else { action.to_owned() }
 }
 
+/// The first line of notes, shortened; the event has all of them.
+fn first_line(notes: &Notes) -> String {
+    const MOST: usize = 80;
+    let text = notes.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(MOST).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
+
 fn changed(change: &DeviceChanged) -> String {
     let mut parts = vec![];
     let number = |what: &str, pair: &Option<(Text, Text)>| {
@@ -107,6 +120,19 @@ fn changed(change: &DeviceChanged) -> String {
     parts.extend(change.site.as_ref().map(|site| format!("site {site}")));
     parts.extend(change.rack.as_ref().map(|rack| format!("rack {rack}")));
     parts.extend(change.position.map(|unit| format!("rack unit {unit}")));
+    parts.extend(change.height.map(|height| format!("height {}", counted(height, "unit", "units"))));
+    parts.extend(change.face.map(|face| match face {
+        Face::Both => "front and rear of the rack".to_owned(),
+        Face::Front => "front of the rack".to_owned(),
+        Face::Rear => "rear of the rack".to_owned(),
+    }));
+    parts.extend(change.tags_added.iter().map(|tag| format!("tag {tag} added")));
+    parts.extend(change.tags_removed.iter().map(|tag| format!("tag {tag} removed")));
+    parts.extend(change.notes.as_ref().map(|(old, new)| match (old.is_empty(), new.is_empty()) {
+        (_, true) => format!("notes removed (they were \"{}\")", first_line(old)),
+        (true, false) => format!("notes \"{}\"", first_line(new)),
+        (false, false) => format!("notes \"{}\" instead of \"{}\"", first_line(new), first_line(old)),
+    }));
     parts.extend(change.macs_added.iter().map(|mac| format!("interface {mac} added")));
     parts.extend(change.macs_removed.iter().map(|mac| format!("interface {mac} removed")));
     parts.extend(change.management.as_ref().map(|management| format!("management controller {}", management.address)));

@@ -18,8 +18,10 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         "token" => (ID, Some("ops")),
         "session" => (ID, Some("ada")),
         "user" => ("ada", None),
+        "saved_view" | "bulk" => (ID, None),
         "drift" if payload["difference"]["server"] == "kea-1" => ("dc1/dhcp/kea-1", None),
         "drift" => ("dc1/dns/h200.dc1.example/A", None),
+        "reservation" => ("10.0.0.20", None),
         _ => ("some-key", None),
     };
     Line {
@@ -37,6 +39,7 @@ fn line(aggregate_type: &str, payload: &serde_json::Value) -> Line {
         subject: subject.map(str::to_owned),
         parent: payload.get("parent").map(|_| "blade centre 1".to_owned()),
         holders: holders(),
+        states: None,
     }
 }
 

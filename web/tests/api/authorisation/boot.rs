@@ -45,7 +45,7 @@ async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
                 let request =
                     request.peer_addr(format!("{client}:50000").parse().expect("an address")).set_payload("stage=partitioning");
                 let before = commands(&site).len();
-                site.answer(Ok(Receipt { position: 1, id: fixtures.deployments[0].to_string() }));
+                site.answer(Ok(Receipt { position: 1, id: fixtures.deployments[0].to_string(), repeated: false }));
                 let answer = service.call(request.to_request()).await.expect("an answer");
                 let status = answer.status().as_u16();
                 // If there was no command, its answer must not be used for the next one.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 pub(super) enum Kind {
     Anonymous,
     ViewerToken,
+    AuditorToken,
     OperatorToken,
     AdministratorToken,
     OwnAgent,
@@ -21,6 +22,7 @@ pub(super) enum Kind {
     Puppet,
     PuppetBasic,
     ViewerPerson,
+    AuditorPerson,
     OperatorPerson,
     AdministratorPerson,
     OneTimePassword,
@@ -33,15 +35,16 @@ pub(super) enum Kind {
 }
 
 /// All kinds, in the order of the columns.
-pub(super) fn kinds() -> [Kind; 18] {
+pub(super) fn kinds() -> [Kind; 20] {
     use Kind::{
-        AdministratorPerson, AdministratorToken, Anonymous, BootToken, CrossSite, DisabledUser, EndedSession, ExpiredToken,
-        OneTimePassword, OperatorPerson, OperatorToken, OtherAgent, OwnAgent, Puppet, PuppetBasic, RevokedToken, ViewerPerson,
-        ViewerToken,
+        AdministratorPerson, AdministratorToken, Anonymous, AuditorPerson, AuditorToken, BootToken, CrossSite, DisabledUser,
+        EndedSession, ExpiredToken, OneTimePassword, OperatorPerson, OperatorToken, OtherAgent, OwnAgent, Puppet, PuppetBasic,
+        RevokedToken, ViewerPerson, ViewerToken,
     };
     [
         Anonymous,
         ViewerToken,
+        AuditorToken,
         OperatorToken,
         AdministratorToken,
         OwnAgent,
@@ -49,6 +52,7 @@ pub(super) fn kinds() -> [Kind; 18] {
         Puppet,
         PuppetBasic,
         ViewerPerson,
+        AuditorPerson,
         OperatorPerson,
         AdministratorPerson,
         OneTimePassword,
@@ -67,6 +71,7 @@ impl Kind {
         match self {
             Self::Anonymous => "no credentials",
             Self::ViewerToken => "viewer's token",
+            Self::AuditorToken => "auditor's token",
             Self::OperatorToken => "operator's token",
             Self::AdministratorToken => "administrator's token",
             Self::OwnAgent => "DHCP agent's token, of the server in the path",
@@ -74,6 +79,7 @@ impl Kind {
             Self::Puppet => "Puppet reports' token, as Bearer",
             Self::PuppetBasic => "Puppet reports' token, as Basic",
             Self::ViewerPerson => "viewer, signed in",
+            Self::AuditorPerson => "auditor, signed in",
             Self::OperatorPerson => "operator, signed in",
             Self::AdministratorPerson => "administrator, signed in",
             Self::OneTimePassword => "administrator, signed in with a one-time password",
@@ -114,6 +120,7 @@ impl Caller {
 fn kind_of(scope: &TokenScope) -> Kind {
     match scope {
         TokenScope::Viewer => Kind::ViewerToken,
+        TokenScope::Auditor => Kind::AuditorToken,
         TokenScope::Operator => Kind::OperatorToken,
         TokenScope::Administrator => Kind::AdministratorToken,
         TokenScope::DhcpServer(server) if server.as_str() == super::fixtures::DHCP_SERVER => Kind::OwnAgent,
@@ -126,7 +133,8 @@ fn kind_of(scope: &TokenScope) -> Kind {
 pub(super) async fn all(site: &TestSite, fixtures: &Fixtures) -> Vec<Caller> {
     let mut callers = vec![Caller { kind: Kind::Anonymous, headers: vec![], session: None }];
     let servers = [super::fixtures::DHCP_SERVER, "kea-2"].map(|name| TokenScope::DhcpServer(name.parse().expect("a name")));
-    let scopes = [TokenScope::Viewer, TokenScope::Operator, TokenScope::Administrator, TokenScope::PuppetReports];
+    let scopes =
+        [TokenScope::Viewer, TokenScope::Auditor, TokenScope::Operator, TokenScope::Administrator, TokenScope::PuppetReports];
     for scope in scopes.into_iter().chain(servers) {
         let kind = kind_of(&scope);
         let token = site.bearer(scope).await;
@@ -139,6 +147,7 @@ pub(super) async fn all(site: &TestSite, fixtures: &Fixtures) -> Vec<Caller> {
     }
     for (kind, name, role) in [
         (Kind::ViewerPerson, "vera", Role::Viewer),
+        (Kind::AuditorPerson, "aude", Role::Auditor),
         (Kind::OperatorPerson, "otto", Role::Operator),
         (Kind::AdministratorPerson, "ada", Role::Administrator),
         (Kind::CrossSite, "carl", Role::Administrator),

@@ -5,41 +5,65 @@ use super::callers::kinds;
 use std::fmt::Write as _;
 
 /// Name, meaning, and the class of each caller in the order of [`kinds`].
-const DECISIONS: [(&str, &str, &str); 14] = [
-    ("anybody", "open to whoever reaches the listener", "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"),
-    ("viewer", "read by viewers and above", "401 ok ok ok 403 403 403 401 ok ok ok 403 ok 401 401 401 401 401"),
-    ("operator", "changed by operators and above", "401 403 ok ok 403 403 403 401 403 ok ok 403 403 401 401 401 401 401"),
-    ("op-read", "read by operators and above", "401 403 ok ok 403 403 403 401 403 ok ok 403 ok 401 401 401 401 401"),
-    ("admin", "changed by administrators", "401 403 403 ok 403 403 403 401 403 403 ok 403 403 401 401 401 401 401"),
-    ("ad-read", "read by administrators", "401 403 403 ok 403 403 403 401 403 403 ok 403 ok 401 401 401 401 401"),
+const DECISIONS: [(&str, &str, &str); 18] = [
+    ("anybody", "open to whoever reaches the listener", "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"),
+    ("viewer", "read by viewers and above", "401 ok ok ok ok 403 403 403 401 ok ok ok ok 403 ok 401 401 401 401 401"),
+    ("operator", "changed by operators and above", "401 403 403 ok ok 403 403 403 401 403 403 ok ok 403 403 401 401 401 401 401"),
+    ("op-read", "read by operators and above", "401 403 403 ok ok 403 403 403 401 403 403 ok ok 403 ok 401 401 401 401 401"),
+    ("admin", "changed by administrators", "401 403 403 403 ok 403 403 403 401 403 403 403 ok 403 403 401 401 401 401 401"),
+    ("ad-read", "read by administrators", "401 403 403 403 ok 403 403 403 401 403 403 403 ok 403 ok 401 401 401 401 401"),
+    (
+        "verify",
+        "started by auditors and administrators",
+        "401 403 ok 403 ok 403 403 403 401 403 ok 403 ok 403 403 401 401 401 401 401",
+    ),
+    (
+        "audit",
+        "read by auditors and administrators",
+        "401 403 ok 403 ok 403 403 403 401 403 ok 403 ok 403 ok 401 401 401 401 401",
+    ),
     (
         "own",
         "one's own account, also with a one-time password",
-        "401 ok ok ok 403 403 403 401 ok ok ok ok 403 401 401 401 401 401",
+        "401 ok ok ok ok 403 403 403 401 ok ok ok ok ok 403 401 401 401 401 401",
     ),
-    ("own-page", "the page for that", "401 ok ok ok 403 403 403 401 ok ok ok ok ok 401 401 401 401 401"),
+    ("own-page", "the page for that", "401 ok ok ok ok 403 403 403 401 ok ok ok ok ok ok 401 401 401 401 401"),
     (
         "session",
         "one's own session; anybody's for administrators",
-        "401 403 403 ok 403 403 403 401 ok ok ok 403 403 401 401 401 401 401",
+        "401 403 403 403 ok 403 403 403 401 ok ok ok ok 403 403 401 401 401 401 401",
     ),
     (
         "agent",
         "the DHCP server's own agent, and administrators",
-        "401 403 403 ok ok 403 403 401 401 401 401 401 401 401 401 401 401 401",
+        "401 403 403 403 ok ok 403 403 401 401 401 401 401 401 401 401 401 401 401 401",
     ),
     (
         "reports",
         "Puppet's report processor, and operators",
-        "401 403 ok ok 403 403 ok ok 401 401 401 401 401 401 401 401 401 401",
+        "401 403 403 ok ok 403 403 ok ok 401 401 401 401 401 401 401 401 401 401 401",
     ),
-    ("sign-in", "anybody, from one of our own pages", "403 403 403 403 403 403 403 403 ok ok ok ok 403 ok ok 403 403 403"),
+    ("sign-in", "anybody, from one of our own pages", "403 403 403 403 403 403 403 403 403 ok ok ok ok ok 403 ok ok 403 403 403"),
     (
         "by-token",
         "refused by address alone where the network asks for the deployment's token; see the boot matrix",
-        "403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403",
+        "403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403",
     ),
-    ("nothing", "a sentence that nothing is there", "404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404"),
+    (
+        "nothing",
+        "a sentence that nothing is there",
+        "404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404 404",
+    ),
+    (
+        "list-own",
+        "a user's or token's own view of a list",
+        "401 ok ok ok ok 403 403 403 401 ok ok ok ok 403 403 401 401 401 401 401",
+    ),
+    (
+        "end-page",
+        "the page before one's own session ends; anybody's for administrators",
+        "401 403 403 403 ok 403 403 403 401 ok ok ok ok 403 ok 401 401 401 401 401",
+    ),
 ];
 
 /// The decision with these classes.

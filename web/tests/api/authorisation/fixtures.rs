@@ -16,6 +16,12 @@ use uuid::Uuid;
 /// The DHCP server of the kind "own agent".
 pub(super) const DHCP_SERVER: &str = "kea-1";
 
+/// A bulk action.
+const BULK: &str = "01920000-0000-7000-8000-0000000000b1";
+
+/// An address that an operator has reserved.
+const RESERVED: &str = "10.0.0.77";
+
 /// The objects that exist.
 pub(super) struct Fixtures {
     devices: [Uuid; 2],
@@ -93,6 +99,11 @@ impl Fixtures {
             in_progress(site, n, *device, *deployment).await;
         }
         site.user("uwe", Role::Viewer).await;
+        let row = json!({"target": devices[0], "name": "h200"});
+        let action = json!({"type": "BulkStarted", "action": {"action": "verify"}, "rows": [row], "list": "/devices", "level": "operator"});
+        site.append("bulk", BULK, action).await;
+        let spec = json!({"note": "For a firewall", "expires": "2026-03-02T12:00:00Z"});
+        site.append("reservation", RESERVED, json!({"type": "AddressReserved", "network": "servers", "spec": spec})).await;
         let others_session = site.session("uwe").await.0;
         let token = site.token(TokenScope::Viewer, None).await.0;
         Follower::new(site.pool.clone()).step(&site.boot.table).await.expect("the boot table is loaded");
@@ -124,12 +135,13 @@ impl Fixtures {
             "key" if of("/ventures") => "shop".to_owned(),
             "key" if of("/boot-images") => "debian".to_owned(),
             "key" if of("/dhcp-servers") => DHCP_SERVER.to_owned(),
-            "key" if of("/webhooks") => "chat".to_owned(),
+            "key" if of("/webhooks") || of("/settings/webhooks") => "chat".to_owned(),
             "key" if of("/secrets") => "bmc".to_owned(),
             "id" if of("/devices") => self.devices[0].to_string(),
             "id" if of("/deployments") => self.deployments[0].to_string(),
             "id" if pattern.contains("/sessions/") => "SESSION".to_owned(),
             "id" if pattern.contains("/tokens/") => self.token.to_string(),
+            "id" if of("/bulk-actions") => BULK.to_owned(),
             "id" => Uuid::nil().to_string(),
             "name" if of("/settings/secrets") => "bmc".to_owned(),
             "name" if of("/users") || of("/settings/users") => "uwe".to_owned(),
@@ -139,6 +151,8 @@ impl Fixtures {
             "file" if of("/dhcp") => "kea.json".to_owned(),
             "file" => "boot.ipxe".to_owned(),
             "image" => "debian".to_owned(),
+            "ip" if pattern.contains("/reservations/") => RESERVED.to_owned(),
+            "ip" => "10.0.0.20".to_owned(),
             "site" => "dc1".to_owned(),
             "role" => "web".to_owned(),
             "plugin" => "dns".to_owned(),
@@ -146,9 +160,11 @@ impl Fixtures {
             "since" | "from" | "hash" => "0".to_owned(),
             "tab" => "addresses".to_owned(),
             "zone" => "dc1.example".to_owned(),
-            "certname" => "h200.dc1.example".to_owned(),
+            "mac" => "52:54:00:00:00:01".to_owned(),
+            "hostname" | "certname" => "h200.dc1.example".to_owned(),
             "token" => self.boot_token.clone(),
             "path" => "a/b".to_owned(),
+            "topic" => "deploying".to_owned(),
             _ => panic!("{pattern}: say in the fixtures what {{{variable}}} is here"),
         })
     }

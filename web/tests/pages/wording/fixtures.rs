@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Visitor {
+pub(crate) enum Visitor {
     Administrator,
     Viewer,
     SignedIn,
@@ -25,14 +25,14 @@ pub(super) enum Visitor {
 }
 
 /// One request of a page. The label names the state of the page in its snapshot.
-pub(super) struct PageRequest {
-    pub(super) label: String,
-    pub(super) path: String,
-    pub(super) visitor: Visitor,
+pub(crate) struct PageRequest {
+    pub(crate) label: String,
+    pub(crate) path: String,
+    pub(crate) visitor: Visitor,
 }
 
 /// A request of an administrator's program.
-pub(super) fn show(label: &str, path: impl Into<String>) -> PageRequest {
+pub(crate) fn show(label: &str, path: impl Into<String>) -> PageRequest {
     PageRequest { label: label.to_owned(), path: path.into(), visitor: Visitor::Administrator }
 }
 
@@ -41,17 +41,19 @@ fn as_viewer(path: impl Into<String>) -> PageRequest {
 }
 
 /// The site, and what visitors send with their requests.
-pub(super) struct Fixtures {
-    pub(super) site: TestSite,
-    pub(super) administrator: String,
-    pub(super) viewer: String,
+pub(crate) struct Fixtures {
+    pub(crate) site: TestSite,
+    pub(crate) administrator: String,
+    pub(crate) viewer: String,
     /// The cookie of a signed-in administrator.
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
     downloads: Vec<(&'static str, Uuid)>,
+    session: Uuid,
+    token: Uuid,
 }
 
 /// A site without objects.
-pub(super) async fn empty() -> Fixtures {
+pub(crate) async fn empty() -> Fixtures {
     Fixtures::of(site(Downloads::default()).await, vec![]).await
 }
 
@@ -83,7 +85,7 @@ const DEVICES: [(&str, u128); 6] = [
 
 impl Fixtures {
     /// A site with some objects of each kind.
-    pub(super) async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let downloads = Downloads::in_each_status();
         let ids = downloads.ids();
         let site = site(downloads).await;
@@ -91,6 +93,9 @@ impl Fixtures {
         objects::devices(&site).await;
         objects::deployments(&site).await;
         objects::accounts(&site).await;
+        objects::reservations(&site).await;
+        objects::bulk_actions(&site).await;
+        objects::webhooks(&site).await;
         site.boot.application.vitals.worker("projector").succeeded();
         site.boot.application.vitals.worker("reactor").failed_because("connection refused");
         Self::of(site, ids).await
@@ -102,12 +107,13 @@ impl Fixtures {
         let administrator = site.bearer(TokenScope::Administrator).await;
         let viewer = site.bearer(TokenScope::Viewer).await;
         site.user("ada", Role::Administrator).await;
-        let cookie = site.session("ada").await.1;
-        Self { site, administrator, viewer, cookie, downloads }
+        let (session, cookie) = site.session("ada").await;
+        let token = site.token(TokenScope::Viewer, None).await.0;
+        Self { site, administrator, viewer, cookie, downloads, session: session.0, token: token.0 }
     }
 
     /// The requests for a route: usually one; several where a page looks different in several states.
-    pub(super) fn requests(&self, pattern: &str) -> Vec<PageRequest> {
+    pub(crate) fn requests(&self, pattern: &str) -> Vec<PageRequest> {
         let each = |devices: &[(&str, u128)], tab: &str| {
             devices.iter().map(|(label, number)| show(label, format!("/devices/{}{tab}", device(*number)))).collect::<Vec<_>>()
         };
@@ -137,8 +143,18 @@ impl Fixtures {
                         .map(move |request| PageRequest { label: format!("{tab}, {}", request.label), ..request })
                 })
                 .collect(),
+            "/compare" => vec![show("", "/compare"), show("a network", "/compare?object=network/prod&from=0")],
             "/search" => {
-                vec![show("", "/search"), show("results", "/search?q=h20"), show("no results", "/search?q=no-such-name")]
+                vec![
+                    show("", "/search"),
+                    show("results", "/search?q=h20"),
+                    show("an address", "/search?q=10.0.0.22"),
+                    show("the past", "/search?q=h20&at=40"),
+                    show("no results", "/search?q=no-such-name"),
+                ]
+            }
+            "/addresses/{ip}" => {
+                vec![show("", usual), show("never held", "/addresses/10.0.0.200"), show("unknown", "/addresses/192.0.2.1")]
             }
             "/networks/{key}" => vec![
                 show("", usual.clone()),
@@ -146,6 +162,11 @@ impl Fixtures {
                 show("the past", format!("{usual}?at=3")),
                 as_viewer(usual),
             ],
+            "/networks/{key}/reserve" => {
+                vec![show("", usual.clone()), show("reserved", format!("{usual}?ip={}", objects::RESERVED))]
+            }
+            "/networks/{key}/release" => vec![show("", format!("{usual}?ip={}", objects::RESERVED))],
+            "/boot-images/{key}/revert" => vec![show("", format!("{usual}?to=1"))],
             "/dhcp-servers/{key}" => vec![
                 show("confirmed", usual),
                 show("failing", "/dhcp-servers/isc-1"),
@@ -168,6 +189,11 @@ impl Fixtures {
             "/settings" => {
                 vec![show("token", usual.clone()), PageRequest { visitor: Visitor::SignedIn, ..show("signed in", usual) }]
             }
+            "/settings/sessions/{id}/end" => {
+                let path = format!("/settings/sessions/{}/end", self.session);
+                vec![PageRequest { visitor: Visitor::SignedIn, ..show("", path) }]
+            }
+            "/settings/tokens/{id}/revoke" => vec![show("", format!("/settings/tokens/{}/revoke", self.token))],
             "/settings/password" => vec![PageRequest { visitor: Visitor::SignedIn, ..show("", usual) }],
             "/sign-in" => vec![PageRequest { visitor: Visitor::Anonymous, ..show("", usual) }],
             _ => vec![show("", usual)],
@@ -184,8 +210,10 @@ fn usual_path(pattern: &str) -> String {
         "key" if pattern.starts_with("/ventures") => "shop".to_owned(),
         "key" if pattern.starts_with("/boot-images") => "debian".to_owned(),
         "key" if pattern.starts_with("/dhcp-servers") => "kea-1".to_owned(),
+        "key" if pattern.starts_with("/settings/webhooks") => "chat".to_owned(),
         "id" if pattern.starts_with("/devices") => device(FREE).to_string(),
         "id" if pattern.starts_with("/deployments") => deployment(INSTALLING).to_string(),
+        "id" if pattern.starts_with("/bulk-actions") => objects::BULK.to_owned(),
         "id" => Uuid::nil().to_string(),
         "name" if pattern.starts_with("/settings/secrets") => "bmc".to_owned(),
         "name" if pattern.starts_with("/settings/users") => "otto".to_owned(),
@@ -194,7 +222,11 @@ fn usual_path(pattern: &str) -> String {
         "role" => "web".to_owned(),
         "tab" => "addresses".to_owned(),
         "zone" => "dc1.example".to_owned(),
+        "ip" => "10.0.0.22".to_owned(),
+        "mac" => "5254.0000.0002".to_owned(),
+        "hostname" => "h202.dc1.example".to_owned(),
         "position" => "1".to_owned(),
+        "topic" => "deploying".to_owned(),
         _ => panic!("{pattern}: set the value of {{{variable}}} here"),
     })
 }

@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The ID of the device with this number.
-pub(super) fn device(number: u128) -> Uuid {
+pub(crate) fn device(number: u128) -> Uuid {
     Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number)
 }
 
 /// The ID of the deployment of the device with this number.
-pub(super) fn deployment(number: u128) -> Uuid {
+pub(crate) fn deployment(number: u128) -> Uuid {
     Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + number)
 }
 
 /// The numbers of the devices, and of their deployments.
-pub(super) const FREE: u128 = 1;
-pub(super) const INSTALLING: u128 = 2;
-pub(super) const WAITING: u128 = 3;
-pub(super) const FAILING: u128 = 4;
-pub(super) const DONE: u128 = 5;
-pub(super) const CANCELLED: u128 = 6;
-pub(super) const MANUAL: u128 = 7;
-pub(super) const CHASSIS: u128 = 8;
-pub(super) const BLADE: u128 = 9;
-pub(super) const UNVERIFIED: u128 = 10;
-pub(super) const DECOMMISSIONED: u128 = 11;
+pub(crate) const FREE: u128 = 1;
+pub(crate) const INSTALLING: u128 = 2;
+pub(crate) const WAITING: u128 = 3;
+pub(crate) const FAILING: u128 = 4;
+pub(crate) const DONE: u128 = 5;
+pub(crate) const CANCELLED: u128 = 6;
+pub(crate) const MANUAL: u128 = 7;
+pub(crate) const CHASSIS: u128 = 8;
+pub(crate) const BLADE: u128 = 9;
+pub(crate) const UNVERIFIED: u128 = 10;
+pub(crate) const DECOMMISSIONED: u128 = 11;
 
 /// Appends events of one aggregate, each ten seconds after the event before it.
 async fn append(site: &TestSite, kind: &str, id: &str, events: impl IntoIterator<Item = Value>) {
@@ -41,7 +41,39 @@ async fn append(site: &TestSite, kind: &str, id: &str, events: impl IntoIterator
     }
 }
 
-pub(super) async fn catalogue(site: &TestSite) {
+/// A bulk action with a row that was done, one that was refused, and one that waits.
+pub(super) const BULK: &str = "01920000-0000-7000-8000-0000000000b1";
+
+/// Appended last, so that the numbers of the other events stay as they are.
+pub(super) async fn bulk_actions(site: &TestSite) {
+    let row = |n: u8, name: &str| json!({"target": format!("01920000-0000-7000-8000-00000000000{n}"), "name": name});
+    let rows = [row(1, "R640 no. 1"), row(2, "R640 no. 2"), row(3, "R640 no. 3")];
+    let reasons = json!([{"rule": "role_missing", "message": "a device needs a role"}]);
+    let results = json!([
+        {"row": 0, "attempt": 1, "outcome": "done"},
+        {"row": 1, "attempt": 1, "outcome": "refused", "reasons": reasons},
+    ]);
+    let started = json!({"type": "BulkStarted", "action": {"action": "verify"}, "rows": rows, "list": "/devices?site=dc1", "level": "operator"});
+    let finished = json!({"type": "BulkRowsFinished", "results": results});
+    append(site, "bulk", BULK, [started, finished]).await;
+}
+
+/// The address that an operator has reserved.
+pub(super) const RESERVED: &str = "10.0.0.77";
+
+/// Appended last, so that the numbers of the other events stay as they are.
+pub(super) async fn reservations(site: &TestSite) {
+    let spec = json!({"note": "For the new firewall", "expires": "2026-03-02T12:00:00Z"});
+    append(site, "reservation", RESERVED, [json!({"type": "AddressReserved", "network": "prod", "spec": spec})]).await;
+}
+
+/// Appended last, so that the numbers of the other events stay as they are.
+pub(super) async fn webhooks(site: &TestSite) {
+    let spec = json!({"description": "The team's chat", "url": "https://chat.example/", "events": ["deployment.*"], "secret": "webhook-chat"});
+    append(site, "webhook", "chat", [json!({"type": "WebhookDefined", "spec": spec})]).await;
+}
+
+pub(crate) async fn catalogue(site: &TestSite) {
     let mut dc1 = site_defined();
     dc1["spec"]["boot_url"] = json!("http://10.0.0.1:8080");
     dc1["spec"]["zones"] = json!(["dc1.example", {"name": "0.10.in-addr.arpa", "name_servers": ["ns1.dc1.example"], "records": "7 PTR other.example.\n"}]);
@@ -111,7 +143,7 @@ fn registered(number: u128) -> Value {
     event
 }
 
-pub(super) async fn devices(site: &TestSite) {
+pub(crate) async fn devices(site: &TestSite) {
     for number in FREE..=DECOMMISSIONED {
         let mut event = registered(number);
         match number {
@@ -157,7 +189,7 @@ fn succeeded(plugins: &[&str]) -> Vec<Value> {
     plugins.iter().map(|plugin| json!({"type": "PluginSucceeded", "plugin": plugin})).collect()
 }
 
-pub(super) async fn deployments(site: &TestSite) {
+pub(crate) async fn deployments(site: &TestSite) {
     let prepared = ["clean", "role", "dns", "dhcp"];
     let in_progress =
         |number| [succeeded(&prepared), vec![json!({"type": "DeploymentInProgress", "device": device(number)})]].concat();
@@ -214,7 +246,7 @@ async fn installing(site: &TestSite, client: &str) -> Vec<Value> {
     ]
 }
 
-pub(super) async fn accounts(site: &TestSite) {
+pub(crate) async fn accounts(site: &TestSite) {
     let created =
         |role: &str, sign_in: Value| json!({"type": "UserCreated", "display_name": "Otto", "role": role, "sign_in": sign_in});
     let password = json!({"password": {"password": Uuid::from_u128(7), "one_time": false}});

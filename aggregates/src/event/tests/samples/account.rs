@@ -3,7 +3,7 @@
 use super::sample_events;
 use crate::samples::{device_id, parsed};
 use crate::session::{EndReason, Method, SessionEvent, SessionSpec};
-use crate::user::{Limited, Link, Role, SignIn, UserEvent};
+use crate::user::{FailedSignIns, Limited, Link, Role, SignIn, UserEvent};
 use crate::values::ids::PasswordId;
 use crate::values::timestamp::Timestamp;
 
@@ -13,6 +13,15 @@ fn password() -> PasswordId {
 
 fn created(role: Role, sign_in: SignIn) -> UserEvent {
     UserEvent::UserCreated { display_name: parsed("Ada Lovelace"), role, sign_in }
+}
+
+fn failed(count: u32, client: Option<&str>) -> FailedSignIns {
+    FailedSignIns {
+        count,
+        client: client.map(parsed),
+        clients: if client.is_some() { 1 } else { 3 },
+        since: Timestamp::default(),
+    }
 }
 
 fn ended(reason: EndReason) -> SessionEvent {
@@ -37,6 +46,10 @@ sample_events!(user: UserEvent {
         UserEvent::UserLockedOut { limited: Limited::Everywhere, at: Timestamp::default() },
     ],
     UserUnlocked => [UserEvent::UserUnlocked {}],
+    UserSignInsFailed => [
+        UserEvent::UserSignInsFailed(failed(1, Some("192.0.2.7"))),
+        UserEvent::UserSignInsFailed(failed(27, None)),
+    ],
 });
 
 sample_events!(session: SessionEvent {
@@ -61,4 +74,5 @@ sample_events!(session: SessionEvent {
         ended(EndReason::UserDisabled),
         ended(EndReason::Expired),
     ],
+    UnknownUserSignInsFailed => [SessionEvent::UnknownUserSignInsFailed(failed(1, Some("2001:db8::7")))],
 });

@@ -5,7 +5,9 @@ use crate::boot_image::{BootFile, BootImageEvent, BootImageSpec, EndedBy, FileKi
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
+use crate::reservation::{ReservationEvent, ReservationSpec};
 use crate::samples::{self, boot_file, noon, parsed};
+use crate::saved_view::{SavedViewEvent, SavedViewSpec};
 use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{TokenEvent, TokenScope};
@@ -170,6 +172,21 @@ sample_events!(network: NetworkEvent {
     NetworkRetired => [NetworkEvent::NetworkRetired {}],
 });
 
+sample_events!(reservation: ReservationEvent {
+    AddressReserved => [
+        ReservationEvent::AddressReserved {
+            network: parsed("prod"),
+            spec: ReservationSpec { note: parsed("For the new firewall"), expires: Some(noon(86_400)) },
+        },
+        ReservationEvent::AddressReserved {
+            network: parsed("prod"),
+            spec: ReservationSpec { note: parsed("Printer"), expires: None },
+        },
+    ],
+    AddressReleased => [ReservationEvent::AddressReleased { network: parsed("prod") }],
+    ReservationExpired => [ReservationEvent::ReservationExpired { network: parsed("prod") }],
+});
+
 sample_events!(dhcp_server: DhcpServerEvent {
     DhcpServerDefined => [
         dhcp_server_spec(DhcpKind::Isc),
@@ -278,6 +295,20 @@ sample_events!(secret: SecretEvent {
             r#"{"networks": ["10.20.12.0/24"], "protocols": ["redfish"], "sites": ["dc1"]}"#)) },
     ],
     SecretScopeRetired => [SecretEvent::SecretScopeRetired {}],
+});
+
+fn view_spec(text: &str) -> SavedViewSpec {
+    serde_json::from_str(text).expect("a view")
+}
+
+sample_events!(saved_view: SavedViewEvent {
+    ViewSaved => [
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: Box::new(view_spec(
+            r#"{"list": "deployments", "name": "Open in dc1", "query": "status=open&site=dc1&sort=since", "shared": true, "usual": true}"#)) },
+        SavedViewEvent::ViewSaved { owner: parsed("user ada"), spec: Box::new(view_spec(
+            r#"{"list": "devices", "name": "Mine", "query": ""}"#)) },
+    ],
+    ViewDeleted => [SavedViewEvent::ViewDeleted {}],
 });
 
 sample_events!(token: TokenEvent {

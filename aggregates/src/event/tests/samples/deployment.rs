@@ -5,6 +5,7 @@ use crate::boot_image::EndedBy;
 use crate::claims::Claim;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use crate::deployment::installer::{NextBoot, NextBootReason};
+use crate::deployment::notes::Notes;
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
 use crate::deployment::reason::{
     ExternalSystem, HeldBack, MissingController, NetworkProblem, PluginFailure, UnconfirmedServer, UnknownResult, UnservedEntry,
@@ -30,12 +31,17 @@ fn started() -> DeploymentStarted {
         done_by: EndedBy::Server,
         settings: ResolvedSettings::default(),
         boot_chain: BootChain::Ipxe,
+        notes: Notes::default(),
     }
 }
 
 fn least_started() -> DeploymentStarted {
     let clean = PlannedPlugin { name: parsed("clean"), requires: vec![], stage: PluginStage::Preparing };
     DeploymentStarted { plan: Plan(vec![clean]), took: vec![], import: None, ..started() }
+}
+
+fn notes(note: &str, ticket: &str) -> Notes {
+    Notes { note: parsed(note), ticket: parsed(ticket) }
 }
 
 fn next_boot(boot: NextBoot, reason: NextBootReason) -> DeploymentEvent {
@@ -126,6 +132,10 @@ sample_events!(deployment: DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { done_by: EndedBy::Puppet, ..least_started() })),
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { settings: resolved(), ..least_started() })),
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { boot_chain: BootChain::Signed, ..least_started() })),
+        DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
+            notes: notes("replaces h199", "OPS-1234"),
+            ..least_started()
+        })),
     ],
     PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
     PluginFailed => [
@@ -169,6 +179,7 @@ sample_events!(deployment: DeploymentEvent {
         boot_script(UnknownResult::NotConfirmed),
         manual(MissingController::Address {}),
         manual(MissingController::Credentials { controller: parsed("bmc-7.dc1.example") }),
+        waiting("reboot", Waiting::RestartReported { at: noon(5) }, &["server"]),
         waiting("dhcp", Waiting::Text { text: parsed("kea-1 has not confirmed position 42") }, &["dhcp-server:kea-1"]),
         waiting("dhcp", Waiting::Text { text: parsed("") }, &[]),
     ],
@@ -218,6 +229,11 @@ sample_events!(deployment: DeploymentEvent {
         next_boot(NextBoot::Network, NextBootReason::PluginRetry { plugin: parsed("reboot") }),
         next_boot(NextBoot::Network, NextBootReason::PowerOrder {}),
     ],
+    RestartReported => [DeploymentEvent::RestartReported { at: noon(5) }],
+    DeploymentNoted => [
+        DeploymentEvent::DeploymentNoted(notes("waits for the new disk", "OPS-1234")),
+        DeploymentEvent::DeploymentNoted(notes("", "")),
+    ],
     DeploymentOverdue => [
         DeploymentEvent::DeploymentOverdue { stage: Stage::Open, since: noon(0), limit_minutes: 30 },
         DeploymentEvent::DeploymentOverdue { stage: Stage::InProgress, since: noon(0), limit_minutes: 120 },
@@ -225,7 +241,8 @@ sample_events!(deployment: DeploymentEvent {
     DeploymentDone => [
         done(DoneBy::Ip { address: parsed("10.0.0.20") }),
         done(DoneBy::Token { address: parsed("10.0.0.20") }),
-        done(DoneBy::Operator { name: parsed("ada") }),
+        done(DoneBy::Operator { name: parsed("ada"), reason: parsed("") }),
+        done(DoneBy::Operator { name: parsed("ada"), reason: parsed("its console shows the login") }),
         done(DoneBy::Puppet { certname: parsed("h200.dc1.example") }),
     ],
     DeploymentCancelled => [

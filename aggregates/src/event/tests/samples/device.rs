@@ -4,6 +4,8 @@ use super::sample_events;
 use crate::device::controller::Endpoint;
 use crate::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol, RemovedBecause};
 use crate::device::facts::FactsRecorded;
+use crate::device::footprint::Face;
+use crate::device::lock::Lock;
 use crate::device::management::{Access, BootMode, Tls};
 use crate::device::patch::Removed;
 use crate::device::power::{PowerAction, PowerOrder, PowerState, Restart};
@@ -13,6 +15,7 @@ use crate::device::remark::Remark;
 use crate::samples::{deployment_id, device_id, noon, parsed, refused_user, settings};
 use crate::settings::SettingsChange;
 use crate::values::ids::OrderId;
+use crate::values::notes::Notes;
 use crate::values::setting::{SettingValue, Settings};
 use crate::values::sha256::Sha256;
 use uuid::Uuid;
@@ -71,6 +74,10 @@ fn spec() -> DeviceSpec {
         management: Some(management(ManagementProtocol::Redfish)),
         parent: Some(device_id(2)),
         settings: Settings::new(),
+        height: 1,
+        face: Face::default(),
+        notes: Notes::default(),
+        tags: vec![],
         endpoints: vec![],
     }
 }
@@ -88,6 +95,10 @@ fn least_spec(kind: DeviceKind) -> DeviceSpec {
         management: Some(Management { credentials: None, ..management(ManagementProtocol::Ipmi) }),
         parent: None,
         settings: Settings::new(),
+        height: 1,
+        face: Face::default(),
+        notes: Notes::default(),
+        tags: vec![],
         endpoints: vec![],
     }
 }
@@ -100,6 +111,11 @@ fn changed() -> DeviceChanged {
         site: Some(parsed("dc2")),
         rack: Some(parsed("r2")),
         position: Some(1),
+        height: None,
+        face: None,
+        notes: None,
+        tags_added: vec![],
+        tags_removed: vec![],
         macs_added: vec![parsed("52:54:00:00:00:03")],
         macs_removed: vec![parsed("52:54:00:00:00:01")],
         management: Some(management(ManagementProtocol::Ipmi)),
@@ -159,6 +175,13 @@ sample_events!(device: DeviceEvent {
             endpoints: vec![endpoint("[fd00::9:1]")],
             ..least_spec(DeviceKind::Physical)
         })),
+        DeviceEvent::DeviceRegistered(Box::new(DeviceSpec {
+            height: 2,
+            face: Face::Front,
+            notes: parsed("first line\nsecond line"),
+            tags: vec![parsed("row:4"), parsed("spare")],
+            ..least_spec(DeviceKind::Physical)
+        })),
     ],
     DeviceChanged => [
         DeviceEvent::DeviceChanged(Box::new(changed())),
@@ -182,6 +205,14 @@ sample_events!(device: DeviceEvent {
             ..DeviceChanged::default()
         })),
         DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
+            height: Some(4),
+            face: Some(Face::Rear),
+            notes: Some((parsed("first line\nsecond line"), parsed(""))),
+            tags_added: vec![parsed("gpu")],
+            tags_removed: vec![parsed("spare")],
+            ..DeviceChanged::default()
+        })),
+        DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
             removed: vec![Removed::Rack, Removed::Position, Removed::Management],
             endpoints_released: vec![endpoint("[fd00::9:1]")],
             ..DeviceChanged::default()
@@ -197,6 +228,10 @@ sample_events!(device: DeviceEvent {
     ],
     DeviceVerified => [DeviceEvent::DeviceVerified {}],
     DeviceUnverified => [DeviceEvent::DeviceUnverified {}],
+    DeviceLocked => [
+        DeviceEvent::DeviceLocked(Lock { reason: parsed("holds the only copy"), by: parsed("user ada"), at: noon(0) }),
+    ],
+    DeviceUnlocked => [DeviceEvent::DeviceUnlocked {}],
     DhcpEntriesRemoved => [
         dhcp_removed(RemovedBecause::Address),
         dhcp_removed(RemovedBecause::Mac),

@@ -16,10 +16,12 @@ use bootledger_aggregates::values::hostname_template::HostnameTemplate;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, OrderId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::notes::Notes;
 use bootledger_aggregates::values::percent::Percent;
 use bootledger_aggregates::values::schema::{IpAddress, IpNetwork, Ipv4Address, Ipv4Network};
 use bootledger_aggregates::values::setting::{SettingList, SettingName, SettingText};
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::tag::Tag;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::values::user_name::UserName;
@@ -86,6 +88,7 @@ static CHECKS: LazyLock<HashMap<Cow<'static, str>, Check>> = LazyLock::new(|| {
         MacAddress,
         Mailbox,
         Name,
+        Notes,
         OptionName,
         Parameters,
         Percent,
@@ -95,6 +98,7 @@ static CHECKS: LazyLock<HashMap<Cow<'static, str>, Check>> = LazyLock::new(|| {
         SettingName,
         SettingText,
         Sha256,
+        Tag,
         Text,
         Timestamp,
         Tls,

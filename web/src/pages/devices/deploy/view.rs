@@ -6,7 +6,7 @@ use crate::english::complete_sentence;
 use crate::http::error::problem::ProblemError;
 use crate::pages::components::action::once;
 use crate::pages::components::field::{Field, place};
-use crate::pages::devices::show::{DeviceDetails, form_head};
+use crate::pages::devices::details::{DeviceDetails, form_head};
 use crate::pages::form::Fields;
 use maud::{Markup, html};
 
@@ -19,12 +19,14 @@ pub(super) const FIELDS: [(&str, &str); 6] = [
     ("ip", "The address"),
     ("hostname", "The host name"),
 ];
+/// The fields about the deployment itself, which may be empty.
+pub(super) const NOTES: [(&str, &str); 2] = [("note", "The note"), ("ticket", "The ticket")];
 /// The field that errors are shown at if they concern none of the fields.
 pub(super) const OTHER: &str = "device";
 
 /// The errors. Those that concern no field are shown at the device.
 pub(super) fn field_errors(errors: &[ProblemError]) -> Vec<ProblemError> {
-    let is_field = |error: &ProblemError| FIELDS.iter().any(|(name, _)| *name == error.field);
+    let is_field = |error: &ProblemError| FIELDS.iter().chain(&NOTES).any(|(name, _)| *name == error.field);
     let mut errors = errors.to_vec();
     for error in errors.iter_mut().filter(|error| !is_field(error)) {
         OTHER.clone_into(&mut error.field);
@@ -73,7 +75,7 @@ pub(super) fn form(found: &DeviceDetails, fields: &Fields, choices: &Choices, se
     };
     let ventures: Options = choices.ventures.iter().map(|entry| (entry.key.to_string(), entry.key.to_string())).collect();
     let macs: Options = device.macs.iter().map(|mac| (mac.to_string(), mac.to_string())).collect();
-    let names = FIELDS.map(|(name, _)| name);
+    let names: Vec<&str> = FIELDS.iter().chain(&NOTES).map(|(name, _)| *name).collect();
     let other: Vec<&ProblemError> = errors.iter().filter(|error| error.field == OTHER).collect();
     let allowed = found.deployable();
     let reported = found.reports_all(&other);
@@ -107,6 +109,11 @@ pub(super) fn form(found: &DeviceDetails, fields: &Fields, choices: &Choices, se
                 (field("mac", "MAC", "The interface that the server boots from.").select(Some("Choose one"), &macs))
                 (ip.text_with("text", &ip.suggestions(&choices.addresses)))
                 (hostname.text_with("text", &hostname.suggestions(&choices.hostnames)))
+            }
+            fieldset {
+                legend { "Record" }
+                (Field { required: false, ..field("note", "Note", "For people to read; the list of deployments finds it. Optional.") }.text())
+                (Field { required: false, ..field("ticket", "Ticket", "The reference of a ticket in another system, such as OPS-1234. Optional.") }.text())
             }
             p.quiet { "When the deployment starts, Bootledger removes the records of the old role, assigns the venture and role, creates DNS records and DHCP entries, and restarts the server so that it boots from the network. Data on its disks may be lost." }
             div.actions {
@@ -170,7 +177,7 @@ mod tests {
     }
 
     fn found(live: Option<Deployment>) -> DeviceDetails {
-        DeviceDetails { device: device(), live, may: Ok(()), blocked: false }
+        DeviceDetails { device: device(), live, may: Ok(()), blocked: false, lifts: Ok(()) }
     }
 
     #[test]

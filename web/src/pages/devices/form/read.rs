@@ -4,11 +4,13 @@ use super::view::FIELDS;
 use crate::pages::form::Fields;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
+use bootledger_aggregates::device::footprint::{Face, usual_height};
 use bootledger_aggregates::device::management::{Access, BootMode};
 use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::rules::Rule;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::notes::Notes;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::rows::devices::Device;
 
@@ -28,6 +30,10 @@ pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
         ("site", device.site.to_string()),
         ("rack", device.rack.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("position", device.rack_position.map(|unit| unit.to_string()).unwrap_or_default()),
+        ("height", device.height.to_string()),
+        ("face", if device.face == Face::Both { String::new() } else { device.face.as_str().to_owned() }),
+        ("tags", device.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        ("notes", device.notes.as_str().to_owned()),
         ("macs", device.macs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         ("assignment", assignment),
         ("management.address", management.map(|management| management.address.to_string()).unwrap_or_default()),
@@ -101,6 +107,17 @@ pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
     (None, None)
 }
 
+/// Parses notes, which may have several lines.
+pub(super) fn notes(fields: &mut Fields) -> Notes {
+    match fields.lines("notes").parse::<Notes>() {
+        Ok(notes) => notes,
+        Err(error) => {
+            fields.refuse("notes", Rule::Malformed, error.to_string());
+            Notes::default()
+        }
+    }
+}
+
 /// The changed fields, as a change of the device.
 pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     let touched = |fields: &Fields, name: &str| fields.lines(name).trim() != fields.lines(&format!("was.{name}")).trim();
@@ -130,6 +147,18 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     }
     if touched(fields, "position") {
         change.position = number(fields, "position", "a rack unit such as 12");
+    }
+    if touched(fields, "height") {
+        change.height = Some(number(fields, "height", "a number of rack units such as 2").unwrap_or_else(usual_height));
+    }
+    if touched(fields, "face") {
+        change.face = Some(fields.read("face").unwrap_or_default());
+    }
+    if touched(fields, "tags") {
+        change.tags = Some(fields.read_words("tags"));
+    }
+    if touched(fields, "notes") {
+        change.notes = Some(notes(fields));
     }
     if touched(fields, "macs") {
         change.macs = Some(fields.read_list("macs"));

@@ -6,7 +6,7 @@ use crate::http::request::snapshot::Snapshot;
 use crate::pages::components::action::once;
 use crate::pages::components::block;
 use crate::pages::components::field::{Field, summary};
-use crate::pages::devices::show::form_head;
+use crate::pages::devices::details::form_head;
 use crate::pages::form::Fields;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::name::Name;
@@ -15,7 +15,7 @@ use bootledger_projections::rows::devices::Device;
 use maud::{Markup, html};
 
 /// The fields in order.
-pub(super) const FIELDS: [&str; 19] = [
+pub(super) const FIELDS: [&str; 23] = [
     "kind",
     "name",
     "serial",
@@ -23,6 +23,8 @@ pub(super) const FIELDS: [&str; 19] = [
     "site",
     "rack",
     "position",
+    "height",
+    "face",
     "macs",
     "assignment",
     "management.address",
@@ -34,6 +36,8 @@ pub(super) const FIELDS: [&str; 19] = [
     "management.tls",
     "management.boot_mode",
     "parent",
+    "tags",
+    "notes",
     "remark",
 ];
 
@@ -116,6 +120,10 @@ fn what(form: &Form<'_>, device: Option<&Device>) -> Markup {
                 (form.field("rack", "Rack", "", false, |field| field.select(Some("None"), &form.choices.racks)))
                 (form.text("position", "Rack unit", "The lowest unit that the device occupies. Unit 1 is at the bottom of the rack."))
             }
+            div.pair {
+                (form.text("height", "Height", "In rack units. Defaults to 1."))
+                (form.field("face", "Side of the rack", "", false, |field| field.select(Some("Front and rear"), &pairs(&[("front", "Front"), ("rear", "Rear")]))))
+            }
         }
     }
 }
@@ -185,6 +193,11 @@ pub(super) fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
             (what(form, device))
             (whose(form, device))
             (managed(form))
+            fieldset {
+                legend { "Notes and tags" }
+                (form.text("tags", "Tags", "Words or keys for finding the device, separated by spaces, such as spare row:4."))
+                (form.field("notes", "Notes", "They stay when the device is deployed again.", false, |field| field.area(4, true)))
+            }
             @if device.is_some() { (form.field("remark", "New remark", "It remains until the device is deployed again.", false, |field| field.text_with("text", &html! {}))) }
             div.actions {
                 button.primary type="submit" { @if device.is_none() { "Register" } @else { "Save" } }

@@ -81,6 +81,18 @@ const NETWORK: &[Rule] = &[
     Rule::VlanRange,
 ];
 
+/// The reservation of an address.
+const RESERVATION: &[Rule] = &[
+    Rule::AddressIsManagement,
+    Rule::AddressOfInfrastructure,
+    Rule::AddressOfNoHost,
+    Rule::ExpiresInPast,
+    Rule::IpClaimed,
+    Rule::IpOutsideNetworks,
+    Rule::NetworkUnknown,
+    Rule::NoteMissing,
+];
+
 /// The Puppet data of a venture or role.
 const PUPPET: &[Rule] = &[
     Rule::PuppetClassName,
@@ -139,6 +151,7 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
         }
         ("delete", "racks", "{key}") => &[&[Rule::DevicePlaced, Rule::RackInUse, Rule::RackOfNetwork]],
         ("put", "networks", "{key}") => &[NETWORK, HELD_IN_NETWORK, ADDRESSES_AND_FILES, DHCP_OPTIONS],
+        ("put", "networks", "{key}/reservations/{ip}") => &[RESERVATION],
         ("delete", "networks", "{key}") => &[&[Rule::NetworkInUse], HELD_IN_NETWORK],
         ("put", "dhcp-servers", "{key}") => {
             &[&[Rule::AddressNotAHost, Rule::InUse, Rule::ReservationHeld, Rule::SiteUnknown], ADDRESSES_AND_FILES]
@@ -159,7 +172,9 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
         ("post", "webhooks", "{key}/position") => &[&[Rule::AfterInFuture, Rule::AfterNegative, Rule::ReasonMissing]],
         ("post", "webhooks", "{key}/skip") => &[&[Rule::EventNotFailing, Rule::ReasonMissing]],
         ("post", "webhooks", "{key}/ping") => &[&[Rule::SecretMissing]],
-        ("delete", "secrets" | "webhooks", "{key}") | ("post", "webhooks", "{key}/pause" | "{key}/resume") => &[],
+        ("delete", "networks", "{key}/reservations/{ip}")
+        | ("delete", "secrets" | "webhooks", "{key}")
+        | ("post", "webhooks", "{key}/pause" | "{key}/resume") => &[],
         _ => return None,
     };
     Some(groups)

@@ -13,6 +13,7 @@ const START: &[Rule] = &[
     Rule::BootImageUnknown,
     Rule::ChassisDeploying,
     Rule::DeviceDecommissioned,
+    Rule::DeviceLocked,
     Rule::DeviceNotVerified,
     Rule::HostnameClaimed,
     Rule::IpClaimed,
@@ -78,10 +79,12 @@ const CELLS: &[Rule] = &[
     Rule::ManagementIpInvalid,
     Rule::ManagementIpRepeated,
     Rule::NetworkInvalid,
+    Rule::NoteInvalid,
     Rule::RackInvalid,
     Rule::RoleInvalid,
     Rule::SerialInvalid,
     Rule::SerialRepeated,
+    Rule::TicketInvalid,
     Rule::VentureInvalid,
 ];
 
@@ -91,6 +94,8 @@ const ROWS: &[Rule] = &[
     Rule::ControllerShared,
     Rule::ManagementAddressTaken,
     Rule::NetworkMissing,
+    Rule::PositionRange,
+    Rule::RackUnitTaken,
     Rule::RackUnknown,
     Rule::SerialClaimed,
     Rule::SerialFiller,
@@ -103,9 +108,15 @@ pub(super) fn rules(method: &str, path: &str) -> Option<Groups> {
         ("post", "deployments/{id}/cancel") => &[&[Rule::DeploymentEnded]],
         ("post", "deployments/{id}/done") => &[&[Rule::DeploymentEnded, Rule::NotInProgress]],
         ("post", "deployments/{id}/plugins/{plugin}/retry") => {
-            &[&[Rule::DeploymentEnded, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
+            &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::PluginSucceeded, Rule::PluginTooEarly, Rule::ServerInstalled]]
         }
-        ("post", "deployments/{id}/next-boot") => &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::ServerInstalled]],
+        ("post", "deployments/{id}/next-boot") => {
+            &[&[Rule::DeploymentEnded, Rule::DeviceLocked, Rule::NotInProgress, Rule::ServerInstalled]]
+        }
+        ("put", "deployments/{id}/notes") => &[],
+        ("post", "deployments/{id}/restart-reported") => {
+            &[&[Rule::DeploymentEnded, Rule::NotInProgress, Rule::RestartNotAwaited, Rule::ServerInstalled]]
+        }
         ("post", "imports") => &[START, FILLED_IN, FILE, CELLS, ROWS],
         _ => return None,
     };
